@@ -1,0 +1,63 @@
+"""The one shape in which candles travel between sources, store and services."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+PRICES = ("open", "high", "low", "close")
+FEATURES = (*PRICES, "volume", "amount")
+
+
+@dataclass(frozen=True)
+class CandleFrame:
+    """Candles of one instrument, checked and ascending in time.
+
+    Attributes
+    ----------
+    frame
+        Column `timestamp` (naive datetime64[ns], exchange-local or UTC, strictly ascending), float64 `open high low close`,
+        and `volume`, `amount` only where the source has them. RangeIndex.
+    name
+        Instrument or file, as shown to the user.
+    source
+        `upload`, `sample`, `api`, ...
+    timezone
+        IANA name or `UTC` where the source stated one.
+    """
+
+    frame: pd.DataFrame
+    name: str
+    source: str
+    timezone: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @property
+    def timestamps(self) -> pd.DatetimeIndex:
+        """Return the candles' times."""
+        return pd.DatetimeIndex(self.frame["timestamp"])
+
+    @property
+    def features(self) -> list[str]:
+        """Return the feature columns present, in the model's order."""
+        return [name for name in FEATURES if name in self.frame]
+
+    @cached_property
+    def interval(self) -> pd.Timedelta:
+        """Return the most frequent step between two candles; zero for a single candle."""
+        steps = self.frame["timestamp"].diff().dropna()
+        return pd.Timedelta(0) if steps.empty else pd.Timedelta(steps.mode().iloc[0])
+
+    @cached_property
+    def digest(self) -> str:
+        """Return the SHA-256 of times and values: equal candles, equal digest, whatever the file was called."""
+        sha = hashlib.sha256(",".join(self.features).encode())
+        sha.update(self.timestamps.to_numpy("datetime64[ns]").astype("<i8").tobytes())
+        sha.update(np.ascontiguousarray(self.frame[self.features].to_numpy("<f8")).tobytes())
+        return sha.hexdigest()

@@ -1,0 +1,70 @@
+"""What can go wrong between the pages and the engine.
+
+    AppError                 anything the reader is told about
+    ├── InvalidInput         422: a file, field or setting to be corrected
+    ├── NotFound             404: an id nobody knows
+    ├── Unauthorized         401: a missing or wrong token
+    ├── TooLarge             413: over a limit of size, rows or memory
+    ├── Conflict             409: true but not possible now
+    └── Unavailable          503: the store, a hub or an exchange does not answer
+
+Each carries a stable `code` for programs, a `message` that names the file, row or field, and a `hint` that says what to do.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kronos_app.i18n import Text, text
+
+
+class AppError(Exception):
+    """An error with a message for people; subclasses fix the HTTP status."""
+
+    status = 500
+
+    def __init__(self, code: str, message: Text, hint: Text | None = None) -> None:
+        super().__init__(message.render())
+        self.code = code
+        self.message = message
+        self.hint = hint or text("")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON-ready form that keeps the message translatable (job records store it)."""
+        return {"code": self.code, "message": self.message.to_dict(), "hint": self.hint.to_dict()}
+
+
+class InvalidInput(AppError):
+    """Input that the user can correct."""
+
+    status = 422
+
+
+class NotFound(AppError):
+    """No record under this id."""
+
+    status = 404
+
+
+class Unauthorized(AppError):
+    """A missing or wrong token."""
+
+    status = 401
+
+
+class TooLarge(AppError):
+    """Input beyond a limit of size, rows or memory."""
+
+    status = 413
+
+
+class Conflict(AppError):
+    """A request that the present state does not allow."""
+
+    status = 409
+
+
+class Unavailable(AppError):
+    """Something outside this program does not answer."""
+
+    status = 503

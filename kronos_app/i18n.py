@@ -1,0 +1,68 @@
+"""English and 简体中文: messages that are translated where they are shown, not where they are made.
+
+Source strings are English. A layer that must not know who is reading (data, store, services, jobs) builds a `Text`; the page
+or the API route renders it in the reader's language. Catalogs are gettext `.po` files kept beside the code and read with Babel.
+"""
+
+from __future__ import annotations
+
+import gettext
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+LANGUAGES: dict[str, str] = {"en": "English", "zh_CN": "简体中文"}
+LOCALES = Path(__file__).with_name("locales")
+
+
+@dataclass(frozen=True)
+class Text:
+    """A sentence still to be translated: an English source string and the values that go into its `{fields}`."""
+
+    msgid: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    def render(self, language: str = "en") -> str:
+        """Return the sentence in `language`; values that are `Text` themselves are rendered too."""
+        values = {name: v.render(language) if isinstance(v, Text) else v for name, v in self.params.items()}
+        return translate(self.msgid, language).format(**values) if values else translate(self.msgid, language)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON-ready form, so that a stored message can still be read in another language later."""
+        params = {name: v.to_dict() if isinstance(v, Text) else v for name, v in self.params.items()}
+        return {"msgid": self.msgid, "params": params}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Text:
+        """Rebuild what `to_dict` returned."""
+        params = {n: cls.from_dict(v) if isinstance(v, dict) and "msgid" in v else v for n, v in data["params"].items()}
+        return cls(data["msgid"], params)
+
+
+def text(msgid: str, /, **params: Any) -> Text:
+    """Mark `msgid` for extraction and return it with its parameters."""
+    return Text(msgid, params)
+
+
+def translate(msgid: str, language: str) -> str:
+    """Return `msgid` in `language`, or unchanged where the catalog does not have it."""
+    return msgid if language == "en" or not msgid else _catalog(language).gettext(msgid)
+
+
+@cache
+def _catalog(language: str) -> gettext.NullTranslations:
+    from babel.messages.mofile import write_mo
+    from babel.messages.pofile import read_po
+
+    path = LOCALES / language / "LC_MESSAGES" / "kronos.po"
+    if language not in LANGUAGES or not path.exists():
+        return gettext.NullTranslations()
+    with path.open("rb") as source:
+        catalog = read_po(source, locale=language)
+    compiled = BytesIO()
+    write_mo(compiled, catalog)
+    compiled.seek(0)
+    return gettext.GNUTranslations(compiled)

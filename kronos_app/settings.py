@@ -1,0 +1,37 @@
+"""Settings of a deployment, read from `KRONOS_*` environment variables."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from platformdirs import user_data_path
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Every setting with its default; the variable is the name in capitals behind `KRONOS_`."""
+
+    model_config = SettingsConfigDict(env_prefix="KRONOS_", frozen=True)
+
+    home: Path = Field(default_factory=lambda: user_data_path("kronos-desk"), description="Folder for everything the app writes.")
+    database_url: str | None = Field(None, description="SQLAlchemy URL of the store; default a DuckDB file in the home folder.")
+    api_token: SecretStr | None = Field(None, description="Bearer token that API calls must carry; unset, the API is open.")
+    max_upload_mb: int = Field(200, gt=0, description="Largest upload, in MB, also after decompression.")
+    max_rows: int = Field(2_000_000, gt=0, description="Most candles in one file.")
+    max_loaded_models: int = Field(2, gt=0, description="Models kept in memory; the least recently used goes first.")
+    max_queued_jobs: int = Field(50, gt=0, description="Jobs that may wait; one more is refused.")
+    threads: int | None = Field(None, gt=0, description="Threads the model may use; default all cores.")
+    language: str = Field("en", pattern="^(en|zh_CN)$", description="Language of a new session.")
+
+    @property
+    def store_url(self) -> str:
+        """Return the URL of the store, with the DuckDB file in the home folder as default."""
+        return self.database_url or f"duckdb:///{self.home / 'kronos.duckdb'}"
+
+
+@cache
+def get_settings() -> Settings:
+    """Return the settings of this process; tests clear the cache with `get_settings.cache_clear()`."""
+    return Settings()
