@@ -1,0 +1,8 @@
+"""Work in the background, one job at a time, with records in the store that outlive the process.
+
+Never imports streamlit, pages, api or services: what a job does is handed in as a function.
+"""
+
+from kronos_app.store.records import Job, JobStatus
+
+__all__ = ["Job", "JobStatus"]
