@@ -1,0 +1,253 @@
+"""What is wrong with a draft, counted and said in words before anything is changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from kronos_app.data import sessions
+from kronos_app.data.candle_frame import FEATURES, PRICES
+from kronos_app.data.draft import Draft, Finding, Severity
+from kronos_app.i18n import Text, text
+
+FIRST_ROWS = 5
+
+
+@dataclass(frozen=True)
+class QualityReport:
+    """Counts and findings of one draft.
+
+    Attributes
+    ----------
+    rows
+        Candles in the file.
+    first, last
+        Range of the readable times; None where there are none.
+    interval
+        Most frequent step between candles; zero where unknown.
+    gaps, missing_candles
+        Places where candles are missing by the series' own session pattern, and how many are missing in all.
+    duplicates, conflicts
+        Rows that repeat the time of an earlier row; those of them with other values.
+    missing, unreadable
+        Empty cells; cells that are no number or time, infinities included.
+    non_positive, impossible, zero_volume
+        Rows with a price of zero or less; with a high that is not the highest, a low that is not the lowest or a negative
+        volume; without volume traded.
+    """
+
+    rows: int
+    first: pd.Timestamp | None
+    last: pd.Timestamp | None
+    interval: pd.Timedelta
+    gaps: int
+    missing_candles: int
+    duplicates: int
+    conflicts: int
+    unsorted: bool
+    missing: int
+    unreadable: int
+    non_positive: int
+    impossible: int
+    zero_volume: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def clean(self) -> bool:
+        """Return whether the data can be used without a choice of repair."""
+        return not any((self.conflicts, self.missing, self.unreadable, self.non_positive, self.impossible))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON-ready form: times as ISO 8601, the interval in seconds, messages still translatable."""
+        return asdict(self) | {
+            "first": None if self.first is None else self.first.isoformat(),
+            "last": None if self.last is None else self.last.isoformat(),
+            "interval": self.interval.total_seconds(),
+            "clean": self.clean,
+            "findings": [finding.to_dict() for finding in self.findings],
+        }
+
+
+@dataclass(frozen=True)
+class Faults:
+    """One boolean a row of a draft's frame, for each kind of fault."""
+
+    time: pd.Series[bool]
+    price: pd.Series[bool]
+    volume: pd.Series[bool]
+    non_positive: pd.Series[bool]
+    impossible: pd.Series[bool]
+
+    @property
+    def unusable(self) -> pd.Series[bool]:
+        """Return the rows that no model can read: no time, or a value that is absent, infinite or a price of zero or less."""
+        return self.time | self.price | self.volume | self.non_positive
+
+    @property
+    def any(self) -> pd.Series[bool]:
+        """Return the rows with a fault of any kind."""
+        return self.unusable | self.impossible
+
+
+def find_faults(frame: pd.DataFrame) -> Faults:
+    """Return which rows are faulty and how."""
+    prices = frame[list(PRICES)]
+    amounts = frame[[name for name in FEATURES[4:] if name in frame]]
+    top = prices[["open", "close", "low"]].max(axis=1)
+    bottom = prices[["open", "close", "high"]].min(axis=1)
+    disorder = (prices["high"] < top) | (prices["low"] > bottom)
+    return Faults(
+        time=frame["timestamp"].isna() if "timestamp" in frame else pd.Series(False, index=frame.index),
+        price=~np.isfinite(prices).all(axis=1),
+        volume=~np.isfinite(amounts).all(axis=1),
+        non_positive=(prices <= 0).any(axis=1),
+        impossible=disorder | (amounts < 0).any(axis=1),
+    )
+
+
+def inspect(draft: Draft) -> QualityReport:
+    """Return the quality report of a draft; nothing is changed."""
+    frame = draft.frame
+    faults = find_faults(frame)
+    numbers = frame[[name for name in FEATURES if name in frame]]
+    infinite = np.isinf(numbers).to_numpy()
+    times = pd.DatetimeIndex(frame["timestamp"] if "timestamp" in frame else [])
+    known = times[times.notna()]
+    repeated = frame.duplicated("timestamp") & ~faults.time if len(times) else pd.Series(False, index=frame.index)
+    again = repeated & ~frame.duplicated()
+    holes = sessions.gaps(known)
+    ascending = known.sort_values()
+    empty = int(numbers.isna().to_numpy().sum()) + int(faults.time.sum()) - draft.unreadable
+    counts: dict[str, Any] = {
+        "gaps": len(holes),
+        "missing_candles": int(holes.sum()),
+        "duplicates": int(repeated.sum()),
+        "conflicts": int(again.sum()),
+        "unsorted": not known.is_monotonic_increasing,
+        "missing": empty,
+        "unreadable": draft.unreadable + int(infinite.sum()),
+        "non_positive": int(faults.non_positive.sum()),
+        "impossible": int(faults.impossible.sum()),
+        "zero_volume": int((frame["volume"] == 0).sum()) if "volume" in frame else 0,
+    }
+    return QualityReport(
+        rows=len(frame),
+        first=ascending[0] if len(known) else None,
+        last=ascending[-1] if len(known) else None,
+        interval=_interval(ascending),
+        **counts,
+        findings=(*draft.findings, *_findings(draft, faults, repeated, again, holes)),
+    )
+
+
+def _interval(ascending: pd.DatetimeIndex) -> pd.Timedelta:
+    steps = ascending.to_series().diff()
+    steps = steps[steps > pd.Timedelta(0)]
+    return pd.Timedelta(0) if steps.empty else pd.Timedelta(steps.mode().iloc[0])
+
+
+def _findings(
+    draft: Draft, faults: Faults, repeated: pd.Series[bool], again: pd.Series[bool], holes: pd.Series[int]
+) -> Iterator[Finding]:
+    frame = draft.frame
+    times = frame["timestamp"] if "timestamp" in frame else pd.Series(dtype="datetime64[ns]")
+    if draft.needs_timestamps:
+        yield Finding("no_timestamps", "error", text("The file has no time column: state when it starts and its interval."))
+    yield from _bad_cells(draft)
+    yield from _missing(frame)
+    yield from _infinite(frame)
+    yield from _rows("non_positive", "error", faults.non_positive, _NON_POSITIVE)
+    yield from _impossible(frame, faults.impossible)
+    yield from _rows("conflicts", "error", again, _CONFLICTS)
+    yield from _rows("duplicates", "info", repeated & ~again, _DUPLICATES)
+    yield from _rows("unsorted", "info", times.diff() < pd.Timedelta(0), _UNSORTED)
+    if len(holes):
+        yield _gap_finding(holes, len(frame))
+    if "volume" in frame:
+        yield from _rows("zero_volume", "info", frame["volume"] == 0, _ZERO_VOLUME)
+
+
+_NON_POSITIVE = text("{count} row(s) have a price of zero or less; first in row {row}.")
+_CONFLICTS = text("{count} row(s) repeat a time with other values; first in row {row}.")
+_DUPLICATES = text("{count} row(s) repeat an earlier row exactly and are left out; first in row {row}.")
+_UNSORTED = text("The rows are not in the order of time and are sorted; row {row} is the first that is earlier than the row before.")
+_ZERO_VOLUME = text("{count} candle(s) have no volume; first in row {row}.")
+
+
+def _rows(code: str, severity: Severity, mask: pd.Series[bool], message: Text) -> Iterator[Finding]:
+    rows = first_rows(mask)
+    if rows:
+        yield Finding(code, severity, text(message.msgid, count=int(mask.sum()), row=rows[0]), rows)
+
+
+def first_rows(mask: pd.Series[bool]) -> tuple[int, ...]:
+    """Return the first file rows where `mask` holds."""
+    return tuple(int(row) for row in mask.index[mask.to_numpy()][:FIRST_ROWS])
+
+
+def _bad_cells(draft: Draft) -> Iterator[Finding]:
+    if draft.bad_cells:
+        cell = draft.bad_cells[0]
+        message = text(
+            "{count} cell(s) cannot be read; the first is row {row}, column “{column}”: “{value}”.",
+            count=draft.unreadable, row=cell.row, column=cell.column, value=cell.text,
+        )  # fmt: skip
+        rows = dict.fromkeys(cell.row for cell in draft.bad_cells)
+        yield Finding("unreadable", "error", message, tuple(rows)[:FIRST_ROWS])
+
+
+def _missing(frame: pd.DataFrame) -> Iterator[Finding]:
+    for column in frame:
+        empty = frame[column].isna()
+        rows = first_rows(empty)
+        if rows:
+            message = text(
+                "Column “{column}” has no usable value in {count} row(s); first in row {row}.",
+                column=column, count=int(empty.sum()), row=rows[0],
+            )  # fmt: skip
+            yield Finding("missing", "error", message, rows)
+
+
+def _infinite(frame: pd.DataFrame) -> Iterator[Finding]:
+    for column in (name for name in FEATURES if name in frame):
+        endless = np.isinf(frame[column])
+        rows = first_rows(endless)
+        if rows:
+            message = text(
+                "Column “{column}” is infinite in {count} row(s); first in row {row}.",
+                column=column, count=int(endless.sum()), row=rows[0],
+            )  # fmt: skip
+            yield Finding("infinite", "error", message, rows)
+
+
+def _impossible(frame: pd.DataFrame, mask: pd.Series[bool]) -> Iterator[Finding]:
+    rows = first_rows(mask)
+    if not rows:
+        return
+    candle = frame.loc[rows[0]]
+    values = {name: f"{candle[name]:g}" for name in PRICES}
+    count = int(mask.sum())
+    if candle["high"] < candle["low"]:
+        message = text("{count} impossible candle(s); in row {row} high {high} is below low {low}.", count=count, row=rows[0], **values)
+    elif candle["high"] < max(candle["open"], candle["close"]) or candle["low"] > min(candle["open"], candle["close"]):
+        message = text(
+            "{count} impossible candle(s); in row {row} open {open} or close {close} lies outside low {low} to high {high}.",
+            count=count, row=rows[0], **values,
+        )  # fmt: skip
+    else:
+        message = text("{count} impossible candle(s); in row {row} volume or amount is negative.", count=count, row=rows[0])
+    yield Finding("impossible", "error", message, rows)
+
+
+def _gap_finding(holes: pd.Series[int], rows: int) -> Finding:
+    longest = holes.idxmax()
+    message = text(
+        "{count} gap(s) where {missing} candle(s) are missing by the series' own pattern (holidays count, too); the longest, {longest}"
+        " candle(s), follows {time}.",
+        count=len(holes), missing=int(holes.sum()), longest=int(holes.max()), time=str(longest),
+    )  # fmt: skip
+    return Finding("gaps", "warning" if holes.sum() > 0.05 * rows else "info", message)
