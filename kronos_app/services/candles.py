@@ -1,0 +1,99 @@
+"""Candles for pages and API: read a file or a sample, look at its faults, choose a repair, keep the result."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from kronos_app.data import quality, repair, sample, upload
+from kronos_app.errors import NotFound
+from kronos_app.i18n import text
+from kronos_app.store.records import CandleSet, CandleSetInfo
+
+if TYPE_CHECKING:
+    from kronos_app.data.draft import Draft
+    from kronos_app.data.quality import QualityReport
+    from kronos_app.data.repair import Repaired
+    from kronos_app.data.sample import SampleInfo
+    from kronos_app.settings import Settings
+    from kronos_app.store import Store
+
+Infos = list[CandleSetInfo]
+
+
+class CandleService:
+    """Candle sets: read, inspected, repaired, kept."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._settings = settings
+        self._store = store
+
+    def read(self, content: bytes, filename: str, start: datetime | None = None, interval: str | None = None) -> Draft:
+        """Return what is in an uploaded file; `start` and `interval` make the times of a file that has none.
+
+        Raises
+        ------
+        InvalidInput, TooLarge
+            The file is not candles, or over a limit.
+        """
+        return upload.read(content, filename, start=start, interval=interval, settings=self._settings)
+
+    def samples(self) -> dict[str, SampleInfo]:
+        """Return the real series that come with the app, by name."""
+        return dict(sample.SAMPLES)
+
+    def sample(self, name: str) -> Draft:
+        """Return a bundled series."""
+        return sample.load(name)
+
+    def inspect(self, draft: Draft) -> QualityReport:
+        """Return what is remarkable or wrong about a draft."""
+        return quality.inspect(draft)
+
+    def preview(self, draft: Draft, choice: str | None) -> Repaired:
+        """Return the candles after a repair and what it changed.
+
+        Raises
+        ------
+        InvalidInput
+            The data needs a choice and got none, or has what no model can read.
+        """
+        return repair.apply(draft, choice)
+
+    def save(self, repaired: Repaired, report: QualityReport) -> CandleSet:
+        """Keep repaired candles under an id that depends on times and values alone."""
+        changes = {
+            "choice": repaired.choice,
+            "dropped": repaired.dropped,
+            "filled": repaired.filled,
+            "kept": repaired.kept,
+        }
+        candles = repaired.candles
+        saved = CandleSet(candles.digest[:16], candles, report.to_dict(), changes)
+        self._store.candles.put(saved)
+        return saved
+
+    def get(self, candles_id: str) -> CandleSet:
+        """Return a saved candle set.
+
+        Raises
+        ------
+        NotFound
+            No such set.
+        """
+        saved = self._store.candles.get(candles_id)
+        if saved is None:
+            raise NotFound(
+                "candles_not_found",
+                text("There are no candles {id}.", id=candles_id),
+                text("They may have been deleted: upload them again."),
+            )
+        return saved
+
+    def list(self) -> Infos:
+        """Return the saved sets, newest first."""
+        return self._store.candles.list()
+
+    def delete(self, candles_id: str) -> None:
+        """Forget a candle set; forecasts made from it stay, without history and comparison."""
+        self._store.candles.delete(candles_id)

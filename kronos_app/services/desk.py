@@ -1,0 +1,72 @@
+"""One desk a process: the store, the jobs and the services that all pages and API calls share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from kronos_app.jobs import JobRunner
+from kronos_app.services.candles import CandleService
+from kronos_app.services.forecast_worker import ForecastWorker
+from kronos_app.services.forecasting import KIND, ForecastService
+from kronos_app.services.models import ModelService
+from kronos_app.settings import Settings, get_settings
+from kronos_app.store import Store
+
+if TYPE_CHECKING:
+    from engine.registry import ModelSpec
+
+
+class Desk:
+    """Everything behind the pages.
+
+    Parameters
+    ----------
+    settings
+        Of this deployment.
+    registry
+        The models on offer; default those of the engine.
+    """
+
+    def __init__(self, settings: Settings, registry: Mapping[str, ModelSpec] | None = None) -> None:
+        self.settings = settings
+        self.store = Store.open(settings.store_url)
+        self.models = ModelService(settings, registry)
+        self.candles = CandleService(settings, self.store)
+        worker = ForecastWorker(self.store, self.candles, self.models)
+        self.jobs = JobRunner(self.store, {KIND: worker.run}, settings.max_queued_jobs)
+        self.forecasts = ForecastService(self.store, self.jobs, self.candles, self.models)
+
+    def start(self) -> None:
+        """Begin to work on jobs, those that an earlier process left first."""
+        self.jobs.start()
+
+    def close(self) -> None:
+        """Stop working and release the store."""
+        self.jobs.stop()
+        self.store.close()
+
+
+_lock = Lock()
+_desk: Desk | None = None
+
+
+def get_desk() -> Desk:
+    """Return the desk of this process, opened and started on first use."""
+    global _desk  # noqa: PLW0603 - the one object a process has
+    with _lock:
+        if _desk is None:
+            desk = Desk(get_settings())
+            desk.start()
+            _desk = desk
+        return _desk
+
+
+def close_desk() -> None:
+    """Close the desk of this process, if there is one; the next `get_desk` opens another."""
+    global _desk  # noqa: PLW0603
+    with _lock:
+        if _desk is not None:
+            _desk.close()
+        _desk = None

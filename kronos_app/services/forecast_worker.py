@@ -1,0 +1,118 @@
+"""The job that computes a forecast and keeps it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from kronos_app.data.candle_frame import FEATURES
+from kronos_app.services.engine_errors import engine_errors
+from kronos_app.services.forecast_plan import SAMPLING, Plan, plan
+from kronos_app.services.forecast_request import ForecastRequest
+from kronos_app.store.records import StoredForecast, now
+
+if TYPE_CHECKING:
+    from engine import Forecast, KronosPredictor
+    from kronos_app.services.candles import CandleService
+    from kronos_app.services.models import ModelService
+    from kronos_app.store import Store
+
+
+class ForecastWorker:
+    """Computes what `ForecastService` queued."""
+
+    def __init__(self, store: Store, candles: CandleService, models: ModelService) -> None:
+        self._store = store
+        self._candles = candles
+        self._models = models
+
+    def run(self, job: Mapping[str, Any], on_step: Callable[[int, int], None]) -> str:
+        """Compute the forecast that `job` asks for, keep it and return its id; `on_step` may raise to cancel."""
+        request = ForecastRequest.build({name: value for name, value in job.items() if name != "key"})
+        planned = plan(request, self._candles.get(request.candles_id), self._models.context(request.model))
+        on_step(0, 0)  # Whoever cancelled while the job waited need not wait for the model to load.
+        predictor = self._models.get(request.model)
+        known = find(self._store, planned, predictor.digest)
+        if known is not None:
+            return known
+        started = time.monotonic()
+        with engine_errors(request.model):
+            forecast = _forecast(predictor, planned, on_step)
+        stored = _stored(planned, predictor.digest, forecast, time.monotonic() - started)
+        self._store.forecasts.put(stored)
+        return stored.id
+
+
+def find(store: Store, planned: Plan, weights: str) -> str | None:
+    """Return the id under which the result of `planned` is kept, None where it was never computed.
+
+    The same content computed from another candle set (an earlier, shorter download of the series, say) is not computed
+    again: it is kept once more, as a forecast of this set.
+    """
+    forecast_id, content = planned.forecast_id(weights), planned.content(weights)
+    settings = planned.request.model_dump(mode="json", include={*SAMPLING, "model", "lookback", "horizon"})
+    alike = [
+        info
+        for info in store.forecasts.list()
+        if info.cutoff == planned.cutoff and settings.items() <= info.request.items()
+    ]
+    if any(info.id == forecast_id for info in alike):
+        return forecast_id
+    for info in alike:
+        twin = store.forecasts.get(info.id)
+        if twin is not None and twin.provenance["content"] == content:
+            store.forecasts.put(_adopted(twin, planned, forecast_id))
+            return forecast_id
+    return None
+
+
+def _adopted(twin: StoredForecast, planned: Plan, forecast_id: str) -> StoredForecast:
+    return replace(
+        twin,
+        id=forecast_id,
+        created=now(),
+        candles_id=planned.candles_id,
+        candles_name=planned.candles_name,
+        request=planned.request.model_dump(mode="json"),
+    )
+
+
+def _forecast(predictor: KronosPredictor, planned: Plan, on_step: Callable[[int, int], None]) -> Forecast:
+    request, history = planned.request, planned.history
+    return predictor.forecast(
+        history.frame[history.features],
+        history.timestamps,
+        planned.timestamps,
+        **{name: getattr(request, name) for name in SAMPLING},
+        on_step=on_step,
+    )
+
+
+def _stored(planned: Plan, weights: str, forecast: Forecast, seconds: float) -> StoredForecast:
+    provenance = {
+        "model": planned.request.model,
+        "digest": weights,
+        "content": planned.content(weights),
+        "history_rows": forecast.history_rows,
+        "features": planned.history.features,
+        "seed": forecast.seed,
+        "settings": dict(forecast.settings),
+        "seconds": round(seconds, 3),
+    }
+    assert tuple(forecast.columns) == FEATURES
+    return StoredForecast(
+        id=planned.forecast_id(weights),
+        created=now(),
+        candles_id=planned.candles_id,
+        candles_name=planned.candles_name,
+        request=planned.request.model_dump(mode="json"),
+        provenance=provenance,
+        paths=forecast.paths,
+        raw_paths=forecast.raw_paths,
+        timestamps=planned.timestamps,
+        cutoff=planned.cutoff,
+        last_close=forecast.last_close,
+        repairs=forecast.repairs,
+    )

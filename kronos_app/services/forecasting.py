@@ -1,0 +1,121 @@
+"""Forecasts for pages and API: ask for one, follow its job, look at it again.
+
+The cutoff is a wall. What lies behind it in the candle set is joined by timestamp when a forecast is looked at, and never
+handed to the engine; the future's timestamps are made from the candles up to the cutoff alone.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kronos_app.errors import NotFound
+from kronos_app.i18n import text
+from kronos_app.services.forecast_plan import plan
+from kronos_app.services.forecast_request import (
+    DEFAULT_LEVELS,
+    PRESETS,
+    ForecastRequest,
+    ForecastSettings,
+    Preset,
+)
+from kronos_app.services.forecast_view import ForecastView
+from kronos_app.services.forecast_worker import find
+from kronos_app.store.records import ForecastInfo
+
+if TYPE_CHECKING:
+    from kronos_app.jobs import JobRunner
+    from kronos_app.services.candles import CandleService
+    from kronos_app.services.models import ModelService
+    from kronos_app.store import Store
+
+__all__ = [
+    "DEFAULT_LEVELS",
+    "PRESETS",
+    "ForecastRequest",
+    "ForecastService",
+    "ForecastSettings",
+    "ForecastView",
+    "Preset",
+    "Submission",
+]
+
+Infos = list[ForecastInfo]
+
+KIND = "forecast"
+# A seed that survives JSON readers which keep numbers as doubles.
+SEED_BITS = 32
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What became of a request: a job to follow, or at once the forecast that an equal request had made."""
+
+    job_id: str | None
+    forecast_id: str | None
+    cached: bool
+
+
+class ForecastService:
+    """Forecasts: made in the background, kept, listed, compared with what came."""
+
+    def __init__(self, store: Store, jobs: JobRunner, candles: CandleService, models: ModelService) -> None:
+        self._store = store
+        self._jobs = jobs
+        self._candles = candles
+        self._models = models
+
+    def submit(self, request: ForecastRequest) -> Submission:
+        """Check `request`, then answer from the cache or queue a job.
+
+        Raises
+        ------
+        InvalidInput
+            Too few candles, a context that is too small, a cutoff that is not the time of a candle.
+        NotFound
+            Unknown candles or model.
+        Conflict, TooLarge
+            Too many jobs wait already.
+        """
+        seed = secrets.randbits(SEED_BITS) if request.seed is None else request.seed
+        request = request.model_copy(update={"seed": seed})
+        planned = plan(request, self._candles.get(request.candles_id), self._models.context(request.model))
+        digest = self._models.digest(request.model)
+        known = None if digest is None else find(self._store, planned, digest)
+        if known is not None:
+            return Submission(None, known, cached=True)
+        job = self._jobs.submit(KIND, {"key": planned.key, **request.model_dump(mode="json")})
+        return Submission(job.id, None, cached=False)
+
+    def get(self, forecast_id: str) -> ForecastView:
+        """Return the forecast with its history and what is known of the outcome.
+
+        Raises
+        ------
+        NotFound
+            No such forecast.
+        """
+        stored = self._store.forecasts.get(forecast_id)
+        if stored is None:
+            raise NotFound(
+                "forecast_not_found",
+                text("There is no forecast {id}.", id=forecast_id),
+                text("It may have been deleted; History lists what there is."),
+            )
+        return ForecastView.of(stored, self._store.candles.get(stored.candles_id))
+
+    def list(self, model: str | None = None, candles_id: str | None = None, text: str | None = None) -> Infos:
+        """Return the forecasts made, newest first; `text` is looked for in the names of candles and model."""
+        wanted = (text or "").casefold()
+        return [
+            info
+            for info in self._store.forecasts.list()
+            if (model is None or info.model == model)
+            and (candles_id is None or info.candles_id == candles_id)
+            and wanted in f"{info.candles_name} {info.model} {info.id}".casefold()
+        ]
+
+    def delete(self, forecast_id: str) -> None:
+        """Forget a forecast; its candles stay."""
+        self._store.forecasts.delete(forecast_id)
