@@ -4,5 +4,6 @@ Never imports streamlit, pages, api, services or jobs, and computes nothing abou
 """
 
 from kronos_app.store.records import CandleSet, CandleSetInfo, ForecastInfo, Job, JobStatus, StoredForecast
+from kronos_app.store.store import Store
 
-__all__ = ["CandleSet", "CandleSetInfo", "ForecastInfo", "Job", "JobStatus", "StoredForecast"]
+__all__ = ["CandleSet", "CandleSetInfo", "ForecastInfo", "Job", "JobStatus", "Store", "StoredForecast"]

@@ -1,0 +1,252 @@
+"""One worker thread, a queue in front of it, and a record in the store for every state a job goes through."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from threading import Condition, Thread
+from typing import Any
+from uuid import uuid4
+
+from kronos_app.errors import AppError, Conflict, NotFound, Unavailable
+from kronos_app.i18n import text
+from kronos_app.store import Job, Store
+from kronos_app.store.records import now
+
+log = logging.getLogger(__name__)
+
+OnStep = Callable[[int, int], None]
+Handler = Callable[[dict[str, Any], OnStep], str]
+
+# Writing each step would make fast steps wait for the disk; after a crash the job starts anew anyway.
+SECONDS_BETWEEN_WRITES = 1.0
+# A job that takes the process down with it must not do so for ever.
+MAX_ATTEMPTS = 2
+KEEP_FINISHED = timedelta(days=7)
+
+
+class Cancelled(Exception):
+    """Raised inside a handler, from `on_step`, when its job was cancelled."""
+
+
+class _Stopped(Cancelled):
+    """The runner stops: the job goes back into the queue for the next process."""
+
+
+class JobRunner:
+    """Runs jobs one after the other in the background; every thread may use it.
+
+    Parameters
+    ----------
+    store
+        Where the records live.
+    handlers
+        For each kind of job the function that does it: it takes the request and `on_step(done, total)`, which it calls
+        often and which raises `Cancelled`, and returns the id of its result.
+    max_queued
+        How many jobs may wait.
+    """
+
+    def __init__(self, store: Store, handlers: Mapping[str, Handler], max_queued: int) -> None:
+        self._store = store
+        self._handlers = handlers
+        self._max_queued = max_queued
+        self._jobs: dict[str, Job] = {}  # what this process knows, in order of submission; newer than the store
+        self._cancelling: set[str] = set()
+        self._changed = Condition()
+        self._stopping = False
+        self._thread: Thread | None = None
+
+    def start(self) -> None:
+        """Take up what an earlier process left unfinished and start the worker; a second call does nothing."""
+        with self._changed:
+            self._stopping = False
+            if self._thread is not None and self._thread.is_alive():
+                return
+            self._recover()
+            self._thread = Thread(target=self._work, name="kronos-jobs", daemon=True)
+            self._thread.start()
+
+    def stop(self, timeout: float = 10.0) -> None:
+        """Stop the worker at its next step, at most after `timeout` seconds; unfinished jobs stay queued."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join(timeout)
+
+    def submit(self, kind: str, request: dict[str, Any]) -> Job:
+        """Queue a job, or return the unfinished one that does the same.
+
+        Two requests are the same when their `key` is, or without one the whole request.
+
+        Raises
+        ------
+        Conflict
+            `queue_full`, if `max_queued` jobs are waiting.
+        Unavailable
+            If the record cannot be stored.
+        """
+        with self._changed:
+            for job in self._jobs.values():
+                if job.active and job.kind == kind and job.id not in self._cancelling and _same(job.request, request):
+                    return job
+            waiting = sum(job.status == "queued" for job in self._jobs.values())
+            if waiting >= self._max_queued:
+                raise Conflict(
+                    "queue_full",
+                    text("{waiting} jobs are waiting already.", waiting=waiting),
+                    text("Wait until one has finished, or cancel one."),
+                )
+            job = Job(uuid4().hex, kind, request)
+            self._store.jobs.put(job)
+            self._jobs[job.id] = job
+            self._changed.notify_all()
+            return job
+
+    def get(self, job_id: str) -> Job:
+        """Return the job as it is now.
+
+        Raises
+        ------
+        NotFound
+            If there is no job of this id.
+        """
+        with self._changed:
+            job = self._jobs.get(job_id)
+        job = job or self._store.jobs.get(job_id)
+        if job is None:
+            raise NotFound(
+                "job_not_found",
+                text("There is no job {id}.", id=job_id),
+                text("Records of finished jobs are kept for {days} days.", days=KEEP_FINISHED.days),
+            )
+        return job
+
+    def list(self, *, active_only: bool = False) -> list[Job]:
+        """Return the jobs, newest first; with `active_only` those that are queued or running."""
+        with self._changed:
+            known = dict(self._jobs)
+        stored = {} if active_only else {job.id: job for job in self._store.jobs.list()}
+        jobs = [job for job in (stored | known).values() if job.active or not active_only]
+        return sorted(jobs, key=lambda job: job.created, reverse=True)
+
+    def cancel(self, job_id: str) -> Job:
+        """Cancel a queued job at once and a running one at its next step; a finished one stays as it is.
+
+        Raises
+        ------
+        NotFound
+            If there is no job of this id.
+        """
+        with self._changed:
+            job = self._jobs.get(job_id)
+            if job is not None and job.status == "queued":
+                return self._update(job, status="cancelled", finished=now())
+            if job is not None and job.status == "running":
+                self._cancelling.add(job_id)
+        return job or self.get(job_id)
+
+    def _recover(self) -> None:
+        try:
+            self._prune()
+            left = self._store.jobs.list(active_only=True)
+        except Unavailable:
+            log.exception("Unfinished jobs could not be read")
+            return
+        for job in sorted(left, key=lambda job: job.created):
+            if job.status == "running" and job.attempts >= MAX_ATTEMPTS:
+                self._update(job, status="failed", finished=now(), error=_interrupted(job).to_dict())
+            else:
+                self._update(job, status="queued", started=None, done=0)
+
+    def _work(self) -> None:
+        while (job := self._next()) is not None:
+            try:
+                result_id = self._handlers[job.kind](job.request, self._on_step(job.id))
+                end: dict[str, Any] = {"status": "succeeded", "result_id": result_id}
+            except _Stopped:
+                end = {"status": "queued", "started": None, "done": 0, "attempts": job.attempts - 1}
+            except Cancelled:
+                end = {"status": "cancelled"}
+            except AppError as error:
+                end = {"status": "failed", "error": error.to_dict()}
+            except Exception:  # Whatever a handler does, the worker goes on with the next job.
+                log.exception("Job %s (%s) failed", job.id, job.kind)
+                end = {"status": "failed", "error": _unexpected().to_dict()}
+            self._finish(job.id, end)
+
+    def _next(self) -> Job | None:
+        """Wait for a queued job and mark it as running; None when the runner stops."""
+        with self._changed:
+            while not self._stopping:
+                for job in self._jobs.values():
+                    if job.status == "queued":
+                        return self._update(job, status="running", started=now(), attempts=job.attempts + 1)
+                self._changed.wait()
+            return None
+
+    def _on_step(self, job_id: str) -> OnStep:
+        written = time.monotonic()
+
+        def on_step(done: int, total: int) -> None:
+            nonlocal written
+            with self._changed:
+                if job_id in self._cancelling:
+                    raise Cancelled
+                if self._stopping:
+                    raise _Stopped
+                due = time.monotonic() - written >= SECONDS_BETWEEN_WRITES
+                self._update(self._jobs[job_id], write=due, done=done, total=total)
+                written = time.monotonic() if due else written
+
+        return on_step
+
+    def _finish(self, job_id: str, end: dict[str, Any]) -> None:
+        with self._changed:
+            self._cancelling.discard(job_id)
+            finished = None if end["status"] == "queued" else now()
+            self._update(self._jobs[job_id], finished=finished, **end)
+            try:
+                self._prune()
+            except Unavailable:
+                log.warning("Records of old jobs could not be removed")
+
+    def _update(self, job: Job, *, write: bool = True, **values: Any) -> Job:
+        job = self._jobs[job.id] = replace(job, **values)
+        if write:
+            try:
+                self._store.jobs.put(job)
+            except Unavailable:
+                # The work goes on: this process still knows the job, and the next state is written again.
+                log.warning("The state of job %s could not be stored", job.id)
+        return job
+
+    def _prune(self) -> None:
+        limit = now() - KEEP_FINISHED
+        self._store.jobs.prune(limit)
+        for job in [job for job in self._jobs.values() if job.finished is not None and job.finished < limit]:
+            del self._jobs[job.id]
+
+
+def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    return bool(one.get("key", one) == other.get("key", other))
+
+
+def _interrupted(job: Job) -> AppError:
+    return AppError(
+        "job_interrupted",
+        text("The program ended {attempts} times while it worked on this.", attempts=job.attempts),
+        text("It may need more memory than there is: ask for fewer samples or a smaller model."),
+    )
+
+
+def _unexpected() -> AppError:
+    return AppError(
+        "job_failed",
+        text("Something unexpected went wrong; the log has the details."),
+        text("Try again; if it fails again, report it with the log."),
+    )

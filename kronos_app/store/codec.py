@@ -1,0 +1,65 @@
+"""Frames and arrays as bytes: parquet and safetensors, so that nothing read from the database can run code."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+
+def frame_to_bytes(frame: pd.DataFrame) -> bytes:
+    """Return `frame` as a parquet file."""
+    buffer = BytesIO()
+    frame.to_parquet(buffer, index=False)
+    return buffer.getvalue()
+
+
+def frame_from_bytes(content: bytes) -> pd.DataFrame:
+    """Return the frame that `frame_to_bytes` was given.
+
+    Raises
+    ------
+    ValueError
+        If the bytes are damaged.
+    """
+    import pyarrow as pa
+
+    try:
+        return pd.read_parquet(BytesIO(content))
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(str(error)) from error
+
+
+def arrays_to_bytes(
+    paths: npt.NDArray[np.float64], raw_paths: npt.NDArray[np.float64], timestamps: pd.DatetimeIndex
+) -> bytes:
+    """Return a forecast's arrays as a safetensors file; times become int64 nanoseconds."""
+    from safetensors.numpy import save
+
+    tensors = {
+        "paths": np.ascontiguousarray(paths, dtype=np.float64),
+        "raw_paths": np.ascontiguousarray(raw_paths, dtype=np.float64),
+        "timestamps": timestamps.as_unit("ns").to_numpy().astype(np.int64),
+    }
+    return bytes(save(tensors))
+
+
+def arrays_from_bytes(content: bytes) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], pd.DatetimeIndex]:
+    """Return paths, raw paths and times as `arrays_to_bytes` was given them.
+
+    Raises
+    ------
+    ValueError
+        If the bytes are damaged.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        tensors = load(content)
+        timestamps = pd.DatetimeIndex(tensors["timestamps"].astype("datetime64[ns]"))
+        return tensors["paths"], tensors["raw_paths"], timestamps
+    except (SafetensorError, KeyError) as error:
+        raise ValueError(str(error)) from error

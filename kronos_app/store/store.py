@@ -1,0 +1,42 @@
+"""The store as the other layers see it."""
+
+from __future__ import annotations
+
+from kronos_app.i18n import Text
+from kronos_app.store.database import Database
+from kronos_app.store.repositories import CandleSets, Forecasts, Jobs
+
+
+class Store:
+    """Candle sets, forecasts and jobs in one database; every thread may use it.
+
+    Each method raises `Unavailable` when the database fails, and works again when the database does.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.candles = CandleSets(database)
+        self.forecasts = Forecasts(database)
+        self.jobs = Jobs(database)
+
+    @classmethod
+    def open(cls, url: str) -> Store:
+        """Open the database at a SQLAlchemy URL, making file and tables where there are none.
+
+        A database that cannot be used is replaced, or stood in for by memory; `notice` then says so.
+
+        Raises
+        ------
+        InvalidInput
+            If `url` is no database address.
+        """
+        return cls(Database(url))
+
+    @property
+    def notice(self) -> Text | None:
+        """Return what the user should know about the database: moved aside, deleted, locked, not kept."""
+        return self._database.notice
+
+    def close(self) -> None:
+        """Release the database."""
+        self._database.close()
