@@ -1,0 +1,282 @@
+"""Where checkpoints come from: a local folder, the cache, or a hub that speaks the Hugging Face protocol.
+
+`HF_ENDPOINT` names a mirror, `HF_HOME` or `HF_HUB_CACHE` the cache, `HF_TOKEN` a token; `HF_HUB_OFFLINE=1` forbids the
+network.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, Protocol, Self, cast
+
+import httpx2
+import torch
+from huggingface_hub import constants, get_hf_file_metadata, hf_hub_download, hf_hub_url, try_to_load_from_cache
+from huggingface_hub.errors import (
+    HfHubHTTPError,
+    HFValidationError,
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+    RemoteEntryNotFoundError,
+    RevisionNotFoundError,
+)
+from torch import nn
+
+from engine.checkpoint import (
+    CONFIG,
+    WEIGHTS,
+    CheckpointFiles,
+    check_config,
+    digest,
+    find_files,
+    load_strict,
+    read_checkpoint,
+    save_checkpoint,
+)
+from engine.errors import CheckpointError, HubError, HubNotFound, HubUnauthorized, HubUnreachable
+from engine.registry import ModelSpec
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+__all__ = [
+    "CheckpointFiles",
+    "CheckpointMixin",
+    "digest",
+    "fetch",
+    "is_downloaded",
+    "load_strict",
+    "read_checkpoint",
+    "save_checkpoint",
+]
+
+TIMEOUT = 10.0  # seconds a hub may take to answer the first question
+REMEDY = (
+    "Set HF_ENDPOINT to a mirror you can reach, give a local folder with config.json and model.safetensors,"
+    " or use the bundled model kronos-nano."
+)
+
+
+def fetch(
+    source: str | Path,
+    *,
+    revision: str | None = None,
+    token: str | bool | None = None,
+    cache_dir: str | Path | None = None,
+    force_download: bool = False,
+    local_files_only: bool = False,
+) -> CheckpointFiles:
+    """Return the files of the checkpoint `source`, downloaded if need be.
+
+    Parameters
+    ----------
+    source
+        A local folder or a Hub id, "namespace/name". A folder of that name comes first.
+    revision
+        Branch, tag or commit on the Hub; None is its main branch. Both files are of the same commit.
+    token
+        Access token for private or gated repositories; None takes the user's own, if any.
+    local_files_only
+        Look into the cache only. Without a network the cache answers anyway.
+
+    Raises
+    ------
+    CheckpointError
+        `source` is neither a folder nor a Hub id, or the folder is no checkpoint.
+    HubError
+        It could not be downloaded: `HubUnreachable`, `HubNotFound` or `HubUnauthorized` say why.
+    """
+    folder = Path(source)
+    if _is_folder(folder):
+        if revision is not None:
+            raise CheckpointError(f"{folder} is a local folder, which has no revision {revision!r}: leave it out.")
+        return find_files(folder)
+    repo = _repo_id(source)
+    cache = _cache(cache_dir)
+    with _explained(repo, revision or constants.DEFAULT_REVISION):
+        if not local_files_only and (force_download or not _is_cached(repo, revision, cache)):
+            _ask_once(repo, revision, token)
+
+        def download(filename: str, revision: str | None) -> Path:
+            return Path(
+                hf_hub_download(
+                    repo,
+                    filename,
+                    revision=revision,
+                    token=token,
+                    cache_dir=cache,
+                    endpoint=_endpoint(),
+                    etag_timeout=TIMEOUT,
+                    force_download=force_download,
+                    local_files_only=local_files_only,
+                )
+            )
+
+        config = download(CONFIG, revision)
+        # The cache keeps files in a folder named by their commit: a push in between cannot mix two of them.
+        return CheckpointFiles(config, download(WEIGHTS, config.parent.name))
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # such as a name longer than the file system allows
+        return False
+
+
+def _repo_id(source: str | Path) -> str:
+    if isinstance(source, str) and "/" in source:
+        with suppress(HFValidationError):
+            hf_hub_url(source, CONFIG)  # the client's own check of the form
+            return source
+    raise CheckpointError(
+        f"'{source}' is neither an existing folder nor a Hub id of the form namespace/name. Give the folder that holds"
+        f" {CONFIG} and {WEIGHTS}, or an id such as NeoQuasar/Kronos-small."
+    )
+
+
+def _endpoint() -> str:
+    """Return the hub's address as the environment has it now; huggingface_hub reads it once, at import."""
+    endpoint = os.environ.get("HF_ENDPOINT", constants.ENDPOINT).strip().rstrip("/")
+    if not endpoint.startswith(("http://", "https://")):
+        raise HubUnreachable(
+            f"HF_ENDPOINT is {endpoint!r}, but must be an address that begins with https:// or http://."
+        )
+    return endpoint
+
+
+def _cache(cache_dir: str | Path | None = None) -> Path:
+    home = os.environ.get("HF_HOME")
+    default = Path(home) / "hub" if home else constants.HF_HUB_CACHE
+    return Path(cache_dir or os.environ.get("HF_HUB_CACHE") or default).expanduser()
+
+
+def _is_cached(repo: str, revision: str | None, cache: Path) -> bool:
+    return all(isinstance(try_to_load_from_cache(repo, name, cache, revision), str) for name in (CONFIG, WEIGHTS))
+
+
+def _ask_once(repo: str, revision: str | None, token: str | bool | None) -> None:
+    """Ask for the weights' metadata without the retries, for minutes, of a download that finds nobody there."""
+    endpoint = _endpoint()
+    url = hf_hub_url(repo, WEIGHTS, revision=revision, endpoint=endpoint)
+    get_hf_file_metadata(url, token=token, timeout=TIMEOUT, endpoint=endpoint)
+
+
+@contextmanager
+def _explained(repo: str, revision: str) -> Iterator[None]:
+    """Turn the client's many errors into three that say what to do."""
+    try:
+        yield
+    except HfHubHTTPError as error:
+        _explain_answer(error, repo, revision)
+    except OfflineModeIsEnabled as error:
+        raise HubUnreachable(
+            f"{repo} is not in the cache, and HF_HUB_OFFLINE forbids to download it. {REMEDY}"
+        ) from error
+    except LocalEntryNotFoundError as error:
+        cause = f" ({error.__cause__})" if error.__cause__ else ""
+        raise HubUnreachable(
+            f"{repo} at revision {revision} is not complete in the cache, and was not downloaded{cause}. {REMEDY}"
+        ) from error
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        reason = str(error) or type(error).__name__
+        raise HubUnreachable(
+            f"{_endpoint()} could not be reached for {repo}, or the connection broke: {reason}. {REMEDY}"
+        ) from error
+    except HubError:
+        raise
+    except OSError as error:
+        raise HubError(f"{repo} could not be saved to the cache {_cache()}: {error}") from error
+
+
+def _explain_answer(error: HfHubHTTPError, repo: str, revision: str) -> NoReturn:
+    endpoint, status = _endpoint(), error.response.status_code
+    if isinstance(error, RemoteEntryNotFoundError):
+        file = error.response.url.path.rpartition("/")[2]
+        raise HubNotFound(
+            f"{repo} on {endpoint} has no {file} at revision {revision}. Pickled weights (.bin, .pt) are never read:"
+            " choose a repository that offers safetensors."
+        ) from error
+    if isinstance(error, RevisionNotFoundError):
+        raise HubNotFound(
+            f"{repo} on {endpoint} has no revision {revision!r}. Give a branch, a tag or a whole commit."
+        ) from error
+    if status in {401, 403}:
+        raise HubUnauthorized(
+            f"{endpoint} refuses access to {repo} ({status}): it is private, or its terms are not accepted yet, or no"
+            " such repository exists. Check the name, and log in with `hf auth login` or set HF_TOKEN."
+        ) from error
+    if status == 404:
+        raise HubNotFound(
+            f"{endpoint} has no repository {repo}, and there is no local folder of that name. Check the name."
+        ) from error
+    raise HubUnreachable(f"{endpoint} answered {status} for {repo}. Try again later. {REMEDY}") from error
+
+
+def is_downloaded(spec: ModelSpec) -> bool:
+    """Return whether model and tokenizer of `spec` can be loaded without a network."""
+    sources = ((spec.model_id, spec.revision), (spec.tokenizer_id, spec.tokenizer_revision))
+    if spec.bundled:
+        return all((Path(folder) / name).is_file() for folder, _ in sources for name in (CONFIG, WEIGHTS))
+    return all(_is_cached(repo, revision, _cache()) for repo, revision in sources)
+
+
+class _Configured(Protocol):
+    @property
+    def config(self) -> DataclassInstance: ...
+
+
+class CheckpointMixin:
+    """Gives a network `from_pretrained` and `save_pretrained`, as `PyTorchModelHubMixin` has them but strict and safe.
+
+    The network's constructor takes the keys of `config.json`, and its attribute `config` holds them.
+    """
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        pretrained_model_name_or_path: str | Path,
+        *,
+        revision: str | None = None,
+        map_location: str | torch.device = "cpu",
+        token: str | bool | None = None,
+        cache_dir: str | Path | None = None,
+        force_download: bool = False,
+        local_files_only: bool = False,
+    ) -> Self:
+        """Load a network, ready to forecast (`eval()`), from a local folder or a Hub id.
+
+        Parameters
+        ----------
+        map_location
+            Device the weights go to.
+
+        Others are those of `fetch`, and so are the errors; a file that does not fit raises `CheckpointError` as well.
+        """
+        files = fetch(
+            pretrained_model_name_or_path,
+            revision=revision,
+            token=token,
+            cache_dir=cache_dir,
+            force_download=force_download,
+            local_files_only=local_files_only,
+        )
+        config, tensors = read_checkpoint(files)
+        values = check_config(cls.__init__, config, origin=str(files.config))
+        try:
+            # On the meta device fresh weights cost no time, no memory and no random numbers.
+            with torch.device("meta"):
+                network = cls(**values)
+        except CheckpointError as error:
+            raise CheckpointError(f"{files.config}: {error}") from error
+        module = cast("nn.Module", network)
+        load_strict(module, tensors, origin=str(files.weights))
+        module.to(map_location).eval()
+        return network
+
+    def save_pretrained(self: _Configured, save_directory: str | Path) -> None:
+        """Write `config.json` and `model.safetensors` to a folder that `from_pretrained` reads."""
+        save_checkpoint(save_directory, self.config, cast("nn.Module", self))

@@ -1,0 +1,63 @@
+"""The models known by name. `max_context` is in no checkpoint's config, so it is kept here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+BUNDLED = Path(__file__).parent / "bundled"
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A predictor, its tokenizer and what is known about them before they are loaded."""
+
+    name: str
+    model_id: str  # a Hub id, or a local folder when bundled
+    tokenizer_id: str
+    max_context: int  # candles, history and forecast together
+    parameters: int  # of the predictor, without its tokenizer
+    licence: str
+    bundled: bool = False
+    description: str = ""
+    revision: str | None = None  # None: the main branch
+    tokenizer_revision: str | None = None
+
+
+def _published(size: str, tokenizer: str, max_context: int, parameters: int, description: str) -> ModelSpec:
+    return ModelSpec(
+        name=f"kronos-{size}",
+        model_id=f"NeoQuasar/Kronos-{size}",
+        tokenizer_id=f"NeoQuasar/Kronos-Tokenizer-{tokenizer}",
+        max_context=max_context,
+        parameters=parameters,
+        licence="MIT",
+        description=description,
+    )
+
+
+_SPECS = (
+    ModelSpec(
+        name="kronos-nano",
+        model_id=str(BUNDLED / "kronos-nano" / "model"),
+        tokenizer_id=str(BUNDLED / "kronos-nano" / "tokenizer"),
+        max_context=512,
+        parameters=2_811_200,
+        licence="MIT",
+        bundled=True,
+        description="Small model trained by this project; comes with it and works offline.",
+    ),
+    _published("mini", "2k", 2048, 4_108_032, "Smallest published model, with the longest context."),
+    _published("small", "base", 512, 24_741_376, "Published model that balances speed and size."),
+    _published("base", "base", 512, 102_310_592, "Largest published model; slow without a GPU."),
+)
+
+REGISTRY: Mapping[str, ModelSpec] = MappingProxyType({spec.name: spec for spec in _SPECS})
+
+
+def find_spec(name: str | Path) -> ModelSpec | None:
+    """Return the model of a registry name or of a predictor's Hub id; None if there is none."""
+    known = str(name)
+    return REGISTRY.get(known) or next((spec for spec in _SPECS if spec.model_id == known), None)
