@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kronos_app.data import quality, repair, sample, upload
 from kronos_app.errors import NotFound
 from kronos_app.i18n import text
+from kronos_app.services.inline_candles import to_csv_bytes
 from kronos_app.store.records import CandleSet, CandleSetInfo
 
 if TYPE_CHECKING:
@@ -38,6 +39,10 @@ class CandleService:
         """
         return upload.read(content, filename, start=start, interval=interval, settings=self._settings)
 
+    def read_inline(self, candles: Any, name: str, start: datetime | None = None, interval: str | None = None) -> Draft:
+        """Return candles that arrived as row objects or columns, read as if they were a file; row 1 is its header."""
+        return self.read(to_csv_bytes(candles), f"{name}.csv", start, interval)
+
     def samples(self) -> dict[str, SampleInfo]:
         """Return the real series that come with the app, by name."""
         return dict(sample.SAMPLES)
@@ -67,11 +72,16 @@ class CandleService:
             "dropped": repaired.dropped,
             "filled": repaired.filled,
             "kept": repaired.kept,
+            "sorted": repaired.sorted,
         }
         candles = repaired.candles
         saved = CandleSet(candles.digest[:16], candles, report.to_dict(), changes)
         self._store.candles.put(saved)
         return saved
+
+    def keep(self, draft: Draft, choice: str | None = None) -> CandleSet:
+        """Repair and save a draft in one go, for callers who do not look in between."""
+        return self.save(self.preview(draft, choice), self.inspect(draft))
 
     def get(self, candles_id: str) -> CandleSet:
         """Return a saved candle set.

@@ -36,7 +36,8 @@ class Score:
     mae, mape
         Of the median path; in price units, and in percent.
     direction
-        Part of the steps, 0 to 1, where the median lies on the right side of the last known close; None where no step moved.
+        Part of the steps, 0 to 1, where the median lies on the right side of the last known close; None where no step
+        moved.
     coverage
         Level of a central band to the part of the actual closes inside it.
     crps

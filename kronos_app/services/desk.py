@@ -49,24 +49,21 @@ class Desk:
 
 
 _lock = Lock()
-_desk: Desk | None = None
+_open: list[Desk] = []  # the one of this process, once there is one
 
 
 def get_desk() -> Desk:
     """Return the desk of this process, opened and started on first use."""
-    global _desk  # noqa: PLW0603 - the one object a process has
     with _lock:
-        if _desk is None:
+        if not _open:
             desk = Desk(get_settings())
             desk.start()
-            _desk = desk
-        return _desk
+            _open.append(desk)
+        return _open[0]
 
 
 def close_desk() -> None:
     """Close the desk of this process, if there is one; the next `get_desk` opens another."""
-    global _desk  # noqa: PLW0603
     with _lock:
-        if _desk is not None:
-            _desk.close()
-        _desk = None
+        while _open:
+            _open.pop().close()

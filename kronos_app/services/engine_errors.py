@@ -35,8 +35,8 @@ def _translated(error: Exception, model: str) -> AppError:
             "hub_unreachable",
             text("{model} is not on this machine, and the Hugging Face Hub cannot be reached.", model=model),
             text(
-                "Set HF_ENDPOINT to a mirror and restart, put the files in the folder models/{model} of the app's home, "
-                "or use kronos-nano, which needs no network.",
+                "Set HF_ENDPOINT to a mirror and restart, put the files in the folders models/{model}/model and "
+                "models/{model}/tokenizer of the app's home, or use kronos-nano, which needs no network.",
                 model=model,
             ),
         )

@@ -116,7 +116,8 @@ def _check_context(request: ForecastRequest, max_context: int) -> None:
     raise InvalidInput(
         "context_too_small",
         text(
-            "horizon: lookback {lookback} and horizon {horizon} together exceed the {context} candles that {model} can hold.",
+            "horizon: lookback {lookback} and horizon {horizon} together exceed the {context} candles "
+            "that {model} can hold.",
             **values,
         ),
         text("With this horizon set lookback to {largest} or less.", largest=largest)

@@ -13,7 +13,7 @@ from kronos_app.i18n import Text, text
 from kronos_app.services.validation import from_pydantic
 
 DEFAULT_LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
-MAX_SEED = 2**63 - 1
+MAX_SEED = 2**53 - 1  # the largest whole number that every JSON reader keeps
 
 Level = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
 

@@ -23,8 +23,8 @@ class ForecastView:
     stored
         The forecast as computed.
     history
-        The candles the model was given, ending at the cutoff: index `timestamp`, the features the series has. Empty when
-        the candle set was deleted since.
+        The candles the model was given, ending at the cutoff: index `timestamp`, the features the series has. Empty
+        when the candle set was deleted since.
     actual
         Candles after the cutoff whose times the forecast also has, in the same form; None when there are none.
     """

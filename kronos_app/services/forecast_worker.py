@@ -11,7 +11,7 @@ from kronos_app.data.candle_frame import FEATURES
 from kronos_app.services.engine_errors import engine_errors
 from kronos_app.services.forecast_plan import SAMPLING, Plan, plan
 from kronos_app.services.forecast_request import ForecastRequest
-from kronos_app.store.records import StoredForecast, now
+from kronos_app.store.records import ForecastInfo, StoredForecast, now
 
 if TYPE_CHECKING:
     from engine import Forecast, KronosPredictor
@@ -52,12 +52,7 @@ def find(store: Store, planned: Plan, weights: str) -> str | None:
     again: it is kept once more, as a forecast of this set.
     """
     forecast_id, content = planned.forecast_id(weights), planned.content(weights)
-    settings = planned.request.model_dump(mode="json", include={*SAMPLING, "model", "lookback", "horizon"})
-    alike = [
-        info
-        for info in store.forecasts.list()
-        if info.cutoff == planned.cutoff and settings.items() <= info.request.items()
-    ]
+    alike = candidates(store, planned)
     if any(info.id == forecast_id for info in alike):
         return forecast_id
     for info in alike:
@@ -66,6 +61,16 @@ def find(store: Store, planned: Plan, weights: str) -> str | None:
             store.forecasts.put(_adopted(twin, planned, forecast_id))
             return forecast_id
     return None
+
+
+def candidates(store: Store, planned: Plan) -> list[ForecastInfo]:
+    """Return the forecasts made with the same settings at the same cutoff: the only ones that can be the same."""
+    settings = planned.request.model_dump(mode="json", include={*SAMPLING, "model", "lookback", "horizon"})
+    return [
+        info
+        for info in store.forecasts.list()
+        if info.cutoff == planned.cutoff and settings.items() <= info.request.items()
+    ]
 
 
 def _adopted(twin: StoredForecast, planned: Plan, forecast_id: str) -> StoredForecast:

@@ -1,7 +1,7 @@
 """Forecasts for pages and API: ask for one, follow its job, look at it again.
 
-The cutoff is a wall. What lies behind it in the candle set is joined by timestamp when a forecast is looked at, and never
-handed to the engine; the future's timestamps are made from the candles up to the cutoff alone.
+The cutoff is a wall. What lies behind it in the candle set is joined by timestamp when a forecast is looked at, and
+never handed to the engine; the future's timestamps are made from the candles up to the cutoff alone.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from kronos_app.errors import NotFound
 from kronos_app.i18n import text
-from kronos_app.services.forecast_plan import plan
+from kronos_app.services.forecast_plan import Plan, plan
 from kronos_app.services.forecast_request import (
     DEFAULT_LEVELS,
     PRESETS,
@@ -21,7 +21,7 @@ from kronos_app.services.forecast_request import (
     Preset,
 )
 from kronos_app.services.forecast_view import ForecastView
-from kronos_app.services.forecast_worker import find
+from kronos_app.services.forecast_worker import candidates, find
 from kronos_app.store.records import ForecastInfo
 
 if TYPE_CHECKING:
@@ -81,12 +81,17 @@ class ForecastService:
         seed = secrets.randbits(SEED_BITS) if request.seed is None else request.seed
         request = request.model_copy(update={"seed": seed})
         planned = plan(request, self._candles.get(request.candles_id), self._models.context(request.model))
-        digest = self._models.digest(request.model)
-        known = None if digest is None else find(self._store, planned, digest)
+        known = self._known(planned)
         if known is not None:
             return Submission(None, known, cached=True)
         job = self._jobs.submit(KIND, {"key": planned.key, **request.model_dump(mode="json")})
         return Submission(job.id, None, cached=False)
+
+    def _known(self, planned: Plan) -> str | None:
+        if not candidates(self._store, planned):
+            return None
+        # Worth loading the model for its digest: an equal request was answered before, perhaps with other weights.
+        return find(self._store, planned, self._models.get(planned.request.model).digest)
 
     def get(self, forecast_id: str) -> ForecastView:
         """Return the forecast with its history and what is known of the outcome.

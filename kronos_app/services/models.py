@@ -68,8 +68,8 @@ class ModelService:
     Parameters
     ----------
     settings
-        `max_loaded_models`, `threads`, and the home folder: files in its `models/NAME/model` and `models/NAME/tokenizer`
-        take the place of the Hub's.
+        `max_loaded_models`, `threads`, and the home folder: files in its `models/NAME/model` and
+        `models/NAME/tokenizer` take the place of the Hub's.
     registry
         The models there are; default those of the engine. `model_id` and `tokenizer_id` may be local folders.
     """
@@ -78,7 +78,6 @@ class ModelService:
         self._settings = settings
         self._given = registry
         self._loaded: OrderedDict[str, _Loaded] = OrderedDict()
-        self._digests: dict[str, str] = {}
         self._lock = RLock()
         self._loading: defaultdict[str, Lock] = defaultdict(Lock)
 
@@ -107,21 +106,20 @@ class ModelService:
             tokenizer=spec.tokenizer_id,
             licence=spec.licence,
             bundled=spec.bundled,
-            downloaded=is_downloaded(spec),
+            downloaded=is_downloaded(replace(spec, bundled=True) if Path(spec.model_id).is_dir() else spec),
             loaded=loaded is not None,
             device=str(loaded.predictor.device) if loaded else None,
             load_seconds=loaded.seconds if loaded else None,
             memory_bytes=loaded.memory if loaded else spec.parameters * BYTES_PER_PARAMETER,
         )
 
+    def bundled_present(self) -> bool:
+        """Return whether a model that needs no network is on this machine."""
+        return any(status.bundled and status.downloaded for status in self.list())
+
     def context(self, name: str) -> int:
         """Return how many candles, history and horizon together, a model can hold; loads nothing."""
         return self._spec(name).max_context
-
-    def digest(self, name: str) -> str | None:
-        """Return the hash of a model's weights, None while it was not loaded in this process yet."""
-        with self._lock:
-            return self._digests.get(name)
 
     def get(self, name: str) -> KronosPredictor:
         """Return the shared predictor, loading it first where needed.
@@ -153,7 +151,8 @@ class ModelService:
         """Return the devices of this machine, the fastest first."""
         import torch
 
-        found = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+        cards = torch.cuda.device_count()
+        found = ["cuda"] if cards == 1 else [f"cuda:{index}" for index in range(cards)]
         if torch.backends.mps.is_available():
             found.append("mps")
         return (*found, "cpu")
@@ -170,7 +169,6 @@ class ModelService:
             with self._lock:
                 self._loaded[name] = loaded
                 self._loaded.move_to_end(name)
-                self._digests[name] = loaded.predictor.digest
                 while len(self._loaded) > self._settings.max_loaded_models:
                     self._loaded.popitem(last=False)
             return loaded
@@ -188,7 +186,13 @@ class ModelService:
             torch.set_num_threads(self._settings.threads)
         started = time.monotonic()
         with engine_errors(spec.name):
-            predictor = KronosPredictor.from_spec(spec, device=device)
+            predictor = KronosPredictor.from_pretrained(
+                spec.model_id,
+                tokenizer=spec.tokenizer_id,
+                revision=spec.revision,
+                device=device,
+                max_context=spec.max_context,
+            )
         modules = (predictor.model, predictor.tokenizer)
         tensors = [t for module in modules for t in (*module.parameters(), *module.buffers())]
         memory = sum(t.numel() * t.element_size() for t in tensors)

@@ -29,6 +29,7 @@ _KINDS: dict[str, tuple[Text, Text]] = {
     "datetime_parsing": (text("{field} is not a time."), _TIME),
     "datetime_from_date_parsing": (text("{field} is not a time."), _TIME),
     "datetime_type": (text("{field} is not a time."), _TIME),
+    "literal_error": (text("{field} has an unknown value."), text("Choose {expected}.")),
     "string_type": (text("{field} is not text."), text("")),
     "json_invalid": (text("The request body is not valid JSON."), text("Send one JSON object.")),
     "model_attributes_type": (text("The request body is not a JSON object."), text("Send one JSON object.")),

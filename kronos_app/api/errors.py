@@ -1,0 +1,99 @@
+"""Every error as `{"error": {"code", "message", "hint"}}`, in the language the caller prefers."""
+
+from __future__ import annotations
+
+import logging
+from typing import cast
+
+from babel import negotiate_locale
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
+from kronos_app.errors import AppError, TooLarge
+from kronos_app.i18n import LANGUAGES, Text, text
+from kronos_app.services.validation import from_pydantic
+
+log = logging.getLogger(__name__)
+
+_ALIASES = {"zh": "zh_CN", "en": "en"}
+_HTTP: dict[int, tuple[str, Text, Text]] = {
+    400: ("bad_request", text("The request body cannot be read."), text("Send JSON, or a form with the field file.")),
+    404: ("no_such_address", text("There is nothing at this address."), text("See /api/docs for the addresses.")),
+    405: (
+        "method_not_allowed",
+        text("This address does not take this method."),
+        text("See /api/docs for the methods."),
+    ),
+}
+
+
+class BodyTooLarge(HTTPException):
+    """Raised while a body is read: FastAPI passes on HTTP exceptions alone from there."""
+
+    def __init__(self, error: TooLarge) -> None:
+        super().__init__(error.status)
+        self.error = error
+
+
+def language_of(accept_language: str) -> str:
+    """Return the language of ours that an `Accept-Language` header likes best, English if none."""
+    wishes = []
+    for part in accept_language[:1000].split(","):
+        tag, _, quality = part.strip().partition(";q=")
+        wishes.append((_weight(quality), tag.strip().replace("-", "_")))
+    ranked = [tag for weight, tag in sorted(wishes, key=lambda wish: -wish[0]) if weight > 0]
+    # A Chinese of any region is served with the one Chinese there is.
+    known = [_ALIASES.get(tag.split("_")[0].lower(), tag) for tag in ranked]
+    return negotiate_locale(known, list(LANGUAGES)) or "en"
+
+
+def _weight(quality: str) -> float:
+    try:
+        return float(quality) if quality else 1.0
+    except ValueError:
+        return 0.0
+
+
+def error_response(error: AppError, language: str) -> JSONResponse:
+    """Return `error` as a response."""
+    body = {"code": error.code, "message": error.message.render(language), "hint": error.hint.render(language)}
+    headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
+    return JSONResponse({"error": body}, error.status, headers)
+
+
+def install(app: FastAPI) -> None:
+    """Make `app` answer every error in the one shape."""
+    app.add_exception_handler(AppError, _app_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def _language(request: Request) -> str:
+    return language_of(request.headers.get("accept-language", ""))
+
+
+def _app_error(request: Request, error: Exception) -> JSONResponse:
+    return error_response(cast("AppError", error), _language(request))
+
+
+def _validation_error(request: Request, error: Exception) -> JSONResponse:
+    return error_response(from_pydantic(cast("RequestValidationError", error).errors()), _language(request))
+
+
+def _http_error(request: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, BodyTooLarge):
+        return error_response(error.error, _language(request))
+    status = cast("HTTPException", error).status_code
+    code, message, hint = _HTTP.get(status, ("http_error", text("The request failed."), text("")))
+    app_error = AppError(code, message, hint)
+    app_error.status = status
+    return error_response(app_error, _language(request))
+
+
+def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    message = text("Something unexpected went wrong; the log has the details.")
+    return error_response(AppError("internal_error", message, text("Try again later.")), _language(request))

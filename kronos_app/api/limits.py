@@ -1,0 +1,60 @@
+"""Bodies are limited while they arrive: neither memory nor disk is spent on what will be refused anyway."""
+
+from __future__ import annotations
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from kronos_app.api.errors import BodyTooLarge, error_response, language_of
+from kronos_app.errors import TooLarge
+from kronos_app.i18n import text
+
+MB = 1024 * 1024
+# Parsed JSON takes about ten times the memory of its text; longer series are uploaded as files.
+MAX_JSON_MB = 16
+# What a form adds around its file.
+FORM_OVERHEAD = MB
+
+
+class BodyLimit:
+    """ASGI middleware that refuses bodies over a limit, by `Content-Length` or by counting what arrives."""
+
+    def __init__(self, app: ASGIApp, max_upload_mb: int) -> None:
+        self._app = app
+        self._max_upload_mb = max_upload_mb
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, with a `receive` that counts."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        is_form = headers.get("content-type", "").startswith("multipart/form-data")
+        limit_mb = self._max_upload_mb if is_form else min(MAX_JSON_MB, self._max_upload_mb)
+        limit = limit_mb * MB + (FORM_OVERHEAD if is_form else 0)
+        declared = headers.get("content-length", "")
+        if declared.isdigit() and int(declared) > limit:
+            response = error_response(_too_large(limit_mb), language_of(headers.get("accept-language", "")))
+            await response(scope, receive, send)
+            return
+        arrived = 0
+
+        async def counting() -> Message:
+            nonlocal arrived
+            message = await receive()
+            arrived += len(message.get("body", b""))
+            if arrived > limit:
+                raise BodyTooLarge(_too_large(limit_mb))
+            return message
+
+        await self._app(scope, counting, send)
+
+
+def _too_large(limit_mb: int) -> TooLarge:
+    return TooLarge(
+        "body_too_large",
+        text("The request is larger than {limit} MB.", limit=limit_mb),
+        text(
+            "Send fewer candles, or a file in Parquet, which is smaller; KRONOS_MAX_UPLOAD_MB sets the limit of files."
+        ),
+    )

@@ -1,0 +1,46 @@
+"""Upload candles, look at them again."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, File, Form, Query, UploadFile
+
+from kronos_app.api.context import DeskOf, Language, require_token
+from kronos_app.api.schemas import ErrorBody, Repair
+from kronos_app.services.rendering import candles_json
+
+router = APIRouter(prefix="/candles", tags=["candles"], dependencies=[Depends(require_token)])
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Upload a file of candles",
+    responses={413: {"model": ErrorBody}, 422: {"model": ErrorBody}},
+)
+def upload(
+    desk: DeskOf,
+    language: Language,
+    file: Annotated[UploadFile, File(description="CSV, Feather or Parquet, also gzipped.")],
+    repair: Annotated[Repair | None, Form(description="What to do with faults; absent: refuse them.")] = None,
+    start: Annotated[datetime | None, Form(description="Time of the first candle of a file without times.")] = None,
+    interval: Annotated[
+        str | None, Form(max_length=20, description="Step such as 5min or 1d of a file without times.")
+    ] = None,
+) -> dict[str, Any]:
+    """Check, repair as asked and keep the candles; the answer has their `id` and a quality report."""
+    draft = desk.candles.read(file.file.read(), file.filename or "upload", start, interval)
+    return candles_json(desk.candles.keep(draft, repair), language)
+
+
+@router.get("/{candles_id}", summary="Fetch candles and their quality report", responses={404: {"model": ErrorBody}})
+def get(
+    desk: DeskOf,
+    language: Language,
+    candles_id: str,
+    candles: Annotated[bool, Query(description="Add the candles themselves, by column.")] = False,
+) -> dict[str, Any]:
+    """Return what is known of a candle set."""
+    return candles_json(desk.candles.get(candles_id), language, rows=candles)

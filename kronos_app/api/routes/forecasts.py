@@ -1,0 +1,72 @@
+"""Ask for forecasts, fetch them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import JSONResponse, Response
+
+from kronos_app.api.context import DeskOf, Language, require_token
+from kronos_app.api.schemas import Accepted, ErrorBody, ForecastBody
+from kronos_app.errors import InvalidInput
+from kronos_app.i18n import text
+from kronos_app.services.desk import Desk
+from kronos_app.services.forecasting import ForecastRequest, ForecastSettings
+from kronos_app.services.rendering import to_csv, to_json
+
+router = APIRouter(prefix="/forecasts", tags=["forecasts"], dependencies=[Depends(require_token)])
+
+
+@router.post(
+    "",
+    summary="Ask for a forecast",
+    status_code=202,
+    response_model=Accepted,
+    responses={
+        200: {"description": "An equal request was answered before: the forecast itself.", "model": dict[str, Any]},
+        **{status: {"model": ErrorBody} for status in (404, 409, 413, 422)},
+    },
+)
+def submit(desk: DeskOf, language: Language, request: Request, body: ForecastBody) -> Response:
+    """Queue a forecast and name its job, or answer at once where an equal request was computed before."""
+    candles_id = _candles_id(desk, body)
+    settings = body.model_dump(include=set(ForecastSettings.model_fields))
+    wanted = ForecastRequest(**settings, candles_id=candles_id)
+    submission = desk.forecasts.submit(wanted)
+    if submission.forecast_id is not None:
+        return JSONResponse({**to_json(desk.forecasts.get(submission.forecast_id), language=language), "cached": True})
+    assert submission.job_id is not None
+    job = desk.jobs.get(submission.job_id)
+    accepted = Accepted(job_id=job.id, status=job.status, candles_id=candles_id)
+    address = request.url_for("get_job", job_id=job.id).path
+    return JSONResponse(accepted.model_dump(), 202, {"Location": address})
+
+
+def _candles_id(desk: Desk, body: ForecastBody) -> str:
+    if (body.candles_id is None) == (body.candles is None):
+        raise InvalidInput(
+            "candles_or_id",
+            text("Exactly one of candles_id and candles must be given."),
+            text("Upload candles first and give their id, or send them along."),
+        )
+    if body.candles_id is not None:
+        return body.candles_id
+    draft = desk.candles.read_inline(body.candles, body.name, body.start, body.interval)
+    return desk.candles.keep(draft, body.repair).id
+
+
+@router.get("/{forecast_id}", summary="Fetch a forecast", responses={404: {"model": ErrorBody}})
+def get(
+    desk: DeskOf,
+    language: Language,
+    forecast_id: str,
+    paths: Annotated[bool, Query(description="Add every path, samples x horizon x columns.")] = False,
+    form: Annotated[Literal["json", "csv"], Query(alias="format", description="json, or a table as csv.")] = "json",
+) -> Response:
+    """Return timestamps, mean, median, quantiles, provenance, and what came where that is known."""
+    view = desk.forecasts.get(forecast_id)
+    if form == "csv":
+        name = f'attachment; filename="forecast-{view.id}.csv"'
+        return Response(to_csv(view), media_type="text/csv; charset=utf-8", headers={"Content-Disposition": name})
+    return JSONResponse(to_json(view, paths=paths, language=language))

@@ -1,0 +1,25 @@
+"""Follow or cancel background work."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Depends
+
+from kronos_app.api.context import DeskOf, Language, require_token
+from kronos_app.api.schemas import ErrorBody, JobOut
+from kronos_app.services.rendering import job_json
+
+router = APIRouter(
+    prefix="/jobs", tags=["jobs"], dependencies=[Depends(require_token)], responses={404: {"model": ErrorBody}}
+)
+
+
+@router.get("/{job_id}", summary="Follow a job", name="get_job")
+def get(desk: DeskOf, language: Language, job_id: str) -> JobOut:
+    """Return status and progress; `forecast_id` once it succeeded, `error` if it failed."""
+    return JobOut.model_validate(job_json(desk.jobs.get(job_id), language))
+
+
+@router.delete("/{job_id}", summary="Cancel a job")
+def cancel(desk: DeskOf, language: Language, job_id: str) -> JobOut:
+    """Cancel a queued job at once and a running one at its next step; a finished one stays as it is."""
+    return JobOut.model_validate(job_json(desk.jobs.cancel(job_id), language))

@@ -1,0 +1,104 @@
+"""Shapes of requests and answers, as far as they are not a service's own; the documentation page shows them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from kronos_app.services.forecasting import ForecastSettings
+from kronos_app.store.records import JobStatus
+
+Repair = Literal["drop", "ffill", "keep"]
+
+
+class ErrorDetail(BaseModel):
+    """What went wrong and what to do."""
+
+    code: str
+    message: str
+    hint: str
+
+
+class ErrorBody(BaseModel):
+    """The shape of every error."""
+
+    error: ErrorDetail
+
+
+class Health(BaseModel):
+    """Whether the service can work."""
+
+    status: Literal["ok"]
+    version: str
+    store_notice: str | None = Field(description="What happened when the store was opened, if anything did.")
+    bundled_model: bool = Field(description="Whether the model that needs no network is installed.")
+
+
+class ModelOut(BaseModel):
+    """A model and its state."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    name: str
+    description: str
+    parameters: int
+    context: int = Field(description="Candles that lookback and horizon may have together.")
+    tokenizer: str
+    licence: str
+    bundled: bool
+    downloaded: bool
+    loaded: bool
+    device: str | None
+    load_seconds: float | None
+    memory_bytes: int
+
+
+class Models(BaseModel):
+    """The models on offer."""
+
+    models: list[ModelOut]
+
+
+class ForecastBody(ForecastSettings):
+    """A forecast of saved candles (`candles_id`), or of candles sent along (`candles`)."""
+
+    candles_id: str | None = Field(None, min_length=1, max_length=64, description="Id of a saved candle set.")
+    candles: list[Any] | dict[str, Any] | None = Field(
+        None,
+        description="Candles as a list of row objects or an object of columns, checked like an upload.",
+        examples=[[{"timestamp": "2024-05-31", "open": 10.0, "high": 10.6, "low": 9.8, "close": 10.4, "volume": 1200}]],
+    )
+    name: str = Field("inline", min_length=1, max_length=100, description="Name of candles sent along.")
+    repair: Repair | None = Field(
+        None, description="What to do with faults in candles sent along; absent: refuse them."
+    )
+    start: datetime | None = Field(None, description="Time of the first candle, where candles have no times.")
+    interval: str | None = Field(
+        None, max_length=20, description="Step such as 5min or 1d, where candles have no times."
+    )
+
+
+class Accepted(BaseModel):
+    """A forecast that is being made."""
+
+    job_id: str
+    status: JobStatus
+    candles_id: str
+
+
+class JobOut(BaseModel):
+    """Background work."""
+
+    job_id: str
+    status: JobStatus
+    progress: float = Field(description="0 to 1")
+    done: int
+    total: int
+    remaining_seconds: float | None
+    forecast_id: str | None
+    error: ErrorDetail | None
+    created: datetime
+    started: datetime | None
+    finished: datetime | None

@@ -1,0 +1,139 @@
+"""Candle sets, jobs and forecasts as JSON and CSV, for the API's answers and the pages' downloads."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from kronos_app.data.candle_frame import FEATURES
+from kronos_app.data.export import safe_csv
+from kronos_app.i18n import Text
+from kronos_app.services.forecast_request import DEFAULT_LEVELS
+from kronos_app.services.forecast_view import ForecastView
+from kronos_app.store.records import CandleSet, Job
+
+
+def to_json(view: ForecastView, paths: bool = False, language: str = "en") -> dict[str, Any]:
+    """Return a forecast with all that is known about it, JSON-ready: no NaN, times in ISO 8601.
+
+    Parameters
+    ----------
+    paths
+        Add every path, `(samples, horizon, 6)`.
+    language
+        Of the verdict.
+    """
+    stored = view.stored
+    levels = stored.request.get("levels", DEFAULT_LEVELS)
+    result = {
+        "id": stored.id,
+        "created": stored.created.isoformat(),
+        "candles_id": stored.candles_id,
+        "candles_name": stored.candles_name,
+        "cutoff": stored.cutoff.isoformat(),
+        "last_close": stored.last_close,
+        "columns": list(FEATURES),
+        "timestamps": _times(stored.timestamps),
+        "mean": _columns(view.mean()),
+        "median": _columns(view.median()),
+        "quantiles": {f"{level:g}": _columns(frame) for level, frame in view.quantiles(levels).items()},
+        "probability_up": view.probability_up().to_list(),
+        "repairs": stored.repairs,
+        "request": stored.request,
+        "provenance": stored.provenance,
+        "actual": _actual(view),
+        "comparison": view.comparison.to_dict(language) if view.comparison else None,
+    }
+    if paths:
+        result["paths"] = stored.paths
+    return dict(json_ready(result))
+
+
+def to_csv(view: ForecastView) -> str:
+    """Return a forecast as CSV, a row a step: mean, median and quantiles of each feature, then what came.
+
+    Texts cannot act as formulas in a spreadsheet.
+    """
+    levels = view.stored.request.get("levels", DEFAULT_LEVELS)
+    parts = {"mean": view.mean(), "median": view.median()}
+    parts |= {f"q{level:g}": frame for level, frame in view.quantiles(levels).items()}
+    if view.actual is not None:
+        parts["actual"] = view.actual.reindex(view.mean().index)
+    wide = pd.concat([frame.add_suffix(f"_{name}") for name, frame in parts.items()], axis=1)
+    return safe_csv(wide.reset_index())
+
+
+def candles_json(saved: CandleSet, language: str = "en", rows: bool = False) -> dict[str, Any]:
+    """Return a candle set with its quality report; with `rows` its candles too, by column."""
+    candles = saved.candles
+    result = {
+        "id": saved.id,
+        "name": candles.name,
+        "source": candles.source,
+        "timezone": candles.timezone,
+        "created": saved.created.isoformat(),
+        "rows": len(candles),
+        "first": candles.timestamps[0].isoformat(),
+        "last": candles.timestamps[-1].isoformat(),
+        "interval_seconds": candles.interval.total_seconds(),
+        "columns": candles.features,
+        "quality": localised(saved.quality, language),
+        "repair": localised(saved.repair, language),
+    }
+    if rows:
+        result["candles"] = {"timestamp": _times(candles.timestamps), **_columns(candles.frame[candles.features])}
+    return dict(json_ready(result))
+
+
+def job_json(job: Job, language: str = "en") -> dict[str, Any]:
+    """Return a job as the API tells it."""
+    return {
+        "job_id": job.id,
+        "status": job.status,
+        "progress": job.progress,
+        "done": job.done,
+        "total": job.total,
+        "remaining_seconds": job.remaining,
+        "forecast_id": job.result_id,
+        "error": localised(job.error, language),
+        "created": job.created.isoformat(),
+        "started": job.started.isoformat() if job.started else None,
+        "finished": job.finished.isoformat() if job.finished else None,
+    }
+
+
+def localised(value: Any, language: str) -> Any:
+    """Return `value` with every stored `Text` in it rendered in `language`."""
+    if isinstance(value, dict):
+        if value.keys() == {"msgid", "params"}:
+            return Text.from_dict(value).render(language)
+        return {name: localised(item, language) for name, item in value.items()}
+    return [localised(item, language) for item in value] if isinstance(value, list | tuple) else value
+
+
+def json_ready(value: Any) -> Any:
+    """Return `value` with arrays as lists and every number that JSON does not know as None."""
+    if isinstance(value, dict):
+        return {name: json_ready(item) for name, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return json_ready(value.tolist())
+    if isinstance(value, list | tuple):
+        return [json_ready(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _columns(frame: pd.DataFrame) -> dict[str, Any]:
+    return {str(name): frame[name].to_numpy(np.float64) for name in frame}
+
+
+def _times(times: pd.DatetimeIndex) -> list[str]:
+    return [time.isoformat() for time in times]
+
+
+def _actual(view: ForecastView) -> dict[str, Any] | None:
+    if view.actual is None:
+        return None
+    return {"timestamps": _times(pd.DatetimeIndex(view.actual.index)), **_columns(view.actual)}
