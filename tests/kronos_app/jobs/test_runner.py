@@ -1,0 +1,364 @@
+"""Work in the background: what a job goes through, and what outlives the process."""
+
+import subprocess
+import sys
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from kronos_app.errors import Conflict, InvalidInput, NotFound
+from kronos_app.i18n import text
+from kronos_app.jobs import Cancelled, Job, JobRunner
+from kronos_app.jobs.runner import MAX_ATTEMPTS
+from kronos_app.store import Store
+
+ROOT = Path(__file__).parents[3]
+
+
+def wait_for(condition, seconds=20.0):
+    """Wait until `condition()` is true, looking often."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.005)
+
+
+def ended(runner, job):
+    wait_for(lambda: not runner.get(job.id).active)
+    return runner.get(job.id)
+
+
+@pytest.fixture
+def url(tmp_path):
+    return f"duckdb:///{tmp_path / 'desk.db'}"
+
+
+@pytest.fixture
+def store(url):
+    store = Store.open(url)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def make_runner(store):
+    runners = []
+
+    def make(handler=lambda request, on_step: "result", *, max_queued=50, start=True, store=store):
+        runners.append(JobRunner(store, {"forecast": handler}, max_queued))
+        if start:
+            runners[-1].start()
+        return runners[-1]
+
+    yield make
+    for runner in runners:
+        runner.stop()
+
+
+class Gate:
+    """A handler that stands still at step 1 of 4 until it is let go."""
+
+    def __init__(self):
+        self.reached = threading.Event()
+        self.open = threading.Event()
+        self.calls = []
+
+    def __call__(self, request, on_step):
+        self.calls.append(request)
+        on_step(1, 4)
+        self.reached.set()
+        assert self.open.wait(20)
+        for step in (2, 3, 4):
+            on_step(step, 4)
+        return "result"
+
+
+def test_a_job_is_done_and_recorded(make_runner, store):
+    runner = make_runner(lambda request, on_step: f"result of {request['samples']}")
+    submitted = runner.submit("forecast", {"samples": 3})
+    assert (submitted.status, submitted.progress, submitted.remaining) == ("queued", 0.0, None)
+    job = ended(runner, submitted)
+    assert (job.status, job.result_id, job.progress, job.error) == ("succeeded", "result of 3", 1.0, None)
+    assert submitted.created <= job.started <= job.finished
+    assert store.jobs.get(job.id) == job
+
+
+def test_progress_and_remaining_time_show_while_it_runs(make_runner):
+    gate = Gate()
+    runner = make_runner(gate)
+    job = runner.submit("forecast", {})
+    assert gate.reached.wait(20)
+    running = runner.get(job.id)
+    assert (running.status, running.progress, running.done, running.total) == ("running", 0.25, 1, 4)
+    assert running.remaining > 0
+    gate.open.set()
+    assert ended(runner, job).progress == 1.0
+
+
+def test_the_remaining_time_follows_the_speed_so_far():
+    started = datetime.now(UTC) - timedelta(seconds=10)
+    job = Job("j", "forecast", {}, status="running", started=started, done=1, total=4)
+    assert job.remaining == pytest.approx(30, rel=0.05)
+
+
+def test_an_error_for_the_user_is_kept_in_every_language(make_runner):
+    def refuse(request, on_step):
+        raise InvalidInput("bad_row", text("Row {row} is wrong.", row=7), text("Correct it."))
+
+    runner = make_runner(refuse)
+    job = ended(runner, runner.submit("forecast", {}))
+    assert job.status == "failed"
+    assert job.error == {
+        "code": "bad_row",
+        "message": {"msgid": "Row {row} is wrong.", "params": {"row": 7}},
+        "hint": {"msgid": "Correct it.", "params": {}},
+    }
+
+
+def test_an_unexpected_error_is_logged_and_the_next_job_runs(make_runner, caplog):
+    def stumble(request, on_step):
+        return str(1 / request["divisor"])
+
+    runner = make_runner(stumble)
+    failed = ended(runner, runner.submit("forecast", {"divisor": 0}))
+    assert failed.status == "failed"
+    assert failed.error["code"] == "job_failed"
+    assert "division" not in str(failed.error)
+    assert "ZeroDivisionError" in caplog.text
+    assert ended(runner, runner.submit("forecast", {"divisor": 1})).result_id == "1.0"
+
+
+def test_jobs_run_one_at_a_time_in_the_order_of_submission(make_runner):
+    gate = Gate()
+    runner = make_runner(gate)
+    jobs = [runner.submit("forecast", {"number": number}) for number in range(3)]
+    assert gate.reached.wait(20)
+    assert [runner.get(job.id).status for job in jobs] == ["running", "queued", "queued"]
+    gate.open.set()
+    for job in jobs:
+        assert ended(runner, job).status == "succeeded"
+    assert [request["number"] for request in gate.calls] == [0, 1, 2]
+
+
+def test_the_same_work_is_not_queued_twice_while_it_is_active(make_runner):
+    gate = Gate()
+    runner = make_runner(gate)
+    first = runner.submit("forecast", {"key": "a", "seed": 1})
+    assert gate.reached.wait(20)
+    assert runner.submit("forecast", {"key": "a", "seed": 2}).id == first.id
+    other = runner.submit("forecast", {"key": "b"})
+    unkeyed = runner.submit("forecast", {"seed": 3})
+    assert runner.submit("forecast", {"seed": 3}).id == unkeyed.id
+    assert len({first.id, other.id, unkeyed.id}) == 3
+    gate.open.set()
+    ended(runner, unkeyed)
+    assert runner.submit("forecast", {"key": "a"}).id != first.id
+
+
+def test_a_full_queue_refuses_and_says_what_to_do(make_runner):
+    runner = make_runner(start=False, max_queued=2)
+    jobs = [runner.submit("forecast", {"number": number}) for number in range(2)]
+    with pytest.raises(Conflict) as caught:
+        runner.submit("forecast", {"number": 2})
+    assert caught.value.code == "queue_full"
+    assert "2 jobs" in caught.value.message.render()
+    assert caught.value.hint.render()
+    runner.cancel(jobs[0].id)
+    runner.submit("forecast", {"number": 2})
+
+
+def test_a_queued_job_is_cancelled_at_once_and_never_runs(make_runner, store):
+    calls = []
+    runner = make_runner(lambda request, on_step: calls.append(request) or "r", start=False)
+    kept, dropped = (runner.submit("forecast", {"number": number}) for number in range(2))
+    assert runner.cancel(dropped.id).status == "cancelled"
+    runner.start()
+    ended(runner, kept)
+    assert calls == [{"number": 0}]
+    assert store.jobs.get(dropped.id).status == "cancelled"
+
+
+def test_a_running_job_is_cancelled_at_its_next_step(make_runner, store):
+    gate = Gate()
+    runner = make_runner(gate)
+    job = runner.submit("forecast", {})
+    assert gate.reached.wait(20)
+    runner.cancel(job.id)
+    assert runner.submit("forecast", {}).id != job.id, "a job about to be cancelled must not answer a new request"
+    gate.open.set()
+    assert ended(runner, job).status == "cancelled"
+    assert store.jobs.get(job.id).status == "cancelled"
+
+
+def test_the_handler_can_clean_up_when_it_is_cancelled(make_runner):
+    cleaned = threading.Event()
+    gate = Gate()
+
+    def careful(request, on_step):
+        try:
+            return gate(request, on_step)
+        except Cancelled:
+            cleaned.set()
+            raise
+
+    runner = make_runner(careful)
+    job = runner.submit("forecast", {})
+    assert gate.reached.wait(20)
+    runner.cancel(job.id)
+    gate.open.set()
+    ended(runner, job)
+    assert cleaned.is_set()
+
+
+def test_cancelling_a_finished_job_changes_nothing(make_runner):
+    runner = make_runner()
+    job = ended(runner, runner.submit("forecast", {}))
+    assert runner.cancel(job.id) == job
+
+
+def test_an_unknown_job_is_not_found(make_runner):
+    runner = make_runner()
+    for ask in (runner.get, runner.cancel):
+        with pytest.raises(NotFound, match="nobody"):
+            ask("nobody")
+
+
+def test_the_list_tells_active_jobs_from_all(make_runner, store):
+    store.jobs.put(Job("before", "forecast", {}, status="succeeded", created=datetime(2020, 1, 1, tzinfo=UTC)))
+    runner = make_runner(start=False)
+    cancelled, queued = (runner.submit("forecast", {"number": number}) for number in range(2))
+    runner.cancel(cancelled.id)
+    assert [job.id for job in runner.list()] == [queued.id, cancelled.id, "before"]
+    assert [job.id for job in runner.list(active_only=True)] == [queued.id]
+
+
+def test_fast_steps_do_not_wait_for_the_database(make_runner, store, monkeypatch):
+    writes = []
+    put = store.jobs.put
+    monkeypatch.setattr(store.jobs, "put", lambda job: (writes.append(job.status), put(job)))
+    runner = make_runner(lambda request, on_step: [on_step(step, 5000) for step in range(5000)] and "r")
+    job = ended(runner, runner.submit("forecast", {}))
+    seconds = (job.finished - job.started).total_seconds()
+    assert len(writes) <= 3 + seconds
+
+
+def test_slow_steps_are_recorded_for_other_processes(make_runner, store, monkeypatch):
+    monkeypatch.setattr("kronos_app.jobs.runner.SECONDS_BETWEEN_WRITES", 0.0)
+    gate = Gate()
+    runner = make_runner(gate)
+    job = runner.submit("forecast", {})
+    assert gate.reached.wait(20)
+    assert (store.jobs.get(job.id).status, store.jobs.get(job.id).done) == ("running", 1)
+    gate.open.set()
+
+
+def test_a_database_that_fails_meanwhile_does_not_stop_the_work(make_runner, tmp_path):
+    gate = Gate()
+    store = Store.open(f"duckdb:///{tmp_path / 'closing.db'}")
+    runner = make_runner(gate, store=store)
+    job = runner.submit("forecast", {})
+    assert gate.reached.wait(20)
+    store.close()
+    gate.open.set()
+    assert ended(runner, job).status == "succeeded"
+
+
+def test_a_stopped_runner_puts_its_job_back_and_the_next_one_finishes_it(make_runner, store):
+    gate = Gate()
+    first = make_runner(gate)
+    running, queued = (first.submit("forecast", {"number": number}) for number in range(2))
+    assert gate.reached.wait(20)
+    stopping = threading.Thread(target=first.stop)
+    stopping.start()
+    wait_for(lambda: first._stopping)
+    gate.open.set()
+    stopping.join()
+    assert [store.jobs.get(job.id).status for job in (running, queued)] == ["queued", "queued"]
+    assert store.jobs.get(running.id).attempts == 0
+    second = make_runner()
+    assert [ended(second, job).status for job in (running, queued)] == ["succeeded", "succeeded"]
+
+
+def test_a_runner_can_be_stopped_and_started_again(make_runner):
+    runner = make_runner()
+    runner.start()
+    runner.stop()
+    job = runner.submit("forecast", {})
+    runner.start()
+    assert ended(runner, job).status == "succeeded"
+
+
+def test_records_of_jobs_long_finished_are_removed(make_runner, store):
+    long_ago = datetime.now(UTC) - timedelta(days=30)
+    store.jobs.put(Job("old", "forecast", {}, status="succeeded", finished=long_ago))
+    store.jobs.put(Job("recent", "forecast", {}, status="succeeded", finished=datetime.now(UTC)))
+    runner = make_runner()
+    assert [job.id for job in runner.list()] == ["recent"]
+
+
+@pytest.fixture
+def killed_url(tmp_path):
+    """A database that this process opens only after the other one was killed."""
+    return f"duckdb:///{tmp_path / 'killed.db'}"
+
+
+WORKER = """
+import sys
+from kronos_app.jobs import JobRunner
+from kronos_app.store import Store
+
+def handler(request, on_step):
+    on_step(1, 9)
+    print("working", flush=True)
+    sys.stdin.read()
+
+runner = JobRunner(Store.open(sys.argv[1]), {"forecast": handler}, 5)
+if len(sys.argv) > 2:
+    print(runner.submit("forecast", {"key": "k"}).id, flush=True)
+    runner.submit("forecast", {"key": "next"})
+runner.start()
+sys.stdin.read()
+"""
+
+
+def kill_in_the_middle(url, *, submit):
+    """Run a process until it works on its job, kill it, and return the lines it printed."""
+    command = [sys.executable, "-c", WORKER, url, *(["submit"] if submit else [])]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        lines = {process.stdout.readline().strip() for _ in range(2 if submit else 1)}
+        process.kill()
+    assert "working" in lines
+    return lines
+
+
+def test_a_job_whose_process_was_killed_is_finished_by_the_next(killed_url, make_runner):
+    (job_id,) = kill_in_the_middle(killed_url, submit=True) - {"working"}
+    store = Store.open(killed_url)
+    assert store.notice is None
+    left = store.jobs.get(job_id)
+    assert (left.status, left.attempts) == ("running", 1)
+    seen = []
+    runner = make_runner(lambda request, on_step: seen.append(request) or "result", store=store)
+    wait_for(lambda: not runner.list(active_only=True))
+    assert store.jobs.get(job_id).status == "succeeded"
+    assert seen == [{"key": "k"}, {"key": "next"}]
+    runner.stop()
+    store.close()
+
+
+def test_a_job_that_kills_its_process_again_and_again_is_given_up(killed_url, make_runner):
+    (job_id,) = kill_in_the_middle(killed_url, submit=True) - {"working"}
+    for _ in range(MAX_ATTEMPTS - 1):
+        kill_in_the_middle(killed_url, submit=False)
+    store = Store.open(killed_url)
+    seen = []
+    runner = make_runner(lambda request, on_step: seen.append(request) or "result", store=store)
+    job = runner.get(job_id)
+    assert (job.status, job.error["code"]) == ("failed", "job_interrupted")
+    wait_for(lambda: not runner.list(active_only=True))
+    assert seen == [{"key": "next"}], "the jobs behind it still run"
+    runner.stop()
+    store.close()
