@@ -156,7 +156,9 @@ def _findings(
     frame = draft.frame
     times = frame["timestamp"] if "timestamp" in frame else pd.Series(dtype="datetime64[ns]")
     if draft.needs_timestamps:
-        yield Finding("no_timestamps", "error", text("The file has no time column: state when it starts and its interval."))
+        yield Finding(
+            "no_timestamps", "error", text("The file has no time column: state when it starts and its interval.")
+        )
     yield from _bad_cells(draft)
     yield from _missing(frame)
     yield from _infinite(frame)
@@ -174,7 +176,9 @@ def _findings(
 _NON_POSITIVE = text("{count} row(s) have a price of zero or less; first in row {row}.")
 _CONFLICTS = text("{count} row(s) repeat a time with other values; first in row {row}.")
 _DUPLICATES = text("{count} row(s) repeat an earlier row exactly and are left out; first in row {row}.")
-_UNSORTED = text("The rows are not in the order of time and are sorted; row {row} is the first that is earlier than the row before.")
+_UNSORTED = text(
+    "The rows are not in the order of time and are sorted; row {row} is the first that is earlier than the row before."
+)
 _ZERO_VOLUME = text("{count} candle(s) have no volume; first in row {row}.")
 
 
@@ -232,14 +236,21 @@ def _impossible(frame: pd.DataFrame, mask: pd.Series[bool]) -> Iterator[Finding]
     values = {name: f"{candle[name]:g}" for name in PRICES}
     count = int(mask.sum())
     if candle["high"] < candle["low"]:
-        message = text("{count} impossible candle(s); in row {row} high {high} is below low {low}.", count=count, row=rows[0], **values)
+        message = text(
+            "{count} impossible candle(s); in row {row} high {high} is below low {low}.",
+            count=count,
+            row=rows[0],
+            **values,
+        )
     elif candle["high"] < max(candle["open"], candle["close"]) or candle["low"] > min(candle["open"], candle["close"]):
         message = text(
             "{count} impossible candle(s); in row {row} open {open} or close {close} lies outside low {low} to high {high}.",
             count=count, row=rows[0], **values,
         )  # fmt: skip
     else:
-        message = text("{count} impossible candle(s); in row {row} volume or amount is negative.", count=count, row=rows[0])
+        message = text(
+            "{count} impossible candle(s); in row {row} volume or amount is negative.", count=count, row=rows[0]
+        )
     yield Finding("impossible", "error", message, rows)
 
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from kronos_app.data import quality
 from kronos_app.data.candle_frame import FEATURES, PRICES, CandleFrame
 from kronos_app.data.draft import Draft
+from kronos_app.data.quality import find_faults, first_rows
 from kronos_app.errors import InvalidInput
 from kronos_app.i18n import Text, text
 
 REPAIRS = ("drop", "ffill", "keep")
+CHANGES = ("row", "timestamp", "action", "column", "before", "after")
 
 
 @dataclass(frozen=True)
@@ -23,13 +24,14 @@ class Repaired:
     Attributes
     ----------
     choice
-        `drop`, `ffill` or `keep`; None where the data needed none.
+        `drop`, `ffill` or `keep`; None where nothing had to be chosen.
     dropped, filled, kept
-        Rows left out (exact duplicates included), rows filled from the candle before, impossible candles left as they are.
+        Rows left out (repeated times included), rows filled from the candle before, impossible candles left as they are.
     sorted
         Whether the rows had to be brought into the order of time.
     changes
-        One line a changed cell: `row` (in the file), `timestamp`, `action` (`drop` or `fill`), `column`, `before`, `after` (text).
+        One line a changed cell: `row` (in the file), `timestamp`, `action` (`drop` or `fill`), `column`, and as text
+        `before` and `after` (both empty where there is no value).
     """
 
     candles: CandleFrame
@@ -39,3 +41,141 @@ class Repaired:
     kept: int
     sorted: bool
     changes: pd.DataFrame
+
+
+def apply(draft: Draft, choice: str | None = None) -> Repaired:
+    """Return the draft's candles in the order of time, its faults treated as chosen.
+
+    `drop` leaves faulty rows out. `ffill` turns them into flat candles at the close before, with no volume (a row with only its
+    volume unreadable takes the volume before); it looks back only, so faulty rows before the first good one are left out, as are
+    rows without a time. `keep` leaves impossible candles alone. Of several rows at one time `drop` and `ffill` take the last good
+    one. Exact duplicates are left out whatever the choice. No rows are added where time has gaps.
+
+    Raises
+    ------
+    InvalidInput
+        If a choice is needed and missing or unknown, if `keep` meets what no model can read, or if nothing is left.
+    """
+    if choice is not None and choice not in REPAIRS:
+        raise InvalidInput(
+            "unknown_repair",
+            text("There is no repair “{choice}”.", choice=str(choice)),
+            text("Choose one of {choices}.", choices=", ".join(REPAIRS)),
+        )
+    if draft.needs_timestamps:
+        raise InvalidInput(
+            "no_timestamps",
+            text("“{name}” has no time column.", name=draft.name),
+            text("State when the series starts and its interval."),
+        )
+    ordered = draft.frame.sort_values("timestamp", kind="stable", na_position="last")
+    unique = ordered[~ordered.duplicated()]
+    if choice in {None, "keep"}:
+        _refuse(unique, choice)
+        result, touched = unique, unique.index[:0]
+    elif choice == "drop":
+        good = unique[~find_faults(unique).any]
+        result, touched = good[~good.duplicated("timestamp", keep="last")], good.index[:0]
+    else:
+        result, touched = _forward_fill(unique)
+    if result.empty:
+        raise InvalidInput(
+            "nothing_left",
+            text("No candle of “{name}” is left after the repair.", name=draft.name),
+            text("Correct the file; see the quality report for what is wrong with its rows."),
+        )
+    candles = CandleFrame(result.reset_index(drop=True), draft.name, draft.source, draft.timezone)
+    return Repaired(
+        candles=candles,
+        choice=choice,
+        dropped=len(ordered) - len(result),
+        filled=len(touched),
+        kept=int(find_faults(result).impossible.sum()),
+        sorted=not ordered.index.is_monotonic_increasing,
+        changes=_changes(ordered, result, touched),
+    )
+
+
+def _refuse(frame: pd.DataFrame, choice: str | None) -> None:
+    """Raise if the rows cannot stay as they are: for no choice any fault, for `keep` what no model can read."""
+    faults = find_faults(frame)
+    repeated = frame.duplicated("timestamp") & ~faults.time
+    bad = (faults.unusable if choice == "keep" else faults.any) | repeated
+    if not bad.any():
+        return
+    rows = ", ".join(str(row) for row in first_rows(bad))
+    count = int(bad.sum())
+    message: Text
+    if choice == "keep":
+        message = text(
+            "{count} row(s) cannot be kept, first rows {rows}: a time that is absent or repeated, or a value that is absent,"
+            " infinite or a price of zero or less.",
+            count=count, rows=rows,
+        )  # fmt: skip
+        raise InvalidInput("cannot_keep", message, text("Choose to drop these rows or to fill them forward."))
+    message = text("{count} row(s) are faulty, first rows {rows}.", count=count, rows=rows)
+    raise InvalidInput("repair_needed", message, text("Choose a repair: drop, ffill (forward-fill) or keep."))
+
+
+def _forward_fill(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.Index[int]]:
+    """Return the frame with faulty rows filled from the last good candle before each, and the rows that were filled."""
+    frame = frame[frame["timestamp"].notna()]
+    faulty = find_faults(frame).any
+    # Of several rows at one time the last good one counts, or the last one if none is good.
+    best = frame.assign(good=~faulty).sort_values(["timestamp", "good"], kind="stable").index
+    frame = frame.loc[best]
+    frame = frame[~frame.duplicated("timestamp", keep="last")]
+    faults = find_faults(frame)
+    faulty = faults.any
+    frame = frame[(~faulty).cummax()]
+    faulty = faulty[frame.index]
+    amounts = [name for name in FEATURES[4:] if name in frame]
+    negative = (frame[amounts] < 0).any(axis=1)
+    prices_good = ~(faults.price | faults.non_positive | _disordered(frame))[frame.index]
+    flat = faulty & ~prices_good
+    only_volume = faulty & prices_good & (negative | faults.volume[frame.index])
+    filled = frame.copy()
+    # The close of every row that keeps its own prices is real, whatever its volume.
+    close = frame["close"].where(~flat).ffill()
+    for name in PRICES:
+        filled[name] = frame[name].mask(flat, close)
+    for name in amounts:
+        readable = np.isfinite(frame[name]) & (frame[name] >= 0) & ~flat
+        before = frame[name].where(readable).ffill()
+        filled[name] = frame[name].mask(only_volume & ~readable, before).mask(flat, 0.0)
+    return filled, frame.index[faulty]
+
+
+def _disordered(frame: pd.DataFrame) -> pd.Series[bool]:
+    return find_faults(frame[list(PRICES)]).impossible
+
+
+def _changes(before: pd.DataFrame, after: pd.DataFrame, touched: pd.Index[int]) -> pd.DataFrame:
+    """Return one line a changed cell, in the order of the file."""
+    features = [name for name in FEATURES if name in before]
+    gone = before.index.difference(after.index)
+    parts = [
+        _cells(before.loc[gone], None, "drop", features),
+        _cells(before.loc[touched], after.loc[touched], "fill", features),
+    ]
+    return pd.concat(parts).sort_values("row", kind="stable", ignore_index=True)
+
+
+def _cells(before: pd.DataFrame, after: pd.DataFrame | None, action: str, features: list[str]) -> pd.DataFrame:
+    """Return the cells of these rows that differ, as text."""
+    rows, width = len(before), len(features)
+    old = before[features].to_numpy().ravel()
+    new = np.full(old.shape, np.nan) if after is None else after[features].to_numpy().ravel()
+    lines = pd.DataFrame({
+        "row": np.repeat(before.index.to_numpy(), width),
+        "timestamp": np.repeat(before["timestamp"].to_numpy(), width),
+        "action": action,
+        "column": np.tile(np.array(features, dtype=object), rows),
+        "before": _as_text(old),
+        "after": _as_text(new),
+    })  # fmt: skip
+    return lines if after is None else lines[old != new]
+
+
+def _as_text(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> list[str]:
+    return ["" if np.isnan(value) else f"{value:.10g}" for value in values]

@@ -27,7 +27,9 @@ class SampleInfo:
 
 
 _ARCH = partial(SampleInfo, interval="1d", source="arch.data", licence="NCSA")
-_BOKEH = partial(SampleInfo, interval="1d", source="bokeh_sampledata", licence="BSD-3-Clause, data in the public domain")
+_BOKEH = partial(
+    SampleInfo, interval="1d", source="bokeh_sampledata", licence="BSD-3-Clause, data in the public domain"
+)
 _ALL = (
     _ARCH("sp500", text("S&P 500 index, daily 1999–2018")),
     _ARCH("nasdaq", text("NASDAQ Composite index, daily 1999–2018")),
@@ -58,7 +60,9 @@ def load(name: str) -> Draft:
     import pandas as pd
 
     columns = {"timestamp": "Date"} | {c.lower(): c for c in ("Open", "High", "Low", "Close", "Volume")}
-    frame = pd.DataFrame({to: raw[header] for to, header in columns.items()}).astype(dict.fromkeys(list(columns)[1:], "float64"))
+    frame = pd.DataFrame({to: raw[header] for to, header in columns.items()}).astype(
+        dict.fromkeys(list(columns)[1:], "float64")
+    )
     frame["timestamp"] = pd.to_datetime(frame["timestamp"]).astype("datetime64[ns]")
     frame.index = pd.RangeIndex(2, len(frame) + 2, name="row")
     return Draft(frame, name=name, source="sample", columns=columns)
@@ -68,7 +72,9 @@ def _read_arch(name: str) -> pd.DataFrame:
     import pandas as pd
 
     with files("arch.data").joinpath(name, f"{name}.csv.gz").open("rb") as source:
-        return pd.read_csv(source, compression="gzip").assign(Date=lambda raw: pd.to_datetime(raw["Date"], format="%m/%d/%Y"))
+        return pd.read_csv(source, compression="gzip").assign(
+            Date=lambda raw: pd.to_datetime(raw["Date"], format="%m/%d/%Y")
+        )
 
 
 def _read_stocks(name: str) -> pd.DataFrame:

@@ -229,7 +229,9 @@ def _trading_weekdays(times: Nanoseconds, *, round_the_clock: bool) -> NDArray[n
     chances = np.bincount(_weekday(np.arange(dates[0], dates[-1] + 1)), minlength=7)
     hits = np.bincount(_weekday(dates), minlength=7)
     workday = np.arange(7) < WORKDAYS
-    unknown = (chances == 0) | (workday & (chances == 1) & (hits == 0))  # missing once: a holiday, as far as one can know
+    unknown = (chances == 0) | (
+        workday & (chances == 1) & (hits == 0)
+    )  # missing once: a holiday, as far as one can know
     assumed = workday | round_the_clock | bool(hits[WORKDAYS:].any())
     return np.where(unknown, assumed, hits >= 0.5 * chances)
 
@@ -264,7 +266,14 @@ def _in_month(periods: pd.PeriodIndex, anchor: Anchor, day: int) -> Nanoseconds:
 def _months(step: int) -> int:
     """Return the number of months a step stands for, 0 for none."""
     days = step / DAY
-    return next((m for m, low, high in ((1, 28, 31.5), (3, 89, 92.5), (6, 180, 184.5), (12, 364, 366.5)) if low <= days <= high), 0)
+    return next(
+        (
+            m
+            for m, low, high in ((1, 28, 31.5), (3, 89, 92.5), (6, 180, 184.5), (12, 364, 366.5))
+            if low <= days <= high
+        ),
+        0,
+    )
 
 
 def _nanoseconds(timestamps: pd.DatetimeIndex) -> Nanoseconds:

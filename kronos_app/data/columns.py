@@ -1,0 +1,119 @@
+"""Which column of a file is which, by the names that data vendors use in English and Chinese."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kronos_app.data.candle_frame import PRICES
+from kronos_app.errors import InvalidInput
+from kronos_app.i18n import text
+
+ALIASES: dict[str, tuple[str, ...]] = {
+    # Earlier names win where a file has several columns for the time.
+    "timestamp": (
+        "timestamps", "timestamp", "datetime", "日期时间", "时间戳", "opentime", "candlebegintime", "交易时间", "date", "日期",
+        "交易日期", "tradedate", "tradingdate", "tradetime", "time", "时间", "localtime", "gmttime", "unix", "unixtime", "epoch",
+        "dt", "ts", "day",
+    ),
+    "open": ("open", "openprice", "o", "开盘", "开盘价", "今开", "今开盘"),
+    "high": ("high", "highprice", "h", "最高", "最高价"),
+    "low": ("low", "lowprice", "l", "最低", "最低价"),
+    "close": ("close", "closeprice", "c", "closelast", "收盘", "收盘价"),
+    "volume": ("volume", "vol", "v", "成交量", "总手", "tickvol", "tickvolume"),
+    "amount": (
+        "amount", "turnover", "amt", "成交额", "成交金额", "money", "quotevolume", "quoteassetvolume",
+    ),
+    "symbol": (
+        "symbol", "symbols", "ticker", "tickers", "code", "代码", "股票代码", "证券代码", "合约代码", "tscode", "instrument",
+        "pair",
+    ),
+}  # fmt: skip
+DATE_NAMES = ("date", "日期", "交易日期", "tradedate", "tradingdate", "day")
+TIME_NAMES = ("time", "时间", "tradetime", "交易时间")
+UNNAMED = ("", "index", "unnamed0", "indexlevel0")
+_CANONICAL = {alias: name for name, aliases in ALIASES.items() for alias in aliases}
+
+
+@dataclass(frozen=True)
+class ColumnMap:
+    """Positions of the columns in use: canonical name to index, `clock` for a separate time of day, `unused` headers."""
+
+    positions: dict[str, int]
+    clock: int | None
+    unused: tuple[str, ...]
+
+
+def plain(header: str) -> str:
+    """Return a header reduced to what tells columns apart: `" <Open Price> "` and `open_price` are both `openprice`."""
+    name = unicodedata.normalize("NFKC", header).casefold().strip("\ufeff \t\"'<>")
+    name = re.sub(r"^\d+[a-z]?\.\s+", "", name)  # "1. open"
+    name = re.sub(r"[(\[（].*$", "", name)  # units: 成交量(手)
+    return re.sub(r"[\s_\-./:]+", "", name)
+
+
+def recognised(headers: Sequence[str]) -> int:
+    """Return how many different columns these headers name; used to find the header row, delimiter and encoding."""
+    return len({_CANONICAL[plain(h)] for h in headers if plain(h) in _CANONICAL})
+
+
+def find_columns(headers: Sequence[str], name: str) -> ColumnMap:
+    """Return which header is which column.
+
+    Raises
+    ------
+    InvalidInput
+        If open, high, low or close is missing or there twice; the message names it and the columns found.
+    """
+    names = [plain(header) for header in headers]
+    found: dict[str, list[int]] = {}
+    for position, column in enumerate(names):
+        if column in _CANONICAL:
+            found.setdefault(_CANONICAL[column], []).append(position)
+    missing = [price for price in PRICES if price not in found]
+    if missing:
+        raise InvalidInput(
+            "missing_columns",
+            text(
+                "“{name}” lacks the column(s) {missing}; its columns are: {found}.",
+                name=name, missing=", ".join(missing), found=shorten_list(headers),
+            ),
+            text("The first row must name the columns: timestamp, open, high, low, close and, if known, volume, amount."),
+        )  # fmt: skip
+    for column, positions in found.items():
+        if len(positions) > 1 and column not in {"timestamp", "symbol"}:
+            raise InvalidInput(
+                "repeated_column",
+                text(
+                    "“{name}” has {count} columns for {column}: {found}.",
+                    name=name, count=len(positions), column=column, found=shorten_list([headers[p] for p in positions]),
+                ),
+                text("Keep one of them, or rename the others."),
+            )  # fmt: skip
+    times = sorted(found.pop("timestamp", []), key=lambda p: ALIASES["timestamp"].index(names[p]))
+    clock = next((p for p in times if names[p] in TIME_NAMES), None)
+    date = next((p for p in times if names[p] in DATE_NAMES), None)
+    positions = {column: where[0] for column, where in found.items()}
+    if times:
+        pair = clock is not None and date is not None and times[0] in {clock, date}
+        positions["timestamp"] = date if pair and date is not None else times[0]
+        clock = clock if pair else None
+    elif names and names[0] in UNNAMED:
+        positions["timestamp"] = 0
+    used = {*positions.values(), *(() if clock is None else (clock,))}
+    unused = tuple(shorten(h) for p, h in enumerate(headers) if p not in used and h.strip())
+    return ColumnMap(positions, clock, unused)
+
+
+def shorten(value: str, length: int = 40) -> str:
+    """Return text from a file fit to be shown: no control characters, on one line, at most `length` long."""
+    clean = "".join(c if unicodedata.category(c)[0] != "C" else " " for c in value[: 4 * length]).strip()
+    return clean if len(clean) <= length else clean[: length - 1] + "…"
+
+
+def shorten_list(values: Sequence[str], count: int = 20) -> str:
+    """Return the first values as one line of text."""
+    shown = ", ".join(f"“{shorten(value)}”" for value in values[:count])
+    return shown + (", …" if len(values) > count else "")
