@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from engine.errors import CheckpointError
@@ -32,6 +32,7 @@ CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 MAX_CONFIG_BYTES = 1_000_000
+MAX_SIZE = 65_536  # of any width or count in a config: a hostile one must not exhaust the memory
 NAMED = 5  # tensors an error lists before it only counts
 # What other libraries note in a config.json; it does not change what the network computes.
 ANNOTATIONS = frozenset(
@@ -107,8 +108,7 @@ def _read_config(path: Path) -> dict[str, Any]:
 
 def _read_tensors(path: Path) -> dict[str, Tensor]:
     try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+        tensors: dict[str, Tensor] = load_file(path)
     except SafetensorError as error:
         raise CheckpointError(
             f"{path} is not a whole safetensors file ({path.stat().st_size:,} bytes; {error}). It may have been cut off"
@@ -116,6 +116,7 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
         ) from error
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error}.") from error
+    return tensors
 
 
 def check_config(build: Callable[..., Any], config: Mapping[str, Any], *, origin: str) -> dict[str, Any]:
@@ -138,6 +139,8 @@ def check_config(build: Callable[..., Any], config: Mapping[str, Any], *, origin
     for name in expected:
         if not _is_a(config[name], hints[name]):
             raise CheckpointError(f"{origin}: {name} is {config[name]!r}, but must be of type {hints[name].__name__}.")
+        if abs(config[name]) > MAX_SIZE:
+            raise CheckpointError(f"{origin}: {name} is {config[name]!r}, but must not exceed {MAX_SIZE:,}.")
     return {name: config[name] for name in expected}
 
 
@@ -145,7 +148,7 @@ def _is_a(value: object, kind: type) -> bool:
     if kind is bool or isinstance(value, bool):
         return kind is bool and isinstance(value, bool)
     if kind is float:
-        return isinstance(value, int | float) and math.isfinite(value)
+        return isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
     return isinstance(value, kind)
 
 
@@ -224,7 +227,10 @@ def save_checkpoint(folder: str | Path, config: Mapping[str, Any] | DataclassIns
 def _replacing(target: Path) -> Iterator[Path]:
     draft = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
     try:
+        draft.touch()
+        mode = draft.stat().st_mode
         yield draft
+        draft.chmod(mode)  # safetensors lets nobody but the owner read; the user's umask decides
         draft.replace(target)
     finally:
         draft.unlink(missing_ok=True)

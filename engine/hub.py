@@ -89,8 +89,8 @@ def fetch(
     HubError
         It could not be downloaded: `HubUnreachable`, `HubNotFound` or `HubUnauthorized` say why.
     """
-    folder = Path(source)
-    if _is_folder(folder):
+    if _is_folder(source):
+        folder = Path(source)
         if revision is not None:
             raise CheckpointError(f"{folder} is a local folder, which has no revision {revision!r}: leave it out.")
         return find_files(folder)
@@ -120,9 +120,9 @@ def fetch(
         return CheckpointFiles(config, download(WEIGHTS, config.parent.name))
 
 
-def _is_folder(path: Path) -> bool:
+def _is_folder(source: str | Path) -> bool:
     try:
-        return path.is_dir()
+        return source != "" and Path(source).is_dir()  # Path("") would be the working folder
     except OSError:  # such as a name longer than the file system allows
         return False
 
@@ -189,7 +189,7 @@ def _explained(repo: str, revision: str) -> Iterator[None]:
     except HubError:
         raise
     except OSError as error:
-        raise HubError(f"{repo} could not be saved to the cache {_cache()}: {error}") from error
+        raise HubError(f"{repo} could not be downloaded to the cache: {error}") from error
 
 
 def _explain_answer(error: HfHubHTTPError, repo: str, revision: str) -> NoReturn:

@@ -1,0 +1,36 @@
+"""The registry says of each model what its checkpoint says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from engine.registry import REGISTRY, find_spec
+
+PUBLISHED = json.loads((Path(__file__).parents[1] / "golden" / "published_checkpoints.json").read_text())
+NAMES = {"kronos-mini": "Kronos-mini", "kronos-small": "Kronos-small", "kronos-base": "Kronos-base"}
+
+
+def test_the_bundled_model_and_the_published_ones_are_known() -> None:
+    assert list(REGISTRY) == ["kronos-nano", *NAMES]
+    assert all(spec.name == name for name, spec in REGISTRY.items())
+    assert [spec.name for spec in REGISTRY.values() if spec.bundled] == ["kronos-nano"]
+
+
+@pytest.mark.parametrize(("name", "repository"), NAMES.items())
+def test_a_published_model_is_described_as_its_checkpoint_is(name: str, repository: str) -> None:
+    spec, published = REGISTRY[name], PUBLISHED[f"NeoQuasar/{repository}"]
+    assert spec.model_id == f"NeoQuasar/{repository}"
+    assert spec.tokenizer_id == published["tokenizer"]
+    assert spec.max_context == published["max_context"]
+    assert spec.parameters == published["parameters"]
+
+
+def test_a_model_is_found_by_name_and_by_hub_id_but_not_by_its_tokenizer() -> None:
+    assert find_spec("kronos-small") is REGISTRY["kronos-small"]
+    assert find_spec("NeoQuasar/Kronos-small") is REGISTRY["kronos-small"]
+    assert find_spec(Path(REGISTRY["kronos-nano"].model_id)) is REGISTRY["kronos-nano"]
+    assert find_spec("NeoQuasar/Kronos-Tokenizer-base") is None
+    assert find_spec("kronos-large") is None
