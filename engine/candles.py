@@ -1,0 +1,91 @@
+"""Between candles and tensors: time marks, normalisation and the repair of impossible candles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+PRICES = ("open", "high", "low", "close")
+FEATURES = (*PRICES, "volume", "amount")
+OPEN, HIGH, LOW, CLOSE, VOLUME, AMOUNT = range(6)
+
+CLIP = 5.0
+EPSILON = 1e-5
+TINY = 0.1  # below this level EPSILON would flatten a series
+PRICE_FLOOR = 1e-3  # of the lowest price in the history: where a decoded price at or below zero is put
+
+
+def time_marks(timestamps: pd.DatetimeIndex) -> np.ndarray:
+    """Return int64 (T, 5): minute, hour, weekday (Monday 0), day and month of each candle."""
+    t = timestamps
+    return np.stack([t.minute, t.hour, t.weekday, t.day, t.month], axis=1).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Normaliser:
+    """The map of raw candles to the tokenizer's input and back, from the statistics of a history alone.
+
+    Attributes
+    ----------
+    factor, mean, std
+        Arrays (..., 1, 6). `factor` is a power of two, other than 1 only for tiny prices, volumes or amounts; mean and
+        population standard deviation are those of the history times `factor`.
+    """
+
+    factor: np.ndarray
+    mean: np.ndarray
+    std: np.ndarray
+
+    @classmethod
+    def fit(cls, values: np.ndarray, history: np.ndarray | None = None) -> Normaliser:
+        """Learn the statistics of raw candles `values` (..., T, 6) where `history` (..., T) is true."""
+        where = np.ones(values.shape[:-1], dtype=bool) if history is None else history
+        mask = where[..., None]
+        count = where.sum(axis=-1)[..., None, None]
+        mean = values.sum(axis=-2, where=mask, keepdims=True) / count
+        factor = _unit_scale(mean)
+        # The deviation is taken from deviations, not from squares: large prices with small moves keep their digits.
+        std = np.sqrt(((values - mean) ** 2).sum(axis=-2, where=mask, keepdims=True) / count)
+        return cls(factor, mean * factor, std * factor)
+
+    def apply(self, values: np.ndarray, clip: float = CLIP) -> np.ndarray:
+        """Return float32 `values` (..., T, 6) in units of the history's deviations, bounded by `clip`."""
+        x = (values * self.factor - self.mean) / (self.std + EPSILON)
+        return np.asarray(np.clip(x, -clip, clip), dtype=np.float32)
+
+    def invert(self, x: np.ndarray) -> np.ndarray:
+        """Return float64 raw candles of normalised `x` (..., T, 6)."""
+        return np.asarray((x.astype(np.float64) * (self.std + EPSILON) + self.mean) / self.factor)
+
+
+def _unit_scale(mean: np.ndarray) -> np.ndarray:
+    """Return the powers of two that bring tiny levels to [1, 2): one for all prices, one each for volume and amount."""
+    level = np.abs(mean)
+    level[..., :4] = level[..., :4].mean(axis=-1, keepdims=True)
+    tiny = (level > 0) & (level < TINY)
+    return np.where(tiny, np.exp2(-np.floor(np.log2(np.where(tiny, level, 1.0)))), 1.0)
+
+
+def repair_paths(paths: np.ndarray, *, price_floor: float) -> tuple[np.ndarray, int]:
+    """Return possible candles and how many had to be changed.
+
+    High becomes the highest and low the lowest of the candle's four prices, a price below `price_floor` is put there,
+    and
+    negative volume or amount becomes zero.
+
+    Parameters
+    ----------
+    paths
+        Decoded candles (..., T, 6).
+    price_floor
+        Lowest price allowed, above zero.
+    """
+    fixed = paths.copy()
+    prices = np.maximum(fixed[..., :4], price_floor)
+    fixed[..., :4] = prices
+    fixed[..., HIGH] = prices.max(axis=-1)
+    fixed[..., LOW] = prices.min(axis=-1)
+    fixed[..., VOLUME:] = np.maximum(fixed[..., VOLUME:], 0.0)
+    return fixed, int((fixed != paths).any(axis=-1).sum())

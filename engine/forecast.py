@@ -1,0 +1,84 @@
+"""What a forecast is: every path that was drawn, and the summaries people ask of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from engine.candles import CLOSE, FEATURES
+from engine.errors import InputError
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Sampled continuations of one series.
+
+    Attributes
+    ----------
+    paths
+        Possible candles, float64 (samples, horizon, 6): high >= open, close >= low > 0, volume, amount >= 0. Volume and
+        amount are zero where the history had none.
+    raw_paths
+        The same as decoded, before repair.
+    timestamps
+        Times of the candles (horizon,).
+    repairs
+        Number of candles that differ between the two.
+    last_close
+        Close of the last history candle.
+    history_rows
+        Number of candles, at the end of what was handed in, that statistics and model saw.
+    model, digest
+        Name of the model, SHA-256 of its weights and its tokenizer's.
+    seed, settings
+        What makes the same paths come out again.
+    """
+
+    paths: np.ndarray
+    raw_paths: np.ndarray
+    timestamps: pd.DatetimeIndex
+    repairs: int
+    last_close: float
+    history_rows: int
+    model: str
+    digest: str
+    seed: int
+    settings: Mapping[str, float | int | str]
+    columns: tuple[str, ...] = FEATURES
+
+    def mean(self) -> pd.DataFrame:
+        """Return the mean candle of each step."""
+        return self._frame(self.paths.mean(axis=0))
+
+    def median(self) -> pd.DataFrame:
+        """Return the median of each feature at each step; still a possible candle, since order survives a quantile."""
+        return self._frame(np.median(self.paths, axis=0))
+
+    def quantiles(self, levels: Sequence[float]) -> dict[float, pd.DataFrame]:
+        """Return one frame a level, linearly interpolated between paths.
+
+        Raises
+        ------
+        InputError
+            Where a level is not between 0 and 1.
+        """
+        if not levels or not all(0 <= level <= 1 for level in levels):
+            raise InputError(f"levels={list(levels)} must name at least one share, each between 0 and 1.")
+        values = np.quantile(self.paths, levels, axis=0)
+        return {level: self._frame(value) for level, value in zip(levels, values, strict=True)}
+
+    def probability_up(self) -> pd.Series[float]:
+        """Return, for each step, the share of paths whose close lies above the last known close."""
+        share = (self.paths[..., CLOSE] > self.last_close).mean(axis=0)
+        return pd.Series(share, index=self.timestamps, name="probability_up")
+
+    def to_frame(self, levels: Sequence[float] = (0.05, 0.25, 0.5, 0.75, 0.95)) -> pd.DataFrame:
+        """Return one row a step: mean candle, quantiles of the close as `close_q0.05` ..., chance of a rise."""
+        closes = {f"close_q{level:g}": frame["close"] for level, frame in self.quantiles(levels).items()}
+        return self.mean().assign(**closes, probability_up=self.probability_up())
+
+    def _frame(self, values: np.ndarray) -> pd.DataFrame:
+        return pd.DataFrame(values, index=self.timestamps, columns=list(self.columns))

@@ -1,0 +1,161 @@
+"""The building blocks both networks share. Tensor names are those of the published checkpoints.
+
+Shapes: B rows, T positions, D model width, H heads, E = D / H head width.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from engine.kv_cache import LayerCache
+
+ROTARY_BASE = 10000.0
+
+
+class RMSNorm(nn.Module):
+    """Root-mean-square norm, computed in float32 whatever the input's precision."""
+
+    def __init__(self, dim: int, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Parameter(torch.ones(dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise the last axis of `x`."""
+        wide = x.float()
+        return (wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + self.eps)).type_as(x) * self.weight
+
+
+class Rotary(nn.Module):
+    """Rotary positions of the half-split kind (arXiv:2104.09864)."""
+
+    inv_freq: Tensor
+
+    def __init__(self, head_dim: int) -> None:
+        super().__init__()
+        self.register_buffer("inv_freq", 1.0 / ROTARY_BASE ** (torch.arange(0, head_dim, 2).float() / head_dim))
+
+    def forward(self, x: Tensor, start: int = 0) -> Tensor:
+        """Rotate `x` (B, H, T, E) by the angles of positions `start ... start + T - 1`."""
+        positions = torch.arange(start, start + x.shape[-2], device=x.device, dtype=self.inv_freq.dtype)
+        angles = torch.outer(positions, self.inv_freq)  # (T, E/2)
+        cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
+        a, b = x.chunk(2, dim=-1)
+        return torch.cat((a * cos - b * sin, b * cos + a * sin), dim=-1)
+
+
+class Attention(nn.Module):
+    """Multi-head attention whose projections carry biases."""
+
+    def __init__(self, d_model: int, n_heads: int, attn_dropout_p: float = 0.0, resid_dropout_p: float = 0.0) -> None:
+        super().__init__()
+        self.n_heads = n_heads
+        self.attn_dropout_p = attn_dropout_p
+        self.q_proj = nn.Linear(d_model, d_model)
+        self.k_proj = nn.Linear(d_model, d_model)
+        self.v_proj = nn.Linear(d_model, d_model)
+        self.out_proj = nn.Linear(d_model, d_model)
+        self.rotary = Rotary(d_model // n_heads)
+        self.resid_dropout = nn.Dropout(resid_dropout_p)
+
+    def _heads(self, x: Tensor) -> Tensor:
+        return x.view(x.shape[0], x.shape[1], self.n_heads, -1).transpose(1, 2)  # (B, T, D) -> (B, H, T, E)
+
+    def _merge(self, x: Tensor) -> Tensor:
+        out: Tensor = self.resid_dropout(self.out_proj(x.transpose(1, 2).flatten(2)))  # (B, H, T, E) -> (B, T, D)
+        return out
+
+    def _attend(self, q: Tensor, k: Tensor, v: Tensor, causal: bool, padding_mask: Tensor | None) -> Tensor:
+        dropout = self.attn_dropout_p if self.training else 0.0
+        if padding_mask is None:
+            return F.scaled_dot_product_attention(q, k, v, dropout_p=dropout, is_causal=causal)
+        keep = ~padding_mask[:, None, None, :]  # (B, 1, 1, T): True where a position may be seen
+        if causal:
+            size = k.shape[-2]
+            keep = keep & torch.ones(size, size, dtype=torch.bool, device=k.device).tril()
+            # A row that may see nothing would be NaN; padded rows see themselves and nobody reads them.
+            keep = keep | torch.eye(size, dtype=torch.bool, device=k.device)
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=keep, dropout_p=dropout)
+
+
+class SelfAttention(Attention):
+    """Causal self-attention with rotary positions."""
+
+    def forward(self, x: Tensor, cache: LayerCache | None = None, padding_mask: Tensor | None = None) -> Tensor:
+        """Attend `x` (B, T, D) to itself, or to what `cache` holds and itself."""
+        q, k, v = self._heads(self.q_proj(x)), self._heads(self.k_proj(x)), self._heads(self.v_proj(x))
+        start = cache.length if cache else 0
+        q, k = self.rotary(q, start), self.rotary(k, start)
+        if cache is not None:
+            cache.append(k, v)
+            if start:
+                return self._merge(cache.attend(q))
+        return self._merge(self._attend(q, k, v, True, padding_mask))
+
+
+class CrossAttention(Attention):
+    """Attention of coarse-token queries to the context: the fine token's dependence on the coarse one."""
+
+    def forward(
+        self, query: Tensor, context: Tensor, *, causal: bool, rotate: bool, padding_mask: Tensor | None = None
+    ) -> Tensor:
+        """Return what `query` (B, Tq, D) finds in `context` (B, T, D)."""
+        q = self._heads(self.q_proj(query))
+        k, v = self._heads(self.k_proj(context)), self._heads(self.v_proj(context))
+        if rotate:
+            q, k = self.rotary(q), self.rotary(k)
+        return self._merge(self._attend(q, k, v, causal, padding_mask))
+
+    def remember(self, context: Tensor, cache: LayerCache) -> None:
+        """Add the keys and values of `context` (B, T, D) to `cache`, unrotated, as generation has them."""
+        cache.append(self._heads(self.k_proj(context)), self._heads(self.v_proj(context)))
+
+    def recall(self, query: Tensor, cache: LayerCache) -> Tensor:
+        """Return what `query` (B, 1, D) finds in `cache`."""
+        return self._merge(cache.attend(self._heads(self.q_proj(query))))
+
+
+class FeedForward(nn.Module):
+    """SwiGLU (arXiv:2002.05202) without biases."""
+
+    def __init__(self, d_model: int, ff_dim: int, dropout_p: float = 0.0) -> None:
+        super().__init__()
+        self.w1 = nn.Linear(d_model, ff_dim, bias=False)
+        self.w3 = nn.Linear(d_model, ff_dim, bias=False)
+        self.w2 = nn.Linear(ff_dim, d_model, bias=False)
+        self.dropout = nn.Dropout(dropout_p)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Transform each position of `x` (..., D) by itself."""
+        out: Tensor = self.dropout(self.w2(F.silu(self.w1(x)) * self.w3(x)))
+        return out
+
+
+class TransformerBlock(nn.Module):
+    """Pre-norm block: attention, then feed-forward, each added to its input."""
+
+    def __init__(
+        self,
+        d_model: int,
+        n_heads: int,
+        ff_dim: int,
+        ffn_dropout_p: float = 0.0,
+        attn_dropout_p: float = 0.0,
+        resid_dropout_p: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.norm1 = RMSNorm(d_model)
+        self.self_attn = SelfAttention(d_model, n_heads, attn_dropout_p, resid_dropout_p)
+        self.norm2 = RMSNorm(d_model)
+        self.ffn = FeedForward(d_model, ff_dim, ffn_dropout_p)
+
+    def forward(self, x: Tensor, cache: LayerCache | None = None, padding_mask: Tensor | None = None) -> Tensor:
+        """Return `x` (B, T, D) transformed; with a `cache`, only the new positions are handed in."""
+        x = x + self.self_attn(self.norm1(x), cache, padding_mask)
+        out: Tensor = x + self.ffn(self.norm2(x))
+        return out

@@ -1,0 +1,56 @@
+"""Binary spherical quantization (arXiv:2406.07548): a unit vector becomes the signs of its coordinates."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from engine.config import TokenizerConfig
+
+LOG_FLOOR = 1e-8
+
+
+def pack_bits(bits: Tensor) -> Tensor:
+    """Return ids (...) of `bits` (..., n); the first bit is the lowest."""
+    weights = 2 ** torch.arange(bits.shape[-1], device=bits.device, dtype=torch.int64)
+    return (bits.to(torch.int64) * weights).sum(-1)
+
+
+def unpack_bits(ids: Tensor, n: int) -> Tensor:
+    """Return the `n` bits (..., n) of `ids` (...), lowest first, as booleans."""
+    return (ids.unsqueeze(-1) >> torch.arange(n, device=ids.device)) & 1 == 1
+
+
+def binary_entropy(p: Tensor) -> Tensor:
+    """Return the entropy, in nats, of coins that fall heads with probability `p`."""
+    return -(p * (p + LOG_FLOOR).log() + (1 - p) * (1 - p + LOG_FLOOR).log())
+
+
+class BinarySphericalQuantizer(nn.Module):
+    """Signs of a unit vector, with straight-through gradients and the entropy-regularised commitment loss."""
+
+    basis: Tensor
+    group_basis: Tensor
+
+    def __init__(self, config: TokenizerConfig) -> None:
+        super().__init__()
+        self.config = config
+        # Two fixed tables that the published checkpoints carry; we only load and save them.
+        self.register_buffer("basis", 2 ** torch.arange(config.bits - 1, -1, -1))
+        self.register_buffer("group_basis", 2 ** torch.arange(config.group_size - 1, -1, -1))
+
+    def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the code of `z` (B, T, bits), scaled to unit length, and the loss of rounding it."""
+        z = F.normalize(z, dim=-1)
+        hard = torch.where(z > 0, 1.0, -1.0).to(z.dtype)
+        code = (z + (hard - z).detach()) * self.config.bits**-0.5
+        return code, self._loss(z, code.detach())
+
+    def _loss(self, z: Tensor, code: Tensor) -> Tensor:
+        c = self.config
+        commitment = (code - z).pow(2).sum(-1).mean()
+        p = torch.sigmoid(-4 * z * c.bits**-0.5)
+        per_sample = binary_entropy(p).sum(-1).mean()
+        per_code = binary_entropy(p.flatten(0, -2).mean(0)).sum()
+        return c.beta * commitment + c.zeta * (c.gamma0 * per_sample - c.gamma * per_code)

@@ -1,0 +1,60 @@
+"""From logits to drawn tokens."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from engine.errors import InputError
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How tokens are drawn, checked when built.
+
+    Attributes
+    ----------
+    temperature
+        Divides the logits; 0 takes the likeliest token.
+    top_k
+        Keep only so many of the likeliest tokens, and then ignore `top_p`; 0 keeps all.
+    top_p
+        Keep the smallest set of likeliest tokens whose probability reaches this share; 1 keeps all.
+    """
+
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.temperature) and self.temperature >= 0):
+            raise InputError(f"temperature={self.temperature} must be a finite number, zero or above.")
+        if self.top_k < 0 or self.top_k != int(self.top_k):
+            raise InputError(f"top_k={self.top_k} must be a whole number, zero (keep all) or above.")
+        if not 0 < self.top_p <= 1:
+            raise InputError(f"top_p={self.top_p} must lie above 0 and not above 1.")
+
+
+def draw(logits: Tensor, how: Sampling, generator: torch.Generator | None) -> Tensor:
+    """Return one id a row (R, 1) from `logits` (R, V), from PyTorch's global generator where none is given."""
+    if how.temperature == 0:
+        return logits.argmax(dim=-1, keepdim=True)
+    logits = keep_likeliest(logits.float() / how.temperature, how)
+    return torch.multinomial(logits.softmax(dim=-1), 1, generator=generator)
+
+
+def keep_likeliest(logits: Tensor, how: Sampling) -> Tensor:
+    """Return `logits` (R, V) with all but the tokens that `how` keeps at minus infinity."""
+    if how.top_k > 0:
+        smallest = logits.topk(min(how.top_k, logits.shape[-1])).values[..., -1:]
+        return logits.masked_fill(logits < smallest, -math.inf)
+    if how.top_p < 1:
+        ordered, order = logits.sort(dim=-1, descending=True)
+        p = ordered.softmax(dim=-1)
+        surplus = p.cumsum(dim=-1) - p > how.top_p  # the token that crosses the share stays
+        drop = torch.zeros_like(surplus).scatter(-1, order, surplus)
+        return logits.masked_fill(drop, -math.inf)
+    return logits

@@ -1,0 +1,1 @@
+"""Training and judging of the two networks. Never imports streamlit, plotly or kronos_app."""

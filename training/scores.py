@@ -1,0 +1,48 @@
+"""How good a forecast was. Steps whose actual value is NaN are left out; no step left gives NaN.
+
+`members` are equally likely values (members, horizon), `point` one value a step (horizon,), `actual` what came (horizon,).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import scoringrules
+
+
+def crps(members: np.ndarray, actual: np.ndarray) -> float:
+    """Return the continuous ranked probability score, the fair ensemble estimate averaged over steps, in units of price.
+
+    Gneiting and Raftery (2007), doi:10.1198/016214506000001437.
+    """
+    known = np.isfinite(actual)
+    if not known.any():
+        return float("nan")
+    estimator = "fair" if len(members) > 1 else "nrg"
+    return float(np.mean(scoringrules.crps_ensemble(actual[known], members[:, known].T, estimator=estimator)))
+
+
+def coverage(members: np.ndarray, actual: np.ndarray, level: float) -> float:
+    """Return the share of steps that fell inside the central band which should hold `level` of them."""
+    known = np.isfinite(actual)
+    low, high = np.quantile(members[:, known], [(1 - level) / 2, (1 + level) / 2], axis=0)
+    return _mean((actual[known] >= low) & (actual[known] <= high))
+
+
+def mae(point: np.ndarray, actual: np.ndarray) -> float:
+    """Return the mean absolute error, in units of price."""
+    return _mean(np.abs(point - actual)[np.isfinite(actual)])
+
+
+def mape(point: np.ndarray, actual: np.ndarray) -> float:
+    """Return the mean absolute error as a share of the actual value (0.01 is one percent)."""
+    return _mean((np.abs(point - actual) / np.abs(actual))[np.isfinite(actual)])
+
+
+def direction(point: np.ndarray, actual: np.ndarray, last: float) -> float:
+    """Return the share of steps on the right side of the `last` known close; steps where either has not moved are left out."""
+    moved = np.isfinite(actual) & (actual != last) & (point != last)
+    return _mean(((point > last) == (actual > last))[moved])
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(np.mean(values)) if values.size else float("nan")
