@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 
 from engine.errors import CheckpointError
 
+MAX_LAYERS = 256  # a config from elsewhere must not exhaust memory before its weights are even compared
 MAX_BITS = 20  # 2^20 logits a head; the published checkpoints use 10
 
 
@@ -68,6 +69,8 @@ def _check(config: TokenizerConfig | ModelConfig, *, positive: tuple[str, ...]) 
     for name in positive:
         if values[name] < 1:
             raise CheckpointError(f"{name}={values[name]} must be at least 1.")
+        if name.endswith("_layers") and values[name] > MAX_LAYERS:
+            raise CheckpointError(f"{name}={values[name]} must be at most {MAX_LAYERS}.")
     for name in ("s1_bits", "s2_bits"):
         if not 1 <= values[name] <= MAX_BITS:
             raise CheckpointError(f"{name}={values[name]} must lie between 1 and {MAX_BITS}.")

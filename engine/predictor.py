@@ -68,7 +68,6 @@ class KronosPredictor:
                 f"max_context={max_context} must be at least 2: one candle of history and one of forecast."
             )
         self.device = torch.device(device) if device else best_device()
-        # In eval mode once and for all: a model handed over in train mode would forecast with dropout.
         self.model = model.to(self.device).eval()
         self.tokenizer = tokenizer.to(self.device).eval()
         self.max_context, self.clip, self.name = max_context, clip, name
@@ -89,8 +88,7 @@ class KronosPredictor:
         ----------
         name
             A registry name (`kronos-nano`, `kronos-mini`, `kronos-small`, `kronos-base`), a Hub id or a folder; None
-            is the
-            bundled kronos-nano.
+            is the bundled kronos-nano.
         tokenizer
             Hub id or folder; needed where the registry does not know the model's own.
         revision
@@ -107,14 +105,16 @@ class KronosPredictor:
         """
         name = name or DEFAULT_MODEL
         spec = find_spec(name)
-        tokenizer = tokenizer or (spec.tokenizer_id if spec else None)
-        if tokenizer is None:
+        if tokenizer is None and spec is None:
             known = ", ".join(REGISTRY)
             raise CheckpointError(f"No tokenizer is known for {name}: pass tokenizer=..., or use one of {known}.")
         model = Kronos.from_pretrained(
             spec.model_id if spec else name, revision=revision or (spec.revision if spec else None)
         )
-        codec = KronosTokenizer.from_pretrained(tokenizer, revision=spec.tokenizer_revision if spec else None)
+        if tokenizer is None and spec is not None:
+            codec = KronosTokenizer.from_pretrained(spec.tokenizer_id, revision=spec.tokenizer_revision)
+        else:
+            codec = KronosTokenizer.from_pretrained(str(tokenizer))
         context = max_context or (spec.max_context if spec else DEFAULT_CONTEXT)
         return cls(model, codec, device, context, name=spec.name if spec else Path(name).name)
 
@@ -325,6 +325,9 @@ class KronosPredictor:
         on_step: OnStep | None,
     ) -> np.ndarray:
         """Return decoded candles (S, samples, N, 6) of series of one length and one horizon."""
+        # Again at every call: a training loop may have gone on with the same networks, and would bring its dropout.
+        self.model.eval()
+        self.tokenizer.eval()
         values = np.stack([s.values for s in series])
         scale = Normaliser.fit(values)
         x = self._tensor(scale.apply(values, self.clip))

@@ -1,4 +1,4 @@
-"""Command line of the trainer: `python -m training train RECIPE --data FOLDER --out RUN`."""
+"""Command line of the trainer: `python -m training --help`."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from typing import Any
 import torch
 
 from engine.config import ModelConfig, TokenizerConfig
+from engine.predictor import KronosPredictor
 from engine.tokenizer import KronosTokenizer
 from engine.transformer import Kronos
 from training.config import TrainingConfig
 from training.corpus import load_corpus
+from training.evaluate import cutoffs, evaluate, summarise
 from training.loop import train
 from training.stages import PredictorStage, Stage, TokenizerStage
 from training.windows import WindowSampler
@@ -34,11 +36,29 @@ def main(argv: list[str] | None = None) -> int:
     run.add_argument("--out", type=Path, required=True, help="folder of the run: log, checkpoints")
     run.add_argument("--tokenizer", type=Path, help="trained tokenizer, for the predictor stage")
     run.add_argument("--set", nargs="*", default=[], metavar="FIELD=VALUE", help="override fields of `training`")
-    run.add_argument("--threads", type=int, help="CPU threads")
+    judge = commands.add_parser("evaluate", help="forecast at many cutoffs and compare with the baselines")
+    judge.add_argument("model", help="registry name, Hub id or folder")
+    judge.add_argument("--tokenizer", help="Hub id or folder, where the registry does not know the model's own")
+    judge.add_argument(
+        "--data", type=Path, required=True, help="folder of <market>/<interval>.parquet with a column split"
+    )
+    judge.add_argument("--split", default="val", help="which rows to judge on")
+    judge.add_argument("--lookback", type=int, default=400, help="candles of history")
+    judge.add_argument("--horizon", type=int, default=24, help="candles to forecast")
+    judge.add_argument("--cutoffs", type=int, default=60, help="most cutoffs a file")
+    judge.add_argument("--samples", type=int, default=100, help="paths a forecast")
+    judge.add_argument("--temperature", type=float, default=1.0, help="sampling temperature")
+    judge.add_argument("--top-p", type=float, default=1.0, help="sampling top-p")
+    judge.add_argument("--out", type=Path, help="CSV for the scores of every cutoff")
+    export = commands.add_parser("export", help="write a trained network in half precision, to be shipped")
+    export.add_argument("checkpoint", type=Path, help="folder with config.json and model.safetensors, as in RUN/best")
+    export.add_argument("--out", type=Path, required=True, help="folder of the copy")
+    for command in (run, judge):
+        command.add_argument("--threads", type=int, help="CPU threads")
     arguments = parser.parse_args(argv)
-    if arguments.threads:
+    if getattr(arguments, "threads", None):
         torch.set_num_threads(arguments.threads)
-    return _train(arguments)
+    return {"train": _train, "evaluate": _evaluate, "export": _export}[arguments.command](arguments)
 
 
 def _train(arguments: argparse.Namespace) -> int:
@@ -55,6 +75,39 @@ def _train(arguments: argparse.Namespace) -> int:
     (arguments.out / "training.json").write_text(config.model_dump_json(indent=2), encoding="utf-8")
     progress = train(stage, config, samples, validation, arguments.out, on_step=_show_progress)
     print(f"\nBest validation loss {progress['best']:.4f} after {progress['seconds'] / 60:.0f} min.")
+    return 0
+
+
+def _evaluate(arguments: argparse.Namespace) -> int:
+    predictor = KronosPredictor.from_pretrained(arguments.model, tokenizer=arguments.tokenizer)
+    paths = list(arguments.data.glob("*/*.parquet"))
+    places = cutoffs(
+        paths,
+        arguments.split,
+        lookback=arguments.lookback,
+        horizon=arguments.horizon,
+        per_group=arguments.cutoffs,
+    )
+    scores = evaluate(
+        predictor,
+        list(places),
+        samples=arguments.samples,
+        temperature=arguments.temperature,
+        top_p=arguments.top_p,
+        on_step=_show_progress,
+    )
+    if arguments.out:
+        scores.to_csv(arguments.out, index=False)
+    print("\n" + summarise(scores).round(3).to_string())
+    return 0
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    config = json.loads((arguments.checkpoint / "config.json").read_text(encoding="utf-8"))
+    network = (Kronos if "n_layers" in config else KronosTokenizer).from_pretrained(arguments.checkpoint)
+    for parameter in network.parameters():  # fixed tables stay exact
+        parameter.data = parameter.data.half()
+    network.save_pretrained(arguments.out)
     return 0
 
 

@@ -1,7 +1,8 @@
 """Forecasts that cost nothing: what a model must beat before anyone should look at it.
 
-Each baseline takes the closes of a history (lookback,) and returns equally likely closes for each step, (members, horizon).
-Members of a step are quantiles of its distribution at fixed levels, so a baseline needs no seed; they are not paths.
+Each baseline takes the closes of a history (lookback,) and returns equally likely closes for each step,
+(members, horizon). Members of a step are quantiles of its distribution at fixed levels, so a baseline needs no seed;
+they are not paths.
 """
 
 from __future__ import annotations

@@ -46,8 +46,7 @@ def load_corpus(paths: Iterable[Path], split: str | None = None) -> Corpus:
     ----------
     paths
         Files with columns symbol, timestamp, open, high, low, close, optionally volume, amount and split; rows of a
-        symbol
-        ascend in time. A file's group is its folder and its name, as in `crypto/1h.parquet`.
+        symbol ascend in time. A file's group is its folder and its name, as in `crypto/1h.parquet`.
     split
         Keep only rows whose column `split` has this value.
 
@@ -59,10 +58,10 @@ def load_corpus(paths: Iterable[Path], split: str | None = None) -> Corpus:
     values, marks, segments, offset = [], [], [], 0
     for path in sorted(paths):
         frame = pd.read_parquet(path, filters=[("split", "==", split)] if split else None)
-        if frame.empty:
-            continue
         prices = frame[list(PRICES)].to_numpy()
         frame = frame[(np.isfinite(prices) & (prices > 0)).all(axis=1)].reset_index(drop=True)
+        if frame.empty:
+            continue
         group = f"{path.parent.name}/{path.stem}"
         segments += [Segment(group, name, offset + a, offset + b) for name, a, b in _continuous(frame)]
         values.append(_features(frame))

@@ -47,8 +47,7 @@ def train(
         Windows to learn from and windows to judge by.
     folder
         Receives `log.jsonl`, `state.safetensors` to resume from, `last/` and the checkpoint of the lowest validation
-        loss,
-        `best/`.
+        loss, `best/`.
     on_step
         Called after each step with (done, total); may raise to stop.
 
@@ -60,7 +59,7 @@ def train(
     Raises
     ------
     FloatingPointError
-        Where the loss is not finite; the last checkpoint stays as it was.
+        Where the loss or its gradient is not finite; the last checkpoint stays as it was.
     """
     optimizer = make_optimizer(stage.module, config)
     progress = load_state(folder, stage.module, optimizer) or {"step": 0, "best": None, "seconds": 0.0}
@@ -87,13 +86,14 @@ def _step(stage: Stage, optimizer: optim.Optimizer, c: TrainingConfig, samples: 
     for group in optimizer.param_groups:
         group["lr"] = c.rate(step)
     loss = stage.loss(samples(step))
-    if not torch.isfinite(loss):
-        raise FloatingPointError(
-            f"The loss became {loss.item()} at step {step + 1}: lower learning_rate={c.learning_rate}."
-        )
     optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(stage.module.parameters(), c.clip)
+    norm = nn.utils.clip_grad_norm_(stage.module.parameters(), c.clip)
+    for name, value in (("loss", loss), ("gradient", norm)):
+        if not torch.isfinite(value):
+            raise FloatingPointError(
+                f"The {name} became {value.item()} at step {step + 1}: lower learning_rate={c.learning_rate}."
+            )
     optimizer.step()
     return loss.item()
 

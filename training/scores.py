@@ -1,6 +1,7 @@
 """How good a forecast was. Steps whose actual value is NaN are left out; no step left gives NaN.
 
-`members` are equally likely values (members, horizon), `point` one value a step (horizon,), `actual` what came (horizon,).
+`members` are equally likely values (members, horizon), `point` one value a step (horizon,), `actual` what came
+(horizon,).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import scoringrules
 
 
 def crps(members: np.ndarray, actual: np.ndarray) -> float:
-    """Return the continuous ranked probability score, the fair ensemble estimate averaged over steps, in units of price.
+    """Return the continuous ranked probability score in units of price: the fair ensemble estimate, averaged over steps.
 
     Gneiting and Raftery (2007), doi:10.1198/016214506000001437.
     """
@@ -39,7 +40,7 @@ def mape(point: np.ndarray, actual: np.ndarray) -> float:
 
 
 def direction(point: np.ndarray, actual: np.ndarray, last: float) -> float:
-    """Return the share of steps on the right side of the `last` known close; steps where either has not moved are left out."""
+    """Return the share of steps on the right side of the `last` known close, of those where both have moved."""
     moved = np.isfinite(actual) & (actual != last) & (point != last)
     return _mean(((point > last) == (actual > last))[moved])
 
