@@ -1,0 +1,24 @@
+"""What every test needs: a home folder of its own, and no setting of the machine it runs on."""
+
+import os
+
+import pytest
+from hypothesis import settings as hypothesis_settings
+
+# A machine under load is slow, not wrong.
+hypothesis_settings.register_profile("kronos", deadline=None)
+hypothesis_settings.load_profile("kronos")
+
+
+@pytest.fixture(autouse=True)
+def _own_settings(tmp_path, monkeypatch):
+    """Keep tests away from the user's data, and from one another's settings."""
+    from kronos_app.settings import get_settings
+
+    for name in os.environ:
+        if name.startswith("KRONOS_") and name != "KRONOS_CHROMIUM":
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("KRONOS_HOME", str(tmp_path / "kronos-home"))
+    get_settings.cache_clear()
+    yield
+    get_settings.cache_clear()

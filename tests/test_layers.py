@@ -1,0 +1,247 @@
+"""The layers import in one direction only, lazy imports inside functions included."""
+
+import ast
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+VENDORS = frozenset({"yfinance", "ccxt", "qlib"})
+DATABASES = frozenset({"sqlalchemy", "duckdb", "duckdb_engine"})
+
+LEAVES = frozenset({"kronos_app.errors", "kronos_app.i18n", "kronos_app.settings"})
+MODEL = frozenset({"engine", "training"})
+KEEPING = frozenset({"kronos_app.data", "kronos_app.store", "kronos_app.jobs"})
+BELOW_PAGES = MODEL | KEEPING | {"kronos_app.services"}
+SESSION = frozenset({"kronos_app.state", "kronos_app.nav", "kronos_app.access", "kronos_app.runtime"})
+DRAWING = frozenset({"kronos_app.widgets", "kronos_app.charts"})
+
+# For each layer the layers it may import, besides itself and the leaves. What is missing here is forbidden.
+MAY_IMPORT = {
+    "engine": frozenset(),
+    "training": frozenset({"engine"}),
+    "kronos_app": frozenset(),
+    "kronos_app.errors": frozenset(),
+    "kronos_app.i18n": frozenset(),
+    "kronos_app.settings": frozenset(),
+    "kronos_app.data": MODEL,
+    "kronos_app.store": MODEL | {"kronos_app.data"},
+    "kronos_app.jobs": MODEL | {"kronos_app.data", "kronos_app.store"},
+    "kronos_app.services": MODEL | KEEPING,
+    "kronos_app.api": MODEL | KEEPING | {"kronos_app.services"},
+    "kronos_app.charts": BELOW_PAGES - {"kronos_app.store"},
+    "kronos_app.runtime": BELOW_PAGES,
+    "kronos_app.state": BELOW_PAGES | {"kronos_app.nav"},
+    "kronos_app.nav": BELOW_PAGES | {"kronos_app.state"},
+    "kronos_app.access": BELOW_PAGES | {"kronos_app.state"},
+    "kronos_app.widgets": BELOW_PAGES | SESSION | {"kronos_app.charts"},
+    "kronos_app.frame": BELOW_PAGES | SESSION | DRAWING,
+    "pages": BELOW_PAGES | SESSION | DRAWING,
+    "Home": BELOW_PAGES | SESSION | DRAWING | {"kronos_app.api"},
+}
+
+# The packages of others that a layer must not see.
+FORBIDDEN = {
+    "engine": {"streamlit", "plotly", "fastapi"} | DATABASES | VENDORS,
+    "training": {"streamlit", "plotly", "fastapi"},
+    "kronos_app.charts": {"streamlit", "torch"} | DATABASES,
+    "kronos_app.widgets": {"torch"} | DATABASES | VENDORS,
+    "kronos_app.frame": {"torch"} | DATABASES | VENDORS,
+    "pages": {"torch"} | DATABASES | VENDORS,
+    "Home": {"torch"} | DATABASES | VENDORS,
+}
+MAY_IMPORT_STREAMLIT = SESSION | {"kronos_app.frame", "kronos_app.widgets", "pages", "Home"}
+
+# Imported where they are used, so that the first page opens fast.
+HEAVY = MODEL | VENDORS | {"torch"}
+
+
+@dataclass(frozen=True)
+class Import:
+    """One imported module: who imports it, and whether at the head of the file."""
+
+    module: str
+    layer: str
+    target: str
+    line: int
+    at_head: bool
+
+    def __str__(self):
+        return f"{self.module}:{self.line} imports {self.target}"
+
+
+def module_name(path):
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def layer_of(module):
+    """Return the longest entry of the table that contains the module."""
+    known = [layer for layer in MAY_IMPORT if module == layer or module.startswith(layer + ".")]
+    return max(known, key=len, default=None)
+
+
+def statements(tree):
+    """Yield each node with whether it runs when the module is imported; type checking does not run."""
+    todo = [(node, True) for node in tree.body]
+    while todo:
+        node, at_head = todo.pop()
+        yield node, at_head
+        lazy = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        lazy = lazy or (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test))
+        todo += [(child, at_head and not lazy) for child in ast.iter_child_nodes(node)]
+
+
+def targets(node, modules):
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        assert node.level == 0, "imports are absolute"
+        # `from kronos_app import state` imports a module, `from kronos_app.errors import AppError` a name in one.
+        full = [f"{node.module}.{alias.name}" for alias in node.names]
+        return [name if name in modules else node.module for name in full]
+    if isinstance(node, ast.Call) and ast.unparse(node.func) in {
+        "importlib.import_module",
+        "import_module",
+        "__import__",
+    }:
+        return [node.args[0].value if node.args and isinstance(node.args[0], ast.Constant) else "?"]
+    return []
+
+
+def source_files():
+    folders = [path for name in ("engine", "training", "kronos_app", "pages") for path in (ROOT / name).rglob("*.py")]
+    return [ROOT / "Home.py", *folders]
+
+
+def imports_in(module, source, modules):
+    return [
+        Import(module, layer_of(module) or module, target, node.lineno, at_head)
+        for node, at_head in statements(ast.parse(source, module))
+        for target in targets(node, modules)
+    ]
+
+
+def wrong_arrows(found):
+    for one in found:
+        other = layer_of(one.target)
+        allowed = MAY_IMPORT.get(one.layer, frozenset()) | {one.layer}
+        if one.layer not in MODEL:
+            allowed |= LEAVES | {"kronos_app"}
+        page_to_page = one.layer == "pages" and other == "pages" and one.target != one.module
+        if (
+            (other is not None and other not in allowed)
+            or page_to_page
+            or one.target.startswith(("tests", "benchmarks"))
+        ):
+            yield f"{one}, a layer it must not know"
+
+
+def wrong_packages(found):
+    for one in found:
+        package = one.target.split(".")[0]
+        if package in FORBIDDEN.get(one.layer, ()):
+            yield f"{one}, which {one.layer} must not"
+        if package == "streamlit" and one.layer not in MAY_IMPORT_STREAMLIT:
+            yield f"{one}, which only {', '.join(sorted(MAY_IMPORT_STREAMLIT))} may"
+
+
+def heavy_heads(found):
+    for one in found:
+        if one.at_head and one.layer not in MODEL and one.target.split(".")[0] in HEAVY:
+            yield f"{one} at its head: import it inside the function that needs it"
+
+
+def cycles(found):
+    """Yield the cycle among the modules, and among the layers, as far as there is one."""
+    modules = {one.module for one in found}
+    between = {}
+    for one in found:
+        if one.at_head and one.target in modules and one.target != one.module:
+            between.setdefault(one.module, set()).add(one.target)
+    layers = {}
+    for one in found:
+        if (other := layer_of(one.target)) not in {None, one.layer}:
+            layers.setdefault(one.layer, set()).add(other)
+    for graph in (between, layers):
+        try:
+            TopologicalSorter(graph).prepare()
+        except CycleError as error:
+            yield " -> ".join(error.args[1])
+
+
+CHECKS = [wrong_arrows, wrong_packages, heavy_heads, cycles]
+
+
+@pytest.fixture(scope="module")
+def sources():
+    return {module_name(path): path.read_text("utf-8") for path in source_files()}
+
+
+@pytest.fixture(scope="module")
+def found(sources):
+    return [one for module, source in sources.items() for one in imports_in(module, source, sources)]
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_the_layers_hold(found, check):
+    assert list(check(found)) == []
+
+
+def test_every_module_belongs_to_a_layer(sources):
+    assert len(sources) > 50
+    assert [module for module in sources if layer_of(module) is None] == []
+    assert {layer_of(module) for module in sources} == set(MAY_IMPORT), "the table names layers that are not there"
+    # A module directly in kronos_app is a layer of its own: a new one must be given its place in the table.
+    assert [module for module in sources if layer_of(module) == "kronos_app"] == ["kronos_app"]
+
+
+def test_the_frame_keeps_to_its_one_file():
+    """Its folder is the first on the path of every page: a file beside it would hide a module of that name."""
+    assert [path.name for path in (ROOT / "kronos_app/frame").iterdir() if path.name != "__pycache__"] == ["main.py"]
+
+
+PLANTED = [
+    (wrong_packages, "engine.hub", "import streamlit"),
+    (wrong_packages, "engine.hub", "def f():\n    import sqlalchemy.orm"),
+    (wrong_arrows, "engine.hub", "def f():\n    from kronos_app.errors import AppError"),
+    (wrong_arrows, "engine.hub", "from training.scores import crps"),
+    (wrong_arrows, "training.loop", "def f():\n    from kronos_app.store import Store"),
+    (wrong_packages, "training.loop", "import plotly.graph_objects as go"),
+    (wrong_arrows, "kronos_app.data.upload", "from kronos_app.services.desk import get_desk"),
+    (wrong_arrows, "kronos_app.data.upload", "from kronos_app import state"),
+    (wrong_arrows, "kronos_app.data.upload", "import importlib\nimportlib.import_module('kronos_app.store.store')"),
+    (wrong_packages, "kronos_app.store.store", "class A:\n    def f(self):\n        import streamlit"),
+    (wrong_arrows, "kronos_app.store.store", "from kronos_app.jobs import JobRunner"),
+    (wrong_arrows, "kronos_app.jobs.runner", "if True:\n    from kronos_app.api.app import create_api"),
+    (wrong_packages, "kronos_app.services.desk", "try:\n    import streamlit as st\nexcept ImportError:\n    pass"),
+    (wrong_arrows, "kronos_app.services.desk", "from kronos_app.widgets import errors"),
+    (wrong_arrows, "kronos_app.services.desk", "from tests.golden import cases"),
+    (heavy_heads, "kronos_app.services.desk", "import torch"),
+    (heavy_heads, "kronos_app.services.desk", "from engine import KronosPredictor"),
+    (wrong_arrows, "kronos_app.api.app", "from kronos_app.runtime import desk"),
+    (wrong_packages, "kronos_app.api.app", "from streamlit import cache_data"),
+    (wrong_arrows, "kronos_app.charts.style", "from kronos_app.store.records import Job"),
+    (wrong_packages, "kronos_app.charts.style", "def f():\n    import torch"),
+    (wrong_arrows, "kronos_app.errors", "from kronos_app.data.draft import Draft"),
+    (wrong_arrows, "kronos_app.widgets.job", "from kronos_app.frame import main"),
+    (wrong_packages, "pages.home", "import duckdb"),
+    (wrong_arrows, "pages.home", "from pages import data"),
+    (wrong_arrows, "Home", "import pages.home"),
+    (cycles, "kronos_app.data.candle_frame", "from kronos_app.data import upload"),
+    (cycles, "kronos_app.store.records", "def f():\n    from kronos_app.services.desk import Desk"),
+]
+
+
+@pytest.mark.parametrize(("check", "module", "source"), PLANTED)
+def test_a_planted_violation_is_found(sources, found, check, module, source):
+    planted = imports_in(module, source, sources)
+    assert planted
+    assert len(list(check(found + planted))) > len(list(check(found)))
+
+
+def test_imports_for_type_checking_alone_are_not_at_the_head(sources):
+    source = "if TYPE_CHECKING:\n    import torch\ndef f():\n    import engine"
+    assert list(heavy_heads(imports_in("kronos_app.services.desk", source, sources))) == []
