@@ -1,0 +1,31 @@
+"""Launcher: pages and REST API on one port. Run it with `streamlit run Home.py`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import streamlit as st
+from starlette.routing import Mount
+
+from kronos_app.api.app import create_api
+from kronos_app.runtime import desk
+from kronos_app.widgets.errors import show_unexpected
+
+
+@asynccontextmanager
+async def lifespan(_: st.App) -> AsyncIterator[None]:
+    """Open the desk, so that work an earlier process left is taken up again, and close it at the end."""
+    desk()
+    yield
+    from kronos_app.services.desk import close_desk
+
+    close_desk()
+
+
+app = st.App(
+    "kronos_app/frame/main.py",
+    routes=[Mount("/api", app=create_api(desk))],
+    lifespan=lifespan,
+    on_script_error=show_unexpected,
+)

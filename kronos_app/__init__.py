@@ -1,0 +1,1 @@
+"""Kronos Desk: the dashboard, its REST API and the services behind both."""

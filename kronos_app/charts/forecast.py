@@ -1,0 +1,164 @@
+"""A forecast after its history, with its bands and, where it is known, what came."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from kronos_app.charts.style import (
+    DOWN,
+    FORECAST,
+    NEUTRAL,
+    SECOND,
+    UP,
+    Words,
+    candles,
+    direction_colours,
+    has_volume,
+    price_and_volume,
+    time_labels,
+    translucent,
+    volumes,
+)
+
+BANDS: dict[int, tuple[float, float]] = {90: (0.05, 0.95), 80: (0.1, 0.9), 50: (0.25, 0.75)}
+_OPACITY = {90: 0.12, 80: 0.14, 50: 0.2}
+
+
+def forecast_chart(
+    history: pd.DataFrame,
+    median: pd.DataFrame,
+    quantiles: Mapping[float, pd.DataFrame],
+    words: Words,
+    *,
+    actual: pd.DataFrame | None = None,
+    height: int = 560,
+) -> go.Figure:
+    """Return history, median forecast, the bands of the close and, in Replay, the candles that came.
+
+    Parameters
+    ----------
+    history
+        Indexed by time: `open high low close` and perhaps `volume`; its last row is the cutoff. May be empty.
+    median
+        Indexed by time: the median of each step.
+    quantiles
+        Level to frame as `median`; must hold the levels of `BANDS`.
+    words
+        The figure's words in the reader's language.
+    actual
+        As `history`; only times of `median`.
+    height
+        Pixels.
+    """
+    labels = time_labels(pd.DatetimeIndex(history.index).append(pd.DatetimeIndex(median.index)))
+    past, ahead = labels[: len(history)], labels[len(history) :]
+    volume = has_volume(history, actual)
+    figure = price_and_volume(labels, words, volume=volume, height=height)
+    for level, (low, high) in BANDS.items():
+        name = words.band.format(level=level)
+        lower, upper = quantiles[low]["close"], quantiles[high]["close"]
+        figure.add_traces(
+            _band(past[-1:] + ahead, history["close"].tail(1), lower, upper, name, _OPACITY[level]), rows=1, cols=1
+        )
+    figure.add_trace(candles(past, history, words.history, UP, DOWN), row=1, col=1)
+    figure.add_trace(candles(ahead, median, words.forecast, FORECAST, FORECAST, opacity=0.75), row=1, col=1)
+    came = _on_axis(actual, median, ahead)
+    if came is not None and actual is not None:
+        figure.add_trace(candles(came, actual, words.actual, UP, DOWN), row=1, col=1)
+    if volume:
+        figure.add_trace(volumes(past, history, words.volume, direction_colours(history)), row=2, col=1)
+        if "volume" in median:
+            figure.add_trace(volumes(ahead, median, words.forecast, FORECAST, 0.45), row=2, col=1)
+        if came is not None and actual is not None and "volume" in actual:
+            figure.add_trace(volumes(came, actual, words.actual, direction_colours(actual)), row=2, col=1)
+        figure.update_layout(barmode="overlay")
+    if past:
+        _mark_cutoff(figure, len(past) - 0.5, words.cutoff)
+    return figure
+
+
+def overlay_chart(
+    names: Sequence[str],
+    medians: Sequence[pd.DataFrame],
+    quantiles: Sequence[Mapping[float, pd.DataFrame]],
+    words: Words,
+    *,
+    actual: pd.Series[float] | None = None,
+    height: int = 460,
+) -> go.Figure:
+    """Return the median close and the 80 % band of two forecasts on one axis, over the close that came.
+
+    Parameters
+    ----------
+    names
+        One legend entry a forecast.
+    medians, quantiles
+        As for `forecast_chart`, one a forecast.
+    words
+        The figure's words in the reader's language.
+    actual
+        Closes by time, wherever known.
+    """
+    times = pd.DatetimeIndex(medians[0].index)
+    for median in medians[1:]:
+        times = times.union(pd.DatetimeIndex(median.index))
+    if actual is not None:
+        times = times.union(pd.DatetimeIndex(actual.index))
+    label_of = dict(zip(times, time_labels(times), strict=True))
+    figure = price_and_volume(list(label_of.values()), words, volume=False, height=height)
+    low, high = BANDS[80]
+    for name, median, levels, colour, dash in zip(
+        names, medians, quantiles, (FORECAST, SECOND), ("solid", "dash"), strict=False
+    ):
+        x = [label_of[time] for time in median.index]
+        band = _band(x, None, levels[low]["close"], levels[high]["close"], words.band.format(level=80), 0.16, colour)
+        figure.add_traces([trace.update(showlegend=False) for trace in band])
+        figure.add_trace(
+            go.Scatter(
+                x=x, y=median["close"], name=name, mode="lines", line={"color": colour, "dash": dash, "width": 2.2}
+            )
+        )
+    if actual is not None:
+        x = [label_of[time] for time in actual.index]
+        figure.add_trace(
+            go.Scatter(x=x, y=actual, name=words.actual, mode="lines", line={"color": NEUTRAL, "width": 1.8})
+        )
+    return figure
+
+
+def _band(
+    x: list[str],
+    start: pd.Series[float] | None,
+    lower: pd.Series[float],
+    upper: pd.Series[float],
+    name: str,
+    opacity: float,
+    colour: str = FORECAST,
+) -> list[go.Scatter]:
+    """Return the two edges of a band, the second filled down to the first, both leaving from `start` where given."""
+    first = [] if start is None else start.to_list()
+    edge = {"x": x, "mode": "lines", "line": {"width": 0}, "legendgroup": name, "hoverinfo": "skip"}
+    fill = translucent(colour, opacity)
+    return [
+        go.Scatter(y=np.concatenate([first, lower.to_numpy(float)]), name=name, showlegend=False, **edge),
+        go.Scatter(y=np.concatenate([first, upper.to_numpy(float)]), name=name, fill="tonexty", fillcolor=fill, **edge),
+    ]
+
+
+def _on_axis(actual: pd.DataFrame | None, median: pd.DataFrame, labels: list[str]) -> list[str] | None:
+    if actual is None or actual.empty:
+        return None
+    label_of = dict(zip(median.index, labels, strict=True))
+    return [label_of[time] for time in actual.index]
+
+
+def _mark_cutoff(figure: go.Figure, position: float, name: str) -> None:
+    line = {"color": NEUTRAL, "width": 1, "dash": "dot"}
+    figure.add_shape(type="line", x0=position, x1=position, xref="x", y0=0, y1=1, yref="paper", line=line)
+    figure.add_annotation(
+        x=position, y=1, xref="x", yref="paper", text=name, showarrow=False, xanchor="right", yanchor="top", xshift=-4
+    )

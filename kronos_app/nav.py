@@ -1,0 +1,65 @@
+"""The pages there are, and links to them.
+
+Pages are handed to Streamlit as absolute paths and linked as page objects: the launcher sits beside `pages/`, and
+Streamlit's own discovery would otherwise run a page without the frame around it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from kronos_app import state
+from kronos_app.i18n import Text, text
+
+if TYPE_CHECKING:
+    from streamlit.navigation.page import StreamlitPage
+
+FOLDER = Path(__file__).resolve().parent.parent / "pages"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One page: its script in `pages/`, its icon and its title."""
+
+    file: str
+    icon: str
+    title: Text
+
+
+ENTRIES: dict[str, Entry] = {
+    "home": Entry("home.py", ":material/home:", text("Home")),
+    "data": Entry("data.py", ":material/database:", text("Data")),
+    "models": Entry("models.py", ":material/memory:", text("Models")),
+    "forecast": Entry("forecast.py", ":material/candlestick_chart:", text("Forecast")),
+    "history": Entry("history.py", ":material/history:", text("History")),
+}
+
+
+def page(name: str) -> StreamlitPage:
+    """Return the page object of an entry, titled in the session's language."""
+    entry = ENTRIES[name]
+    return st.Page(
+        FOLDER / entry.file, title=state.say(entry.title), icon=entry.icon, url_path=name, default=name == "home"
+    )
+
+
+def link(name: str, label: str, *, icon: str | None = None, **query: str) -> None:
+    """Draw a link to a page, with query parameters and in the session's language."""
+    st.page_link(page(name), label=label, icon=icon, query_params={**query, **language_parameter()})
+
+
+def go(name: str, **query: str) -> None:
+    """Leave for a page."""
+    st.switch_page(page(name), query_params={**query, **language_parameter()})
+
+
+def language_parameter() -> dict[str, str]:
+    """Return the query parameter that keeps the language where it is not the deployment's own."""
+    from kronos_app.settings import get_settings
+
+    chosen = state.language()
+    return {} if chosen == get_settings().language else {"lang": chosen}

@@ -1,0 +1,109 @@
+"""What one browser session remembers, and what its address says.
+
+Keys are `page.name` and are all defined here; what a colleague should see by link (a forecast, a job, a comparison, the
+language) lives in the query parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import streamlit as st
+
+from kronos_app.i18n import LANGUAGES, Text, translate
+from kronos_app.settings import get_settings
+
+LANGUAGE = "app.language"
+CANDLES_ID = "app.candles_id"
+MODEL = "app.model"
+DEVICE = "app.device"
+ADMITTED = "app.admitted"
+
+DATA_SOURCE = "data.source"
+DATA_FILE = "data.file"
+DATA_SAMPLE = "data.sample"
+DATA_START = "data.start"
+DATA_INTERVAL = "data.interval"
+DATA_DRAFT = "data.draft"
+DATA_REPAIR = "data.repair"
+
+FORECAST_CANDLES = "forecast.candles"
+FORECAST_MODEL = "forecast.model"
+FORECAST_MODE = "forecast.mode"
+FORECAST_CUTOFF = "forecast.cutoff"
+FORECAST_CUTOFF_DATE = "forecast.cutoff_date"
+FORECAST_LOOKBACK = "forecast.lookback"
+FORECAST_HORIZON = "forecast.horizon"
+FORECAST_PRESET = "forecast.preset"
+FORECAST_TEMPERATURE = "forecast.temperature"
+FORECAST_TOP_P = "forecast.top_p"
+FORECAST_TOP_K = "forecast.top_k"
+FORECAST_SAMPLES = "forecast.samples"
+FORECAST_SEED = "forecast.seed"
+FORECAST_CACHED = "forecast.cached"
+
+HISTORY_TEXT = "history.text"
+HISTORY_MODEL = "history.model"
+HISTORY_CANDLES = "history.candles"
+HISTORY_PAGE = "history.page"
+HISTORY_FIRST = "history.first"
+HISTORY_SECOND = "history.second"
+
+DEFAULT_MODEL = "kronos-nano"
+
+
+def language() -> str:
+    """Return the session's language: chosen here, else named in the address, else the deployment's."""
+    chosen = st.session_state.get(LANGUAGE) or st.query_params.get("lang")
+    return chosen if chosen in LANGUAGES else get_settings().language
+
+
+def gettext() -> Callable[[str], str]:
+    """Return the translator of this session, to be bound to `_`."""
+    return partial(translate, language=language())
+
+
+def say(message: Text) -> str:
+    """Return a message of a lower layer in the session's language."""
+    return message.render(language())
+
+
+def default(key: str, value: Any) -> None:
+    """Give a widget its first value, unless the session has one already."""
+    st.session_state.setdefault(key, value)
+
+
+def clamp(key: str, low: Any, high: Any) -> None:
+    """Pull a widget's value into bounds that moved since it was set; Streamlit refuses values outside."""
+    if st.session_state.get(key) is not None:
+        st.session_state[key] = min(max(st.session_state[key], low), high)
+
+
+def candles_id() -> str | None:
+    """Return the id of the data set in use."""
+    return st.session_state.get(CANDLES_ID)
+
+
+def use_candles(new: str) -> None:
+    """Make a data set the one in use; what was chosen for the one before no longer fits."""
+    if new != candles_id():
+        for key in (FORECAST_CUTOFF, FORECAST_CUTOFF_DATE):
+            st.session_state.pop(key, None)
+    st.session_state[CANDLES_ID] = new
+
+
+def model() -> str:
+    """Return the name of the model in use."""
+    return str(st.session_state.get(MODEL, DEFAULT_MODEL))
+
+
+def use_model(name: str) -> None:
+    """Make a model the one in use."""
+    st.session_state[MODEL] = name
+
+
+def device() -> str | None:
+    """Return the device chosen for models, None for the best there is."""
+    return st.session_state.get(DEVICE)

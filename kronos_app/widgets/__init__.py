@@ -1,0 +1,1 @@
+"""Pieces of page that several pages share: they draw what services answer and decide nothing about candles."""

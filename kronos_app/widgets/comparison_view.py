@@ -1,0 +1,90 @@
+"""Two forecasts side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from kronos_app import state
+from kronos_app.charts.forecast import BANDS, overlay_chart
+from kronos_app.runtime import desk
+from kronos_app.services.forecasting import ForecastView
+from kronos_app.store.records import ForecastInfo
+from kronos_app.widgets import formats
+from kronos_app.widgets.forecast_list import label
+from kronos_app.widgets.words import chart_words
+
+PARAMETER = "compare"
+
+
+def draw(infos: Sequence[ForecastInfo]) -> None:
+    """Draw the choice of two and, once made, their overlay; the choice is kept in the address."""
+    _ = state.gettext()
+    known = {info.id: info for info in infos}
+    linked = [key for key in st.query_params.get_all(PARAMETER) if key in known]
+    with st.expander(_("Compare two forecasts"), icon=":material/compare_arrows:", expanded=bool(linked)):
+        if len(known) < 2:
+            st.caption(_("There is only one forecast so far."))
+            return
+        first, second = st.columns(2)
+        with first:
+            one = _choose(_("First"), known, state.HISTORY_FIRST, linked[0] if linked else None)
+        with second:
+            other = _choose(_("Second"), known, state.HISTORY_SECOND, linked[1] if len(linked) > 1 else None)
+        if one is None or other is None:
+            return
+        if one == other:
+            st.info(_("Choose two different forecasts."))
+            return
+        st.query_params[PARAMETER] = [one, other]
+        _overlay(desk().forecasts.get(one), desk().forecasts.get(other))
+
+
+def _choose(name: str, known: dict[str, ForecastInfo], key: str, linked: str | None) -> str | None:
+    _ = state.gettext()
+    if st.session_state.get(key) not in known:
+        st.session_state[key] = linked
+    return st.selectbox(
+        name, list(known), format_func=lambda id_: label(known[id_]), key=key, placeholder=_("Choose a forecast")
+    )
+
+
+def _overlay(one: ForecastView, other: ForecastView) -> None:
+    _ = state.gettext()
+    views = (one, other)
+    names = [f"{i}. {view.stored.candles_name} · {view.stored.provenance['model']}" for i, view in enumerate(views, 1)]
+    quantiles = [view.quantiles([BANDS[80][0], 0.5, BANDS[80][1]]) for view in views]
+    figure = overlay_chart(
+        names, [levels[0.5] for levels in quantiles], quantiles, chart_words(), actual=_actual(views)
+    )
+    st.plotly_chart(figure, key="history.overlay", alt=_("Median and 80 % band of two forecasts"))
+    st.table(pd.DataFrame({name: _facts(view) for name, view in zip(names, views, strict=True)}))
+
+
+def _actual(views: Sequence[ForecastView]) -> pd.Series[float] | None:
+    closes = [view.actual["close"] for view in views if view.actual is not None]
+    if not closes:
+        return None
+    joined = pd.concat(closes).sort_index()
+    return joined[~joined.index.duplicated()]
+
+
+def _facts(view: ForecastView) -> dict[str, str]:
+    _ = state.gettext()
+    request = view.stored.request
+    score = view.comparison.scores[0] if view.comparison is not None else None
+    return {
+        _("Cutoff"): formats.time(view.stored.cutoff),
+        _("Horizon"): str(len(view.stored.timestamps)),
+        _("Lookback"): str(request["lookback"]),
+        _("Temperature"): str(request["temperature"]),
+        _("Top-p"): str(request["top_p"]),
+        _("Top-k"): str(request["top_k"]),
+        _("Samples"): str(request["samples"]),
+        _("Seed"): str(view.stored.provenance["seed"]),
+        _("MAE"): formats.price(score.mae if score else None),
+        _("Coverage {level} %").format(level=80): formats.percent(score.coverage[0.8] if score else None, 0),
+        _("CRPS"): formats.price(score.crps if score else None),
+    }

@@ -1,0 +1,28 @@
+"""Asking once more before something is gone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from kronos_app import state
+from kronos_app.widgets.errors import escape, shown
+
+
+def confirm(question: str, consequence: str, action: Callable[[], object]) -> None:
+    """Open a dialog with `question`; run `action` if the reader agrees."""
+    _ = state.gettext()
+
+    @st.dialog(_("Delete"), icon=":material/delete:")
+    def ask() -> None:
+        st.markdown(f"**{escape(question)}**")
+        st.markdown(escape(consequence))
+        with st.container(horizontal=True), shown():
+            if st.button(_("Yes, delete"), type="primary", key="app.confirm"):
+                action()
+                st.rerun()
+            if st.button(_("No, keep"), key="app.decline"):
+                st.rerun()
+
+    ask()

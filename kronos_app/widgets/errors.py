@@ -1,0 +1,47 @@
+"""Errors as people should see them: what is wrong, what to do, never a traceback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import streamlit as st
+
+from kronos_app import state
+from kronos_app.errors import AppError
+from kronos_app.i18n import Text
+
+
+@contextmanager
+def shown() -> Iterator[None]:
+    """Draw an `AppError` raised inside, and go on after it."""
+    try:
+        yield
+    except AppError as error:
+        show(error.message, error.hint)
+
+
+def show(message: Text, hint: Text) -> None:
+    """Draw a message and, where there is one, what to do about it."""
+    advice = state.say(hint)
+    st.error(escape(state.say(message)) + (f"\n\n{escape(advice)}" if advice else ""), icon=":material/error:")
+
+
+def show_unexpected(error: Exception) -> bool:
+    """Draw an apology for an error nobody foresaw; its traceback goes to the log only."""
+    import logging
+
+    logging.getLogger("kronos_app.pages").error("A page failed", exc_info=error)
+    _ = state.gettext()
+    st.error(
+        _("Something unexpected went wrong on this page. Nothing you saved is lost.")
+        + "\n\n"
+        + _("Reload the page; if it happens again, send the server's log to whoever runs this desk."),
+        icon=":material/error:",
+    )
+    return True
+
+
+def escape(plain: str) -> str:
+    """Return text with Markdown's special characters disarmed: messages may quote a file."""
+    return "".join(f"\\{c}" if c in r"\`*_{}[]<>#|~$:" else c for c in plain)

@@ -1,0 +1,270 @@
+"""The settings of a forecast."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import pandas as pd
+import streamlit as st
+
+from kronos_app import state
+from kronos_app.runtime import desk
+from kronos_app.services.forecasting import PRESETS, ForecastRequest
+from kronos_app.store.records import CandleSet
+from kronos_app.widgets import candle_picker, formats
+from kronos_app.widgets.errors import shown
+
+FUTURE, REPLAY = "future", "replay"
+MAX_SEED = 2**32 - 1
+DEFAULTS = {
+    state.FORECAST_MODE: FUTURE,
+    state.FORECAST_LOOKBACK: 400,
+    state.FORECAST_HORIZON: 24,
+    state.FORECAST_TEMPERATURE: 1.0,
+    state.FORECAST_TOP_P: 1.0,
+    state.FORECAST_TOP_K: 0,
+    state.FORECAST_SAMPLES: 30,
+    state.FORECAST_SEED: None,
+}
+
+
+def draw(on_submit: Callable[[str | None, str | None], None]) -> None:
+    """Draw the settings; call `on_submit` with the job's or the cached forecast's id once they are sent."""
+    _ = state.gettext()
+    for key, value in DEFAULTS.items():
+        state.default(key, value)
+    chosen = candle_picker.pick()
+    if chosen is None:
+        return
+    model = _pick_model()
+    _mode()
+    replay = st.session_state[state.FORECAST_MODE] == REPLAY
+    _lengths(chosen, desk().models.context(model))
+    cutoff = _cutoff(chosen) if replay else None
+    with st.expander(_("Sampling"), icon=":material/tune:", expanded=True):
+        _sampling()
+    if st.button(_("Run forecast"), type="primary", icon=":material/play_arrow:", width="stretch"):
+        with shown():
+            sent = desk().forecasts.submit(_request(chosen.id, model, cutoff))
+            on_submit(sent.job_id, sent.forecast_id)
+
+
+def _request(candles_id: str, model: str, cutoff: pd.Timestamp | None) -> ForecastRequest:
+    values = st.session_state
+    return ForecastRequest.build(
+        {
+            "candles_id": candles_id,
+            "model": model,
+            "cutoff": None if cutoff is None else cutoff.to_pydatetime(),
+            "lookback": values[state.FORECAST_LOOKBACK],
+            "horizon": values[state.FORECAST_HORIZON],
+            "temperature": values[state.FORECAST_TEMPERATURE],
+            "top_p": values[state.FORECAST_TOP_P],
+            "top_k": values[state.FORECAST_TOP_K],
+            "samples": values[state.FORECAST_SAMPLES],
+            "seed": values[state.FORECAST_SEED],
+        }
+    )
+
+
+def _pick_model() -> str:
+    _ = state.gettext()
+    statuses = {status.name: status for status in desk().models.list()}
+    current = state.model()
+    st.session_state[state.FORECAST_MODEL] = current if current in statuses else next(iter(statuses))
+    ready = {name for name, status in statuses.items() if status.downloaded or status.bundled}
+    chosen = st.selectbox(
+        _("Model"),
+        list(statuses),
+        format_func=lambda name: name if name in ready else _("{name} (to be downloaded)").format(name=name),
+        key=state.FORECAST_MODEL,
+        on_change=lambda: state.use_model(st.session_state[state.FORECAST_MODEL]),
+    )
+    state.use_model(chosen)
+    return chosen
+
+
+def _mode() -> None:
+    _ = state.gettext()
+    labels = {FUTURE: _("Future"), REPLAY: _("Replay")}
+    st.segmented_control(
+        _("Mode"),
+        [FUTURE, REPLAY],
+        format_func=lambda key: labels[key],
+        required=True,
+        key=state.FORECAST_MODE,
+        persist_state="session",
+        width="stretch",
+        help=_("Future goes on from the last candle. Replay stops at a cutoff and compares with what came."),
+    )
+
+
+def _lengths(chosen: CandleSet, context: int) -> None:
+    """Ask for lookback and horizon, within the candles there are and what the model can hold."""
+    _ = state.gettext()
+    longest = max(context - 2, 1)
+    state.clamp(state.FORECAST_HORIZON, 1, longest)
+    first, second = st.columns(2, wrap=False)
+    with second:
+        horizon = st.number_input(
+            _("Horizon"),
+            1,
+            longest,
+            step=1,
+            key=state.FORECAST_HORIZON,
+            persist_state="session",
+            help=_("How many candles to forecast."),
+        )
+    most = max(min(context - horizon, len(chosen.candles)), 2)
+    state.clamp(state.FORECAST_LOOKBACK, 2, most)
+    with first:
+        st.number_input(
+            _("Lookback"),
+            2,
+            most,
+            step=1,
+            key=state.FORECAST_LOOKBACK,
+            persist_state="session",
+            help=_("How many candles of history the model sees."),
+        )
+    st.caption(_("The model holds {context} candles, lookback and horizon together.").format(context=context))
+
+
+def _cutoff(chosen: CandleSet) -> pd.Timestamp | None:
+    """Ask for the last candle the model may see, by slider or by date; both say the same."""
+    _ = state.gettext()
+    times = chosen.candles.timestamps
+    lookback, horizon = st.session_state[state.FORECAST_LOOKBACK], st.session_state[state.FORECAST_HORIZON]
+    if len(times) < 3:
+        st.info(_("A replay needs at least three candles."))
+        return None
+    low, high = _at(times, min(lookback, len(times) - 1) - 1), _at(times, len(times) - 2)
+    suggested = _at(times, max(len(times) - 1 - horizon, min(lookback, len(times) - 1) - 1))
+    for key in (state.FORECAST_CUTOFF, state.FORECAST_CUTOFF_DATE):
+        state.default(key, suggested)
+        state.clamp(key, low, high)
+    step = chosen.candles.interval.to_pytimedelta()
+    if low < high:
+        st.slider(
+            _("Cutoff"),
+            low,
+            high,
+            step=step,
+            format="YYYY-MM-DD HH:mm" if step < timedelta(days=1) else "YYYY-MM-DD",
+            key=state.FORECAST_CUTOFF,
+            persist_state="session",
+            on_change=_copy,
+            args=(state.FORECAST_CUTOFF, state.FORECAST_CUTOFF_DATE),
+            help=_("The last candle the model sees. What came after it is only used for the comparison."),
+        )
+    st.datetime_input(
+        _("Cutoff by date"),
+        None,  # the value is the session's
+        min_value=low,
+        max_value=high,
+        required=True,
+        key=state.FORECAST_CUTOFF_DATE,
+        persist_state="session",
+        on_change=_copy,
+        args=(state.FORECAST_CUTOFF_DATE, state.FORECAST_CUTOFF),
+    )
+    stated = st.session_state[state.FORECAST_CUTOFF_DATE] or st.session_state[state.FORECAST_CUTOFF]
+    row = int(times.searchsorted(pd.Timestamp(stated), side="right")) - 1
+    after = min(len(times) - 1 - row, horizon)
+    st.caption(
+        _("Stops at the candle of {time}; {count} candles after it are known and will be compared.").format(
+            time=formats.time(times[row]), count=after
+        )
+    )
+    return pd.Timestamp(times[row])
+
+
+def _at(times: pd.DatetimeIndex, row: int) -> datetime:
+    return pd.Timestamp(times[max(row, 0)]).to_pydatetime()
+
+
+def _copy(source: str, target: str) -> None:
+    if st.session_state[source] is not None:
+        st.session_state[target] = st.session_state[source]
+
+
+def _sampling() -> None:
+    _ = state.gettext()
+    state.default(state.FORECAST_PRESET, "balanced")
+    chosen = st.segmented_control(
+        _("Preset"),
+        list(PRESETS),
+        format_func=lambda key: state.say(PRESETS[key].label),
+        key=state.FORECAST_PRESET,
+        persist_state="session",
+        on_change=_apply_preset,
+        wrap=True,
+    )
+    if chosen is not None:
+        st.caption(state.say(PRESETS[chosen].description))
+    st.slider(
+        _("Temperature"),
+        0.1,
+        2.0,
+        step=0.05,
+        key=state.FORECAST_TEMPERATURE,
+        persist_state="session",
+        on_change=_leave_preset,
+        help=_("Below 1 the model keeps to what it finds likely, above 1 it strays."),
+    )
+    st.slider(
+        _("Top-p"),
+        0.1,
+        1.0,
+        step=0.05,
+        key=state.FORECAST_TOP_P,
+        persist_state="session",
+        on_change=_leave_preset,
+        help=_("Draw only from the likeliest tokens that together have this probability."),
+    )
+    st.slider(
+        _("Samples"),
+        1,
+        200,
+        step=1,
+        key=state.FORECAST_SAMPLES,
+        persist_state="session",
+        help=_("How many paths to draw. More make smoother bands and take longer."),
+    )
+    first, second = st.columns(2, wrap=False)
+    with first:
+        st.number_input(
+            _("Top-k"),
+            0,
+            1_000_000,
+            step=1,
+            key=state.FORECAST_TOP_K,
+            persist_state="session",
+            on_change=_leave_preset,
+            help=_("Draw only from the k likeliest tokens; 0 means all."),
+        )
+    with second:
+        st.number_input(
+            _("Seed"),
+            0,
+            MAX_SEED,
+            step=1,
+            key=state.FORECAST_SEED,
+            persist_state="session",
+            placeholder=_("random"),
+            help=_("The same seed gives the same forecast. Left empty, one is drawn and told."),
+        )
+
+
+def _apply_preset() -> None:
+    chosen = st.session_state[state.FORECAST_PRESET]
+    if chosen is not None:
+        preset = PRESETS[chosen]
+        st.session_state[state.FORECAST_TEMPERATURE] = preset.temperature
+        st.session_state[state.FORECAST_TOP_P] = preset.top_p
+        st.session_state[state.FORECAST_TOP_K] = preset.top_k
+
+
+def _leave_preset() -> None:
+    st.session_state[state.FORECAST_PRESET] = None

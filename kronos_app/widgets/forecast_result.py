@@ -1,0 +1,190 @@
+"""A forecast as people read it: numbers, chart, what it was worth, table, and where it comes from."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import streamlit as st
+
+from kronos_app import state
+from kronos_app.charts.forecast import BANDS, forecast_chart
+from kronos_app.services.comparison import COVERAGE_LEVELS, Comparison
+from kronos_app.services.forecasting import ForecastView
+from kronos_app.services.rendering import to_csv, to_json
+from kronos_app.widgets import formats
+from kronos_app.widgets.errors import escape
+from kronos_app.widgets.words import chart_words
+
+HISTORY_SHOWN = 150
+CHART_CONFIG = {"displaylogo": False, "scrollZoom": True, "modeBarButtonsToRemove": ["select2d", "lasso2d"]}
+
+
+def draw(view: ForecastView) -> None:
+    """Draw it."""
+    _ = state.gettext()
+    _heading(view)
+    levels = sorted({level for pair in BANDS.values() for level in pair} | {0.5})
+    quantiles = view.quantiles(levels)
+    _headline(view, quantiles)
+    figure = forecast_chart(
+        view.history.tail(HISTORY_SHOWN), quantiles[0.5], quantiles, chart_words(), actual=view.actual
+    )
+    st.plotly_chart(
+        figure, key="forecast.chart", config=CHART_CONFIG, alt=_("History, median forecast and bands of the close")
+    )
+    if view.history.empty:
+        st.info(_("The data set of this forecast was deleted: its history and comparison are gone."))
+    with st.expander(_("How to read this"), icon=":material/help:"):
+        _explain(view)
+    if view.comparison is not None:
+        _comparison(view.comparison)
+    _table(quantiles, view.actual)
+    _downloads(view)
+    with st.expander(_("Where this comes from"), icon=":material/fingerprint:"):
+        _provenance(view)
+
+
+def _heading(view: ForecastView) -> None:
+    _ = state.gettext()
+    stored = view.stored
+    mode = _("Replay") if stored.request.get("cutoff") else _("Future")
+    st.subheader(f"{escape(stored.candles_name)} · {mode}")
+    st.caption(
+        _("{horizon} candles after {cutoff} by {model}, {samples} samples").format(
+            horizon=len(stored.timestamps),
+            cutoff=formats.time(stored.cutoff),
+            model=escape(str(stored.provenance["model"])),
+            samples=len(stored.paths),
+        )
+    )
+
+
+def _headline(view: ForecastView, quantiles: dict[float, pd.DataFrame]) -> None:
+    _ = state.gettext()
+    last = view.stored.last_close
+    low, high = BANDS[80]
+    end = float(quantiles[0.5]["close"].iloc[-1])
+    band = [formats.price(float(quantiles[level]["close"].iloc[-1])) for level in (low, high)]
+    with st.container(horizontal=True, gap="medium"):
+        st.metric(_("Last close"), formats.price(last), width=130)
+        st.metric(_("Median at the end"), formats.price(end), formats.percent(end / last - 1, signed=True), width=160)
+        st.metric(_("80 % band at the end"), f"{band[0]} – {band[1]}", width=220)
+        st.metric(
+            _("Paths ending higher"),
+            formats.percent(float(view.probability_up().iloc[-1]), 0),
+            width=150,
+            help=_("The part of the paths whose last close is above the last known close."),
+        )
+
+
+def _explain(view: ForecastView) -> None:
+    _ = state.gettext()
+    st.markdown(
+        _(
+            "The model drew {samples} possible futures. At each step the 50 % band holds the middle half of their "
+            "closes; the 80 % and 90 % bands hold correspondingly more. If the model is well calibrated, real closes "
+            "fall inside the 80 % band about four times in five; a replay shows how often they did. The forecast candles "
+            "are medians of each value at each step, so they look calmer than any single path. Hollow candles rise, "
+            "filled ones fall."
+        ).format(samples=len(view.stored.paths))
+    )
+    if view.stored.repairs:
+        st.markdown(
+            _("In {count} sampled candles the high, low or volume contradicted the rest and was put right.").format(
+                count=view.stored.repairs
+            )
+        )
+
+
+def _comparison(comparison: Comparison) -> None:
+    _ = state.gettext()
+    st.subheader(_("Against simple random walks"))
+    st.markdown(escape(state.say(comparison.verdict)))
+    rows = {
+        state.say(score.label): [
+            formats.price(score.mae),
+            formats.percent(score.mape, 2),
+            formats.percent(score.direction, 0),
+            *(formats.percent(score.coverage[level], 0) for level in COVERAGE_LEVELS),
+            formats.price(score.crps),
+        ]
+        for score in comparison.scores
+    }
+    columns = [
+        _("MAE"),
+        _("MAPE"),
+        _("Direction"),
+        *(_("Coverage {level} %").format(level=round(level * 100)) for level in COVERAGE_LEVELS),
+        _("CRPS"),
+    ]
+    st.table(pd.DataFrame.from_dict(rows, orient="index", columns=columns))
+    st.caption(
+        _(
+            "{matched} candles compared. MAE, MAPE and CRPS: lower is better. Direction: how often the median lay on the "
+            "right side of the last close. Coverage: how often the close fell inside the band; best near the band's own "
+            "level. CRPS judges the whole distribution."
+        ).format(matched=comparison.matched)
+    )
+
+
+def _table(quantiles: dict[float, pd.DataFrame], actual: pd.DataFrame | None) -> None:
+    _ = state.gettext()
+    st.subheader(_("Forecast by candle"))
+    median = quantiles[0.5]
+    table = pd.DataFrame({_("Median close"): median["close"]})
+    for level in (50, 80, 90):
+        low, high = BANDS[level]
+        table[_("{level} % from").format(level=level)] = quantiles[low]["close"]
+        table[_("{level} % to").format(level=level)] = quantiles[high]["close"]
+    for name, title in (("open", _("Median open")), ("high", _("Median high")), ("low", _("Median low"))):
+        table[title] = median[name]
+    if actual is not None:
+        table.insert(0, _("Actual close"), actual["close"].reindex(table.index))
+    table.index = pd.Index([formats.time(time) for time in table.index], name=_("Time"))
+    digits = 2 if abs(float(median["close"].iloc[0])) >= 10 else 4
+    config = {name: st.column_config.NumberColumn(format=f"%.{digits}f") for name in table}
+    st.dataframe(table, column_config=config, height=320, placeholder=formats.MISSING, alt=_("Forecast by candle"))
+
+
+def _downloads(view: ForecastView) -> None:
+    _ = state.gettext()
+    with st.container(horizontal=True):
+        st.download_button(
+            _("Download JSON"),
+            lambda: json.dumps(to_json(view, paths=True), ensure_ascii=False, allow_nan=False),
+            file_name=f"forecast-{view.id}.json",
+            mime="application/json",
+            on_click="ignore",
+            icon=":material/download:",
+        )
+        st.download_button(
+            _("Download CSV"),
+            lambda: to_csv(view),
+            file_name=f"forecast-{view.id}.csv",
+            mime="text/csv",
+            on_click="ignore",
+            icon=":material/download:",
+        )
+
+
+def _provenance(view: ForecastView) -> None:
+    _ = state.gettext()
+    stored, made = view.stored, view.stored.provenance
+    settings = stored.request
+    facts = {
+        _("Model"): made["model"],
+        _("Weights (SHA-256)"): made["digest"],
+        _("Candles of history"): made["history_rows"],
+        _("Cutoff"): formats.time(stored.cutoff),
+        _("Temperature"): settings["temperature"],
+        _("Top-p"): settings["top_p"],
+        _("Top-k"): settings["top_k"],
+        _("Samples"): settings["samples"],
+        _("Seed"): made["seed"],
+        _("Repaired candles"): stored.repairs,
+        _("Computed in"): _("{seconds} s").format(seconds=formats.number(made["seconds"], 1)),
+        _("Made"): formats.moment(stored.created),
+        _("Forecast id"): stored.id,
+    }
+    st.table(pd.DataFrame({"": [str(value) for value in facts.values()]}, index=list(facts)))

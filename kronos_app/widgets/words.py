@@ -1,0 +1,24 @@
+"""The words of every figure, in the session's language."""
+
+from __future__ import annotations
+
+from kronos_app import state
+from kronos_app.charts.style import Words
+
+
+def chart_words() -> Words:
+    """Return them."""
+    _ = state.gettext()
+    return Words(
+        history=_("History"),
+        forecast=_("Median forecast"),
+        actual=_("What came"),
+        band=_("{level} % band of the close"),
+        price=_("Price"),
+        volume=_("Volume"),
+        cutoff=_("Cutoff"),
+        open=_("Open"),
+        high=_("High"),
+        low=_("Low"),
+        close=_("Close"),
+    )

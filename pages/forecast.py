@@ -1,0 +1,58 @@
+"""Forecast: settings on the left, and on the right the work in progress or its result."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from kronos_app import state
+from kronos_app.runtime import desk
+from kronos_app.widgets import forecast_form, forecast_result, job
+from kronos_app.widgets.errors import shown
+
+
+def draw() -> None:
+    _ = state.gettext()
+    st.title(_("Forecast"))
+    settings, result = st.columns([4, 10], gap="medium")
+    with settings, shown():
+        forecast_form.draw(on_submit=_submitted)
+    with result, shown():
+        _result()
+
+
+def _submitted(job_id: str | None, forecast_id: str | None) -> None:
+    """Put what was submitted into the address, where it survives a reload and can be shared."""
+    st.session_state[state.FORECAST_CACHED] = forecast_id
+    if forecast_id is not None:
+        _show(forecast_id)
+    elif job_id is not None:
+        st.query_params.pop("forecast", None)
+        st.query_params["job"] = job_id
+    st.rerun()
+
+
+def _show(forecast_id: str) -> None:
+    st.query_params.pop("job", None)
+    st.query_params["forecast"] = forecast_id
+
+
+def _result() -> None:
+    _ = state.gettext()
+    if job_id := st.query_params.get("job"):
+        job.follow(job_id, on_success=_show)
+    elif forecast_id := st.query_params.get("forecast"):
+        if st.session_state.get(state.FORECAST_CACHED) == forecast_id:
+            st.success(
+                _("Answered from the cache: the same request was computed before, so nothing was computed now."),
+                icon=":material/bolt:",
+            )
+        forecast_result.draw(desk().forecasts.get(forecast_id))
+    else:
+        st.info(
+            _("Choose the settings and run the forecast. The chart, the bands and the numbers will appear here."),
+            icon=":material/candlestick_chart:",
+        )
+        job.draw_active()
+
+
+draw()

@@ -1,0 +1,128 @@
+"""Models: which there are, what each needs, and which are in memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from kronos_app import state
+from kronos_app.runtime import desk
+from kronos_app.services.models import ModelStatus
+from kronos_app.widgets import formats
+from kronos_app.widgets.errors import escape, shown
+
+
+def draw() -> None:
+    _ = state.gettext()
+    st.title(_("Models"))
+    st.markdown(
+        _(
+            "A model has a tokenizer, which turns candles into tokens, and a predictor, which continues them. "
+            "Models that are not included are downloaded from the Hugging Face Hub when they are first loaded."
+        )
+    )
+    device = _choose_device()
+    for status in desk().models.list():
+        _card(status, device)
+    with st.expander(_("Without access to the Hub"), icon=":material/cloud_off:"):
+        st.markdown(
+            _(
+                "Set the environment variable `HF_ENDPOINT` to a mirror and start the desk again, or put the files "
+                "into `models/NAME/model` and `models/NAME/tokenizer` in this folder:"
+            )
+        )
+        st.code(str(desk().settings.home), language=None)
+
+
+def _choose_device() -> str | None:
+    _ = state.gettext()
+    devices = ["", *desk().models.devices()]
+    chosen = st.selectbox(
+        _("Device for loading"),
+        devices,
+        format_func=lambda name: name or _("The fastest there is"),
+        index=devices.index(state.device() or "") if (state.device() or "") in devices else 0,
+        width=320,
+    )
+    st.session_state[state.DEVICE] = chosen or None
+    return chosen or None
+
+
+def _card(status: ModelStatus, device: str | None) -> None:
+    _ = state.gettext()
+    with st.container(border=True):
+        words, actions = st.columns([5, 2], vertical_alignment="top")
+        with words:
+            st.markdown(f"#### {status.name} {_badges(status)}")
+            st.markdown(escape(state.say(status.description)))
+        with actions.container(horizontal=True, horizontal_alignment="right"):
+            _actions(status, device)
+        with st.container(horizontal=True, gap="medium"):
+            for label, value in _facts(status).items():
+                st.metric(label, value, width=150)
+        st.caption(
+            _("Tokenizer: {tokenizer}. Licence: {licence}.").format(
+                tokenizer=escape(_tokenizer(status)), licence=escape(status.licence)
+            )
+        )
+
+
+def _tokenizer(status: ModelStatus) -> str:
+    """Return where the tokenizer comes from, without telling everyone the folders of this machine."""
+    _ = state.gettext()
+    return _("on this machine") if Path(status.tokenizer).is_absolute() else status.tokenizer
+
+
+def _badges(status: ModelStatus) -> str:
+    _ = state.gettext()
+    badges = []
+    if status.name == state.model():
+        badges.append(f":green-badge[{_('in use')}]")
+    if status.bundled:
+        badges.append(f":blue-badge[{_('included')}]")
+    elif status.downloaded:
+        badges.append(f":blue-badge[{_('downloaded')}]")
+    else:
+        badges.append(f":gray-badge[{_('not downloaded')}]")
+    if status.loaded:
+        badges.append(f":violet-badge[{_('in memory')}]")
+    return " ".join(badges)
+
+
+def _facts(status: ModelStatus) -> dict[str, str]:
+    _ = state.gettext()
+    memory = formats.size(status.memory_bytes)
+    return {
+        _("Parameters"): formats.compact(status.parameters),
+        _("Context"): _("{count} candles").format(count=formats.number(status.context, 0)),
+        _("Memory"): memory if status.loaded else _("about {size}").format(size=memory),
+        _("Device"): status.device or formats.MISSING,
+        _("Load time"): formats.MISSING
+        if status.load_seconds is None
+        else _("{seconds} s").format(seconds=formats.number(status.load_seconds, 1)),
+    }
+
+
+def _actions(status: ModelStatus, device: str | None) -> None:
+    _ = state.gettext()
+    with shown():
+        if st.button(
+            _("Use"),
+            key=f"models.use.{status.name}",
+            disabled=status.name == state.model(),
+            help=_("Forecast with this model from now on."),
+        ):
+            state.use_model(status.name)
+            st.rerun()
+        if status.loaded:
+            if st.button(_("Unload"), key=f"models.unload.{status.name}"):
+                desk().models.unload(status.name)
+                st.rerun()
+        elif st.button(_("Load"), key=f"models.load.{status.name}"):
+            with st.spinner(_("Loading {name}…").format(name=status.name)):
+                desk().models.load(status.name, device)
+            st.rerun()
+
+
+draw()
