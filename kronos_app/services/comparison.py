@@ -23,6 +23,8 @@ NAMES: dict[str, Text] = {
 # Within one window, CRPS differences this small change sign from one cutoff to the next.
 TOO_CLOSE_PERCENT = 5.0
 FEWEST_CANDLES = 5
+# What a baseline can do must not depend on how many paths the model drew.
+BASELINE_MEMBERS = 200
 
 
 @dataclass(frozen=True)
@@ -34,10 +36,10 @@ class Score:
     name
         `model`, `last_close`, `drift` or `ewma`; `label` is the same for people.
     mae, mape
-        Of the median path; in price units, and in percent.
+        Of the median; in price units, and as a share of the actual close (0.01 is one percent).
     direction
-        Part of the steps, 0 to 1, where the median lies on the right side of the last known close; None where no step
-        moved.
+        Part of the steps, 0 to 1, where the median lies on the right side of the last known close; None where
+        nothing moved.
     coverage
         Level of a central band to the part of the actual closes inside it.
     crps
@@ -105,7 +107,7 @@ def compare(paths: Array, actual: Array, history: Array) -> Comparison | None:
     matched = int(np.isfinite(actual).sum())
     if not matched:
         return None
-    members = {name: baseline(history, len(actual), len(paths)) for name, baseline in BASELINES.items()}
+    members = {name: baseline(history, len(actual), BASELINE_MEMBERS) for name, baseline in BASELINES.items()}
     scores = [score(name, m, actual, float(history[-1])) for name, m in {MODEL: paths, **members}.items()]
     return Comparison(scores, matched, verdict(scores, matched))
 
@@ -135,7 +137,7 @@ def verdict(scores: list[Score], matched: int) -> Text:
         )
     if best.crps <= 0:
         return text(
-            "{baseline} hit all {matched} candles exactly: no forecast can do better here.",
+            "The best baseline ({baseline}) has no error over {matched} candles: no forecast can do better here.",
             baseline=best.label,
             matched=matched,
         )

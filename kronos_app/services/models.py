@@ -103,7 +103,7 @@ class ModelService:
             description=text(spec.description),
             parameters=spec.parameters,
             context=spec.max_context,
-            tokenizer=spec.tokenizer_id,
+            tokenizer=_shown(spec.tokenizer_id),
             licence=spec.licence,
             bundled=spec.bundled,
             downloaded=is_downloaded(replace(spec, bundled=True) if Path(spec.model_id).is_dir() else spec),
@@ -216,3 +216,8 @@ class ModelService:
         from engine.registry import REGISTRY
 
         return REGISTRY if self._given is None else self._given
+
+
+def _shown(source: str) -> str:
+    """Return a Hub id as it is, and of a local folder no more than its end: where the app is installed is nobody's business."""
+    return "/".join(Path(source).parts[-2:])

@@ -1,0 +1,119 @@
+import gzip
+import io
+
+import numpy as np
+import pytest
+
+
+def test_an_upload_answers_with_id_rows_and_quality(upload, client, make_frame):
+    response = upload(make_frame(60))
+    assert response.status_code == 201
+    told = response.json()
+    assert told["rows"] == 60
+    assert told["quality"]["rows"] == 60
+    assert told["interval_seconds"] == 3600
+    again = client.get(f"/api/v1/candles/{told['id']}")
+    assert again.json() == told
+
+
+def test_candles_come_back_as_they_were_sent(upload, client, make_frame):
+    frame = make_frame(20)
+    told = client.get(f"/api/v1/candles/{upload(frame).json()['id']}?candles=true").json()
+    assert told["candles"]["close"] == pytest.approx(frame["close"].tolist())
+    assert told["candles"]["timestamp"][0] == "2024-03-01T00:00:00"
+
+
+def test_parquet_feather_and_gzip_are_read(upload, make_frame):
+    frame = make_frame(20)
+    parquet, feather = io.BytesIO(), io.BytesIO()
+    frame.to_parquet(parquet)
+    frame.to_feather(feather)
+    files = {
+        "a.parquet": parquet.getvalue(),
+        "a.feather": feather.getvalue(),
+        "a.csv.gz": gzip.compress(frame.to_csv(index=False).encode()),
+    }
+    answers = [upload(content, name) for name, content in files.items()]
+    assert [answer.status_code for answer in answers] == [201, 201, 201], [answer.text for answer in answers]
+    assert len({answer.json()["id"] for answer in answers}) == 1
+
+
+def test_dirty_data_is_refused_by_row_until_a_repair_is_chosen(upload, refused, make_frame):
+    frame = make_frame(20)
+    frame.loc[4, "high"] = frame.loc[4, "low"] / 2
+    assert "6" in refused(upload(frame), 422)["message"]
+    repaired = upload(frame, repair="drop")
+    assert repaired.status_code == 201
+    assert (repaired.json()["rows"], repaired.json()["repair"]["dropped"]) == (19, 1)
+    assert repaired.json()["quality"]["impossible"] == 1
+    assert upload(frame, repair="ffill").json()["repair"]["filled"] == 1
+    assert upload(frame, repair="keep").json()["repair"]["kept"] == 1
+
+
+def test_a_file_without_times_needs_start_and_interval(upload, refused, make_frame):
+    frame = make_frame(20).drop(columns="timestamp")
+    refused(upload(frame), 422)
+    told = upload(frame, start="2024-01-01T00:00:00", interval="1h")
+    assert told.status_code == 201
+    assert told.json()["first"] == "2024-01-01T00:00:00"
+
+
+def with_value(frame, column, value):
+    frame[column] = frame[column].astype(object)
+    frame.loc[3, column] = value
+    return frame
+
+
+@pytest.mark.parametrize("value", ["abc", np.inf, -1.0, 0.0, ""])
+def test_a_bad_price_is_refused(upload, refused, make_frame, value):
+    refused(upload(with_value(make_frame(20), "close", value)), 422)
+
+
+@pytest.mark.parametrize(
+    ("content", "filename"),
+    [
+        (b"", "empty.csv"),
+        (b"timestamp,open,high,low,close\n", "header.csv"),
+        (bytes(range(256)) * 40, "rubbish.csv"),
+        (b"not a parquet at all", "x.parquet"),
+        (b"not a feather at all", "x.feather"),
+        (b"not gzip", "x.csv.gz"),
+        (b"timestamp,open,high,close\n2024-01-01,1,2,1\n", "no-low.csv"),
+        (b"a,b\n1,2\n", "other.xyz"),
+    ],
+)
+def test_a_file_that_is_no_candles_is_refused(upload, refused, content, filename):
+    error = refused(upload(content, filename), 422)
+    assert error["hint"] or filename in error["message"]
+
+
+def test_a_missing_column_is_named(upload, refused):
+    assert "low" in refused(upload(b"timestamp,open,high,close\n2024-01-01,1,2,1\n"), 422)["message"]
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd.csv", "a\x00b.csv", "=cmd().csv", "<script>.csv", "名" * 300 + ".csv"])
+def test_a_hostile_file_name_does_no_harm(upload, settings, make_frame, name):
+    response = upload(make_frame(20), name)
+    assert response.status_code in {201, 422}
+    assert {path.name for path in settings.home.iterdir()} <= {"kronos.duckdb", "kronos.duckdb.wal"}
+
+
+def test_a_form_without_a_file_names_the_field(client, refused):
+    assert "file" in refused(client.post("/api/v1/candles", data={"x": "1"}), 422)["message"]
+    assert "file" in refused(client.post("/api/v1/candles", files={"other": ("a.csv", b"x")}), 422)["message"]
+
+
+def test_an_unknown_repair_is_told_the_known_ones(upload, refused, make_frame):
+    error = refused(upload(make_frame(20), repair="invent"), 422)
+    assert "repair" in error["message"]
+    assert "ffill" in error["hint"]
+
+
+def test_unknown_candles_are_not_found(client, refused):
+    assert "abc" in refused(client.get("/api/v1/candles/abc"), 404)["message"]
+
+
+def test_a_form_that_breaks_off_is_refused(client, refused):
+    headers = {"content-type": "multipart/form-data; boundary=x"}
+    refused(client.post("/api/v1/candles", content=b"--x\r\nContent-Disp", headers=headers), 422)
+    refused(client.post("/api/v1/candles", content=b"nonsense", headers={"content-type": "multipart/form-data"}), 400)

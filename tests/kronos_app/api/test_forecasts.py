@@ -1,0 +1,185 @@
+import csv
+import io
+import json
+import math
+
+import pytest
+
+CUTOFF = "2024-03-02T23:00:00"
+SETTINGS = {"model": "tiny", "lookback": 40, "horizon": 8, "samples": 5, "seed": 1, "cutoff": CUTOFF}
+
+
+@pytest.fixture
+def ask(client):
+    """Return a function that posts a request for a forecast."""
+
+    def ask(**fields):
+        return client.post("/api/v1/forecasts", json={**SETTINGS, **fields})
+
+    return ask
+
+
+@pytest.fixture
+def done(client, ask, finished):
+    """Return a function that asks, waits, and returns the address of the forecast."""
+
+    def done(**fields):
+        accepted = ask(**fields)
+        assert accepted.status_code == 202, accepted.text
+        job = finished(accepted.json()["job_id"])
+        assert job.status == "succeeded", job.error
+        return f"/api/v1/forecasts/{job.result_id}"
+
+    return done
+
+
+def test_a_forecast_from_upload_to_result(client, upload, ask, finished, make_frame):
+    candles_id = upload(make_frame(60)).json()["id"]
+    accepted = ask(candles_id=candles_id)
+    assert accepted.status_code == 202
+    address = accepted.headers["location"]
+    assert address == f"/api/v1/jobs/{accepted.json()['job_id']}"
+    finished(accepted.json()["job_id"])
+    job = client.get(address).json()
+    assert (job["status"], job["progress"], job["error"]) == ("succeeded", 1.0, None)
+    told = client.get(f"/api/v1/forecasts/{job['forecast_id']}").json()
+    assert told["candles_id"] == candles_id
+    assert len(told["timestamps"]) == len(told["median"]["close"]) == len(told["quantiles"]["0.9"]["close"]) == 8
+    assert told["provenance"]["seed"] == 1
+    assert len(told["actual"]["close"]) == 8
+    assert told["comparison"]["matched"] == 8
+    assert told["repairs"] >= 0
+
+
+def test_an_equal_request_is_answered_with_the_forecast(client, upload, ask, done, make_frame):
+    candles_id = upload(make_frame(60)).json()["id"]
+    made = client.get(done(candles_id=candles_id)).json()
+    again = ask(candles_id=candles_id)
+    assert again.status_code == 200
+    assert again.json()["cached"] is True
+    assert {name: again.json()[name] for name in made} == made
+
+
+def test_paths_and_csv_are_there_on_request(client, upload, done, make_frame):
+    address = done(candles_id=upload(make_frame(60)).json()["id"])
+    paths = client.get(f"{address}?paths=true").json()["paths"]
+    assert (len(paths), len(paths[0]), len(paths[0][0])) == (5, 8, 6)
+    table = client.get(f"{address}?format=csv")
+    assert table.headers["content-type"].startswith("text/csv")
+    assert "attachment" in table.headers["content-disposition"]
+    assert len(list(csv.DictReader(io.StringIO(table.text)))) == 8
+
+
+@pytest.mark.parametrize("shape", ["rows", "columns"])
+def test_candles_can_be_sent_along(client, done, make_frame, shape):
+    frame = make_frame(60)
+    frame["timestamp"] = frame["timestamp"].astype(str)
+    candles = frame.to_dict("records") if shape == "rows" else frame.to_dict("list")
+    told = client.get(done(candles=candles, name="mine")).json()
+    assert told["candles_name"].startswith("mine")
+    assert told["last_close"] == pytest.approx(frame["close"].iloc[47])
+
+
+def test_inline_candles_meet_the_checks_of_an_upload(client, ask, done, refused, make_frame):
+    frame = make_frame(60)
+    frame["timestamp"] = frame["timestamp"].astype(str)
+    frame.loc[4, "high"] = 1.0
+    candles = frame.to_dict("records")
+    assert "6" in refused(ask(candles=candles), 422)["message"]
+    told = client.get(done(candles=candles, repair="drop")).json()
+    saved = client.get(f"/api/v1/candles/{told['candles_id']}").json()
+    assert saved["repair"]["dropped"] == 1
+    assert saved["quality"]["impossible"] == 1
+
+
+@pytest.mark.parametrize(
+    "candles",
+    [
+        [],
+        {},
+        [1, 2],
+        [{"timestamp": [1]}],
+        {"open": 3},
+        {"open": [1, 2], "close": [1]},
+        [{"timestamp": "2024-01-01", "open": True}],
+        [{"open": 1.0}],
+        {"timestamp": [], "open": []},
+        [{"timestamp": "\ud800", "open": 1}],
+    ],
+)
+def test_inline_candles_of_another_form_are_refused(ask, refused, candles):
+    refused(ask(candles=candles), 422)
+
+
+def test_candles_or_their_id_but_not_both(ask, refused):
+    assert "candles_id" in refused(ask(), 422)["message"]
+    refused(ask(candles_id="a", candles=[{}]), 422)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("samples", 0),
+        ("samples", 10**9),
+        ("temperature", math.nan),
+        ("temperature", math.inf),
+        ("temperature", 0.01),
+        ("top_p", 0),
+        ("top_k", -1),
+        ("lookback", 0),
+        ("lookback", 61),
+        ("horizon", 0),
+        ("horizon", 30),
+        ("horizon", 10**12),
+        ("cutoff", "soon"),
+        ("cutoff", "1999-01-01T00:00:00"),
+        ("seed", -1),
+        ("levels", [2]),
+        ("levels", []),
+        ("levels", "all"),
+        ("unheard_of", 1),
+    ],
+)
+def test_a_bad_setting_is_refused_by_name(client, upload, refused, make_frame, field, value):
+    candles_id = upload(make_frame(60)).json()["id"]
+    body = json.dumps({**SETTINGS, "candles_id": candles_id, field: value})  # json.dumps writes NaN and Infinity
+    response = client.post("/api/v1/forecasts", content=body, headers={"content-type": "application/json"})
+    assert field in refused(response, 422)["message"]
+
+
+def test_fewer_candles_than_lookback_tells_the_largest_possible(upload, ask, refused, make_frame):
+    candles_id = upload(make_frame(60)).json()["id"]
+    error = refused(ask(candles_id=candles_id, cutoff="2024-03-02T05:00:00"), 422)
+    assert "30" in error["hint"]
+
+
+def test_a_horizon_over_the_context_tells_the_largest_lookback(upload, ask, refused, make_frame):
+    candles_id = upload(make_frame(60)).json()["id"]
+    assert "34" in refused(ask(candles_id=candles_id, horizon=30), 422)["hint"]
+
+
+def test_one_row_is_too_few(upload, ask, refused, make_frame):
+    candles_id = upload(make_frame(1)).json()["id"]
+    refused(ask(candles_id=candles_id, lookback=2, cutoff=None), 422)
+
+
+def test_what_nobody_knows_is_not_found(client, upload, ask, refused, make_frame):
+    candles_id = upload(make_frame(60)).json()["id"]
+    assert "kronos-giant" in refused(ask(candles_id=candles_id, model="kronos-giant"), 404)["message"]
+    refused(ask(candles_id="nope"), 404)
+    refused(client.get("/api/v1/forecasts/nope"), 404)
+    refused(client.get("/api/v1/jobs/nope"), 404)
+    refused(client.delete("/api/v1/jobs/nope"), 404)
+    refused(client.get("/api/v1/nothing"), 404)
+    refused(client.put("/api/v1/forecasts"), 405)
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"7", b"null", b'"text"', b"[" * 100_000, b"\xff\xfe"])
+def test_a_body_that_is_no_json_object_is_refused(client, refused, body):
+    response = client.post("/api/v1/forecasts", content=body, headers={"content-type": "application/json"})
+    assert response.status_code in {400, 422}
+    refused(response, response.status_code)
+
+
+def test_a_format_that_does_not_exist_is_refused(client, refused):
+    assert "format" in refused(client.get("/api/v1/forecasts/x?format=xml"), 422)["message"]

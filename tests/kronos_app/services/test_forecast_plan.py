@@ -1,0 +1,116 @@
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from kronos_app.data.candle_frame import CandleFrame
+from kronos_app.errors import InvalidInput
+from kronos_app.services.forecast_plan import plan
+from kronos_app.services.forecasting import ForecastRequest
+from kronos_app.store import CandleSet
+
+
+@pytest.fixture
+def candles(make_frame):
+    return CandleSet("walk", CandleFrame(make_frame(60), "walk.csv", "upload"), {}, {})
+
+
+def request(**fields):
+    return ForecastRequest.build({"candles_id": "walk", "lookback": 40, "horizon": 8, "seed": 1, **fields})
+
+
+def in_zone(candles, zone):
+    return CandleSet("walk", CandleFrame(candles.candles.frame, "walk.csv", "upload", zone), {}, {})
+
+
+def test_without_a_cutoff_the_history_ends_with_the_last_candle(candles):
+    planned = plan(request(), candles, 64)
+    assert len(planned.history) == 40
+    assert planned.cutoff == candles.candles.timestamps[-1]
+    assert list(planned.timestamps.hour) == list((np.arange(8) + 12) % 24)
+
+
+def test_a_cutoff_is_the_last_history_candle(candles):
+    planned = plan(request(cutoff="2024-03-02T23:00:00"), candles, 64)
+    assert planned.cutoff == candles.candles.timestamps[47]
+    assert planned.timestamps[0] == candles.candles.timestamps[48]
+    assert planned.history.frame["close"].tolist() == candles.candles.frame["close"].iloc[8:48].tolist()
+
+
+def test_an_aware_cutoff_is_converted_to_the_time_of_the_candles(candles):
+    cutoff = datetime(2024, 3, 2, 15, tzinfo=UTC)
+    for zone in ("Asia/Shanghai", "UTC+08:00"):
+        assert plan(request(cutoff=cutoff), in_zone(candles, zone), 64).cutoff == candles.candles.timestamps[47]
+
+
+def test_an_aware_cutoff_for_candles_without_zone_is_refused(candles):
+    with pytest.raises(InvalidInput, match="names a time zone"):
+        plan(request(cutoff=datetime(2024, 3, 2, 15, tzinfo=UTC)), candles, 64)
+
+
+@pytest.mark.parametrize("cutoff", ["2024-02-01T00:00:00", "2025-01-01T00:00:00", "0001-01-01T00:00:00"])
+def test_a_cutoff_outside_the_series_is_told_its_range(candles, cutoff):
+    with pytest.raises(InvalidInput, match="lies outside") as caught:
+        plan(request(cutoff=cutoff), candles, 64)
+    assert "2024-03-01 00:00:00 to 2024-03-03 11:00:00" in caught.value.hint.render()
+
+
+def test_a_cutoff_between_candles_is_told_the_one_before(candles):
+    with pytest.raises(InvalidInput, match="no candle at") as caught:
+        plan(request(cutoff="2024-03-02T23:30:00"), candles, 64)
+    assert "2024-03-02 23:00:00" in caught.value.hint.render()
+
+
+def test_fewer_rows_than_lookback_names_the_largest_possible(candles):
+    with pytest.raises(InvalidInput, match="lookback: walk.csv has 21 candles") as caught:
+        plan(request(cutoff="2024-03-01T20:00:00"), candles, 64)
+    assert "21 or less" in caught.value.hint.render()
+
+
+def test_a_single_candle_is_too_few(candles):
+    with pytest.raises(InvalidInput) as caught:
+        plan(request(cutoff="2024-03-01T00:00:00", lookback=2), candles, 64)
+    assert "at least 2 candles" in caught.value.hint.render()
+
+
+def test_lookback_and_horizon_beyond_the_context_name_the_largest_lookback(candles):
+    with pytest.raises(InvalidInput, match="exceed the 64 candles") as caught:
+        plan(request(horizon=30), candles, 64)
+    assert "34 or less" in caught.value.hint.render()
+
+
+def test_a_horizon_beyond_the_context_names_the_largest_horizon(candles):
+    with pytest.raises(InvalidInput) as caught:
+        plan(request(horizon=1_000_000), candles, 64)
+    assert "Set horizon to 62 or less" in caught.value.hint.render()
+
+
+def test_lookback_and_horizon_may_fill_the_context(candles):
+    assert len(plan(request(lookback=50, horizon=14), candles, 64).timestamps) == 14
+
+
+def test_what_comes_after_the_cutoff_changes_neither_times_nor_content(candles, make_frame):
+    changed = candles.candles.frame.copy()
+    changed.loc[48:, ["open", "high", "low", "close", "volume"]] *= 7
+    changed.loc[48:, "timestamp"] = changed.loc[48:, "timestamp"] + np.timedelta64(11, "m") * np.arange(1, 13)
+    cheating = CandleSet("other", CandleFrame(changed, "other.csv", "upload"), {}, {})
+    one, other = (plan(request(cutoff="2024-03-02T23:00:00"), each, 64) for each in (candles, cheating))
+    assert one.content("weights") == other.content("weights")
+    assert one.timestamps.equals(other.timestamps)
+    assert one.forecast_id("weights") != other.forecast_id("weights"), "each set has an outcome of its own"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"temperature": 0.9}, {"top_k": 3}, {"top_p": 0.9}, {"samples": 7}, {"seed": 2}, {"lookback": 41}, {"horizon": 9}],
+)
+def test_everything_that_paths_depend_on_changes_the_content(candles, change):
+    assert plan(request(), candles, 64).content("w") != plan(request(**change), candles, 64).content("w")
+
+
+def test_weights_and_values_change_the_content_but_levels_do_not(candles, make_frame):
+    planned = plan(request(), candles, 64)
+    others = CandleSet("walk", CandleFrame(make_frame(60, seed=1), "walk.csv", "upload"), {}, {})
+    assert planned.content("w") != planned.content("v")
+    assert planned.content("w") != plan(request(), others, 64).content("w")
+    assert planned.content("w") == plan(request(levels=(0.5,)), candles, 64).content("w")

@@ -1,0 +1,75 @@
+import math
+
+import pytest
+
+from kronos_app.errors import InvalidInput
+from kronos_app.services.forecasting import PRESETS, ForecastRequest
+
+
+def test_the_defaults_are_those_of_the_documentation():
+    request = ForecastRequest.build({"candles_id": "a"})
+    assert (request.model, request.lookback, request.horizon, request.samples) == ("kronos-nano", 400, 24, 100)
+    assert (request.temperature, request.top_k, request.top_p, request.seed, request.cutoff) == (1.0, 0, 1.0, None, None)
+    assert request.levels == (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("samples", 0),
+        ("samples", 10**9),
+        ("samples", 2.5),
+        ("samples", "many"),
+        ("temperature", math.nan),
+        ("temperature", math.inf),
+        ("temperature", 0),
+        ("temperature", 2.1),
+        ("top_p", 0.05),
+        ("top_p", math.nan),
+        ("top_k", -1),
+        ("lookback", 1),
+        ("horizon", 0),
+        ("seed", -1),
+        ("seed", 2**53),
+        ("cutoff", "yesterday"),
+        ("candles_id", ""),
+        ("model", 7),
+        ("levels", ()),
+        ("unheard_of", 1),
+    ],
+)
+@pytest.mark.parametrize("language", ["en", "zh_CN"])
+def test_a_value_out_of_its_limits_is_refused_by_name(field, value, language):
+    with pytest.raises(InvalidInput) as caught:
+        ForecastRequest.build({"candles_id": "a", field: value})
+    assert field in caught.value.message.render(language)
+    caught.value.hint.render(language)
+
+
+@pytest.mark.parametrize("level", [0, 1, math.nan, -0.1])
+def test_a_level_outside_0_and_1_is_refused(level):
+    with pytest.raises(InvalidInput, match="levels"):
+        ForecastRequest.build({"candles_id": "a", "levels": (0.5, level)})
+
+
+def test_a_limit_is_told_in_the_hint():
+    with pytest.raises(InvalidInput) as caught:
+        ForecastRequest.build({"candles_id": "a", "samples": 10**9})
+    assert "200" in caught.value.hint.render()
+
+
+def test_a_missing_field_is_named():
+    with pytest.raises(InvalidInput, match="candles_id is missing"):
+        ForecastRequest.build({})
+
+
+def test_levels_are_sorted_and_unique():
+    assert ForecastRequest.build({"candles_id": "a", "levels": (0.9, 0.1, 0.9)}).levels == (0.1, 0.9)
+
+
+@pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS.keys())
+def test_every_preset_is_a_valid_request(preset):
+    fields = {name: getattr(preset, name) for name in ("temperature", "top_p", "top_k", "samples")}
+    assert ForecastRequest.build({"candles_id": "a", **fields}).temperature == preset.temperature
+    assert preset.label.render()
+    assert preset.description.render()

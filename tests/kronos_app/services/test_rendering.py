@@ -1,0 +1,86 @@
+import csv
+import io
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from kronos_app.data.candle_frame import CandleFrame
+from kronos_app.services.forecast_view import ForecastView
+from kronos_app.services.rendering import candles_json, json_ready, localised, to_csv, to_json
+from kronos_app.store import CandleSet, StoredForecast
+from kronos_app.store.records import now
+
+
+@pytest.fixture
+def view(make_frame):
+    frame = make_frame(60)
+    candles = CandleSet("walk", CandleFrame(frame, "=cmd()|walk.csv", "upload"), {}, {})
+    paths = np.abs(np.random.default_rng(0).normal(100, 1, (7, 8, 6)))
+    times = pd.DatetimeIndex(frame["timestamp"].iloc[50:58]).shift(0)
+    stored = StoredForecast(
+        id="f",
+        created=now(),
+        candles_id="walk",
+        candles_name="=cmd()|walk.csv",
+        request={"levels": [0.1, 0.5, 0.9], "model": "tiny"},
+        provenance={"history_rows": 40, "seed": 1, "model": "tiny"},
+        paths=paths,
+        raw_paths=paths,
+        timestamps=times,
+        cutoff=frame["timestamp"].iloc[49],
+        last_close=float(frame["close"].iloc[49]),
+        repairs=2,
+    )
+    return ForecastView.of(stored, candles)
+
+
+def strict(value):
+    return json.loads(json.dumps(value, allow_nan=False))
+
+
+def test_a_forecast_as_json_has_everything(view):
+    told = strict(to_json(view))
+    assert told["timestamps"][0] == "2024-03-03T02:00:00"
+    assert set(told["quantiles"]) == {"0.1", "0.5", "0.9"}
+    assert told["quantiles"]["0.5"]["close"] == told["median"]["close"]
+    assert told["mean"]["close"] == pytest.approx(view.stored.paths[:, :, 3].mean(axis=0).tolist())
+    assert told["actual"]["close"] == view.actual["close"].tolist()
+    assert [score["name"] for score in told["comparison"]["scores"]][0] == "model"
+    assert told["repairs"] == 2
+    assert told["provenance"]["seed"] == 1
+    assert "paths" not in told
+
+
+def test_paths_are_added_on_request(view):
+    assert np.array(strict(to_json(view, paths=True))["paths"]).tolist() == view.stored.paths.tolist()
+
+
+def test_numbers_that_json_lacks_become_null():
+    told = json_ready({"a": [1.0, float("nan")], "b": np.array([[np.inf, 2.0]]), "c": (float("-inf"), "x", None, 3)})
+    assert strict(told) == {"a": [1.0, None], "b": [[None, 2.0]], "c": [None, "x", None, 3]}
+
+
+def test_a_forecast_as_csv_has_a_row_a_step(view):
+    rows = list(csv.DictReader(io.StringIO(to_csv(view))))
+    assert len(rows) == 8
+    assert float(rows[0]["close_q0.5"]) == pytest.approx(view.median()["close"].iloc[0])
+    assert float(rows[7]["close_actual"]) == pytest.approx(view.actual["close"].iloc[7])
+
+
+def test_a_csv_cannot_run_in_a_spreadsheet(view):
+    assert not [line for line in to_csv(view).splitlines() if line.startswith(("=", "+", "-", "@"))]
+
+
+def test_missing_values_of_candles_are_null(make_frame):
+    frame = make_frame(5)
+    frame.loc[2, "volume"] = np.nan
+    told = strict(candles_json(CandleSet("a", CandleFrame(frame, "a.csv", "upload"), {}, {}), rows=True))
+    assert told["candles"]["volume"][2] is None
+    assert told["rows"] == 5
+
+
+def test_stored_messages_are_rendered_wherever_they_are():
+    stored = {"findings": [{"code": "x", "message": {"msgid": "Row {row}.", "params": {"row": 3}}}]}
+    assert localised(stored, "en") == {"findings": [{"code": "x", "message": "Row 3."}]}
