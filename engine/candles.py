@@ -20,7 +20,7 @@ PRICE_FLOOR = 1e-3  # of the lowest price in the history: where a decoded price 
 def time_marks(timestamps: pd.DatetimeIndex) -> np.ndarray:
     """Return int64 (T, 5): minute, hour, weekday (Monday 0), day and month of each candle."""
     t = timestamps
-    return np.stack([t.minute, t.hour, t.weekday, t.day, t.month], axis=1).astype(np.int64)
+    return np.stack([t.minute, t.hour, t.day_of_week, t.day, t.month], axis=1).astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,7 @@ def repair_paths(paths: np.ndarray, *, price_floor: float) -> tuple[np.ndarray, 
     """Return possible candles and how many had to be changed.
 
     High becomes the highest and low the lowest of the candle's four prices, a price below `price_floor` is put there,
-    and
-    negative volume or amount becomes zero.
+    and negative volume or amount becomes zero.
 
     Parameters
     ----------

@@ -34,8 +34,7 @@ def generate(
     """Draw `samples` continuations of each history.
 
     While the window grows, each step computes the new candle alone. Once it is full it slides: positions restart at
-    zero and
-    every state is computed anew, because the old ones had attended to the candle that left.
+    zero and every state is computed anew, because the old ones had attended to the candle that left.
 
     Parameters
     ----------

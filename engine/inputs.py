@@ -66,6 +66,8 @@ def check_series(
         raise InputError(f"x_timestamp has {len(times)} entries and {name} {len(values)} candles: give one for each.")
     if len(values) < 2:
         raise InputError(f"{name.capitalize()} has {len(values)} candles; a forecast needs at least 2 of history.")
+    if len(future) and str(future.tz) != str(times.tz):
+        raise InputError(f"x_timestamp of {name} has the time zone {times.tz} and y_timestamp {future.tz}: use one.")
     if len(future) and future[0] <= times[-1]:
         raise InputError(f"y_timestamp of {name} starts at {future[0]}, not after the last candle at {times[-1]}.")
     if "volume" not in values:
@@ -77,9 +79,14 @@ def check_series(
 
 
 def check_times(timestamps: Times, name: str) -> pd.DatetimeIndex:
-    """Return timestamps as a naive index in the zone they are written in; `InputError` unless they strictly ascend."""
+    """Return timestamps as an index, in the zone they are written in; `InputError` unless they strictly ascend."""
+    given = pd.Series(timestamps)
+    if len(given) and pd.api.types.is_numeric_dtype(given):
+        raise InputError(
+            f"{name} holds numbers such as {given.iloc[0]}, not times: convert them with pandas.to_datetime."
+        )
     try:
-        index = pd.DatetimeIndex(pd.Series(timestamps))
+        index = pd.DatetimeIndex(given)
     except (ValueError, TypeError) as error:
         raise InputError(f"{name} holds something that is not a time: {error}") from error
     if index.hasnans:
@@ -87,7 +94,7 @@ def check_times(timestamps: Times, name: str) -> pd.DatetimeIndex:
     if not (index.is_monotonic_increasing and index.is_unique):
         at = int(np.flatnonzero(np.diff(index.asi8) <= 0)[0]) + 1
         raise InputError(f"{name} does not ascend: {index[at]} at position {at} follows {index[at - 1]}.")
-    return index.tz_localize(None)
+    return index
 
 
 def _numbers(df: pd.DataFrame, name: str) -> pd.DataFrame:

@@ -1,8 +1,7 @@
 """Keys and values of one generation call. Never an attribute of a model: sessions share models, not caches.
 
 The history of a series is prefilled once and shared by all of its samples; each sample owns only the keys and values
-of the
-candles it has drawn itself.
+of the candles it has drawn itself.
 """
 
 from __future__ import annotations

@@ -224,10 +224,8 @@ class KronosPredictor:
             Where candles, timestamps or settings cannot be forecast; before anything is computed.
         """
         how = Sampling(temperature, top_k or 0, top_p)
-        series = check_series(df, x_timestamp, y_timestamp, positive=True)
-        self._check_horizon(len(series.future), samples)
-        series = series.last(self._history_rows(len(series.values), len(series.future), window))
-        seed = secrets.randbits(31) if seed is None else seed
+        series = self._prepare((df, x_timestamp, y_timestamp), "the series", samples, window)
+        seed = _check_seed(seed)
         generator = torch.Generator(self.device).manual_seed(seed)
         raw = self._paths([series], samples, how, generator, on_step)[0]
         raw[..., [FEATURES.index(name) for name in series.absent]] = (
@@ -272,10 +270,13 @@ class KronosPredictor:
     ) -> list[Forecast]:
         """Return `forecast` of each series, of any lengths; each is what it would be alone with this seed."""
         _check_lists(df_list, x_timestamp_list, y_timestamp_list)
-        seed = secrets.randbits(31) if seed is None else seed
+        inputs = list(zip(df_list, x_timestamp_list, y_timestamp_list, strict=True))
+        for i, one in enumerate(inputs):  # the last is refused before the first is computed
+            self._prepare(one, f"series {i}", samples, window)
+        seed = _check_seed(seed)
         total = sum(len(y) for y in y_timestamp_list)
         forecasts: list[Forecast] = []
-        for one in zip(df_list, x_timestamp_list, y_timestamp_list, strict=True):
+        for one in inputs:
             before = sum(len(f.timestamps) for f in forecasts)
 
             def step(done: int, _: int, before: int = before) -> None:
@@ -295,6 +296,12 @@ class KronosPredictor:
                 )
             )
         return forecasts
+
+    def _prepare(self, one: tuple[pd.DataFrame, Times, Times], name: str, samples: int, window: str) -> Series:
+        """Return one checked series with the history rows that `window` allows."""
+        series = check_series(*one, name=name, positive=True)
+        self._check_horizon(len(series.future), samples)
+        return series.last(self._history_rows(len(series.values), len(series.future), window))
 
     def _check_horizon(self, horizon: int, samples: int) -> None:
         if not 1 <= horizon <= self.max_context:
@@ -352,6 +359,14 @@ class KronosPredictor:
 
     def _tensor(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(array).to(self.device)
+
+
+def _check_seed(seed: object) -> int:
+    if seed is None:
+        return secrets.randbits(31)
+    if not isinstance(seed, int | np.integer) or not 0 <= seed < 2**63:
+        raise InputError(f"seed={seed!r} must be a whole number from 0 to 2**63 - 1.")
+    return int(seed)
 
 
 def _check_lists(*lists: Sequence[object]) -> None:

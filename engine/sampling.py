@@ -32,7 +32,7 @@ class Sampling:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.temperature) and self.temperature >= 0):
             raise InputError(f"temperature={self.temperature} must be a finite number, zero or above.")
-        if self.top_k < 0 or self.top_k != int(self.top_k):
+        if not (math.isfinite(self.top_k) and self.top_k >= 0 and self.top_k == int(self.top_k)):
             raise InputError(f"top_k={self.top_k} must be a whole number, zero (keep all) or above.")
         if not 0 < self.top_p <= 1:
             raise InputError(f"top_p={self.top_p} must lie above 0 and not above 1.")

@@ -175,8 +175,7 @@ class Kronos(nn.Module, CheckpointMixin):
             True (B, T) where a position is padding.
         use_teacher_forcing, s1_targets
             With teacher forcing the fine logits at t are given `s1_targets[:, t]`, the coarse token of candle t + 1;
-            without
-            it, a draw from the coarse logits.
+            without it, a draw from the coarse logits.
         """
         context = self._context(s1_ids, s2_ids, stamp, padding_mask=padding_mask)
         s1_logits = self.head.proj_s1(context)

@@ -11,7 +11,7 @@ import scoringrules
 
 
 def crps(members: np.ndarray, actual: np.ndarray) -> float:
-    """Return the continuous ranked probability score in units of price: the fair ensemble estimate, averaged over steps.
+    """Return the continuous ranked probability score in units of price, the fair estimate averaged over steps.
 
     Gneiting and Raftery (2007), doi:10.1198/016214506000001437.
     """
