@@ -1,1 +1,1 @@
-"""Candles from outside, read and checked: uploads, samples, quality, repair, trading sessions. Never imports streamlit or pages."""
+"""Candles from outside, read and checked: uploads, samples, repair, sessions. Never imports streamlit or pages."""

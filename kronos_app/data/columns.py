@@ -14,21 +14,19 @@ from kronos_app.i18n import text
 ALIASES: dict[str, tuple[str, ...]] = {
     # Earlier names win where a file has several columns for the time.
     "timestamp": (
-        "timestamps", "timestamp", "datetime", "日期时间", "时间戳", "opentime", "candlebegintime", "交易时间", "date", "日期",
-        "交易日期", "tradedate", "tradingdate", "tradetime", "time", "时间", "localtime", "gmttime", "unix", "unixtime", "epoch",
-        "dt", "ts", "day",
+        "timestamps", "timestamp", "datetime", "日期时间", "时间戳", "opentime", "candlebegintime", "交易时间",
+        "date", "日期", "交易日期", "tradedate", "tradingdate", "tradetime", "time", "时间", "localtime", "gmttime",
+        "unix", "unixtime", "epoch", "dt", "ts", "day",
     ),
     "open": ("open", "openprice", "o", "开盘", "开盘价", "今开", "今开盘"),
     "high": ("high", "highprice", "h", "最高", "最高价"),
     "low": ("low", "lowprice", "l", "最低", "最低价"),
     "close": ("close", "closeprice", "c", "closelast", "收盘", "收盘价"),
     "volume": ("volume", "vol", "v", "成交量", "总手", "tickvol", "tickvolume"),
-    "amount": (
-        "amount", "turnover", "amt", "成交额", "成交金额", "money", "quotevolume", "quoteassetvolume",
-    ),
+    "amount": ("amount", "turnover", "amt", "成交额", "成交金额", "money", "quotevolume", "quoteassetvolume"),
     "symbol": (
-        "symbol", "symbols", "ticker", "tickers", "code", "代码", "股票代码", "证券代码", "合约代码", "tscode", "instrument",
-        "pair",
+        "symbol", "symbols", "ticker", "tickers", "code", "代码", "股票代码", "证券代码", "合约代码",
+        "tscode", "instrument", "pair",
     ),
 }  # fmt: skip
 DATE_NAMES = ("date", "日期", "交易日期", "tradedate", "tradingdate", "day")
@@ -39,7 +37,7 @@ _CANONICAL = {alias: name for name, aliases in ALIASES.items() for alias in alia
 
 @dataclass(frozen=True)
 class ColumnMap:
-    """Positions of the columns in use: canonical name to index, `clock` for a separate time of day, `unused` headers."""
+    """Positions of the columns in use: canonical name to index, `clock` a separate time of day, `unused` headers."""
 
     positions: dict[str, int]
     clock: int | None
@@ -80,28 +78,28 @@ def find_columns(headers: Sequence[str], name: str) -> ColumnMap:
                 "“{name}” lacks the column(s) {missing}; its columns are: {found}.",
                 name=name, missing=", ".join(missing), found=shorten_list(headers),
             ),
-            text("The first row must name the columns: timestamp, open, high, low, close and, if known, volume, amount."),
+            text("The first row must name the columns timestamp, open, high, low, close and perhaps volume, amount."),
         )  # fmt: skip
-    for column, positions in found.items():
-        if len(positions) > 1 and column not in {"timestamp", "symbol"}:
+    for column, where in found.items():
+        if len(where) > 1 and column not in {"timestamp", "symbol"}:
             raise InvalidInput(
                 "repeated_column",
                 text(
                     "“{name}” has {count} columns for {column}: {found}.",
-                    name=name, count=len(positions), column=column, found=shorten_list([headers[p] for p in positions]),
+                    name=name, count=len(where), column=column, found=shorten_list([headers[p] for p in where]),
                 ),
                 text("Keep one of them, or rename the others."),
             )  # fmt: skip
     times = sorted(found.pop("timestamp", []), key=lambda p: ALIASES["timestamp"].index(names[p]))
     clock = next((p for p in times if names[p] in TIME_NAMES), None)
     date = next((p for p in times if names[p] in DATE_NAMES), None)
-    positions = {column: where[0] for column, where in found.items()}
+    positions = {column: places[0] for column, places in found.items()}
     if times:
         pair = clock is not None and date is not None and times[0] in {clock, date}
         positions["timestamp"] = date if pair and date is not None else times[0]
         clock = clock if pair else None
-    elif names and names[0] in UNNAMED:
-        positions["timestamp"] = 0
+    elif "indexlevel0" in names or names[0] in UNNAMED:  # the index of a data frame
+        positions["timestamp"] = names.index("indexlevel0") if "indexlevel0" in names else 0
     used = {*positions.values(), *(() if clock is None else (clock,))}
     unused = tuple(shorten(h) for p, h in enumerate(headers) if p not in used and h.strip())
     return ColumnMap(positions, clock, unused)

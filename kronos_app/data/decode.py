@@ -24,6 +24,7 @@ BOMS = (
 )
 FALLBACKS = ("gb18030", "big5", "cp1252")
 GZIP, PARQUET, FEATHER, FEATHER_V1 = b"\x1f\x8b", b"PAR1", b"ARROW1", b"FEA1"
+KINDS: dict[bytes, Kind] = {PARQUET: "parquet", FEATHER: "feather"}  # both begin and end with their magic bytes
 ARCHIVES = {
     b"PK\x03\x04": "ZIP",
     b"PK\x05\x06": "ZIP",
@@ -57,7 +58,7 @@ def unpack(content: bytes, name: str, limit_mb: int) -> tuple[bytes, Kind]:
         content = _gunzip(content, name, limit)
         _check_size(len(content), limit, name, limit_mb)
     if not content.strip():
-        raise InvalidInput("empty_file", text("“{name}” is empty.", name=name), text("Choose a file with candles."))
+        raise _empty(name)
     if content.startswith(GZIP):
         raise InvalidInput(
             "nested_archive",
@@ -73,9 +74,9 @@ def to_utf8(content: bytes, name: str) -> bytes:
         if content.startswith(bom):
             body = content[len(bom) :]
             return _checked(_decode(body, encoding, name), name) if encoding != "utf-8" else _plain_utf8(body, name)
-    encoding = _utf16_without_bom(content[:2000])
-    if encoding:
-        return _checked(_decode(content, encoding, name), name)
+    utf16 = _utf16_without_bom(content[:2000])
+    if utf16:
+        return _checked(_decode(content, utf16, name), name)
     try:
         content.decode("utf-8")
     except UnicodeDecodeError:
@@ -94,6 +95,15 @@ def not_a_table(name: str) -> InvalidInput:
         "not_a_table",
         text("“{name}” is not a table that can be read.", name=name),
         text("Upload CSV, Feather or Parquet, each also compressed with gzip (.gz)."),
+    )
+
+
+def damaged(kind: Kind, name: str) -> InvalidInput:
+    """Return the error for a Feather or Parquet file that cannot be read."""
+    return InvalidInput(
+        "damaged_file",
+        text("“{name}” is not a readable {kind} file: it is damaged or cut off.", name=name, kind=kind),
+        text("Write or download the file again, or use CSV."),
     )
 
 
@@ -133,10 +143,11 @@ def _kind(content: bytes, name: str) -> Kind:
             text("“{name}” is a Feather file of the old version 1.", name=name),
             text("Write it again as Feather version 2, Parquet or CSV."),
         )
-    if content.startswith(PARQUET):
-        return "parquet"
-    if content.startswith(FEATHER):
-        return "feather"
+    for magic, kind in KINDS.items():
+        if content.startswith(magic):
+            if not content.endswith(magic):
+                raise damaged(kind, name)
+            return kind
     suffix = name.lower().removesuffix(".gz").rpartition(".")[2]
     if suffix in {"parquet", "pq", "feather", "arrow"}:
         raise InvalidInput(
@@ -177,8 +188,14 @@ def _checked(decoded: str, name: str) -> bytes:
     return _checked_bytes(decoded.encode("utf-8", errors="replace"), name)
 
 
+def _empty(name: str) -> InvalidInput:
+    return InvalidInput("empty_file", text("“{name}” is empty.", name=name), text("Choose a file with candles."))
+
+
 def _checked_bytes(content: bytes, name: str) -> bytes:
-    """Refuse text with control characters: no table has them, binary rubbish does."""
+    """Refuse text that is empty or has control characters: no table has them, binary rubbish does."""
+    if not content.strip():
+        raise _empty(name)
     if re.search(rb"[\x00-\x08\x0e-\x1f\x7f]", content[:100_000]):
         raise not_a_table(name)
     return content

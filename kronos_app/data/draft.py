@@ -15,7 +15,7 @@ Severity = Literal["info", "warning", "error"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One remark about a file: a stable `code`, a sentence for people, and the first file rows it is about (1-based)."""
+    """One remark about a file: a stable `code`, a sentence for people, the first file rows it is about (1-based)."""
 
     code: str
     severity: Severity
@@ -53,9 +53,10 @@ class Draft:
     Attributes
     ----------
     frame
-        Column `timestamp` (naive datetime64[ns], NaT where unreadable; absent while `needs_timestamps`), float64 `open high low
-        close` and, where the file has them, `volume amount`. NaN stands for an empty or unreadable cell; infinities and impossible
-        values stay. The index, named `row`, is the 1-based row in the file (the header of a CSV is row 1).
+        Column `timestamp` (naive datetime64[ns], NaT where unreadable; absent while `needs_timestamps`), float64
+        `open high low close` and, where the file has them, `volume amount`. NaN stands for an empty or unreadable
+        cell; infinities and impossible values stay. The index, named `row`, is the 1-based row in the file (the
+        header of a CSV is row 1).
     name
         File name or instrument, safe to show.
     source

@@ -16,7 +16,7 @@ def safe_csv(frame: pd.DataFrame) -> str:
     safe = frame.copy()
     for position, dtype in enumerate(frame.dtypes):
         if not (pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_datetime64_any_dtype(dtype)):
-            safe.isetitem(position, frame.iloc[:, position].map(_inert))
+            safe.isetitem(position, frame.iloc[:, position].map(_inert).array)
     safe.columns = pd.Index([_inert(name) for name in frame.columns])
     return safe.to_csv(index=False, lineterminator="\n")
 

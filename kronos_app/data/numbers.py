@@ -1,4 +1,8 @@
-"""Columns of a file as numbers: decimal points or commas, thousands separators, currency signs; what is none of these is reported."""
+"""Columns of a file as numbers.
+
+Decimal points or commas, thousands separators and currency signs are read; a cell that is no number is reported,
+never dropped.
+"""
 
 from __future__ import annotations
 

@@ -36,8 +36,8 @@ class QualityReport:
     missing, unreadable
         Empty cells; cells that are no number or time, infinities included.
     non_positive, impossible, zero_volume
-        Rows with a price of zero or less; with a high that is not the highest, a low that is not the lowest or a negative
-        volume; without volume traded.
+        Rows with a price of zero or less; with a high that is not the highest, a low that is not the lowest or a
+        negative volume; without volume traded.
     """
 
     rows: int
@@ -84,7 +84,7 @@ class Faults:
 
     @property
     def unusable(self) -> pd.Series[bool]:
-        """Return the rows that no model can read: no time, or a value that is absent, infinite or a price of zero or less."""
+        """Return the rows no model can read: no time, a value that is absent or infinite, a price of zero or less."""
         return self.time | self.price | self.volume | self.non_positive
 
     @property
@@ -102,11 +102,15 @@ def find_faults(frame: pd.DataFrame) -> Faults:
     disorder = (prices["high"] < top) | (prices["low"] > bottom)
     return Faults(
         time=frame["timestamp"].isna() if "timestamp" in frame else pd.Series(False, index=frame.index),
-        price=~np.isfinite(prices).all(axis=1),
-        volume=~np.isfinite(amounts).all(axis=1),
+        price=_not_finite(prices),
+        volume=_not_finite(amounts),
         non_positive=(prices <= 0).any(axis=1),
         impossible=disorder | (amounts < 0).any(axis=1),
     )
+
+
+def _not_finite(values: pd.DataFrame) -> pd.Series[bool]:
+    return pd.Series(~np.isfinite(values.to_numpy()).all(axis=1), index=values.index)
 
 
 def inspect(draft: Draft) -> QualityReport:
@@ -114,8 +118,8 @@ def inspect(draft: Draft) -> QualityReport:
     frame = draft.frame
     faults = find_faults(frame)
     numbers = frame[[name for name in FEATURES if name in frame]]
-    infinite = np.isinf(numbers).to_numpy()
-    times = pd.DatetimeIndex(frame["timestamp"] if "timestamp" in frame else [])
+    infinite = np.isinf(numbers.to_numpy())
+    times = pd.DatetimeIndex(frame.get("timestamp", []))
     known = times[times.notna()]
     repeated = frame.duplicated("timestamp") & ~faults.time if len(times) else pd.Series(False, index=frame.index)
     again = repeated & ~frame.duplicated()
@@ -244,7 +248,7 @@ def _impossible(frame: pd.DataFrame, mask: pd.Series[bool]) -> Iterator[Finding]
         )
     elif candle["high"] < max(candle["open"], candle["close"]) or candle["low"] > min(candle["open"], candle["close"]):
         message = text(
-            "{count} impossible candle(s); in row {row} open {open} or close {close} lies outside low {low} to high {high}.",
+            "{count} impossible candle(s); in row {row} open {open} or close {close} is not within {low} to {high}.",
             count=count, row=rows[0], **values,
         )  # fmt: skip
     else:
@@ -257,8 +261,8 @@ def _impossible(frame: pd.DataFrame, mask: pd.Series[bool]) -> Iterator[Finding]
 def _gap_finding(holes: pd.Series[int], rows: int) -> Finding:
     longest = holes.idxmax()
     message = text(
-        "{count} gap(s) where {missing} candle(s) are missing by the series' own pattern (holidays count, too); the longest, {longest}"
-        " candle(s), follows {time}.",
+        "{count} gap(s) where {missing} candle(s) are missing by the series' own pattern (holidays count, too);"
+        " the longest, {longest} candle(s), follows {time}.",
         count=len(holes), missing=int(holes.sum()), longest=int(holes.max()), time=str(longest),
     )  # fmt: skip
     return Finding("gaps", "warning" if holes.sum() > 0.05 * rows else "info", message)

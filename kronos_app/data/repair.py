@@ -11,7 +11,7 @@ from kronos_app.data.candle_frame import FEATURES, PRICES, CandleFrame
 from kronos_app.data.draft import Draft
 from kronos_app.data.quality import find_faults, first_rows
 from kronos_app.errors import InvalidInput
-from kronos_app.i18n import Text, text
+from kronos_app.i18n import text
 
 REPAIRS = ("drop", "ffill", "keep")
 CHANGES = ("row", "timestamp", "action", "column", "before", "after")
@@ -26,7 +26,7 @@ class Repaired:
     choice
         `drop`, `ffill` or `keep`; None where nothing had to be chosen.
     dropped, filled, kept
-        Rows left out (repeated times included), rows filled from the candle before, impossible candles left as they are.
+        Rows left out (repeated times included), filled from the candle before, impossible candles left as they are.
     sorted
         Whether the rows had to be brought into the order of time.
     changes
@@ -46,10 +46,11 @@ class Repaired:
 def apply(draft: Draft, choice: str | None = None) -> Repaired:
     """Return the draft's candles in the order of time, its faults treated as chosen.
 
-    `drop` leaves faulty rows out. `ffill` turns them into flat candles at the close before, with no volume (a row with only its
-    volume unreadable takes the volume before); it looks back only, so faulty rows before the first good one are left out, as are
-    rows without a time. `keep` leaves impossible candles alone. Of several rows at one time `drop` and `ffill` take the last good
-    one. Exact duplicates are left out whatever the choice. No rows are added where time has gaps.
+    `drop` leaves faulty rows out. `ffill` turns them into flat candles at the close before, with no volume (a row of
+    which only the volume is faulty takes the volume before); it looks back only, so faulty rows before the first good
+    one are left out, as are rows without a time. `keep` leaves impossible candles alone. Of several rows at one time
+    `drop` and `ffill` take the last good one. Exact duplicates are left out whatever the choice. No rows are added
+    where time has gaps.
 
     Raises
     ------
@@ -105,11 +106,10 @@ def _refuse(frame: pd.DataFrame, choice: str | None) -> None:
         return
     rows = ", ".join(str(row) for row in first_rows(bad))
     count = int(bad.sum())
-    message: Text
     if choice == "keep":
         message = text(
-            "{count} row(s) cannot be kept, first rows {rows}: a time that is absent or repeated, or a value that is absent,"
-            " infinite or a price of zero or less.",
+            "{count} row(s) cannot be kept, first rows {rows}: a time that is absent or repeated, or a value that is"
+            " absent, infinite or a price of zero or less.",
             count=count, rows=rows,
         )  # fmt: skip
         raise InvalidInput("cannot_keep", message, text("Choose to drop these rows or to fill them forward."))
@@ -120,34 +120,21 @@ def _refuse(frame: pd.DataFrame, choice: str | None) -> None:
 def _forward_fill(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.Index[int]]:
     """Return the frame with faulty rows filled from the last good candle before each, and the rows that were filled."""
     frame = frame[frame["timestamp"].notna()]
-    faulty = find_faults(frame).any
     # Of several rows at one time the last good one counts, or the last one if none is good.
-    best = frame.assign(good=~faulty).sort_values(["timestamp", "good"], kind="stable").index
-    frame = frame.loc[best]
+    frame = frame.assign(good=~find_faults(frame).any).sort_values(["timestamp", "good"], kind="stable")
     frame = frame[~frame.duplicated("timestamp", keep="last")]
+    frame = frame[frame["good"].cummax()]
+    faulty = ~frame.pop("good")
     faults = find_faults(frame)
-    faulty = faults.any
-    frame = frame[(~faulty).cummax()]
-    faulty = faulty[frame.index]
-    amounts = [name for name in FEATURES[4:] if name in frame]
-    negative = (frame[amounts] < 0).any(axis=1)
-    prices_good = ~(faults.price | faults.non_positive | _disordered(frame))[frame.index]
-    flat = faulty & ~prices_good
-    only_volume = faulty & prices_good & (negative | faults.volume[frame.index])
+    flat = faults.price | faults.non_positive | find_faults(frame[list(PRICES)]).impossible
     filled = frame.copy()
-    # The close of every row that keeps its own prices is real, whatever its volume.
-    close = frame["close"].where(~flat).ffill()
+    close = frame["close"].where(~flat).ffill()  # a row with only a faulty volume has a true close
     for name in PRICES:
         filled[name] = frame[name].mask(flat, close)
-    for name in amounts:
-        readable = np.isfinite(frame[name]) & (frame[name] >= 0) & ~flat
-        before = frame[name].where(readable).ffill()
-        filled[name] = frame[name].mask(only_volume & ~readable, before).mask(flat, 0.0)
+    for name in (name for name in FEATURES[4:] if name in frame):
+        readable = np.isfinite(frame[name]) & (frame[name] >= 0)
+        filled[name] = frame[name].where(readable & ~flat).ffill().mask(flat, 0.0)
     return filled, frame.index[faulty]
-
-
-def _disordered(frame: pd.DataFrame) -> pd.Series[bool]:
-    return find_faults(frame[list(PRICES)]).impossible
 
 
 def _changes(before: pd.DataFrame, after: pd.DataFrame, touched: pd.Index[int]) -> pd.DataFrame:

@@ -1,12 +1,14 @@
 """When the next candles of a series fall due, learned from the candles it has.
 
-No exchange calendar is asked: whatever the market, its own recent weeks show the days and hours at which it trades. Three patterns
-cover what candles do: slots that repeat every week (intraday, daily, weekly), months, and a fixed step for everything else.
+No exchange calendar is asked: whatever the market, its own recent weeks show the days and hours at which it trades.
+Three patterns cover what candles do: slots that repeat every week (intraday, daily, weekly), months, and a fixed step
+for everything else.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal, Protocol
 
 import numpy as np
@@ -24,6 +26,7 @@ WEEK = 7 * DAY
 MONDAY = 4 * DAY  # 1970-01-05; weeks are counted from it
 WINDOW = 12 * WEEK  # what the pattern is learned from; older weeks no longer say how a market trades
 WORKDAYS = 5
+MOST = 200_000  # times looked at: twelve weeks of minutes, or two days of seconds
 
 
 class Pattern(Protocol):
@@ -40,26 +43,30 @@ class Pattern(Protocol):
 
 @dataclass(frozen=True)
 class WeeklySlots:
-    """Times that repeat every week: `slots` since Monday 00:00, at most one candle in each `unit` (a day, a week; 1: no limit)."""
+    """Times that repeat every week: `slots` since Monday 00:00, one candle at most in each `unit` (1: no limit)."""
 
     slots: Nanoseconds
     unit: int = 1
 
-    def after(self, last: int, horizon: int) -> Nanoseconds:  # noqa: D102
+    def after(self, last: int, horizon: int) -> Nanoseconds:
+        """Return the slots that follow the unit of `last`."""
         start = _unit_start(np.int64(last), self.unit) + self.unit - 1
         weeks = np.arange(horizon // len(self.slots) + 2, dtype=np.int64) * WEEK
         base = start - (start - MONDAY) % WEEK
         times = (base + weeks[:, None] + self.slots[None, :]).ravel()
-        return times[times > start][:horizon]
+        future: Nanoseconds = times[times > start][:horizon]
+        return future
 
-    def missing(self, before: Nanoseconds, after: Nanoseconds) -> Nanoseconds:  # noqa: D102
+    def missing(self, before: Nanoseconds, after: Nanoseconds) -> Nanoseconds:
+        """Return the number of slots in the units between each pair."""
         start = _unit_start(before, self.unit) + self.unit - 1
         end = _unit_start(after, self.unit) - 1
-        return np.maximum(self._count(end) - self._count(start), 0)
+        return _integers(np.maximum(self._count(end) - self._count(start), 0))
 
     def _count(self, times: Nanoseconds) -> Nanoseconds:
         weeks, offset = np.divmod(times - MONDAY, WEEK)
-        return weeks * len(self.slots) + np.searchsorted(self.slots, offset, side="right")
+        count: Nanoseconds = weeks * len(self.slots) + np.searchsorted(self.slots, offset, side="right")
+        return count
 
 
 @dataclass(frozen=True)
@@ -69,13 +76,15 @@ class FixedStep:
     step: int
     regular: bool = True
 
-    def after(self, last: int, horizon: int) -> Nanoseconds:  # noqa: D102
+    def after(self, last: int, horizon: int) -> Nanoseconds:
+        """Return multiples of the step after `last`."""
         return last + self.step * np.arange(1, horizon + 1, dtype=np.int64)
 
-    def missing(self, before: Nanoseconds, after: Nanoseconds) -> Nanoseconds:  # noqa: D102
+    def missing(self, before: Nanoseconds, after: Nanoseconds) -> Nanoseconds:
+        """Return the number of whole steps between each pair, none where steps are uneven."""
         if not self.regular:
             return np.zeros_like(before)
-        return np.maximum((after - before + self.step // 2) // self.step - 1, 0)
+        return _integers(np.maximum((after - before + self.step // 2) // self.step - 1, 0))
 
 
 Anchor = Literal["start", "end", "business start", "business end", "day"]
@@ -90,24 +99,27 @@ class Months:
     day: int
     time_of_day: int
 
-    def after(self, last: int, horizon: int) -> Nanoseconds:  # noqa: D102
+    def after(self, last: int, horizon: int) -> Nanoseconds:
+        """Return the anchor days of the months that follow."""
         period = pd.Timestamp(last).to_period("M")
         periods = pd.PeriodIndex([period + self.months * k for k in range(1, horizon + 1)], freq="M")
         return _in_month(periods, self.anchor, self.day) + self.time_of_day
 
-    def missing(self, before: Nanoseconds, after: Nanoseconds) -> Nanoseconds:  # noqa: D102
-        months = [pd.DatetimeIndex(t).to_period("M").asi8 for t in (before, after)]
-        return np.maximum((months[1] - months[0]) // self.months - 1, 0)
+    def missing(self, before: Nanoseconds, after: Nanoseconds) -> Nanoseconds:
+        """Return the number of months skipped between each pair."""
+        first, second = (t.astype("datetime64[ns]").astype("datetime64[M]").astype(np.int64) for t in (before, after))
+        return _integers(np.maximum((second - first) // self.months - 1, 0))
 
 
 def future_timestamps(timestamps: pd.DatetimeIndex, horizon: int) -> pd.DatetimeIndex:
     """Return the `horizon` times at which the series goes on, strictly ascending and after its last.
 
-    Only the times handed in are looked at, the last twelve weeks of them. A day of the week counts as a trading day when it had
-    candles at least every other time, a time of day when it had one on at least half of the recent trading days; so holidays, half-days
-    and odd prints do not count, lunch breaks, nights and weekends do. What a history of less than a week cannot show is assumed:
-    times of day it never passed are open, workdays are trading days, a weekend is one only for a market open round the clock.
-    A series without a rhythm goes on by the median of its steps.
+    Only the times handed in are looked at, the last twelve weeks of them. A day of the week counts as a trading day
+    when it had candles at least every other time, a time of day when it had one on at least half of the recent
+    trading days; so holidays, half-days and odd prints do not count; lunch breaks, nights and weekends do. What a
+    history of less than a week cannot show is assumed: times of day it never passed are open, workdays are trading
+    days, a weekend is one only for a market open round the clock. A series without a rhythm goes on by the median of
+    its steps.
 
     Raises
     ------
@@ -128,17 +140,17 @@ def future_timestamps(timestamps: pd.DatetimeIndex, horizon: int) -> pd.Datetime
 def gaps(timestamps: pd.DatetimeIndex) -> pd.Series[int]:
     """Return the number of candles missing after each time that has a gap behind it, by the series' own pattern.
 
-    Holidays are gaps, too: the series alone cannot tell them from lost data. Intraday patterns are learned anew every twelve weeks,
-    because trading hours and daylight saving change over the years.
+    Holidays are gaps, too: the series alone cannot tell them from lost data. Intraday patterns are learned anew every
+    twelve weeks, because trading hours and daylight saving change over the years.
     """
     times = _nanoseconds(timestamps)
     if len(times) < 3:
-        return pd.Series([], index=pd.DatetimeIndex([]), dtype="int64")
+        return pd.Series(times[:0], index=pd.DatetimeIndex([]))
     intraday = _common_step(times) < DAY
     window = (times - times[0]) // WINDOW if intraday else np.zeros_like(times)
     bounds = [*np.flatnonzero(np.diff(window, prepend=-1)), len(times) - 1]
     missing = np.zeros(len(times), dtype=np.int64)
-    for start, end in zip(bounds[:-1], bounds[1:], strict=True):
+    for start, end in pairwise(bounds):
         part = times[start : end + 1]
         if len(part) > 1:
             pattern = _learn(part if len(part) > 2 else times)
@@ -150,7 +162,8 @@ def gaps(timestamps: pd.DatetimeIndex) -> pd.Series[int]:
 def learn(timestamps: pd.DatetimeIndex) -> Pattern:
     """Return the pattern of at least two different times."""
     times = _nanoseconds(timestamps)
-    return _learn(times[times > times[-1] - WINDOW] if _common_step(times) <= DAY else times)
+    recent = times[-MOST:]
+    return _learn(recent[recent > recent[-1] - WINDOW] if _common_step(recent) <= DAY else recent)
 
 
 def _learn(times: Nanoseconds) -> Pattern:
@@ -159,12 +172,15 @@ def _learn(times: Nanoseconds) -> Pattern:
     step = _common_step(times)
     steps = np.diff(times)
     median = int(np.median(steps))
-    if step < DAY:
+    if DAY % step and np.mean((times - times[-1]) % step == 0) >= 0.9:  # never the same time of day twice, yet even
+        return FixedStep(step)
+    if SECOND <= step < DAY:
         slots = _intraday_slots(times, step)
         return WeeklySlots(slots) if len(slots) else FixedStep(_whole_seconds(median), regular=False)
-    if step == DAY:
+    if step == DAY and np.mean(steps == DAY) >= 0.3:
         active = np.flatnonzero(_trading_weekdays(times, round_the_clock=False))
-        return WeeklySlots(active * DAY + _mode(times[-20:] % DAY), unit=DAY)
+        if len(active):
+            return WeeklySlots(active * DAY + _mode(times[-20:] % DAY), unit=DAY)
     months = _months(median)
     if months:
         return _month_pattern(times[-24:], months)
@@ -180,7 +196,11 @@ def _intraday_slots(times: Nanoseconds, step: int) -> Nanoseconds:
     if len(times) < 2:
         return times[:0]
     dates, day = np.unique(times // DAY, return_inverse=True)
-    known = np.unique(times % DAY)
+    known, of, count = np.unique(times % DAY, return_inverse=True, return_counts=True)
+    even = np.mean(np.diff(times) == step) >= 0.3
+    recurring = len(dates) >= 3 and np.mean(count[of] >= 0.5 * len(dates)) >= 0.5
+    if not (even or recurring) or len(known) > 2 * DAY // step:  # ticks, not candles
+        return times[:0]
     grid = np.arange(_mode(times % step) % step, DAY, step, dtype=np.int64)
     clock = np.union1d(known, grid)
     seen = np.zeros((len(dates), len(clock)), dtype=bool)
@@ -196,9 +216,7 @@ def _intraday_slots(times: Nanoseconds, step: int) -> Nanoseconds:
         mine = weekday == w
         hits, chances = weight[mine] @ seen[mine], weight[mine] @ passed[mine]
         is_open[w] = (hits + usual) / (chances + 1.0) >= 0.5  # the other days of the week count as one more
-    explained = float(np.mean(is_open[weekday[day], np.searchsorted(clock, times % DAY)]))
-    even = float(np.mean(np.diff(times) == step)) >= 0.3
-    if explained < 0.5 or not (even or len(dates) >= 3):
+    if np.mean(is_open[weekday[day], np.searchsorted(clock, times % DAY)]) < 0.5:
         return times[:0]
     days, slot = np.nonzero(is_open)
     return days * DAY + clock[slot]
@@ -211,7 +229,7 @@ def _without_small_holes(times: Nanoseconds, step: int) -> Nanoseconds:
     steps = np.diff(times)
     small = (steps > step) & (steps <= 3 * step) & (steps % step == 0)
     start, count = times[:-1][small], steps[small] // step - 1
-    return np.union1d(times, np.concatenate([start + step, start[count == 2] + 2 * step]))
+    return _integers(np.union1d(times, np.concatenate([start + step, start[count == 2] + 2 * step])))
 
 
 def _without_odd_times(times: Nanoseconds, step: int) -> Nanoseconds:
@@ -220,7 +238,7 @@ def _without_odd_times(times: Nanoseconds, step: int) -> Nanoseconds:
     alone = np.r_[True, steps > step] & np.r_[steps > step, True]
     _, of, count = np.unique(times % DAY, return_inverse=True, return_counts=True)
     rare = count[of] < 0.5 * len(np.unique(times // DAY))
-    return times[~(alone & rare)]
+    return _integers(times[~(alone & rare)])
 
 
 def _trading_weekdays(times: Nanoseconds, *, round_the_clock: bool) -> NDArray[np.bool_]:
@@ -277,8 +295,9 @@ def _months(step: int) -> int:
 
 
 def _nanoseconds(timestamps: pd.DatetimeIndex) -> Nanoseconds:
-    known = timestamps[timestamps.notna()]
-    return np.unique(known.to_numpy("datetime64[ns]").astype(np.int64))
+    """Return the known times, ascending and each once."""
+    times = timestamps[timestamps.notna()].to_numpy("datetime64[ns]").astype(np.int64)
+    return times if bool((np.diff(times) > 0).all()) else np.unique(times)
 
 
 def _common_step(times: Nanoseconds) -> int:
@@ -302,7 +321,11 @@ def _weekday(days: Nanoseconds) -> Nanoseconds:
 
 
 def _unit_start(times: Nanoseconds | np.int64, unit: int) -> Nanoseconds:
-    return np.asarray(times - (times - MONDAY) % unit, dtype=np.int64)
+    return _integers(times - (times - MONDAY) % unit)
+
+
+def _integers(values: object) -> Nanoseconds:
+    return np.asarray(values, dtype=np.int64)
 
 
 def _whole_seconds(step: int) -> int:

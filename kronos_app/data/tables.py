@@ -1,4 +1,4 @@
-"""Plain content as a table: the needed columns as Arrow arrays and the file row of every line, within limits of rows and memory."""
+"""Plain content as a table: the columns in use as Arrow arrays, within limits of rows and memory."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ READ_ERRORS = (
 
 @dataclass(frozen=True)
 class Table:
-    """The columns in use, by canonical name (`clock`: a separate time of day), and what the reader knows of the file."""
+    """The columns in use by canonical name (`clock`: a separate time of day), headers, the file row of each line."""
 
     columns: dict[str, pa.ChunkedArray]
     headers: dict[str, str]
@@ -61,17 +61,14 @@ def read(content: bytes, kind: decode.Kind, name: str, *, limit_mb: int, max_row
     try:
         return reader(pa.py_buffer(content), name, limit, max_rows)
     except READ_ERRORS as error:
-        raise InvalidInput(
-            "damaged_file",
-            text("“{name}” is not a readable {kind} file: it is damaged or cut off.", name=name, kind=kind),
-            text("Write or download the file again, or use CSV."),
-        ) from error
+        raise decode.damaged(kind, name) from error
 
 
 def _read_text(content: bytes, name: str, max_rows: int) -> Table:
     if b"\n" not in content:
         content = content.replace(b"\r", b"\n")  # old Macintosh
-    content = re.sub(rb"(?m)^[ ]+(?=\r?$)", b"", content)  # a line of spaces is an empty line
+    if b"\n " in content:
+        content = re.sub(rb"(?m)^ +(?=\r?$)", b"", content)  # a line of spaces is an empty line
     delimiter, line, headers = _find_header(content, name)
     if len(headers) > MOST_COLUMNS:
         raise InvalidInput(
@@ -172,8 +169,8 @@ def _parse_csv(
         raise InvalidInput(
             "ragged_row",
             text(
-                "Row {row} of “{name}” has {found} cell(s) where the header has {expected}: “{value}”.",
-                row=number, name=name, found=row.actual_columns, expected=row.expected_columns, value=shorten(row.text, 60),
+                "Row {row} of “{name}” has {found} cell(s) where the header has {expected}: “{value}”.", row=number,
+                name=name, found=row.actual_columns, expected=row.expected_columns, value=shorten(row.text, 60),
             ),
             text("Correct or remove the row; a number with the separator inside must stand in quotes."),
         ) from error  # fmt: skip
@@ -226,13 +223,12 @@ def _read_feather(buffer: pa.Buffer, name: str, limit: int, max_rows: int) -> Ta
 
     stream = buffer.slice(8)  # behind the magic bytes
     rows = size = 0
-    with ipc.MessageReader.open_stream(pa.BufferReader(stream)) as messages:
-        for message in messages:
-            if message.type in {"record batch", "dictionary"}:
-                length, bytes_ = _declared(message)
-                rows, size = rows + length * (message.type == "record batch"), size + bytes_
-                _check_rows(rows, max_rows, name)
-                _check_memory(size, limit, name)
+    for message in ipc.MessageReader.open_stream(pa.BufferReader(stream)):
+        if message.type in {"record batch", "dictionary"}:
+            length, bytes_ = _declared(message)
+            rows, size = rows + length * (message.type == "record batch"), size + bytes_
+            _check_rows(rows, max_rows, name)
+            _check_memory(size, limit, name)
     schema = ipc.open_stream(pa.BufferReader(stream)).schema
     found = find_columns(schema.names, name)
     positions = sorted(set(_positions(found).values()))

@@ -1,7 +1,7 @@
 """Columns of a file as times: written dates, spreadsheet serial dates, epochs, with or without time zones.
 
-Nothing is guessed in silence: the order of day and month, the unit of a number and any conversion to UTC become findings. Rows are
-read together, never one by one.
+Nothing is guessed in silence: the order of day and month, the unit of a number and any conversion to UTC become
+findings. Rows are read together, never one by one.
 """
 
 from __future__ import annotations
@@ -25,14 +25,16 @@ Integers = NDArray[np.int64]
 _DAY = 86_400_000_000_000
 _EARLIEST, _LATEST = np.datetime64("1800-01-01", "ns"), np.datetime64("2200-01-01", "ns")
 _CLOCK = (
-    r"(?:[T ,;]+(?P<H>\d{1,2})[:时](?P<M>\d{1,2})(?:[:分](?P<S>\d{1,2})(?:[.,](?P<f>\d{1,9}))?秒?)?分?\s*(?P<p>[AaPp][Mm])?"
+    r"(?:[T ,;]+(?P<H>\d{1,2})[:时](?P<M>\d{1,2})(?:[:分](?P<S>\d{1,2})(?:[.,](?P<f>\d{1,9}))?秒?)?分?"
+    r"\s*(?P<p>[AaPp][Mm])?"
     r"\s*(?P<z>Z|UTC|GMT|[+-]\d{2}:?\d{2}(?::?00)?|[+-]\d{2})?)?$"
 )
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _WEEKDAY = r"^(?:[A-Za-z]{3,9},? )?"
 PATTERNS = (
     r"^(?P<y>\d{4})[-/.年](?P<m>\d{1,2})[-/.月](?P<d>\d{1,2})日?" + _CLOCK,
-    r"^(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})[T ;,]+(?P<H>\d{2}):?(?P<M>\d{2})(?::?(?P<S>\d{2})(?:[.,](?P<f>\d{1,9}))?)?(?P<z>Z)?$",
+    r"^(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})[T ;,]+(?P<H>\d{2}):?(?P<M>\d{2})"
+    r"(?::?(?P<S>\d{2})(?:[.,](?P<f>\d{1,9}))?)?(?P<z>Z)?$",
     r"^(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})" + _CLOCK,
     r"^(?P<a>\d{1,2})[-/.](?P<b>\d{1,2})[-/.](?P<y>\d{4}|\d{2})" + _CLOCK,
     _WEEKDAY + r"(?P<d>\d{1,2})[-/ .]+(?P<n>[A-Za-z]{3,9})[-/ .,]+(?P<y>\d{4}|\d{2})" + _CLOCK,
@@ -44,7 +46,7 @@ _UNITS = ((1e11, "seconds", 1_000_000_000), (1e14, "milliseconds", 1_000_000), (
 
 @dataclass(frozen=True)
 class Parsed:
-    """A column as naive datetime64[ns], NaT where empty or unreadable; which cells could not be read; what was decided."""
+    """A column as naive datetime64[ns], NaT where empty or unreadable; which cells are unreadable; what was decided."""
 
     values: Times
     bad: NDArray[np.bool_]
@@ -204,8 +206,8 @@ def _from_text(cells: pa.ChunkedArray) -> Parsed:
         open_[where[~np.isnat(time)]] = False
         findings += remarks
     good = ~np.isnat(values)
-    values, zone, remarks = _one_zone(values, offsets, zoned, good)
-    return Parsed(values, open_, zone, (*findings, *remarks))
+    local, zone, remarks = _one_zone(values, offsets, zoned, good)
+    return Parsed(local, open_, zone, (*findings, *remarks))
 
 
 def _read_fields(fields: pa.StructArray) -> tuple[Times, Integers, NDArray[np.bool_], list[Finding]]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from kronos_app.data import decode, numbers, tables, timestamps
 from kronos_app.data.candle_frame import FEATURES, PRICES
@@ -42,8 +43,8 @@ def read(
     content, filename
         The upload. The name is only shown; what the file is, its content decides.
     start, interval
-        For a file without times: the time of its first candle and the step, such as `5min`, `1h`, `1d`, `1b` (business days),
-        `1w`, `1mo`. Without them such a file comes back with `needs_timestamps`.
+        For a file without times: the time of its first candle and the step, such as `5min`, `1h`, `1d`, `1b`
+        (business days), `1w`, `1mo`. Without them such a file comes back with `needs_timestamps`.
     settings
         Limits of size and rows.
 
@@ -136,7 +137,7 @@ def _with_stated_times(draft: Draft, start: datetime | None, interval: str | Non
     )  # fmt: skip
 
 
-def _offset(interval: str) -> pd.DateOffset:
+def _offset(interval: str) -> pd.offsets.BaseOffset:
     match = re.fullmatch(r"\s*(\d{1,4})\s*([A-Za-z]+?)s?\s*", interval)
     unit = "" if match is None else "mo" if match[2] == "M" else match[2].lower()
     if match is None or unit not in _UNITS or int(match[1]) == 0:
@@ -178,8 +179,8 @@ def _only_counts(column: pa.ChunkedArray, header: str) -> bool:
 
 def _bad_cells(
     column: pa.ChunkedArray,
-    bad: np.ndarray[tuple[int], np.dtype[np.bool_]],
-    rows: np.ndarray[tuple[int], np.dtype[np.int64]],
+    bad: NDArray[np.bool_],
+    rows: NDArray[np.int64],
     header: str,
 ) -> Iterator[BadCell]:
     for position in np.flatnonzero(bad)[:SHOWN_CELLS]:
@@ -202,9 +203,7 @@ def _no_times(bad: list[BadCell], header: str, name: str) -> InvalidInput:
     )  # fmt: skip
 
 
-def _no_numbers(
-    column: pa.ChunkedArray, rows: np.ndarray[tuple[int], np.dtype[np.int64]], header: str, name: str
-) -> InvalidInput:
+def _no_numbers(column: pa.ChunkedArray, rows: NDArray[np.int64], header: str, name: str) -> InvalidInput:
     value = shorten(str(column[0].as_py() if column[0].as_py() is not None else ""))
     return InvalidInput(
         "no_numbers",
