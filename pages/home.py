@@ -18,8 +18,10 @@ def draw() -> None:
     st.title(_("Forecast candles, and see how sure the forecast is"))
     st.markdown(
         _(
-            "Kronos reads a stretch of candles (open, high, low, close, volume) as a language and writes how it might go "
-            "on, many times over. You get the median path, the bands most paths stay in, and a fair comparison with simple "
+            "Kronos reads a stretch of candles (open, high, low, close, volume) as a language and writes how it "
+            "might go "
+            "on, many times over. You get the median path, the bands most paths stay in, and a fair comparison "
+            "with simple "
             "random walks. Everything is computed on this machine; nothing you upload leaves it."
         )
     )

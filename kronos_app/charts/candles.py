@@ -33,7 +33,7 @@ def candle_chart(frame: pd.DataFrame, words: Words, *, height: int = 420) -> go.
     labels = time_labels(pd.DatetimeIndex(frame.index))
     volume = has_volume(frame)
     figure = price_and_volume(labels, words, volume=volume, height=height)
-    figure.add_trace(candles(labels, frame, words.history, UP, DOWN), row=1, col=1)
+    figure.add_trace(candles(labels, frame, words.history, (UP, DOWN), words), row=1, col=1)
     if volume:
         figure.add_trace(volumes(labels, frame, words.volume, direction_colours(frame)), row=2, col=1)
     figure.update_layout(showlegend=False)

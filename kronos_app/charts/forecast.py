@@ -64,11 +64,11 @@ def forecast_chart(
         figure.add_traces(
             _band(past[-1:] + ahead, history["close"].tail(1), lower, upper, name, _OPACITY[level]), rows=1, cols=1
         )
-    figure.add_trace(candles(past, history, words.history, UP, DOWN), row=1, col=1)
-    figure.add_trace(candles(ahead, median, words.forecast, FORECAST, FORECAST, opacity=0.75), row=1, col=1)
+    figure.add_trace(candles(past, history, words.history, (UP, DOWN), words), row=1, col=1)
+    figure.add_trace(candles(ahead, median, words.forecast, (FORECAST, FORECAST), words, opacity=0.75), row=1, col=1)
     came = _on_axis(actual, median, ahead)
     if came is not None and actual is not None:
-        figure.add_trace(candles(came, actual, words.actual, UP, DOWN), row=1, col=1)
+        figure.add_trace(candles(came, actual, words.actual, (UP, DOWN), words), row=1, col=1)
     if volume:
         figure.add_trace(volumes(past, history, words.volume, direction_colours(history)), row=2, col=1)
         if "volume" in median:

@@ -13,7 +13,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-UP, DOWN = "#1a9c8c", "#e2762f"
+UP, DOWN = "#1a9c8c", "#d96a22"
 FORECAST, SECOND = "#6f7df2", "#c2559d"
 NEUTRAL = "#8593a3"
 HOLLOW = "rgba(0,0,0,0)"
@@ -89,9 +89,17 @@ def price_and_volume(labels: list[str], words: Words, *, volume: bool, height: i
 
 
 def candles(
-    labels: list[str], frame: pd.DataFrame, name: str, up: str, down: str, *, opacity: float = 1.0
+    labels: list[str],
+    frame: pd.DataFrame,
+    name: str,
+    colours: tuple[str, str],
+    words: Words,
+    *,
+    opacity: float = 1.0,
 ) -> go.Candlestick:
-    """Return one trace of candles, rising ones hollow and falling ones filled."""
+    """Return one trace of candles, rising ones hollow and falling ones filled; `colours` are those of up and down."""
+    up, down = colours
+    names = {"open": words.open, "high": words.high, "low": words.low, "close": words.close}
     return go.Candlestick(
         x=labels,
         open=frame["open"],
@@ -99,6 +107,7 @@ def candles(
         low=frame["low"],
         close=frame["close"],
         name=name,
+        hovertemplate="<br>".join(f"{word}: %{{{column}:,.6~g}}" for column, word in names.items()),
         opacity=opacity,
         increasing={"line": {"color": up, "width": 1.2}, "fillcolor": HOLLOW},
         decreasing={"line": {"color": down, "width": 1.2}, "fillcolor": down},

@@ -30,9 +30,9 @@ def draw(infos: Sequence[ForecastInfo]) -> None:
             return
         first, second = st.columns(2)
         with first:
-            one = _choose(_("First"), known, state.HISTORY_FIRST, linked[0] if linked else None)
+            one = _choose(_("First forecast"), known, state.HISTORY_FIRST, linked[0] if linked else None)
         with second:
-            other = _choose(_("Second"), known, state.HISTORY_SECOND, linked[1] if len(linked) > 1 else None)
+            other = _choose(_("Second forecast"), known, state.HISTORY_SECOND, linked[1] if len(linked) > 1 else None)
         if one is None or other is None:
             return
         if one == other:

@@ -84,7 +84,8 @@ def _explain(view: ForecastView) -> None:
         _(
             "The model drew {samples} possible futures. At each step the 50 % band holds the middle half of their "
             "closes; the 80 % and 90 % bands hold correspondingly more. If the model is well calibrated, real closes "
-            "fall inside the 80 % band about four times in five; a replay shows how often they did. The forecast candles "
+            "fall inside the 80 % band about four times in five; a replay shows how often they did. The forecast "
+            "candles "
             "are medians of each value at each step, so they look calmer than any single path. Hollow candles rise, "
             "filled ones fall."
         ).format(samples=len(view.stored.paths))
@@ -121,8 +122,10 @@ def _comparison(comparison: Comparison) -> None:
     st.table(pd.DataFrame.from_dict(rows, orient="index", columns=columns))
     st.caption(
         _(
-            "{matched} candles compared. MAE, MAPE and CRPS: lower is better. Direction: how often the median lay on the "
-            "right side of the last close. Coverage: how often the close fell inside the band; best near the band's own "
+            "{matched} candles compared. MAE, MAPE and CRPS: lower is better. Direction: how often the median "
+            "lay on the "
+            "right side of the last close. Coverage: how often the close fell inside the band; best near the "
+            "band's own "
             "level. CRPS judges the whole distribution."
         ).format(matched=comparison.matched)
     )

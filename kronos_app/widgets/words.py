@@ -17,8 +17,8 @@ def chart_words() -> Words:
         price=_("Price"),
         volume=_("Volume"),
         cutoff=_("Cutoff"),
-        open=_("Open"),
-        high=_("High"),
-        low=_("Low"),
-        close=_("Close"),
+        open=_("Open price"),
+        high=_("High price"),
+        low=_("Low price"),
+        close=_("Close price"),
     )

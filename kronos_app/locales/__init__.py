@@ -1,0 +1,1 @@
+"""Catalogs of translations, one folder a language, and what keeps them complete."""

@@ -1,0 +1,71 @@
+"""Bring the catalogs up to date with the source: `python -m kronos_app.locales.update`.
+
+New strings are added untranslated, strings that are gone are removed. Nothing is guessed from similar strings.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from babel.messages.catalog import Catalog
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po, write_po
+
+from kronos_app.i18n import LANGUAGES, LOCALES
+
+ROOT = Path(__file__).resolve().parents[2]
+KEYWORDS = {"_": None, "text": None}
+
+
+def source_strings() -> Catalog:
+    """Return every string to be translated, with the files it stands in."""
+    from engine.registry import REGISTRY
+
+    catalog = Catalog(project="Kronos Desk", charset="utf-8")
+    for folder in ("kronos_app", "pages"):
+        found = extract_from_dir(ROOT / folder, [("**.py", "python")], keywords=KEYWORDS, comment_tags=())
+        for file, _, message, comments, context in found:
+            if message:  # text("") stands for no hint
+                catalog.add(message, None, [(f"{folder}/{file}", None)], auto_comments=comments, context=context)
+    for spec in REGISTRY.values():
+        catalog.add(spec.description, None, [("engine/registry.py", None)])
+    return catalog
+
+
+def path_of(language: str) -> Path:
+    """Return where the catalog of a language is kept."""
+    return LOCALES / language / "LC_MESSAGES" / "kronos.po"
+
+
+def read(language: str) -> Catalog:
+    """Return the catalog of a language, empty where there is none yet."""
+    path = path_of(language)
+    if not path.exists():
+        return Catalog(locale=language, project="Kronos Desk", charset="utf-8")
+    with path.open("rb") as source:
+        return read_po(source, locale=language)
+
+
+def update(language: str) -> int:
+    """Write the catalog of a language anew and return how many strings still need a translation."""
+    catalog = read(language)
+    catalog.update(source_strings(), no_fuzzy_matching=True)
+    catalog.fuzzy = False
+    catalog.header_comment = f"# Kronos Desk in {LANGUAGES[language]}; see docs/translating.md."
+    path = path_of(language)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as target:
+        write_po(target, catalog, width=120, sort_output=True, ignore_obsolete=True, omit_header=False)
+    return sum(1 for message in catalog if message.id and not message.string)
+
+
+def main() -> None:
+    """Update every catalog."""
+    for language in LANGUAGES:
+        if language != "en":
+            sys.stdout.write(f"{path_of(language)}: {update(language)} string(s) to translate\n")
+
+
+if __name__ == "__main__":
+    main()
