@@ -26,6 +26,7 @@ MAY_IMPORT = {
     "kronos_app.errors": frozenset(),
     "kronos_app.i18n": frozenset(),
     "kronos_app.settings": frozenset(),
+    "kronos_app.locales": frozenset({"engine"}),  # a tool: it collects the messages to translate
     "kronos_app.data": MODEL,
     "kronos_app.store": MODEL | {"kronos_app.data"},
     "kronos_app.jobs": MODEL | {"kronos_app.data", "kronos_app.store"},
@@ -52,6 +53,7 @@ FORBIDDEN = {
     "pages": {"torch"} | DATABASES | VENDORS,
     "Home": {"torch"} | DATABASES | VENDORS,
 }
+DYNAMIC = frozenset({"import_module", "__import__"})
 MAY_IMPORT_STREAMLIT = SESSION | {"kronos_app.frame", "kronos_app.widgets", "pages", "Home"}
 
 # Imported where they are used, so that the first page opens fast.
@@ -102,11 +104,7 @@ def targets(node, modules):
         # `from kronos_app import state` imports a module, `from kronos_app.errors import AppError` a name in one.
         full = [f"{node.module}.{alias.name}" for alias in node.names]
         return [name if name in modules else node.module for name in full]
-    if isinstance(node, ast.Call) and ast.unparse(node.func) in {
-        "importlib.import_module",
-        "import_module",
-        "__import__",
-    }:
+    if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) in DYNAMIC:
         return [node.args[0].value if node.args and isinstance(node.args[0], ast.Constant) else "?"]
     return []
 
