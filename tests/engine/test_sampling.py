@@ -1,0 +1,91 @@
+"""Which token is drawn."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.errors import InputError
+from engine.sampling import Sampling, draw, keep_likeliest
+
+LOGITS = st.lists(st.floats(-8, 8, width=32), min_size=2, max_size=20, unique=True)
+
+
+def kept(logits: list[float], how: Sampling) -> list[int]:
+    return torch.nonzero(keep_likeliest(torch.tensor([logits]), how)[0] > -math.inf).flatten().tolist()
+
+
+@settings(max_examples=30)
+@given(LOGITS, st.integers(1, 30), st.floats(0.01, 1.0))
+def test_top_k_keeps_the_k_largest_and_ignores_top_p(logits: list[float], k: int, p: float) -> None:
+    largest = sorted(range(len(logits)), key=lambda i: -logits[i])[:k]
+    assert kept(logits, Sampling(top_k=k, top_p=p)) == sorted(largest)
+
+
+@settings(max_examples=30)
+@given(LOGITS, st.floats(0.01, 0.99))
+def test_top_p_keeps_the_smallest_set_that_reaches_it(logits: list[float], p: float) -> None:
+    shares = torch.tensor(logits, dtype=torch.float64).softmax(-1)
+    chosen = kept(logits, Sampling(top_p=p))
+    least = min(chosen, key=lambda i: shares[i])
+    assert shares[chosen].sum() >= p - 1e-5
+    assert shares[chosen].sum() - shares[least] <= p + 1e-5  # without the least likely it would not be reached
+    assert chosen == sorted(sorted(range(len(logits)), key=lambda i: -logits[i])[: len(chosen)])
+
+
+def test_the_token_that_crosses_the_share_stays() -> None:
+    logits = torch.tensor([0.5, 0.3, 0.15, 0.05]).log().tolist()
+    assert kept(logits, Sampling(top_p=0.6)) == [0, 1]
+    assert kept(logits, Sampling(top_p=0.01)) == [0]
+    assert kept(logits, Sampling(top_p=0.81)) == [0, 1, 2]
+
+
+def test_without_limits_every_token_is_kept() -> None:
+    assert kept([3.0, -50.0, 1.0], Sampling()) == [0, 1, 2]
+
+
+def test_a_temperature_of_zero_takes_the_likeliest_and_draws_nothing() -> None:
+    generator = torch.Generator().manual_seed(1)
+    before = generator.get_state()
+    logits = torch.tensor([[0.1, 4.0, 3.9], [7.0, 6.9, 0.0]])
+    assert draw(logits, Sampling(temperature=0), generator).tolist() == [[1], [0]]
+    assert torch.equal(generator.get_state(), before)
+
+
+def test_temperature_divides_the_logits() -> None:
+    logits = torch.tensor([[0.0, 1.0]]).expand(4000, 2)
+    for temperature in (0.5, 2.0):
+        share = draw(logits, Sampling(temperature), torch.Generator().manual_seed(3)).float().mean().item()
+        assert share == pytest.approx(1 / (1 + math.exp(-1 / temperature)), abs=0.03)
+
+
+@pytest.mark.parametrize("how", [Sampling(), Sampling(0.7, 0, 0.8), Sampling(1.2, 5)])
+def test_the_same_generator_draws_the_same_tokens_whatever_the_global_one_does(how: Sampling) -> None:
+    logits = torch.randn(50, 30, generator=torch.Generator().manual_seed(0))
+    first = draw(logits, how, torch.Generator().manual_seed(5))
+    torch.manual_seed(99)
+    assert torch.equal(draw(logits, how, torch.Generator().manual_seed(5)), first)
+    assert not torch.equal(draw(logits, how, torch.Generator().manual_seed(6)), first)
+
+
+@pytest.mark.parametrize(
+    ("settings", "field"),
+    [
+        ({"temperature": -0.1}, "temperature"),
+        ({"temperature": math.nan}, "temperature"),
+        ({"temperature": math.inf}, "temperature"),
+        ({"top_k": -1}, "top_k"),
+        ({"top_k": 2.5}, "top_k"),
+        ({"top_k": math.nan}, "top_k"),
+        ({"top_p": 0.0}, "top_p"),
+        ({"top_p": 1.01}, "top_p"),
+        ({"top_p": math.nan}, "top_p"),
+    ],
+)
+def test_settings_that_make_no_sense_are_named(settings: dict[str, float], field: str) -> None:
+    with pytest.raises(InputError, match=f"{field}={next(iter(settings.values()))}"):
+        Sampling(**settings)
