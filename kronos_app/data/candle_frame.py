@@ -20,8 +20,8 @@ class CandleFrame:
     Attributes
     ----------
     frame
-        Column `timestamp` (naive datetime64[ns], exchange-local or UTC, strictly ascending), float64 `open high low close`,
-        and `volume`, `amount` only where the source has them. RangeIndex.
+        Column `timestamp` (naive datetime64[ns], exchange-local or UTC, strictly ascending), float64 `open high low
+        close`, and `volume`, `amount` only where the source has them. RangeIndex.
     name
         Instrument or file, as shown to the user.
     source

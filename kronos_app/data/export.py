@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 # A cell that begins with one of these is run as a formula by spreadsheets; an apostrophe in front makes it text.
-FORMULA_START = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+FORMULA_START = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 
 
 def safe_csv(frame: pd.DataFrame) -> str:
@@ -22,4 +22,7 @@ def safe_csv(frame: pd.DataFrame) -> str:
 
 
 def _inert(cell: object) -> object:
-    return f"'{cell}" if isinstance(cell, str) and cell.lstrip(" ").startswith(FORMULA_START) else cell
+    if not isinstance(cell, str):
+        return cell
+    line = " ".join(cell.splitlines()).replace("\t", " ")  # a line break would begin a cell of its own
+    return f"'{line}" if line.lstrip().startswith(FORMULA_START) else line
