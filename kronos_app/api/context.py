@@ -39,7 +39,8 @@ def require_token(
     settings: Settings = request.app.state.settings
     if settings.api_token is None:
         return
-    given = credentials.credentials.encode() if credentials else b""
+    # Latin-1 is how headers are decoded: this gives back the bytes that were sent.
+    given = credentials.credentials.encode("latin-1") if credentials else b""
     if not secrets.compare_digest(given, settings.api_token.get_secret_value().encode()):
         raise Unauthorized(
             "unauthorized",

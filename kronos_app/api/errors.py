@@ -58,7 +58,9 @@ def _weight(quality: str) -> float:
 
 def error_response(error: AppError, language: str) -> JSONResponse:
     """Return `error` as a response."""
-    body = {"code": error.code, "message": error.message.render(language), "hint": error.hint.render(language)}
+    told = {"code": error.code, "message": error.message.render(language), "hint": error.hint.render(language)}
+    # A message quotes its cause, which may hold half a surrogate pair that UTF-8 cannot carry.
+    body = {name: value.encode("utf-8", "replace").decode() for name, value in told.items()}
     headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
     return JSONResponse({"error": body}, error.status, headers)
 

@@ -219,5 +219,5 @@ class ModelService:
 
 
 def _shown(source: str) -> str:
-    """Return a Hub id as it is, and of a local folder no more than its end: where the app is installed is nobody's business."""
+    """Return a Hub id as it is, and of a local folder its end alone: where the app is installed is not told."""
     return "/".join(Path(source).parts[-2:])

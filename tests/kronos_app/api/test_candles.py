@@ -91,7 +91,9 @@ def test_a_missing_column_is_named(upload, refused):
     assert "low" in refused(upload(b"timestamp,open,high,close\n2024-01-01,1,2,1\n"), 422)["message"]
 
 
-@pytest.mark.parametrize("name", ["../../etc/passwd.csv", "a\x00b.csv", "=cmd().csv", "<script>.csv", "名" * 300 + ".csv"])
+@pytest.mark.parametrize(
+    "name", ["../../etc/passwd.csv", "a\x00b.csv", "=cmd().csv", "<script>.csv", "名" * 300 + ".csv"]
+)
 def test_a_hostile_file_name_does_no_harm(upload, settings, make_frame, name):
     response = upload(make_frame(20), name)
     assert response.status_code in {201, 422}

@@ -104,11 +104,17 @@ def test_inline_candles_meet_the_checks_of_an_upload(client, ask, done, refused,
         [{"timestamp": "2024-01-01", "open": True}],
         [{"open": 1.0}],
         {"timestamp": [], "open": []},
-        [{"timestamp": "\ud800", "open": 1}],
     ],
 )
 def test_inline_candles_of_another_form_are_refused(ask, refused, candles):
     refused(ask(candles=candles), 422)
+
+
+def test_half_a_character_is_refused_like_any_other_text(client, refused):
+    headers = {"content-type": "application/json"}
+    for candles in (r'{"\ud800": [true]}', r'[{"timestamp": "\ud800", "open": 1, "high": 1, "low": 1, "close": 1}]'):
+        body = f'{{"candles": {candles}, "model": "tiny"}}'
+        refused(client.post("/api/v1/forecasts", content=body, headers=headers), 422)
 
 
 def test_candles_or_their_id_but_not_both(ask, refused):

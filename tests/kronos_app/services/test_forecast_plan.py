@@ -62,7 +62,7 @@ def test_a_cutoff_between_candles_is_told_the_one_before(candles):
 
 
 def test_fewer_rows_than_lookback_names_the_largest_possible(candles):
-    with pytest.raises(InvalidInput, match="lookback: walk.csv has 21 candles") as caught:
+    with pytest.raises(InvalidInput, match=r"lookback: walk\.csv has 21 candles") as caught:
         plan(request(cutoff="2024-03-01T20:00:00"), candles, 64)
     assert "21 or less" in caught.value.hint.render()
 

@@ -9,7 +9,13 @@ from kronos_app.services.forecasting import PRESETS, ForecastRequest
 def test_the_defaults_are_those_of_the_documentation():
     request = ForecastRequest.build({"candles_id": "a"})
     assert (request.model, request.lookback, request.horizon, request.samples) == ("kronos-nano", 400, 24, 100)
-    assert (request.temperature, request.top_k, request.top_p, request.seed, request.cutoff) == (1.0, 0, 1.0, None, None)
+    assert (request.temperature, request.top_k, request.top_p, request.seed, request.cutoff) == (
+        1.0,
+        0,
+        1.0,
+        None,
+        None,
+    )
     assert request.levels == (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 
 

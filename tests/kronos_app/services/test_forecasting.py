@@ -96,7 +96,7 @@ def test_nothing_after_the_cutoff_reaches_the_forecast(save, made, make_frame):
     changed = frame.copy()
     changed.loc[48:, ["open", "high", "low", "close", "volume"]] *= 9
     changed.loc[48:, "timestamp"] += np.timedelta64(7, "m") * np.arange(1, 13)
-    # Separate seeds keep the cache out of it; the content must be the same all the same.
+    # The second is answered from the cache: by content, the two are one request.
     honest, cheating = made(save(frame)), made(save(changed, "other.csv"))
     assert honest.stored.provenance["content"] == cheating.stored.provenance["content"]
     assert np.array_equal(honest.stored.paths, cheating.stored.paths)
@@ -153,7 +153,7 @@ def test_the_same_request_twice_at_once_is_one_job(settings, make_frame, make_sp
     desk.close()
 
 
-def test_a_queued_forecast_is_made_by_the_next_process(settings, make_frame, make_spec, request_timeout=60):
+def test_a_queued_forecast_is_made_by_the_next_process(settings, make_frame, make_spec):
     earlier = Desk(settings, {"tiny": make_spec()})
     candles = earlier.candles.keep(earlier.candles.read(make_frame(60).to_csv(index=False).encode(), "walk.csv"))
     job_id = earlier.forecasts.submit(request(candles)).job_id

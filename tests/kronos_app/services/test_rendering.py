@@ -47,7 +47,7 @@ def test_a_forecast_as_json_has_everything(view):
     assert told["quantiles"]["0.5"]["close"] == told["median"]["close"]
     assert told["mean"]["close"] == pytest.approx(view.stored.paths[:, :, 3].mean(axis=0).tolist())
     assert told["actual"]["close"] == view.actual["close"].tolist()
-    assert [score["name"] for score in told["comparison"]["scores"]][0] == "model"
+    assert told["comparison"]["scores"][0]["name"] == "model"
     assert told["repairs"] == 2
     assert told["provenance"]["seed"] == 1
     assert "paths" not in told
