@@ -168,6 +168,8 @@ class KronosPredictor:
     ) -> list[pd.DataFrame]:
         """Return `predict` of several series of one length, drawn together."""
         _check_lists(df_list, x_timestamp_list, y_timestamp_list)
+        if not df_list:
+            raise InputError("predict_batch needs at least one series.")
         how = Sampling(T, top_k or 0, top_p)
         series = [
             check_series(*one, name=f"series {i}" if len(df_list) > 1 else "the series")
