@@ -73,8 +73,8 @@ def evaluate(
     Returns
     -------
     pandas.DataFrame
-        Columns group, symbol, forecaster, crps (of the log close, in units of the history's volatility times the root of
-        the horizon), coverage_50, coverage_80, coverage_90, impossible (share of decoded candles before repair).
+        Columns group, symbol, forecaster, crps (of the log close, in units of the history's volatility times the root
+        of the horizon), coverage_50, coverage_80, coverage_90, impossible (share of decoded candles before repair).
     """
     rows = []
     for index, cutoff in enumerate(data):
@@ -85,7 +85,7 @@ def evaluate(
 
 
 def summarise(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return mean scores by group and forecaster, and over all groups weighted equally, with CRPS as a ratio to EWMA's."""
+    """Return mean scores by group and forecaster, and over all groups alike, with CRPS as a ratio to EWMA's."""
     figures = ["crps", *(f"coverage_{level * 100:.0f}" for level in LEVELS), "impossible"]
     means = scores.groupby(["group", "forecaster"])[figures].mean()
     overall = pd.concat({"all": means.groupby("forecaster").mean()}, names=["group"])
@@ -98,7 +98,7 @@ def summarise(scores: pd.DataFrame) -> pd.DataFrame:
 def _judge(
     predictor: KronosPredictor, cutoff: Cutoff, seed: int, samples: int, temperature: float, top_p: float
 ) -> list[dict[str, object]]:
-    columns = [name for name in FEATURES if not cutoff.history[name].isna().any()]
+    columns = [name for name in FEATURES if name in cutoff.history and not cutoff.history[name].isna().any()]
     forecast = predictor.forecast(
         cutoff.history[columns],
         cutoff.history["timestamp"],

@@ -66,14 +66,15 @@ def train(
     if config.compile:
         stage.compile()
     held_out = [validation(index, 8) for index in range(-(-config.validation_windows // 8))]
-    started, running = time.monotonic() - progress["seconds"], 0.0
+    started = time.monotonic() - progress["seconds"]
+    progress.setdefault("running", 0.0)  # sum of the losses since the last line of the log
     for step in range(progress["step"], config.steps):
         loss = _step(stage, optimizer, config, samples, step)
-        running += loss
-        progress |= {"step": step + 1, "seconds": time.monotonic() - started}
+        progress |= {"step": step + 1, "seconds": time.monotonic() - started, "running": progress["running"] + loss}
         if (step + 1) % config.log_every == 0:
-            _log(folder, progress, {"train_loss": running / config.log_every, "learning_rate": config.rate(step)})
-            running = 0.0
+            mean = progress["running"] / config.log_every
+            _log(folder, progress, {"train_loss": mean, "learning_rate": config.rate(step)})
+            progress["running"] = 0.0
         if (step + 1) % config.validate_every == 0 or step + 1 == config.steps:
             _validate(stage, optimizer, held_out, folder, progress)
         if on_step:
