@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import streamlit as st
 
@@ -17,6 +17,7 @@ from kronos_app.widgets import candle_sets, quality
 from kronos_app.widgets.errors import shown
 
 INTERVALS = ("1min", "5min", "15min", "30min", "1h", "4h", "1d", "1W")
+EARLIEST, LATEST = datetime(1900, 1, 1), datetime(2100, 1, 1)  # noqa: DTZ001 - candles have local times
 REPAIR_WORDS = {
     "drop": (text("Drop"), text("Leave faulty candles out.")),
     "ffill": (text("Forward-fill"), text("Replace a faulty candle by a flat one at the close before it.")),
@@ -41,7 +42,7 @@ def _source() -> Draft | None:
     source = st.segmented_control(
         _("Where the candles come from"),
         list(labels),
-        format_func=lambda key: labels[key],
+        format_func=labels.__getitem__,
         default="upload",
         required=True,
         key=state.DATA_SOURCE,
@@ -53,9 +54,8 @@ def _source() -> Draft | None:
 def _sample() -> Draft | None:
     _ = state.gettext()
     samples = desk().candles.samples()
-    name = st.selectbox(
-        _("Sample"), list(samples), format_func=lambda key: state.say(samples[key].title), key=state.DATA_SAMPLE
-    )
+    titles = {name: state.say(info.title) for name, info in samples.items()}
+    name = st.selectbox(_("Sample"), list(titles), format_func=titles.__getitem__, key=state.DATA_SAMPLE)
     info = samples[name]
     st.caption(_("Source: {source}. Licence: {licence}.").format(source=info.source, licence=info.licence))
     return _kept((name, None), lambda: desk().candles.sample(name))
@@ -92,7 +92,9 @@ def _state_times() -> tuple[datetime, str] | None:
     st.warning(_("This file has no time column. State when its first candle began and how long a candle is."))
     first, second = st.columns(2)
     with first:
-        start = st.datetime_input(_("Start of the first candle"), value=None, key=state.DATA_START)
+        start = st.datetime_input(
+            _("Start of the first candle"), None, EARLIEST, LATEST, step=timedelta(minutes=1), key=state.DATA_START
+        )
     with second:
         interval = st.selectbox(_("Interval"), INTERVALS, index=None, key=state.DATA_INTERVAL, accept_new_options=True)
     return None if start is None or not interval else (start, interval)
@@ -123,10 +125,11 @@ def _examine(draft: Draft) -> None:
 def _choose() -> str:
     _ = state.gettext()
     st.subheader(_("Repair"))
+    labels = {key: state.say(REPAIR_WORDS[key][0]) for key in REPAIRS}
     return st.radio(
         _("What to do with faulty rows"),
         REPAIRS,
-        format_func=lambda key: state.say(REPAIR_WORDS[key][0]),
+        format_func=labels.__getitem__,
         captions=[state.say(REPAIR_WORDS[key][1]) for key in REPAIRS],
         key=state.DATA_REPAIR,
     )

@@ -21,10 +21,11 @@ def pick() -> CandleSet | None:
     current = state.candles_id()
     # The choice follows the data set in use, which other pages change too.
     st.session_state[state.FORECAST_CANDLES] = current if current in infos else next(iter(infos))
+    labels = {key: f"{info.name} · {formats.span(info.interval.total_seconds())}" for key, info in infos.items()}
     chosen = st.selectbox(
         _("Data set"),
         list(infos),
-        format_func=lambda key: f"{infos[key].name} · {formats.span(infos[key].interval.total_seconds())}",
+        format_func=labels.__getitem__,
         key=state.FORECAST_CANDLES,
         on_change=lambda: state.use_candles(st.session_state[state.FORECAST_CANDLES]),
         help=_("Upload more on the Data page."),

@@ -46,8 +46,9 @@ def _choose(name: str, known: dict[str, ForecastInfo], key: str, linked: str | N
     _ = state.gettext()
     if st.session_state.get(key) not in known:
         st.session_state[key] = linked
+    labels = {id_: label(info) for id_, info in known.items()}
     return st.selectbox(
-        name, list(known), format_func=lambda id_: label(known[id_]), key=key, placeholder=_("Choose a forecast")
+        name, list(labels), None, format_func=labels.__getitem__, key=key, placeholder=_("Choose a forecast")
     )
 
 

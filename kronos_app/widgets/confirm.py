@@ -14,13 +14,16 @@ def confirm(question: str, consequence: str, action: Callable[[], object]) -> No
     """Open a dialog with `question`; run `action` if the reader agrees."""
     _ = state.gettext()
 
+    def agreed() -> None:
+        with shown():
+            action()
+
     @st.dialog(_("Delete"), icon=":material/delete:")
     def ask() -> None:
         st.markdown(f"**{escape(question)}**")
         st.markdown(escape(consequence))
-        with st.container(horizontal=True), shown():
-            if st.button(_("Yes, delete"), type="primary", key="app.confirm"):
-                action()
+        with st.container(horizontal=True):
+            if st.button(_("Yes, delete"), type="primary", key="app.confirm", on_click=agreed):
                 st.rerun()
             if st.button(_("No, keep"), key="app.decline"):
                 st.rerun()

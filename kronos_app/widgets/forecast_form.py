@@ -91,8 +91,9 @@ def _mode() -> None:
     st.segmented_control(
         _("Mode"),
         [FUTURE, REPLAY],
-        format_func=lambda key: labels[key],
+        format_func=labels.__getitem__,
         required=True,
+        step=timedelta(minutes=1),
         key=state.FORECAST_MODE,
         persist_state="session",
         width="stretch",
@@ -164,6 +165,7 @@ def _cutoff(chosen: CandleSet) -> pd.Timestamp | None:
         min_value=low,
         max_value=high,
         required=True,
+        step=timedelta(minutes=1),
         key=state.FORECAST_CUTOFF_DATE,
         persist_state="session",
         on_change=_copy,
@@ -192,10 +194,11 @@ def _copy(source: str, target: str) -> None:
 def _sampling() -> None:
     _ = state.gettext()
     state.default(state.FORECAST_PRESET, "balanced")
+    labels = {key: state.say(preset.label) for key, preset in PRESETS.items()}
     chosen = st.segmented_control(
         _("Preset"),
         list(PRESETS),
-        format_func=lambda key: state.say(PRESETS[key].label),
+        format_func=labels.__getitem__,
         key=state.FORECAST_PRESET,
         persist_state="session",
         on_change=_apply_preset,

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from kronos_app import state
+from kronos_app.i18n import translate
+
+LANGUAGES = ("en", "zh_CN")
+
+
+def labels(elements) -> list[str]:
+    return [element.label for element in elements]
+
+
+def run_button(app, lang: str = "en"):
+    return next(element for element in app.button if element.label == translate("Run forecast", lang))
+
+
+def finish(app, desk):
+    """Wait for the job in the address and draw the page again, as its fragment does by itself in a browser."""
+    job_id = app.query_params["job"]
+    deadline = time.monotonic() + 120
+    while desk.jobs.get(job_id).active and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return app.run()
+
+
+def small(app):
+    app.get_by_key(state.FORECAST_LOOKBACK).set_value(48)
+    app.get_by_key(state.FORECAST_HORIZON).set_value(6)
+    app.get_by_key(state.FORECAST_SAMPLES).set_value(8)
+    app.get_by_key(state.FORECAST_SEED).set_value(3)
+    return app.run()
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_replay_shows_chart_bands_and_errors(open_page, desk, sample, lang):
+    app = small(open_page("forecast", lang=lang))
+    app.get_by_key(state.FORECAST_MODE).set_value("replay").run()
+    run_button(app, lang).click().run()
+    finish(app, desk)
+    assert not app.error
+    assert not app.exception
+    assert "forecast" in app.query_params
+    assert "job" not in app.query_params
+    assert app.get("plotly_chart")
+    table = app.table[0].value
+    assert list(table.index) == [translate(name, lang) for name in ("Model", "Last close", "Drift", "EWMA random walk")]
+    assert translate("Coverage {level} %", lang).format(level=80) in table.columns
+
+
+def test_the_same_request_is_answered_from_the_cache_and_says_so(open_page, desk, sample):
+    app = small(open_page("forecast"))
+    run_button(app).click().run()
+    finish(app, desk)
+    assert not app.success
+    run_button(app).click().run()
+    assert "from the cache" in app.success[0].value
+    assert len(desk.forecasts.list()) == 1
+
+
+def test_a_link_shows_the_forecast_in_a_new_session(open_page, forecast):
+    app = open_page("forecast", forecast=forecast())
+    assert app.subheader[0].value.startswith("sp500")
+    assert {"Download JSON", "Download CSV"} <= set(labels(app.download_button))
+
+
+def test_a_link_to_a_forecast_that_is_gone_says_so(open_page, sample):
+    app = open_page("forecast", forecast="0" * 32)
+    assert "There is no forecast" in app.error[0].value
+
+
+def test_a_link_to_a_job_that_is_unknown_says_so(open_page, sample):
+    app = open_page("forecast", job="nothing")
+    assert "There is no job" in app.error[0].value
+
+
+def test_presets_set_the_sampling_and_a_change_leaves_them(open_page, sample):
+    app = open_page("forecast")
+    app.get_by_key(state.FORECAST_PRESET).set_value("conservative").run()
+    assert app.get_by_key(state.FORECAST_TEMPERATURE).value == pytest.approx(0.6)
+    assert app.get_by_key(state.FORECAST_TOP_P).value == pytest.approx(0.9)
+    app.get_by_key(state.FORECAST_TEMPERATURE).set_value(1.5).run()
+    assert app.get_by_key(state.FORECAST_PRESET).value is None
+
+
+def test_lookback_and_horizon_stay_within_the_context(open_page, sample):
+    app = open_page("forecast")
+    app.get_by_key(state.FORECAST_HORIZON).set_value(200).run()
+    assert app.get_by_key(state.FORECAST_LOOKBACK).value == 312
+
+
+def test_settings_survive_a_visit_to_another_page(open_page, sample):
+    app = small(open_page("forecast"))
+    app.switch_page("../../pages/history.py").run()
+    app.switch_page("../../pages/forecast.py").run()
+    assert app.get_by_key(state.FORECAST_HORIZON).value == 6
+
+
+def test_slider_and_date_of_the_cutoff_say_the_same(open_page, sample):
+    app = open_page("forecast")
+    app.get_by_key(state.FORECAST_MODE).set_value("replay").run()
+    chosen = sample.candles.timestamps[-200].to_pydatetime()
+    app.get_by_key(state.FORECAST_CUTOFF_DATE).set_value(chosen).run()
+    assert app.get_by_key(state.FORECAST_CUTOFF).value == chosen
+
+
+def test_history_filters_compares_and_deletes(open_page, desk, forecast):
+    one, other = forecast(), forecast(seed=2)
+    app = open_page("history", compare=[one, other])
+    assert app.get("plotly_chart")
+    app.get_by_key(state.HISTORY_TEXT).set_value("no such name").run()
+    assert "0 of 2 forecasts" in [caption.value for caption in app.caption]
+    app.get_by_key(state.HISTORY_TEXT).set_value("").run()
+    app.get_by_key(f"history.delete.{one}").click().run()
+    app.get_by_key("app.confirm").click().run()
+    assert [info.id for info in desk.forecasts.list()] == [other]
+
+
+def test_a_forecast_outlives_its_data_set(open_page, desk, sample, forecast):
+    made = forecast()
+    desk.candles.delete(sample.id)
+    app = open_page("forecast", forecast=made)
+    assert "was deleted" in "\n".join(info.value for info in app.info)
+    assert app.get("plotly_chart")
