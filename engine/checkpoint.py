@@ -14,7 +14,7 @@ import typing
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,13 +24,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from engine.errors import CheckpointError
+from engine.files import CONFIG, WEIGHTS, CheckpointFiles
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-CONFIG = "config.json"
-WEIGHTS = "model.safetensors"
-PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 MAX_CONFIG_BYTES = 1_000_000
 MAX_SIZE = 65_536  # of any width or count in a config: a hostile one must not exhaust the memory
 NAMED = 5  # tensors an error lists before it only counts
@@ -47,36 +45,6 @@ ANNOTATIONS = frozenset(
         "transformers_version",
     }
 )
-
-
-@dataclass(frozen=True)
-class CheckpointFiles:
-    """The two files of a checkpoint; they need not lie in one folder."""
-
-    config: Path
-    weights: Path
-
-
-def find_files(folder: Path) -> CheckpointFiles:
-    """Return the files of the checkpoint in `folder`.
-
-    Raises
-    ------
-    CheckpointError
-        A file is missing, or the weights are pickled.
-    """
-    files = CheckpointFiles(folder / CONFIG, folder / WEIGHTS)
-    if not files.weights.is_file():
-        pickled = sorted(path.name for pattern in PICKLED for path in folder.glob(pattern))
-        if pickled:
-            raise CheckpointError(
-                f"{folder} holds pickled weights only ({', '.join(pickled[:NAMED])}). Unpickling runs whatever code the"
-                f" file carries, so only {WEIGHTS} is read: convert the weights where you trust them."
-            )
-        raise CheckpointError(f"{folder} holds no {WEIGHTS}. A checkpoint is a folder with {CONFIG} and {WEIGHTS}.")
-    if not files.config.is_file():
-        raise CheckpointError(f"{folder} holds no {CONFIG}. A checkpoint is a folder with {CONFIG} and {WEIGHTS}.")
-    return files
 
 
 def read_checkpoint(files: CheckpointFiles) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -10,10 +10,9 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, Protocol, Self, cast
+from typing import NoReturn
 
 import httpx2
-import torch
 from huggingface_hub import constants, get_hf_file_metadata, hf_hub_download, hf_hub_url, try_to_load_from_cache
 from huggingface_hub.errors import (
     HfHubHTTPError,
@@ -23,35 +22,10 @@ from huggingface_hub.errors import (
     RemoteEntryNotFoundError,
     RevisionNotFoundError,
 )
-from torch import nn
 
-from engine.checkpoint import (
-    CONFIG,
-    WEIGHTS,
-    CheckpointFiles,
-    check_config,
-    digest,
-    find_files,
-    load_strict,
-    read_checkpoint,
-    save_checkpoint,
-)
 from engine.errors import CheckpointError, HubError, HubNotFound, HubUnauthorized, HubUnreachable
+from engine.files import CONFIG, WEIGHTS, CheckpointFiles, find_files
 from engine.registry import ModelSpec
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-__all__ = [
-    "CheckpointFiles",
-    "CheckpointMixin",
-    "digest",
-    "fetch",
-    "is_downloaded",
-    "load_strict",
-    "read_checkpoint",
-    "save_checkpoint",
-]
 
 TIMEOUT = 10.0  # seconds a hub may take to answer the first question
 REMEDY = (
@@ -222,61 +196,3 @@ def is_downloaded(spec: ModelSpec) -> bool:
     if spec.bundled:
         return all((Path(folder) / name).is_file() for folder, _ in sources for name in (CONFIG, WEIGHTS))
     return all(_is_cached(repo, revision, _cache()) for repo, revision in sources)
-
-
-class _Configured(Protocol):
-    @property
-    def config(self) -> DataclassInstance: ...
-
-
-class CheckpointMixin:
-    """Gives a network `from_pretrained` and `save_pretrained`, as `PyTorchModelHubMixin` has them but strict and safe.
-
-    The network's constructor takes the keys of `config.json`, and its attribute `config` holds them.
-    """
-
-    @classmethod
-    def from_pretrained(
-        cls,
-        pretrained_model_name_or_path: str | Path,
-        *,
-        revision: str | None = None,
-        map_location: str | torch.device = "cpu",
-        token: str | bool | None = None,
-        cache_dir: str | Path | None = None,
-        force_download: bool = False,
-        local_files_only: bool = False,
-    ) -> Self:
-        """Load a network, ready to forecast (`eval()`), from a local folder or a Hub id.
-
-        Parameters
-        ----------
-        map_location
-            Device the weights go to.
-
-        Others are those of `fetch`, and so are the errors; a file that does not fit raises `CheckpointError` as well.
-        """
-        files = fetch(
-            pretrained_model_name_or_path,
-            revision=revision,
-            token=token,
-            cache_dir=cache_dir,
-            force_download=force_download,
-            local_files_only=local_files_only,
-        )
-        config, tensors = read_checkpoint(files)
-        values = check_config(cls.__init__, config, origin=str(files.config))
-        try:
-            # On the meta device fresh weights cost no time, no memory and no random numbers.
-            with torch.device("meta"):
-                network = cls(**values)
-        except CheckpointError as error:
-            raise CheckpointError(f"{files.config}: {error}") from error
-        module = cast("nn.Module", network)
-        load_strict(module, tensors, origin=str(files.weights))
-        module.to(map_location).eval()
-        return network
-
-    def save_pretrained(self: _Configured, save_directory: str | Path) -> None:
-        """Write `config.json` and `model.safetensors` to a folder that `from_pretrained` reads."""
-        save_checkpoint(save_directory, self.config, cast("nn.Module", self))

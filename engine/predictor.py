@@ -15,10 +15,10 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from engine.candles import CLIP, CLOSE, FEATURES, LOW, PRICE_FLOOR, Normaliser, repair_paths, time_marks
+from engine.checkpoint import digest
 from engine.errors import CheckpointError, InputError
 from engine.forecast import Forecast
 from engine.generate import OnStep, decode_tail, generate
-from engine.hub import digest
 from engine.inputs import Series, Times, check_series
 from engine.registry import REGISTRY, find_spec
 from engine.sampling import Sampling
@@ -28,6 +28,7 @@ from engine.transformer import Kronos
 DEFAULT_MODEL = "kronos-nano"
 DEFAULT_CONTEXT = 512
 MAX_SAMPLES = 10_000
+FEWEST_CANDLES = 2  # one alone has no deviation to scale by
 
 
 class KronosPredictor:
@@ -317,7 +318,7 @@ class KronosPredictor:
         if window != "fit":
             raise InputError(f"window={window!r} must be 'fit' or 'exact'.")
         room = self.max_context - horizon
-        if room < 1:
+        if room < FEWEST_CANDLES:
             raise InputError(
                 f"A horizon of {horizon} leaves no room for history in the context of {self.max_context} candles: "
                 "shorten it, or pass window='exact'."

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from engine.config import TokenizerConfig
-from engine.hub import CheckpointMixin
 from engine.layers import TransformerBlock
+from engine.pretrained import CheckpointMixin
 from engine.quantizer import BinarySphericalQuantizer, pack_bits, unpack_bits
 
 

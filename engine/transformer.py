@@ -13,9 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.config import ModelConfig
-from engine.hub import CheckpointMixin
 from engine.kv_cache import KVCache
 from engine.layers import CrossAttention, RMSNorm, TransformerBlock
+from engine.pretrained import CheckpointMixin
 
 CROSS_ATTENTION_HEADS = 4  # whatever the model's own number
 TIME_MARKS = {"minute": 60, "hour": 24, "weekday": 7, "day": 32, "month": 13}

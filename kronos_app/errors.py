@@ -8,7 +8,8 @@
     ├── Conflict             409: true but not possible now
     └── Unavailable          503: the store, a hub or an exchange does not answer
 
-Each carries a stable `code` for programs, a `message` that names the file, row or field, and a `hint` that says what to do.
+Each carries a stable `code` for programs, a `message` that names the file, row or field, and a `hint` that says what
+to do.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """English and 简体中文: messages that are translated where they are shown, not where they are made.
 
-Source strings are English. A layer that must not know who is reading (data, store, services, jobs) builds a `Text`; the page
-or the API route renders it in the reader's language. Catalogs are gettext `.po` files kept beside the code and read with Babel.
+Source strings are English. A layer that must not know who is reading (data, store, services, jobs) builds a `Text`; the
+page or the API route renders it in the reader's language. Catalogs are gettext `.po` files beside the code, read with
+Babel.
 """
 
 from __future__ import annotations

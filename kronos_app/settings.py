@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from urllib.parse import quote
 
 from platformdirs import user_data_path
 from pydantic import Field, SecretStr
@@ -15,9 +16,13 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="KRONOS_", frozen=True)
 
-    home: Path = Field(default_factory=lambda: user_data_path("kronos-desk"), description="Folder for everything the app writes.")
-    database_url: str | None = Field(None, description="SQLAlchemy URL of the store; default a DuckDB file in the home folder.")
-    api_token: SecretStr | None = Field(None, description="Bearer token that API calls must carry; unset, the API is open.")
+    home: Path = Field(
+        default_factory=lambda: user_data_path("kronos-desk"), description="Folder for everything the app writes."
+    )
+    database_url: str | None = Field(
+        None, description="SQLAlchemy URL of the store; default: a DuckDB file in the home."
+    )
+    api_token: SecretStr | None = Field(None, description="Bearer token of API calls; unset, the API is open.")
     max_upload_mb: int = Field(200, gt=0, description="Largest upload, in MB, also after decompression.")
     max_rows: int = Field(2_000_000, gt=0, description="Most candles in one file.")
     max_loaded_models: int = Field(2, gt=0, description="Models kept in memory; the least recently used goes first.")
@@ -28,7 +33,9 @@ class Settings(BaseSettings):
     @property
     def store_url(self) -> str:
         """Return the URL of the store, with the DuckDB file in the home folder as default."""
-        return self.database_url or f"duckdb:///{self.home / 'kronos.duckdb'}"
+        # A folder may be called `100%` or `what?`, which mean something else in a URL.
+        path = quote(str(self.home / "kronos.duckdb"), safe="/\\: ")
+        return self.database_url or f"duckdb:///{path}"
 
 
 @cache

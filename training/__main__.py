@@ -16,6 +16,7 @@ from engine.tokenizer import KronosTokenizer
 from engine.transformer import Kronos
 from training.config import TrainingConfig
 from training.corpus import load_corpus
+from training.curves import draw_curves
 from training.evaluate import cutoffs, evaluate, summarise
 from training.loop import train
 from training.stages import PredictorStage, Stage, TokenizerStage
@@ -53,12 +54,15 @@ def main(argv: list[str] | None = None) -> int:
     export = commands.add_parser("export", help="write a trained network in half precision, to be shipped")
     export.add_argument("checkpoint", type=Path, help="folder with config.json and model.safetensors, as in RUN/best")
     export.add_argument("--out", type=Path, required=True, help="folder of the copy")
+    curves = commands.add_parser("curves", help="draw the losses of runs")
+    curves.add_argument("runs", type=Path, nargs="+", help="folders of runs")
+    curves.add_argument("--out", type=Path, required=True, help="SVG or PNG file")
     for command in (run, judge):
         command.add_argument("--threads", type=int, help="CPU threads")
     arguments = parser.parse_args(argv)
     if getattr(arguments, "threads", None):
         torch.set_num_threads(arguments.threads)
-    return {"train": _train, "evaluate": _evaluate, "export": _export}[arguments.command](arguments)
+    return {"train": _train, "evaluate": _evaluate, "export": _export, "curves": _curves}[arguments.command](arguments)
 
 
 def _train(arguments: argparse.Namespace) -> int:
@@ -108,6 +112,11 @@ def _export(arguments: argparse.Namespace) -> int:
     for parameter in network.parameters():  # fixed tables stay exact
         parameter.data = parameter.data.half()
     network.save_pretrained(arguments.out)
+    return 0
+
+
+def _curves(arguments: argparse.Namespace) -> int:
+    draw_curves(arguments.runs, arguments.out)
     return 0
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn, optim
 
-from engine.hub import save_checkpoint
+from engine.checkpoint import save_checkpoint
 from training.checkpoint import load_state, save_state
 from training.config import TrainingConfig
 from training.stages import Stage

@@ -16,6 +16,7 @@ from kronos_app.i18n import text
 from kronos_app.services.forecast_request import ForecastRequest
 from kronos_app.store.records import CandleSet
 
+FEWEST_CANDLES = 2  # of history
 SAMPLING = ("temperature", "top_k", "top_p", "samples", "seed")
 
 
@@ -30,7 +31,8 @@ class Plan:
     candles_id, candles_name
         The set the history is from.
     history
-        The `lookback` candles that end at the cutoff: all that the engine sees.
+        The candles that end at the cutoff, all that the engine sees: `lookback` of them, or as many as the model can
+        hold together with the horizon.
     timestamps
         Times of the candles to forecast, made from candles up to the cutoff alone.
     """
@@ -82,7 +84,7 @@ def plan(request: ForecastRequest, candle_set: CandleSet, max_context: int) -> P
         Names the field and the value that would do.
     """
     candles = candle_set.candles
-    _check_context(request, max_context)
+    used = min(request.lookback, _room(request, max_context))
     rows = _rows_until(candles, request.cutoff)
     if rows < request.lookback:
         raise InvalidInput(
@@ -100,7 +102,7 @@ def plan(request: ForecastRequest, candle_set: CandleSet, max_context: int) -> P
         )
     known = candles.timestamps[:rows]
     history = CandleFrame(
-        candles.frame.iloc[rows - request.lookback : rows].reset_index(drop=True),
+        candles.frame.iloc[rows - used : rows].reset_index(drop=True),
         candles.name,
         candles.source,
         candles.timezone,
@@ -108,21 +110,20 @@ def plan(request: ForecastRequest, candle_set: CandleSet, max_context: int) -> P
     return Plan(request, candle_set.id, candles.name, history, future_timestamps(known, request.horizon))
 
 
-def _check_context(request: ForecastRequest, max_context: int) -> None:
-    if request.lookback + request.horizon <= max_context:
-        return
-    values = {"lookback": request.lookback, "horizon": request.horizon, "context": max_context, "model": request.model}
-    largest = max_context - request.horizon
+def _room(request: ForecastRequest, max_context: int) -> int:
+    """Return how many history candles fit into the context beside the horizon, at least two."""
+    room = max_context - request.horizon
+    if room >= FEWEST_CANDLES:
+        return room
     raise InvalidInput(
-        "context_too_small",
+        "horizon_too_long",
         text(
-            "horizon: lookback {lookback} and horizon {horizon} together exceed the {context} candles "
-            "that {model} can hold.",
-            **values,
+            "horizon: {horizon} candles leave no room for history in the {context} that {model} can hold.",
+            horizon=request.horizon,
+            context=max_context,
+            model=request.model,
         ),
-        text("With this horizon set lookback to {largest} or less.", largest=largest)
-        if largest > 1
-        else text("Set horizon to {largest} or less.", largest=max_context - 2),
+        text("Set horizon to {largest} or less.", largest=max_context - FEWEST_CANDLES),
     )
 
 

@@ -24,7 +24,7 @@ class ForecastSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str = Field("kronos-nano", min_length=1, max_length=200, description="Name of a model from the registry.")
-    lookback: int = Field(400, ge=2, le=1_000_000, description="Candles of history the model sees.")
+    lookback: int = Field(400, ge=2, le=1_000_000, description="Candles of history; fewer where the context is full.")
     horizon: int = Field(24, ge=1, le=1_000_000, description="Candles to forecast.")
     cutoff: datetime | None = Field(None, description="Time of the last history candle; absent: the last candle.")
     temperature: float = Field(

@@ -13,8 +13,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from engine.checkpoint import CONFIG, WEIGHTS, digest, find_files, load_strict, read_checkpoint, save_checkpoint
+from engine.checkpoint import digest, load_strict, read_checkpoint, save_checkpoint
 from engine.errors import CheckpointError
+from engine.files import CONFIG, WEIGHTS, find_files
 from engine.tokenizer import KronosTokenizer
 from engine.transformer import Kronos
 

@@ -159,9 +159,9 @@ def test_fewer_candles_than_lookback_tells_the_largest_possible(upload, ask, ref
     assert "30" in error["hint"]
 
 
-def test_a_horizon_over_the_context_tells_the_largest_lookback(upload, ask, refused, make_frame):
+def test_a_horizon_over_the_context_tells_the_largest(upload, ask, refused, make_frame):
     candles_id = upload(make_frame(60)).json()["id"]
-    assert "34" in refused(ask(candles_id=candles_id, horizon=30), 422)["hint"]
+    assert "62" in refused(ask(candles_id=candles_id, horizon=63), 422)["hint"]
 
 
 def test_one_row_is_too_few(upload, ask, refused, make_frame):

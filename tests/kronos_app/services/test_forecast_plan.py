@@ -73,10 +73,10 @@ def test_a_single_candle_is_too_few(candles):
     assert "at least 2 candles" in caught.value.hint.render()
 
 
-def test_lookback_and_horizon_beyond_the_context_name_the_largest_lookback(candles):
-    with pytest.raises(InvalidInput, match="exceed the 64 candles") as caught:
-        plan(request(horizon=30), candles, 64)
-    assert "34 or less" in caught.value.hint.render()
+def test_a_lookback_beyond_the_context_is_cut_to_what_fits_beside_the_horizon(candles):
+    planned = plan(request(horizon=30), candles, 64)
+    assert len(planned.history) == 34
+    assert planned.cutoff == candles.candles.timestamps[-1]
 
 
 def test_a_horizon_beyond_the_context_names_the_largest_horizon(candles):
