@@ -11,10 +11,11 @@ from typing import Any
 import torch
 
 from engine.config import ModelConfig, TokenizerConfig
+from engine.errors import KronosError
 from engine.predictor import KronosPredictor
 from engine.tokenizer import KronosTokenizer
 from engine.transformer import Kronos
-from training.config import TrainingConfig
+from training.config import Recipe, TrainingConfig
 from training.corpus import load_corpus
 from training.curves import draw_curves
 from training.evaluate import cutoffs, evaluate, summarise
@@ -62,15 +63,20 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     if getattr(arguments, "threads", None):
         torch.set_num_threads(arguments.threads)
-    return {"train": _train, "evaluate": _evaluate, "export": _export, "curves": _curves}[arguments.command](arguments)
+    command = {"train": _train, "evaluate": _evaluate, "export": _export, "curves": _curves}[arguments.command]
+    try:
+        command(arguments)
+    except (KronosError, ValueError, OSError, FloatingPointError) as error:
+        parser.exit(2, f"{parser.prog}: {error}\n")
+    return 0
 
 
-def _train(arguments: argparse.Namespace) -> int:
-    recipe = json.loads(arguments.recipe.read_text(encoding="utf-8"))
-    overrides = dict(item.split("=", 1) for item in arguments.set)
-    config = TrainingConfig.model_validate(recipe["training"] | overrides)
+def _train(arguments: argparse.Namespace) -> None:
+    recipe = Recipe.model_validate_json(arguments.recipe.read_text(encoding="utf-8"))
+    overrides = dict(item.partition("=")[::2] for item in arguments.set)
+    config = TrainingConfig.model_validate(recipe.training | overrides)
     torch.manual_seed(config.seed)
-    stage = _stage(config, recipe["model"], arguments.tokenizer)
+    stage = _stage(config, recipe.model, arguments.tokenizer)
     paths = list(arguments.data.glob("*/*.parquet"))
     samples = WindowSampler(load_corpus(paths, "train"), config)
     held_out = config.model_copy(update={"seed": 2**31, "volume_dropout": 0.0})
@@ -79,10 +85,9 @@ def _train(arguments: argparse.Namespace) -> int:
     (arguments.out / "training.json").write_text(config.model_dump_json(indent=2), encoding="utf-8")
     progress = train(stage, config, samples, validation, arguments.out, on_step=_show_progress)
     print(f"\nBest validation loss {progress['best']:.4f} after {progress['seconds'] / 60:.0f} min.")
-    return 0
 
 
-def _evaluate(arguments: argparse.Namespace) -> int:
+def _evaluate(arguments: argparse.Namespace) -> None:
     predictor = KronosPredictor.from_pretrained(arguments.model, tokenizer=arguments.tokenizer)
     paths = list(arguments.data.glob("*/*.parquet"))
     places = cutoffs(
@@ -103,28 +108,25 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     if arguments.out:
         scores.to_csv(arguments.out, index=False)
     print("\n" + summarise(scores).round(3).to_string())
-    return 0
 
 
-def _export(arguments: argparse.Namespace) -> int:
+def _export(arguments: argparse.Namespace) -> None:
     config = json.loads((arguments.checkpoint / "config.json").read_text(encoding="utf-8"))
     network = (Kronos if "n_layers" in config else KronosTokenizer).from_pretrained(arguments.checkpoint)
     for parameter in network.parameters():  # fixed tables stay exact
         parameter.data = parameter.data.half()
     network.save_pretrained(arguments.out)
-    return 0
 
 
-def _curves(arguments: argparse.Namespace) -> int:
+def _curves(arguments: argparse.Namespace) -> None:
     draw_curves(arguments.runs, arguments.out)
-    return 0
 
 
 def _stage(config: TrainingConfig, model: dict[str, Any], tokenizer: Path | None) -> Stage:
     if config.stage == "tokenizer":
         return TokenizerStage(KronosTokenizer.from_config(TokenizerConfig(**model)))
     if tokenizer is None:
-        raise SystemExit("The predictor stage needs --tokenizer FOLDER, a trained tokenizer.")
+        raise ValueError("The predictor stage needs --tokenizer FOLDER, a trained tokenizer.")
     return PredictorStage(Kronos.from_config(ModelConfig(**model)), KronosTokenizer.from_pretrained(tokenizer))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -50,3 +50,12 @@ class TrainingConfig(BaseModel):
         falling = self.steps * self.decay
         down = min(1.0, (self.steps - step) / falling) if falling else 1.0
         return self.learning_rate * up * down
+
+
+class Recipe(BaseModel):
+    """What a recipe file holds: fields of `TrainingConfig`, and the network's `config.json`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    training: dict[str, Any]
+    model: dict[str, Any]

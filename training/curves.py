@@ -19,6 +19,8 @@ def draw_curves(runs: list[Path], out: Path) -> None:
         log = pd.read_json(run / LOG, lines=True)
         # After an interrupted run the steps since the last checkpoint stand in the log twice: the later ones count.
         for column, label in (("train_loss", "training"), ("validation_loss", "validation")):
+            if column not in log:  # a trial shorter than one line of the log
+                continue
             points = log.dropna(subset=[column]).drop_duplicates("step", keep="last").sort_values("step")
             axis.plot(points["step"], points[column], label=label, linewidth=1.2)
         axis.set(title=run.name, xlabel="step", ylabel="loss")

@@ -8,7 +8,6 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from pydantic import ValidationError
 
 from engine.predictor import KronosPredictor
 from tests.training.conftest import SHAPE
@@ -53,20 +52,30 @@ def test_both_stages_are_trained_and_judged_from_the_command_line(
     assert "crps_to_ewma" in capsys.readouterr().out
 
 
-def test_the_predictor_stage_asks_for_a_tokenizer(tmp_path: Path, data: Path) -> None:
-    with pytest.raises(SystemExit, match="--tokenizer"):
-        run(tmp_path, data, "predictor")
+def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    with pytest.raises(SystemExit) as caught:
+        run(*arguments)
+    assert caught.value.code == 2
+    return capsys.readouterr().err
 
 
-def test_a_wrong_setting_is_named_before_anything_is_written(tmp_path: Path, data: Path) -> None:
-    with pytest.raises(ValidationError, match="learning_rat\n"):
-        run(tmp_path, data, "tokenizer", "--set", "learning_rat=1")
+def test_the_predictor_stage_asks_for_a_tokenizer(tmp_path: Path, data: Path, capsys) -> None:
+    assert "--tokenizer FOLDER" in refused(capsys, tmp_path, data, "predictor")
+
+
+def test_a_wrong_setting_is_named_before_anything_is_written(tmp_path: Path, data: Path, capsys) -> None:
+    assert "learning_rat\n" in refused(capsys, tmp_path, data, "tokenizer", "--set", "learning_rat=1")
     assert not (tmp_path / "tokenizer").exists()
 
 
-def test_a_corpus_without_validation_rows_is_an_error_not_a_loss_of_zero(tmp_path: Path, data: Path) -> None:
+def test_a_missing_folder_is_an_error_without_a_traceback(tmp_path: Path, capsys) -> None:
+    with pytest.raises(SystemExit):
+        main(["export", str(tmp_path / "nowhere"), "--out", str(tmp_path / "out")])
+    assert "nowhere" in capsys.readouterr().err
+
+
+def test_a_corpus_without_validation_rows_is_an_error_not_a_loss_of_zero(tmp_path: Path, data: Path, capsys) -> None:
     for path in data.glob("*/*.parquet"):
         pd.read_parquet(path).query("split == 'train'").to_parquet(path)
-    with pytest.raises(ValueError, match="No candles of split 'val'"):
-        run(tmp_path, data, "tokenizer")
+    assert "No candles of split 'val'" in refused(capsys, tmp_path, data, "tokenizer")
     assert not (tmp_path / "tokenizer").exists()
