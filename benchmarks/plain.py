@@ -1,4 +1,7 @@
-"""The yardstick: a loop that computes the whole window anew for every token of every sample."""
+"""Generation as plainly as it can be written: no cache, every step computes the whole window of every sample anew.
+
+The yardstick of the benchmarks, at the cost of the published loop, and the oracle of the tests.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +23,12 @@ def generate_plainly(
     how: Sampling,
     generator: torch.Generator | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Return what `engine.generate.generate` returns, at the cost of the published loop; arguments as there."""
-    s1, s2 = (ids.repeat_interleave(samples, dim=0) for ids in tokens)
-    stamp = stamp.repeat_interleave(samples, dim=0)
+    """Return what `engine.generate.generate` returns for the same arguments."""
+    s1, s2, stamp = (x.repeat_interleave(samples, dim=0) for x in (*tokens, stamp))
     while s1.shape[1] < stamp.shape[1]:
         window = slice(max(0, s1.shape[1] - max_context), s1.shape[1])
-        s1_logits, context = model.decode_s1(s1[:, window], s2[:, window], stamp[:, window])
-        coarse = draw(s1_logits[:, -1], how, generator)
+        logits, context = model.decode_s1(s1[:, window], s2[:, window], stamp[:, window])
+        coarse = draw(logits[:, -1], how, generator)
         fine = draw(model.decode_s2(context, coarse)[:, -1], how, generator)
         s1, s2 = torch.cat((s1, coarse), dim=1), torch.cat((s2, fine), dim=1)
     return s1, s2

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from benchmarks.plain import generate_plainly
 from engine.config import ModelConfig
 from engine.generate import ROWS_AT_ONCE, decode_tail, generate
 from engine.sampling import Sampling
 from engine.tokenizer import KronosTokenizer
 from engine.transformer import Kronos
-from tests.engine.oracle import recompute
 
 HOW = {
     "greedy": Sampling(temperature=0),
@@ -60,7 +60,7 @@ def test_more_rows_than_are_computed_at_once_come_out_the_same(model: Kronos) ->
     settings = {"samples": ROWS_AT_ONCE + 5, "max_context": 12, "how": Sampling()}
     with torch.inference_mode():
         ours = generate(model, tokens, stamp, **settings, generator=torch.Generator().manual_seed(1))
-    theirs = recompute(model, tokens, stamp, **settings, generator=torch.Generator().manual_seed(1))
+    theirs = generate_plainly(model, tokens, stamp, **settings, generator=torch.Generator().manual_seed(1))
     assert torch.equal(torch.stack(ours), torch.stack(theirs))
 
 
@@ -72,7 +72,7 @@ def test_unequal_numbers_of_bits_are_generated_as_well() -> None:
     settings = {"samples": 4, "max_context": 12, "how": Sampling(temperature=3.0)}
     with torch.inference_mode():
         ours = generate(model, tokens, stamp, **settings, generator=torch.Generator().manual_seed(2))
-    theirs = recompute(model, tokens, stamp, **settings, generator=torch.Generator().manual_seed(2))
+    theirs = generate_plainly(model, tokens, stamp, **settings, generator=torch.Generator().manual_seed(2))
     assert torch.equal(torch.stack(ours), torch.stack(theirs))
     assert ours[0].max() < 32 < ours[1].max() < 128
 
@@ -84,7 +84,7 @@ def test_without_a_generator_the_global_one_is_used_in_the_published_order(model
     with torch.inference_mode():
         ours = generate(model, tokens, stamp, **settings)
     torch.manual_seed(4)
-    assert torch.equal(torch.stack(ours), torch.stack(recompute(model, tokens, stamp, **settings)))
+    assert torch.equal(torch.stack(ours), torch.stack(generate_plainly(model, tokens, stamp, **settings)))
 
 
 def test_each_step_is_reported_and_may_cancel(model: Kronos) -> None:
