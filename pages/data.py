@@ -69,11 +69,14 @@ def _upload() -> Draft | None:
         key=state.DATA_FILE,
         max_upload_size=desk().settings.max_upload_mb,
     )
+    limit = _("Up to {limit} MB.").format(limit=desk().settings.max_upload_mb)
     st.caption(
         _(
             "Needs the columns open, high, low, close; timestamps, volume and amount where there are any. "
             "Common variants and Chinese headers such as 日期, 开盘, 最高, 最低, 收盘, 成交量, 成交额 are understood."
         )
+        + " "
+        + limit
     )
     if file is None:
         return None

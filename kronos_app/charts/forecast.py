@@ -54,7 +54,7 @@ def forecast_chart(
     height
         Pixels.
     """
-    labels = time_labels(pd.DatetimeIndex(history.index).append(pd.DatetimeIndex(median.index)))
+    labels = time_labels(pd.DatetimeIndex([*history.index, *median.index]))
     past, ahead = labels[: len(history)], labels[len(history) :]
     volume = has_volume(history, actual)
     figure = price_and_volume(labels, words, volume=volume, height=height)
@@ -65,8 +65,10 @@ def forecast_chart(
             _band(past[-1:] + ahead, history["close"].tail(1), lower, upper, name, _OPACITY[level]), rows=1, cols=1
         )
     figure.add_trace(candles(past, history, words.history, (UP, DOWN), words), row=1, col=1)
-    figure.add_trace(candles(ahead, median, words.forecast, (FORECAST, FORECAST), words, opacity=0.75), row=1, col=1)
     came = _on_axis(actual, median, ahead)
+    faint = 0.75 if came is None else 0.45  # what came is drawn over the forecast and should stand out
+    forecast = candles(ahead, median, words.forecast, (FORECAST, FORECAST), words, opacity=faint)
+    figure.add_traces([forecast, _middle(past[-1:] + ahead, history["close"].tail(1), median["close"])], rows=1, cols=1)
     if came is not None and actual is not None:
         figure.add_trace(candles(came, actual, words.actual, (UP, DOWN), words), row=1, col=1)
     if volume:
@@ -147,6 +149,13 @@ def _band(
         go.Scatter(y=np.concatenate([first, lower.to_numpy(float)]), name=name, showlegend=False, **edge),
         go.Scatter(y=np.concatenate([first, upper.to_numpy(float)]), name=name, fill="tonexty", fillcolor=fill, **edge),
     ]
+
+
+def _middle(x: list[str], start: pd.Series[float], median: pd.Series[float]) -> go.Scatter:
+    """Return the line through the median closes, which shows where candles of forecast and outcome overlap."""
+    close = np.concatenate([start.to_numpy(float), median.to_numpy(float)])
+    line = {"color": FORECAST, "width": 2}
+    return go.Scatter(x=x, y=close, mode="lines", line=line, hoverinfo="skip", showlegend=False)
 
 
 def _on_axis(actual: pd.DataFrame | None, median: pd.DataFrame, labels: list[str]) -> list[str] | None:

@@ -25,11 +25,11 @@ def source_strings() -> Catalog:
     catalog = Catalog(project="Kronos Desk", charset="utf-8")
     for folder in ("kronos_app", "pages"):
         found = extract_from_dir(ROOT / folder, [("**.py", "python")], keywords=KEYWORDS, comment_tags=())
-        for file, _, message, comments, context in found:
+        for file, line, message, comments, context in found:
             if message:  # text("") stands for no hint
-                catalog.add(message, None, [(f"{folder}/{file}", None)], auto_comments=comments, context=context)
+                catalog.add(message, None, [(f"{folder}/{file}", line)], auto_comments=comments, context=context)
     for spec in REGISTRY.values():
-        catalog.add(spec.description, None, [("engine/registry.py", None)])
+        catalog.add(spec.description, None, [("engine/registry.py", 1)])
     return catalog
 
 
@@ -56,7 +56,7 @@ def update(language: str) -> int:
     path = path_of(language)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as target:
-        write_po(target, catalog, width=120, sort_output=True, ignore_obsolete=True, omit_header=False)
+        write_po(target, catalog, width=120, sort_output=True, ignore_obsolete=True, include_lineno=False)
     return sum(1 for message in catalog if message.id and not message.string)
 
 

@@ -30,5 +30,7 @@ def pick() -> CandleSet | None:
         on_change=lambda: state.use_candles(st.session_state[state.FORECAST_CANDLES]),
         help=_("Upload more on the Data page."),
     )
-    state.use_candles(chosen)
+    if chosen != current:
+        state.use_candles(chosen)
+        st.rerun()  # the sidebar, drawn before, must say the same
     return desk().candles.get(chosen)

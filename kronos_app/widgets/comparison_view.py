@@ -68,8 +68,8 @@ def _actual(views: Sequence[ForecastView]) -> pd.Series[float] | None:
     closes = [view.actual["close"] for view in views if view.actual is not None]
     if not closes:
         return None
-    joined = pd.concat(closes).sort_index()
-    return joined[~joined.index.duplicated()]
+    joined: pd.Series[float] = pd.concat(closes).sort_index()
+    return joined.loc[~joined.index.duplicated()]
 
 
 def _facts(view: ForecastView) -> dict[str, str]:

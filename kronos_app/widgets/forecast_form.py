@@ -11,7 +11,7 @@ import streamlit as st
 from kronos_app import state
 from kronos_app.runtime import desk
 from kronos_app.services.forecasting import PRESETS, ForecastRequest
-from kronos_app.store.records import CandleSet
+from kronos_app.store.records import CandleSet, StoredForecast
 from kronos_app.widgets import candle_picker, formats
 from kronos_app.widgets.errors import shown
 
@@ -93,7 +93,6 @@ def _mode() -> None:
         [FUTURE, REPLAY],
         format_func=labels.__getitem__,
         required=True,
-        step=timedelta(minutes=1),
         key=state.FORECAST_MODE,
         persist_state="session",
         width="stretch",
@@ -164,7 +163,6 @@ def _cutoff(chosen: CandleSet) -> pd.Timestamp | None:
         None,  # the value is the session's
         min_value=low,
         max_value=high,
-        required=True,
         step=timedelta(minutes=1),
         key=state.FORECAST_CUTOFF_DATE,
         persist_state="session",
@@ -195,7 +193,7 @@ def _sampling() -> None:
     _ = state.gettext()
     state.default(state.FORECAST_PRESET, "balanced")
     labels = {key: state.say(preset.label) for key, preset in PRESETS.items()}
-    chosen = st.segmented_control(
+    chosen = st.pills(
         _("Preset"),
         list(PRESETS),
         format_func=labels.__getitem__,
@@ -235,29 +233,26 @@ def _sampling() -> None:
         persist_state="session",
         help=_("How many paths to draw. More make smoother bands and take longer."),
     )
-    first, second = st.columns(2, wrap=False)
-    with first:
-        st.number_input(
-            _("Top-k"),
-            0,
-            1_000_000,
-            step=1,
-            key=state.FORECAST_TOP_K,
-            persist_state="session",
-            on_change=_leave_preset,
-            help=_("Draw only from the k likeliest tokens; 0 means all."),
-        )
-    with second:
-        st.number_input(
-            _("Seed"),
-            0,
-            MAX_SEED,
-            step=1,
-            key=state.FORECAST_SEED,
-            persist_state="session",
-            placeholder=_("random"),
-            help=_("The same seed gives the same forecast. Left empty, one is drawn and told."),
-        )
+    st.number_input(
+        _("Top-k"),
+        0,
+        1_000_000,
+        step=1,
+        key=state.FORECAST_TOP_K,
+        persist_state="session",
+        on_change=_leave_preset,
+        help=_("Draw only from the k likeliest tokens; 0 means all."),
+    )
+    st.number_input(
+        _("Seed"),
+        0,
+        MAX_SEED,
+        step=1,
+        key=state.FORECAST_SEED,
+        persist_state="session",
+        placeholder=_("random"),
+        help=_("The same seed gives the same forecast. Left empty, one is drawn and told."),
+    )
 
 
 def _apply_preset() -> None:
@@ -271,3 +266,25 @@ def _apply_preset() -> None:
 
 def _leave_preset() -> None:
     st.session_state[state.FORECAST_PRESET] = None
+
+
+def adopt(forecast: StoredForecast) -> None:
+    """Set everything to what a forecast was made with, its seed included."""
+    asked = forecast.request
+    state.use_candles(forecast.candles_id)
+    state.use_model(asked["model"])
+    values = {
+        state.FORECAST_MODE: REPLAY if asked["cutoff"] else FUTURE,
+        state.FORECAST_LOOKBACK: asked["lookback"],
+        state.FORECAST_HORIZON: asked["horizon"],
+        state.FORECAST_PRESET: None,
+        state.FORECAST_TEMPERATURE: asked["temperature"],
+        state.FORECAST_TOP_P: asked["top_p"],
+        state.FORECAST_TOP_K: asked["top_k"],
+        state.FORECAST_SAMPLES: asked["samples"],
+        state.FORECAST_SEED: forecast.provenance["seed"],
+    }
+    if asked["cutoff"]:
+        cutoff = forecast.cutoff.to_pydatetime()
+        values |= {state.FORECAST_CUTOFF: cutoff, state.FORECAST_CUTOFF_DATE: cutoff}
+    st.session_state.update(values)

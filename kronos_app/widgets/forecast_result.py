@@ -12,7 +12,7 @@ from kronos_app.charts.forecast import BANDS, forecast_chart
 from kronos_app.services.comparison import COVERAGE_LEVELS, Comparison
 from kronos_app.services.forecasting import ForecastView
 from kronos_app.services.rendering import to_csv, to_json
-from kronos_app.widgets import formats
+from kronos_app.widgets import forecast_form, formats
 from kronos_app.widgets.errors import escape
 from kronos_app.widgets.words import chart_words
 
@@ -146,7 +146,7 @@ def _table(quantiles: dict[float, pd.DataFrame], actual: pd.DataFrame | None) ->
         table.insert(0, _("Actual close"), actual["close"].reindex(table.index))
     table.index = pd.Index([formats.time(time) for time in table.index], name=_("Time"))
     digits = 2 if abs(float(median["close"].iloc[0])) >= 10 else 4
-    config = {name: st.column_config.NumberColumn(format=f"%.{digits}f") for name in table}
+    config = {str(name): st.column_config.NumberColumn(format=f"%.{digits}f") for name in table}
     st.dataframe(table, column_config=config, height=320, placeholder=formats.MISSING, alt=_("Forecast by candle"))
 
 
@@ -191,3 +191,11 @@ def _provenance(view: ForecastView) -> None:
         _("Forecast id"): stored.id,
     }
     st.table(pd.DataFrame({"": [str(value) for value in facts.values()]}, index=list(facts)))
+    if not view.history.empty:
+        st.button(
+            _("Use these settings"),
+            icon=":material/tune:",
+            on_click=forecast_form.adopt,
+            args=(stored,),
+            key="forecast.adopt",
+        )

@@ -19,7 +19,8 @@ def number(value: float | None, digits: int = 2) -> str:
     """Return a number with thousands separators, a dash where there is none."""
     if value is None or not math.isfinite(value):
         return MISSING
-    return format_decimal(value, format="#,##0." + "0" * digits if digits else "#,##0", locale=state.language())
+    pattern = "#,##0." + "0" * digits if digits else "#,##0"
+    return str(format_decimal(value, format=pattern, locale=state.language()))
 
 
 def price(value: float | None) -> str:
@@ -66,7 +67,7 @@ def remaining(seconds: float) -> str:
 
 
 def _unit(value: float, unit: str) -> str:
-    return format_unit(value, f"duration-{unit}", length="long", locale=state.language())
+    return format_unit(value, f"duration-{unit}", length="short", locale=state.language())
 
 
 def time(value: pd.Timestamp | datetime) -> str:

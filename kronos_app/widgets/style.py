@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import streamlit as st
+
+from kronos_app import state
 
 ICON = Path(__file__).with_name("icon.svg")
 LOGO = Path(__file__).with_name("logo.svg")
@@ -13,5 +16,9 @@ CSS = Path(__file__).with_name("style.css")
 
 def apply() -> None:
     """Draw the mark and add the few rules of style."""
+    _ = state.gettext()
     st.html(CSS)
+    st.html(
+        f"<style>:root {{ --choose-a-file: {json.dumps(_('Choose a file, or drop it here'), ensure_ascii=False)}; }}</style>"
+    )
     st.logo(LOGO, size="large", icon_image=ICON)

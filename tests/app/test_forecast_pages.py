@@ -125,3 +125,12 @@ def test_a_forecast_outlives_its_data_set(open_page, desk, sample, forecast):
     app = open_page("forecast", forecast=made)
     assert "was deleted" in "\n".join(info.value for info in app.info)
     assert app.get("plotly_chart")
+
+
+def test_the_settings_of_a_forecast_can_be_used_again(open_page, desk, forecast):
+    made = forecast()
+    app = open_page("forecast", forecast=made)
+    app.get_by_key("forecast.adopt").click().run()
+    run_button(app).click().run()
+    assert "from the cache" in app.success[0].value
+    assert [info.id for info in desk.forecasts.list()] == [made]
