@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import streamlit as st
 
 from kronos_app import state
@@ -63,31 +61,25 @@ def _card(status: ModelStatus, device: str | None) -> None:
                 st.metric(label, value, width=150)
         st.caption(
             _("Tokenizer: {tokenizer}. Licence: {licence}.").format(
-                tokenizer=escape(_tokenizer(status)), licence=escape(status.licence)
+                tokenizer=escape(status.tokenizer), licence=escape(status.licence)
             )
         )
-
-
-def _tokenizer(status: ModelStatus) -> str:
-    """Return where the tokenizer comes from, without telling everyone the folders of this machine."""
-    _ = state.gettext()
-    return _("on this machine") if Path(status.tokenizer).is_absolute() else status.tokenizer
 
 
 def _badges(status: ModelStatus) -> str:
     _ = state.gettext()
     badges = []
     if status.name == state.model():
-        badges.append(f":green-badge[{_('in use')}]")
+        badges.append(("green", _("in use")))
     if status.bundled:
-        badges.append(f":blue-badge[{_('included')}]")
+        badges.append(("blue", _("included")))
     elif status.downloaded:
-        badges.append(f":blue-badge[{_('downloaded')}]")
+        badges.append(("blue", _("downloaded")))
     else:
-        badges.append(f":gray-badge[{_('not downloaded')}]")
+        badges.append(("gray", _("not downloaded")))
     if status.loaded:
-        badges.append(f":violet-badge[{_('in memory')}]")
-    return " ".join(badges)
+        badges.append(("violet", _("in memory")))
+    return " ".join(f":{colour}-badge[{word}]" for colour, word in badges)
 
 
 def _facts(status: ModelStatus) -> dict[str, str]:

@@ -77,7 +77,6 @@ def price_and_volume(labels: list[str], words: Words, *, volume: bool, height: i
         categoryorder="array",
         categoryarray=labels,
         nticks=7,
-        tickangle=0,
         showgrid=False,
         range=[-0.5, len(labels) - 0.5],
     )

@@ -28,7 +28,7 @@ def _row(info: CandleSetInfo) -> None:
     with st.container(border=True):
         words, actions = st.columns([5, 2], vertical_alignment="center")
         in_use = info.id == state.candles_id()
-        badge = f" :green-badge[{_('in use')}]" if in_use else ""
+        badge = " :green-badge[" + _("in use") + "]" if in_use else ""
         words.markdown(f"**{escape(info.name)}**{badge}  \n:small[{escape(_details(info))}]")
         with actions.container(horizontal=True, horizontal_alignment="right"):
             if st.button(_("Use"), key=f"data.use.{info.id}", disabled=in_use):

@@ -18,7 +18,6 @@ def apply() -> None:
     """Draw the mark and add the few rules of style."""
     _ = state.gettext()
     st.html(CSS)
-    st.html(
-        f"<style>:root {{ --choose-a-file: {json.dumps(_('Choose a file, or drop it here'), ensure_ascii=False)}; }}</style>"
-    )
+    words = json.dumps(_("Choose a file, or drop it here"), ensure_ascii=False)
+    st.html(f"<style>:root {{ --choose-a-file: {words}; }}</style>")
     st.logo(LOGO, size="large", icon_image=ICON)

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import ast
 import string
 
 import pytest
 
 from kronos_app.i18n import LANGUAGES, translate
-from kronos_app.locales.update import read, source_strings
+from kronos_app.locales.update import KEYWORDS, ROOT, read, source_strings
 
 TRANSLATED = [language for language in LANGUAGES if language != "en"]
 
@@ -51,3 +52,16 @@ def test_extraction_finds_pages_services_and_model_descriptions(wanted: set[str]
 
 def test_the_catalog_that_is_read_at_run_time_answers_in_chinese() -> None:
     assert translate("Run forecast", "zh_CN") == "开始预测"
+
+
+def test_no_string_hides_in_an_f_string_where_extraction_does_not_look() -> None:
+    hidden = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for folder in ("kronos_app", "pages")
+        for path in (ROOT / folder).rglob("*.py")
+        for outer in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(outer, ast.JoinedStr)
+        for node in ast.walk(outer)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in KEYWORDS
+    ]
+    assert hidden == []
