@@ -9,7 +9,7 @@ import pandas as pd
 
 from kronos_app.data.candle_frame import FEATURES, PRICES, CandleFrame
 from kronos_app.data.draft import Draft
-from kronos_app.data.quality import find_faults, first_rows
+from kronos_app.data.quality import find_faults, first_rows, inspect
 from kronos_app.errors import InvalidInput
 from kronos_app.i18n import text
 
@@ -72,7 +72,7 @@ def apply(draft: Draft, choice: str | None = None) -> Repaired:
     ordered = draft.frame.sort_values("timestamp", kind="stable", na_position="last")
     unique = ordered[~ordered.duplicated()]
     if choice in {None, "keep"}:
-        _refuse(unique, choice)
+        _refuse(draft, unique, choice)
         result, touched = unique, unique.index[:0]
     elif choice == "drop":
         good = unique[~find_faults(unique).any]
@@ -97,7 +97,7 @@ def apply(draft: Draft, choice: str | None = None) -> Repaired:
     )
 
 
-def _refuse(frame: pd.DataFrame, choice: str | None) -> None:
+def _refuse(draft: Draft, frame: pd.DataFrame, choice: str | None) -> None:
     """Raise if the rows cannot stay as they are: for no choice any fault, for `keep` what no model can read."""
     faults = find_faults(frame)
     repeated = frame.duplicated("timestamp") & ~faults.time
@@ -113,7 +113,10 @@ def _refuse(frame: pd.DataFrame, choice: str | None) -> None:
             count=count, rows=rows,
         )  # fmt: skip
         raise InvalidInput("cannot_keep", message, text("Choose to drop these rows or to fill them forward."))
-    message = text("{count} row(s) are faulty, first rows {rows}.", count=count, rows=rows)
+    message = text("“{name}” has {count} faulty row(s), first rows {rows}.", name=draft.name, count=count, rows=rows)
+    # A caller of the API sees no report beside this: the message must do.
+    for finding in (f for f in inspect(draft).findings if f.severity == "error"):
+        message = text("{one} {other}", one=message, other=finding.message)
     raise InvalidInput("repair_needed", message, text("Choose a repair: drop, ffill (forward-fill) or keep."))
 
 

@@ -72,7 +72,9 @@ def _read_text(content: bytes, name: str, max_rows: int) -> Table:
     delimiter, line, headers = _find_header(content, name)
     if len(headers) > MOST_COLUMNS:
         raise InvalidInput(
-            "too_many_columns", text("“{name}” has more than {count} columns.", name=name, count=MOST_COLUMNS)
+            "too_many_columns",
+            text("“{name}” has more than {count} columns.", name=name, count=MOST_COLUMNS),
+            text("Keep the columns timestamp, open, high, low, close, volume and amount."),
         )
     found = find_columns(headers, name)
     lines = _filled_lines(content)

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from kronos_app.data.draft import Finding
+from kronos_app.data.draft import Finding, Severity
 from kronos_app.data.numbers import is_number, is_text, trim
 from kronos_app.i18n import Text, text
 
@@ -41,7 +41,11 @@ PATTERNS = (
     _WEEKDAY + r"(?P<n>[A-Za-z]{3,9})[. ]+(?P<d>\d{1,2}),? +(?P<y>\d{4})" + _CLOCK,
 )
 _NUMERIC = r"^-?\d+(\.\d*)?$"
-_UNITS = ((1e11, "seconds", 1_000_000_000), (1e14, "milliseconds", 1_000_000), (1e17, "microseconds", 1_000))
+# Units of an epoch, with the size at which the next one begins.
+_UNITS = (text("seconds"), text("milliseconds"), text("microseconds"), text("nanoseconds"))
+_FACTORS = np.array([1_000_000_000, 1_000_000, 1_000, 1])
+_LIMITS = np.array([1e11, 1e14, 1e17])
+_LEAST_EPOCH = 1e8
 
 
 @dataclass(frozen=True)
@@ -148,15 +152,40 @@ def _from_numbers(values: NDArray[np.float64], whole: pa.ChunkedArray | None) ->
         return _limited(
             times, values, usable, None, text("The times were read as spreadsheet dates (days since 1899-12-30).")
         )
-    if size < 1e8:
+    if size < _LEAST_EPOCH:
         return Parsed(np.full(len(values), np.datetime64("NaT", "ns")), ~np.isnan(values))
-    unit, factor = next(((u, f) for limit, u, f in _UNITS if size < limit), ("nanoseconds", 1))
+    return _from_epochs(values, known, None if whole is None else exact)
+
+
+def _from_epochs(values: NDArray[np.float64], known: NDArray[np.bool_], exact: Integers | None) -> Parsed:
+    """Read an epoch in the unit that its size tells; in each cell's own unit where that makes a smoother series."""
+    sizes = np.where(known, np.abs(values), np.nan)
+    unit = int(np.searchsorted(_LIMITS, np.nanmedian(sizes), side="right"))
+    message = text("The times were read as {unit} since 1970 in UTC.", unit=_UNITS[unit])
+    one = _limited(*_epochs(values, known, exact, np.full(len(values), unit)), "UTC", message)
+    own = np.where(sizes >= _LEAST_EPOCH, np.searchsorted(_LIMITS, sizes, side="right"), unit)
+    if (own[known] == unit).all():
+        return one
+    # A vendor that changed its unit, in one file; a long series that passes 1970 has small numbers, too.
+    message = text("The times mix units, such as seconds and milliseconds since 1970; each was read by its size.")
+    each = _limited(*_epochs(values, known, exact, own), "UTC", message, code="mixed_units", severity="warning")
+    return each if _roughness(each) < _roughness(one) else one
+
+
+def _epochs(
+    values: NDArray[np.float64], known: NDArray[np.bool_], exact: Integers | None, unit: NDArray[np.intp]
+) -> tuple[Times, NDArray[np.float64], NDArray[np.bool_]]:
+    factor = _FACTORS[unit]
     usable = known & (np.abs(values) < 7.3e18 / factor)  # the year 2200
-    nanoseconds = (
-        exact * factor if whole is not None else np.rint(np.where(usable, values, 0) * factor).astype(np.int64)
-    )
-    message = text("The times were read as {unit} since 1970 in UTC.", unit=unit)
-    return _limited(np.where(usable, nanoseconds, 0).astype("datetime64[ns]"), values, usable, "UTC", message)
+    if exact is None:
+        nanoseconds = np.rint(np.where(usable, values, 0) * factor).astype(np.int64)
+    else:
+        nanoseconds = np.where(usable, exact, 0) * factor
+    return nanoseconds.astype("datetime64[ns]"), values, usable
+
+
+def _roughness(parsed: Parsed) -> tuple[int, int, int]:
+    return int(parsed.bad.sum()), *_disorder(parsed.values[~np.isnat(parsed.values)])
 
 
 def _integers(column: pa.ChunkedArray) -> Integers:
@@ -164,12 +193,18 @@ def _integers(column: pa.ChunkedArray) -> Integers:
 
 
 def _limited(
-    times: Times, values: NDArray[np.float64], usable: NDArray[np.bool_], zone: str | None, message: Text
+    times: Times,
+    values: NDArray[np.float64],
+    usable: NDArray[np.bool_],
+    zone: str | None,
+    message: Text,
+    code: str = "numeric_times",
+    severity: Severity = "info",
 ) -> Parsed:
     days = times.astype("datetime64[s]")
     good = usable & (days >= _EARLIEST) & (days < _LATEST)
     result = np.where(good, times, np.datetime64("NaT")).astype("datetime64[ns]")
-    return Parsed(result, ~good & ~np.isnan(values), zone, (Finding("numeric_times", "info", message),))
+    return Parsed(result, ~good & ~np.isnan(values), zone, (Finding(code, severity, message),))
 
 
 def _written_dates(numbers: Integers, digits: int) -> Times:

@@ -30,7 +30,11 @@ _KINDS: dict[str, tuple[Text, Text]] = {
     "datetime_from_date_parsing": (text("{field} is not a time."), _TIME),
     "datetime_type": (text("{field} is not a time."), _TIME),
     "literal_error": (text("{field} has an unknown value."), text("Choose {expected}.")),
-    "string_type": (text("{field} is not text."), text("")),
+    "string_type": (text("{field} is not text."), text("Put the value in quotes.")),
+    "string_too_long": (text("{field} is too long."), text("At most {max_length} characters are allowed.")),
+    "string_too_short": (text("{field} is empty."), text("At least {min_length} character(s) are needed.")),
+    "too_long": (text("{field} has too many values."), text("At most {max_length} are allowed.")),
+    "too_short": (text("{field} has too few values."), text("At least {min_length} must be given.")),
     "json_invalid": (text("The request body is not valid JSON."), text("Send one JSON object.")),
     "model_attributes_type": (text("The request body is not a JSON object."), text("Send one JSON object.")),
 }
@@ -48,7 +52,9 @@ def from_pydantic(errors: Sequence[Mapping[str, Any]]) -> InvalidInput:
     where = [str(part) for part in error.get("loc", ()) if part not in {"body", "query", "path", "header"}]
     values = {"field": ".".join(where) or "body", **_limits(error.get("ctx") or {})}
     generic = (text("{field} is not valid: {detail}.", detail=str(error.get("msg", ""))), text(""))
-    message, hint = _KINDS.get(str(error.get("type")), generic)
+    kind = str(error.get("type"))
+    # A body that is missing as a whole is empty: there is no field of that name to add.
+    message, hint = _KINDS.get("json_invalid" if kind == "missing" and not where else kind, generic)
     return InvalidInput("invalid_field", _filled(message, values), _filled(hint, values))
 
 
