@@ -21,15 +21,21 @@ FAILURES = (sa.exc.DBAPIError, sa.exc.TimeoutError, OSError)
 
 
 class Database:
-    """The database at `url`, one transaction at a time; `notice` says what happened to it, if anything did."""
-
-    notice: Text | None
+    """The database at `url`, one transaction at a time."""
 
     def __init__(self, url: str) -> None:
         self._url = url
         self._lock = Lock()
         self._closed = False
         self._use(open_database(url))
+
+    @property
+    def notice(self) -> Text | None:
+        """Return what happened to the database, if anything did, up to this moment: its file may just have gone."""
+        with self._lock:
+            if not self._closed:
+                self._reopen_if_gone()
+            return self._notice
 
     def read(self, query: sa.Select[*tuple[object, ...]]) -> Sequence[sa.RowMapping]:
         """Return the rows of `query`.
@@ -79,7 +85,7 @@ class Database:
             self._engine.dispose()
 
     def _use(self, opened: Opened) -> None:
-        self._engine, self._file, self.notice = opened.engine, opened.file, opened.notice
+        self._engine, self._file, self._notice = opened.engine, opened.file, opened.notice
         self._identity = _identity(opened.file)
 
     def _transaction(self, work: Callable[[sa.Connection], Result]) -> Result:
@@ -103,8 +109,8 @@ class Database:
         self._engine.dispose()
         existed, name = self._file.exists(), str(self._file)
         self._use(open_database(self._url))
-        if not existed and self.notice is None:
-            self.notice = text("{name} was deleted while in use. A new database was started.", name=name)
+        if not existed and self._notice is None:
+            self._notice = text("{name} was deleted while in use. A new database was started.", name=name)
 
 
 def _identity(file: Path | None) -> tuple[int, int] | None:

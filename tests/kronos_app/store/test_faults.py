@@ -116,6 +116,13 @@ def test_a_file_deleted_while_in_use_is_replaced_and_said_so(open_store, url, fi
     assert again.jobs.get("j1") is not None
 
 
+def test_the_notice_knows_of_a_deleted_file_before_anything_else_is_asked(open_store, url, file):
+    store = open_store(url)
+    assert store.notice is None
+    file.unlink()
+    assert "deleted" in store.notice.render()
+
+
 def test_a_home_folder_deleted_while_in_use_is_made_again(open_store, tmp_path, forecast):
     home = tmp_path / "home"
     store = open_store(f"duckdb:///{home}/desk.db")
