@@ -134,3 +134,16 @@ def test_the_settings_of_a_forecast_can_be_used_again(open_page, desk, forecast)
     run_button(app).click().run()
     assert "from the cache" in app.success[0].value
     assert [info.id for info in desk.forecasts.list()] == [made]
+
+
+def test_a_running_forecast_can_be_cancelled(open_page, desk, sample):
+    app = open_page("forecast")
+    app.get_by_key(state.FORECAST_HORIZON).set_value(200)
+    app.get_by_key(state.FORECAST_SAMPLES).set_value(200).run()
+    run_button(app).click().run()
+    job_id = app.query_params["job"]
+    app.get_by_key(f"forecast.cancel.{job_id}").click().run()
+    finish(app, desk)
+    assert desk.jobs.get(job_id).status == "cancelled"
+    assert "was cancelled" in app.info[0].value
+    assert desk.forecasts.list() == []
