@@ -25,19 +25,20 @@ def password() -> str:
 
 
 def admitted() -> bool:
-    """Return whether this session may see the pages; draw the door where it may not yet."""
-    expected = password()
-    if not expected or st.session_state.get(state.ADMITTED):
-        return True
+    """Return whether this session may see the pages."""
+    return not password() or bool(st.session_state.get(state.ADMITTED))
+
+
+def draw_door() -> None:
+    """Ask for the password; run the script again once it was right."""
     _ = state.gettext()
     st.title("Kronos Desk")
     with st.form("access", width=420):
         given = st.text_input(_("Password"), type="password")
         entered = st.form_submit_button(_("Enter"), type="primary")
     if not entered:
-        return False
-    if hmac.compare_digest(given.encode(), expected.encode()):
+        return
+    if hmac.compare_digest(given.encode(), password().encode()):
         st.session_state[state.ADMITTED] = True
         st.rerun()
     st.error(_("This password is not right."))
-    return False

@@ -13,9 +13,12 @@ def main() -> None:
     """Draw the frame and run the chosen page inside it."""
     st.set_page_config(page_title="Kronos Desk", page_icon=str(style.ICON), layout="wide")
     style.apply()
-    if not access.admitted():
+    admitted = access.admitted()
+    # Declared before the door, too: Streamlit would forget which page the address names.
+    chosen = st.navigation([nav.page(name) for name in nav.ENTRIES], position="sidebar" if admitted else "hidden")
+    if not admitted:
+        access.draw_door()
         return
-    chosen = st.navigation([nav.page(name) for name in nav.ENTRIES])
     st.query_params.update(nav.language_parameter())
     st.session_state.setdefault(state.LANGUAGE, state.language())
     with st.sidebar, shown():
