@@ -1,0 +1,101 @@
+"""Take the pictures of docs/images from the running product: `.venv/bin/python scripts/screenshots.py`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import httpx
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+ROOT = Path(__file__).parents[1]
+IMAGES = ROOT / "docs" / "images"
+PATIENCE = 120_000  # milliseconds
+CUTOFFS = ("2018-06-29", "2017-10-12", "2018-11-23")  # after the training data of kronos-nano ends
+
+
+def main() -> None:
+    """Start a server with a home of its own, make a few forecasts, and photograph every page."""
+    sys.path.insert(0, str(ROOT))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    with tempfile.TemporaryDirectory() as home:
+        port = address.rpartition(":")[2]
+        command = [sys.executable, "-m", "streamlit", "run", "Home.py", "--server.port", port]
+        server = subprocess.Popen(command, cwd=ROOT, env=os.environ | {"KRONOS_HOME": home})
+        try:
+            forecasts = [_forecast(address, cutoff) for cutoff in CUTOFFS]
+            _photograph(address, forecasts[-1])
+        finally:
+            server.terminate()
+            server.wait(30)
+
+
+def _forecast(address: str, cutoff: str) -> str:
+    """Upload the S&P 500 sample and return the id of a forecast from `cutoff`."""
+    from kronos_app.data import sample
+
+    api = httpx.Client(base_url=f"{address}/api/v1", transport=httpx.HTTPTransport(retries=60), timeout=PATIENCE / 1000)
+    for _ in range(600):
+        try:
+            api.get("/health").raise_for_status()
+            break
+        except httpx.HTTPError:
+            time.sleep(0.2)
+    content = sample.load("sp500").frame.to_csv(index=False).encode()
+    candles = api.post("/candles", files={"file": ("S&P 500.csv", content)}).raise_for_status().json()
+    request = {"candles_id": candles["id"], "horizon": 24, "cutoff": f"{cutoff}T00:00:00", "seed": 1}
+    job = api.post("/forecasts", json=request).raise_for_status().json()["job_id"]
+    while (state := api.get(f"/jobs/{job}").raise_for_status().json())["status"] in {"queued", "running"}:
+        time.sleep(0.2)
+    return str(state["forecast_id"])
+
+
+def _photograph(address: str, forecast: str) -> None:
+    program = os.environ.get("KRONOS_CHROMIUM") or shutil.which("chromium")
+    IMAGES.mkdir(exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        page = _open(browser, "light")
+        for name, path in {"home": "/", "models": "/models", "history": "/history"}.items():
+            _shoot(page, address + path, name)
+        page.goto(f"{address}/data")
+        page.get_by_role("radio", name="Take a sample").click()
+        expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=PATIENCE)
+        _save(page, "data")
+        result = f"{address}/forecast?forecast={forecast}"
+        _shoot(page, result, "forecast", chart=True)
+        _shoot(_open(browser, "light"), f"{result}&lang=zh_CN", "forecast_zh", chart=True)
+        _shoot(_open(browser, "dark"), result, "forecast_dark", chart=True)
+        browser.close()
+
+
+def _open(browser: Browser, scheme: str) -> Page:
+    return browser.new_page(viewport={"width": 1440, "height": 1000}, color_scheme=scheme)
+
+
+def _shoot(page: Page, address: str, name: str, *, chart: bool = False) -> None:
+    page.goto(address)
+    expect(page.locator("h1").first).to_be_visible(timeout=PATIENCE)
+    if chart:
+        expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=PATIENCE)
+    _save(page, name)
+
+
+def _save(page: Page, name: str) -> None:
+    expect(page.locator('[data-testid="stApp"]')).to_have_attribute(
+        "data-test-script-state", "notRunning", timeout=PATIENCE
+    )
+    page.wait_for_timeout(2500)  # let figures and fonts settle
+    page.screenshot(path=IMAGES / f"{name}.png")
+
+
+if __name__ == "__main__":
+    main()
