@@ -55,7 +55,10 @@ def _choose(name: str, known: dict[str, ForecastInfo], key: str, linked: str | N
 def _overlay(one: ForecastView, other: ForecastView) -> None:
     _ = state.gettext()
     views = (one, other)
-    names = [f"{i}. {view.stored.candles_name} · {view.stored.provenance['model']}" for i, view in enumerate(views, 1)]
+    names = [
+        f"{letter} · {view.stored.candles_name} · {view.stored.provenance['model']}"
+        for letter, view in zip("AB", views, strict=True)
+    ]
     quantiles = [view.quantiles([BANDS[80][0], 0.5, BANDS[80][1]]) for view in views]
     figure = overlay_chart(
         names, [levels[0.5] for levels in quantiles], quantiles, chart_words(), actual=_actual(views)

@@ -17,7 +17,7 @@ def label(info: ForecastInfo) -> str:
     _ = state.gettext()
     mode = _("Replay") if info.request.get("cutoff") else _("Future")
     steps = _("{horizon} candles from {cutoff}").format(horizon=info.horizon, cutoff=formats.time(info.cutoff))
-    return f"{info.candles_name} · {mode} · {steps} · {info.model}"
+    return f"{info.candles_name} · {mode} · {steps} · {info.model} · {formats.moment(info.created)}"
 
 
 def draw_rows(infos: Sequence[ForecastInfo], on_delete: Callable[[ForecastInfo], None] | None = None) -> None:
