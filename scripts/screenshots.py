@@ -1,54 +1,33 @@
-"""Take the pictures of docs/images from the running product: `.venv/bin/python scripts/screenshots.py`."""
+"""Take the pictures of docs/images from the running product: `.venv/bin/python -m scripts.screenshots`."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import socket
-import subprocess
-import sys
-import tempfile
 import time
-from pathlib import Path
 
 import httpx
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-ROOT = Path(__file__).parents[1]
+from scripts.server import ROOT, running
+
 IMAGES = ROOT / "docs" / "images"
 PATIENCE = 120_000  # milliseconds
 CUTOFFS = ("2018-06-29", "2017-10-12", "2018-11-23")  # after the training data of kronos-nano ends
 
 
 def main() -> None:
-    """Start a server with a home of its own, make a few forecasts, and photograph every page."""
-    sys.path.insert(0, str(ROOT))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"http://127.0.0.1:{probe.getsockname()[1]}"
-    with tempfile.TemporaryDirectory() as home:
-        port = address.rpartition(":")[2]
-        command = [sys.executable, "-m", "streamlit", "run", "Home.py", "--server.port", port]
-        server = subprocess.Popen(command, cwd=ROOT, env=os.environ | {"KRONOS_HOME": home})
-        try:
-            forecasts = [_forecast(address, cutoff) for cutoff in CUTOFFS]
-            _photograph(address, forecasts[-1])
-        finally:
-            server.terminate()
-            server.wait(30)
+    """Make a few forecasts on a fresh server, and photograph every page."""
+    with running() as address:
+        forecasts = [_forecast(address, cutoff) for cutoff in CUTOFFS]
+        _photograph(address, forecasts[-1])
 
 
 def _forecast(address: str, cutoff: str) -> str:
     """Upload the S&P 500 sample and return the id of a forecast from `cutoff`."""
     from kronos_app.data import sample
 
-    api = httpx.Client(base_url=f"{address}/api/v1", transport=httpx.HTTPTransport(retries=60), timeout=PATIENCE / 1000)
-    for _ in range(600):
-        try:
-            api.get("/health").raise_for_status()
-            break
-        except httpx.HTTPError:
-            time.sleep(0.2)
+    api = httpx.Client(base_url=f"{address}/api/v1", timeout=PATIENCE / 1000)
     content = sample.load("sp500").frame.to_csv(index=False).encode()
     candles = api.post("/candles", files={"file": ("S&P 500.csv", content)}).raise_for_status().json()
     request = {"candles_id": candles["id"], "horizon": 24, "cutoff": f"{cutoff}T00:00:00", "seed": 1}
