@@ -1,7 +1,7 @@
 """How long a user waits: from the command to the first page, and from the click to the chart.
 
-`.venv/bin/python -m benchmarks.page` (needs a Chromium): the bundled model, 400 candles of history (392 fit), 120 ahead,
-30 samples.
+`.venv/bin/python -m benchmarks.page` (needs a Chromium): the bundled model, 400 candles of history, of which
+392 fit beside a horizon of 120, and 30 samples.
 """
 
 from __future__ import annotations
