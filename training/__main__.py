@@ -63,9 +63,9 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     if getattr(arguments, "threads", None):
         torch.set_num_threads(arguments.threads)
-    command = {"train": _train, "evaluate": _evaluate, "export": _export, "curves": _curves}[arguments.command]
+    action = {"train": _train, "evaluate": _evaluate, "export": _export, "curves": _curves}[arguments.command]
     try:
-        command(arguments)
+        action(arguments)
     except (KronosError, ValueError, OSError, FloatingPointError) as error:
         parser.exit(2, f"{parser.prog}: {error}\n")
     return 0
