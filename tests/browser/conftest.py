@@ -63,7 +63,8 @@ def wait_for(address: str, process: subprocess.Popen, log: Path, seconds: float 
     raise AssertionError(f"The server did not answer within {seconds} s: {log.read_text()}")
 
 
-@pytest.fixture(scope="session")
+# Not for the session: Playwright keeps an event loop running in this thread, in which later tests could not start one.
+@pytest.fixture(scope="module")
 def browser():
     from playwright.sync_api import expect, sync_playwright
 

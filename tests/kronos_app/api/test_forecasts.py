@@ -135,7 +135,7 @@ def test_candles_or_their_id_but_not_both(ask, refused):
         ("lookback", 0),
         ("lookback", 61),
         ("horizon", 0),
-        ("horizon", 30),
+        ("horizon", 63),
         ("horizon", 10**12),
         ("cutoff", "soon"),
         ("cutoff", "1999-01-01T00:00:00"),

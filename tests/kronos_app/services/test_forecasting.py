@@ -178,7 +178,7 @@ def test_unknown_candles_model_and_forecast_are_named(desk, save, make_frame):
 
 def test_a_request_that_cannot_succeed_is_refused_before_it_is_queued(desk, save, make_frame):
     with pytest.raises(InvalidInput):
-        desk.forecasts.submit(request(save(make_frame(60)), horizon=60))
+        desk.forecasts.submit(request(save(make_frame(60)), horizon=63))
     assert desk.jobs.list() == []
 
 
