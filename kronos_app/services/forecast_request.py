@@ -77,7 +77,6 @@ class Preset:
     temperature: float
     top_p: float
     top_k: int = 0
-    samples: int = 100
 
 
 PRESETS: dict[str, Preset] = {

@@ -75,7 +75,7 @@ def test_levels_are_sorted_and_unique():
 
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS.keys())
 def test_every_preset_is_a_valid_request(preset):
-    fields = {name: getattr(preset, name) for name in ("temperature", "top_p", "top_k", "samples")}
+    fields = {name: getattr(preset, name) for name in ("temperature", "top_p", "top_k")}
     assert ForecastRequest.build({"candles_id": "a", **fields}).temperature == preset.temperature
     assert preset.label.render()
     assert preset.description.render()
