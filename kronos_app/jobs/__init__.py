@@ -1,4 +1,4 @@
-"""Work in the background, one job at a time, with records in the store that outlive the process.
+"""Work in the background, some jobs at a time, with records in the store that outlive the process.
 
 Never imports streamlit, pages, api or services: what a job does is handed in as a function.
 """

@@ -1,4 +1,4 @@
-"""One worker thread, a queue in front of it, and a record in the store for every state a job goes through."""
+"""Some worker threads, a queue in front of them, and a record in the store for every state a job goes through."""
 
 from __future__ import annotations
 
@@ -37,7 +37,10 @@ class _Stopped(Cancelled):
 
 
 class JobRunner:
-    """Runs jobs one after the other in the background; every thread may use it.
+    """Runs jobs in the background, in the order of submission and several at a time; every thread may use it.
+
+    A job that was under way when a process died may be what killed it. It is done again while no other is, so that the
+    second time it takes nobody with it.
 
     Parameters
     ----------
@@ -48,35 +51,40 @@ class JobRunner:
         often and which raises `Cancelled`, and returns the id of its result.
     max_queued
         How many jobs may wait.
+    parallel
+        How many may run at the same time.
     """
 
-    def __init__(self, store: Store, handlers: Mapping[str, Handler], max_queued: int) -> None:
+    def __init__(self, store: Store, handlers: Mapping[str, Handler], max_queued: int, parallel: int = 1) -> None:
         self._store = store
         self._handlers = handlers
         self._max_queued = max_queued
+        self._parallel = parallel
         self._jobs: dict[str, Job] = {}  # what this process knows, in order of submission; newer than the store
         self._cancelling: set[str] = set()
         self._changed = Condition()
         self._stopping = False
-        self._thread: Thread | None = None
+        self._threads: list[Thread] = []
 
     def start(self) -> None:
-        """Take up what an earlier process left unfinished and start the worker; a second call does nothing."""
+        """Take up what an earlier process left unfinished and start the workers; a second call does nothing."""
         with self._changed:
             self._stopping = False
-            if self._thread is not None and self._thread.is_alive():
-                return
-            self._recover()
-            self._thread = Thread(target=self._work, name="kronos-jobs", daemon=True)
-            self._thread.start()
+            self._threads = [thread for thread in self._threads if thread.is_alive()]
+            if not self._threads:
+                self._recover()
+            for number in range(len(self._threads), self._parallel):
+                self._threads.append(Thread(target=self._work, name=f"kronos-jobs-{number}", daemon=True))
+                self._threads[-1].start()
 
     def stop(self, timeout: float = 10.0) -> None:
-        """Stop the worker at its next step, at most after `timeout` seconds; unfinished jobs stay queued."""
+        """Stop the workers at their next step, at most after `timeout` seconds; unfinished jobs stay queued."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
-        if self._thread is not None:
-            self._thread.join(timeout)
+        end = time.monotonic() + timeout
+        for thread in self._threads:
+            thread.join(max(0.0, end - time.monotonic()))
 
     def submit(self, kind: str, request: dict[str, Any]) -> Job:
         """Queue a job, or return the unfinished one that does the same.
@@ -145,6 +153,7 @@ class JobRunner:
         with self._changed:
             job = self._jobs.get(job_id)
             if job is not None and job.status == "queued":
+                self._changed.notify_all()  # it may have been first in line and waited to be alone
                 return self._update(job, status="cancelled", finished=now())
             if job is not None and job.status == "running":
                 self._cancelling.add(job_id)
@@ -180,14 +189,19 @@ class JobRunner:
             self._finish(job.id, end)
 
     def _next(self) -> Job | None:
-        """Wait for a queued job and mark it as running; None when the runner stops."""
+        """Wait for a job that may begin and mark it as running; None when the runner stops."""
         with self._changed:
             while not self._stopping:
-                for job in self._jobs.values():
-                    if job.status == "queued":
-                        return self._update(job, status="running", started=now(), attempts=job.attempts + 1)
+                job = next((job for job in self._jobs.values() if job.status == "queued"), None)
+                if job is not None and self._may_begin(job):
+                    return self._update(job, status="running", started=now(), attempts=job.attempts + 1)
                 self._changed.wait()
             return None
+
+    def _may_begin(self, job: Job) -> bool:
+        """Return whether no job that was interrupted would run beside another."""
+        running = [other for other in self._jobs.values() if other.status == "running"]
+        return not running or (not job.attempts and all(other.attempts == 1 for other in running))
 
     def _on_step(self, job_id: str) -> OnStep:
         written = time.monotonic()
@@ -199,8 +213,9 @@ class JobRunner:
                     raise Cancelled
                 if self._stopping:
                     raise _Stopped
-                due = time.monotonic() - written >= SECONDS_BETWEEN_WRITES
-                self._update(self._jobs[job_id], write=due, done=done, total=total)
+                job = self._jobs[job_id]
+                due = time.monotonic() - written >= SECONDS_BETWEEN_WRITES and (done, total) != (job.done, job.total)
+                self._update(job, write=due, done=done, total=total)
                 written = time.monotonic() if due else written
 
         return on_step
@@ -210,6 +225,7 @@ class JobRunner:
             self._cancelling.discard(job_id)
             finished = None if end["status"] == "queued" else now()
             self._update(self._jobs[job_id], finished=finished, **end)
+            self._changed.notify_all()  # the first in line may have waited to be alone
             try:
                 self._prune()
             except Unavailable:

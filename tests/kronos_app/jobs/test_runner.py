@@ -47,8 +47,8 @@ def store(url):
 def make_runner(store):
     runners = []
 
-    def make(handler=lambda request, on_step: "result", *, max_queued=50, start=True, store=store):
-        runners.append(JobRunner(store, {"forecast": handler}, max_queued))
+    def make(handler=lambda request, on_step: "result", *, max_queued=50, parallel=1, start=True, store=store):
+        runners.append(JobRunner(store, {"forecast": handler}, max_queued, parallel))
         if start:
             runners[-1].start()
         return runners[-1]
@@ -74,6 +74,36 @@ class Gate:
         for step in (2, 3, 4):
             on_step(step, 4)
         return "result"
+
+
+class Crowd:
+    """A handler that stands still at step 1 of 2 until its job is let go; `present` has those that do."""
+
+    def __init__(self):
+        self.present = set()
+        self.most = 0
+        self.letting = threading.Condition()
+        self.let = set()
+
+    def __call__(self, request, on_step):
+        number = request["number"]
+        with self.letting:
+            self.present.add(number)
+            self.most = max(self.most, len(self.present))
+        try:
+            on_step(1, 2)
+            with self.letting:
+                assert self.letting.wait_for(lambda: number in self.let, 20)
+            on_step(2, 2)
+        finally:
+            with self.letting:
+                self.present.discard(number)
+        return f"result of {number}"
+
+    def release(self, *numbers):
+        with self.letting:
+            self.let.update(numbers)
+            self.letting.notify_all()
 
 
 def test_a_job_is_done_and_recorded(make_runner, store):
@@ -141,6 +171,71 @@ def test_jobs_run_one_at_a_time_in_the_order_of_submission(make_runner):
     for job in jobs:
         assert ended(runner, job).status == "succeeded"
     assert [request["number"] for request in gate.calls] == [0, 1, 2]
+
+
+def test_as_many_jobs_as_allowed_run_at_the_same_time_the_first_ones_first(make_runner):
+    crowd = Crowd()
+    runner = make_runner(crowd, parallel=3)
+    jobs = [runner.submit("forecast", {"number": number}) for number in range(5)]
+    wait_for(lambda: crowd.present == {0, 1, 2})
+    assert [runner.get(job.id).status for job in jobs] == ["running"] * 3 + ["queued"] * 2
+    crowd.release(1)
+    wait_for(lambda: crowd.present == {0, 2, 3})
+    assert runner.get(jobs[1].id).result_id == "result of 1"
+    crowd.release(*range(5))
+    assert [ended(runner, job).result_id for job in jobs] == [f"result of {number}" for number in range(5)]
+    assert crowd.most == 3
+
+
+def test_of_several_running_jobs_the_one_that_is_meant_is_cancelled(make_runner, store):
+    crowd = Crowd()
+    runner = make_runner(crowd, parallel=2)
+    kept, dropped = (runner.submit("forecast", {"number": number}) for number in range(2))
+    wait_for(lambda: crowd.present == {0, 1})
+    runner.cancel(dropped.id)
+    crowd.release(0, 1)
+    assert (ended(runner, kept).status, ended(runner, dropped).status) == ("succeeded", "cancelled")
+    assert [store.jobs.get(job.id).status for job in (kept, dropped)] == ["succeeded", "cancelled"]
+
+
+def test_what_is_asked_for_again_while_it_is_being_cancelled_runs_anew(make_runner):
+    crowd = Crowd()
+    runner = make_runner(crowd, parallel=2)
+    first = runner.submit("forecast", {"number": 0})
+    wait_for(lambda: crowd.present == {0})
+    runner.cancel(first.id)
+    second = runner.submit("forecast", {"number": 0})
+    wait_for(lambda: runner.get(second.id).status == "running")
+    crowd.release(0)
+    assert (ended(runner, first).status, ended(runner, second).status) == ("cancelled", "succeeded")
+
+
+def test_many_who_ask_for_the_same_at_once_get_one_job(make_runner):
+    crowd = Crowd()
+    runner = make_runner(crowd, parallel=4)
+    barrier, jobs = threading.Barrier(16), []
+
+    def ask():
+        barrier.wait()
+        jobs.append(runner.submit("forecast", {"number": 0}))
+
+    threads = [threading.Thread(target=ask) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({job.id for job in jobs}) == 1
+    crowd.release(0)
+    assert ended(runner, jobs[0]).attempts == 1
+    assert len(runner.list()) == 1
+
+
+def test_many_small_jobs_at_a_time_are_each_done_once(make_runner):
+    done = []
+    runner = make_runner(lambda request, on_step: done.append(request["number"]) or "r", max_queued=200, parallel=8)
+    jobs = [runner.submit("forecast", {"number": number}) for number in range(100)]
+    assert {ended(runner, job).status for job in jobs} == {"succeeded"}
+    assert sorted(done) == list(range(100))
 
 
 def test_the_same_work_is_not_queued_twice_while_it_is_active(make_runner):
@@ -282,6 +377,59 @@ def test_a_stopped_runner_puts_its_job_back_and_the_next_one_finishes_it(make_ru
     assert [ended(second, job).status for job in (running, queued)] == ["succeeded", "succeeded"]
 
 
+def test_all_that_was_running_is_put_back_when_the_runner_stops(make_runner, store):
+    crowd = Crowd()
+    first = make_runner(crowd, parallel=3)
+    jobs = [first.submit("forecast", {"number": number}) for number in range(4)]
+    wait_for(lambda: crowd.present == {0, 1, 2})
+    stopping = threading.Thread(target=first.stop)
+    stopping.start()
+    wait_for(lambda: first._stopping)
+    crowd.release(*range(4))
+    stopping.join()
+    records = [store.jobs.get(job.id) for job in jobs]
+    assert [(record.status, record.attempts, record.started) for record in records] == [("queued", 0, None)] * 4
+    second = make_runner(crowd, parallel=3)
+    assert [ended(second, job).status for job in jobs] == ["succeeded"] * 4
+
+
+def test_interrupted_jobs_run_alone_and_the_others_after_them(make_runner, store):
+    made = datetime(2024, 1, 1, tzinfo=UTC)
+    for number in range(4):
+        status, attempts = ("running", 1) if number < 2 else ("queued", 0)
+        record = Job(
+            f"j{number}", "forecast", {"number": number}, status, attempts=attempts, created=made + timedelta(number)
+        )
+        store.jobs.put(record)
+    crowd = Crowd()
+    runner = make_runner(crowd, parallel=4)
+    for number in range(2):
+        wait_for(lambda: crowd.present)
+        assert crowd.present == {number}
+        assert sum(job.status == "running" for job in runner.list()) == 1
+        crowd.release(number)
+        wait_for(lambda number=number: not runner.get(f"j{number}").active)
+    wait_for(lambda: crowd.present == {2, 3})
+    crowd.release(2, 3)
+    wait_for(lambda: not runner.list(active_only=True))
+    assert [job.attempts for job in runner.list()] == [1, 1, 2, 2]
+
+
+def test_an_interrupted_job_that_is_cancelled_in_line_lets_the_next_one_begin(make_runner, store):
+    made = datetime(2024, 1, 1, tzinfo=UTC)
+    for number in range(3):
+        attempts = 1 if number == 1 else 0
+        record = Job(f"j{number}", "forecast", {"number": number}, attempts=attempts, created=made + timedelta(number))
+        store.jobs.put(record)
+    crowd = Crowd()
+    runner = make_runner(crowd, parallel=3)
+    wait_for(lambda: crowd.present == {0})
+    assert [runner.get(f"j{number}").status for number in range(3)] == ["running", "queued", "queued"]
+    runner.cancel("j1")
+    wait_for(lambda: crowd.present == {0, 2})
+    crowd.release(0, 2)
+
+
 def test_a_runner_can_be_stopped_and_started_again(make_runner):
     runner = make_runner()
     runner.start()
@@ -315,8 +463,8 @@ def handler(request, on_step):
     print("working", flush=True)
     sys.stdin.read()
 
-runner = JobRunner(Store.open(sys.argv[1]), {"forecast": handler}, 5)
-if len(sys.argv) > 2:
+runner = JobRunner(Store.open(sys.argv[1]), {"forecast": handler}, 5, int(sys.argv[2]))
+if len(sys.argv) > 3:
     print(runner.submit("forecast", {"key": "k"}).id, flush=True)
     runner.submit("forecast", {"key": "next"})
 runner.start()
@@ -324,18 +472,18 @@ sys.stdin.read()
 """
 
 
-def kill_in_the_middle(url, *, submit):
-    """Run a process until it works on its job, kill it, and return the lines it printed."""
-    command = [sys.executable, "-c", WORKER, url, *(["submit"] if submit else [])]
+def kill_in_the_middle(url, *, submit, parallel=1, working=1):
+    """Run a process until it works on as many jobs as said, kill it, and return the other lines it printed."""
+    command = [sys.executable, "-c", WORKER, url, str(parallel), *(["submit"] if submit else [])]
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        lines = {process.stdout.readline().strip() for _ in range(2 if submit else 1)}
+        lines = [process.stdout.readline().strip() for _ in range(working + submit)]
         process.kill()
-    assert "working" in lines
-    return lines
+    assert lines.count("working") == working
+    return {line for line in lines if line != "working"}
 
 
 def test_a_job_whose_process_was_killed_is_finished_by_the_next(killed_url, make_runner):
-    (job_id,) = kill_in_the_middle(killed_url, submit=True) - {"working"}
+    (job_id,) = kill_in_the_middle(killed_url, submit=True)
     store = Store.open(killed_url)
     assert store.notice is None
     left = store.jobs.get(job_id)
@@ -349,8 +497,20 @@ def test_a_job_whose_process_was_killed_is_finished_by_the_next(killed_url, make
     store.close()
 
 
+def test_a_job_that_kills_its_process_takes_nobody_with_it(killed_url, make_runner):
+    (job_id,) = kill_in_the_middle(killed_url, submit=True, parallel=2, working=2)
+    kill_in_the_middle(killed_url, submit=False, parallel=2)
+    store = Store.open(killed_url)
+    runner = make_runner(store=store, parallel=2)
+    wait_for(lambda: not runner.list(active_only=True))
+    assert runner.get(job_id).error["code"] == "job_interrupted"
+    assert sorted(job.status for job in runner.list()) == ["failed", "succeeded"]
+    runner.stop()
+    store.close()
+
+
 def test_a_job_that_kills_its_process_again_and_again_is_given_up(killed_url, make_runner):
-    (job_id,) = kill_in_the_middle(killed_url, submit=True) - {"working"}
+    (job_id,) = kill_in_the_middle(killed_url, submit=True)
     for _ in range(MAX_ATTEMPTS - 1):
         kill_in_the_middle(killed_url, submit=False)
     store = Store.open(killed_url)
