@@ -1,64 +1,158 @@
-"""How long a forecast takes, as a ratio to the plain loop in the same run: `make bench`.
+"""How fast a forecast is: as a ratio to a plain loop in the same run, and beside what the machine could do at best.
 
-Random weights: speed does not depend on their values.
+Unasked: the shape of kronos-nano, in a minute or so. `--table`: the ratios that are promised, in half an hour or more.
+Any of `--sizes --samples --lengths --series`: every combination of them. See docs/benchmarks.md.
 """
 
 from __future__ import annotations
 
 import argparse
-import time
-from collections.abc import Callable
+import json
+import sys
+from functools import cache
+from pathlib import Path
 
 import torch
-from torch import Tensor
 
-from benchmarks.plain import generate_plainly
-from engine.config import ModelConfig
-from engine.generate import generate
+from benchmarks import cases, machine, memory, reference, report
+from benchmarks.shapes import SHAPES, build
+from benchmarks.timing import scaling_error, time_case
+from benchmarks.work import model_bytes
+from engine.errors import KronosError
+from engine.predictor import KronosPredictor
 from engine.sampling import Sampling
-from engine.transformer import TIME_MARKS, Kronos
-
-SHAPES = {
-    "nano": ModelConfig(n_layers=4, d_model=192, n_heads=6, ff_dim=512),
-    "small": ModelConfig(),
-}
 
 
-def main() -> None:
-    """Time both loops on the shapes asked for and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sizes", nargs="+", default=["nano"], choices=SHAPES)
-    parser.add_argument("--samples", nargs="+", type=int, default=[1, 5])
-    parser.add_argument("--history", type=int, default=392)
-    parser.add_argument("--horizon", type=int, default=120)
-    arguments = parser.parse_args()
-    print(f"{'size':8}{'samples':>8}{'plain s':>10}{'engine s':>10}{'ratio':>8}{'paths/s':>9}")
-    for size in arguments.sizes:
-        model = Kronos.from_config(SHAPES[size]).eval()
-        for samples in arguments.samples:
-            inputs = _inputs(arguments.history, arguments.horizon)
-            plain = _seconds(generate_plainly, model, inputs, samples)
-            fast = _seconds(generate, model, inputs, samples)
-            print(f"{size:8}{samples:8}{plain:10.2f}{fast:10.2f}{plain / fast:8.1f}{samples / fast:9.1f}", flush=True)
+def main(arguments: list[str] | None = None) -> None:
+    """Measure what the arguments ask for."""
+    options = _parser().parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    how = Sampling(options.temperature, options.top_k, options.top_p)
+    try:
+        if options.soak:
+            record = _soak(options, how)
+        elif options.check_scaling:
+            record = _check_scaling(options, how)
+        else:
+            record = _measure(options, how)
+    except KronosError as error:
+        sys.exit(str(error))
+    if options.json:
+        options.json.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
-def _inputs(history: int, horizon: int) -> tuple[tuple[Tensor, Tensor], Tensor]:
-    tokens = (torch.randint(1024, (1, history)), torch.randint(1024, (1, history)))
-    marks = [torch.randint(1, min(TIME_MARKS.values()), (1, history + horizon)) for _ in TIME_MARKS]
-    return tokens, torch.stack(marks, dim=-1)
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    what = parser.add_argument_group("what to time")
+    what.add_argument("--table", action="store_true", help="the cases whose ratios are promised")
+    what.add_argument("--sizes", nargs="+", choices=SHAPES)
+    what.add_argument("--samples", nargs="+", type=int, metavar="N", help="paths of each series")
+    what.add_argument("--lengths", nargs="+", type=_lengths, metavar="HISTORY:HORIZON", help="in candles")
+    what.add_argument("--series", nargs="+", type=int, metavar="N", help="series in one call")
+    what.add_argument("--windows", nargs="+", choices=cases.WINDOWS, default=["exact", "fit"])
+    what.add_argument("--stride", type=int, default=64, help="candles that the strided window drops at a time")
+    what.add_argument("--temperature", type=float, default=1.0)
+    what.add_argument("--top-k", type=int, default=0)
+    what.add_argument("--top-p", type=float, default=0.9, help="the default of the published predict")
+    how = parser.add_argument_group("how to time it")
+    how.add_argument("--threads", type=int, default=2)
+    how.add_argument("--rounds", type=int, default=3, help="turns of engine and plain loop; medians are taken")
+    how.add_argument(
+        "--plain-steps",
+        type=_steps,
+        default=12,
+        metavar="N|all",
+        help="steps of the plain loop to run, evenly spaced; its time is scaled from them",
+    )
+    how.add_argument("--no-memory", action="store_true", help="leave out peak memory, a process a case and window")
+    how.add_argument(
+        "--reference", type=Path, metavar="PATH", help="a checkout of the published package to time as well"
+    )
+    how.add_argument("--json", type=Path, metavar="FILE", help="write everything measured")
+    other = parser.add_argument_group("instead of timing")
+    other.add_argument("--soak", type=int, metavar="N", help="forecast so often in one process and watch its memory")
+    other.add_argument("--check-scaling", action="store_true", help="compare the scaled plain loop with the whole one")
+    return parser
 
 
-def _seconds(
-    loop: Callable[..., tuple[Tensor, Tensor]],
-    model: Kronos,
-    inputs: tuple[tuple[Tensor, Tensor], Tensor],
-    samples: int,
-) -> float:
-    generator = torch.Generator().manual_seed(0)
-    started = time.perf_counter()
-    with torch.inference_mode():
-        loop(model, *inputs, samples=samples, max_context=512, how=Sampling(), generator=generator)
-    return time.perf_counter() - started
+def _lengths(text: str) -> tuple[int, int]:
+    history, _, horizon = text.partition(":")
+    return int(history), int(horizon)
+
+
+def _steps(text: str) -> int | None:
+    return None if text == "all" else int(text)
+
+
+def _plan(options: argparse.Namespace) -> list[cases.Case]:
+    if options.table:
+        return cases.table(options.windows)
+    if not any((options.sizes, options.samples, options.lengths, options.series)):
+        return cases.quick(options.windows)
+    return cases.grid(
+        options.sizes or ["nano"],
+        options.samples or [1, 5],
+        options.lengths or [(400, 120)],
+        options.series or [1],
+        options.windows,
+        options.stride,
+    )
+
+
+def _measure(options: argparse.Namespace, how: Sampling) -> report.Record:
+    roofs = cache(lambda size: machine.measure(model_bytes(SHAPES[size].model)))
+    predictors = cache(lambda size: build(SHAPES[size], size))
+    described = machine.describe(options.threads)
+    plan, records = _plan(options), []
+    for size in dict.fromkeys(case.size for case in plan):
+        print(f"{size}: {report.machine_line(described, roofs(size))}", flush=True)
+    print(f"\n{report.head()}")
+    for case in plan:
+        predictor = predictors(case.size)
+        timing = time_case(predictor, case, how, rounds=options.rounds, plain_steps=options.plain_steps)
+        record = report.case_record(SHAPES[case.size], case, timing, roofs(case.size), options.plain_steps)
+        if not options.no_memory:
+            record["memory"] = {w: memory.measure(case, w, how, options.threads) for w in case.windows}
+        print("\n".join(report.lines(record)), flush=True)
+        if options.reference:
+            record["reference"] = _compare(options, predictor, case, how)
+        records.append(record)
+    notes = [*report.footnotes(records), *report.memory_notes(records)]
+    print("\n" + "\n".join(notes))
+    return {
+        "machine": described,
+        "roofs": {size: vars(roofs(size)) for size in {c.size for c in plan}},
+        "cases": records,
+    }
+
+
+def _compare(options: argparse.Namespace, predictor: KronosPredictor, case: cases.Case, how: Sampling) -> report.Record:
+    published = reference.load(options.reference, predictor)
+    found = reference.compare(published, predictor, case, how, rounds=options.rounds, steps=options.plain_steps)
+    print(f"  over {found.steps} steps {found.remark()}; their forecasts differ by {found.difference:.1g}", flush=True)
+    return {**vars(found), "ratio": found.ratio}
+
+
+def _soak(options: argparse.Namespace, how: Sampling) -> report.Record:
+    size = (options.sizes or ["nano"])[0]
+    seen = memory.soak(size, options.soak, how)
+    gained = memory.growth(seen)
+    print("MB in memory: " + " ".join(f"{value / 1e6:.0f}" for value in seen))
+    print(f"{options.soak} forecasts of {size}: {gained / 1e6:+.1f} MB from the second quarter to the last")
+    return {"soak": {"size": size, "forecasts": options.soak, "resident": seen, "growth": gained}}
+
+
+def _check_scaling(options: argparse.Namespace, how: Sampling) -> report.Record:
+    found = {}
+    for case in _plan(options):
+        steps = options.plain_steps or 12
+        whole, scaled = scaling_error(build(SHAPES[case.size]), case, how, steps, options.rounds)
+        print(
+            f"{case.name}: {whole:.2f} s whole, {scaled:.2f} s scaled from {steps} steps, {scaled / whole - 1:+.1%}",
+            flush=True,
+        )
+        found[case.name] = {"whole": whole, "scaled": scaled, "steps": steps}
+    return {"scaling": found}
 
 
 if __name__ == "__main__":

@@ -1,0 +1,144 @@
+"""An unmodified checkout of the published package, timed in the same run with the same weights."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from statistics import median
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from benchmarks.cases import Case
+from benchmarks.plain import predict_plainly
+from benchmarks.shapes import Inputs, random_walks
+from benchmarks.yardstick import plain_seconds, prepare
+from engine.candles import FEATURES
+from engine.errors import KronosError
+from engine.predictor import KronosPredictor
+from engine.sampling import Sampling
+
+PACKAGE = "model"  # the published name
+NOTEWORTHY = 0.05
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The published `predict_batch` beside the plain loop.
+
+    Attributes
+    ----------
+    steps
+        Candles of the horizon that both drew.
+    published, plain
+        Median seconds.
+    difference
+        Largest difference between their forecasts, in units of the history's deviations: the same seed must give the
+        same candles.
+    """
+
+    steps: int
+    published: float
+    plain: float
+    difference: float
+
+    @property
+    def ratio(self) -> float:
+        """Return the published seconds in units of the plain loop's: what a ratio to that is to be multiplied by."""
+        return self.published / self.plain
+
+    def remark(self) -> str:
+        """Return what has to be said of the plain loop's speed."""
+        apart = self.plain / self.published - 1
+        if abs(apart) <= NOTEWORTHY:
+            return f"the plain loop takes as long as the published one ({apart:+.1%})"
+        longer = f"{abs(apart):.1%} {'longer' if apart > 0 else 'shorter'}"
+        return (
+            f"the plain loop takes {longer} than the published one: ratios to that are {self.ratio:.2f} × those shown"
+        )
+
+
+def load(path: Path, ours: KronosPredictor) -> Any:
+    """Return the checkout's predictor with the weights of `ours`.
+
+    Raises
+    ------
+    KronosError
+        Where `path` holds no such package.
+    """
+    if not (path / PACKAGE).is_dir() and not (path / f"{PACKAGE}.py").is_file():
+        raise KronosError(
+            f"{path} holds no package `{PACKAGE}`: give the folder of a checkout of the published project."
+        )
+    with _importable(path) as package:
+        model = package.Kronos(**asdict(ours.model.config))
+        tokenizer = package.KronosTokenizer(**asdict(ours.tokenizer.config))
+        model.load_state_dict(ours.model.state_dict())
+        tokenizer.load_state_dict(ours.tokenizer.state_dict())
+        return package.KronosPredictor(
+            model.eval(), tokenizer.eval(), device="cpu", max_context=ours.max_context, clip=ours.clip
+        )
+
+
+def compare(
+    published: Any, ours: KronosPredictor, case: Case, how: Sampling, *, rounds: int, steps: int | None
+) -> Comparison:
+    """Time both by turns, with a horizon of only `steps` candles where that is given."""
+    case = replace(case, horizon=min(case.horizon, steps or case.horizon))
+    inputs = random_walks(case.series, case.history, case.horizon)
+    prepared = prepare(inputs, ours.clip)
+    seconds: list[tuple[float, float]] = []
+    for _ in range(rounds + 1):
+        started = time.perf_counter()
+        forecasts = _predict(published, inputs, case, how)
+        seconds.append((time.perf_counter() - started, plain_seconds(ours, prepared, case, how)))
+    theirs, plain = (median(one) for one in zip(*seconds[1:], strict=True))  # the first warms up
+    torch.manual_seed(0)
+    mean = predict_plainly(
+        ours.model, ours.tokenizer, prepared.x, prepared.stamp, samples=case.samples, max_context=case.context, how=how
+    )
+    expected = prepared.scale.invert(mean.numpy())
+    apart = np.stack([one[list(FEATURES)].to_numpy() for one in forecasts]) - expected
+    return Comparison(
+        case.horizon, theirs, plain, float(np.abs(apart * prepared.scale.factor / prepared.scale.std).max())
+    )
+
+
+def _predict(published: Any, inputs: Inputs, case: Case, how: Sampling) -> list[pd.DataFrame]:
+    torch.manual_seed(0)
+    forecasts: list[pd.DataFrame] = published.predict_batch(
+        *inputs.parts(),
+        pred_len=case.horizon,
+        T=how.temperature,
+        top_k=how.top_k,
+        top_p=how.top_p,
+        sample_count=case.samples,
+        verbose=False,
+    )
+    return forecasts
+
+
+@contextmanager
+def _importable(path: Path) -> Iterator[ModuleType]:
+    """Import the package of `path`, whatever else is called so; it stays loaded only as long as it is held."""
+
+    def named() -> list[str]:
+        return [name for name in sys.modules if name.partition(".")[0] == PACKAGE]
+
+    others = {name: sys.modules.pop(name) for name in named()}
+    sys.path.insert(0, str(path))
+    try:
+        yield importlib.import_module(PACKAGE)
+    finally:
+        sys.path.remove(str(path))
+        for name in named():
+            del sys.modules[name]
+        sys.modules.update(others)

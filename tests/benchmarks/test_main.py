@@ -1,0 +1,130 @@
+"""The program measures, prints and writes what it is asked for. How fast anything was is nobody's business here."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import machine, memory, report
+from benchmarks.__main__ import main
+from benchmarks.cases import Case
+from benchmarks.machine import Machine
+from benchmarks.timing import Timing
+from engine.predictor import KronosPredictor
+from engine.sampling import Sampling
+from tests.benchmarks.conftest import TINY
+
+ROOFS = Machine(flops=1e11, bandwidth=1e10, working_set=10**6)
+TINY_RUN = ["--sizes", "tiny", "--samples", "1", "3", "--lengths", "20:8", "--rounds", "1", "--threads", "1"]
+
+
+@pytest.fixture(autouse=True)
+def _measured_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spare the machine's own measurement, and a process a case."""
+    monkeypatch.setattr(machine, "measure", lambda _: ROOFS)
+    monkeypatch.setattr(memory, "measure", lambda case, window, how, _: memory.measure_here(case, window, how))
+
+
+def test_a_run_prints_a_table_and_writes_everything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main([*TINY_RUN, "--plain-steps", "2", "--json", str(tmp_path / "found.json")])
+    written = json.loads((tmp_path / "found.json").read_text())
+    assert written["machine"]["threads"] == 1
+    assert written["roofs"]["tiny"] == vars(ROOFS)
+    one, three = written["cases"]
+    assert (one["samples"], three["samples"]) == (1, 3)
+    assert one["plain"]["scaled_from_steps"] == 2
+    assert set(one["windows"]) == set(one["memory"]) == {"exact", "fit"}
+    exact = three["windows"]["exact"]
+    assert exact["ratio"] == pytest.approx(three["plain"]["seconds"] / exact["seconds"])
+    assert exact["paths_per_second"] == pytest.approx(3 / exact["seconds"])
+    assert exact["of_bound"] == pytest.approx(exact["bound"]["seconds"] / exact["seconds"])
+    assert exact["target"] is exact["reached"] is None
+    assert set(three["memory"]["fit"]) == {"weights", "beyond", "own"}
+    printed = capsys.readouterr().out
+    assert "tiny 20→8 3 paths" in printed
+    assert "scaled from 2 evenly spaced steps" in printed
+    assert "× one path" in printed
+
+
+def test_the_whole_plain_loop_is_not_called_scaled(capsys: pytest.CaptureFixture[str]) -> None:
+    main([*TINY_RUN, "--plain-steps", "all", "--no-memory"])
+    printed = capsys.readouterr().out
+    assert "scaled" not in printed
+    assert "one path" not in printed
+
+
+def test_a_target_is_reached_or_missed() -> None:
+    case = Case("tiny", 1, 5, 20, 8, 24, ("exact", "fit"), targets={"exact": 9, "fit": 22})
+    timing = Timing(plain=[10.0, 30.0, 20.0], fast={"exact": [2.0], "fit": [1.0, 0.5, 0.6]})
+    record = report.case_record(TINY, case, timing, ROOFS, plain_steps=None)
+    assert record["plain"]["seconds"] == 20.0
+    assert record["windows"]["exact"]["ratio"] == 10.0
+    assert record["windows"]["exact"]["reached"]
+    assert record["windows"]["fit"]["ratio"] == pytest.approx(33.3, abs=0.1)
+    exact, fit = report.lines(record)
+    assert "9× reached" in exact
+    assert "22× reached" in fit
+    record = report.case_record(TINY, case, Timing([1.0], {"exact": [1.0], "fit": [1.0]}), ROOFS, None)
+    assert "9× missed" in report.lines(record)[0]
+    assert "0 of 2 ratios reached." in report.footnotes([record])
+
+
+def test_the_memory_of_many_paths_is_held_against_that_of_one() -> None:
+    def record(samples: int, beyond: int, own: int) -> report.Record:
+        work = {"size": "small", "series": 1, "history": 400, "horizon": 120}
+        memory = {"fit": {"weights": 1, "beyond": beyond, "own": own}}
+        return {**work, "case": f"{samples} paths", "samples": samples, "memory": memory}
+
+    notes = report.memory_notes([record(1, 100_000_000, 0), record(30, 180_000_000, 50_000_000)])
+    assert notes == [
+        "30 paths, fit: 180 MB are within the 180 MB of 1.3 × one path (100 MB) "
+        "and the paths' own keys and values (50 MB)."
+    ]
+    (note,) = report.memory_notes([record(1, 100_000_000, 0), record(30, 181_000_000, 50_000_000)])
+    assert "BEYOND" in note
+
+
+def test_the_checkout_of_nothing_ends_in_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="holds no package"):
+        main([*TINY_RUN, "--no-memory", "--reference", str(tmp_path)])
+
+
+def test_the_plain_loop_can_be_held_against_its_scaled_self(capsys: pytest.CaptureFixture[str]) -> None:
+    main([*TINY_RUN, "--check-scaling", "--plain-steps", "4"])
+    assert "scaled from 4 steps" in capsys.readouterr().out
+
+
+def test_memory_is_watched_over_many_forecasts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--soak", "40", "--sizes", "tiny", "--threads", "1", "--json", str(tmp_path / "soak.json")])
+    assert len(json.loads((tmp_path / "soak.json").read_text())["soak"]["resident"]) == 2
+    assert "40 forecasts of tiny" in capsys.readouterr().out
+
+
+def test_growth_leaves_out_the_start() -> None:
+    assert memory.growth([10, 90, 100, 100, 100, 100, 100, 100]) == 0
+    assert memory.growth([10, 90, 100, 110, 120, 130, 140, 150]) == 40
+
+
+def test_the_high_water_mark_starts_anew() -> None:
+    large = bytearray(64 << 20)
+    del large
+    memory.reset_peak()
+    before = memory.peak()
+    again = bytearray(64 << 20)
+    assert memory.peak() - before > 60 << 20
+    assert len(again) == 64 << 20
+
+
+def test_the_machine_has_two_roofs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    found = machine.measure(1 << 16)
+    assert found.flops > 0
+    assert found.bandwidth > 0
+    assert machine.describe(2)["processor"]
+
+
+def test_what_is_measured_can_be_forecast(predictor: KronosPredictor, case: Case) -> None:
+    measured = memory.measure_here(case, "fit", Sampling())
+    assert measured["own"] == 2 * 32 * 3 * 7 * 6 * 4
