@@ -1,7 +1,7 @@
 # make app     open the dashboard at http://localhost:8501
 # make test    run all tests, the browser's included
 # make lint    check format, style and types
-# make bench   measure speed and memory
+# make bench   measure speed and memory; ARGS=--table for the ratios that are promised
 #
 # Each makes the environment in .venv when it is missing or older than the requirements. ARGS go to the program behind it:
 #   make app ARGS="--server.port 9000"
