@@ -5,14 +5,9 @@ Shapes: B rows, T positions, D model width, H heads, E = D / H head width.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-
-if TYPE_CHECKING:
-    from engine.kv_cache import LayerCache
 
 ROTARY_BASE = 10000.0
 
@@ -40,9 +35,9 @@ class Rotary(nn.Module):
         super().__init__()
         self.register_buffer("inv_freq", 1.0 / ROTARY_BASE ** (torch.arange(0, head_dim, 2).float() / head_dim))
 
-    def forward(self, x: Tensor, start: int = 0) -> Tensor:
-        """Rotate `x` (B, H, T, E) by the angles of positions `start ... start + T - 1`."""
-        positions = torch.arange(start, start + x.shape[-2], device=x.device, dtype=self.inv_freq.dtype)
+    def forward(self, x: Tensor) -> Tensor:
+        """Rotate `x` (B, H, T, E) by the angles of positions `0 ... T - 1`."""
+        positions = torch.arange(x.shape[-2], device=x.device, dtype=self.inv_freq.dtype)
         angles = torch.outer(positions, self.inv_freq)  # (T, E/2)
         cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
         a, b = x.chunk(2, dim=-1)
@@ -86,16 +81,10 @@ class Attention(nn.Module):
 class SelfAttention(Attention):
     """Causal self-attention with rotary positions."""
 
-    def forward(self, x: Tensor, cache: LayerCache | None = None, padding_mask: Tensor | None = None) -> Tensor:
-        """Attend `x` (B, T, D) to itself, or to what `cache` holds and itself."""
+    def forward(self, x: Tensor, padding_mask: Tensor | None = None) -> Tensor:
+        """Attend `x` (B, T, D) to itself."""
         q, k, v = self._heads(self.q_proj(x)), self._heads(self.k_proj(x)), self._heads(self.v_proj(x))
-        start = cache.length if cache else 0
-        q, k = self.rotary(q, start), self.rotary(k, start)
-        if cache is not None:
-            cache.append(k, v)
-            if start:
-                return self._merge(cache.attend(q))
-        return self._merge(self._attend(q, k, v, True, padding_mask))
+        return self._merge(self._attend(self.rotary(q), self.rotary(k), v, True, padding_mask))
 
 
 class CrossAttention(Attention):
@@ -110,14 +99,6 @@ class CrossAttention(Attention):
         if rotate:
             q, k = self.rotary(q), self.rotary(k)
         return self._merge(self._attend(q, k, v, causal, padding_mask))
-
-    def remember(self, context: Tensor, cache: LayerCache) -> None:
-        """Add the keys and values of `context` (B, T, D) to `cache`, unrotated, as generation has them."""
-        cache.append(self._heads(self.k_proj(context)), self._heads(self.v_proj(context)))
-
-    def recall(self, query: Tensor, cache: LayerCache) -> Tensor:
-        """Return what `query` (B, 1, D) finds in `cache`."""
-        return self._merge(cache.attend(self._heads(self.q_proj(query))))
 
 
 class FeedForward(nn.Module):
@@ -154,8 +135,8 @@ class TransformerBlock(nn.Module):
         self.norm2 = RMSNorm(d_model)
         self.ffn = FeedForward(d_model, ff_dim, ffn_dropout_p)
 
-    def forward(self, x: Tensor, cache: LayerCache | None = None, padding_mask: Tensor | None = None) -> Tensor:
-        """Return `x` (B, T, D) transformed; with a `cache`, only the new positions are handed in."""
-        x = x + self.self_attn(self.norm1(x), cache, padding_mask)
+    def forward(self, x: Tensor, padding_mask: Tensor | None = None) -> Tensor:
+        """Return `x` (B, T, D) transformed."""
+        x = x + self.self_attn(self.norm1(x), padding_mask)
         out: Tensor = x + self.ffn(self.norm2(x))
         return out

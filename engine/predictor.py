@@ -6,28 +6,34 @@ import secrets
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import NoReturn
+from threading import Lock
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
+from torch import nn
 from tqdm.auto import tqdm
 
-from engine.candles import CLIP, CLOSE, FEATURES, LOW, PRICE_FLOOR, Normaliser, repair_paths, time_marks
+from engine.batch import Batch, Task, group, memory
+from engine.candles import CLIP, CLOSE, FEATURES, LOW, PRICE_FLOOR, repair_paths
 from engine.checkpoint import digest
 from engine.errors import CheckpointError, InputError
 from engine.forecast import Forecast
-from engine.generate import OnStep, decode_tail, generate
-from engine.inputs import Series, Times, check_series
+from engine.generate import OnStep
+from engine.inputs import Times, check_series
+from engine.packed import PRECISIONS, Precision
 from engine.registry import REGISTRY, find_spec
+from engine.runner import PackedKronos, PackedTokenizer
 from engine.sampling import Sampling
 from engine.tokenizer import KronosTokenizer
 from engine.transformer import Kronos
 
 DEFAULT_MODEL = "kronos-nano"
 DEFAULT_CONTEXT = 512
+DEFAULT_STRIDE = 64
 MAX_SAMPLES = 10_000
+MEMORY_BUDGET = 2 * 2**30  # of one batch
+MOST_MEMORY = 8 * 2**30  # of one task
 FEWEST_CANDLES = 2  # one alone has no deviation to scale by
 
 
@@ -46,6 +52,15 @@ class KronosPredictor:
         Bound of the normalised input.
     name
         Shown with forecasts.
+    weights
+        How the predictor's weights are kept for generation: `float32`; `float16`, half the memory and nearly the same
+        logits; `int8`, a quarter and visibly other ones. In the latter two the network itself is given up: `model`
+        keeps its shapes alone. `docs/benchmarks.md` has what each costs.
+
+    Attributes
+    ----------
+    memory_budget
+        Bytes that the series of one batch may take together.
     """
 
     def __init__(
@@ -57,6 +72,7 @@ class KronosPredictor:
         clip: float = CLIP,
         *,
         name: str = "custom",
+        weights: Precision = "float32",
     ) -> None:
         for bits in ("s1_bits", "s2_bits"):
             if getattr(model, bits) != getattr(tokenizer, bits):
@@ -68,10 +84,19 @@ class KronosPredictor:
             raise InputError(
                 f"max_context={max_context} must be at least 2: one candle of history and one of forecast."
             )
+        if weights not in PRECISIONS:
+            raise InputError(f"weights={weights!r} must be one of {', '.join(PRECISIONS)}.")
         self.device = torch.device(device) if device else best_device()
         self.model = model.to(self.device).eval()
         self.tokenizer = tokenizer.to(self.device).eval()
-        self.max_context, self.clip, self.name = max_context, clip, name
+        self.max_context, self.clip, self.name, self.weights = max_context, clip, name, weights
+        self.memory_budget = MEMORY_BUDGET
+        self._packing = Lock()
+        self._packed: tuple[PackedKronos, PackedTokenizer] | None = None
+        self._packed_state: object = None
+        if weights != "float32":
+            _ = self.digest, self.packed()  # while the weights are there
+            self.model = self.model.to("meta")
 
     @classmethod
     def from_pretrained(
@@ -82,6 +107,7 @@ class KronosPredictor:
         revision: str | None = None,
         device: str | torch.device | None = None,
         max_context: int | None = None,
+        weights: Precision = "float32",
     ) -> KronosPredictor:
         """Load a model with its tokenizer.
 
@@ -96,6 +122,8 @@ class KronosPredictor:
             Branch, tag or commit of the model's repository.
         max_context
             Overrides the registry's; 512 for a model it does not know.
+        weights
+            See `KronosPredictor`.
 
         Raises
         ------
@@ -117,7 +145,7 @@ class KronosPredictor:
         else:
             codec = KronosTokenizer.from_pretrained(str(tokenizer))
         context = max_context or (spec.max_context if spec else DEFAULT_CONTEXT)
-        return cls(model, codec, device, context, name=spec.name if spec else Path(name).name)
+        return cls(model, codec, device, context, name=spec.name if spec else Path(name).name, weights=weights)
 
     @cached_property
     def digest(self) -> str:
@@ -182,11 +210,14 @@ class KronosPredictor:
             if len(s.future) != pred_len:
                 raise InputError(f"pred_len={pred_len}, but y_timestamp has {len(s.future)} entries.")
         self._check_horizon(pred_len, sample_count)
+        batch = Batch(self, [Task(s, sample_count, how, 0, "exact", 1) for s in series], shared_generator=True)
         with tqdm(total=pred_len, disable=not verbose) as bar:
-            raw = self._paths(series, sample_count, how, None, lambda done, _: _move(bar, done))
+            while batch.active:
+                batch.advance()
+                bar.update()
         return [
-            pd.DataFrame(paths.mean(axis=0), index=s.future, columns=list(FEATURES))
-            for paths, s in zip(raw, series, strict=True)
+            pd.DataFrame(batch.paths(i).mean(axis=0), index=s.future, columns=list(FEATURES))
+            for i, s in enumerate(series)
         ]
 
     def forecast(
@@ -201,6 +232,7 @@ class KronosPredictor:
         top_p: float = 1.0,
         seed: int | None = None,
         window: str = "fit",
+        stride: int = DEFAULT_STRIDE,
         on_step: OnStep | None = None,
     ) -> Forecast:
         """Draw `samples` paths and keep them all.
@@ -216,8 +248,12 @@ class KronosPredictor:
         seed
             The same seed gives the same paths, whatever else runs in the process; None draws one and records it.
         window
-            `fit` cuts the history so that it fits the model's context together with the horizon; `exact` slides as the
-            published implementation does, at the price of computing every window anew.
+            What happens when history and horizon exceed the model's context. `fit` cuts the history so that they do
+            not. `exact` slides as the published implementation does, computing the whole window anew for every candle
+            past the context. `strided` drops the oldest `stride` candles at once and goes on until the window is full
+            again: an approximation, whose cost in CRPS `docs/benchmarks.md` has.
+        stride
+            Candles that `strided` drops at a time; 1 is `exact`.
         on_step
             Called after each step with (done, total); may raise to cancel.
 
@@ -226,36 +262,27 @@ class KronosPredictor:
         InputError
             Where candles, timestamps or settings cannot be forecast; before anything is computed.
         """
-        how = Sampling(temperature, top_k or 0, top_p)
-        series = self._prepare((df, x_timestamp, y_timestamp), "the series", samples, window)
-        seed = _check_seed(seed)
-        generator = torch.Generator(self.device).manual_seed(seed)
-        raw = self._paths([series], samples, how, generator, on_step)[0]
-        raw[..., [FEATURES.index(name) for name in series.absent]] = (
-            0.0  # decoding leaves noise around a zero nobody gave
+        batch = self.begin(
+            [
+                self.task(
+                    df,
+                    x_timestamp,
+                    y_timestamp,
+                    samples=samples,
+                    temperature=temperature,
+                    top_k=top_k,
+                    top_p=top_p,
+                    seed=seed,
+                    window=window,
+                    stride=stride,
+                )
+            ]
         )
-        floor = PRICE_FLOOR * float(series.values[:, LOW].min())
-        paths, repairs = repair_paths(raw, price_floor=floor)
-        return Forecast(
-            paths=paths,
-            raw_paths=raw,
-            timestamps=series.future,
-            repairs=repairs,
-            last_close=float(series.values[-1, CLOSE]),
-            history_rows=len(series.values),
-            model=self.name,
-            digest=self.digest,
-            seed=seed,
-            settings={
-                "samples": samples,
-                "temperature": temperature,
-                "top_k": how.top_k,
-                "top_p": top_p,
-                "window": window,
-                "max_context": self.max_context,
-                "clip": self.clip,
-            },
-        )
+        while batch.active:
+            batch.advance()
+            if on_step:
+                on_step(batch.steps(0), batch.tasks[0].horizon)
+        return batch.result(0)
 
     def forecast_batch(
         self,
@@ -269,42 +296,131 @@ class KronosPredictor:
         top_p: float = 1.0,
         seed: int | None = None,
         window: str = "fit",
+        stride: int = DEFAULT_STRIDE,
         on_step: OnStep | None = None,
     ) -> list[Forecast]:
-        """Return `forecast` of each series, of any lengths; each is what it would be alone with this seed."""
+        """Return `forecast` of each series, of any lengths; each is what it would be alone with this seed.
+
+        Series are drawn together in batches of nearly one length that keep within `memory_budget`.
+        """
         _check_lists(df_list, x_timestamp_list, y_timestamp_list)
-        inputs = list(zip(df_list, x_timestamp_list, y_timestamp_list, strict=True))
-        for i, one in enumerate(inputs):  # the last is refused before the first is computed
-            self._prepare(one, f"series {i}", samples, window)
         seed = _check_seed(seed)
-        total = sum(len(y) for y in y_timestamp_list)
-        forecasts: list[Forecast] = []
-        for one in inputs:
-            before = sum(len(f.timestamps) for f in forecasts)
-
-            def step(done: int, _: int, before: int = before) -> None:
-                if on_step:
-                    on_step(before + done, total)
-
-            forecasts.append(
-                self.forecast(
-                    *one,
-                    samples=samples,
-                    temperature=temperature,
-                    top_k=top_k,
-                    top_p=top_p,
-                    seed=seed,
-                    window=window,
-                    on_step=step,
-                )
+        tasks = [
+            self.task(
+                *one,
+                samples=samples,
+                temperature=temperature,
+                top_k=top_k,
+                top_p=top_p,
+                seed=seed,
+                window=window,
+                stride=stride,
+                name=f"series {i}",
             )
-        return forecasts
+            for i, one in enumerate(zip(df_list, x_timestamp_list, y_timestamp_list, strict=True))
+        ]
+        total, done = sum(task.horizon for task in tasks), 0
+        forecasts: dict[int, Forecast] = {}
+        for indices in self.group(tasks):
+            batch = self.begin([tasks[i] for i in indices])
+            while batch.active:
+                done += len(batch.active)
+                batch.advance()
+                if on_step:
+                    on_step(done, total)
+            forecasts |= {index: batch.result(place) for place, index in enumerate(indices)}
+        return [forecasts[i] for i in range(len(tasks))]
 
-    def _prepare(self, one: tuple[pd.DataFrame, Times, Times], name: str, samples: int, window: str) -> Series:
-        """Return one checked series with the history rows that `window` allows."""
-        series = check_series(*one, name=name, positive=True)
+    def task(
+        self,
+        df: pd.DataFrame,
+        x_timestamp: Times,
+        y_timestamp: Times,
+        *,
+        samples: int = 100,
+        temperature: float = 1.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        seed: int | None = None,
+        window: str = "fit",
+        stride: int = DEFAULT_STRIDE,
+        name: str = "the series",
+    ) -> Task:
+        """Check all that `forecast` takes, compute nothing, and return what `begin` takes.
+
+        Raises
+        ------
+        InputError
+            Where candles, timestamps or settings cannot be forecast.
+        """
+        how = Sampling(temperature, top_k or 0, top_p)
+        series = check_series(df, x_timestamp, y_timestamp, name=name, positive=True)
         self._check_horizon(len(series.future), samples)
-        return series.last(self._history_rows(len(series.values), len(series.future), window))
+        series = series.last(self._history_rows(len(series.values), len(series.future), window))
+        if window == "strided" and not (stride == int(stride) and 1 <= stride < self.max_context):
+            raise InputError(f"stride={stride} must be a whole number from 1 to {self.max_context - 1}.")
+        task = Task(series, samples, how, _check_seed(seed), window, int(stride))
+        needed = self.memory(task)
+        if needed > MOST_MEMORY:
+            raise InputError(
+                f"{samples} paths of {task.horizon} candles need {needed / 2**30:.1f} GiB with {self.name}; "
+                f"{MOST_MEMORY / 2**30:.0f} GiB are allowed: ask for fewer."
+            )
+        return task
+
+    def memory(self, task: Task) -> int:
+        """Return the bytes that generating `task` needs beyond the weights, from above."""
+        config = self.model.config
+        return memory(task, layers=config.n_layers + 1, width=config.d_model, max_context=self.max_context)
+
+    def group(self, tasks: Sequence[Task]) -> list[list[int]]:
+        """Return which tasks may run as one batch: little padding, each batch within `memory_budget`."""
+        needed = [self.memory(task) for task in tasks]
+        return group(tasks, needed, max_context=self.max_context, budget=self.memory_budget)
+
+    def begin(self, tasks: Sequence[Task]) -> Batch:
+        """Return a batch of tasks that `group` put together; nothing is computed before its first `advance`."""
+        return Batch(self, tasks)
+
+    def packed(self) -> tuple[PackedKronos, PackedTokenizer]:
+        """Return both networks as generation runs them, packed anew where training went on with the same weights."""
+        with self._packing:
+            state = None if self.weights != "float32" else _versions(self.model, self.tokenizer)
+            if self._packed is None or self._packed_state != state:
+                with torch.inference_mode():
+                    self._packed = PackedKronos(self.model, self.weights), PackedTokenizer(self.tokenizer)
+                self._packed_state = state
+            return self._packed
+
+    def forecast_of(self, task: Task, raw: np.ndarray) -> Forecast:
+        """Return the forecast that the decoded candles `raw` (samples, N, 6) of `task` make."""
+        series = task.series
+        # Decoding leaves noise around a zero nobody gave.
+        raw[..., [FEATURES.index(name) for name in series.absent]] = 0.0
+        floor = PRICE_FLOOR * float(series.values[:, LOW].min())
+        paths, repairs = repair_paths(raw, price_floor=floor)
+        return Forecast(
+            paths=paths,
+            raw_paths=raw,
+            timestamps=series.future,
+            repairs=repairs,
+            last_close=float(series.values[-1, CLOSE]),
+            history_rows=len(series.values),
+            model=self.name,
+            digest=self.digest,
+            seed=task.seed,
+            settings={
+                "samples": task.samples,
+                "temperature": task.how.temperature,
+                "top_k": task.how.top_k,
+                "top_p": task.how.top_p,
+                "window": task.window,
+                **({"stride": task.stride} if task.window == "strided" else {}),
+                "max_context": self.max_context,
+                "clip": self.clip,
+                "weights": self.weights,
+            },
+        )
 
     def _check_horizon(self, horizon: int, samples: int) -> None:
         if not 1 <= horizon <= self.max_context:
@@ -313,10 +429,10 @@ class KronosPredictor:
             raise InputError(f"samples={samples} must lie between 1 and {MAX_SAMPLES}.")
 
     def _history_rows(self, rows: int, horizon: int, window: str) -> int:
-        if window == "exact":
+        if window in ("exact", "strided"):
             return rows
         if window != "fit":
-            raise InputError(f"window={window!r} must be 'fit' or 'exact'.")
+            raise InputError(f"window={window!r} must be 'fit', 'exact' or 'strided'.")
         room = self.max_context - horizon
         if room < FEWEST_CANDLES:
             raise InputError(
@@ -325,43 +441,10 @@ class KronosPredictor:
             )
         return min(rows, room)
 
-    @torch.inference_mode()
-    def _paths(
-        self,
-        series: Sequence[Series],
-        samples: int,
-        how: Sampling,
-        generator: torch.Generator | None,
-        on_step: OnStep | None,
-    ) -> np.ndarray:
-        """Return decoded candles (S, samples, N, 6) of series of one length and one horizon."""
-        # Again at every call: a training loop may have gone on with the same networks, and would bring its dropout.
-        self.model.eval()
-        self.tokenizer.eval()
-        values = np.stack([s.values for s in series])
-        scale = Normaliser.fit(values)
-        x = self._tensor(scale.apply(values, self.clip))
-        stamp = self._tensor(np.stack([time_marks(pd.DatetimeIndex(s.times.append(s.future))) for s in series]))
-        tokens = self.tokenizer.encode(x, half=True)
-        assert isinstance(tokens, tuple)
-        s1, s2 = generate(
-            self.model,
-            tokens,
-            stamp,
-            samples=samples,
-            max_context=self.max_context,
-            how=how,
-            generator=generator,
-            on_step=on_step,
-        )
-        horizon = len(series[0].future)
-        decoded = decode_tail(self.tokenizer, s1, s2, max_context=self.max_context, horizon=horizon)
-        decoded = decoded.view(len(series), samples, horizon, len(FEATURES))  # (R, N, 6) -> (S, samples, N, 6)
-        per_series = Normaliser(scale.factor[:, None], scale.mean[:, None], scale.std[:, None])
-        return per_series.invert(decoded.float().cpu().numpy())
 
-    def _tensor(self, array: np.ndarray) -> Tensor:
-        return torch.from_numpy(array).to(self.device)
+def _versions(*modules: nn.Module) -> tuple[tuple[int, int], ...]:
+    """Return what changes whenever a weight is replaced or written to."""
+    return tuple((p.data_ptr(), p._version) for module in modules for p in module.parameters())
 
 
 def _check_seed(seed: object) -> int:
@@ -378,10 +461,6 @@ def _check_lists(*lists: Sequence[object]) -> None:
         raise InputError(
             f"{frames} data frames, {x} x_timestamp and {y} y_timestamp: give one of each for every series."
         )
-
-
-def _move(bar: tqdm[NoReturn], done: int) -> None:
-    bar.update(done - bar.n)
 
 
 def best_device() -> torch.device:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from engine.errors import InputError
+
+FIRST_LOOK = 128  # likeliest tokens that top_p looks at before it sorts them all
 
 
 @dataclass(frozen=True)
@@ -38,12 +41,23 @@ class Sampling:
             raise InputError(f"top_p={self.top_p} must lie above 0 and not above 1.")
 
 
-def draw(logits: Tensor, how: Sampling, generator: torch.Generator | None) -> Tensor:
-    """Return one id a row (R, 1) from `logits` (R, V), from PyTorch's global generator where none is given."""
+def draw(logits: Tensor, how: Sampling, generators: Sequence[torch.Generator | None]) -> Tensor:
+    """Return one id a row (R, 1) from `logits` (R, V).
+
+    Draws are those of `torch.multinomial`, which races exponentials too, without its checks of the probabilities.
+
+    Parameters
+    ----------
+    generators
+        Sources of randomness, each for an equal share of the rows; None is PyTorch's global one.
+    """
     if how.temperature == 0:
         return logits.argmax(dim=-1, keepdim=True)
-    logits = keep_likeliest(logits.float() / how.temperature, how)
-    return torch.multinomial(logits.softmax(dim=-1), 1, generator=generator)
+    p = keep_likeliest(logits.float() / how.temperature, how).softmax(dim=-1)
+    race = torch.empty_like(p)
+    for rows, generator in zip(race.chunk(len(generators)), generators, strict=True):
+        rows.exponential_(generator=generator)
+    return torch.div(p, race, out=race).argmax(dim=-1, keepdim=True)
 
 
 def keep_likeliest(logits: Tensor, how: Sampling) -> Tensor:
@@ -52,9 +66,15 @@ def keep_likeliest(logits: Tensor, how: Sampling) -> Tensor:
         smallest = logits.topk(min(how.top_k, logits.shape[-1])).values[..., -1:]
         return logits.masked_fill(logits < smallest, -math.inf)
     if how.top_p < 1:
-        ordered, order = logits.sort(dim=-1, descending=True)
-        p = ordered.softmax(dim=-1)
-        surplus = p.cumsum(dim=-1) - p > how.top_p  # the token that crosses the share stays
-        drop = torch.zeros_like(surplus).scatter(-1, order, surplus)
-        return logits.masked_fill(drop, -math.inf)
+        return _keep_share(logits, how.top_p)
     return logits
+
+
+def _keep_share(logits: Tensor, share: float) -> Tensor:
+    p = logits.softmax(dim=-1)
+    largest, order = logits.topk(min(FIRST_LOOK, logits.shape[-1]))
+    if (p.gather(-1, order).sum(dim=-1) <= share).any():  # a flat distribution: the set may go on
+        largest, order = logits.sort(dim=-1, descending=True)
+    likeliest = p.gather(-1, order)
+    surplus = likeliest.cumsum(dim=-1) - likeliest > share  # the token that crosses the share stays
+    return torch.full_like(logits, -math.inf).scatter_(-1, order, largest.masked_fill(surplus, -math.inf))

@@ -13,7 +13,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.config import ModelConfig
-from engine.kv_cache import KVCache
 from engine.layers import CrossAttention, RMSNorm, TransformerBlock
 from engine.pretrained import CheckpointMixin
 
@@ -210,40 +209,20 @@ class Kronos(nn.Module, CheckpointMixin):
         """Return fine logits (B, T, V2) given `context` (B, T, D) and the coarse token `s1_ids` (B, 1) just drawn."""
         return self._fine_logits(context, s1_ids, causal=False, rotate=False, padding_mask=padding_mask)
 
-    def prefill(self, s1_ids: Tensor, s2_ids: Tensor, stamp: Tensor, cache: KVCache) -> Tensor:
-        """Put the history (S, P) of each series into an empty `cache`; return the last context (S, 1, D).
-
-        A cache without blocks keeps only what `fine_logits` needs.
-        """
-        context = self._context(s1_ids, s2_ids, stamp, cache=cache)
-        self.dep_layer.cross_attn.remember(context, cache.cross)
-        return context[:, -1:]
-
-    def step(self, s1_ids: Tensor, s2_ids: Tensor, stamp: Tensor, cache: KVCache) -> Tensor:
-        """Add one candle a sample, tokens (R, 1), to a prefilled `cache`; return its context (R, 1, D)."""
-        return self.prefill(s1_ids, s2_ids, stamp, cache)
-
-    def fine_logits(self, context: Tensor, s1_ids: Tensor, cache: KVCache) -> Tensor:
-        """Return fine logits (R, V2) given the last `context` (R, 1, D) and the coarse token `s1_ids` (R, 1)."""
-        found = self.dep_layer.cross_attn.recall(self.embedding.emb_s1(s1_ids), cache.cross)
-        out: Tensor = self.head.proj_s2(self.dep_layer.norm(context + found))[:, -1]
-        return out
-
     def _context(
         self,
         s1_ids: Tensor,
         s2_ids: Tensor,
         stamp: Tensor | None,
         *,
-        cache: KVCache | None = None,
         padding_mask: Tensor | None = None,
     ) -> Tensor:
         x = self.embedding(s1_ids, s2_ids)
         if stamp is not None:
             x = x + self.time_emb(stamp)
         x = self.token_drop(x)
-        for i, block in enumerate(self.transformer):
-            x = block(x, cache.blocks[i] if cache and cache.blocks else None, padding_mask)
+        for block in self.transformer:
+            x = block(x, padding_mask)
         out: Tensor = self.norm(x)
         return out
 

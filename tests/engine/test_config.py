@@ -64,6 +64,7 @@ def test_the_published_arguments_of_predict_keep_their_names_order_and_defaults(
         "top_p": 1.0,
         "seed": None,
         "window": "fit",
+        "stride": 64,
         "on_step": None,
     }
 

@@ -63,6 +63,7 @@ def test_a_forecast_keeps_every_path_and_what_made_it(predictor: KronosPredictor
         "window": "fit",
         "max_context": 128,
         "clip": 5.0,
+        "weights": "float32",
     }
 
 

@@ -52,24 +52,51 @@ def test_a_temperature_of_zero_takes_the_likeliest_and_draws_nothing() -> None:
     generator = torch.Generator().manual_seed(1)
     before = generator.get_state()
     logits = torch.tensor([[0.1, 4.0, 3.9], [7.0, 6.9, 0.0]])
-    assert draw(logits, Sampling(temperature=0), generator).tolist() == [[1], [0]]
+    assert draw(logits, Sampling(temperature=0), [generator]).tolist() == [[1], [0]]
     assert torch.equal(generator.get_state(), before)
 
 
 def test_temperature_divides_the_logits() -> None:
     logits = torch.tensor([[0.0, 1.0]]).expand(4000, 2)
     for temperature in (0.5, 2.0):
-        share = draw(logits, Sampling(temperature), torch.Generator().manual_seed(3)).float().mean().item()
+        share = draw(logits, Sampling(temperature), [torch.Generator().manual_seed(3)]).float().mean().item()
         assert share == pytest.approx(1 / (1 + math.exp(-1 / temperature)), abs=0.03)
 
 
 @pytest.mark.parametrize("how", [Sampling(), Sampling(0.7, 0, 0.8), Sampling(1.2, 5)])
 def test_the_same_generator_draws_the_same_tokens_whatever_the_global_one_does(how: Sampling) -> None:
     logits = torch.randn(50, 30, generator=torch.Generator().manual_seed(0))
-    first = draw(logits, how, torch.Generator().manual_seed(5))
+    first = draw(logits, how, [torch.Generator().manual_seed(5)])
     torch.manual_seed(99)
-    assert torch.equal(draw(logits, how, torch.Generator().manual_seed(5)), first)
-    assert not torch.equal(draw(logits, how, torch.Generator().manual_seed(6)), first)
+    assert torch.equal(draw(logits, how, [torch.Generator().manual_seed(5)]), first)
+    assert not torch.equal(draw(logits, how, [torch.Generator().manual_seed(6)]), first)
+
+
+@pytest.mark.parametrize("how", [Sampling(), Sampling(0.7, 0, 0.8), Sampling(1.2, 5)])
+def test_draws_are_those_of_multinomial_and_leave_the_generator_where_it_does(how: Sampling) -> None:
+    logits = torch.randn(40, 300, generator=torch.Generator().manual_seed(2)) * 3
+    ours, theirs = (torch.Generator().manual_seed(8) for _ in range(2))
+    p = keep_likeliest(logits / how.temperature, how).softmax(-1)
+    assert torch.equal(draw(logits, how, [ours]), torch.multinomial(p, 1, generator=theirs))
+    assert torch.equal(ours.get_state(), theirs.get_state())
+
+
+def test_rows_with_generators_of_their_own_draw_as_they_would_alone() -> None:
+    logits = torch.randn(6, 20, generator=torch.Generator().manual_seed(4))
+    together = draw(logits, Sampling(), [torch.Generator().manual_seed(seed) for seed in (1, 2)])
+    alone = [
+        draw(rows, Sampling(), [torch.Generator().manual_seed(i)])
+        for i, rows in zip((1, 2), logits.split(3), strict=True)
+    ]
+    assert torch.equal(together, torch.cat(alone))
+
+
+def test_a_flat_distribution_is_cut_where_sorting_all_of_it_would(monkeypatch) -> None:
+    logits = torch.randn(5, 400, generator=torch.Generator().manual_seed(6)) / 10
+    looked = keep_likeliest(logits, Sampling(top_p=0.9))
+    monkeypatch.setattr("engine.sampling.FIRST_LOOK", 400)
+    assert torch.equal(looked, keep_likeliest(logits, Sampling(top_p=0.9)))
+    assert 128 < (looked > -math.inf).sum(-1).min() < 400
 
 
 @pytest.mark.parametrize(

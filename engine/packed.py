@@ -1,0 +1,97 @@
+"""Matrix products laid out for generation, which multiplies few rows with large matrices.
+
+A step is bound by reading the weights, so they are kept the way the processor reads them best: on the CPU in oneDNN's
+own blocked layout, elsewhere transposed. Two smaller forms trade exactness or time for memory.
+
+Shapes: N rows, I inputs, O outputs.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol, get_args
+
+import torch
+from torch import Tensor, nn
+
+Precision = Literal["float32", "float16", "int8"]
+PRECISIONS: tuple[str, ...] = get_args(Precision)
+
+INT8_LARGEST = 127
+HALF_IS_SLOW = frozenset({"cpu"})  # measured: 2 to 5 times slower than float32 from four rows on
+ROWS_HINT = 8  # rows oneDNN lays the weights out for; measured: the layout serves 1 to 500 rows alike
+
+
+class Product(Protocol):
+    """A packed linear layer."""
+
+    nbytes: int
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Return (N, O) of `x` (N, I)."""
+
+
+class OneDnn:
+    """Float32 weights in oneDNN's blocked layout, which its kernels read in order."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+        self.weight = torch.ops.mkldnn._reorder_linear_weight(weight, ROWS_HINT)
+        self.bias = bias
+        self.nbytes = weight.nbytes
+
+    @staticmethod
+    def fits(weight: Tensor) -> bool:
+        """Return whether this build of PyTorch has the kernels for `weight`."""
+        available = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+        kernels = hasattr(torch.ops.mkldnn, "_linear_pointwise") and hasattr(torch.ops.mkldnn, "_reorder_linear_weight")
+        return bool(available and kernels and weight.device.type == "cpu" and weight.dtype == torch.float32)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Return (N, O) of `x` (N, I)."""
+        out: Tensor = torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, "none", [], "")
+        return out
+
+
+class Transposed:
+    """Weights (I, O) in float32 or float16; on the CPU, slow at half products, half is widened first."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+        self.weight = weight.t().contiguous()
+        self.bias = bias
+        self.nbytes = self.weight.nbytes
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Return (N, O) of `x` (N, I)."""
+        weight = self.weight
+        if weight.dtype != x.dtype:
+            if weight.device.type in HALF_IS_SLOW:
+                weight = weight.to(x.dtype)
+            else:
+                product = (x.to(weight.dtype) @ weight).to(x.dtype)
+                return product if self.bias is None else product + self.bias
+        return x @ weight if self.bias is None else torch.addmm(self.bias, x, weight)
+
+
+class Int8(Transposed):
+    """Weights rounded to 8 bits with one scale an output; activations stay as they are."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
+        self.scale = weight.abs().amax(dim=1).clamp_min(torch.finfo(weight.dtype).tiny) / INT8_LARGEST  # (O,)
+        super().__init__((weight / self.scale[:, None]).round().to(torch.int8), bias)
+        self.nbytes += self.scale.nbytes
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Return (N, O) of `x` (N, I)."""
+        product = (x @ self.weight.to(x.dtype)).mul_(self.scale)
+        return product if self.bias is None else product.add_(self.bias)
+
+
+def pack(*layers: nn.Linear, precision: Precision = "float32") -> Product:
+    """Return the linear `layers`, which share their input, as one product whose outputs stand side by side."""
+    weight = torch.cat([layer.weight.detach() for layer in layers]).float()
+    biases = [values for layer in layers for name, values in layer.named_parameters() if name == "bias"]
+    bias = torch.cat(tuple(biases)).detach().float() if biases else None
+    if precision == "int8":
+        return Int8(weight, bias)
+    if precision == "float16":
+        return Transposed(weight.half(), bias)
+    return OneDnn(weight, bias) if OneDnn.fits(weight) else Transposed(weight, bias)

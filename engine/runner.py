@@ -1,0 +1,192 @@
+"""Both networks as generation runs them: packed weights, keys and values kept, only what is new computed.
+
+The modules in `transformer.py` and `tokenizer.py` say what is computed and are what training changes; the classes here
+compute the same, and the tests hold the two together.
+
+Shapes: S series, R = S x samples rows, P history positions, M new positions, D model width, V1, V2 vocabularies.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from engine.kv_cache import KVCache, split_heads
+from engine.layers import RMSNorm, TransformerBlock
+from engine.packed import Precision, pack
+from engine.quantizer import pack_bits
+from engine.tokenizer import KronosTokenizer
+from engine.transformer import CROSS_ATTENTION_HEADS, Kronos
+
+
+def _norm(norm: RMSNorm) -> Callable[[Tensor], Tensor]:
+    weight, eps = norm.weight.detach().float(), norm.eps
+    return lambda x: F.rms_norm(x, weight.shape, weight, eps)
+
+
+def _rotate(x: Tensor, angles: tuple[Tensor, Tensor]) -> Tensor:
+    """Rotate the halves of the last axis of `x` (B, T, 2, H, E) into one another."""
+    cos, sin = angles
+    return torch.addcmul(x * cos, x.view(*x.shape[:-1], 2, -1).flip(-2).view(x.shape), sin)
+
+
+class PackedBlock:
+    """A Transformer block whose three projections are one product, and so are none of its elementwise steps."""
+
+    def __init__(self, block: TransformerBlock, precision: Precision) -> None:
+        attention, ffn = block.self_attn, block.ffn
+        self.heads = attention.n_heads
+        self.norm1, self.norm2 = _norm(block.norm1), _norm(block.norm2)
+        self.qkv = pack(attention.q_proj, attention.k_proj, attention.v_proj, precision=precision)
+        self.out = pack(attention.out_proj, precision=precision)
+        self.gate_up = pack(ffn.w1, ffn.w3, precision=precision)
+        self.down = pack(ffn.w2, precision=precision)
+
+    def project(self, x: Tensor, angles: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """Return queries and keys, rotated, and values, each (B, T, D), of `x` (B, T, D)."""
+        rows, new, width = x.shape
+        qkv = self.qkv(self.norm1(x).view(-1, width)).view(rows, new, 3, self.heads, -1)
+        qk = _rotate(qkv[:, :, :2], angles).flatten(3)
+        return qk[:, :, 0], qk[:, :, 1], qkv[:, :, 2].flatten(2)
+
+    def finish(self, x: Tensor, found: Tensor) -> Tensor:
+        """Return `x` (B, T, D) with what attention `found` and the feed-forward's share added."""
+        width = x.shape[-1]
+        flat = self.out(found.reshape(-1, width)).add_(x.reshape(-1, width))
+        gate, up = self.gate_up(self.norm2(flat)).chunk(2, dim=-1)
+        return self.down(F.silu(gate).mul_(up)).add_(flat).view(x.shape)
+
+
+class PackedStack:
+    """Blocks one after the other, with the angles of their rotary positions."""
+
+    def __init__(self, blocks: Iterable[TransformerBlock], precision: Precision) -> None:
+        blocks = list(blocks)
+        self.blocks = [PackedBlock(block, precision) for block in blocks]
+        self.inv_freq = blocks[0].self_attn.rotary.inv_freq if blocks else torch.empty(0)
+
+    def __len__(self) -> int:
+        """Return the number of blocks."""
+        return len(self.blocks)
+
+    def prefill(self, x: Tensor, cache: KVCache | None) -> Tensor:
+        """Return histories `x` (S, P, D) transformed; their keys and values go into `cache`."""
+        angles = self._angles(torch.arange(x.shape[1], device=x.device))
+        for layer, block in enumerate(self.blocks):
+            q, k, v = block.project(x, angles)
+            if cache is not None:
+                cache.put_prefix(layer, k, v)
+            q, k, v = (split_heads(y, block.heads) for y in (q, k, v))
+            x = block.finish(x, F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).flatten(2))
+        return x
+
+    def extend(self, x: Tensor, cache: KVCache) -> Tensor:
+        """Return new positions `x` (R, M, D) transformed, `cache` holding what came before and taking what is new."""
+        angles = self._angles(cache.positions(x.shape[1]))
+        for layer, block in enumerate(self.blocks):
+            q, k, v = block.project(x, angles)
+            cache.extend(layer, k, v)
+            x = block.finish(x, cache.attend(layer, q, block.heads, cache.steps + x.shape[1]))
+        return x
+
+    def _angles(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """Return cosines and signed sines, each (T, 1, 1, E) of positions (T,), or (R, T, 1, 1, E) of (R, T)."""
+        angles = positions.to(self.inv_freq.dtype).unsqueeze(-1) * self.inv_freq
+        cos, sin = angles.cos(), angles.sin()
+        return tuple(torch.cat(pair, dim=-1)[..., None, None, :] for pair in ((cos, cos), (-sin, sin)))  # type: ignore[return-value]
+
+
+class PackedKronos:
+    """The predictor as generation runs it; see `Kronos` for what it computes.
+
+    Two products of every step are looked up instead: the fusion of a pair of embeddings is the sum of two tables' rows,
+    and the cross-attention's query is a table's row.
+    """
+
+    def __init__(self, model: Kronos, precision: Precision = "float32") -> None:
+        embedding, cross = model.embedding, model.dep_layer.cross_attn
+        coarse, fine = embedding.fusion_proj.weight.chunk(2, dim=1)  # (D, 2D) -> two of (D, D)
+        self.coarse_table = embedding.emb_s1.weight @ coarse.T * embedding.scale + embedding.fusion_proj.bias  # (V1, D)
+        self.fine_table = embedding.emb_s2.weight @ fine.T * embedding.scale  # (V2, D)
+        self.query_table = cross.q_proj(embedding.emb_s1.weight)  # (V1, D)
+        self.times = copy.deepcopy(model.time_emb)  # a reduced model gives its own up
+        self.stack = PackedStack(model.transformer, precision)  # type: ignore[arg-type]
+        self.norm, self.cross_norm = _norm(model.norm), _norm(model.dep_layer.norm)
+        self.cross_kv = pack(cross.k_proj, cross.v_proj, precision=precision)
+        self.cross_out = pack(cross.out_proj, precision=precision)
+        self.head_s1, self.head_s2 = (
+            pack(head, precision=precision) for head in (model.head.proj_s1, model.head.proj_s2)
+        )
+
+    @property
+    def layers(self) -> int:
+        """Return the number of attention layers a cache needs, the cross-attention's included."""
+        return len(self.stack) + 1
+
+    def allocate(self, lengths: Iterable[int], samples: int, capacity: int) -> KVCache:
+        """Return an empty cache for histories of `lengths`."""
+        return KVCache.allocate(self.layers, list(lengths), samples, capacity, self.coarse_table)
+
+    def prefill(self, s1: Tensor, s2: Tensor, when: Tensor, cache: KVCache) -> Tensor:
+        """Put histories of one length, ids (S, P) and times (S, P, D), into `cache`; return the last context (S, D)."""
+        context = self.norm(self.stack.prefill(self._embed(s1, s2, when), cache))
+        cache.put_prefix(len(self.stack), *self._cross(context))
+        return context[:, -1]
+
+    def extend(self, s1: Tensor, s2: Tensor, when: Tensor, cache: KVCache) -> Tensor:
+        """Put new candles, ids (R, M) and times (R, M, D), into `cache`; return the last context (R, D)."""
+        context = self.norm(self.stack.extend(self._embed(s1, s2, when), cache))
+        cache.extend(len(self.stack), *self._cross(context))
+        cache.steps += context.shape[1]
+        return context[:, -1]
+
+    def fine_logits(self, context: Tensor, s1: Tensor, cache: KVCache) -> Tensor:
+        """Return fine logits (R, V2) given the last `context` (R, D) and the coarse ids `s1` (R,) just drawn."""
+        query = F.embedding(s1, self.query_table).unsqueeze(1)
+        found = cache.attend(len(self.stack), query, CROSS_ATTENTION_HEADS, cache.steps)
+        return self.head_s2(self.cross_norm(self.cross_out(found[:, 0]).add_(context)))
+
+    def _embed(self, s1: Tensor, s2: Tensor, when: Tensor) -> Tensor:
+        return F.embedding(s1, self.coarse_table).add_(F.embedding(s2, self.fine_table)).add_(when)
+
+    def _cross(self, context: Tensor) -> tuple[Tensor, Tensor]:
+        rows, new, width = context.shape
+        k, v = self.cross_kv(context.reshape(-1, width)).view(rows, new, 2, width).unbind(2)
+        return k, v
+
+
+class PackedTokenizer:
+    """The tokenizer as generation runs it; always in float32, since a rounded weight would change ids."""
+
+    def __init__(self, tokenizer: KronosTokenizer) -> None:
+        self.tokenizer = tokenizer
+        self.encoder = PackedStack(tokenizer.encoder, "float32")  # type: ignore[arg-type]
+        self.decoder = PackedStack(tokenizer.decoder, "float32")  # type: ignore[arg-type]
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return coarse and fine ids, each (S, T), of normalised candles `x` (S, T, 6)."""
+        tokenizer = self.tokenizer
+        bits = tokenizer.quant_embed(self.encoder.prefill(tokenizer.embed(x), None)) > 0
+        return pack_bits(bits[..., : tokenizer.s1_bits]), pack_bits(bits[..., tokenizer.s1_bits :])
+
+    def prefill(self, s1: Tensor, s2: Tensor, cache: KVCache) -> None:
+        """Put histories of one length, ids (S, P), into `cache`."""
+        self.decoder.prefill(self._embed(s1, s2), cache)
+
+    def decode(self, s1: Tensor, s2: Tensor, cache: KVCache) -> Tensor:
+        """Return normalised candles (R, M, 6) of ids (R, M) that follow the histories in `cache`."""
+        out: Tensor = self.tokenizer.head(self.decoder.extend(self._embed(s1, s2), cache))
+        return out
+
+    def allocate(self, lengths: Iterable[int], samples: int, capacity: int) -> KVCache:
+        """Return an empty cache for histories of `lengths`."""
+        like = self.tokenizer.head.weight
+        return KVCache.allocate(len(self.decoder), list(lengths), samples, capacity, like)
+
+    def _embed(self, s1: Tensor, s2: Tensor) -> Tensor:
+        embedded: Tensor = self.tokenizer.post_quant_embed(self.tokenizer.indices_to_bits((s1, s2), half=True))
+        return embedded

@@ -1,0 +1,56 @@
+"""Attention to a shared history and to own candles is attention to both."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from engine.kv_cache import KVCache, attention_by_hand, split_heads
+
+HEADS, WIDTH = 2, 16
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+@pytest.mark.parametrize("samples", [1, 3])
+@pytest.mark.parametrize("lengths", [(9, 9), (5, 9)])
+@pytest.mark.parametrize(("steps", "new"), [(0, 0), (0, 1), (4, 1), (0, 4)])
+def test_the_two_parts_add_up(
+    steps: int, new: int, lengths: tuple[int, int], samples: int, by_hand: bool, monkeypatch
+) -> None:
+    if by_hand:  # what devices without the processor's kernel compute
+        monkeypatch.setattr("engine.kv_cache._attention", attention_by_hand)
+    draw = torch.Generator().manual_seed(3)
+    random = lambda *shape: torch.randn(*shape, generator=draw)  # noqa: E731
+    cache = KVCache.allocate(1, lengths, samples, 6, random(WIDTH))
+    prefix, own = random(2, 2, 9, WIDTH), random(2, 2 * samples, steps + new, WIDTH)
+    for i, length in enumerate(lengths):
+        cache.part(slice(i, i + 1), slice(i * samples, (i + 1) * samples)).put_prefix(0, *prefix[:, i : i + 1, :length])
+    cache.extend(0, *own[:, :, :steps])
+    cache.steps = steps
+    if new:
+        cache.extend(0, *own[:, :, steps:])
+    queries = max(new, 1)
+    q = random(2 * samples, queries, WIDTH)
+    found = cache.attend(0, q, HEADS, steps + new)
+    for row in range(2 * samples):
+        length = lengths[row // samples]
+        k, v = (torch.cat((prefix[i, row // samples, :length], own[i, row])).unsqueeze(0) for i in range(2))
+        mask = torch.ones(queries, k.shape[1], dtype=torch.bool).tril(k.shape[1] - queries)
+        parts = (split_heads(x, HEADS) for x in (q[row : row + 1], k, v))
+        expected = F.scaled_dot_product_attention(*parts, attn_mask=mask)
+        torch.testing.assert_close(found[row], expected.transpose(1, 2).flatten(2)[0])
+
+
+def test_positions_follow_each_history() -> None:
+    like = torch.zeros(WIDTH)
+    even, ragged = KVCache.allocate(1, (7, 7), 2, 3, like), KVCache.allocate(1, (4, 7), 2, 3, like)
+    even.steps = ragged.steps = 2
+    assert even.positions(2).tolist() == [9, 10]
+    assert ragged.positions(1).tolist() == [[6], [6], [9], [9]]
+
+
+def test_samples_share_the_memory_of_their_history() -> None:
+    one, many = (KVCache.allocate(3, (50,), samples, 10, torch.zeros(WIDTH)) for samples in (1, 30))
+    per_row = 3 * 2 * 10 * WIDTH * 4
+    assert many.nbytes - one.nbytes == 29 * per_row

@@ -1,0 +1,76 @@
+"""Packed weights compute what the networks compute."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from engine.packed import Int8, OneDnn, Transposed, pack
+from engine.runner import PackedKronos
+from engine.transformer import Kronos
+
+
+def layers(*outputs: int, bias: bool = True) -> list[nn.Linear]:
+    torch.manual_seed(1)
+    return [nn.Linear(24, out, bias=bias) for out in outputs]
+
+
+@pytest.mark.parametrize("rows", [1, 5, 64, 300])
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("kernels", [True, False])
+@torch.no_grad()
+def test_layers_that_share_an_input_are_one_product(rows: int, bias: bool, kernels: bool, monkeypatch) -> None:
+    if not kernels:
+        monkeypatch.setattr(OneDnn, "fits", staticmethod(lambda weight: False))
+    parts = layers(16, 40, bias=bias)
+    product = pack(*parts)
+    x = torch.randn(rows, 24)
+    assert isinstance(product, OneDnn) is kernels
+    torch.testing.assert_close(product(x), torch.cat([layer(x) for layer in parts], dim=1))
+    assert product.nbytes == 56 * 24 * 4
+
+
+@pytest.mark.parametrize(("precision", "share", "tolerance"), [("float16", 2, 1e-3), ("int8", 4, 1e-2)])
+@torch.no_grad()
+def test_smaller_weights_take_less_and_stay_close(precision: str, share: int, tolerance: float) -> None:
+    (layer,) = layers(200)
+    product = pack(layer, precision=precision)
+    x = torch.randn(7, 24)
+    assert product.nbytes <= 200 * 24 * 4 / share + 200 * 4
+    error = (product(x) - layer(x)).abs().max()
+    assert 0 < error < tolerance * layer(x).abs().max()
+
+
+@torch.no_grad()
+def test_a_row_of_zeros_survives_rounding_to_8_bits() -> None:
+    weight = torch.zeros(3, 4)
+    weight[1] = torch.tensor([1.0, -2.0, 0.5, 0.0])
+    torch.testing.assert_close(Int8(weight, None)(torch.eye(4)), weight.T, atol=0.01, rtol=0)
+
+
+@torch.no_grad()
+def test_half_weights_multiply_in_half_where_the_device_is_good_at_it(monkeypatch) -> None:
+    (layer,) = layers(16)
+    product = Transposed(layer.weight.half(), layer.bias)
+    x = torch.randn(3, 24)
+    widened = product(x)
+    monkeypatch.setattr("engine.packed.HALF_IS_SLOW", frozenset())
+    assert product(x).dtype == torch.float32
+    torch.testing.assert_close(product(x), widened, atol=5e-3, rtol=1e-2)
+
+
+@pytest.mark.parametrize(("precision", "share"), [("float32", 1e-5), ("float16", 2e-3), ("int8", 5e-2)])
+@torch.inference_mode()
+def test_logits_of_packed_networks_are_those_of_the_modules(precision: str, share: float, model: Kronos) -> None:
+    ids = torch.randint(0, 64, (2, 3, 30), generator=torch.Generator().manual_seed(0))
+    stamp = torch.ones(3, 30, 5, dtype=torch.long)
+    network = PackedKronos(model, precision)  # type: ignore[arg-type]
+    cache = network.allocate([30] * 3, 2, 4)
+    context = network.prefill(*ids, network.times(stamp), cache)
+    logits, states = model.decode_s1(*ids, stamp)
+    given = torch.tensor([[3], [9], [27]])
+    fine = model.decode_s2(states, given)[:, -1]
+    ours = network.fine_logits(context.repeat_interleave(2, 0), given[:, 0].repeat_interleave(2), cache)
+    for mine, theirs in ((network.head_s1(context), logits[:, -1]), (ours[::2], fine)):
+        assert (mine - theirs).abs().max() < share * theirs.std()
