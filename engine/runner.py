@@ -69,9 +69,10 @@ class PackedStack:
         self.blocks = [PackedBlock(block, precision) for block in blocks]
         self.inv_freq = blocks[0].self_attn.rotary.inv_freq if blocks else torch.empty(0)
 
-    def __len__(self) -> int:
-        """Return the number of blocks."""
-        return len(self.blocks)
+    @property
+    def heads(self) -> list[int]:
+        """Return the heads of each block."""
+        return [block.heads for block in self.blocks]
 
     def prefill(self, x: Tensor, cache: KVCache | None) -> Tensor:
         """Return histories `x` (S, P, D) transformed; their keys and values go into `cache`."""
@@ -79,7 +80,7 @@ class PackedStack:
         for layer, block in enumerate(self.blocks):
             q, k, v = block.project(x, angles)
             if cache is not None:
-                cache.put_prefix(layer, k, v)
+                cache.put_history(layer, k, v)
             q, k, v = (split_heads(y, block.heads) for y in (q, k, v))
             x = block.finish(x, F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).flatten(2))
         return x
@@ -90,7 +91,7 @@ class PackedStack:
         for layer, block in enumerate(self.blocks):
             q, k, v = block.project(x, angles)
             cache.extend(layer, k, v)
-            x = block.finish(x, cache.attend(layer, q, block.heads, cache.steps + x.shape[1]))
+            x = block.finish(x, cache.attend(layer, q, cache.steps + x.shape[1]))
         return x
 
     def _angles(self, positions: Tensor) -> tuple[Tensor, Tensor]:
@@ -122,32 +123,28 @@ class PackedKronos:
             pack(head, precision=precision) for head in (model.head.proj_s1, model.head.proj_s2)
         )
 
-    @property
-    def layers(self) -> int:
-        """Return the number of attention layers a cache needs, the cross-attention's included."""
-        return len(self.stack) + 1
-
     def allocate(self, lengths: Iterable[int], samples: int, capacity: int) -> KVCache:
-        """Return an empty cache for histories of `lengths`."""
-        return KVCache.allocate(self.layers, list(lengths), samples, capacity, self.coarse_table)
+        """Return an empty cache for histories of `lengths`, the cross-attention's layer last."""
+        heads = [*self.stack.heads, CROSS_ATTENTION_HEADS]
+        return KVCache.allocate(heads, list(lengths), samples, capacity, self.coarse_table)
 
     def prefill(self, s1: Tensor, s2: Tensor, when: Tensor, cache: KVCache) -> Tensor:
         """Put histories of one length, ids (S, P) and times (S, P, D), into `cache`; return the last context (S, D)."""
         context = self.norm(self.stack.prefill(self._embed(s1, s2, when), cache))
-        cache.put_prefix(len(self.stack), *self._cross(context))
+        cache.put_history(len(self.stack.blocks), *self._cross(context))
         return context[:, -1]
 
     def extend(self, s1: Tensor, s2: Tensor, when: Tensor, cache: KVCache) -> Tensor:
         """Put new candles, ids (R, M) and times (R, M, D), into `cache`; return the last context (R, D)."""
         context = self.norm(self.stack.extend(self._embed(s1, s2, when), cache))
-        cache.extend(len(self.stack), *self._cross(context))
+        cache.extend(len(self.stack.blocks), *self._cross(context))
         cache.steps += context.shape[1]
         return context[:, -1]
 
     def fine_logits(self, context: Tensor, s1: Tensor, cache: KVCache) -> Tensor:
         """Return fine logits (R, V2) given the last `context` (R, D) and the coarse ids `s1` (R,) just drawn."""
         query = F.embedding(s1, self.query_table).unsqueeze(1)
-        found = cache.attend(len(self.stack), query, CROSS_ATTENTION_HEADS, cache.steps)
+        found = cache.attend(len(self.stack.blocks), query, cache.steps)
         return self.head_s2(self.cross_norm(self.cross_out(found[:, 0]).add_(context)))
 
     def _embed(self, s1: Tensor, s2: Tensor, when: Tensor) -> Tensor:
@@ -185,7 +182,7 @@ class PackedTokenizer:
     def allocate(self, lengths: Iterable[int], samples: int, capacity: int) -> KVCache:
         """Return an empty cache for histories of `lengths`."""
         like = self.tokenizer.head.weight
-        return KVCache.allocate(len(self.decoder), list(lengths), samples, capacity, like)
+        return KVCache.allocate(self.decoder.heads, list(lengths), samples, capacity, like)
 
     def _embed(self, s1: Tensor, s2: Tensor) -> Tensor:
         embedded: Tensor = self.tokenizer.post_quant_embed(self.tokenizer.indices_to_bits((s1, s2), half=True))

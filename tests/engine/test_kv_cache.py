@@ -22,17 +22,19 @@ def test_the_two_parts_add_up(
         monkeypatch.setattr("engine.kv_cache._attention", attention_by_hand)
     draw = torch.Generator().manual_seed(3)
     random = lambda *shape: torch.randn(*shape, generator=draw)  # noqa: E731
-    cache = KVCache.allocate(1, lengths, samples, 6, random(WIDTH))
+    cache = KVCache.allocate((HEADS,), lengths, samples, 6, random(WIDTH))
     prefix, own = random(2, 2, 9, WIDTH), random(2, 2 * samples, steps + new, WIDTH)
     for i, length in enumerate(lengths):
-        cache.part(slice(i, i + 1), slice(i * samples, (i + 1) * samples)).put_prefix(0, *prefix[:, i : i + 1, :length])
-    cache.extend(0, *own[:, :, :steps])
-    cache.steps = steps
-    if new:
-        cache.extend(0, *own[:, :, steps:])
+        cache.part(slice(i, i + 1), slice(i * samples, (i + 1) * samples)).put_history(
+            0, *prefix[:, i : i + 1, :length]
+        )
+    for start, stop in ((0, steps), (steps, steps + new)):
+        if stop > start:
+            cache.steps = start
+            cache.extend(0, *own[:, :, start:stop])
     queries = max(new, 1)
     q = random(2 * samples, queries, WIDTH)
-    found = cache.attend(0, q, HEADS, steps + new)
+    found = cache.attend(0, q, steps + new)
     for row in range(2 * samples):
         length = lengths[row // samples]
         k, v = (torch.cat((prefix[i, row // samples, :length], own[i, row])).unsqueeze(0) for i in range(2))
@@ -44,13 +46,13 @@ def test_the_two_parts_add_up(
 
 def test_positions_follow_each_history() -> None:
     like = torch.zeros(WIDTH)
-    even, ragged = KVCache.allocate(1, (7, 7), 2, 3, like), KVCache.allocate(1, (4, 7), 2, 3, like)
+    even, ragged = KVCache.allocate((HEADS,), (7, 7), 2, 3, like), KVCache.allocate((HEADS,), (4, 7), 2, 3, like)
     even.steps = ragged.steps = 2
     assert even.positions(2).tolist() == [9, 10]
     assert ragged.positions(1).tolist() == [[6], [6], [9], [9]]
 
 
 def test_samples_share_the_memory_of_their_history() -> None:
-    one, many = (KVCache.allocate(3, (50,), samples, 10, torch.zeros(WIDTH)) for samples in (1, 30))
+    one, many = (KVCache.allocate((HEADS,) * 3, (50,), samples, 10, torch.zeros(WIDTH)) for samples in (1, 30))
     per_row = 3 * 2 * 10 * WIDTH * 4
     assert many.nbytes - one.nbytes == 29 * per_row
