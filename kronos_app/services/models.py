@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from kronos_app.settings import Settings
 
 BYTES_PER_PARAMETER = 4  # float32
+COPIES = 2  # of the weights: as they were read, and laid out for generation
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ class ModelService:
             loaded=loaded is not None,
             device=str(loaded.predictor.device) if loaded else None,
             load_seconds=loaded.seconds if loaded else None,
-            memory_bytes=loaded.memory if loaded else spec.parameters * BYTES_PER_PARAMETER,
+            memory_bytes=loaded.memory if loaded else COPIES * spec.parameters * BYTES_PER_PARAMETER,
         )
 
     def bundled_present(self) -> bool:
@@ -193,9 +194,10 @@ class ModelService:
                 device=device,
                 max_context=spec.max_context,
             )
+            predictor.packed()  # here, since all forecasts would wait while the scheduler does it
         modules = (predictor.model, predictor.tokenizer)
         tensors = [t for module in modules for t in (*module.parameters(), *module.buffers())]
-        memory = sum(t.numel() * t.element_size() for t in tensors)
+        memory = COPIES * sum(t.numel() * t.element_size() for t in tensors)
         return _Loaded(predictor, time.monotonic() - started, memory)
 
     def _spec(self, name: str) -> ModelSpec:

@@ -25,7 +25,7 @@ def test_a_model_is_listed_before_it_is_loaded(models):
     status = models.status("one")
     assert (status.context, status.licence, status.downloaded, status.loaded) == (64, "MIT", True, False)
     assert (status.device, status.load_seconds) == (None, None)
-    assert status.memory_bytes == 400_000
+    assert status.memory_bytes == 800_000
 
 
 def test_the_list_does_not_tell_where_the_app_is_installed(models):
@@ -38,7 +38,13 @@ def test_a_loaded_model_tells_device_memory_and_time(models):
     assert status.device == "cpu"
     assert status.load_seconds > 0
     weights = [GOLDEN / part / "model.safetensors" for part in ("model", "tokenizer")]
-    assert status.memory_bytes == pytest.approx(sum(path.stat().st_size for path in weights), rel=0.1)
+    assert status.memory_bytes == pytest.approx(2 * sum(path.stat().st_size for path in weights), rel=0.1)
+
+
+def test_a_loaded_model_is_laid_out_for_generation_already(models, monkeypatch):
+    predictor = models.get("one")
+    monkeypatch.setattr("engine.predictor.PackedKronos", None)
+    assert predictor.packed() == predictor.packed()
 
 
 def test_the_least_recently_used_model_goes_first(models):
