@@ -30,12 +30,15 @@ class Desk:
     """
 
     def __init__(self, settings: Settings, registry: Mapping[str, ModelSpec] | None = None) -> None:
+        from engine.scheduler import Scheduler
+
         self.settings = settings
         self.store = Store.open(settings.store_url)
         self.models = ModelService(settings, registry)
         self.candles = CandleService(settings, self.store)
-        worker = ForecastWorker(self.store, self.candles, self.models)
-        self.jobs = JobRunner(self.store, {KIND: worker.run}, settings.max_queued_jobs)
+        self.scheduler = Scheduler()
+        worker = ForecastWorker(self.store, self.candles, self.models, self.scheduler)
+        self.jobs = JobRunner(self.store, {KIND: worker.run}, settings.max_queued_jobs, settings.parallel_jobs)
         self.forecasts = ForecastService(self.store, self.jobs, self.candles, self.models)
 
     def start(self) -> None:
@@ -45,6 +48,7 @@ class Desk:
     def close(self) -> None:
         """Stop working and release the store."""
         self.jobs.stop()
+        self.scheduler.close()
         self.store.close()
 
 

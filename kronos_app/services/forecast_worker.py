@@ -15,18 +15,21 @@ from kronos_app.store.records import ForecastInfo, StoredForecast, now
 
 if TYPE_CHECKING:
     from engine import Forecast, KronosPredictor
+    from engine.batch import Task
+    from engine.scheduler import Scheduler
     from kronos_app.services.candles import CandleService
     from kronos_app.services.models import ModelService
     from kronos_app.store import Store
 
 
 class ForecastWorker:
-    """Computes what `ForecastService` queued."""
+    """Computes what `ForecastService` queued; several threads may run it."""
 
-    def __init__(self, store: Store, candles: CandleService, models: ModelService) -> None:
+    def __init__(self, store: Store, candles: CandleService, models: ModelService, scheduler: Scheduler) -> None:
         self._store = store
         self._candles = candles
         self._models = models
+        self._scheduler = scheduler
 
     def run(self, job: Mapping[str, Any], on_step: Callable[[int, int], None]) -> str:
         """Compute the forecast that `job` asks for, keep it and return its id; `on_step` may raise to cancel."""
@@ -39,7 +42,7 @@ class ForecastWorker:
             return known
         started = time.monotonic()
         with engine_errors(request.model):
-            forecast = _forecast(predictor, planned, on_step)
+            forecast = self._scheduler.forecast(predictor, _task(predictor, planned), on_step)
         stored = _stored(planned, predictor.digest, forecast, time.monotonic() - started)
         self._store.forecasts.put(stored)
         return stored.id
@@ -84,14 +87,13 @@ def _adopted(twin: StoredForecast, planned: Plan, forecast_id: str) -> StoredFor
     )
 
 
-def _forecast(predictor: KronosPredictor, planned: Plan, on_step: Callable[[int, int], None]) -> Forecast:
+def _task(predictor: KronosPredictor, planned: Plan) -> Task:
     request, history = planned.request, planned.history
-    return predictor.forecast(
+    return predictor.task(
         history.frame[history.features],
         history.timestamps,
         planned.timestamps,
         **{name: getattr(request, name) for name in SAMPLING},
-        on_step=on_step,
     )
 
 
