@@ -19,14 +19,21 @@ SECONDS_TO_START = 120
 
 
 @contextmanager
-def running() -> Iterator[str]:
-    """Start a server on a free port, with a home of its own, and yield its address once it answers."""
+def running(home: Path | None = None) -> Iterator[str]:
+    """Start a server on a free port and yield its address once it answers.
+
+    Parameters
+    ----------
+    home
+        Folder for what the app writes; default a fresh one that is removed at the end.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    with tempfile.TemporaryDirectory() as home:
+    with tempfile.TemporaryDirectory() as fresh:
         command = [sys.executable, "-m", "streamlit", "run", "Home.py", "--server.port", str(port)]
-        server = subprocess.Popen(command, cwd=ROOT, env=os.environ | {"KRONOS_HOME": home}, stdout=subprocess.DEVNULL)
+        environment = os.environ | {"KRONOS_HOME": str(home or fresh)}
+        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
         try:
             address = f"http://127.0.0.1:{port}"
             _wait_for(f"{address}/_stcore/health")
