@@ -12,7 +12,7 @@ from kronos_app.charts.style import (
     candles,
     direction_colours,
     has_volume,
-    price_and_volume,
+    panels,
     time_labels,
     volumes,
 )
@@ -31,10 +31,8 @@ def candle_chart(frame: pd.DataFrame, words: Words, *, height: int = 420) -> go.
         Pixels.
     """
     labels = time_labels(pd.DatetimeIndex(frame.index))
-    volume = has_volume(frame)
-    figure = price_and_volume(labels, words, volume=volume, height=height)
-    figure.add_trace(candles(labels, frame, words.history, (UP, DOWN), words), row=1, col=1)
-    if volume:
-        figure.add_trace(volumes(labels, frame, words.volume, direction_colours(frame)), row=2, col=1)
-    figure.update_layout(showlegend=False)
+    price = candles(labels, frame, words.history, (UP, DOWN), words)
+    volume = [volumes(labels, frame, words.volume, direction_colours(frame))] if has_volume(frame) else []
+    figure = panels(labels, words, [price], volume, height=height)
+    figure.layout.showlegend = False
     return figure

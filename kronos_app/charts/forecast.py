@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from plotly.basedatatypes import BaseTraceType
 
 from kronos_app.charts.style import (
     DOWN,
@@ -18,7 +19,7 @@ from kronos_app.charts.style import (
     candles,
     direction_colours,
     has_volume,
-    price_and_volume,
+    panels,
     time_labels,
     translucent,
     volumes,
@@ -56,28 +57,27 @@ def forecast_chart(
     """
     labels = time_labels(pd.DatetimeIndex([*history.index, *median.index]))
     past, ahead = labels[: len(history)], labels[len(history) :]
-    volume = has_volume(history, actual)
-    figure = price_and_volume(labels, words, volume=volume, height=height)
+    start = history["close"].tail(1)
+    price: list[BaseTraceType] = []
     for level, (low, high) in BANDS.items():
         name = words.band.format(level=level)
         lower, upper = quantiles[low]["close"], quantiles[high]["close"]
-        figure.add_traces(
-            _band(past[-1:] + ahead, history["close"].tail(1), lower, upper, name, _OPACITY[level]), rows=1, cols=1
-        )
-    figure.add_trace(candles(past, history, words.history, (UP, DOWN), words), row=1, col=1)
+        price += _band(past[-1:] + ahead, start, lower, upper, name, _OPACITY[level])
+    price.append(candles(past, history, words.history, (UP, DOWN), words))
     came = _on_axis(actual, median, ahead)
     faint = 0.75 if came is None else 0.45  # what came is drawn over the forecast and should stand out
-    forecast = candles(ahead, median, words.forecast, (FORECAST, FORECAST), words, opacity=faint)
-    figure.add_traces([forecast, _middle(past[-1:] + ahead, history["close"].tail(1), median["close"])], rows=1, cols=1)
+    price.append(candles(ahead, median, words.forecast, (FORECAST, FORECAST), words, opacity=faint))
+    price.append(_middle(past[-1:] + ahead, start, median["close"]))
     if came is not None and actual is not None:
-        figure.add_trace(candles(came, actual, words.actual, (UP, DOWN), words), row=1, col=1)
-    if volume:
-        figure.add_trace(volumes(past, history, words.volume, direction_colours(history)), row=2, col=1)
+        price.append(candles(came, actual, words.actual, (UP, DOWN), words))
+    volume: list[BaseTraceType] = []
+    if has_volume(history, actual):
+        volume.append(volumes(past, history, words.volume, direction_colours(history)))
         if "volume" in median:
-            figure.add_trace(volumes(ahead, median, words.forecast, FORECAST, 0.45), row=2, col=1)
+            volume.append(volumes(ahead, median, words.forecast, FORECAST, 0.45))
         if came is not None and actual is not None and "volume" in actual:
-            figure.add_trace(volumes(came, actual, words.actual, direction_colours(actual)), row=2, col=1)
-        figure.update_layout(barmode="overlay")
+            volume.append(volumes(came, actual, words.actual, direction_colours(actual)))
+    figure = panels(labels, words, price, volume, height=height)
     if past:
         _mark_cutoff(figure, len(past) - 0.5, words.cutoff)
     return figure
@@ -111,25 +111,23 @@ def overlay_chart(
     if actual is not None:
         times = times.union(pd.DatetimeIndex(actual.index))
     label_of = dict(zip(times, time_labels(times), strict=True))
-    figure = price_and_volume(list(label_of.values()), words, volume=False, height=height)
+    price: list[BaseTraceType] = []
     low, high = BANDS[80]
     for name, median, levels, colour, dash in zip(
         names, medians, quantiles, (FORECAST, SECOND), ("solid", "dash"), strict=False
     ):
         x = [label_of[time] for time in median.index]
         band = _band(x, None, levels[low]["close"], levels[high]["close"], words.band.format(level=80), 0.16, colour)
-        figure.add_traces([trace.update(showlegend=False) for trace in band])
-        figure.add_trace(
+        price += [trace.update(showlegend=False) for trace in band]
+        price.append(
             go.Scatter(
                 x=x, y=median["close"], name=name, mode="lines", line={"color": colour, "dash": dash, "width": 2.2}
             )
         )
     if actual is not None:
         x = [label_of[time] for time in actual.index]
-        figure.add_trace(
-            go.Scatter(x=x, y=actual, name=words.actual, mode="lines", line={"color": NEUTRAL, "width": 1.8})
-        )
-    return figure
+        price.append(go.Scatter(x=x, y=actual, name=words.actual, mode="lines", line={"color": NEUTRAL, "width": 1.8}))
+    return panels(list(label_of.values()), words, price, height=height)
 
 
 def _band(

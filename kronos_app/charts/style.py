@@ -7,11 +7,13 @@ filled, so that direction never hangs on colour alone.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
+from plotly.basedatatypes import BaseTraceType
 
 UP, DOWN = "#1a9c8c", "#d96a22"
 FORECAST, SECOND = "#6f7df2", "#c2559d"
@@ -52,39 +54,55 @@ def time_labels(timestamps: pd.DatetimeIndex) -> list[str]:
     return [str(label) for label in timestamps.strftime("%Y-%m-%d %H:%M" if intraday else "%Y-%m-%d")]
 
 
-def price_and_volume(labels: list[str], words: Words, *, volume: bool, height: int) -> go.Figure:
-    """Return an empty figure: price above, volume below where there is any, one slot a candle.
+def panels(
+    labels: list[str],
+    words: Words,
+    price: Sequence[BaseTraceType],
+    volume: Sequence[BaseTraceType] = (),
+    *,
+    height: int,
+) -> go.Figure:
+    """Return traces of the price above and, where there are any, of the volume below, one slot a candle.
 
     The time axis is one of categories: nights, weekends and holidays take no room, and its ticks thin out by
     themselves.
     """
-    rows = 2 if volume else 1
-    shares = [0.78, 0.22] if volume else [1.0]
-    figure = make_subplots(rows=rows, cols=1, shared_xaxes=True, vertical_spacing=0.04, row_heights=shares)
-    figure.update_layout(
-        height=height,
-        margin={"l": 8, "r": 8, "t": 8, "b": 8},
-        hovermode="x unified",
-        dragmode="pan",
-        paper_bgcolor=HOLLOW,
-        plot_bgcolor=HOLLOW,
-        legend={"orientation": "h", "yanchor": "bottom", "y": 1.01, "x": 0, "title": None},
-        xaxis_rangeslider_visible=False,
-        bargap=0.25,
-    )
-    figure.update_xaxes(
-        type="category",
-        categoryorder="array",
-        categoryarray=labels,
-        nticks=7,
-        showgrid=False,
-        range=[-0.5, len(labels) - 0.5],
-    )
-    figure.update_yaxes(side="right", automargin=True, gridcolor=translucent(NEUTRAL, 0.22), zeroline=False)
-    figure.update_yaxes(title_text=words.price, row=1, col=1)
+    time = {
+        "type": "category",
+        "categoryorder": "array",
+        "categoryarray": labels,
+        "nticks": 7,
+        "showgrid": False,
+        "range": [-0.5, len(labels) - 0.5],
+        "rangeslider": {"visible": False},
+    }
+    value = {"side": "right", "automargin": True, "gridcolor": translucent(NEUTRAL, 0.22), "zeroline": False}
+    layout: dict[str, Any] = {
+        "height": height,
+        "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
+        "hovermode": "x unified",
+        "dragmode": "pan",
+        "paper_bgcolor": HOLLOW,
+        "plot_bgcolor": HOLLOW,
+        "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.01, "x": 0, "title": None},
+        "barmode": "overlay",
+        "bargap": 0.25,
+        "xaxis": time,
+        "yaxis": value | {"title": {"text": words.price}},
+    }
     if volume:
-        figure.update_yaxes(title_text=words.volume, nticks=4, rangemode="tozero", row=2, col=1)
-    return figure
+        layout["xaxis"] = time | {"matches": "x2", "showticklabels": False}
+        layout["xaxis2"] = time | {"anchor": "y2"}
+        layout["yaxis"] |= {"domain": [0.25, 1]}
+        layout["yaxis2"] = value | {
+            "title": {"text": words.volume},
+            "domain": [0, 0.21],
+            "anchor": "x2",
+            "nticks": 4,
+            "rangemode": "tozero",
+        }
+    # All at once: each later change of a figure has plotly check it again.
+    return go.Figure([*price, *volume], layout)
 
 
 def candles(
@@ -116,10 +134,12 @@ def candles(
 def volumes(
     labels: list[str], frame: pd.DataFrame, name: str, colour: str | list[str], opacity: float = 0.55
 ) -> go.Bar:
-    """Return the bars of a frame's `volume`, kept out of the legend."""
+    """Return the bars of a frame's `volume` for the lower panel, kept out of the legend."""
     return go.Bar(
         x=labels,
         y=frame["volume"],
+        xaxis="x2",
+        yaxis="y2",
         name=name,
         marker={"color": colour, "line": {"width": 0}},
         opacity=opacity,

@@ -63,6 +63,7 @@ def test_a_forecast_without_history_is_still_drawn(history, ahead):
 
 def test_a_series_without_volume_has_one_panel(history):
     assert candle_chart(history, WORDS).layout.yaxis2.title.text == "成交量"
+    assert not candle_chart(history, WORDS).layout.showlegend
     bare = candle_chart(history.drop(columns="volume"), WORDS)
     assert [trace.type for trace in bare.data] == ["candlestick"]
 
