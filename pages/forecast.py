@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import streamlit as st
 
 from kronos_app import state
 from kronos_app.runtime import desk
-from kronos_app.widgets import forecast_form, forecast_result, job
+from kronos_app.widgets import forecast_form, forecast_result, job, last_candles
 from kronos_app.widgets.errors import shown
+from kronos_app.widgets.forecast_result import HISTORY_SHOWN
 
 
 def draw() -> None:
     _ = state.gettext()
     st.title(_("Forecast"))
     settings, result = st.columns([4, 10], gap="medium")
+    known = None
     with settings, shown():
-        forecast_form.draw(on_submit=_submitted)
+        known = forecast_form.draw(on_submit=_submitted)
     with result, shown():
-        _result()
+        _result(known)
 
 
 def _submitted(job_id: str | None, forecast_id: str | None) -> None:
@@ -28,7 +31,6 @@ def _submitted(job_id: str | None, forecast_id: str | None) -> None:
     elif job_id is not None:
         st.query_params.pop("forecast", None)
         st.query_params["job"] = job_id
-    st.rerun()
 
 
 def _show(forecast_id: str) -> None:
@@ -36,11 +38,15 @@ def _show(forecast_id: str) -> None:
     st.query_params["forecast"] = forecast_id
 
 
-def _result() -> None:
+def _result(known: pd.DataFrame | None) -> None:
+    """Draw the work in progress, or its result, or before there is either the candles that are `known`."""
     _ = state.gettext()
     if job_id := st.query_params.get("job"):
-        job.follow(job_id, on_success=_show)
-    elif forecast_id := st.query_params.get("forecast"):
+        result_id = job.follow(job_id)
+        if result_id is None:
+            return
+        _show(result_id)
+    if forecast_id := st.query_params.get("forecast"):
         if st.session_state.get(state.FORECAST_CACHED) == forecast_id:
             st.success(
                 _("Answered from the cache: the same request was computed before, so nothing was computed now."),
@@ -53,6 +59,9 @@ def _result() -> None:
             icon=":material/candlestick_chart:",
         )
         job.draw_active()
+        if known is not None:
+            # What a forecast will go on from; and the browser, which now draws one chart, has what the next one takes.
+            last_candles.draw(known, HISTORY_SHOWN, "forecast.known")
 
 
 draw()

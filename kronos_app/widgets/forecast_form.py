@@ -29,14 +29,19 @@ DEFAULTS = {
 }
 
 
-def draw(on_submit: Callable[[str | None, str | None], None]) -> None:
-    """Draw the settings; call `on_submit` with the job's or the cached forecast's id once they are sent."""
+def draw(on_submit: Callable[[str | None, str | None], None]) -> pd.DataFrame | None:
+    """Draw the settings; call `on_submit` with the job's or the cached forecast's id once they are sent.
+
+    Returns
+    -------
+    The candles up to the cutoff by time, None without a data set.
+    """
     _ = state.gettext()
     for key, value in DEFAULTS.items():
         state.default(key, value)
     chosen = candle_picker.pick()
     if chosen is None:
-        return
+        return None
     model = _pick_model()
     _mode()
     replay = st.session_state[state.FORECAST_MODE] == REPLAY
@@ -48,6 +53,8 @@ def draw(on_submit: Callable[[str | None, str | None], None]) -> None:
         with shown():
             sent = desk().forecasts.submit(_request(chosen.id, model, cutoff))
             on_submit(sent.job_id, sent.forecast_id)
+    candles = chosen.candles.frame.set_index("timestamp")
+    return candles if cutoff is None else candles.loc[:cutoff]
 
 
 def _request(candles_id: str, model: str, cutoff: pd.Timestamp | None) -> ForecastRequest:

@@ -14,10 +14,10 @@ from kronos_app.services.forecasting import ForecastView
 from kronos_app.services.rendering import to_csv, to_json
 from kronos_app.widgets import forecast_form, formats
 from kronos_app.widgets.errors import escape
+from kronos_app.widgets.last_candles import CHART_CONFIG
 from kronos_app.widgets.words import chart_words
 
 HISTORY_SHOWN = 150
-CHART_CONFIG = {"displaylogo": False, "scrollZoom": True, "modeBarButtonsToRemove": ["select2d", "lasso2d"]}
 
 
 def draw(view: ForecastView) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
 
 import streamlit as st
 
@@ -12,25 +12,41 @@ from kronos_app.jobs import Job
 from kronos_app.runtime import desk
 from kronos_app.widgets import errors, formats
 
-POLL_SECONDS = 1.0
+POLL_SECONDS = 0.5
+# Within a poll the end is noticed at once; a click on Cancel has to wait for it.
+WATCH_SECONDS = 0.4
+# Work that ends within this time is not worth announcing.
+GRACE_SECONDS = 0.3
+GLANCE_SECONDS = 0.02
 
 
-def follow(job_id: str, on_success: Callable[[str], None]) -> None:
-    """Draw a job until it ends; then call `on_success` with its result's id and run the page again."""
-    polled = POLL_SECONDS if desk().jobs.get(job_id).active else None
+def follow(job_id: str) -> str | None:
+    """Return the id of a job's result where there is one by now, else draw the job until it ends.
 
-    @st.fragment(run_every=polled)
-    def draw() -> None:
-        with errors.shown():
-            job = desk().jobs.get(job_id)
-            if job.status == "succeeded" and job.result_id is not None:
-                on_success(job.result_id)
-                st.rerun()
-            _draw(job)
-            if polled is not None and not job.active:
-                st.rerun()
+    Then the page runs again, and finds the result here.
+    """
+    job = _wait(job_id, GRACE_SECONDS)
+    if job.active:
+        _follow_active(job_id)
+    elif job.status != "succeeded":
+        _draw(job)
+    return job.result_id
 
-    draw()
+
+@st.fragment(run_every=POLL_SECONDS)
+def _follow_active(job_id: str) -> None:
+    with errors.shown():
+        _draw(desk().jobs.get(job_id))
+        if not _wait(job_id, WATCH_SECONDS).active:
+            st.rerun()
+
+
+def _wait(job_id: str, seconds: float) -> Job:
+    """Return a job once it has ended, or as it is after `seconds`."""
+    end = time.monotonic() + seconds
+    while (job := desk().jobs.get(job_id)).active and time.monotonic() < end:
+        time.sleep(GLANCE_SECONDS)
+    return job
 
 
 def _draw(job: Job) -> None:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import streamlit as st
 
 from kronos_app import nav, state
-from kronos_app.charts.candles import candle_chart
 from kronos_app.data.candle_frame import CandleFrame
 from kronos_app.data.quality import QualityReport
 from kronos_app.data.repair import Repaired
 from kronos_app.i18n import text
-from kronos_app.widgets import formats
+from kronos_app.widgets import formats, last_candles
 from kronos_app.widgets.errors import escape
-from kronos_app.widgets.words import chart_words
 
 PREVIEW_CANDLES = 500
 CHANGES_SHOWN = 1_000
@@ -86,15 +84,7 @@ def draw_repaired(repaired: Repaired) -> None:
 
 def draw_preview(candles: CandleFrame) -> None:
     """Draw the last candles."""
-    _ = state.gettext()
-    frame = candles.frame.tail(PREVIEW_CANDLES).set_index("timestamp")
-    st.plotly_chart(candle_chart(frame, chart_words()), key="data.preview", alt=_("Candles of the data set"))
-    if len(candles) > len(frame):
-        st.caption(
-            _("The last {shown} of {count} candles.").format(
-                shown=formats.number(len(frame), 0), count=formats.number(len(candles), 0)
-            )
-        )
+    last_candles.draw(candles.frame.set_index("timestamp"), PREVIEW_CANDLES, "data.preview")
 
 
 def draw_next() -> None:

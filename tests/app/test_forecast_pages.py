@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
@@ -20,6 +21,8 @@ def run_button(app, lang: str = "en"):
 
 def finish(app, desk):
     """Wait for the job in the address and draw the page again, as its fragment does by itself in a browser."""
+    if "job" not in app.query_params:  # it was done before the page was
+        return app
     job_id = app.query_params["job"]
     deadline = time.monotonic() + 120
     while desk.jobs.get(job_id).active and time.monotonic() < deadline:
@@ -136,14 +139,45 @@ def test_the_settings_of_a_forecast_can_be_used_again(open_page, desk, forecast)
     assert [info.id for info in desk.forecasts.list()] == [made]
 
 
-def test_a_running_forecast_can_be_cancelled(open_page, desk, sample):
-    app = open_page("forecast")
-    app.get_by_key(state.FORECAST_HORIZON).set_value(200)
-    app.get_by_key(state.FORECAST_SAMPLES).set_value(200).run()
-    run_button(app).click().run()
+@pytest.fixture
+def slow_model(desk, monkeypatch):
+    """Return what lets the model, which seems to take long to load, come at last."""
+    come, get = threading.Event(), desk.models.get
+    monkeypatch.setattr(desk.models, "get", lambda name: come.wait(120) and get(name))
+    yield come
+    come.set()
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_running_forecast_can_be_cancelled(open_page, desk, sample, slow_model, lang):
+    app = small(open_page("forecast", lang=lang))
+    run_button(app, lang).click().run()
     job_id = app.query_params["job"]
+    assert translate("Cancel", lang) in labels(app.button)
     app.get_by_key(f"forecast.cancel.{job_id}").click().run()
+    slow_model.set()
     finish(app, desk)
     assert desk.jobs.get(job_id).status == "cancelled"
-    assert "was cancelled" in app.info[0].value
+    assert translate("This forecast was cancelled. Nothing was kept of it.", lang) in app.info[0].value
     assert desk.forecasts.list() == []
+
+
+def test_a_forecast_in_the_making_is_found_again(open_page, desk, sample, slow_model):
+    app = small(open_page("forecast"))
+    run_button(app).click().run()
+    job_id = app.query_params["job"]
+    other = open_page("forecast", job=job_id)
+    assert "Cancel" in labels(other.button)
+    slow_model.set()
+    assert finish(other, desk).get("plotly_chart")
+    assert other.query_params["forecast"] == finish(app, desk).query_params["forecast"]
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_before_a_forecast_the_candles_up_to_the_cutoff_are_shown(open_page, sample, lang):
+    app = small(open_page("forecast", lang=lang))
+    assert app.get("plotly_chart")
+    app.get_by_key(state.FORECAST_MODE).set_value("replay").run()
+    app.get_by_key(state.FORECAST_CUTOFF_DATE).set_value(sample.candles.timestamps[199].to_pydatetime()).run()
+    told = translate("The last {shown} of {count} candles.", lang).format(shown=150, count=200)
+    assert told in [caption.value for caption in app.caption]
