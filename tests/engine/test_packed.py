@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from engine.packed import Int8, OneDnn, Transposed, pack
+from engine.packed import FbGemm, Int8, OneDnn, Transposed, pack
 from engine.runner import PackedKronos
 from engine.transformer import Kronos
 
@@ -31,9 +31,14 @@ def test_layers_that_share_an_input_are_one_product(rows: int, bias: bool, kerne
     assert product.nbytes == 56 * 24 * 4
 
 
+@pytest.mark.parametrize("kernels", [True, False])
 @pytest.mark.parametrize(("precision", "share", "tolerance"), [("float16", 2, 1e-3), ("int8", 4, 1e-2)])
 @torch.no_grad()
-def test_smaller_weights_take_less_and_stay_close(precision: str, share: int, tolerance: float) -> None:
+def test_smaller_weights_take_less_and_stay_close(
+    precision: str, share: int, tolerance: float, kernels: bool, monkeypatch
+) -> None:
+    if not kernels:
+        monkeypatch.setattr(FbGemm, "fits", staticmethod(lambda weight: False))
     (layer,) = layers(200)
     product = pack(layer, precision=precision)
     x = torch.randn(7, 24)
