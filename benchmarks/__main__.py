@@ -19,6 +19,7 @@ from benchmarks.shapes import SHAPES, build
 from benchmarks.timing import scaling_error, time_case
 from benchmarks.work import model_bytes
 from engine.errors import KronosError
+from engine.packed import PRECISIONS
 from engine.predictor import KronosPredictor
 from engine.sampling import Sampling
 
@@ -54,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("--temperature", type=float, default=1.0)
     what.add_argument("--top-k", type=int, default=0)
     what.add_argument("--top-p", type=float, default=0.9, help="the default of the published predict")
+    what.add_argument("--weights", choices=PRECISIONS, default="float32", help="how the engine keeps them")
     how = parser.add_argument_group("how to time it")
     how.add_argument("--threads", type=int, default=2)
     how.add_argument("--rounds", type=int, default=3, help="turns of engine and plain loop; medians are taken")
@@ -101,7 +103,8 @@ def _plan(options: argparse.Namespace) -> list[cases.Case]:
 
 def _measure(options: argparse.Namespace, how: Sampling) -> report.Record:
     roofs = cache(lambda size: machine.measure(model_bytes(SHAPES[size].model)))
-    predictors = cache(lambda size: build(SHAPES[size], size))
+    predictors = cache(lambda size: build(SHAPES[size], options.weights))
+    plain = predictors if options.weights == "float32" else cache(lambda size: build(SHAPES[size]))
     described = machine.describe(options.threads)
     plan, records = _plan(options), []
     for size in dict.fromkeys(case.size for case in plan):
@@ -109,18 +112,23 @@ def _measure(options: argparse.Namespace, how: Sampling) -> report.Record:
     print(f"\n{report.head()}")
     for case in plan:
         predictor = predictors(case.size)
-        timing = time_case(predictor, case, how, rounds=options.rounds, plain_steps=options.plain_steps)
+        timing = time_case(
+            predictor, plain(case.size), case, how, rounds=options.rounds, plain_steps=options.plain_steps
+        )
         record = report.case_record(SHAPES[case.size], case, timing, roofs(case.size), options.plain_steps)
         if not options.no_memory:
-            record["memory"] = {w: memory.measure(case, w, how, options.threads) for w in case.windows}
+            record["memory"] = {
+                window: memory.measure(case, window, how, options.threads, options.weights) for window in case.windows
+            }
         print("\n".join(report.lines(record)), flush=True)
         if options.reference:
-            record["reference"] = _compare(options, predictor, case, how)
+            record["reference"] = _compare(options, plain(case.size), case, how)
         records.append(record)
     notes = [*report.footnotes(records), *report.memory_notes(records)]
     print("\n" + "\n".join(notes))
     return {
         "machine": described,
+        "weights": options.weights,
         "roofs": {size: vars(roofs(size)) for size in {c.size for c in plan}},
         "cases": records,
     }

@@ -13,16 +13,18 @@ import json
 import resource
 import subprocess
 import sys
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 
 import torch
 
 from benchmarks.cases import Case, make_case
-from benchmarks.shapes import SHAPES, build, random_walks
+from benchmarks.shapes import SHAPES, Shape, build, random_walks
 from benchmarks.timing import run
 from benchmarks.work import own_bytes
+from engine.config import ModelConfig, TokenizerConfig
+from engine.packed import Precision
 from engine.predictor import KronosPredictor
 from engine.sampling import Sampling
 
@@ -30,22 +32,35 @@ STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 RESET_PEAK = "5"  # proc_pid_clear_refs(5)
 ALLOWED = 1.3  # of one path's memory, beside the paths' own keys and values
 ROOT = Path(__file__).parents[1]
+_LEAST = Shape(
+    ModelConfig(s1_bits=2, s2_bits=2, n_layers=1, d_model=8, n_heads=1, ff_dim=8),
+    TokenizerConfig(s1_bits=2, s2_bits=2, d_model=8, n_heads=1, ff_dim=8),
+    context=16,
+)
 
 
-def measure(case: Case, window: str, how: Sampling, threads: int) -> dict[str, int]:
-    """Return bytes of a fresh process: `weights` loaded and laid out, and `beyond` them at the forecast's peak."""
-    wanted = {"case": asdict(case), "window": window, "how": asdict(how), "threads": threads}
+def measure(case: Case, window: str, how: Sampling, threads: int, weights: str = "float32") -> dict[str, int]:
+    """Measure a case in a fresh process.
+
+    Returns
+    -------
+    dict
+        Bytes: `weights`, all that loading leaves in memory; `beyond` them, at the peak of the forecast; `own`, counted
+        from the shapes, of the keys and values that belong to single paths.
+    """
+    wanted = {"case": asdict(case), "window": window, "how": asdict(how), "threads": threads, "weights": weights}
     command = [sys.executable, "-m", "benchmarks.memory", json.dumps(wanted)]
     done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     measured: dict[str, int] = json.loads(done.stdout)
     return measured
 
 
-def measure_here(case: Case, window: str, how: Sampling) -> dict[str, int]:
+def measure_here(case: Case, window: str, how: Sampling, weights: Precision = "float32") -> dict[str, int]:
     """Return what `measure` does, of this process."""
+    _settle(build(_LEAST), how)  # threads and kernels are nobody's weights
     empty = resident()
-    predictor = build(SHAPES[case.size])
-    _settle(predictor, case, how)
+    predictor = build(SHAPES[case.size], weights)
+    _settle(predictor, how)
     before = resident()
     inputs = random_walks(case.series, case.history, case.horizon)
     reset_peak()
@@ -108,9 +123,9 @@ def peak() -> int:
     return most if sys.platform == "darwin" else most * 1024
 
 
-def _settle(predictor: KronosPredictor, case: Case, how: Sampling) -> None:
-    """Lay out the weights and start the threads by a small forecast, then give back what it took."""
-    small = replace(case, series=1, samples=1, history=16, horizon=2)
+def _settle(predictor: KronosPredictor, how: Sampling) -> None:
+    """Lay out the weights by a small forecast, then give back what it took."""
+    small = Case("", series=1, samples=1, history=8, horizon=2, context=16, windows=("fit",))
     run(predictor, small, random_walks(1, small.history, small.horizon), "fit", how)
     gc.collect()
     if sys.platform == "linux":
@@ -129,7 +144,7 @@ def main() -> None:
     wanted = json.loads(parser.parse_args().case)
     torch.set_num_threads(wanted["threads"])
     case = Case(**{**wanted["case"], "windows": tuple(wanted["case"]["windows"])})
-    print(json.dumps(measure_here(case, wanted["window"], Sampling(**wanted["how"]))))
+    print(json.dumps(measure_here(case, wanted["window"], Sampling(**wanted["how"]), wanted["weights"])))
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ from engine.forecast import Forecast
 from training.evaluate import LEVELS, Cutoff
 from training.scores import coverage, crps
 
-Forecaster = Callable[[pd.DataFrame, Cutoff, int], Forecast]
-"""Takes the usable columns of the history, the cutoff and a seed."""
+Forecaster = Callable[[Cutoff, int], Forecast]
+"""Takes a cutoff and a seed."""
 
 COVERAGE = [f"coverage_{level * 100:.0f}" for level in LEVELS]
 
@@ -30,15 +30,19 @@ def score(forecasters: Mapping[str, Forecaster], data: Sequence[Cutoff]) -> pd.D
     """
     rows = []
     for seed, cutoff in enumerate(data):
-        columns = [name for name in FEATURES if name in cutoff.history and not cutoff.history[name].isna().any()]
         close = np.log(cutoff.history["close"].to_numpy(np.float64))
         actual = np.log(cutoff.future["close"].to_numpy(np.float64))
         unit = max(float(np.diff(close).std()), 1e-12) * np.sqrt(len(actual))
         for way, forecast in forecasters.items():
-            members = np.log(forecast(cutoff.history[columns], cutoff, seed).paths[..., CLOSE])
+            members = np.log(forecast(cutoff, seed).paths[..., CLOSE])
             covered = (coverage(members, actual, level) for level in LEVELS)
             rows.append((seed, cutoff.group, way, crps(members, actual) / unit, *covered))
     return pd.DataFrame(rows, columns=["cutoff", "group", "way", "crps", *COVERAGE])
+
+
+def columns(history: pd.DataFrame) -> pd.DataFrame:
+    """Return the features of candles that are known throughout."""
+    return history[[name for name in FEATURES if name in history and not history[name].isna().any()]]
 
 
 def differences(scores: pd.DataFrame, baseline: str) -> pd.DataFrame:

@@ -6,6 +6,7 @@ After Williams, Waterman and Patterson (2009), doi:10.1145/1498765.1498785.
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any
 
 from benchmarks.cases import Case
 from benchmarks.machine import Machine
@@ -18,7 +19,7 @@ def least_seconds(work: Work, machine: Machine) -> float:
     return max(work.flops / machine.flops, work.bytes / machine.bandwidth)
 
 
-def bound(shape: Shape, case: Case, window: str, machine: Machine) -> dict[str, object]:
+def bound(shape: Shape, case: Case, window: str, machine: Machine) -> dict[str, Any]:
     """Return the bound of a case: `seconds` in all, and operations, bytes and seconds of its `parts`."""
     parts = {
         part: {**asdict(work), "seconds": least_seconds(work, machine)}

@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 
 from engine.config import ModelConfig, TokenizerConfig
+from engine.packed import Precision
 from engine.predictor import KronosPredictor
 from engine.tokenizer import KronosTokenizer
 from engine.transformer import Kronos
@@ -35,12 +36,12 @@ SHAPES = {
 }
 
 
-def build(shape: Shape, name: str = "random", seed: int = 0) -> KronosPredictor:
-    """Return a predictor of this shape on the CPU with fresh weights."""
+def build(shape: Shape, weights: Precision = "float32", *, seed: int = 0) -> KronosPredictor:
+    """Return a predictor of this shape on the CPU with fresh weights, kept as `weights` says."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model, tokenizer = Kronos.from_config(shape.model), KronosTokenizer.from_config(shape.tokenizer)
-    return KronosPredictor(model, tokenizer, "cpu", shape.context, name=name)
+    return KronosPredictor(model, tokenizer, "cpu", shape.context, name="random", weights=weights)
 
 
 @dataclass(frozen=True)

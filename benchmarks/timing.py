@@ -37,24 +37,37 @@ class Timing:
         return self.plain_median() / self.fast_median(window)
 
 
-def time_case(predictor: KronosPredictor, case: Case, how: Sampling, *, rounds: int, plain_steps: int | None) -> Timing:
-    """Return the seconds of `case` over some rounds of fast runs and one plain run, after one fast run unmeasured."""
+def time_case(
+    predictor: KronosPredictor,
+    plain: KronosPredictor,
+    case: Case,
+    how: Sampling,
+    *,
+    rounds: int,
+    plain_steps: int | None,
+) -> Timing:
+    """Return the seconds of `case` over some rounds of fast runs and one plain run, after one of each unmeasured.
+
+    Parameters
+    ----------
+    predictor, plain
+        The engine, and whose networks the plain loop runs: the same, unless the engine keeps reduced weights.
+    """
     inputs = random_walks(case.series, case.history, case.horizon)
-    prepared = prepare(inputs, predictor.clip)
+    prepared = prepare(inputs, plain.clip)
     timing = Timing(fast={window: [] for window in case.windows})
     for window in case.windows:
         run(predictor, case, inputs, window, how)
-    _warm(predictor, prepared, case, how)
+    _warm(plain, prepared, case, how)
     for _ in range(rounds):
         for window in case.windows:
             timing.fast[window] += _repeat(predictor, case, inputs, window, how)
-        timing.plain.append(plain_seconds(predictor, prepared, case, how, plain_steps))
+        timing.plain.append(plain_seconds(plain, prepared, case, how, plain_steps))
     return timing
 
 
 def run(predictor: KronosPredictor, case: Case, inputs: Inputs, window: str, how: Sampling) -> None:
     """Forecast the series of `inputs` once, from data frames to finished forecasts."""
-    stride = {"stride": case.stride} if window == "strided" else {}
     predictor.forecast_batch(
         *inputs.parts(),
         samples=case.samples,
@@ -63,7 +76,7 @@ def run(predictor: KronosPredictor, case: Case, inputs: Inputs, window: str, how
         top_p=how.top_p,
         seed=0,
         window=window,
-        **stride,
+        stride=case.stride,
     )
 
 

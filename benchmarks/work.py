@@ -105,8 +105,8 @@ def one_step(c: ModelConfig, window: Window) -> Work:
 
 def _draw(c: ModelConfig, coarse_rows: int, window: Window) -> int:
     """Return the operations of coarse logits, cross-attention and fine logits at one position."""
-    fine = c.d_model**2 + 2 * c.d_model * window.length + c.d_model * 2**c.s2_bits
-    return 2 * (coarse_rows * c.d_model * 2**c.s1_bits + window.rows * fine)
+    fine = c.d_model**2 + 2 * c.d_model * window.length + c.d_model * (1 << c.s2_bits)
+    return 2 * (coarse_rows * c.d_model * (1 << c.s1_bits) + window.rows * fine)
 
 
 def encode(c: TokenizerConfig, window: Window) -> Work:
@@ -132,7 +132,7 @@ def block_weights(c: ModelConfig | TokenizerConfig) -> int:
 
 def model_bytes(c: ModelConfig) -> int:
     """Return the bytes of the weights that a step reads: blocks, cross-attention without its query, both heads."""
-    heads = c.d_model * (2**c.s1_bits + 2**c.s2_bits)
+    heads = c.d_model * ((1 << c.s1_bits) + (1 << c.s2_bits))
     return WEIGHT_BYTES * (c.n_layers * block_weights(c) + 3 * c.d_model**2 + heads)
 
 
@@ -148,7 +148,7 @@ def plain_products(shape: Shape, case: Case) -> int:
     The attention's own products are left out: their number depends on how a kernel treats the causal mask.
     """
     c, t = shape.model, shape.tokenizer
-    everywhere = c.n_layers * block_weights(c) + 4 * c.d_model**2 + c.d_model * (2**c.s1_bits + 2**c.s2_bits)
+    everywhere = c.n_layers * block_weights(c) + 4 * c.d_model**2 + c.d_model * ((1 << c.s1_bits) + (1 << c.s2_bits))
     once = 2 * c.d_model**2  # the cross-attention's query and its output: one position a row
     lengths = [min(case.history + drawn, case.context) for drawn in range(case.horizon)]
     into = case.history * ((t.n_enc_layers - 1) * block_weights(t) + t.d_model * (t.d_in + t.bits))

@@ -24,7 +24,9 @@ TINY_RUN = ["--sizes", "tiny", "--samples", "1", "3", "--lengths", "20:8", "--ro
 def _measured_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Spare the machine's own measurement, and a process a case."""
     monkeypatch.setattr(machine, "measure", lambda _: ROOFS)
-    monkeypatch.setattr(memory, "measure", lambda case, window, how, _: memory.measure_here(case, window, how))
+    monkeypatch.setattr(
+        memory, "measure", lambda case, window, how, _, weights: memory.measure_here(case, window, how, weights)
+    )
 
 
 def test_a_run_prints_a_table_and_writes_everything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -46,6 +48,13 @@ def test_a_run_prints_a_table_and_writes_everything(tmp_path: Path, capsys: pyte
     assert "tiny 20→8 3 paths" in printed
     assert "scaled from 2 evenly spaced steps" in printed
     assert "× one path" in printed
+
+
+def test_reduced_weights_are_timed_beside_whole_ones(tmp_path: Path) -> None:
+    main([*TINY_RUN, "--plain-steps", "2", "--weights", "int8", "--json", str(tmp_path / "found.json")])
+    written = json.loads((tmp_path / "found.json").read_text())
+    assert written["weights"] == "int8"
+    assert written["cases"][0]["windows"]["fit"]["ratio"] > 0
 
 
 def test_the_whole_plain_loop_is_not_called_scaled(capsys: pytest.CaptureFixture[str]) -> None:

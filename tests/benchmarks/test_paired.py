@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.paired import differences, score
+from benchmarks.paired import columns, differences, score
 from benchmarks.shapes import random_walks
 from engine.forecast import Forecast
 from engine.predictor import KronosPredictor
@@ -22,18 +22,23 @@ def cutoff(seed: int) -> Cutoff:
 def test_every_way_sees_the_same_history_and_seed(predictor: KronosPredictor) -> None:
     seen = []
 
-    def way(history: pd.DataFrame, at: Cutoff, seed: int) -> Forecast:
-        seen.append((seed, at.history["close"].iloc[0], tuple(history)))
-        return predictor.forecast(history, at.history["timestamp"], at.future["timestamp"], samples=4, seed=seed)
+    def way(at: Cutoff, seed: int) -> Forecast:
+        seen.append((seed, at.history["close"].iloc[0]))
+        return predictor.forecast(
+            columns(at.history), at.history["timestamp"], at.future["timestamp"], samples=4, seed=seed
+        )
 
     data = [cutoff(1), cutoff(2)]
     scores = score({"one": way, "other": way}, data)
     assert seen[0] == seen[1] != seen[2] == seen[3]
-    assert seen[0][2] == ("open", "high", "low", "close", "volume")  # amount is unknown
     table = differences(scores, "one")
     assert list(table.index) == ["one", "other"]
     assert (table["difference"] == 0).all()
     assert table["coverage_90"].between(0, 1).all()
+
+
+def test_columns_with_gaps_are_left_out() -> None:
+    assert list(columns(cutoff(1).history)) == ["open", "high", "low", "close", "volume"]
 
 
 def test_differences_are_paired() -> None:
