@@ -1,8 +1,8 @@
 """Matrix products laid out for generation, which multiplies few rows with large matrices.
 
-A step is bound by reading the weights, so they are kept the way the processor reads them best: in oneDNN's blocked layout
-where PyTorch has its kernels, elsewhere transposed. Float16 weights are half the bytes, and large ones take half the time;
-8 bits trade exactness and time for memory alone.
+A step is bound by reading the weights, so they are kept the way the processor reads them best: in oneDNN's blocked
+layout where PyTorch has its kernels, elsewhere transposed. Float16 weights are half the bytes, and large ones take half
+the time; 8 bits trade exactness and time for memory alone.
 
 Shapes: N rows, I inputs, O outputs.
 """
