@@ -104,13 +104,19 @@ class Int8(Transposed):
         return product if self.bias is None else product.add_(self.bias)
 
 
-def pack(*layers: nn.Linear, precision: Precision = "float32") -> Product:
-    """Return the linear `layers`, which share their input, as one product whose outputs stand side by side."""
+def pack(*layers: nn.Linear, precision: Precision = "float32", kernels: bool = True) -> Product:
+    """Return the linear `layers`, which share their input, as one product whose outputs stand side by side.
+
+    Parameters
+    ----------
+    kernels
+        Whether the libraries' own layouts may be used, which `torch.compile` cannot look into.
+    """
     weight = torch.cat([layer.weight.detach() for layer in layers]).float()
     biases = [values for layer in layers for name, values in layer.named_parameters() if name == "bias"]
     bias = torch.cat(tuple(biases)).detach().float() if biases else None
     if precision == "int8":
         return Int8(weight, bias)
     if precision == "float16":
-        return FbGemm(weight, bias) if FbGemm.fits(weight) else Transposed(weight.half(), bias)
-    return OneDnn(weight, bias) if OneDnn.fits(weight) else Transposed(weight, bias)
+        return FbGemm(weight, bias) if kernels and FbGemm.fits(weight) else Transposed(weight.half(), bias)
+    return OneDnn(weight, bias) if kernels and OneDnn.fits(weight) else Transposed(weight, bias)

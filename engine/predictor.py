@@ -56,6 +56,9 @@ class KronosPredictor:
         How the predictor's weights are kept for generation: `float32`; `float16`, half the memory and nearly the same
         logits; `int8`, a quarter and visibly other ones. In the latter two the network itself is given up: `model`
         keeps its shapes alone. `docs/benchmarks.md` has what each costs.
+    compiled
+        Whether `torch.compile` fuses the steps between attentions: seconds of compiling for each number of rows, and no
+        gain on a processor for which PyTorch has oneDNN. Without a compiler it is as if it were off.
 
     Attributes
     ----------
@@ -73,6 +76,7 @@ class KronosPredictor:
         *,
         name: str = "custom",
         weights: Precision = "float32",
+        compiled: bool = False,
     ) -> None:
         for bits in ("s1_bits", "s2_bits"):
             if getattr(model, bits) != getattr(tokenizer, bits):
@@ -89,7 +93,8 @@ class KronosPredictor:
         self.device = torch.device(device) if device else best_device()
         self.model = model.to(self.device).eval()
         self.tokenizer = tokenizer.to(self.device).eval()
-        self.max_context, self.clip, self.name, self.weights = max_context, clip, name, weights
+        self.max_context, self.clip, self.name = max_context, clip, name
+        self.weights, self.compiled = weights, compiled
         self.memory_budget = MEMORY_BUDGET
         self._packing = Lock()
         self._packed: tuple[PackedKronos, PackedTokenizer] | None = None
@@ -108,6 +113,7 @@ class KronosPredictor:
         device: str | torch.device | None = None,
         max_context: int | None = None,
         weights: Precision = "float32",
+        compiled: bool = False,
     ) -> KronosPredictor:
         """Load a model with its tokenizer.
 
@@ -122,7 +128,7 @@ class KronosPredictor:
             Branch, tag or commit of the model's repository.
         max_context
             Overrides the registry's; 512 for a model it does not know.
-        weights
+        weights, compiled
             See `KronosPredictor`.
 
         Raises
@@ -145,7 +151,15 @@ class KronosPredictor:
         else:
             codec = KronosTokenizer.from_pretrained(str(tokenizer))
         context = max_context or (spec.max_context if spec else DEFAULT_CONTEXT)
-        return cls(model, codec, device, context, name=spec.name if spec else Path(name).name, weights=weights)
+        return cls(
+            model,
+            codec,
+            device,
+            context,
+            name=spec.name if spec else Path(name).name,
+            weights=weights,
+            compiled=compiled,
+        )
 
     @cached_property
     def digest(self) -> str:
@@ -388,7 +402,10 @@ class KronosPredictor:
             state = None if self.weights != "float32" else _versions(self.model, self.tokenizer)
             if self._packed is None or self._packed_state != state:
                 with torch.inference_mode():
-                    self._packed = PackedKronos(self.model, self.weights), PackedTokenizer(self.tokenizer)
+                    self._packed = (
+                        PackedKronos(self.model, self.weights, compiled=self.compiled),
+                        PackedTokenizer(self.tokenizer),
+                    )
                 self._packed_state = state
             return self._packed
 

@@ -10,17 +10,21 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from engine.compiling import Compiled
 from engine.kv_cache import KVCache, split_heads
 from engine.layers import RMSNorm, TransformerBlock
-from engine.packed import Precision, pack
+from engine.packed import Precision, Product, pack
 from engine.quantizer import pack_bits
 from engine.tokenizer import KronosTokenizer
 from engine.transformer import CROSS_ATTENTION_HEADS, Kronos
+
+Pack = Callable[..., Product]
 
 
 def _norm(norm: RMSNorm) -> Callable[[Tensor], Tensor]:
@@ -37,14 +41,14 @@ def _rotate(x: Tensor, angles: tuple[Tensor, Tensor]) -> Tensor:
 class PackedBlock:
     """A Transformer block whose three projections are one product, and so are none of its elementwise steps."""
 
-    def __init__(self, block: TransformerBlock, precision: Precision) -> None:
+    def __init__(self, block: TransformerBlock, pack: Pack) -> None:
         attention, ffn = block.self_attn, block.ffn
         self.heads = attention.n_heads
         self.norm1, self.norm2 = _norm(block.norm1), _norm(block.norm2)
-        self.qkv = pack(attention.q_proj, attention.k_proj, attention.v_proj, precision=precision)
-        self.out = pack(attention.out_proj, precision=precision)
-        self.gate_up = pack(ffn.w1, ffn.w3, precision=precision)
-        self.down = pack(ffn.w2, precision=precision)
+        self.qkv = pack(attention.q_proj, attention.k_proj, attention.v_proj)
+        self.out = pack(attention.out_proj)
+        self.gate_up = pack(ffn.w1, ffn.w3)
+        self.down = pack(ffn.w2)
 
     def project(self, x: Tensor, angles: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Return queries and keys, rotated, and values, each (B, T, D), of `x` (B, T, D)."""
@@ -64,9 +68,11 @@ class PackedBlock:
 class PackedStack:
     """Blocks one after the other, with the angles of their rotary positions."""
 
-    def __init__(self, blocks: Iterable[TransformerBlock], precision: Precision) -> None:
+    def __init__(self, blocks: Iterable[TransformerBlock], pack: Pack, *, compiled: bool = False) -> None:
         blocks = list(blocks)
-        self.blocks = [PackedBlock(block, precision) for block in blocks]
+        self.blocks = [PackedBlock(block, pack) for block in blocks]
+        self._project = Compiled(PackedBlock.project) if compiled else PackedBlock.project
+        self._finish = Compiled(PackedBlock.finish) if compiled else PackedBlock.finish
         self.inv_freq = blocks[0].self_attn.rotary.inv_freq if blocks else torch.empty(0)
 
     @property
@@ -78,20 +84,22 @@ class PackedStack:
         """Return histories `x` (S, P, D) transformed; their keys and values go into `cache`."""
         angles = self._angles(torch.arange(x.shape[1], device=x.device))
         for layer, block in enumerate(self.blocks):
-            q, k, v = block.project(x, angles)
+            q, k, v = self._project(block, x, angles)
             if cache is not None:
                 cache.put_history(layer, k, v)
             q, k, v = (split_heads(y, block.heads) for y in (q, k, v))
-            x = block.finish(x, F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).flatten(2))
+            x = self._finish(
+                block, x, F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).flatten(2)
+            )
         return x
 
     def extend(self, x: Tensor, cache: KVCache) -> Tensor:
         """Return new positions `x` (R, M, D) transformed, `cache` holding what came before and taking what is new."""
         angles = self._angles(cache.positions(x.shape[1]))
         for layer, block in enumerate(self.blocks):
-            q, k, v = block.project(x, angles)
+            q, k, v = self._project(block, x, angles)
             cache.extend(layer, k, v)
-            x = block.finish(x, cache.attend(layer, q, cache.steps + x.shape[1]))
+            x = self._finish(block, x, cache.attend(layer, q, cache.steps + x.shape[1]))
         return x
 
     def _angles(self, positions: Tensor) -> tuple[Tensor, Tensor]:
@@ -108,20 +116,19 @@ class PackedKronos:
     and the cross-attention's query is a table's row.
     """
 
-    def __init__(self, model: Kronos, precision: Precision = "float32") -> None:
+    def __init__(self, model: Kronos, precision: Precision = "float32", *, compiled: bool = False) -> None:
+        layout: Pack = partial(pack, precision=precision, kernels=not compiled)
         embedding, cross = model.embedding, model.dep_layer.cross_attn
         coarse, fine = embedding.fusion_proj.weight.chunk(2, dim=1)  # (D, 2D) -> two of (D, D)
         self.coarse_table = embedding.emb_s1.weight @ coarse.T * embedding.scale + embedding.fusion_proj.bias  # (V1, D)
         self.fine_table = embedding.emb_s2.weight @ fine.T * embedding.scale  # (V2, D)
         self.query_table = cross.q_proj(embedding.emb_s1.weight)  # (V1, D)
         self.times = copy.deepcopy(model.time_emb)  # a reduced model gives its own up
-        self.stack = PackedStack(model.transformer, precision)  # type: ignore[arg-type]
+        self.stack = PackedStack(model.transformer, layout, compiled=compiled)  # type: ignore[arg-type]
         self.norm, self.cross_norm = _norm(model.norm), _norm(model.dep_layer.norm)
-        self.cross_kv = pack(cross.k_proj, cross.v_proj, precision=precision)
-        self.cross_out = pack(cross.out_proj, precision=precision)
-        self.head_s1, self.head_s2 = (
-            pack(head, precision=precision) for head in (model.head.proj_s1, model.head.proj_s2)
-        )
+        self.cross_kv = layout(cross.k_proj, cross.v_proj)
+        self.cross_out = layout(cross.out_proj)
+        self.head_s1, self.head_s2 = (layout(head) for head in (model.head.proj_s1, model.head.proj_s2))
 
     def allocate(self, lengths: Iterable[int], samples: int, capacity: int) -> KVCache:
         """Return an empty cache for histories of `lengths`, the cross-attention's layer last."""
@@ -161,8 +168,8 @@ class PackedTokenizer:
 
     def __init__(self, tokenizer: KronosTokenizer) -> None:
         self.tokenizer = tokenizer
-        self.encoder = PackedStack(tokenizer.encoder, "float32")  # type: ignore[arg-type]
-        self.decoder = PackedStack(tokenizer.decoder, "float32")  # type: ignore[arg-type]
+        self.encoder = PackedStack(tokenizer.encoder, pack)  # type: ignore[arg-type]
+        self.decoder = PackedStack(tokenizer.decoder, pack)  # type: ignore[arg-type]
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return coarse and fine ids, each (S, T), of normalised candles `x` (S, T, 6)."""
