@@ -24,6 +24,7 @@ from benchmarks.shapes import SHAPES, Shape, build, random_walks
 from benchmarks.timing import run
 from benchmarks.work import own_bytes
 from engine.config import ModelConfig, TokenizerConfig
+from engine.errors import KronosError
 from engine.packed import Precision
 from engine.predictor import KronosPredictor
 from engine.sampling import Sampling
@@ -46,11 +47,13 @@ def measure(case: Case, window: str, how: Sampling, threads: int, weights: str =
     -------
     dict
         Bytes: `weights`, all that loading leaves in memory; `beyond` them, at the peak of the forecast; `own`, counted
-        from the shapes, of the keys and values that belong to single paths.
+        from the shapes, of the keys and values that belong to single paths; `process`, all of it at the peak.
     """
     wanted = {"case": asdict(case), "window": window, "how": asdict(how), "threads": threads, "weights": weights}
     command = [sys.executable, "-m", "benchmarks.memory", json.dumps(wanted)]
-    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise KronosError(f"Measuring the memory of {case.name} failed: {done.stderr.strip().splitlines()[-1:]}")
     measured: dict[str, int] = json.loads(done.stdout)
     return measured
 
@@ -65,10 +68,12 @@ def measure_here(case: Case, window: str, how: Sampling, weights: Precision = "f
     inputs = random_walks(case.series, case.history, case.horizon)
     reset_peak()
     run(predictor, case, inputs, window, how)
+    most = peak()
     return {
         "weights": before - empty,
-        "beyond": max(0, peak() - before),
+        "beyond": max(0, most - before),
         "own": own_bytes(SHAPES[case.size].model, case, window),
+        "process": most,
     }
 
 

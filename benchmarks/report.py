@@ -134,7 +134,8 @@ def _memory_note(record: Record, window: str, one: Record, many: Record) -> str:
     return (
         f"{record['case']}, {window}: {many['beyond'] / 1e6:.0f} MB are {verdict} the {most / 1e6:.0f} MB of "
         f"{ALLOWED:g} × one path ({one['beyond'] / 1e6:.0f} MB) and the paths' own keys and values "
-        f"({many['own'] / 1e6:.0f} MB)."
+        f"({many['own'] / 1e6:.0f} MB); "
+        f"the whole process {many['process'] / 1e6:.0f} MB and {one['process'] / 1e6:.0f} MB."
     )
 
 

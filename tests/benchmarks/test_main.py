@@ -43,7 +43,7 @@ def test_a_run_prints_a_table_and_writes_everything(tmp_path: Path, capsys: pyte
     assert exact["paths_per_second"] == pytest.approx(3 / exact["seconds"])
     assert exact["of_bound"] == pytest.approx(exact["bound"]["seconds"] / exact["seconds"])
     assert exact["target"] is exact["reached"] is None
-    assert set(three["memory"]["fit"]) == {"weights", "beyond", "own"}
+    assert set(three["memory"]["fit"]) == {"weights", "beyond", "own", "process"}
     printed = capsys.readouterr().out
     assert "tiny 20→8 3 paths" in printed
     assert "scaled from 2 evenly spaced steps" in printed
@@ -83,13 +83,13 @@ def test_a_target_is_reached_or_missed() -> None:
 def test_the_memory_of_many_paths_is_held_against_that_of_one() -> None:
     def record(samples: int, beyond: int, own: int) -> report.Record:
         work = {"size": "small", "series": 1, "history": 400, "horizon": 120}
-        memory = {"fit": {"weights": 1, "beyond": beyond, "own": own}}
+        memory = {"fit": {"weights": 1, "beyond": beyond, "own": own, "process": 2 * beyond}}
         return {**work, "case": f"{samples} paths", "samples": samples, "memory": memory}
 
     notes = report.memory_notes([record(1, 100_000_000, 0), record(30, 180_000_000, 50_000_000)])
     assert notes == [
         "30 paths, fit: 180 MB are within the 180 MB of 1.3 × one path (100 MB) "
-        "and the paths' own keys and values (50 MB)."
+        "and the paths' own keys and values (50 MB); the whole process 360 MB and 200 MB."
     ]
     (note,) = report.memory_notes([record(1, 100_000_000, 0), record(30, 181_000_000, 50_000_000)])
     assert "BEYOND" in note
