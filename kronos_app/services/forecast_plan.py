@@ -17,7 +17,7 @@ from kronos_app.services.forecast_request import ForecastRequest
 from kronos_app.store.records import CandleSet
 
 FEWEST_CANDLES = 2  # of history
-SAMPLING = ("temperature", "top_k", "top_p", "samples", "seed")
+SAMPLING = ("temperature", "top_k", "top_p", "samples", "seed", "window")
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class Plan:
         The set the history is from.
     history
         The candles that end at the cutoff, all that the engine sees: `lookback` of them, or as many as the model can
-        hold together with the horizon.
+        hold, in the window `fit` together with the horizon.
     timestamps
         Times of the candles to forecast, made from candles up to the cutoff alone.
     """
@@ -76,7 +76,7 @@ def plan(request: ForecastRequest, candle_set: CandleSet, max_context: int) -> P
     request
         Must carry a seed.
     max_context
-        Candles the model can hold: history and horizon together.
+        Candles the model can hold.
 
     Raises
     ------
@@ -111,19 +111,17 @@ def plan(request: ForecastRequest, candle_set: CandleSet, max_context: int) -> P
 
 
 def _room(request: ForecastRequest, max_context: int) -> int:
-    """Return how many history candles fit into the context beside the horizon, at least two."""
-    room = max_context - request.horizon
-    if room >= FEWEST_CANDLES:
-        return room
+    """Return how many history candles fit into the context, at least two: beside the horizon, or as it begins."""
+    largest = max_context - FEWEST_CANDLES if request.window == "fit" else max_context
+    if request.horizon <= largest:
+        return max_context - request.horizon if request.window == "fit" else max_context
+    values = {"horizon": request.horizon, "context": max_context, "model": request.model}
     raise InvalidInput(
         "horizon_too_long",
-        text(
-            "horizon: {horizon} candles leave no room for history in the {context} that {model} can hold.",
-            horizon=request.horizon,
-            context=max_context,
-            model=request.model,
-        ),
-        text("Set horizon to {largest} or less.", largest=max_context - FEWEST_CANDLES),
+        text("horizon: {horizon} candles leave no room for history in the {context} that {model} can hold.", **values)
+        if request.window == "fit"
+        else text("horizon: {horizon} candles are more than the {context} that {model} can hold.", **values),
+        text("Set horizon to {largest} or less.", largest=largest),
     )
 
 

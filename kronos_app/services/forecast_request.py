@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -15,6 +15,7 @@ from kronos_app.services.validation import from_pydantic
 DEFAULT_LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 MAX_SEED = 2**53 - 1  # the largest whole number that every JSON reader keeps
 
+Window = Literal["fit", "exact", "strided"]
 Level = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
 
 
@@ -24,7 +25,7 @@ class ForecastSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str = Field("kronos-nano", min_length=1, max_length=200, description="Name of a model from the registry.")
-    lookback: int = Field(400, ge=2, le=1_000_000, description="Candles of history; fewer where the context is full.")
+    lookback: int = Field(400, ge=2, le=1_000_000, description="Candles of history; fewer where they do not fit.")
     horizon: int = Field(24, ge=1, le=1_000_000, description="Candles to forecast.")
     cutoff: datetime | None = Field(None, description="Time of the last history candle; absent: the last candle.")
     temperature: float = Field(
@@ -35,6 +36,11 @@ class ForecastSettings(BaseModel):
         1.0, ge=0.1, le=1.0, allow_inf_nan=False, description="Draw from the likeliest tokens up to p."
     )
     samples: int = Field(100, ge=1, le=200, description="Paths to draw.")
+    window: Window = Field(
+        "fit",
+        description="Where lookback and horizon exceed the context. fit: cut the history. exact: slide candle by "
+        "candle, slow. strided: slide by many at once, faster and approximate.",
+    )
     seed: int | None = Field(
         None, ge=0, le=MAX_SEED, description="Equal seed, equal paths; absent: one is drawn and told."
     )

@@ -14,7 +14,7 @@ from kronos_app.services.forecasting import ForecastView
 from kronos_app.store.records import ForecastInfo
 from kronos_app.widgets import formats
 from kronos_app.widgets.forecast_list import label
-from kronos_app.widgets.words import chart_words
+from kronos_app.widgets.words import chart_words, window_names
 
 PARAMETER = "compare"
 
@@ -83,6 +83,7 @@ def _facts(view: ForecastView) -> dict[str, str]:
         _("Cutoff"): formats.time(view.stored.cutoff),
         _("Horizon"): str(len(view.stored.timestamps)),
         _("Lookback"): str(request["lookback"]),
+        _("Window"): window_names()[request.get("window", "fit")],
         _("Temperature"): str(request["temperature"]),
         _("Top-p"): str(request["top_p"]),
         _("Top-k"): str(request["top_k"]),

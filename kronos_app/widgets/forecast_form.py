@@ -14,13 +14,16 @@ from kronos_app.services.forecasting import PRESETS, ForecastRequest
 from kronos_app.store.records import CandleSet, StoredForecast
 from kronos_app.widgets import candle_picker, formats
 from kronos_app.widgets.errors import shown
+from kronos_app.widgets.words import window_names
 
 FUTURE, REPLAY = "future", "replay"
 MAX_SEED = 2**32 - 1
+NARROWEST_NUMBER = 110  # pixels: four digits and both buttons
 DEFAULTS = {
     state.FORECAST_MODE: FUTURE,
     state.FORECAST_LOOKBACK: 400,
     state.FORECAST_HORIZON: 24,
+    state.FORECAST_WINDOW: "fit",
     state.FORECAST_TEMPERATURE: 1.0,
     state.FORECAST_TOP_P: 1.0,
     state.FORECAST_TOP_K: 0,
@@ -66,6 +69,7 @@ def _request(candles_id: str, model: str, cutoff: pd.Timestamp | None) -> Foreca
             "cutoff": None if cutoff is None else cutoff.to_pydatetime(),
             "lookback": values[state.FORECAST_LOOKBACK],
             "horizon": values[state.FORECAST_HORIZON],
+            "window": values[state.FORECAST_WINDOW],
             "temperature": values[state.FORECAST_TEMPERATURE],
             "top_p": values[state.FORECAST_TOP_P],
             "top_k": values[state.FORECAST_TOP_K],
@@ -110,9 +114,11 @@ def _mode() -> None:
 def _lengths(chosen: CandleSet, context: int) -> None:
     """Ask for lookback and horizon, within the candles there are and what the model can hold."""
     _ = state.gettext()
-    longest = max(context - 2, 1)
+    fit = st.session_state[state.FORECAST_WINDOW] == "fit"
+    longest = max(context - 2, 1) if fit else context
     state.clamp(state.FORECAST_HORIZON, 1, longest)
-    first, second = st.columns(2, wrap=False)
+    pair = st.grid(2, min_column_width=NARROWEST_NUMBER)
+    first, second = pair.container(), pair.container()
     with second:
         horizon = st.number_input(
             _("Horizon"),
@@ -123,7 +129,7 @@ def _lengths(chosen: CandleSet, context: int) -> None:
             persist_state="session",
             help=_("How many candles to forecast."),
         )
-    most = max(min(context - horizon, len(chosen.candles)), 2)
+    most = max(min(context - horizon if fit else context, len(chosen.candles)), 2)
     state.clamp(state.FORECAST_LOOKBACK, 2, most)
     with first:
         st.number_input(
@@ -135,7 +141,35 @@ def _lengths(chosen: CandleSet, context: int) -> None:
             persist_state="session",
             help=_("How many candles of history the model sees."),
         )
-    st.caption(_("The model holds {context} candles, lookback and horizon together.").format(context=context))
+    _window(context)
+
+
+def _window(context: int) -> None:
+    """Ask what is to happen to what the model cannot hold."""
+    _ = state.gettext()
+    names = window_names()
+    st.segmented_control(
+        _("Window"),
+        list(names),
+        format_func=names.__getitem__,
+        required=True,
+        key=state.FORECAST_WINDOW,
+        persist_state="session",
+        width="stretch",
+        help=_("What happens where lookback and horizon are more than the model can hold."),
+    )
+    told = {
+        "fit": _("The model holds {context} candles, lookback and horizon together."),
+        "exact": _(
+            "The model sees the last {context} candles: for every new one the oldest leaves, and all is computed anew. "
+            "Slowest."
+        ),
+        "strided": _(
+            "The model sees at most the last {context} candles: the oldest leave many at a time. Faster than Exact, "
+            "and an approximation of it."
+        ),
+    }
+    st.caption(told[st.session_state[state.FORECAST_WINDOW]].format(context=context))
 
 
 def _cutoff(chosen: CandleSet) -> pd.Timestamp | None:
@@ -284,6 +318,7 @@ def adopt(forecast: StoredForecast) -> None:
         state.FORECAST_MODE: REPLAY if asked["cutoff"] else FUTURE,
         state.FORECAST_LOOKBACK: asked["lookback"],
         state.FORECAST_HORIZON: asked["horizon"],
+        state.FORECAST_WINDOW: asked.get("window", "fit"),
         state.FORECAST_PRESET: None,
         state.FORECAST_TEMPERATURE: asked["temperature"],
         state.FORECAST_TOP_P: asked["top_p"],

@@ -15,7 +15,7 @@ from kronos_app.services.rendering import to_csv, to_json
 from kronos_app.widgets import forecast_form, formats
 from kronos_app.widgets.errors import escape
 from kronos_app.widgets.last_candles import CHART_CONFIG
-from kronos_app.widgets.words import chart_words
+from kronos_app.widgets.words import chart_words, window_names
 
 HISTORY_SHOWN = 150
 
@@ -180,6 +180,7 @@ def _provenance(view: ForecastView) -> None:
         _("Weights (SHA-256)"): made["digest"],
         _("Candles of history"): made["history_rows"],
         _("Cutoff"): formats.time(stored.cutoff),
+        _("Window"): window_names()[settings.get("window", "fit")],
         _("Temperature"): settings["temperature"],
         _("Top-p"): settings["top_p"],
         _("Top-k"): settings["top_k"],

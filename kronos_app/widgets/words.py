@@ -1,4 +1,4 @@
-"""The words of every figure, in the session's language."""
+"""Words that several widgets use, in the session's language."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from kronos_app.charts.style import Words
 
 
 def chart_words() -> Words:
-    """Return them."""
+    """Return the words of every figure."""
     _ = state.gettext()
     return Words(
         history=_("History"),
@@ -22,3 +22,9 @@ def chart_words() -> Words:
         low=_("Low price"),
         close=_("Close price"),
     )
+
+
+def window_names() -> dict[str, str]:
+    """Return the ways to treat what exceeds the context, with their names."""
+    _ = state.gettext()
+    return {"fit": _("Fit"), "exact": _("Exact"), "strided": _("Strided")}

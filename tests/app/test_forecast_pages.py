@@ -95,6 +95,22 @@ def test_lookback_and_horizon_stay_within_the_context(open_page, sample):
     assert app.get_by_key(state.FORECAST_LOOKBACK).value == 312
 
 
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_window_that_slides_takes_a_longer_history_and_is_told_with_the_forecast(open_page, desk, sample, lang):
+    app = small(open_page("forecast", lang=lang))
+    app.get_by_key(state.FORECAST_WINDOW).set_value("strided").run()
+    app.get_by_key(state.FORECAST_LOOKBACK).set_value(512).run()
+    run_button(app, lang).click().run()
+    finish(app, desk)
+    stored = desk.forecasts.get(app.query_params["forecast"]).stored
+    assert stored.provenance["history_rows"] == 512
+    assert stored.provenance["settings"]["window"] == "strided"
+    facts = app.table[-1].value
+    assert facts.loc[translate("Window", lang)].item() == translate("Strided", lang)
+    app.get_by_key(state.FORECAST_WINDOW).set_value("fit").run()
+    assert app.get_by_key(state.FORECAST_LOOKBACK).value == 506
+
+
 def test_settings_survive_a_visit_to_another_page(open_page, sample):
     app = small(open_page("forecast"))
     app.switch_page("../../pages/history.py").run()

@@ -85,6 +85,15 @@ def test_a_horizon_beyond_the_context_names_the_largest_horizon(candles):
     assert "Set horizon to 62 or less" in caught.value.hint.render()
 
 
+@pytest.mark.parametrize("window", ["exact", "strided"])
+def test_a_window_that_slides_begins_with_all_the_history_there_is_room_for(candles, window):
+    assert len(plan(request(lookback=50, horizon=30, window=window), candles, 64).history) == 50
+    assert len(plan(request(lookback=50, horizon=30, window=window), candles, 45).history) == 45
+    with pytest.raises(InvalidInput, match="65 candles are more than the 64") as caught:
+        plan(request(horizon=65, window=window), candles, 64)
+    assert "Set horizon to 64 or less" in caught.value.hint.render()
+
+
 def test_lookback_and_horizon_may_fill_the_context(candles):
     assert len(plan(request(lookback=50, horizon=14), candles, 64).timestamps) == 14
 
@@ -102,7 +111,16 @@ def test_what_comes_after_the_cutoff_changes_neither_times_nor_content(candles, 
 
 @pytest.mark.parametrize(
     "change",
-    [{"temperature": 0.9}, {"top_k": 3}, {"top_p": 0.9}, {"samples": 7}, {"seed": 2}, {"lookback": 41}, {"horizon": 9}],
+    [
+        {"temperature": 0.9},
+        {"top_k": 3},
+        {"top_p": 0.9},
+        {"samples": 7},
+        {"seed": 2},
+        {"lookback": 41},
+        {"horizon": 9},
+        {"window": "strided"},
+    ],
 )
 def test_everything_that_paths_depend_on_changes_the_content(candles, change):
     assert plan(request(), candles, 64).content("w") != plan(request(**change), candles, 64).content("w")

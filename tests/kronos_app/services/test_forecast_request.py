@@ -16,6 +16,7 @@ def test_the_defaults_are_those_of_the_documentation():
         None,
         None,
     )
+    assert request.window == "fit"
     assert request.levels == (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 
 
@@ -41,6 +42,7 @@ def test_the_defaults_are_those_of_the_documentation():
         ("candles_id", ""),
         ("model", 7),
         ("levels", ()),
+        ("window", "sliding"),
         ("unheard_of", 1),
     ],
 )
