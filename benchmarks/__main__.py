@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -56,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("--top-k", type=int, default=0)
     what.add_argument("--top-p", type=float, default=0.9, help="the default of the published predict")
     what.add_argument("--weights", choices=PRECISIONS, default="float32", help="how the engine keeps them")
+    what.add_argument("--compiled", action="store_true", help="torch.compile the engine; memory is not measured then")
     how = parser.add_argument_group("how to time it")
     how.add_argument("--threads", type=int, default=2)
     how.add_argument("--rounds", type=int, default=3, help="turns of engine and plain loop; medians are taken")
@@ -87,6 +89,10 @@ def _steps(text: str) -> int | None:
 
 
 def _plan(options: argparse.Namespace) -> list[cases.Case]:
+    return [replace(case, stride=options.stride) for case in _cases(options)]
+
+
+def _cases(options: argparse.Namespace) -> list[cases.Case]:
     if options.table:
         return cases.table(options.windows)
     if not any((options.sizes, options.samples, options.lengths, options.series)):
@@ -97,14 +103,14 @@ def _plan(options: argparse.Namespace) -> list[cases.Case]:
         options.lengths or [(400, 120)],
         options.series or [1],
         options.windows,
-        options.stride,
     )
 
 
 def _measure(options: argparse.Namespace, how: Sampling) -> report.Record:
-    roofs = cache(lambda size: machine.measure(model_bytes(SHAPES[size].model)))
-    predictors = cache(lambda size: build(SHAPES[size], options.weights))
+    roofs = cache(lambda size: machine.measure(model_bytes(SHAPES[size].model, options.weights)))
+    predictors = cache(lambda size: build(SHAPES[size], options.weights, compiled=options.compiled))
     plain = predictors if options.weights == "float32" else cache(lambda size: build(SHAPES[size]))
+    with_memory = not (options.no_memory or options.compiled)
     described = machine.describe(options.threads)
     plan, records = _plan(options), []
     for size in dict.fromkeys(case.size for case in plan):
@@ -115,12 +121,21 @@ def _measure(options: argparse.Namespace, how: Sampling) -> report.Record:
         timing = time_case(
             predictor, plain(case.size), case, how, rounds=options.rounds, plain_steps=options.plain_steps
         )
-        record = report.case_record(SHAPES[case.size], case, timing, roofs(case.size), options.plain_steps)
-        if not options.no_memory:
+        record = report.case_record(
+            SHAPES[case.size],
+            case,
+            timing,
+            roofs(case.size),
+            plain_steps=options.plain_steps,
+            weights=options.weights,
+        )
+        if with_memory:
             record["memory"] = {
                 window: memory.measure(case, window, how, options.threads, options.weights) for window in case.windows
             }
         print("\n".join(report.lines(record)), flush=True)
+        if options.compiled:
+            print(f"  first runs, compiling: {report.first_runs(record)}", flush=True)
         if options.reference:
             record["reference"] = _compare(options, plain(case.size), case, how)
         records.append(record)
@@ -129,6 +144,7 @@ def _measure(options: argparse.Namespace, how: Sampling) -> report.Record:
     return {
         "machine": described,
         "weights": options.weights,
+        "compiled": options.compiled,
         "roofs": {size: vars(roofs(size)) for size in {c.size for c in plan}},
         "cases": records,
     }

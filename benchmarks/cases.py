@@ -62,12 +62,11 @@ def make_case(
     history: int = 400,
     horizon: int = 120,
     windows: Iterable[str] = ("exact", "fit"),
-    stride: int = 64,
 ) -> Case:
     """Return a case in the size's own context; where that never fills, all windows are one and only `exact` is kept."""
     context = SHAPES[size].context
     kept = ("exact",) if history + horizon <= context else tuple(windows)
-    return Case(size, series, samples, history, horizon, context, kept, stride)
+    return Case(size, series, samples, history, horizon, context, kept)
 
 
 def quick(windows: Iterable[str] = ("exact", "fit")) -> list[Case]:
@@ -96,11 +95,10 @@ def grid(
     lengths: Iterable[tuple[int, int]],
     series: Iterable[int],
     windows: Iterable[str],
-    stride: int,
 ) -> list[Case]:
     """Return every combination; `lengths` are pairs of history and horizon."""
     windows = tuple(windows)
     return [
-        make_case(size, count, series=many, history=history, horizon=horizon, windows=windows, stride=stride)
+        make_case(size, count, series=many, history=history, horizon=horizon, windows=windows)
         for size, (history, horizon), many, count in product(sizes, lengths, series, samples)
     ]

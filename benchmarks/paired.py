@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from tqdm.auto import tqdm
 
 from engine.candles import CLOSE, FEATURES
 from engine.forecast import Forecast
@@ -29,7 +30,7 @@ def score(forecasters: Mapping[str, Forecaster], data: Sequence[Cutoff]) -> pd.D
         coverage_90.
     """
     rows = []
-    for seed, cutoff in enumerate(data):
+    for seed, cutoff in enumerate(tqdm(data, disable=None)):
         close = np.log(cutoff.history["close"].to_numpy(np.float64))
         actual = np.log(cutoff.future["close"].to_numpy(np.float64))
         unit = max(float(np.diff(close).std()), 1e-12) * np.sqrt(len(actual))

@@ -16,7 +16,15 @@ HEAD = ("case", "window", "plain s", "s", "ratio", "to reach", "paths/s", "MB", 
 WIDTHS = (32, 9, 10, 9, 9, 14, 9, 8, 9, 10)
 
 
-def case_record(shape: Shape, case: Case, timing: Timing, machine: Machine, plain_steps: int | None) -> Record:
+def case_record(
+    shape: Shape,
+    case: Case,
+    timing: Timing,
+    machine: Machine,
+    *,
+    plain_steps: int | None = None,
+    weights: str = "float32",
+) -> Record:
     """Return everything measured of a case but its memory."""
     scaled = plain_steps if plain_steps and plain_steps < case.horizon else None
     return {
@@ -28,19 +36,22 @@ def case_record(shape: Shape, case: Case, timing: Timing, machine: Machine, plai
         "horizon": case.horizon,
         "context": case.context,
         "plain": {"seconds": timing.plain_median(), "runs": timing.plain, "scaled_from_steps": scaled},
-        "windows": {window: _window_record(shape, case, window, timing, machine) for window in case.windows},
+        "windows": {
+            window: _window_record(case, window, timing, bound(shape, case, window, machine, weights))
+            for window in case.windows
+        },
         "memory": {},
         "reference": None,
     }
 
 
-def _window_record(shape: Shape, case: Case, window: str, timing: Timing, machine: Machine) -> Record:
+def _window_record(case: Case, window: str, timing: Timing, least: Record) -> Record:
     seconds, ratio = timing.fast_median(window), timing.ratio(window)
     target = case.targets.get(window)
-    least = bound(shape, case, window, machine)
     return {
         "seconds": seconds,
         "runs": timing.fast[window],
+        "first_run": timing.first[window],
         "ratio": ratio,
         "target": target,
         "reached": None if target is None else ratio >= target,
@@ -77,6 +88,11 @@ def lines(record: Record) -> list[str]:
         )
         for window, one in record["windows"].items()
     ]
+
+
+def first_runs(record: Record) -> str:
+    """Return the seconds of the run that nothing was ready for, by window."""
+    return ", ".join(f"{window} {one['first_run']:.1f} s" for window, one in record["windows"].items())
 
 
 def footnotes(records: list[Record]) -> list[str]:

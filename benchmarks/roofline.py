@@ -19,10 +19,10 @@ def least_seconds(work: Work, machine: Machine) -> float:
     return max(work.flops / machine.flops, work.bytes / machine.bandwidth)
 
 
-def bound(shape: Shape, case: Case, window: str, machine: Machine) -> dict[str, Any]:
+def bound(shape: Shape, case: Case, window: str, machine: Machine, weights: str = "float32") -> dict[str, Any]:
     """Return the bound of a case: `seconds` in all, and operations, bytes and seconds of its `parts`."""
     parts = {
         part: {**asdict(work), "seconds": least_seconds(work, machine)}
-        for part, work in forecast_work(shape, case, window).items()
+        for part, work in forecast_work(shape, case, window, weights).items()
     }
     return {"seconds": sum(part["seconds"] for part in parts.values()), "parts": parts}

@@ -36,12 +36,12 @@ SHAPES = {
 }
 
 
-def build(shape: Shape, weights: Precision = "float32", *, seed: int = 0) -> KronosPredictor:
-    """Return a predictor of this shape on the CPU with fresh weights, kept as `weights` says."""
+def build(shape: Shape, weights: Precision = "float32", *, compiled: bool = False, seed: int = 0) -> KronosPredictor:
+    """Return a predictor of this shape on the CPU with fresh weights; its settings are those of `KronosPredictor`."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model, tokenizer = Kronos.from_config(shape.model), KronosTokenizer.from_config(shape.tokenizer)
-    return KronosPredictor(model, tokenizer, "cpu", shape.context, name="random", weights=weights)
+    return KronosPredictor(model, tokenizer, "cpu", shape.context, name="random", weights=weights, compiled=compiled)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from benchmarks.cases import Case
 from benchmarks.shapes import Shape
 from engine.config import ModelConfig, TokenizerConfig
 
-WEIGHT_BYTES = 4  # float32
+FLOAT_BYTES = 4
+WEIGHT_BYTES = {"float32": 4, "float16": 2, "int8": 1}  # the tokenizer's are always float32
 
 
 @dataclass(frozen=True)
@@ -56,15 +57,21 @@ class Window:
         return self.series * shared + self.rows * own
 
 
-def forecast_work(shape: Shape, case: Case, window: str) -> dict[str, Work]:
-    """Return the work of a forecast by part: encode, prefill, step, slide and decode."""
+def forecast_work(shape: Shape, case: Case, window: str, weights: str = "float32") -> dict[str, Work]:
+    """Return the work of a forecast by part: encode, prefill, step, slide and decode.
+
+    Parameters
+    ----------
+    weights
+        How the predictor's weights are kept, a key of `WEIGHT_BYTES`.
+    """
     history, context = case.history, case.context
     if window == "fit":
         history = min(history, context - case.horizon)
     seen = Window(case.series, case.paths, min(history, context), 0)
     parts = {
         "encode": encode(shape.tokenizer, Window(case.series, case.series, history, 0)),
-        "prefill": whole_window(shape.model, seen, first=True),
+        "prefill": whole_window(shape.model, seen, weights, first=True),
         "step": Work(),
         "slide": Work(),
     }
@@ -74,17 +81,17 @@ def forecast_work(shape: Shape, case: Case, window: str) -> dict[str, Work]:
             start = history + drawn - context if window == "exact" else start + case.stride
             shared = max(0, history - start)
             now = Window(case.series, case.paths, shared, history + drawn - start - shared)
-            parts["slide"] += whole_window(shape.model, now)
+            parts["slide"] += whole_window(shape.model, now, weights)
         else:
             shared = max(0, history - start)
             now = Window(case.series, case.paths, shared, history + drawn - start - shared)
-            parts["step"] += one_step(shape.model, now)
+            parts["step"] += one_step(shape.model, now, weights)
     known = max(0, min(history + case.horizon, context) - case.horizon)
     parts["decode"] = decode(shape.tokenizer, Window(case.series, case.paths, known, case.horizon))
     return parts
 
 
-def whole_window(c: ModelConfig, window: Window, *, first: bool = False) -> Work:
+def whole_window(c: ModelConfig, window: Window, weights: str = "float32", *, first: bool = False) -> Work:
     """Return the work of a window computed from its tokens, and of one draw after it.
 
     At the `first` draw the samples of a series still have one context, and one row of coarse logits.
@@ -92,15 +99,15 @@ def whole_window(c: ModelConfig, window: Window, *, first: bool = False) -> Work
     products = window.positions * (c.n_layers * block_weights(c) + 2 * c.d_model**2)
     attention = 2 * c.d_model * c.n_layers * window.pairs()
     flops = 2 * (products + attention) + _draw(c, window.series if first else window.rows, window)
-    return Work(flops, model_bytes(c))
+    return Work(flops, model_bytes(c, weights))
 
 
-def one_step(c: ModelConfig, window: Window) -> Work:
+def one_step(c: ModelConfig, window: Window, weights: str = "float32") -> Work:
     """Return the work of one more candle a row, whose position is the last of `window`, and of one draw after it."""
     products = window.rows * (c.n_layers * block_weights(c) + 2 * c.d_model**2)
     attention = 2 * c.d_model * c.n_layers * window.rows * window.length
-    held = 2 * c.d_model * (c.n_layers + 1) * window.positions * WEIGHT_BYTES
-    return Work(2 * (products + attention) + _draw(c, window.rows, window), model_bytes(c) + held)
+    held = 2 * c.d_model * (c.n_layers + 1) * window.positions * FLOAT_BYTES
+    return Work(2 * (products + attention) + _draw(c, window.rows, window), model_bytes(c, weights) + held)
 
 
 def _draw(c: ModelConfig, coarse_rows: int, window: Window) -> int:
@@ -122,7 +129,7 @@ def decode(c: TokenizerConfig, window: Window) -> Work:
 def _codec(c: TokenizerConfig, blocks: int, window: Window) -> Work:
     weights = blocks * block_weights(c) + c.d_model * (c.d_in + c.bits)
     attention = 2 * c.d_model * blocks * window.pairs()
-    return Work(2 * (window.positions * weights + attention), weights * WEIGHT_BYTES)
+    return Work(2 * (window.positions * weights + attention), weights * FLOAT_BYTES)
 
 
 def block_weights(c: ModelConfig | TokenizerConfig) -> int:
@@ -130,16 +137,16 @@ def block_weights(c: ModelConfig | TokenizerConfig) -> int:
     return 4 * c.d_model**2 + 3 * c.d_model * c.ff_dim
 
 
-def model_bytes(c: ModelConfig) -> int:
+def model_bytes(c: ModelConfig, weights: str = "float32") -> int:
     """Return the bytes of the weights that a step reads: blocks, cross-attention without its query, both heads."""
     heads = c.d_model * ((1 << c.s1_bits) + (1 << c.s2_bits))
-    return WEIGHT_BYTES * (c.n_layers * block_weights(c) + 3 * c.d_model**2 + heads)
+    return WEIGHT_BYTES[weights] * (c.n_layers * block_weights(c) + 3 * c.d_model**2 + heads)
 
 
 def own_bytes(c: ModelConfig, case: Case, window: str) -> int:
     """Return the bytes of the keys and values that belong to single paths: blocks and cross-attention."""
     own = case.horizon - 1 if window == "fit" else min(case.horizon - 1, case.context)
-    return 2 * c.d_model * (c.n_layers + 1) * own * case.paths * WEIGHT_BYTES
+    return 2 * c.d_model * (c.n_layers + 1) * own * case.paths * FLOAT_BYTES
 
 
 def plain_products(shape: Shape, case: Case) -> int:

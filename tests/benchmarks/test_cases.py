@@ -35,7 +35,6 @@ def test_the_quick_plan_stays_with_the_smallest_size() -> None:
 
 
 def test_a_grid_is_every_combination() -> None:
-    cases = grid(["nano", "mini"], [1, 5], [(400, 120), (90, 10)], [1, 8, 64], ["exact", "strided"], 32)
+    cases = grid(["nano", "mini"], [1, 5], [(400, 120), (90, 10)], [1, 8, 64], ["exact", "strided"])
     assert len(cases) == 24
-    assert {case.stride for case in cases} == {32}
     assert {case.windows for case in cases if case.size == "mini" or case.history == 90} == {("exact",)}

@@ -54,6 +54,7 @@ def test_reduced_weights_are_timed_beside_whole_ones(tmp_path: Path) -> None:
     main([*TINY_RUN, "--plain-steps", "2", "--weights", "int8", "--json", str(tmp_path / "found.json")])
     written = json.loads((tmp_path / "found.json").read_text())
     assert written["weights"] == "int8"
+    assert not written["compiled"]
     assert written["cases"][0]["windows"]["fit"]["ratio"] > 0
 
 
@@ -66,8 +67,10 @@ def test_the_whole_plain_loop_is_not_called_scaled(capsys: pytest.CaptureFixture
 
 def test_a_target_is_reached_or_missed() -> None:
     case = Case("tiny", 1, 5, 20, 8, 24, ("exact", "fit"), targets={"exact": 9, "fit": 22})
-    timing = Timing(plain=[10.0, 30.0, 20.0], fast={"exact": [2.0], "fit": [1.0, 0.5, 0.6]})
-    record = report.case_record(TINY, case, timing, ROOFS, plain_steps=None)
+    timing = Timing(
+        plain=[10.0, 30.0, 20.0], fast={"exact": [2.0], "fit": [1.0, 0.5, 0.6]}, first={"exact": 3, "fit": 1}
+    )
+    record = report.case_record(TINY, case, timing, ROOFS)
     assert record["plain"]["seconds"] == 20.0
     assert record["windows"]["exact"]["ratio"] == 10.0
     assert record["windows"]["exact"]["reached"]
@@ -75,7 +78,8 @@ def test_a_target_is_reached_or_missed() -> None:
     exact, fit = report.lines(record)
     assert "9× reached" in exact
     assert "22× reached" in fit
-    record = report.case_record(TINY, case, Timing([1.0], {"exact": [1.0], "fit": [1.0]}), ROOFS, None)
+    slow = {"exact": [1.0], "fit": [1.0]}
+    record = report.case_record(TINY, case, Timing([1.0], slow, {"exact": 1, "fit": 1}), ROOFS)
     assert "9× missed" in report.lines(record)[0]
     assert "0 of 2 ratios reached." in report.footnotes([record])
 

@@ -57,6 +57,15 @@ def test_the_history_is_decoded_once_and_each_path_by_itself() -> None:
     assert two - one == 2 * (2 * weights + 2 * 8 * blocks * (5 + 6))
 
 
+def test_reduced_weights_are_fewer_bytes_of_the_same_work() -> None:
+    case = Case("tiny", 1, 1, history=4, horizon=2, context=6, windows=())
+    whole, half = (forecast_work(SHAPE, case, "exact", weights) for weights in ("float32", "float16"))
+    assert whole["prefill"].bytes == 2 * half["prefill"].bytes
+    assert whole["step"].bytes - half["step"].bytes == model_bytes(MODEL, "float16")
+    assert whole["decode"] == half["decode"]
+    assert whole["step"].flops == half["step"].flops
+
+
 def test_paths_own_the_keys_and_values_of_what_they_drew() -> None:
     case = Case("tiny", 1, 3, history=4, horizon=5, context=6, windows=())
     assert own_bytes(MODEL, case, "exact") == 3 * 4 * (2 * 8 * 2) * 4
