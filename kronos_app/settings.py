@@ -28,6 +28,10 @@ class Settings(BaseSettings):
     max_loaded_models: int = Field(2, gt=0, description="Models kept in memory; the least recently used goes first.")
     max_queued_jobs: int = Field(50, gt=0, description="Jobs that may wait; one more is refused.")
     parallel_jobs: int = Field(8, gt=0, description="Jobs worked on at the same time; the others wait in line.")
+    fetch_minutes: int = Field(10, gt=0, description="Longest a fetch from a market source may take, in minutes.")
+    yahoo_url: str | None = Field(
+        None, description="Where Yahoo Finance is reached instead of its own addresses: a mirror or a proxy."
+    )
     threads: int | None = Field(None, gt=0, description="Threads the model may use; default all cores.")
     language: str = Field("en", pattern="^(en|zh_CN)$", description="Language of a new session.")
 

@@ -11,9 +11,10 @@ from kronos_app import state
 from kronos_app.data.draft import Draft
 from kronos_app.data.quality import QualityReport
 from kronos_app.data.repair import REPAIRS, Repaired
+from kronos_app.data.sources import SourceFamily
 from kronos_app.i18n import text
 from kronos_app.runtime import desk
-from kronos_app.widgets import candle_sets, quality
+from kronos_app.widgets import candle_sets, fetch_form, quality
 from kronos_app.widgets.errors import shown
 
 INTERVALS = ("1min", "5min", "15min", "30min", "1h", "4h", "1d", "1W")
@@ -38,7 +39,10 @@ def draw() -> None:
 
 def _source() -> Draft | None:
     _ = state.gettext()
+    families = {family.key: family for family in desk().fetching.sources()}
     labels = {"upload": _("Upload a file"), "sample": _("Take a sample")}
+    labels |= {key: state.say(family.title) for key, family in families.items()}
+    fetch_form.adopt()
     source = st.segmented_control(
         _("Where the candles come from"),
         list(labels),
@@ -48,7 +52,14 @@ def _source() -> Draft | None:
         key=state.DATA_SOURCE,
         persist_state="session",
     )
+    if source in families:
+        return _fetched(families[source])
     return _sample() if source == "sample" else _upload()
+
+
+def _fetched(family: SourceFamily) -> Draft | None:
+    result_id = fetch_form.draw(family)
+    return None if result_id is None else _kept((result_id, None), lambda: desk().fetching.fetched(result_id))
 
 
 def _sample() -> Draft | None:

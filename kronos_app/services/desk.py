@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from kronos_app.data.sources import FAMILIES, SourceFamily
 from kronos_app.jobs import JobRunner
+from kronos_app.services import fetching, forecasting
 from kronos_app.services.candles import CandleService
+from kronos_app.services.fetched import FetchedDrafts
+from kronos_app.services.fetching import FetchService, FetchWorker, Sources
 from kronos_app.services.forecast_worker import ForecastWorker
-from kronos_app.services.forecasting import KIND, ForecastService
+from kronos_app.services.forecasting import ForecastService
 from kronos_app.services.models import ModelService
 from kronos_app.settings import Settings, get_settings
 from kronos_app.store import Store
@@ -27,9 +31,16 @@ class Desk:
         Of this deployment.
     registry
         The models on offer; default those of the engine.
+    sources
+        The families of market sources on offer; default all there are.
     """
 
-    def __init__(self, settings: Settings, registry: Mapping[str, ModelSpec] | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        registry: Mapping[str, ModelSpec] | None = None,
+        sources: Sequence[SourceFamily] | None = None,
+    ) -> None:
         from engine.scheduler import Scheduler
 
         self.settings = settings
@@ -37,9 +48,15 @@ class Desk:
         self.models = ModelService(settings, registry)
         self.candles = CandleService(settings, self.store)
         self.scheduler = Scheduler()
-        worker = ForecastWorker(self.store, self.candles, self.models, self.scheduler)
-        self.jobs = JobRunner(self.store, {KIND: worker.run}, settings.max_queued_jobs, settings.parallel_jobs)
+        market = Sources(settings, FAMILIES if sources is None else sources)
+        drafts = FetchedDrafts(settings.home / "fetched")
+        handlers = {
+            forecasting.KIND: ForecastWorker(self.store, self.candles, self.models, self.scheduler).run,
+            fetching.KIND: FetchWorker(settings, market, drafts, self.candles).run,
+        }
+        self.jobs = JobRunner(self.store, handlers, settings.max_queued_jobs, settings.parallel_jobs)
         self.forecasts = ForecastService(self.store, self.jobs, self.candles, self.models)
+        self.fetching = FetchService(market, drafts, self.jobs)
 
     def start(self) -> None:
         """Begin to work on jobs, those that an earlier process left first."""

@@ -54,20 +54,33 @@ def _draw(job: Job) -> None:
     if job.status == "failed" and job.error is not None:
         errors.show(Text.from_dict(job.error["message"]), Text.from_dict(job.error["hint"]))
     elif job.status == "cancelled":
-        st.info(_("This forecast was cancelled. Nothing was kept of it."), icon=":material/cancel:")
+        told = _("This fetch was cancelled. Nothing was kept of it.") if job.kind == "fetch" else None
+        told = told or _("This forecast was cancelled. Nothing was kept of it.")
+        st.info(told, icon=":material/cancel:")
     elif job.active:
         with st.container(border=True):
-            st.progress(job.progress, text=_sentence(job))
+            _progress(job)
             st.caption(_("You may leave or close this page: the work goes on, and this address shows the result."))
-            if st.button(_("Cancel"), key=f"forecast.cancel.{job.id}", icon=":material/stop_circle:"):
+            if st.button(_("Cancel"), key=f"{job.kind}.cancel.{job.id}", icon=":material/stop_circle:"):
                 desk().jobs.cancel(job.id)
                 st.rerun()
+
+
+def _progress(job: Job) -> None:
+    """Draw how far the work is: a fetch counts its candles, and nobody knows how many will come."""
+    if job.kind == "fetch":
+        st.markdown(":material/downloading: " + errors.escape(_sentence(job)))
+    else:
+        st.progress(job.progress, text=_sentence(job))
 
 
 def _sentence(job: Job) -> str:
     _ = state.gettext()
     if job.status == "queued":
         return _("Waiting for the work before it to finish")
+    if job.kind == "fetch":
+        count = _("{count} candles so far").format(count=formats.number(job.done, 0))
+        return f"{job.request['symbol']} · {job.request['interval']} · {count}"
     if not job.total:
         return _("Loading the model")
     done = _("Step {done} of {total}").format(done=job.done, total=job.total)

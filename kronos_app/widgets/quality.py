@@ -44,7 +44,7 @@ def draw(name: str, report: QualityReport) -> None:
         sign = f":{COLOURS[finding.severity]}[{ICONS[finding.severity]}]"
         st.markdown(f"{sign} {escape(state.say(finding.message))}")
     if not report.findings:
-        st.markdown(":green[:material/check_circle:] " + _("Nothing is wrong with this file."))
+        st.markdown(":green[:material/check_circle:] " + _("Nothing is wrong with these candles."))
 
 
 def draw_repaired(repaired: Repaired) -> None:
