@@ -134,6 +134,18 @@ class JobRunner:
             )
         return job
 
+    def wait(self, job_id: str, seconds: float) -> Job:
+        """Return the job once it has ended, or as it is after `seconds`.
+
+        Raises
+        ------
+        NotFound
+            If there is no job of this id.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: job_id not in self._jobs or not self._jobs[job_id].active, seconds)
+        return self.get(job_id)
+
     def list(self, *, active_only: bool = False) -> list[Job]:
         """Return the jobs, newest first; with `active_only` those that are queued or running."""
         with self._changed:

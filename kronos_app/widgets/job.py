@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import streamlit as st
 
 from kronos_app import nav, state
@@ -17,7 +15,6 @@ POLL_SECONDS = 0.5
 WATCH_SECONDS = 0.4
 # Work that ends within this time is not worth announcing.
 GRACE_SECONDS = 0.3
-GLANCE_SECONDS = 0.02
 
 
 def follow(job_id: str) -> str | None:
@@ -25,7 +22,7 @@ def follow(job_id: str) -> str | None:
 
     Then the page runs again, and finds the result here.
     """
-    job = _wait(job_id, GRACE_SECONDS)
+    job = desk().jobs.wait(job_id, GRACE_SECONDS)
     if job.active:
         _follow_active(job_id)
     elif job.status != "succeeded":
@@ -37,16 +34,8 @@ def follow(job_id: str) -> str | None:
 def _follow_active(job_id: str) -> None:
     with errors.shown():
         _draw(desk().jobs.get(job_id))
-        if not _wait(job_id, WATCH_SECONDS).active:
+        if not desk().jobs.wait(job_id, WATCH_SECONDS).active:
             st.rerun()
-
-
-def _wait(job_id: str, seconds: float) -> Job:
-    """Return a job once it has ended, or as it is after `seconds`."""
-    end = time.monotonic() + seconds
-    while (job := desk().jobs.get(job_id)).active and time.monotonic() < end:
-        time.sleep(GLANCE_SECONDS)
-    return job
 
 
 def _draw(job: Job) -> None:

@@ -314,9 +314,21 @@ def test_cancelling_a_finished_job_changes_nothing(make_runner):
     assert runner.cancel(job.id) == job
 
 
+def test_who_waits_for_a_job_gets_it_when_it_ends_or_when_the_time_is_over(make_runner):
+    gate = Gate()
+    runner = make_runner(gate)
+    job = runner.submit("forecast", {})
+    assert runner.wait(job.id, 0.01).active
+    threading.Timer(0.05, gate.open.set).start()
+    started = time.monotonic()
+    assert runner.wait(job.id, 20).status == "succeeded"
+    assert runner.wait(job.id, 20).status == "succeeded"
+    assert time.monotonic() - started < 10
+
+
 def test_an_unknown_job_is_not_found(make_runner):
     runner = make_runner()
-    for ask in (runner.get, runner.cancel):
+    for ask in (runner.get, runner.cancel, lambda job_id: runner.wait(job_id, 20)):
         with pytest.raises(NotFound, match="nobody"):
             ask("nobody")
 
