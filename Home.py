@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from threading import Thread
 
 import streamlit as st
 from starlette.routing import Mount
 
 from kronos_app.api.app import create_api
-from kronos_app.runtime import desk
+from kronos_app.runtime import desk, warm_up
 from kronos_app.widgets.errors import show_unexpected
 
 
 @asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[None]:
     """Open the desk, so that work an earlier process left is taken up again, and close it at the end."""
-    desk()
+    Thread(target=warm_up, args=[desk().models], name="kronos-warm-up", daemon=True).start()
     yield
     from kronos_app.services.desk import close_desk
 

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import sys
+import time
+from contextlib import suppress
+from threading import Event
 from typing import TYPE_CHECKING
+
+from kronos_app.errors import AppError
 
 if TYPE_CHECKING:
     from kronos_app.services.desk import Desk
+    from kronos_app.services.models import ModelService
+
+# For the browser to fetch and draw the first page undisturbed.
+SECONDS_TO_DRAW = 2.0
+_first_page = Event()
 
 
 def desk() -> Desk:
@@ -24,3 +34,21 @@ def loaded_device(model: str) -> str | None:
     if "torch" not in sys.modules:
         return None
     return next((status.device for status in desk().models.list() if status.name == model), None)
+
+
+def page_served() -> None:
+    """Note that the server has done all it has to for a page."""
+    _first_page.set()
+
+
+def warm_up(models: ModelService) -> None:
+    """Wait for the first page to be served, then load what the first forecast would have to wait for."""
+    _first_page.wait()
+    time.sleep(SECONDS_TO_DRAW)
+    import training.baselines
+    import training.scores  # noqa: F401
+
+    bundled = next((status.name for status in models.list() if status.bundled and status.downloaded), None)
+    if bundled is not None:
+        with suppress(AppError):  # whoever asks for a forecast will be told
+            models.get(bundled)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from kronos_app import access, nav, state
+from kronos_app.runtime import page_served
 from kronos_app.widgets import sidebar, style
 from kronos_app.widgets.errors import shown
 
@@ -26,6 +27,7 @@ def main() -> None:
     with shown():
         sidebar.draw_notice()
         chosen.run()
+    page_served()
 
 
 main()
