@@ -131,9 +131,9 @@ class ExchangeSource:
             return []
         markets, exchange = self._client.call(lambda client: (self._markets(client), str(client.name)))
         found = [
-            (rank, market["active"] is False, TRADED.index(market["type"]), len(market["symbol"]), market["symbol"])
+            (rank, market.get("active") is False, TRADED.index(market["type"]), len(market["symbol"]), market["symbol"])
             for market in markets.values()
-            if market["type"] in TRADED and (rank := _rank(market, [word for word in words if word])) is not None
+            if market.get("type") in TRADED and (rank := _rank(market, [word for word in words if word])) is not None
         ]
         return [
             Instrument(symbol, f"{markets[symbol]['base']}/{markets[symbol]['quote']} ({TRADED[kind]})", exchange)
@@ -171,9 +171,7 @@ class ExchangeSource:
             )
 
         length = interval.length // timedelta(milliseconds=1)
-        rows = exchange_pages.collect(
-            fetch, _ms(begin), _ms(end), length=length, limit=page or _PAGE, on_page=report
-        )  # fmt: skip
+        rows = exchange_pages.collect(fetch, _ms(begin), _ms(end), length=length, limit=page or _PAGE, on_page=report)
         opens = pd.DatetimeIndex(pd.to_datetime(rows[:, 0].astype("int64"), unit="ms"))
         finished = np.asarray(_ends(opens, interval) <= pd.Timestamp(now.replace(tzinfo=None)))
         if not finished.any():

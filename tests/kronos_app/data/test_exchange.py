@@ -477,6 +477,28 @@ def test_collecting_pages_gives_what_there_is_in_the_range(present, begin, span,
     np.testing.assert_array_equal(rows[:, 0], opens[(opens >= first) & (opens < last)])
 
 
+@given(
+    listed=st.integers(0, 5000),
+    begin=st.integers(0, 5000),
+    span=st.integers(1, 5000),
+    limit=st.integers(2, 50),
+)
+@settings(max_examples=200, deadline=None)
+def test_the_listing_is_found_where_a_page_covers_its_own_length_only(listed, begin, span, limit):
+    asked = []
+
+    def fetch(since):
+        asked.append(since)
+        first = max(listed + 1, -(-since // 60_000))
+        last = -(-since // 60_000) + limit
+        return to_page([[moment * 60_000, 1, 1, 1, 1, 1] for moment in range(first, last)])
+
+    first, last = begin + 1, begin + span + 1
+    rows = collect(fetch, first * 60_000, last * 60_000, length=60_000, limit=limit, on_page=lambda count: None)
+    np.testing.assert_array_equal(rows[:, 0], 60_000.0 * np.arange(max(first, listed + 1), last))
+    assert len(asked) <= len(rows) / limit + 30
+
+
 def test_the_last_reading_of_a_candle_stays():
     running, ended = SERIES[:5].copy(), SERIES[4:5].copy()
     ended[0, 4] = 123.0
