@@ -17,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+MANY_ROWS = 16
+
 
 @dataclass
 class KVCache:
@@ -45,6 +47,16 @@ class KVCache:
     lengths: tuple[int, ...]
     mask: Tensor | None = None
     steps: int = 0
+
+    def __post_init__(self) -> None:
+        # Views that every step needs again, made once.
+        longest = max(self.lengths)
+        self._whole = self._by_head(self.shared)
+        self._shared = [held[:, :, :, :longest] for held in self._whole]
+        if self.drawn is None:
+            self._drawn = [held[:, :, :, longest:] for held in self._whole]
+        else:
+            self._drawn = self._by_head(self.drawn)
 
     @classmethod
     def allocate(
@@ -92,67 +104,57 @@ class KVCache:
             self, shared=self.shared[:, :, series], drawn=drawn, lengths=lengths, mask=_padding(lengths, self.shared)
         )
 
-    def put_history(self, layer: int, k: Tensor, v: Tensor) -> None:
-        """Store the histories' keys and values (S, P, D) of one layer."""
-        for held, new in zip(self._shared(layer), (k, v), strict=True):
-            held.copy_(split_heads(new, self.heads[layer]))
+    def put_history(self, layer: int, kv: Tensor) -> None:
+        """Store the histories' keys and values (S, P, 2, H, E) of one layer."""
+        self._shared[layer].copy_(kv.permute(2, 0, 3, 1, 4))
 
-    def extend(self, layer: int, k: Tensor, v: Tensor) -> None:
-        """Store keys and values (R, M, D) after the `steps` positions drawn; the caller moves `steps` on."""
-        now = slice(self.steps, self.steps + k.shape[1])
-        for held, new in zip(self._drawn(layer), (k, v), strict=True):
-            held[:, :, now] = split_heads(new, self.heads[layer])
+    def extend(self, layer: int, kv: Tensor) -> None:
+        """Store keys and values (R, M, 2, H, E) after the `steps` positions drawn; the caller moves `steps` on."""
+        now = slice(self.steps, self.steps + kv.shape[1])
+        self._drawn[layer][:, :, :, now] = kv.permute(2, 0, 3, 1, 4)
 
-    def positions(self, new: int) -> Tensor:
+    @property
+    def length(self) -> int:
+        """Return the positions of the longest row."""
+        return max(self.lengths) + self.steps
+
+    def positions(self, new: int) -> slice | Tensor:
         """Return the positions of the next `new` candles: (M,) where all rows stand alike, else (R, M)."""
-        ahead = torch.arange(self.steps, self.steps + new, device=self.shared.device)
         if self.mask is None:
-            return ahead + self.lengths[0]
+            return slice(self.length, self.length + new)
         lengths = torch.tensor(self.lengths, device=self.shared.device).repeat_interleave(self.samples)
-        return lengths.unsqueeze(1) + ahead
+        return lengths.unsqueeze(1) + torch.arange(self.steps, self.steps + new, device=self.shared.device)
 
     def attend(self, layer: int, q: Tensor, seen: int) -> Tensor:
-        """Return what queries (R, M, D) find in the histories and in the first `seen` drawn positions, (R, M, D).
+        """Return what queries (R, M, H, E) find in the histories and in the first `seen` drawn positions, as they are.
 
         Several queries a row are its last drawn positions, and each sees those up to itself.
 
         The samples of a series are query rows of one product with their history, which is neither copied nor read
         twice. Attention to each of the two parts is then weighted by its share of the softmax's sum.
         """
-        rows, new, width = q.shape
-        heads = self.heads[layer]
+        rows, new, heads, width = q.shape
         if self.drawn is None and new == 1:
-            k, v = self._layer(self.shared, layer)[:, :, :, : self.lengths[0] + seen]
-            return F.scaled_dot_product_attention(split_heads(q, heads), k, v).transpose(1, 2).reshape(rows, new, width)
+            k, v = self._whole[layer][:, :, :, : self.lengths[0] + seen]
+            return F.scaled_dot_product_attention(q.transpose(1, 2), k, v).transpose(1, 2)
         series = self.shared.shape[2]
         parts = []
         if max(self.lengths):
-            together = split_heads(q.view(series, rows // series * new, width), heads)  # (S, H, samples x M, E)
-            shared = _attention(together, *self._shared(layer), mask=self.mask)
-            parts.append([x.transpose(1, 2).reshape(rows, new, heads, -1) for x in shared])
+            together = q.reshape(series, rows // series * new, heads, width)  # (R, M, ...) -> (S, samples x M, ...)
+            found = _attention(together.transpose(1, 2), *self._shared[layer], mask=self.mask)
+            parts.append([x.transpose(1, 2).reshape(rows, new, heads, -1) for x in found])
         if seen:
-            drawn = _attention(split_heads(q, heads), *self._drawn(layer)[:, :, :, :seen], causal=new > 1)
-            parts.append([x.transpose(1, 2).reshape(rows, new, heads, -1) for x in drawn])
+            found = _attention(q.transpose(1, 2), *self._drawn[layer][:, :, :, :seen], causal=new > 1)
+            parts.append([x.transpose(1, 2).reshape(rows, new, heads, -1) for x in found])
         if len(parts) == 1:
-            return parts[0][0].reshape(rows, new, width)
+            return parts[0][0]
         (of_shared, shared_sum), (of_drawn, drawn_sum) = parts
-        return torch.lerp(of_drawn, of_shared, torch.sigmoid(shared_sum - drawn_sum)).reshape(rows, new, width)
+        return torch.lerp(of_drawn, of_shared, torch.sigmoid(shared_sum - drawn_sum))
 
-    def _layer(self, held: Tensor, layer: int) -> Tensor:
-        return held[layer].view(2, held.shape[2], self.heads[layer], held.shape[3], -1)  # (2, S or R, H, positions, E)
-
-    def _shared(self, layer: int) -> Tensor:
-        return self._layer(self.shared, layer)[:, :, :, : max(self.lengths)]
-
-    def _drawn(self, layer: int) -> Tensor:
-        if self.drawn is None:
-            return self._layer(self.shared, layer)[:, :, :, self.lengths[0] :]
-        return self._layer(self.drawn, layer)
-
-
-def split_heads(x: Tensor, heads: int) -> Tensor:
-    """Return (B, H, T, E) of `x` (B, T, D)."""
-    return x.view(*x.shape[:2], heads, -1).transpose(1, 2)
+    def _by_head(self, held: Tensor) -> list[Tensor]:
+        """Return each layer of `held` as (2, S or R, H, positions, E)."""
+        _, _, rows, room, width = held.shape
+        return [held[i].view(2, rows, heads, room, width // heads) for i, heads in enumerate(self.heads)]
 
 
 def _padding(lengths: Sequence[int], like: Tensor) -> Tensor | None:
@@ -168,9 +170,9 @@ def _attention(
 ) -> tuple[Tensor, Tensor]:
     """Return attention (B, H, T, E) and its softmax's log-sum (B, H, T, 1); causal where T is the keys' too.
 
-    The processor's fused kernel does that for many queries; for a lone one, plain products are faster.
+    The processor's fused kernel does that, but for lone queries of many rows plain products are faster.
     """
-    if q.device.type != "cpu" or q.shape[2] == 1:
+    if q.device.type != "cpu" or (q.shape[2] == 1 and q.shape[0] >= MANY_ROWS):
         return attention_by_hand(q, k, v, mask=mask, causal=causal)
     found, total = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(q, k, v, is_causal=causal, attn_mask=mask)
     return found, total.unsqueeze(-1)
@@ -185,5 +187,6 @@ def attention_by_hand(
         scores = scores + mask
     if causal:
         scores.masked_fill_(torch.ones_like(scores[0, 0], dtype=torch.bool).triu_(1), -math.inf)
-    total = scores.logsumexp(dim=-1, keepdim=True)
-    return scores.sub_(total).exp_() @ v, total
+    p = scores.softmax(dim=-1)
+    # The largest score s has the largest share p = exp(s) / sum, so that log sum = s - log p.
+    return p @ v, scores.amax(dim=-1, keepdim=True) - p.amax(dim=-1, keepdim=True).log()

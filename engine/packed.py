@@ -104,15 +104,21 @@ class Int8(Transposed):
         return product if self.bias is None else product.add_(self.bias)
 
 
-def pack(*layers: nn.Linear, precision: Precision = "float32", kernels: bool = True) -> Product:
+def pack(
+    *layers: nn.Linear, scale: Tensor | None = None, precision: Precision = "float32", kernels: bool = True
+) -> Product:
     """Return the linear `layers`, which share their input, as one product whose outputs stand side by side.
 
     Parameters
     ----------
+    scale
+        What the input would be multiplied by first, (I,); it becomes part of the weights.
     kernels
         Whether the libraries' own layouts may be used, which `torch.compile` cannot look into.
     """
     weight = torch.cat([layer.weight.detach() for layer in layers]).float()
+    if scale is not None:
+        weight = weight * scale
     biases = [values for layer in layers for name, values in layer.named_parameters() if name == "bias"]
     bias = torch.cat(tuple(biases)).detach().float() if biases else None
     if precision == "int8":

@@ -9,6 +9,7 @@ Shapes: S series, R = S x samples rows, P history positions, M new positions, D 
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Iterable
 from functools import partial
 
@@ -17,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from engine.compiling import Compiled
-from engine.kv_cache import KVCache, split_heads
+from engine.kv_cache import KVCache
 from engine.layers import RMSNorm, TransformerBlock
 from engine.packed import Precision, Product, pack
 from engine.quantizer import pack_bits
@@ -27,35 +28,42 @@ from engine.transformer import CROSS_ATTENTION_HEADS, Kronos
 Pack = Callable[..., Product]
 
 
-def _norm(norm: RMSNorm) -> Callable[[Tensor], Tensor]:
-    weight, eps = norm.weight.detach().float(), norm.eps
-    return lambda x: F.rms_norm(x, weight.shape, weight, eps)
+class Norm:
+    """RMSNorm in three operations: `scale` is left to the product that follows, together with the root of D."""
 
+    def __init__(self, norm: RMSNorm) -> None:
+        width = norm.weight.numel()
+        self.scale = norm.weight.detach().float() * math.sqrt(width)
+        self.floor = torch.tensor(math.sqrt(width * norm.eps), device=norm.weight.device)
 
-def _rotate(x: Tensor, angles: tuple[Tensor, Tensor]) -> Tensor:
-    """Rotate the halves of the last axis of `x` (B, T, 2, H, E) into one another."""
-    cos, sin = angles
-    return torch.addcmul(x * cos, x.view(*x.shape[:-1], 2, -1).flip(-2).view(x.shape), sin)
+    def __call__(self, x: Tensor) -> Tensor:
+        """Return `x` (..., D) over the root of its squares' sum, by which RMSNorm's scale is to be multiplied."""
+        return x / torch.hypot(torch.linalg.vector_norm(x, dim=-1, keepdim=True), self.floor)
 
 
 class PackedBlock:
-    """A Transformer block whose three projections are one product, and so are none of its elementwise steps."""
+    """A Transformer block whose three projections are one product."""
 
     def __init__(self, block: TransformerBlock, pack: Pack) -> None:
         attention, ffn = block.self_attn, block.ffn
         self.heads = attention.n_heads
-        self.norm1, self.norm2 = _norm(block.norm1), _norm(block.norm2)
-        self.qkv = pack(attention.q_proj, attention.k_proj, attention.v_proj)
+        self.norm1, self.norm2 = Norm(block.norm1), Norm(block.norm2)
+        self.qkv = pack(attention.q_proj, attention.k_proj, attention.v_proj, scale=self.norm1.scale)
         self.out = pack(attention.out_proj)
-        self.gate_up = pack(ffn.w1, ffn.w3)
+        self.gate_up = pack(ffn.w1, ffn.w3, scale=self.norm2.scale)
         self.down = pack(ffn.w2)
 
-    def project(self, x: Tensor, angles: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        """Return queries and keys, rotated, and values, each (B, T, D), of `x` (B, T, D)."""
+    def project(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        """Return queries, keys, both rotated, and values (B, T, 3, H, E) of `x` (B, T, D).
+
+        `cos` and the signed `sin` are (T, E), or (B, T, E) where rows stand at positions of their own.
+        """
         rows, new, width = x.shape
         qkv = self.qkv(self.norm1(x).view(-1, width)).view(rows, new, 3, self.heads, -1)
-        qk = _rotate(qkv[:, :, :2], angles).flatten(3)
-        return qk[:, :, 0], qk[:, :, 1], qkv[:, :, 2].flatten(2)
+        qk = qkv[:, :, :2]
+        halves = qk.unflatten(-1, (2, -1)).flip(-2).flatten(-2)  # type: ignore[no-untyped-call]
+        qk.mul_(cos[..., None, None, :]).addcmul_(halves, sin[..., None, None, :])
+        return qkv
 
     def finish(self, x: Tensor, found: Tensor) -> Tensor:
         """Return `x` (B, T, D) with what attention `found` and the feed-forward's share added."""
@@ -74,6 +82,7 @@ class PackedStack:
         self._project = Compiled(PackedBlock.project) if compiled else PackedBlock.project
         self._finish = Compiled(PackedBlock.finish) if compiled else PackedBlock.finish
         self.inv_freq = blocks[0].self_attn.rotary.inv_freq if blocks else torch.empty(0)
+        self._tables = torch.empty(0), torch.empty(0)
 
     @property
     def heads(self) -> list[int]:
@@ -82,31 +91,32 @@ class PackedStack:
 
     def prefill(self, x: Tensor, cache: KVCache | None) -> Tensor:
         """Return histories `x` (S, P, D) transformed; their keys and values go into `cache`."""
-        angles = self._angles(torch.arange(x.shape[1], device=x.device))
+        cos, sin = self._rotations(x.shape[1])
         for layer, block in enumerate(self.blocks):
-            q, k, v = self._project(block, x, angles)
+            qkv = self._project(block, x, cos[: x.shape[1]], sin[: x.shape[1]])
             if cache is not None:
-                cache.put_history(layer, k, v)
-            q, k, v = (split_heads(y, block.heads) for y in (q, k, v))
-            x = self._finish(
-                block, x, F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).flatten(2)
-            )
+                cache.put_history(layer, qkv[:, :, 1:])
+            q, k, v = qkv.transpose(1, 3).unbind(2)  # (S, P, 3, H, E) -> three of (S, H, P, E)
+            x = self._finish(block, x, F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2))
         return x
 
     def extend(self, x: Tensor, cache: KVCache) -> Tensor:
         """Return new positions `x` (R, M, D) transformed, `cache` holding what came before and taking what is new."""
-        angles = self._angles(cache.positions(x.shape[1]))
+        positions = cache.positions(x.shape[1])
+        cos, sin = (table[positions] for table in self._rotations(cache.length + x.shape[1]))
         for layer, block in enumerate(self.blocks):
-            q, k, v = self._project(block, x, angles)
-            cache.extend(layer, k, v)
-            x = self._finish(block, x, cache.attend(layer, q, cache.steps + x.shape[1]))
+            qkv = self._project(block, x, cos, sin)
+            cache.extend(layer, qkv[:, :, 1:])
+            x = self._finish(block, x, cache.attend(layer, qkv[:, :, 0], cache.steps + x.shape[1]))
         return x
 
-    def _angles(self, positions: Tensor) -> tuple[Tensor, Tensor]:
-        """Return cosines and signed sines, each (T, 1, 1, E) of positions (T,), or (R, T, 1, 1, E) of (R, T)."""
-        angles = positions.to(self.inv_freq.dtype).unsqueeze(-1) * self.inv_freq
-        cos, sin = angles.cos(), angles.sin()
-        return tuple(torch.cat(pair, dim=-1)[..., None, None, :] for pair in ((cos, cos), (-sin, sin)))  # type: ignore[return-value]
+    def _rotations(self, length: int) -> tuple[Tensor, Tensor]:
+        """Return cosines and signed sines (at least `length`, E) of the first positions."""
+        if len(self._tables[0]) < length:
+            angles = torch.outer(torch.arange(2 * length, device=self.inv_freq.device).float(), self.inv_freq)
+            cos, sin = angles.cos(), angles.sin()
+            self._tables = torch.cat((cos, cos), dim=-1), torch.cat((-sin, sin), dim=-1)
+        return self._tables
 
 
 class PackedKronos:
@@ -125,10 +135,10 @@ class PackedKronos:
         self.query_table = cross.q_proj(embedding.emb_s1.weight)  # (V1, D)
         self.times = copy.deepcopy(model.time_emb)  # a reduced model gives its own up
         self.stack = PackedStack(model.transformer, layout, compiled=compiled)  # type: ignore[arg-type]
-        self.norm, self.cross_norm = _norm(model.norm), _norm(model.dep_layer.norm)
+        self.norm, self.cross_norm = Norm(model.norm), Norm(model.dep_layer.norm)
         self.cross_kv = layout(cross.k_proj, cross.v_proj)
         self.cross_out = layout(cross.out_proj)
-        self.head_s1, self.head_s2 = (layout(head) for head in (model.head.proj_s1, model.head.proj_s2))
+        self.head_s1, self.head_s2 = layout(model.head.proj_s1), layout(model.head.proj_s2, scale=self.cross_norm.scale)
 
     def allocate(self, lengths: Iterable[int], samples: int, capacity: int) -> KVCache:
         """Return an empty cache for histories of `lengths`, the cross-attention's layer last."""
@@ -137,30 +147,30 @@ class PackedKronos:
 
     def prefill(self, s1: Tensor, s2: Tensor, when: Tensor, cache: KVCache) -> Tensor:
         """Put histories of one length, ids (S, P) and times (S, P, D), into `cache`; return the last context (S, D)."""
-        context = self.norm(self.stack.prefill(self._embed(s1, s2, when), cache))
-        cache.put_history(len(self.stack.blocks), *self._cross(context))
+        context = self.norm(self.stack.prefill(self._embed(s1, s2, when), cache)).mul_(self.norm.scale)
+        cache.put_history(len(self.stack.blocks), self._cross(context))
         return context[:, -1]
 
     def extend(self, s1: Tensor, s2: Tensor, when: Tensor, cache: KVCache) -> Tensor:
         """Put new candles, ids (R, M) and times (R, M, D), into `cache`; return the last context (R, D)."""
-        context = self.norm(self.stack.extend(self._embed(s1, s2, when), cache))
-        cache.extend(len(self.stack.blocks), *self._cross(context))
+        context = self.norm(self.stack.extend(self._embed(s1, s2, when), cache)).mul_(self.norm.scale)
+        cache.extend(len(self.stack.blocks), self._cross(context))
         cache.steps += context.shape[1]
         return context[:, -1]
 
     def fine_logits(self, context: Tensor, s1: Tensor, cache: KVCache) -> Tensor:
         """Return fine logits (R, V2) given the last `context` (R, D) and the coarse ids `s1` (R,) just drawn."""
-        query = F.embedding(s1, self.query_table).unsqueeze(1)
+        query = F.embedding(s1, self.query_table).view(len(s1), 1, CROSS_ATTENTION_HEADS, -1)
         found = cache.attend(len(self.stack.blocks), query, cache.steps)
-        return self.head_s2(self.cross_norm(self.cross_out(found[:, 0]).add_(context)))
+        return self.head_s2(self.cross_norm(self.cross_out(found.reshape(context.shape)).add_(context)))
 
     def _embed(self, s1: Tensor, s2: Tensor, when: Tensor) -> Tensor:
         return F.embedding(s1, self.coarse_table).add_(F.embedding(s2, self.fine_table)).add_(when)
 
-    def _cross(self, context: Tensor) -> tuple[Tensor, Tensor]:
+    def _cross(self, context: Tensor) -> Tensor:
+        """Return keys and values (B, T, 2, H, E) of the cross-attention, unrotated, as generation has them."""
         rows, new, width = context.shape
-        k, v = self.cross_kv(context.reshape(-1, width)).view(rows, new, 2, width).unbind(2)
-        return k, v
+        return self.cross_kv(context.reshape(-1, width)).view(rows, new, 2, CROSS_ATTENTION_HEADS, -1)
 
 
 class PackedTokenizer:

@@ -78,7 +78,7 @@ def seeded(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-@pytest.mark.parametrize("samples", [1, 3, 5])
+@pytest.mark.parametrize("samples", [1, 3, 5, 12])
 @pytest.mark.parametrize("lengths", LENGTHS)
 @pytest.mark.parametrize("how", HOW)
 def test_cached_generation_equals_recomputing_every_window(how: str, lengths: str, samples: int, model: Kronos) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from engine.kv_cache import KVCache, attention_by_hand, split_heads
+from engine.kv_cache import KVCache, attention_by_hand
 
 HEADS, WIDTH = 2, 16
 
@@ -23,32 +23,29 @@ def test_the_two_parts_add_up(
     draw = torch.Generator().manual_seed(3)
     random = lambda *shape: torch.randn(*shape, generator=draw)  # noqa: E731
     cache = KVCache.allocate((HEADS,), lengths, samples, 6, random(WIDTH))
-    prefix, own = random(2, 2, 9, WIDTH), random(2, 2 * samples, steps + new, WIDTH)
+    prefix, own = random(2, 9, 2, HEADS, 8), random(2 * samples, steps + new, 2, HEADS, 8)
     for i, length in enumerate(lengths):
-        cache.part(slice(i, i + 1), slice(i * samples, (i + 1) * samples)).put_history(
-            0, *prefix[:, i : i + 1, :length]
-        )
+        cache.part(slice(i, i + 1), slice(i * samples, (i + 1) * samples)).put_history(0, prefix[i : i + 1, :length])
     for start, stop in ((0, steps), (steps, steps + new)):
         if stop > start:
             cache.steps = start
-            cache.extend(0, *own[:, :, start:stop])
+            cache.extend(0, own[:, start:stop])
     queries = max(new, 1)
-    q = random(2 * samples, queries, WIDTH)
+    q = random(2 * samples, queries, HEADS, 8)
     found = cache.attend(0, q, steps + new)
     for row in range(2 * samples):
         length = lengths[row // samples]
-        k, v = (torch.cat((prefix[i, row // samples, :length], own[i, row])).unsqueeze(0) for i in range(2))
+        k, v = torch.cat((prefix[row // samples, :length], own[row])).transpose(0, 2).unbind(1)  # (H, T, E)
         mask = torch.ones(queries, k.shape[1], dtype=torch.bool).tril(k.shape[1] - queries)
-        parts = (split_heads(x, HEADS) for x in (q[row : row + 1], k, v))
-        expected = F.scaled_dot_product_attention(*parts, attn_mask=mask)
-        torch.testing.assert_close(found[row], expected.transpose(1, 2).flatten(2)[0])
+        expected = F.scaled_dot_product_attention(q[row].transpose(0, 1), k, v, attn_mask=mask)
+        torch.testing.assert_close(found[row], expected.transpose(0, 1))
 
 
 def test_positions_follow_each_history() -> None:
     like = torch.zeros(WIDTH)
     even, ragged = KVCache.allocate((HEADS,), (7, 7), 2, 3, like), KVCache.allocate((HEADS,), (4, 7), 2, 3, like)
     even.steps = ragged.steps = 2
-    assert even.positions(2).tolist() == [9, 10]
+    assert even.positions(2) == slice(9, 11)
     assert ragged.positions(1).tolist() == [[6], [6], [9], [9]]
 
 
