@@ -27,7 +27,7 @@ class Settings(BaseSettings):
     max_rows: int = Field(2_000_000, gt=0, description="Most candles in one file.")
     max_loaded_models: int = Field(2, gt=0, description="Models kept in memory; the least recently used goes first.")
     max_queued_jobs: int = Field(50, gt=0, description="Jobs that may wait; one more is refused.")
-    parallel_jobs: int = Field(8, gt=0, description="Jobs worked on at the same time; the others wait in line.")
+    parallel_jobs: int = Field(8, gt=0, description="Jobs of one kind done at a time; the others wait in line.")
     fetch_minutes: int = Field(10, gt=0, description="Longest a fetch from a market source may take, in minutes.")
     yahoo_url: str | None = Field(
         None, description="Where Yahoo Finance is reached instead of its own addresses: a mirror or a proxy."

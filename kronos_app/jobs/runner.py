@@ -37,7 +37,7 @@ class _Stopped(Cancelled):
 
 
 class JobRunner:
-    """Runs jobs in the background, in the order of submission and several at a time; every thread may use it.
+    """Runs jobs in the background, in the order of submission, several of each kind at a time; every thread may use it.
 
     A job that was under way when a process died may be what killed it. It is done again while no other is, so that the
     second time it takes nobody with it.
@@ -52,7 +52,7 @@ class JobRunner:
     max_queued
         How many jobs may wait.
     parallel
-        How many may run at the same time.
+        How many of each kind may run at the same time: those that wait for a network do not keep others waiting.
     """
 
     def __init__(self, store: Store, handlers: Mapping[str, Handler], max_queued: int, parallel: int = 1) -> None:
@@ -73,7 +73,7 @@ class JobRunner:
             self._threads = [thread for thread in self._threads if thread.is_alive()]
             if not self._threads:
                 self._recover()
-            for number in range(len(self._threads), self._parallel):
+            for number in range(len(self._threads), self._parallel * len(self._handlers)):
                 self._threads.append(Thread(target=self._work, name=f"kronos-jobs-{number}", daemon=True))
                 self._threads[-1].start()
 
@@ -204,16 +204,23 @@ class JobRunner:
         """Wait for a job that may begin and mark it as running; None when the runner stops."""
         with self._changed:
             while not self._stopping:
-                job = next((job for job in self._jobs.values() if job.status == "queued"), None)
-                if job is not None and self._may_begin(job):
+                job = self._first_in_line()
+                if job is not None:
                     return self._update(job, status="running", started=now(), attempts=job.attempts + 1)
                 self._changed.wait()
             return None
 
-    def _may_begin(self, job: Job) -> bool:
-        """Return whether no job that was interrupted would run beside another."""
-        running = [other for other in self._jobs.values() if other.status == "running"]
-        return not running or (not job.attempts and all(other.attempts == 1 for other in running))
+    def _first_in_line(self) -> Job | None:
+        """Return the job that may begin now; one that was interrupted neither runs beside another nor is passed."""
+        running = [job for job in self._jobs.values() if job.status == "running"]
+        if any(job.attempts > 1 for job in running):
+            return None
+        for job in self._jobs.values():
+            if job.status == "queued" and job.attempts:
+                return None if running else job
+            if job.status == "queued" and sum(other.kind == job.kind for other in running) < self._parallel:
+                return job
+        return None
 
     def _on_step(self, job_id: str) -> OnStep:
         written = time.monotonic()

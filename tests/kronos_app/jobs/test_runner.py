@@ -187,6 +187,20 @@ def test_as_many_jobs_as_allowed_run_at_the_same_time_the_first_ones_first(make_
     assert crowd.most == 3
 
 
+def test_jobs_of_one_kind_do_not_keep_those_of_another_waiting(store):
+    crowds = {"fetch": Crowd(), "forecast": Crowd()}
+    runner = JobRunner(store, crowds, max_queued=50, parallel=2)
+    runner.start()
+    fetches = [runner.submit("fetch", {"number": number}) for number in range(3)]
+    forecast = runner.submit("forecast", {"number": 9})
+    wait_for(lambda: crowds["fetch"].present == {0, 1} and crowds["forecast"].present == {9})
+    for crowd in crowds.values():
+        crowd.release(0, 1, 2, 9)
+    assert {ended(runner, job).status for job in (*fetches, forecast)} == {"succeeded"}
+    assert crowds["fetch"].most == 2
+    runner.stop()
+
+
 def test_of_several_running_jobs_the_one_that_is_meant_is_cancelled(make_runner, store):
     crowd = Crowd()
     runner = make_runner(crowd, parallel=2)
