@@ -17,8 +17,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-MANY_ROWS = 16
-
 
 @dataclass
 class KVCache:
@@ -131,25 +129,46 @@ class KVCache:
         Several queries a row are its last drawn positions, and each sees those up to itself.
 
         The samples of a series are query rows of one product with their history, which is neither copied nor read
-        twice. Attention to each of the two parts is then weighted by its share of the softmax's sum.
+        twice. Of many queries a row, attention to each of the two parts is weighted by its share of the softmax's sum.
         """
-        rows, new, heads, width = q.shape
+        rows, new, heads, _ = q.shape
         if self.drawn is None and new == 1:
             k, v = self._whole[layer][:, :, :, : self.lengths[0] + seen]
             return F.scaled_dot_product_attention(q.transpose(1, 2), k, v).transpose(1, 2)
-        series = self.shared.shape[2]
-        parts = []
+        if new == 1 and seen and max(self.lengths):
+            return self._attend_one(layer, q, seen)
+        found = []
         if max(self.lengths):
-            together = q.reshape(series, rows // series * new, heads, width)  # (R, M, ...) -> (S, samples x M, ...)
-            found = _attention(together.transpose(1, 2), *self._shared[layer], mask=self.mask)
-            parts.append([x.transpose(1, 2).reshape(rows, new, heads, -1) for x in found])
+            together = self._together(q)
+            shared = _attention(together.transpose(1, 2), *self._shared[layer], mask=self.mask)
+            found.append([x.transpose(1, 2).reshape(rows, new, heads, -1) for x in shared])
         if seen:
-            found = _attention(q.transpose(1, 2), *self._drawn[layer][:, :, :, :seen], causal=new > 1)
-            parts.append([x.transpose(1, 2).reshape(rows, new, heads, -1) for x in found])
-        if len(parts) == 1:
-            return parts[0][0]
-        (of_shared, shared_sum), (of_drawn, drawn_sum) = parts
+            drawn = _attention(q.transpose(1, 2), *self._drawn[layer][:, :, :, :seen], causal=new > 1)
+            found.append([x.transpose(1, 2).reshape(rows, new, heads, -1) for x in drawn])
+        if len(found) == 1:
+            return found[0][0]
+        (of_shared, shared_sum), (of_drawn, drawn_sum) = found
         return torch.lerp(of_drawn, of_shared, torch.sigmoid(shared_sum - drawn_sum))
+
+    def _attend_one(self, layer: int, q: Tensor, seen: int) -> Tensor:
+        """Return what one query a row (R, 1, H, E) finds: few products, and one softmax over both parts."""
+        q = q / math.sqrt(q.shape[-1])
+        (shared_k, shared_v), (k, v) = self._shared[layer], self._drawn[layer][:, :, :, :seen]
+        series, heads, longest, width = shared_k.shape
+        together = self._together(q).transpose(1, 2)  # (S, H, samples, E)
+        scores = together @ shared_k.mT
+        if self.mask is not None:
+            scores += self.mask
+        scores = scores.transpose(1, 2).reshape(len(q), heads, 1, longest)
+        p = torch.cat((scores, q.transpose(1, 2) @ k.mT), dim=-1).softmax(dim=-1)  # (R, H, 1, P + seen)
+        of_shared = p[..., :longest].view(series, -1, heads, longest).transpose(1, 2) @ shared_v  # (S, H, samples, E)
+        of_drawn = p[..., longest:] @ v  # (R, H, 1, E)
+        return of_drawn.transpose(1, 2).add_(of_shared.transpose(1, 2).reshape(len(q), 1, heads, width))
+
+    def _together(self, q: Tensor) -> Tensor:
+        """Return (S, samples x M, H, E) of queries (R, M, H, E)."""
+        series = self.shared.shape[2]
+        return q.reshape(series, q.shape[0] // series * q.shape[1], *q.shape[2:])
 
     def _by_head(self, held: Tensor) -> list[Tensor]:
         """Return each layer of `held` as (2, S or R, H, positions, E)."""
@@ -170,9 +189,9 @@ def _attention(
 ) -> tuple[Tensor, Tensor]:
     """Return attention (B, H, T, E) and its softmax's log-sum (B, H, T, 1); causal where T is the keys' too.
 
-    The processor's fused kernel does that, but for lone queries of many rows plain products are faster.
+    The processor has a fused kernel for that.
     """
-    if q.device.type != "cpu" or (q.shape[2] == 1 and q.shape[0] >= MANY_ROWS):
+    if q.device.type != "cpu":
         return attention_by_hand(q, k, v, mask=mask, causal=causal)
     found, total = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(q, k, v, is_causal=causal, attn_mask=mask)
     return found, total.unsqueeze(-1)

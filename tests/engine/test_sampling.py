@@ -91,12 +91,15 @@ def test_rows_with_generators_of_their_own_draw_as_they_would_alone() -> None:
     assert torch.equal(together, torch.cat(alone))
 
 
-def test_a_flat_distribution_is_cut_where_sorting_all_of_it_would(monkeypatch) -> None:
-    logits = torch.randn(5, 400, generator=torch.Generator().manual_seed(6)) / 10
-    looked = keep_likeliest(logits, Sampling(top_p=0.9))
-    monkeypatch.setattr("engine.sampling.FIRST_LOOK", 400)
-    assert torch.equal(looked, keep_likeliest(logits, Sampling(top_p=0.9)))
-    assert 128 < (looked > -math.inf).sum(-1).min() < 400
+def test_equal_logits_at_the_border_stay_together() -> None:
+    assert kept([2.0, 1.0, 1.0, -3.0], Sampling(top_p=0.6)) == [0, 1, 2]
+
+
+def test_other_devices_sort_as_the_processor_does(monkeypatch) -> None:
+    logits = torch.randn(5, 400, generator=torch.Generator().manual_seed(6))
+    expected = keep_likeliest(logits, Sampling(top_p=0.9))
+    monkeypatch.setattr("engine.sampling._descending", lambda x: x.sort(dim=-1, descending=True).values)
+    assert torch.equal(keep_likeliest(logits, Sampling(top_p=0.9)), expected)
 
 
 @pytest.mark.parametrize(
