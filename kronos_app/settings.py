@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from platformdirs import user_data_path
-from pydantic import Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class ExchangeSettings(BaseModel):
+    """How one crypto exchange is reached: all of it may be left out, as candles are public nearly everywhere."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    base_url: str | None = Field(None, description="Scheme and host to ask instead of the exchange's own.")
+    proxies: dict[str, str] | None = Field(None, description="Proxy by scheme.")
+    options: dict[str, Any] | None = Field(None, description="ccxt's options of the exchange.")
+    credentials: dict[str, SecretStr] | None = Field(None, description="ccxt's names, such as apiKey, to values.")
 
 
 class Settings(BaseSettings):
@@ -31,6 +43,9 @@ class Settings(BaseSettings):
     fetch_minutes: int = Field(10, gt=0, description="Longest a fetch from a market source may take, in minutes.")
     yahoo_url: str | None = Field(
         None, description="Where Yahoo Finance is reached instead of its own addresses: a mirror or a proxy."
+    )
+    exchanges: dict[str, ExchangeSettings] = Field(
+        default_factory=dict, description="How crypto exchanges are reached, as JSON by the exchange's name."
     )
     threads: int | None = Field(None, gt=0, description="Threads the model may use; default all cores.")
     language: str = Field("en", pattern="^(en|zh_CN)$", description="Language of a new session.")

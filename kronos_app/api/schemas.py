@@ -88,6 +88,27 @@ class Accepted(BaseModel):
     candles_id: str
 
 
+class FetchBody(BaseModel):
+    """Candles to fetch from a market source."""
+
+    source: str = Field(min_length=1, max_length=50, description="yahoo, or the name of a crypto exchange.")
+    symbol: str = Field(min_length=1, max_length=100, description="As the source writes it.", examples=["AAPL"])
+    interval: str = Field("1d", min_length=1, max_length=20, description="As the source writes it.")
+    start: datetime | None = Field(None, description="First time, in UTC without an offset; absent: the earliest.")
+    end: datetime | None = Field(None, description="Time after the last; absent: now.")
+    options: dict[str, str] = Field(
+        default_factory=dict, description="What only this source asks for, such as adjustment: none.", max_length=10
+    )
+    repair: Repair | None = Field(None, description="What to do with faults; absent: refuse them.")
+
+
+class FetchAccepted(BaseModel):
+    """A fetch that is under way."""
+
+    job_id: str
+    status: JobStatus
+
+
 class JobOut(BaseModel):
     """Background work."""
 
@@ -97,7 +118,8 @@ class JobOut(BaseModel):
     done: int
     total: int
     remaining_seconds: float | None
-    forecast_id: str | None
+    forecast_id: str | None = Field(description="What a job that forecasts made.")
+    candles_id: str | None = Field(description="What a job that fetches brought.")
     error: ErrorDetail | None
     created: datetime
     started: datetime | None

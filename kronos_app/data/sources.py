@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from kronos_app.data.source import CandleSource
 from kronos_app.i18n import Text, text
-from kronos_app.settings import Settings
+from kronos_app.settings import ExchangeSettings, Settings
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,18 @@ def _exchange_names() -> Sequence[str]:
     return exchange_names()
 
 
-def _exchange(_settings: Settings, key: str) -> CandleSource:
+def _exchange(settings: Settings, key: str) -> CandleSource:
     from kronos_app.data.exchange import ExchangeSource
 
-    return ExchangeSource(key)
+    how = settings.exchanges.get(key, ExchangeSettings())
+    return ExchangeSource(
+        key,
+        max_rows=settings.max_rows,
+        proxies=how.proxies,
+        options=how.options,
+        credentials=how.credentials,
+        base_url=how.base_url,
+    )
 
 
 FAMILIES: tuple[SourceFamily, ...] = (

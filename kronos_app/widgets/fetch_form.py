@@ -50,6 +50,8 @@ def adopt() -> None:
 def draw(family: SourceFamily) -> str | None:
     """Draw the form, and the last fetch below it; return the id of what it brought, None while there is nothing."""
     source = _exchange(family)
+    if source is None:
+        return None
     request = _request(family, source)
     _ = state.gettext()
     if st.button(_("Fetch"), type="primary", icon=":material/download:", disabled=request is None) and request:
@@ -60,11 +62,11 @@ def draw(family: SourceFamily) -> str | None:
     return _follow(family)
 
 
-def _exchange(family: SourceFamily) -> str:
+def _exchange(family: SourceFamily) -> str | None:
     _ = state.gettext()
-    names = list(family.names())
-    if len(names) == 1:
-        return names[0]
+    names = list(_asked(("names", family.key), family.names) or ())
+    if len(names) < 2:
+        return next(iter(names), None)
     known = st.session_state.get(state.DATA_EXCHANGE)
     if known not in names:
         st.session_state[state.DATA_EXCHANGE] = DEFAULT_EXCHANGE if DEFAULT_EXCHANGE in names else names[0]
@@ -82,7 +84,7 @@ def _request(family: SourceFamily, source: str) -> FetchRequest | None:
     if not intervals:
         return None
     with fields.container():
-        interval = _interval(family, source, intervals)
+        interval = _interval(source, intervals)
     with fields.container():
         start, end = _range(source, interval)
     options = _options(family)
@@ -122,7 +124,7 @@ def _instrument(source: str, query: str) -> str | None:
     )
 
 
-def _interval(family: SourceFamily, source: str, intervals: Sequence[Interval]) -> Interval:
+def _interval(source: str, intervals: Sequence[Interval]) -> Interval:
     _ = state.gettext()
     known = {interval.key: interval for interval in intervals}
     labels = {name: f"{name} · {formats.span(known[name].length.total_seconds())}" for name in known}
@@ -137,12 +139,11 @@ def _interval(family: SourceFamily, source: str, intervals: Sequence[Interval]) 
         persist_state="session",
     )
     reach = known[chosen].reach
-    title = state.say(family.title)
     st.caption(
-        _("{source} has everything at this interval that it keeps.").format(source=title)
+        _("At this interval there is no limit to how far back you can ask.")
         if reach is None
-        else _("{source} has the last {span} at this interval.").format(
-            source=title, span=formats.span(reach.total_seconds())
+        else _("At this interval there are candles of the last {span} only.").format(
+            span=formats.span(reach.total_seconds())
         )
     )
     return known[chosen]

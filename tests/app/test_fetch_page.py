@@ -75,9 +75,9 @@ def test_a_series_is_found_fetched_and_used(searched, desk, lang):
 
 def test_the_form_says_how_far_back_an_interval_reaches_and_keeps_to_it(searched):
     app = searched()
-    assert "has everything at this interval" in said(app)
+    assert "no limit to how far back" in said(app)
     field(app, state.DATA_FETCH_INTERVAL, "yahoo").select("1m").run()
-    assert "has the last 1 wk at this interval" in said(app)
+    assert "candles of the last 1 wk only" in said(app)
     start = field(app, state.DATA_FROM, "yahoo", "1m")
     assert (start.max - start.min).days == 6
     assert start.min < start.value <= start.max

@@ -1,14 +1,16 @@
-"""Upload candles, look at them again."""
+"""Upload candles or have them fetched, look at them again."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, File, Form, Query, UploadFile
+from fastapi import APIRouter, Depends, File, Form, Query, Request, UploadFile
+from starlette.responses import JSONResponse, Response
 
 from kronos_app.api.context import DeskOf, Language, require_token
-from kronos_app.api.schemas import ErrorBody, Repair
+from kronos_app.api.schemas import ErrorBody, FetchAccepted, FetchBody, Repair
+from kronos_app.data.source import FetchRequest
 from kronos_app.services.rendering import candles_json
 
 router = APIRouter(prefix="/candles", tags=["candles"], dependencies=[Depends(require_token)])
@@ -33,6 +35,21 @@ def upload(
     """Check, repair as asked and keep the candles; the answer has their `id` and a quality report."""
     draft = desk.candles.read(file.file.read(), file.filename or "upload", start, interval)
     return candles_json(desk.candles.keep(draft, repair), language)
+
+
+@router.post(
+    "/fetch",
+    status_code=202,
+    summary="Fetch candles from a market source",
+    response_model=FetchAccepted,
+    responses={status: {"model": ErrorBody} for status in (404, 409, 422)},
+)
+def fetch(desk: DeskOf, request: Request, body: FetchBody) -> Response:
+    """Queue a fetch and name its job, whose `candles_id` is that of the candle set once it succeeded."""
+    wanted = FetchRequest(body.symbol, body.interval, body.start, body.end, body.options)
+    job = desk.jobs.get(desk.fetching.submit(body.source, wanted, repair=body.repair))
+    accepted = FetchAccepted(job_id=job.id, status=job.status)
+    return JSONResponse(accepted.model_dump(), 202, {"Location": request.url_for("get_job", job_id=job.id).path})
 
 
 @router.get("/{candles_id}", summary="Fetch candles and their quality report", responses={404: {"model": ErrorBody}})

@@ -15,7 +15,7 @@ router = APIRouter(
 
 @router.get("/{job_id}", summary="Follow a job", name="get_job")
 def get(desk: DeskOf, language: Language, job_id: str) -> JobOut:
-    """Return status and progress; `forecast_id` once it succeeded, `error` if it failed."""
+    """Return status and progress; `forecast_id` or `candles_id` once it succeeded, `error` if it failed."""
     return JobOut.model_validate(job_json(desk.jobs.get(job_id), language))
 
 
