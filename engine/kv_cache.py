@@ -154,7 +154,7 @@ class KVCache:
         """Return what one query a row (R, 1, H, E) finds: few products, and one softmax over both parts."""
         q = q / math.sqrt(q.shape[-1])
         (shared_k, shared_v), (k, v) = self._shared[layer], self._drawn[layer][:, :, :, :seen]
-        series, heads, longest, width = shared_k.shape
+        series, heads, longest, _ = shared_k.shape
         together = self._together(q).transpose(1, 2)  # (S, H, samples, E)
         scores = together @ shared_k.mT
         if self.mask is not None:
@@ -162,8 +162,8 @@ class KVCache:
         scores = scores.transpose(1, 2).reshape(len(q), heads, 1, longest)
         p = torch.cat((scores, q.transpose(1, 2) @ k.mT), dim=-1).softmax(dim=-1)  # (R, H, 1, P + seen)
         of_shared = p[..., :longest].view(series, -1, heads, longest).transpose(1, 2) @ shared_v  # (S, H, samples, E)
-        of_drawn = p[..., longest:] @ v  # (R, H, 1, E)
-        return of_drawn.transpose(1, 2).add_(of_shared.transpose(1, 2).reshape(len(q), 1, heads, width))
+        found = (p[..., longest:] @ v).transpose(1, 2)  # (R, 1, H, E)
+        return found.add_(of_shared.transpose(1, 2).reshape(found.shape))
 
     def _together(self, q: Tensor) -> Tensor:
         """Return (S, samples x M, H, E) of queries (R, M, H, E)."""
