@@ -19,6 +19,8 @@ from kronos_app.i18n import text
 CLOCK_TOLERANCE = timedelta(minutes=5)
 _OFFLINE = {5, 6, 7}  # curl: no address of the proxy, no address of the host, no connection
 _LATE = 28  # curl: the time limit passed
+_NOT_AGAIN = {"access_denied", "timed_out"}  # asking again changes nothing, or has been waited for long enough
+_DATA = ("/v8/finance/chart/", "/v1/finance/search")
 
 
 class YahooClient:
@@ -70,7 +72,7 @@ class YahooClient:
             frame = history.history(interval=interval, start=start, end=end, actions=False, auto_adjust=adjusted)
         except YFPricesMissingError as error:
             frame = pd.DataFrame()
-            problem = recorder.body.get("chart", {}).get("error")
+            problem = (recorder.body.get("chart") or {}).get("error")
             if problem is not None:
                 _raise_for(problem, symbol, interval, error)
         except AppError:
@@ -86,7 +88,7 @@ class YahooClient:
             try:
                 return self._get_once(url, params)
             except Unavailable as error:
-                if left == 0 or error.code == "access_denied":
+                if left == 0 or error.code in _NOT_AGAIN:
                     raise
             time.sleep(wait)
             wait *= 2
@@ -167,10 +169,12 @@ class YahooClient:
             """Every request of yfinance passes here, also those for cookies, which have limits of their own."""
 
             def request(self, method: Any, url: str, *args: Any, **kwargs: Any) -> Any:
+                parts = urlsplit(url)
+                # Cookies help but are not needed: where they hang, the candles must still come in time.
+                seconds = limit if parts.path.startswith(_DATA) else limit / 4
                 if base is not None:
-                    parts = urlsplit(url)
                     url = f"{base.rstrip('/')}{parts.path}" + (f"?{parts.query}" if parts.query else "")
-                answer = super().request(method, url, *args, **kwargs | {"timeout": limit})
+                answer = super().request(method, url, *args, **kwargs | {"timeout": seconds})
                 hear(answer.headers)
                 return answer
 

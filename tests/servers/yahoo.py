@@ -65,6 +65,7 @@ class Yahoo:
     listings: dict[str, Listing] = field(default_factory=lambda: {one.symbol: one for one in LISTINGS})
     fault: str | None = None
     fails: int | None = None  # how many answers the fault spoils; None for all
+    cookies: bool = True  # else the addresses for cookie, consent and crumb hang
     shift: timedelta = timedelta(0)
     at: datetime | None = None  # where the clock stands; None for a running one
     released: threading.Event = field(default_factory=threading.Event)  # ends hanging answers
@@ -230,6 +231,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._data(lambda fault: yahoo.chart(path.rpartition("/")[2], params, fault))
         elif path == "/v1/finance/search":
             self._data(lambda fault: (200, yahoo.find(params["q"], int(params["quotesCount"]))))
+        elif not yahoo.cookies:
+            self._hang()
         elif path == "/v1/test/getcrumb":
             self._send(200, CRUMB.encode(), "text/plain")
         elif path == "/consent":
@@ -258,9 +261,7 @@ class _Handler(BaseHTTPRequestHandler):
             words = {"429": "Too Many Requests\r\n", "403": "Forbidden"}.get(fault, "<html>Internal Error</html>")
             return self._send(int(fault), words.encode(), "text/html")
         if fault == "hang":
-            yahoo.released.wait(30)
-            self.close_connection = True
-            return None
+            return self._hang()
         if fault == "reset":
             self.close_connection = True
             return None
@@ -271,6 +272,10 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == "malformed":
             content = content[: len(content) // 2]
         return self._send(status, content, cut=fault == "cut")
+
+    def _hang(self) -> None:
+        self.server.yahoo.released.wait(30)
+        self.close_connection = True
 
     def _send(
         self, status: int, content: bytes, kind: str = "application/json", *, cookie: bool = False, cut: bool = False

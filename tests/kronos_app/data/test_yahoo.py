@@ -288,6 +288,27 @@ def test_no_more_is_asked_than_the_retries_allow(yahoo):
     assert len(yahoo.asked("/v8/finance/chart")) == 4
 
 
+def test_an_answer_that_did_not_come_in_time_is_not_waited_for_again(yahoo):
+    yahoo.fault = "hang"
+    with pytest.raises(Unavailable):
+        YahooSource(yahoo.url, timeout=0.5).search("apple")
+    assert len(yahoo.asked("/v1/finance/search")) == 1
+
+
+def test_cookies_that_hang_do_not_keep_the_candles_back(yahoo):
+    yahoo.cookies = False
+    assert YahooSource(yahoo.url, timeout=4).search("apple")
+    assert "crumb" not in yahoo.asked("/v1/finance/search")[0]
+
+
+@pytest.mark.parametrize("body", [{"chart": None}, {"chart": []}, {"chart": {"result": 7, "error": "no"}}, []])
+def test_an_answer_of_another_shape_cannot_be_read(source, yahoo, monkeypatch, body):
+    monkeypatch.setattr(yahoo, "chart", lambda symbol, params, fault: (200, body))
+    with pytest.raises(Unavailable) as error:
+        source.fetch(FetchRequest("AAPL", "1d", ago(30)))
+    assert error.value.code == "bad_answer"
+
+
 def test_nobody_there_is_offline():
     with server.serve() as yahoo:
         url = yahoo.url
