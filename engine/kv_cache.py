@@ -162,7 +162,7 @@ class KVCache:
         scores = scores.transpose(1, 2).reshape(len(q), heads, 1, longest)
         p = torch.cat((scores, q.transpose(1, 2) @ k.mT), dim=-1).softmax(dim=-1)  # (R, H, 1, P + seen)
         of_shared = p[..., :longest].view(series, -1, heads, longest).transpose(1, 2) @ shared_v  # (S, H, samples, E)
-        found = (p[..., longest:] @ v).transpose(1, 2)  # (R, 1, H, E)
+        found: Tensor = (p[..., longest:] @ v).transpose(1, 2)  # (R, 1, H, E)
         return found.add_(of_shared.transpose(1, 2).reshape(found.shape))
 
     def _together(self, q: Tensor) -> Tensor:
