@@ -159,10 +159,13 @@ def _compare(options: argparse.Namespace, predictor: KronosPredictor, case: case
 
 def _soak(options: argparse.Namespace, how: Sampling) -> report.Record:
     size = (options.sizes or ["nano"])[0]
-    seen = memory.soak(size, options.soak, how)
+    print("MB in memory:", end="", flush=True)
+    seen = []
+    for resident in memory.soak(size, options.soak, how):
+        print(f" {resident / 1e6:.0f}", end="", flush=True)
+        seen.append(resident)
     gained = memory.growth(seen)
-    print("MB in memory: " + " ".join(f"{value / 1e6:.0f}" for value in seen))
-    print(f"{options.soak} forecasts of {size}: {gained / 1e6:+.1f} MB from the second quarter to the last")
+    print(f"\n{options.soak} forecasts of {size}: {gained / 1e6:+.1f} MB from the second quarter to the last")
     return {"soak": {"size": size, "forecasts": options.soak, "resident": seen, "growth": gained}}
 
 

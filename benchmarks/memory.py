@@ -13,6 +13,7 @@ import json
 import resource
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
@@ -82,21 +83,19 @@ def allowed(one: dict[str, int], many: dict[str, int]) -> float:
     return ALLOWED * one["beyond"] + many["own"]
 
 
-def soak(size: str, forecasts: int, how: Sampling, every: int = 20) -> list[int]:
-    """Return the resident bytes of this process after each `every` forecasts, whose lengths and samples change.
+def soak(size: str, forecasts: int, how: Sampling, every: int = 20) -> Iterator[int]:
+    """Yield the resident bytes of this process after each `every` forecasts, whose lengths and samples change.
 
     Some fit into the context, some slide.
     """
     predictor = build(SHAPES[size])
-    seen = []
     for i in range(forecasts):
         tenth = predictor.max_context // 10
         case = make_case(size, 1 + i % 5, history=(5 + i % 5) * tenth, horizon=(1 + i % 3) * tenth)
         window = case.windows[i % len(case.windows)]
         run(predictor, case, random_walks(1, case.history, case.horizon, seed=i), window, how)
         if (i + 1) % every == 0:
-            seen.append(resident())
-    return seen
+            yield resident()
 
 
 def growth(seen: list[int]) -> float:

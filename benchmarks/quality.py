@@ -44,9 +44,8 @@ def main(arguments: list[str] | None = None) -> None:
         )
     )
     groups = len({cutoff.group for cutoff in data})
-    print(
-        f"{len(data)} cutoffs of {groups} groups, {options.lookback} → {options.horizon}, {options.samples} paths each"
-    )
+    settings = f"{options.lookback} → {options.horizon}, {options.samples} paths each"
+    print(f"{len(data)} cutoffs of {groups} groups, {settings}", flush=True)
     found: Record = {"settings": {name: str(value) for name, value in vars(options).items()}}
     if "windows" in options.compare:
         found["windows"] = _windows(options, data)
