@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers.yahoo import serve
+
 ROOT = Path(__file__).parents[2]
 BUNDLED = ROOT / "engine" / "bundled" / "kronos-nano"
 PATIENCE = 300_000  # milliseconds, as Playwright counts: a machine under load is slow, not broken
@@ -26,7 +28,14 @@ ARGS = (
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory):
+def yahoo():
+    """Yield a Yahoo Finance on this machine, which the server asks instead of the real one."""
+    with serve() as yahoo:
+        yield yahoo
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory, yahoo):
     """Yield the address of `streamlit run Home.py`; its output is kept for the failure report."""
     home = tmp_path_factory.mktemp("home")
     if not (BUNDLED / "model" / "model.safetensors").exists():
@@ -36,10 +45,11 @@ def server(tmp_path_factory):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", "Home.py", "--server.port", str(port)]
+    environment = {"KRONOS_HOME": str(home), "KRONOS_YAHOO_URL": yahoo.url}
     log = tmp_path_factory.mktemp("log") / "server.log"
     with log.open("w") as output:
         process = subprocess.Popen(
-            command, cwd=ROOT, env=os.environ | {"KRONOS_HOME": str(home)}, stdout=output, stderr=subprocess.STDOUT
+            command, cwd=ROOT, env=os.environ | environment, stdout=output, stderr=subprocess.STDOUT
         )
         address = f"http://127.0.0.1:{port}"
         try:

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1200)]
+
+
+@pytest.fixture
+def market(yahoo):
+    """Yield the local Yahoo Finance, and make it well again."""
+    yield yahoo
+    yahoo.fault = None
+
+
+def idle(page) -> None:
+    """Wait until the server has answered what was entered last."""
+    page.wait_for_timeout(300)
+    expect(page.locator('[data-testid="stApp"]')).to_have_attribute("data-test-script-state", "notRunning")
+
+
+def search(page, query: str) -> None:
+    page.get_by_role("radio", name="Yahoo Finance").click()
+    field = page.get_by_label("Symbol or name", exact=True)
+    field.fill(query)
+    field.press("Enter")
+    idle(page)
+
+
+def test_a_series_is_searched_fetched_reloaded_and_used(page, market):
+    page.goto("/data")
+    search(page, "Tencent")
+    page.get_by_role("button", name="Fetch", exact=True).click()
+    expect(page.get_by_role("heading", name="Quality of 0700.HK")).to_be_visible()
+    expect(page.get_by_text("Prices in HKD, adjusted for splits and dividends.")).to_be_visible()
+    assert market.asked("/v8/finance/chart/0700.HK")
+
+    address = page.url
+    assert "job=" in address
+    page.reload()
+    expect(page.get_by_role("heading", name="Quality of 0700.HK")).to_be_visible()
+    page.get_by_role("button", name="Use this data set").click()
+    expect(page.get_by_text("This data set is in use.")).to_be_visible()
+    expect(page.get_by_test_id("stSidebar").get_by_text("0700.HK")).to_be_visible()
+
+
+def test_a_failed_fetch_says_why_and_can_be_tried_again(page, market):
+    page.goto("/data")
+    search(page, "AAPL")
+    market.fault = "429"
+    page.get_by_role("button", name="Fetch", exact=True).click()
+    expect(page.get_by_text("takes no more requests for the moment (rate limit)")).to_be_visible()
+    market.fault = None
+    page.get_by_role("button", name="Fetch", exact=True).click()
+    expect(page.get_by_role("heading", name="Quality of AAPL")).to_be_visible()
