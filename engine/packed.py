@@ -9,10 +9,16 @@ Shapes: N rows, I inputs, O outputs.
 
 from __future__ import annotations
 
+import os
 from typing import Literal, Protocol, get_args
 
 import torch
 from torch import Tensor, nn
+
+# oneDNN keeps a compiled kernel of half a megabyte for each number of rows a layer has met, and histories have many
+# lengths: by default a thousand in each of two caches. A step needs about a dozen. Read when the first kernel is made.
+for _cache in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
+    os.environ.setdefault(_cache, "64")
 
 Precision = Literal["float32", "float16", "int8"]
 PRECISIONS: tuple[str, ...] = get_args(Precision)

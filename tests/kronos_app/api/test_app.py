@@ -67,6 +67,7 @@ def test_the_documentation_describes_every_route(client):
         ("GET", "/v1/health"),
         ("GET", "/v1/models"),
         ("POST", "/v1/candles"),
+        ("POST", "/v1/candles/fetch"),
         ("GET", "/v1/candles/{candles_id}"),
         ("POST", "/v1/forecasts"),
         ("GET", "/v1/forecasts/{forecast_id}"),
