@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 MEMORY = 1 << 30
 PATIENCE = 3.0
 POLL_SECONDS = 0.2
-NICENESS = 10
+NICENESS = 5  # a third of the weight of other threads: enough for pages, and other programs do not stop forecasts
 STEPS_TO_MEASURE = 2  # the first encodes the history as well
 
 

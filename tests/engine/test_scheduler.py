@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from engine import batch
-from engine.scheduler import PATIENCE, Scheduler
+from engine.scheduler import NICENESS, PATIENCE, Scheduler
 
 
 @dataclass(frozen=True)
@@ -348,7 +348,7 @@ def test_the_scheduler_gives_way_to_other_threads(scheduler, engine):
     engine.gate.open()
     scheduler.forecast(engine, Task("a"))
     own, others = (os.getpriority(os.PRIO_PROCESS, thread) for thread in (scheduler._thread.native_id, os.getpid()))
-    assert own == min(others + 10, 19)
+    assert own == min(others + NICENESS, 19)
 
 
 @pytest.fixture
