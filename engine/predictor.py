@@ -55,7 +55,7 @@ class KronosPredictor:
     weights
         How the predictor's weights are kept for generation: `float32`; `float16`, half the memory and nearly the same
         logits; `int8`, a quarter and visibly other ones. In the latter two the network itself is given up: `model`
-        keeps its shapes alone. `docs/benchmarks.md` has what each costs.
+        keeps its shapes alone. `python -m benchmarks.quality` measures what each costs.
     compiled
         Whether `torch.compile` fuses the steps between attentions: seconds of compiling for each number of rows, and no
         gain on a processor for which PyTorch has oneDNN. Without a compiler it is as if it were off.
@@ -265,7 +265,7 @@ class KronosPredictor:
             What happens when history and horizon exceed the model's context. `fit` cuts the history so that they do
             not. `exact` slides as the published implementation does, computing the whole window anew for every candle
             past the context. `strided` drops the oldest `stride` candles at once and goes on until the window is full
-            again: an approximation, whose cost in CRPS `docs/benchmarks.md` has.
+            again: an approximation, whose cost in CRPS `python -m benchmarks.quality` measures.
         stride
             Candles that `strided` drops at a time; 1 is `exact`.
         on_step
