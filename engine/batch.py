@@ -190,7 +190,7 @@ def group(tasks: Sequence[Task], bytes_of: Sequence[int], *, max_context: int, b
         like = (len(task.series.values), task.horizon, task.window, task.stride) if slides else ()
         return task.how, task.samples, like
 
-    return [batch for alike in _by(kind, len(tasks)) for batch in _split(alike, tasks, bytes_of, budget)]
+    return [batch for alike in _by(kind, len(tasks)) for batch in _split(alike, tasks, bytes_of, max_context, budget)]
 
 
 def _by(kind: Callable[[int], object], count: int) -> Iterator[list[int]]:
@@ -200,14 +200,23 @@ def _by(kind: Callable[[int], object], count: int) -> Iterator[list[int]]:
     yield from alike.values()
 
 
-def _split(alike: list[int], tasks: Sequence[Task], bytes_of: Sequence[int], budget: int) -> Iterator[list[int]]:
+def _split(
+    alike: list[int], tasks: Sequence[Task], bytes_of: Sequence[int], max_context: int, budget: int
+) -> Iterator[list[int]]:
     batch: list[int] = []
-    held = 0
+    held = shortest = horizon = 0
     for index in sorted(alike, key=lambda i: len(tasks[i].series.values)):
-        longer = batch and len(tasks[index].series.values) > MOST_PADDING * len(tasks[batch[0]].series.values)
-        if batch and (held + bytes_of[index] > budget or longer):
+        rows, held, horizon = (
+            len(tasks[index].series.values),
+            held + bytes_of[index],
+            max(horizon, tasks[index].horizon),
+        )
+        # Each window may stand still alone, and yet the longest history not beside the longest horizon.
+        slides = rows > shortest and rows + horizon - 1 > max_context
+        if batch and (held > budget or rows > MOST_PADDING * shortest or slides):
             yield batch
-            batch, held = [], 0
+            batch, held, horizon = [], bytes_of[index], tasks[index].horizon
+        if not batch:
+            shortest = rows
         batch.append(index)
-        held += bytes_of[index]
     yield batch

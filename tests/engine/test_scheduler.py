@@ -462,3 +462,9 @@ def test_many_threads_at_once_get_each_its_own(real, predictor, make_task):
     for task, caller in zip(tasks, callers, strict=True):
         np.testing.assert_allclose(caller.end().result.paths, alone(predictor, task).paths, rtol=1e-5)
     until(lambda: not real._running)
+
+
+def test_a_long_history_and_a_long_horizon_that_fit_alone_are_not_drawn_together(predictor, make_task):
+    tasks = [make_task(100, horizon=12), make_task(90, horizon=36)]  # 90 + 36 fit into 128, 100 + 36 do not
+    assert predictor.group(tasks) == [[1], [0]]
+    assert predictor.group([make_task(90, horizon=12), tasks[1]]) == [[0, 1]]
