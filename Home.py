@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from threading import Thread
@@ -12,6 +13,10 @@ from starlette.routing import Mount
 from kronos_app.api.app import create_api
 from kronos_app.runtime import desk, warm_up
 from kronos_app.widgets.errors import show_unexpected
+
+# For libgomp, which reads it when torch is loaded: how long threads of a forecast spin while they wait for one another.
+# By default that is so long that where pages, or anyone else, want a core too, forecasts take several times as long.
+os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 
 @asynccontextmanager
