@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from kronos_app import nav, state
 from kronos_app.i18n import Text
@@ -10,11 +11,12 @@ from kronos_app.jobs import Job
 from kronos_app.runtime import desk
 from kronos_app.widgets import errors, formats
 
-POLL_SECONDS = 0.5
-# Within a poll the end is noticed at once; a click on Cancel has to wait for it.
-WATCH_SECONDS = 0.4
 # Work that ends within this time is not worth announcing.
 GRACE_SECONDS = 0.3
+# A fragment that runs again costs the browser a tenth of a second, which the work may be in need of; a bar that moves
+# costs it little. So a run lasts a while and looks often.
+POLL_SECONDS = 2.0
+LOOKS, LOOK_SECONDS = 5, 0.35
 
 
 def follow(job_id: str) -> str | None:
@@ -22,23 +24,43 @@ def follow(job_id: str) -> str | None:
 
     Then the page runs again, and finds the result here.
     """
+    _ = state.gettext()
     job = desk().jobs.wait(job_id, GRACE_SECONDS)
-    if job.active:
-        _follow_active(job_id)
-    elif job.status != "succeeded":
-        _draw(job)
-    return job.result_id
+    if not job.active:
+        _draw_ended(job)
+        return job.result_id
+    with st.container(border=True):
+        place = st.container()
+        st.caption(_("You may leave or close this page: the work goes on, and this address shows the result."))
+        # Outside the fragment: a button inside would have to wait for the end of its run.
+        if st.button(_("Cancel"), key=f"{job.kind}.cancel.{job.id}", icon=":material/stop_circle:"):
+            desk().jobs.cancel(job.id)
+        with place:
+            _follow_progress(job_id)
+    return None
 
 
 @st.fragment(run_every=POLL_SECONDS)
-def _follow_active(job_id: str) -> None:
+def _follow_progress(job_id: str) -> None:
     with errors.shown():
-        _draw(desk().jobs.get(job_id))
-        if not desk().jobs.wait(job_id, WATCH_SECONDS).active:
-            st.rerun()
+        place = st.empty()
+        _draw_progress(place, desk().jobs.get(job_id))
+        for _look in range(LOOKS):
+            job = desk().jobs.wait(job_id, LOOK_SECONDS)
+            if not job.active:
+                st.rerun()
+            _draw_progress(place, job)
 
 
-def _draw(job: Job) -> None:
+def _draw_progress(place: DeltaGenerator, job: Job) -> None:
+    """Draw how far the work is: a fetch counts its candles, and nobody knows how many will come."""
+    if job.kind == "fetch":
+        place.markdown(":material/downloading: " + errors.escape(_sentence(job)))
+    else:
+        place.progress(job.progress, text=_sentence(job))
+
+
+def _draw_ended(job: Job) -> None:
     _ = state.gettext()
     if job.status == "failed" and job.error is not None:
         errors.show(Text.from_dict(job.error["message"]), Text.from_dict(job.error["hint"]))
@@ -46,21 +68,6 @@ def _draw(job: Job) -> None:
         told = _("This fetch was cancelled. Nothing was kept of it.") if job.kind == "fetch" else None
         told = told or _("This forecast was cancelled. Nothing was kept of it.")
         st.info(told, icon=":material/cancel:")
-    elif job.active:
-        with st.container(border=True):
-            _progress(job)
-            st.caption(_("You may leave or close this page: the work goes on, and this address shows the result."))
-            if st.button(_("Cancel"), key=f"{job.kind}.cancel.{job.id}", icon=":material/stop_circle:"):
-                desk().jobs.cancel(job.id)
-                st.rerun()
-
-
-def _progress(job: Job) -> None:
-    """Draw how far the work is: a fetch counts its candles, and nobody knows how many will come."""
-    if job.kind == "fetch":
-        st.markdown(":material/downloading: " + errors.escape(_sentence(job)))
-    else:
-        st.progress(job.progress, text=_sentence(job))
 
 
 def _sentence(job: Job) -> str:
