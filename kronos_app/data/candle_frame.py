@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
+
+from kronos_app.data.about import About
 
 PRICES = ("open", "high", "low", "close")
 FEATURES = (*PRICES, "volume", "amount")
@@ -28,12 +30,15 @@ class CandleFrame:
         `upload`, `sample`, `api`, ...
     timezone
         IANA name or `UTC` where the source stated one.
+    about
+        What else is known: symbol, adjustment, currency, calendar, origin.
     """
 
     frame: pd.DataFrame
     name: str
     source: str
     timezone: str | None = None
+    about: About = field(default_factory=About)
 
     def __len__(self) -> int:
         return len(self.frame)

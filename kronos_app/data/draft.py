@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from kronos_app.data.about import About
 from kronos_app.i18n import Text
 
 Severity = Literal["info", "warning", "error"]
@@ -71,6 +72,8 @@ class Draft:
         The first unreadable cells; `unreadable` counts all of them.
     findings
         What the reader decided on the way (day/month order, offsets, encodings), so that no choice is silent.
+    about
+        What else is known of the series.
     """
 
     frame: pd.DataFrame
@@ -82,6 +85,7 @@ class Draft:
     bad_cells: tuple[BadCell, ...] = ()
     unreadable: int = 0
     findings: tuple[Finding, ...] = ()
+    about: About = field(default_factory=About)
 
     def __len__(self) -> int:
         return len(self.frame)

@@ -9,6 +9,7 @@ from io import BytesIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from kronos_app.data.about import About
 from kronos_app.data.draft import BadCell, Draft, Finding
 
 _KEY = b"kronos.draft"
@@ -25,6 +26,7 @@ def to_bytes(draft: Draft) -> bytes:
         "bad_cells": [asdict(cell) for cell in draft.bad_cells],
         "unreadable": draft.unreadable,
         "findings": [finding.to_dict() for finding in draft.findings],
+        "about": draft.about.to_dict(),
     }
     table = pa.Table.from_pandas(draft.frame, preserve_index=True)
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), _KEY: json.dumps(about).encode()})
@@ -50,6 +52,7 @@ def from_bytes(content: bytes) -> Draft:
             | {
                 "bad_cells": tuple(BadCell(**cell) for cell in about["bad_cells"]),
                 "findings": tuple(Finding.from_dict(finding) for finding in about["findings"]),
+                "about": About.from_dict(about["about"]),
             },
         )
     except (pa.ArrowException, OSError, KeyError, TypeError) as error:

@@ -14,6 +14,7 @@ import pandas as pd
 from pydantic import SecretStr
 
 from kronos_app.data import exchange_pages
+from kronos_app.data.about import About
 from kronos_app.data.draft import Draft, Finding
 from kronos_app.data.exchange_client import ExchangeClient
 from kronos_app.data.exchange_pages import COLUMNS, Page
@@ -182,7 +183,8 @@ class ExchangeSource:
             tzinfo=None
         ):
             findings.append(_begins_later(self._client.call(lambda client: str(client.name)), opens[0]))
-        return _draft(rows[finished], opens[finished], symbol, self.key, findings)
+        about = About(symbol, interval.key, currency=symbol.split(":")[0].partition("/")[2], origin=self.key)
+        return _draft(rows[finished], opens[finished], about, self.key, findings)
 
     def _length(self, key: str) -> timedelta:
         return _LENGTHS.get((self.key, key), int(key[:-1]) * _UNITS[key[-1]])
@@ -323,14 +325,22 @@ def _begins_later(exchange: str, opened: pd.Timestamp) -> Finding:
     return Finding("range_cut", "info", said)
 
 
-def _draft(rows: Page, opens: pd.DatetimeIndex, symbol: str, source: str, findings: list[Finding]) -> Draft:
+def _draft(rows: Page, opens: pd.DatetimeIndex, about: About, source: str, findings: list[Finding]) -> Draft:
     frame = pd.DataFrame(rows[:, 1:], columns=list(COLUMNS[1:]))
     frame.insert(0, "timestamp", opens.as_unit("ns"))
     if frame["volume"].isna().all():
         del frame["volume"]
     frame.index = pd.RangeIndex(1, len(frame) + 1, name="row")
     columns = {str(name): str(name) for name in frame}
-    return Draft(frame, name=symbol, source=source, timezone="UTC", columns=columns, findings=tuple(findings))
+    return Draft(
+        frame,
+        name=str(about.symbol),
+        source=source,
+        timezone="UTC",
+        columns=columns,
+        findings=tuple(findings),
+        about=about,
+    )
 
 
 def _ms(moment: datetime) -> int:

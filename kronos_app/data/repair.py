@@ -85,7 +85,7 @@ def apply(draft: Draft, choice: str | None = None) -> Repaired:
             text("No candle of “{name}” is left after the repair.", name=draft.name),
             text("Correct the file; see the quality report for what is wrong with its rows."),
         )
-    candles = CandleFrame(result.reset_index(drop=True), draft.name, draft.source, draft.timezone)
+    candles = CandleFrame(result.reset_index(drop=True), draft.name, draft.source, draft.timezone, draft.about)
     return Repaired(
         candles=candles,
         choice=choice,

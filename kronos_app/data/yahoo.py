@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from kronos_app.data.about import About
 from kronos_app.data.draft import Draft, Finding
 from kronos_app.data.source import FetchRequest, Instrument, Interval, OnPage
 from kronos_app.data.yahoo_client import YahooClient, unknown_symbol
@@ -131,7 +132,14 @@ class YahooSource:
             *_about_rows(answers),
             *_about_time(frame, finished, self._client.offset),
         ]
-        return _draft(finished, symbol, findings)
+        about = About(
+            symbol,
+            interval.key,
+            ADJUSTMENTS[0] if adjusted else ADJUSTMENTS[1],
+            currency=answers[-1].get("meta", {}).get("currency"),
+            origin=self.title.render(),
+        )
+        return _draft(finished, about, findings)
 
     def _range(self, request: FetchRequest, interval: Interval) -> tuple[datetime, datetime, list[Finding]]:
         """Return the range to ask for, within the reach of the interval, and what had to be cut off."""
@@ -251,7 +259,7 @@ def _about_time(frame: pd.DataFrame, finished: pd.DataFrame, offset: timedelta) 
         )
 
 
-def _draft(frame: pd.DataFrame, symbol: str, findings: list[Finding]) -> Draft:
+def _draft(frame: pd.DataFrame, about: About, findings: list[Finding]) -> Draft:
     times = pd.DatetimeIndex(frame.index)
     table = pd.DataFrame({"timestamp": times.tz_localize(None).as_unit("ns")})
     for name, header in list(_COLUMNS.items())[1:]:
@@ -262,7 +270,13 @@ def _draft(frame: pd.DataFrame, symbol: str, findings: list[Finding]) -> Draft:
     table.index = pd.RangeIndex(1, len(table) + 1, name="row")
     columns = {name: header for name, header in _COLUMNS.items() if name in table}
     return Draft(
-        table, name=symbol, source=YahooSource.key, timezone=str(times.tz), columns=columns, findings=tuple(findings)
+        table,
+        name=str(about.symbol),
+        source=YahooSource.key,
+        timezone=str(times.tz),
+        columns=columns,
+        findings=tuple(findings),
+        about=about,
     )
 
 

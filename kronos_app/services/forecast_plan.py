@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import pandas as pd
@@ -101,12 +101,7 @@ def plan(request: ForecastRequest, candle_set: CandleSet, max_context: int) -> P
             else text("A forecast needs at least 2 candles: add more."),
         )
     known = candles.timestamps[:rows]
-    history = CandleFrame(
-        candles.frame.iloc[rows - used : rows].reset_index(drop=True),
-        candles.name,
-        candles.source,
-        candles.timezone,
-    )
+    history = replace(candles, frame=candles.frame.iloc[rows - used : rows].reset_index(drop=True))
     return Plan(request, candle_set.id, candles.name, history, future_timestamps(known, request.horizon))
 
 

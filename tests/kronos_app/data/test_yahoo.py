@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from kronos_app.data import repair
+from kronos_app.data.about import About
 from kronos_app.data.source import FetchRequest
 from kronos_app.data.yahoo import INTERVALS, YahooSource
 from kronos_app.errors import InvalidInput, NotFound, Unavailable
@@ -347,3 +348,8 @@ def test_threads_share_a_source(source):
     assert [draft.name for draft in drafts] == symbols
     assert drafts[0].frame.equals(drafts[4].frame)
     assert not drafts[0].frame.equals(drafts[1].frame)
+
+
+def test_a_draft_says_what_its_candles_are_of(source):
+    about = source.fetch(FetchRequest("AAPL", "1d", SPRING, SPRING + timedelta(days=30), {"adjustment": "none"})).about
+    assert about == About("AAPL", "1d", "none", "USD", origin="Yahoo Finance")
