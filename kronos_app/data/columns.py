@@ -24,9 +24,12 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "close": ("close", "closeprice", "c", "closelast", "收盘", "收盘价"),
     "volume": ("volume", "vol", "v", "成交量", "总手", "tickvol", "tickvolume"),
     "amount": ("amount", "turnover", "amt", "成交额", "成交金额", "money", "quotevolume", "quoteassetvolume"),
+    # Earlier names win here, too: codes before names for people.
     "symbol": (
-        "symbol", "symbols", "ticker", "tickers", "code", "代码", "股票代码", "证券代码", "合约代码",
-        "tscode", "instrument", "pair",
+        "symbol", "symbols", "ticker", "tickers", "tscode", "code", "股票代码", "证券代码", "基金代码", "合约代码",
+        "标的代码", "代码", "instrument", "orderbookid", "secid", "sid", "ric", "isin", "stockcode", "asset",
+        "contract", "pair", "交易对", "合约", "标的", "品种",
+        "name", "stockname", "股票名称", "股票简称", "证券简称", "名称",
     ),
 }  # fmt: skip
 DATE_NAMES = ("date", "日期", "交易日期", "tradedate", "tradingdate", "day")
@@ -93,7 +96,8 @@ def find_columns(headers: Sequence[str], name: str) -> ColumnMap:
     times = sorted(found.pop("timestamp", []), key=lambda p: ALIASES["timestamp"].index(names[p]))
     clock = next((p for p in times if names[p] in TIME_NAMES), None)
     date = next((p for p in times if names[p] in DATE_NAMES), None)
-    positions = {column: places[0] for column, places in found.items()}
+    symbols = sorted(found.pop("symbol", []), key=lambda p: ALIASES["symbol"].index(names[p]))
+    positions = {column: places[0] for column, places in found.items()} | ({"symbol": symbols[0]} if symbols else {})
     if times:
         pair = clock is not None and date is not None and times[0] in {clock, date}
         positions["timestamp"] = date if pair and date is not None else times[0]

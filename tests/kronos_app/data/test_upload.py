@@ -426,10 +426,102 @@ def test_a_row_with_too_many_cells_is_named():
     assert "Row 4" in str(error)
 
 
-def test_several_instruments_are_refused_by_name():
-    error = refusal("date,symbol,open,high,low,close\n2024-01-31,AAA,1,2,0.5,1.5\n2024-01-31,BBB,1,2,0.5,1.5\n")
-    assert all(word in str(error) for word in ("“symbol”", "“AAA”", "“BBB”"))
+def test_several_instruments_are_refused_where_one_is_wanted():
+    error = refusal(LONG, "long.csv")
+    assert error.code == "several_symbols"
+    assert all(word in str(error) for word in ("“long.csv”", "“AAA”", "“BBB”"))
     assert len(read("date,symbol,open,high,low,close\n2024-01-31,AAA,1,2,0.5,1.5\n")) == 1
+
+
+# Several instruments in a file
+
+LONG = """date,symbol,open,high,low,close,volume
+2024-01-31,AAA,1,2,0.5,1.5,10
+2024-01-31,BBB,11,12,10.5,11.5,
+2024-02-01,AAA,1,n.a.?,0.5,1.5,10
+2024-02-01,,5,6,4,5,10
+2024-02-01,BBB,11,12,10.5,11.5,
+"""
+
+
+def read_all(content, name="long.csv", **arguments):
+    content = content if isinstance(content, bytes) else content.encode()
+    return upload.read_all(content, name, settings=SETTINGS, **arguments)
+
+
+def test_a_long_file_is_split_by_symbol_and_each_part_keeps_its_rows_and_faults():
+    first, second = read_all(LONG)
+    assert [(d.name, d.about.symbol, d.about.origin) for d in (first, second)] == [
+        ("AAA", "AAA", "long.csv"),
+        ("BBB", "BBB", "long.csv"),
+    ]
+    assert (list(first.frame.index), list(second.frame.index)) == ([2, 4], [3, 6])
+    assert [(cell.row, cell.column) for cell in first.bad_cells] == [(4, "high")]
+    assert (first.unreadable, second.unreadable) == (1, 0)
+    assert "volume" in first.frame
+    assert "volume" not in second.frame
+    assert codes(first) == {"split_by_symbol", "no_symbol"}
+    assert codes(second) == {"split_by_symbol", "no_symbol", "empty_column"}
+
+
+def test_rows_without_a_symbol_are_left_out_aloud():
+    remark = next(f for f in read_all(LONG)[0].findings if f.code == "no_symbol")
+    assert remark.rows == (5,)
+    assert "1 row(s) name no instrument" in remark.message.render()
+
+
+@pytest.mark.parametrize(
+    "header", ["Symbol", "ticker", "ts_code", "代码", "股票代码", "instrument", "Name", "order_book_id"]
+)
+@pytest.mark.parametrize("order", [["date", "symbol"], ["symbol", "date"]])
+@pytest.mark.parametrize("kind", ["csv", "parquet", "feather"])
+def test_every_instrument_of_a_long_file_reads_as_if_it_had_come_alone(header, order, kind):
+    parts = {name: candles(rows) for name, rows in (("600519", 30), ("000001", 17), ("AAPL", 5))}
+    whole = pd.concat([frame.assign(symbol=name, date=frame["timestamp"]) for name, frame in parts.items()])
+    whole = whole.sort_values(order, kind="stable").drop(columns="date").rename(columns={"symbol": header})
+    buffer = io.BytesIO()
+    if kind == "csv":
+        buffer.write(whole.to_csv(index=False).encode())
+    else:
+        getattr(whole.reset_index(drop=True), f"to_{kind}")(buffer)
+    drafts = {draft.name: draft for draft in read_all(buffer.getvalue())}
+    assert set(drafts) == set(parts)
+    for name, frame in parts.items():
+        pd.testing.assert_frame_equal(drafts[name].frame.reset_index(drop=True), frame, check_exact=True)
+        assert drafts[name].columns["symbol"] == header
+
+
+def test_a_code_is_preferred_to_a_name_and_numbers_are_no_fractions():
+    rows = "2024-01-31,Ping An,1,1,2,0.5,1.5\n2024-01-31,Moutai,600519,1,2,0.5,1.5\n"
+    assert [d.name for d in read_all("date,name,code,open,high,low,close\n" + rows)] == ["1", "600519"]
+    buffer = io.BytesIO()
+    pd.concat([candles(3).assign(code=1.0), candles(3).assign(code=600519.0)]).to_parquet(buffer)
+    assert [d.name for d in read_all(buffer.getvalue())] == ["1", "600519"]
+
+
+def test_one_symbol_leaves_the_file_its_name_and_is_remembered():
+    draft = read("date,code,open,high,low,close\n2024-01-31,600519,1,2,0.5,1.5\n", "moutai.csv")
+    assert (draft.name, draft.about.symbol, draft.about.origin) == ("moutai.csv", "600519", "moutai.csv")
+
+
+def test_times_that_are_stated_begin_anew_with_each_instrument():
+    content = "symbol,open,high,low,close\n" + "A,1,2,0.5,1.5\nB,1,2,0.5,1.5\n" * 2
+    assert all(draft.needs_timestamps for draft in read_all(content))
+    stated = read_all(content, start=datetime(2024, 1, 31), interval="1d")
+    days = [pd.Timestamp("2024-01-31"), pd.Timestamp("2024-02-01")]
+    assert [draft.frame["timestamp"].tolist() for draft in stated] == [days, days]
+
+
+def test_an_instrument_without_a_single_number_does_not_stop_the_others():
+    good, empty = read_all(LONG.replace("11,12,10.5,11.5", "-,-,-,-"))
+    assert len(good) == 2
+    assert empty.frame["close"].isna().all()
+
+
+def test_a_column_with_a_value_of_its_own_in_every_row_is_no_symbol(monkeypatch):
+    monkeypatch.setattr(upload, "MOST_SERIES", 3)
+    with pytest.raises(TooLarge, match="4 instruments in column “code”"):
+        read_all("date,code,open,high,low,close\n" + "".join(f"2024-01-31,{n},1,2,0.5,1.5\n" for n in range(4)))
 
 
 def test_columns_without_any_number_or_time_are_refused():
