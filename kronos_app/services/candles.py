@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -35,9 +36,21 @@ class CandleService:
         Raises
         ------
         InvalidInput, TooLarge
-            The file is not candles, or over a limit.
+            The file is not candles, holds those of several instruments, or is over a limit.
         """
         return upload.read(content, filename, start=start, interval=interval, settings=self._settings)
+
+    def read_all(
+        self, content: bytes, filename: str, start: datetime | None = None, interval: str | None = None
+    ) -> list[Draft]:
+        """Return what is in an uploaded file, one draft an instrument; the parameters are those of `read`.
+
+        Raises
+        ------
+        InvalidInput, TooLarge
+            The file is not candles, or over a limit.
+        """
+        return upload.read_all(content, filename, start=start, interval=interval, settings=self._settings)
 
     def read_inline(self, candles: Any, name: str, start: datetime | None = None, interval: str | None = None) -> Draft:
         """Return candles that arrived as row objects or columns, read as if they were a file; row 1 is its header."""
@@ -82,6 +95,17 @@ class CandleService:
     def keep(self, draft: Draft, choice: str | None = None) -> CandleSet:
         """Repair and save a draft in one go, for callers who do not look in between."""
         return self.save(self.preview(draft, choice), self.inspect(draft))
+
+    def keep_all(self, drafts: Sequence[Draft], choice: str | None = None) -> list[CandleSet]:
+        """Repair and save several drafts; nothing is kept where one of them cannot be.
+
+        Raises
+        ------
+        InvalidInput
+            As `preview`, of the first draft that it refuses.
+        """
+        repaired = [self.preview(draft, choice) for draft in drafts]
+        return [self.save(done, self.inspect(draft)) for done, draft in zip(repaired, drafts, strict=True)]
 
     def get(self, candles_id: str) -> CandleSet:
         """Return a saved candle set.

@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from kronos_app.api.context import DeskOf, Language, require_token
 from kronos_app.api.schemas import ErrorBody, FetchAccepted, FetchBody, Repair
+from kronos_app.data.draft import Draft
 from kronos_app.data.source import FetchRequest
 from kronos_app.services.rendering import candles_json
 
@@ -19,22 +20,31 @@ router = APIRouter(prefix="/candles", tags=["candles"], dependencies=[Depends(re
 @router.post(
     "",
     status_code=201,
-    summary="Upload a file of candles",
+    summary="Upload files of candles",
     responses={413: {"model": ErrorBody}, 422: {"model": ErrorBody}},
 )
 def upload(
     desk: DeskOf,
     language: Language,
-    file: Annotated[UploadFile, File(description="CSV, Feather or Parquet, also gzipped.")],
+    file: Annotated[
+        list[UploadFile],
+        File(description="CSV, Feather or Parquet, also gzipped; several, where the field is there several times."),
+    ],
     repair: Annotated[Repair | None, Form(description="What to do with faults; absent: refuse them.")] = None,
     start: Annotated[datetime | None, Form(description="Time of the first candle of a file without times.")] = None,
     interval: Annotated[
         str | None, Form(max_length=20, description="Step such as 5min or 1d of a file without times.")
     ] = None,
 ) -> dict[str, Any]:
-    """Check, repair as asked and keep the candles; the answer has their `id` and a quality report."""
-    draft = desk.candles.read(file.file.read(), file.filename or "upload", start, interval)
-    return candles_json(desk.candles.keep(draft, repair), language)
+    """Check, repair as asked and keep the candles, all of them or none.
+
+    The answer's `series` is a list with `id` and quality report of each instrument; a single one stands beside it too.
+    """
+    drafts: list[Draft] = []
+    for one in file:
+        drafts += desk.candles.read_all(one.file.read(), one.filename or "upload", start, interval)
+    series = [candles_json(saved, language) for saved in desk.candles.keep_all(drafts, repair)]
+    return (series[0] if len(series) == 1 else {}) | {"series": series}
 
 
 @router.post(

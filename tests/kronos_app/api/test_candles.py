@@ -2,6 +2,7 @@ import gzip
 import io
 
 import numpy as np
+import pandas as pd
 import pytest
 
 
@@ -13,7 +14,52 @@ def test_an_upload_answers_with_id_rows_and_quality(upload, client, make_frame):
     assert told["quality"]["rows"] == 60
     assert told["interval_seconds"] == 3600
     again = client.get(f"/api/v1/candles/{told['id']}")
+    assert told.pop("series") == [told]
     assert again.json() == told
+
+
+@pytest.fixture
+def upload_several(client):
+    """Return a function that uploads named frames in one request."""
+
+    def upload(files, **fields):
+        parts = [("file", (name, frame.to_csv(index=False).encode())) for name, frame in files.items()]
+        return client.post("/api/v1/candles", files=parts, data=fields)
+
+    return upload
+
+
+def test_several_files_and_several_instruments_in_a_file_are_kept_as_one_set_each(upload_several, client, make_frame):
+    long = pd.concat([make_frame(20, seed=seed).assign(symbol=name) for seed, name in enumerate(("AAA", "BBB"))])
+    answer = upload_several({"long.csv": long, "walk.csv": make_frame(30, seed=5)})
+    assert answer.status_code == 201
+    assert [(one["name"], one["rows"]) for one in answer.json()["series"]] == [
+        ("AAA", 20),
+        ("BBB", 20),
+        ("walk.csv", 30),
+    ]
+    assert "id" not in answer.json()
+    for one in answer.json()["series"]:
+        assert client.get(f"/api/v1/candles/{one['id']}").json() == one
+
+
+def test_of_several_instruments_all_are_kept_or_none(upload_several, refused, desk, make_frame):
+    good, bad = make_frame(20), make_frame(20, seed=1)
+    bad.loc[4, "high"] = bad.loc[4, "low"] / 2
+    files = {"long.csv": pd.concat([good.assign(symbol="GOOD"), bad.assign(symbol="BAD")], ignore_index=True)}
+    error = refused(upload_several(files), 422)
+    assert "“BAD”" in error["message"]
+    assert "rows 26" in error["message"]
+    assert desk.candles.list() == []
+    assert [one["rows"] for one in upload_several(files, repair="drop").json()["series"]] == [20, 19]
+
+
+def test_candles_of_a_forecast_are_of_one_instrument(client, refused, make_frame):
+    long = pd.concat([make_frame(20).assign(symbol=name) for name in ("AAA", "BBB")])
+    rows = long.assign(timestamp=long["timestamp"].astype(str)).to_dict("records")
+    error = refused(client.post("/api/v1/forecasts", json={"candles": rows, "model": "tiny"}), 422)
+    assert error["code"] == "several_symbols"
+    assert "one at a time" in error["hint"]
 
 
 def test_candles_come_back_as_they_were_sent(upload, client, make_frame):
