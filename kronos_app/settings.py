@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from platformdirs import user_data_path
@@ -46,6 +46,9 @@ class Settings(BaseSettings):
     )
     exchanges: dict[str, ExchangeSettings] = Field(
         default_factory=dict, description="How crypto exchanges are reached, as JSON by the exchange's name."
+    )
+    qlib_folders: dict[Annotated[str, Field(pattern=r"^[\w-]{1,30}$")], Path] = Field(
+        default_factory=dict, description="Folders in Qlib's layout, as JSON by name; default: those Qlib downloads to."
     )
     threads: int | None = Field(None, gt=0, description="Threads the model may use; default all cores.")
     language: str = Field("en", pattern="^(en|zh_CN)$", description="Language of a new session.")

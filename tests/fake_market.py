@@ -76,4 +76,4 @@ class FakeSource:
 
 def family(source, key=None):
     """Return a family of the one source."""
-    return SourceFamily(key or source.key, source.title, lambda: (source.key,), lambda *_: source)
+    return SourceFamily(key or source.key, source.title, lambda _settings: (source.key,), lambda *_: source)

@@ -210,7 +210,7 @@ def test_the_column_names_in_the_data_document_are_understood():
     from kronos_app.data.columns import ALIASES, plain
 
     listed = {row[0]: row[2].split(", ") for row in rows(doc("data.md")) if row[0] in ALIASES}
-    assert set(listed) == set(ALIASES) - {"symbol"}
+    assert set(listed) == set(ALIASES)
     for column, names in listed.items():
         assert {plain(name) for name in names} <= set(ALIASES[column])
     assert {plain(name) for name in ("<Open Price>", "open_price", "开盘价(元)")} <= set(ALIASES["open"])

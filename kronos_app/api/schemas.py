@@ -91,7 +91,9 @@ class Accepted(BaseModel):
 class FetchBody(BaseModel):
     """Candles to fetch from a market source."""
 
-    source: str = Field(min_length=1, max_length=50, description="yahoo, or the name of a crypto exchange.")
+    source: str = Field(
+        min_length=1, max_length=50, description="yahoo, the name of a crypto exchange, or qlib: and a folder's name."
+    )
     symbol: str = Field(min_length=1, max_length=100, description="As the source writes it.", examples=["AAPL"])
     interval: str = Field("1d", min_length=1, max_length=20, description="As the source writes it.")
     start: datetime | None = Field(None, description="First time, in UTC without an offset; absent: the earliest.")

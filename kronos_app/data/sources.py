@@ -19,14 +19,14 @@ class SourceFamily:
     key, title
         Its name here, and its name for people.
     names
-        Returns the keys of its sources: one, or one for each exchange.
+        Returns the keys of its sources: one, or one for each exchange or folder.
     make
         Returns the source of a key.
     """
 
     key: str
     title: Text
-    names: Callable[[], Sequence[str]]
+    names: Callable[[Settings], Sequence[str]]
     make: Callable[[Settings, str], CandleSource]
 
 
@@ -36,7 +36,7 @@ def _yahoo(settings: Settings, _key: str) -> CandleSource:
     return YahooSource(settings.yahoo_url)
 
 
-def _exchange_names() -> Sequence[str]:
+def _exchange_names(_settings: Settings) -> Sequence[str]:
     from kronos_app.data.exchange import exchange_names
 
     return exchange_names()
@@ -56,7 +56,23 @@ def _exchange(settings: Settings, key: str) -> CandleSource:
     )
 
 
+def _qlib_names(settings: Settings) -> Sequence[str]:
+    from kronos_app.data.qlib_files import find_folders
+    from kronos_app.data.qlib_folder import PREFIX
+
+    return [PREFIX + name for name in find_folders(settings.qlib_folders)]
+
+
+def _qlib(settings: Settings, key: str) -> CandleSource:
+    from kronos_app.data.qlib_files import find_folders
+    from kronos_app.data.qlib_folder import PREFIX, QlibFolder
+
+    name = key.removeprefix(PREFIX)
+    return QlibFolder(name, find_folders(settings.qlib_folders)[name])
+
+
 FAMILIES: tuple[SourceFamily, ...] = (
-    SourceFamily("yahoo", text("Yahoo Finance"), lambda: ("yahoo",), _yahoo),
+    SourceFamily("yahoo", text("Yahoo Finance"), lambda _settings: ("yahoo",), _yahoo),
+    SourceFamily("qlib", text("Qlib folder"), _qlib_names, _qlib),
     SourceFamily("exchange", text("Crypto exchange"), _exchange_names, _exchange),
 )

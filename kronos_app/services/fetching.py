@@ -46,6 +46,10 @@ class Sources:
                 self._made[key] = self.family(key).make(self._settings, key)
             return self._made[key]
 
+    def names(self, family: SourceFamily) -> Sequence[str]:
+        """Return the keys of the sources of a family: one, or one for each exchange or folder."""
+        return family.names(self._settings)
+
     def family(self, key: str) -> SourceFamily:
         """Return the family that a source belongs to.
 
@@ -55,12 +59,12 @@ class Sources:
             There is no source of this key.
         """
         for family in self.families:
-            if key in family.names():
+            if key in family.names(self._settings):
                 return family
         raise NotFound(
             "unknown_source",
             text("There is no source “{key}”.", key=key[:LONGEST_SYMBOL]),
-            text("Use yahoo, or the name of a crypto exchange, such as binance or kraken."),
+            text("Use yahoo, the name of a crypto exchange, such as binance, or qlib: and the name of a folder."),
         )
 
 
@@ -73,8 +77,12 @@ class FetchService:
         self._jobs = jobs
 
     def sources(self) -> tuple[SourceFamily, ...]:
-        """Return the families of sources; the keys of one are its `names()`."""
+        """Return the families of sources; `names` has the keys of one."""
         return self._sources.families
+
+    def names(self, family: SourceFamily) -> Sequence[str]:
+        """Return the keys of the sources of a family."""
+        return self._sources.names(family)
 
     def family(self, key: str) -> SourceFamily:
         """Return the family that a source belongs to; NotFound where there is no such source."""

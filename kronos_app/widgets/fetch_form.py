@@ -64,7 +64,7 @@ def draw(family: SourceFamily) -> str | None:
 
 def _exchange(family: SourceFamily) -> str | None:
     _ = state.gettext()
-    names = list(_asked(("names", family.key), family.names) or ())
+    names = list(_asked(("names", family.key), lambda: desk().fetching.names(family)) or ())
     if len(names) < 2:
         return next(iter(names), None)
     known = st.session_state.get(state.DATA_EXCHANGE)
