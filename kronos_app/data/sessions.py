@@ -126,7 +126,7 @@ def future_timestamps(timestamps: pd.DatetimeIndex, horizon: int) -> pd.Datetime
     InvalidInput
         With fewer than two different times, which show no step at all.
     """
-    times = _nanoseconds(timestamps)
+    times = nanoseconds(timestamps)
     if len(times) < 2:
         raise InvalidInput(
             "too_few_candles",
@@ -143,10 +143,10 @@ def gaps(timestamps: pd.DatetimeIndex) -> pd.Series[int]:
     Holidays are gaps, too: the series alone cannot tell them from lost data. Intraday patterns are learned anew every
     twelve weeks, because trading hours and daylight saving change over the years.
     """
-    times = _nanoseconds(timestamps)
+    times = nanoseconds(timestamps)
     if len(times) < 3:
         return pd.Series(times[:0], index=pd.DatetimeIndex([]))
-    intraday = _common_step(times) < DAY
+    intraday = common_step(times) < DAY
     window = (times - times[0]) // WINDOW if intraday else np.zeros_like(times)
     bounds = [*np.flatnonzero(np.diff(window, prepend=-1)), len(times) - 1]
     missing = np.zeros(len(times), dtype=np.int64)
@@ -161,15 +161,15 @@ def gaps(timestamps: pd.DatetimeIndex) -> pd.Series[int]:
 
 def learn(timestamps: pd.DatetimeIndex) -> Pattern:
     """Return the pattern of at least two different times."""
-    times = _nanoseconds(timestamps)
+    times = nanoseconds(timestamps)
     recent = times[-MOST:]
-    return _learn(recent[recent > recent[-1] - WINDOW] if _common_step(recent) <= DAY else recent)
+    return _learn(recent[recent > recent[-1] - WINDOW] if common_step(recent) <= DAY else recent)
 
 
 def _learn(times: Nanoseconds) -> Pattern:
     if len(times) < 2:
         return FixedStep(DAY, regular=False)
-    step = _common_step(times)
+    step = common_step(times)
     steps = np.diff(times)
     median = int(np.median(steps))
     if DAY % step and np.mean((times - times[-1]) % step == 0) >= 0.9:  # never the same time of day twice, yet even
@@ -294,13 +294,14 @@ def _months(step: int) -> int:
     )
 
 
-def _nanoseconds(timestamps: pd.DatetimeIndex) -> Nanoseconds:
+def nanoseconds(timestamps: pd.DatetimeIndex) -> Nanoseconds:
     """Return the known times, ascending and each once."""
     times = timestamps[timestamps.notna()].to_numpy("datetime64[ns]").astype(np.int64)
     return times if bool((np.diff(times) > 0).all()) else np.unique(times)
 
 
-def _common_step(times: Nanoseconds) -> int:
+def common_step(times: Nanoseconds) -> int:
+    """Return the most frequent step between ascending times, a day where there is none."""
     return _mode(np.diff(times)) if len(times) > 1 else DAY
 
 

@@ -1,0 +1,41 @@
+"""Between the clock of a series, that of its exchange and UTC; times are nanoseconds since 1970 by the clock meant."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+Nanoseconds = NDArray[np.int64]
+
+SECOND = 1_000_000_000
+HOUR = 3_600 * SECOND
+DAY = 24 * HOUR
+WEEK = 7 * DAY
+
+
+def convert(times: Nanoseconds, source: str | None, target: str | None) -> Nanoseconds:
+    """Return times of one zone's clock by that of another; without a zone on either side nothing is changed.
+
+    Of an hour that clocks repeat the first pass is meant; one that they leap over counts as the end of the leap.
+    """
+    if source is None or target is None or source == target:
+        return times
+    naive = pd.DatetimeIndex(times.astype("datetime64[ns]"))
+    aware = naive.tz_localize(source, ambiguous=np.ones(len(naive), dtype=bool), nonexistent="shift_forward")
+    return nanoseconds(aware.tz_convert(target).tz_localize(None))
+
+
+def nanoseconds(timestamps: pd.DatetimeIndex) -> Nanoseconds:
+    """Return times as numbers, in the order they have."""
+    return timestamps.to_numpy("datetime64[ns]").astype(np.int64)
+
+
+def index(times: Nanoseconds) -> pd.DatetimeIndex:
+    """Return numbers as times."""
+    return pd.DatetimeIndex(times.astype("datetime64[ns]"))
+
+
+def midnight(time: int) -> int:
+    """Return the beginning of a time's day."""
+    return time - time % DAY

@@ -1,0 +1,136 @@
+"""Candles of a day and longer: one a session, every second session, the first or last of each week or month."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from kronos_app.data.calendars.clock import DAY, WEEK, Nanoseconds, convert, index
+from kronos_app.data.calendars.timetable import Calendar, Sessions
+
+FITS = 0.8  # of the candles
+MOST_APART = 4  # sessions; what is further apart goes by weeks or months
+EVEN = 0.9  # of the steps
+PERIOD_FITS, TINY = 0.95, 1e-9
+TURNS = (0, DAY, -DAY)  # a candle may have a time of the day before its session, or of the day after
+
+Side = Literal["first", "last"]
+
+
+@dataclass(frozen=True)
+class Labels:
+    """How the time of a candle names its session.
+
+    Attributes
+    ----------
+    zone
+        By whose clock, None for that of the series.
+    time, turn
+        Time of day, and how far the session's day is from that of the candle.
+    share
+        Part of the candles that name a session so.
+    """
+
+    zone: str | None
+    time: int
+    turn: int
+    share: float
+
+    def days(self, times: Nanoseconds, zone: str | None) -> Nanoseconds:
+        """Return the days of the sessions that candles of a series in `zone` name."""
+        local = times if self.zone is None else convert(times, zone, self.zone)
+        return (local - self.time) // DAY * DAY + self.turn
+
+    def times(self, days: Nanoseconds, zone: str | None) -> Nanoseconds:
+        """Return the times that candles of these days have, by the clock of a series in `zone`."""
+        local = days - self.turn + self.time
+        return local if self.zone is None else convert(local, self.zone, zone)
+
+
+def label(times: Nanoseconds, zone: str | None, calendar: Calendar) -> Labels | None:
+    """Return how daily or longer candles name their sessions, None where they do not follow the calendar."""
+    best = None
+    sessions = calendar.sessions(int(times[0]) - 3 * DAY, int(times[-1]) + 3 * DAY).days
+    for clock in (None, calendar.zone) if zone not in {None, calendar.zone} else (None,):
+        local = times if clock is None else convert(times, zone, clock)
+        time = _mode(local % DAY)
+        same = local % DAY == time
+        for turn in TURNS:
+            share = float(np.mean(same & np.isin(local - time + turn, sessions)))
+            # As good in one zone as in another, in a season: then midnight is what was meant.
+            if best is None or (share, time == 0, turn == 0) > (best.share, best.time == 0, best.turn == 0):
+                best = Labels(clock, time, turn, share)
+    return best if best is not None and best.share >= FITS else None
+
+
+@dataclass(frozen=True)
+class EverySession:
+    """A candle every `step` sessions, one of them on the day `anchor`."""
+
+    step: int
+    anchor: int
+
+    def days(self, sessions: Sessions) -> Nanoseconds:
+        """Return the days that have a candle; the sessions reach to the anchor."""
+        zero = np.searchsorted(sessions.days, self.anchor)
+        days: Nanoseconds = sessions.days[(np.arange(len(sessions)) - zero) % self.step == 0]
+        return days
+
+
+@dataclass(frozen=True)
+class Period:
+    """A candle a week (0) or every so many months, named after the first or the last session."""
+
+    months: int
+    side: Side
+
+    def days(self, sessions: Sessions) -> Nanoseconds:
+        """Return the days that have a candle; what lies at the edges of the sessions may be cut and does not count."""
+        days = sessions.days
+        if self.months:
+            moments = index(days)
+            period = np.asarray((moments.year * 12 + moments.month - 1) // self.months)
+        else:
+            period = (days + 3 * DAY) // WEEK
+        turn = np.flatnonzero(np.diff(period)) + 1
+        ends: Nanoseconds = days[turn] if self.side == "first" else days[turn - 1]
+        return ends
+
+
+Rhythm = EverySession | Period
+
+
+def rhythm(days: Nanoseconds, calendar: Calendar) -> Rhythm | None:
+    """Return how the days of candles follow the sessions, None where they do so better by the plain calendar."""
+    sessions = calendar.sessions(int(days[0]) - 100 * DAY, int(days[-1]) + 100 * DAY)
+    position = np.searchsorted(sessions.days, days[np.isin(days, sessions.days)])
+    steps = np.diff(position)
+    if len(steps):
+        step = _mode(steps)
+        if 1 <= step <= MOST_APART and np.mean(steps % step == 0) >= EVEN:
+            return EverySession(step, int(sessions.days[position[-1]]))
+    plain = np.mean((days - days[-1]) % WEEK == 0)
+    months = _months(float(np.median(np.diff(days))) / DAY)
+    if months is None:
+        return None
+    for side in ("last", "first"):
+        period = Period(months, side)
+        due = period.days(sessions)
+        due = due[(due >= days[0]) & (due <= days[-1])]
+        if np.mean(np.isin(days, due)) >= max(PERIOD_FITS, plain + TINY) and len(due) <= 1.1 * len(days) + 1:
+            return period
+    return None
+
+
+def _months(step: float) -> int | None:
+    """Return the months that a median step of so many days stands for, 0 for a week."""
+    if 6 <= step <= 8:
+        return 0
+    return next((m for m, low, high in ((1, 28, 31.5), (3, 89, 93), (12, 363, 367)) if low <= step <= high), None)
+
+
+def _mode(values: Nanoseconds) -> int:
+    found, count = np.unique(values, return_counts=True)
+    return int(found[np.argmax(count)])
