@@ -48,22 +48,23 @@ class PackedBlock:
         attention, ffn = block.self_attn, block.ffn
         self.heads = attention.n_heads
         self.norm1, self.norm2 = Norm(block.norm1), Norm(block.norm2)
-        self.qkv = pack(attention.q_proj, attention.k_proj, attention.v_proj, scale=self.norm1.scale)
+        q, k = (_paired(layer, self.heads) for layer in (attention.q_proj, attention.k_proj))
+        self.qkv = pack(q, k, attention.v_proj, scale=self.norm1.scale)
         self.out = pack(attention.out_proj)
         self.gate_up = pack(ffn.w1, ffn.w3, scale=self.norm2.scale)
         self.down = pack(ffn.w2)
 
-    def project(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    def project(self, x: Tensor, turns: Tensor) -> Tensor:
         """Return queries, keys, both rotated, and values (B, T, 3, H, E) of `x` (B, T, D).
 
-        `cos` and the signed `sin` are (T, E), or (B, T, E) where rows stand at positions of their own.
+        `turns` are complex numbers of length 1, (T, 1, 1, E / 2), or (B, T, 1, 1, E / 2) where rows stand at positions
+        of their own. Queries and keys come out with the pairs that turn together side by side, which no product of the
+        two can tell.
         """
         rows, new, width = x.shape
-        qkv = self.qkv(self.norm1(x).view(-1, width)).view(rows, new, 3, self.heads, -1)
-        qk = qkv[:, :, :2]
-        halves = qk.unflatten(-1, (2, -1)).flip(-2).flatten(-2)  # type: ignore[no-untyped-call]
-        qk.mul_(cos[..., None, None, :]).addcmul_(halves, sin[..., None, None, :])
-        return qkv
+        qkv = self.qkv(self.norm1(x).view(-1, width)).view(rows, new, 3, self.heads, -1, 2)
+        torch.view_as_complex(qkv[:, :, :2]).mul_(turns)
+        return qkv.view(rows, new, 3, self.heads, -1)
 
     def finish(self, x: Tensor, found: Tensor) -> Tensor:
         """Return `x` (B, T, D) with what attention `found` and the feed-forward's share added."""
@@ -71,6 +72,14 @@ class PackedBlock:
         flat = self.out(found.reshape(-1, width)).add_(x.reshape(-1, width))
         gate, up = self.gate_up(self.norm2(flat)).chunk(2, dim=-1)
         return self.down(F.silu(gate).mul_(up)).add_(flat).view(x.shape)
+
+
+def _paired(layer: nn.Linear, heads: int) -> nn.Linear:
+    """Return a copy of `layer` whose outputs i and i + E / 2 of each head, which rotate together, are neighbours."""
+    paired = copy.deepcopy(layer)
+    for parameter in paired.parameters():
+        parameter.data = parameter.data.unflatten(0, (heads, 2, -1)).transpose(1, 2).flatten(0, 2)
+    return paired
 
 
 class PackedStack:
@@ -82,7 +91,7 @@ class PackedStack:
         self._project = Compiled(PackedBlock.project) if compiled else PackedBlock.project
         self._finish = Compiled(PackedBlock.finish) if compiled else PackedBlock.finish
         self.inv_freq = blocks[0].self_attn.rotary.inv_freq if blocks else torch.empty(0)
-        self._tables = torch.empty(0), torch.empty(0)
+        self._turns = torch.empty(0)
 
     @property
     def heads(self) -> list[int]:
@@ -91,9 +100,9 @@ class PackedStack:
 
     def prefill(self, x: Tensor, cache: KVCache | None) -> Tensor:
         """Return histories `x` (S, P, D) transformed; their keys and values go into `cache`."""
-        cos, sin = self._rotations(x.shape[1])
+        turns = self._rotations(x.shape[1])[: x.shape[1]]
         for layer, block in enumerate(self.blocks):
-            qkv = self._project(block, x, cos[: x.shape[1]], sin[: x.shape[1]])
+            qkv = self._project(block, x, turns)
             if cache is not None:
                 cache.put_history(layer, qkv[:, :, 1:])
             q, k, v = qkv.transpose(1, 3).unbind(2)  # (S, P, 3, H, E) -> three of (S, H, P, E)
@@ -102,21 +111,19 @@ class PackedStack:
 
     def extend(self, x: Tensor, cache: KVCache) -> Tensor:
         """Return new positions `x` (R, M, D) transformed, `cache` holding what came before and taking what is new."""
-        positions = cache.positions(x.shape[1])
-        cos, sin = (table[positions] for table in self._rotations(cache.length + x.shape[1]))
+        turns = self._rotations(cache.length + x.shape[1])[cache.positions(x.shape[1])]
         for layer, block in enumerate(self.blocks):
-            qkv = self._project(block, x, cos, sin)
+            qkv = self._project(block, x, turns)
             cache.extend(layer, qkv[:, :, 1:])
             x = self._finish(block, x, cache.attend(layer, qkv[:, :, 0], cache.steps + x.shape[1]))
         return x
 
-    def _rotations(self, length: int) -> tuple[Tensor, Tensor]:
-        """Return cosines and signed sines (at least `length`, E) of the first positions."""
-        if len(self._tables[0]) < length:
+    def _rotations(self, length: int) -> Tensor:
+        """Return complex numbers (at least `length`, 1, 1, E / 2) that turn the first positions."""
+        if len(self._turns) < length:
             angles = torch.outer(torch.arange(2 * length, device=self.inv_freq.device).float(), self.inv_freq)
-            cos, sin = angles.cos(), angles.sin()
-            self._tables = torch.cat((cos, cos), dim=-1), torch.cat((-sin, sin), dim=-1)
-        return self._tables
+            self._turns = torch.polar(torch.ones_like(angles), angles)[:, None, None]
+        return self._turns
 
 
 class PackedKronos:

@@ -52,28 +52,28 @@ def draw(logits: Tensor, how: Sampling, generators: Sequence[torch.Generator | N
     """
     if how.temperature == 0:
         return logits.argmax(dim=-1, keepdim=True)
-    p = keep_likeliest(logits.float() / how.temperature, how).softmax(dim=-1)
+    p = likeliest(logits.float() / how.temperature, how)
     race = torch.empty_like(p)
     for rows, generator in zip(race.chunk(len(generators)), generators, strict=True):
         rows.exponential_(generator=generator)
     return torch.div(p, race, out=race).argmax(dim=-1, keepdim=True)
 
 
-def keep_likeliest(logits: Tensor, how: Sampling) -> Tensor:
-    """Return `logits` (R, V) with all but the tokens that `how` keeps at minus infinity."""
+def likeliest(logits: Tensor, how: Sampling) -> Tensor:
+    """Return the softmax of `logits` (R, V) with all but the tokens that `how` keeps at zero.
+
+    What is kept does not add up to 1: draws compare probabilities and ask for no more.
+    """
+    p = logits.softmax(dim=-1)
     if how.top_k > 0:
         smallest = logits.topk(min(how.top_k, logits.shape[-1])).values[..., -1:]
-        return logits.masked_fill(logits < smallest, -math.inf)
+        return p.masked_fill_(logits < smallest, 0.0)
     if how.top_p < 1:
-        return _keep_share(logits, how.top_p)
-    return logits
-
-
-def _keep_share(logits: Tensor, share: float) -> Tensor:
-    ordered = _descending(logits)
-    p = ordered.softmax(dim=-1)
-    kept = (p.cumsum(dim=-1) - p <= share).sum(dim=-1, keepdim=True)  # the token that crosses the share stays
-    return logits.masked_fill(logits < ordered.gather(-1, kept - 1), -math.inf)
+        ordered = _descending(p)
+        # The token that crosses the share stays.
+        kept = (ordered.cumsum(dim=-1).sub_(ordered) <= how.top_p).sum(dim=-1, keepdim=True)
+        return p.masked_fill_(p < ordered.gather(-1, kept - 1), 0.0)
+    return p
 
 
 def _descending(x: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from engine.packed import FbGemm, Int8, OneDnn, Transposed, pack
+from engine.packed import FbGemm, Int8, OneDnn, Strips, Transposed, pack
 from engine.runner import PackedKronos
 from engine.transformer import Kronos
 
@@ -28,7 +28,17 @@ def test_layers_that_share_an_input_are_one_product(rows: int, bias: bool, kerne
     x = torch.randn(rows, 24)
     assert isinstance(product, OneDnn) is kernels
     torch.testing.assert_close(product(x), torch.cat([layer(x) for layer in parts], dim=1))
-    assert product.nbytes == 56 * 24 * 4
+    assert product.nbytes == 56 * 24 * 4 * (2 if kernels and rows == 1 else 1)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize("outputs", [1, 16, 600, 2048])
+@torch.no_grad()
+def test_a_lone_row_is_multiplied_in_strips_for_any_number_of_threads(outputs: int, threads: int, monkeypatch) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    (layer,) = layers(outputs)
+    x = torch.randn(1, 24)
+    torch.testing.assert_close(Strips(layer.weight, layer.bias)(x), layer(x))
 
 
 @pytest.mark.parametrize("kernels", [True, False])

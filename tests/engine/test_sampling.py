@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.errors import InputError
-from engine.sampling import Sampling, draw, keep_likeliest
+from engine.sampling import Sampling, draw, likeliest
 
 LOGITS = st.lists(st.floats(-8, 8, width=32), min_size=2, max_size=20, unique=True)
 
 
 def kept(logits: list[float], how: Sampling) -> list[int]:
-    return torch.nonzero(keep_likeliest(torch.tensor([logits]), how)[0] > -math.inf).flatten().tolist()
+    return torch.nonzero(likeliest(torch.tensor([logits]), how)[0] > 0).flatten().tolist()
 
 
 @settings(max_examples=30)
@@ -76,7 +76,7 @@ def test_the_same_generator_draws_the_same_tokens_whatever_the_global_one_does(h
 def test_draws_are_those_of_multinomial_and_leave_the_generator_where_it_does(how: Sampling) -> None:
     logits = torch.randn(40, 300, generator=torch.Generator().manual_seed(2)) * 3
     ours, theirs = (torch.Generator().manual_seed(8) for _ in range(2))
-    p = keep_likeliest(logits / how.temperature, how).softmax(-1)
+    p = likeliest(logits / how.temperature, how)
     assert torch.equal(draw(logits, how, [ours]), torch.multinomial(p, 1, generator=theirs))
     assert torch.equal(ours.get_state(), theirs.get_state())
 
@@ -97,9 +97,9 @@ def test_equal_logits_at_the_border_stay_together() -> None:
 
 def test_other_devices_sort_as_the_processor_does(monkeypatch) -> None:
     logits = torch.randn(5, 400, generator=torch.Generator().manual_seed(6))
-    expected = keep_likeliest(logits, Sampling(top_p=0.9))
+    expected = likeliest(logits, Sampling(top_p=0.9))
     monkeypatch.setattr("engine.sampling._descending", lambda x: x.sort(dim=-1, descending=True).values)
-    assert torch.equal(keep_likeliest(logits, Sampling(top_p=0.9)), expected)
+    assert torch.equal(likeliest(logits, Sampling(top_p=0.9)), expected)
 
 
 @pytest.mark.parametrize(
