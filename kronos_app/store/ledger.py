@@ -1,0 +1,207 @@
+"""Records of what forecasts were worth, and of the series that are followed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from typing import Any, Literal
+
+import pandas as pd
+import sqlalchemy as sa
+
+from kronos_app.store import tables
+from kronos_app.store.database import Database
+from kronos_app.store.records import now
+from kronos_app.store.repositories import Repository
+
+EntryState = Literal["pending", "partial", "graded", "lost"]
+Conditions = list[sa.ColumnElement[bool]]
+Ids = list[str]
+OPEN: tuple[EntryState, ...] = ("pending", "partial")
+
+
+@dataclass(frozen=True)
+class LedgerEntry:
+    """One forecast and its grade; it stays when forecast and candles are deleted.
+
+    Attributes
+    ----------
+    id
+        That of the forecast.
+    created
+        When the forecast was made.
+    follow_id
+        The follow that had it made, None where somebody asked for it.
+    source, symbol, interval, adjustment
+        What it is a forecast of, by the source's words; None where nobody has said.
+    timezone
+        To which the times below are local.
+    step
+        How long a candle is.
+    weights
+        Digest of the model's weights.
+    cutoff, first, last
+        Times of the last candle the model saw, and of the first and last one it forecast.
+    ahead
+        Made before its first candle had ended: what came could not be known.
+    state
+        `pending`: nothing has come; `partial`: some of its candles have; `graded`: all that will come have; `lost`: it
+        was deleted before it was graded.
+    until
+        The last candle that came, as far as was looked.
+    matched
+        How many of its candles were compared.
+    grade
+        JSON-ready, see `kronos_app.services.ledger_grading.Grade`.
+    """
+
+    id: str
+    created: datetime
+    candles_id: str
+    name: str
+    source: str
+    timezone: str | None
+    step: pd.Timedelta
+    model: str
+    weights: str
+    horizon: int
+    samples: int
+    cutoff: pd.Timestamp
+    first: pd.Timestamp
+    last: pd.Timestamp
+    last_close: float
+    ahead: bool
+    follow_id: str | None = None
+    symbol: str | None = None
+    interval: str | None = None
+    adjustment: str | None = None
+    state: EntryState = "pending"
+    until: pd.Timestamp | None = None
+    graded: datetime | None = None
+    matched: int = 0
+    grade: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Follow:
+    """A series that is forecast whenever a candle has ended.
+
+    Attributes
+    ----------
+    source, symbol, interval, options
+        The series, as it is fetched.
+    settings
+        JSON-ready: the settings of its forecasts.
+    cadence
+        Seconds between two looks at the source.
+    active
+        Off, nothing is looked at.
+    next_run, last_run
+        When it will be looked at next, and was looked at last.
+    job_id
+        The look under way, or the last one as long as its end was not noted.
+    candles_id, last_candle
+        The data set of its forecasts, and the newest candle that one was made from.
+    forecast_id
+        The last forecast.
+    made
+        How many forecasts it made.
+    failures, error
+        How many looks in a row failed, and `AppError.to_dict()` of the last one's reason.
+    """
+
+    id: str
+    source: str
+    symbol: str
+    interval: str
+    settings: dict[str, Any]
+    cadence: int
+    options: dict[str, str] = field(default_factory=dict)
+    active: bool = True
+    created: datetime = field(default_factory=now)
+    next_run: datetime | None = None
+    last_run: datetime | None = None
+    job_id: str | None = None
+    candles_id: str | None = None
+    last_candle: pd.Timestamp | None = None
+    forecast_id: str | None = None
+    made: int = 0
+    failures: int = 0
+    error: dict[str, Any] | None = None
+
+
+class Ledger(Repository):
+    """Forecasts with their grades."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database, tables.ledger)
+
+    def put(self, entry: LedgerEntry) -> None:
+        """Save `entry`, in place of its earlier state."""
+        self._write(vars(entry))
+
+    def get(self, entry_id: str) -> LedgerEntry | None:
+        """Return the entry, None if there is none of this id."""
+        row = self._read(entry_id)
+        return None if row is None else LedgerEntry(**row)
+
+    def list(
+        self,
+        *,
+        states: Sequence[EntryState] | None = None,
+        model: str | None = None,
+        symbol: str | None = None,
+        follow_id: str | None = None,
+        ahead: bool | None = None,
+    ) -> list[LedgerEntry]:
+        """Return the entries that fit, newest first; `symbol` is a symbol, or the name of what has none."""
+        column = self._table.c
+        wanted: Conditions = [sa.true()]
+        if states is not None:
+            wanted.append(column.state.in_(states))
+        if model is not None:
+            wanted.append(column.model == model)
+        if symbol is not None:
+            wanted.append(sa.func.coalesce(column.symbol, column.name) == symbol)
+        if follow_id is not None:
+            wanted.append(column.follow_id == follow_id)
+        if ahead is not None:
+            wanted.append(column.ahead == ahead)
+        return [LedgerEntry(**row) for row in self._rows(_names(LedgerEntry), sa.and_(*wanted))]
+
+    def unnoted(self, limit: int) -> Ids:
+        """Return ids of forecasts that are not in the ledger, the oldest first."""
+        forecast = tables.forecasts.c
+        joined = tables.forecasts.outerjoin(self._table, forecast.id == self._table.c.id)
+        query = sa.select(forecast.id).select_from(joined).where(self._table.c.id.is_(None))
+        return [str(row["id"]) for row in self._database.read(query.order_by(forecast.created).limit(limit))]
+
+
+class Follows(Repository):
+    """Followed series."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database, tables.follows)
+
+    def put(self, follow: Follow) -> None:
+        """Save `follow`, in place of its earlier state."""
+        self._write(vars(follow))
+
+    def update(self, follow_id: str, **values: Any) -> None:
+        """Change some fields and leave the others as they are; an unknown id is no error."""
+        if follow_id.isascii():
+            self._database.write(self._table.update().where(self._table.c.id == follow_id).values(values))
+
+    def get(self, follow_id: str) -> Follow | None:
+        """Return the follow, None if there is none of this id."""
+        row = self._read(follow_id)
+        return None if row is None else Follow(**row)
+
+    def list(self) -> list[Follow]:
+        """Return all follows, newest first."""
+        return [Follow(**row) for row in self._rows(_names(Follow))]
+
+
+def _names(record: type[LedgerEntry | Follow]) -> Sequence[str]:
+    return [one.name for one in fields(record)]
