@@ -8,7 +8,7 @@ from kronos_app import state
 from kronos_app.data.draft import Draft
 from kronos_app.data.sources import SourceFamily
 from kronos_app.runtime import desk
-from kronos_app.widgets import candle_sets, drafts, examine, fetch_form, upload_form
+from kronos_app.widgets import candle_sets, compare, drafts, fetch_form, qlib_form, several, upload_form
 from kronos_app.widgets.errors import shown
 
 
@@ -16,17 +16,17 @@ def draw() -> None:
     _ = state.gettext()
     st.title(_("Data"))
     with shown():
-        draft = _source()
-        if draft is not None:
-            examine.draw(draft)
+        several.draw(_source())
     with shown():
         candle_sets.draw()
+    with shown():
+        compare.draw()
 
 
-def _source() -> Draft | None:
+def _source() -> list[Draft]:
     _ = state.gettext()
     families = {family.key: family for family in desk().fetching.sources()}
-    labels = {"upload": _("Upload a file"), "sample": _("Take a sample")}
+    labels = {"upload": _("Upload files"), "sample": _("Take a sample")}
     labels |= {key: state.say(family.title) for key, family in families.items()}
     fetch_form.adopt()
     source = st.segmented_control(
@@ -38,14 +38,19 @@ def _source() -> Draft | None:
         key=state.DATA_SOURCE,
         persist_state="session",
     )
-    if source in families:
-        return _fetched(families[source])
-    return _sample() if source == "sample" else upload_form.draw()
+    if source == "upload":
+        return upload_form.draw()
+    if source == "qlib":
+        return qlib_form.draw(families[source])
+    draft = _sample() if source == "sample" else _fetched(families[source])
+    return [] if draft is None else [draft]
 
 
 def _fetched(family: SourceFamily) -> Draft | None:
     result_id = fetch_form.draw(family)
-    return None if result_id is None else drafts.kept((result_id, None), lambda: desk().fetching.fetched(result_id))
+    return (
+        None if result_id is None else drafts.kept_alone((result_id, None), lambda: desk().fetching.fetched(result_id))
+    )
 
 
 def _sample() -> Draft | None:
@@ -55,7 +60,7 @@ def _sample() -> Draft | None:
     name = st.selectbox(_("Sample"), list(titles), format_func=titles.__getitem__, key=state.DATA_SAMPLE)
     info = samples[name]
     st.caption(_("Source: {source}. Licence: {licence}.").format(source=info.source, licence=info.licence))
-    return drafts.kept((name, None), lambda: desk().candles.sample(name))
+    return drafts.kept_alone((name, None), lambda: desk().candles.sample(name))
 
 
 draw()

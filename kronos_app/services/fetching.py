@@ -13,6 +13,7 @@ from kronos_app.data.sources import FAMILIES, SourceFamily
 from kronos_app.errors import InvalidInput, NotFound, TooLarge, Unavailable
 from kronos_app.i18n import text
 from kronos_app.services.fetched import FetchedDrafts
+from kronos_app.services.folders import FolderService
 
 if TYPE_CHECKING:
     from kronos_app.data.draft import Draft
@@ -75,6 +76,7 @@ class FetchService:
         self._sources = sources
         self._drafts = drafts
         self._jobs = jobs
+        self.folders = FolderService(sources)
 
     def sources(self) -> tuple[SourceFamily, ...]:
         """Return the families of sources; `names` has the keys of one."""

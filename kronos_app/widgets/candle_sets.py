@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import streamlit as st
 
 from kronos_app import state
@@ -11,6 +13,8 @@ from kronos_app.widgets import formats
 from kronos_app.widgets.confirm import confirm
 from kronos_app.widgets.errors import escape
 
+PAGE_SIZE = 10
+
 
 def draw() -> None:
     """Draw one row a data set, to use or to delete it."""
@@ -19,8 +23,23 @@ def draw() -> None:
     infos = desk().candles.list()
     if not infos:
         st.caption(_("None yet. What you keep will be listed here."))
-    for info in infos:
+    for info in _page(infos):
         _row(info)
+
+
+def _page(infos: list[CandleSetInfo]) -> list[CandleSetInfo]:
+    """Return the data sets to show; where they are many, ask which."""
+    if len(infos) <= PAGE_SIZE:
+        return infos
+    _ = state.gettext()
+    first, second = st.columns([3, 1])
+    wanted = first.text_input(_("Search"), key=state.DATA_SETS_TEXT, placeholder=_("name of a data set")).strip()
+    found = [info for info in infos if wanted.casefold() in info.name.casefold()]
+    pages = max(math.ceil(len(found) / PAGE_SIZE), 1)
+    state.clamp(state.DATA_SETS_PAGE, 1, pages)
+    page = second.number_input(_("Page, of {pages}").format(pages=pages), 1, pages, key=state.DATA_SETS_PAGE)
+    st.caption(_("{found} of {count} data sets").format(found=len(found), count=len(infos)))
+    return found[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
 
 
 def _row(info: CandleSetInfo) -> None:

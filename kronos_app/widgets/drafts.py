@@ -2,18 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Collection, Hashable
+from typing import Any, TypeVar
 
 import streamlit as st
 
 from kronos_app import state
 from kronos_app.data.draft import Draft
+from kronos_app.data.quality import QualityReport
+from kronos_app.runtime import desk
+
+Read = TypeVar("Read")
+Key = tuple[Hashable, Hashable]
 
 
-def kept(key: tuple[Hashable, Hashable], read: Callable[[], Draft]) -> Draft:
+def kept(key: Key, read: Callable[[], Read]) -> Read:
     """Return what was read before under `key`; a source is read once, not at every click."""
-    known: dict[tuple[Hashable, Hashable], Draft] = st.session_state.get(state.DATA_DRAFT, {})
+    known: dict[Key, Any] = st.session_state.setdefault(state.DATA_DRAFT, {})
     if key not in known:
-        known = {other: draft for other, draft in known.items() if other[0] == key[0]} | {key: read()}
-        st.session_state[state.DATA_DRAFT] = known
-    return known[key]
+        known[key] = read()
+    found: Read = known[key]
+    return found
+
+
+def kept_alone(key: Key, read: Callable[[], Read]) -> Read:
+    """Return what was read before under `key`, and forget what was read under a key that begins otherwise."""
+    forget(lambda other: other[0] == key[0])
+    return kept(key, read)
+
+
+def forget(unless: Callable[[Key], bool]) -> None:
+    """Forget what was read, `unless` its key is still wanted."""
+    known: dict[Key, Any] = st.session_state.get(state.DATA_DRAFT, {})
+    st.session_state[state.DATA_DRAFT] = {key: read for key, read in known.items() if unless(key)}
+
+
+def reports(drafts: Collection[Draft]) -> list[QualityReport]:
+    """Return the quality report of each draft, made once."""
+    known: dict[int, tuple[Draft, QualityReport]] = st.session_state.get(state.DATA_REPORTS, {})
+    # The draft is kept beside its report, so that no other can come to have its identity.
+    known = {id(draft): known.get(id(draft)) or (draft, desk().candles.inspect(draft)) for draft in drafts}
+    st.session_state[state.DATA_REPORTS] = known
+    return [report for _, report in known.values()]

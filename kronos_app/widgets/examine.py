@@ -17,32 +17,59 @@ REPAIR_WORDS = {
     "ffill": (text("Forward-fill"), text("Replace a faulty candle by a flat one at the close before it.")),
     "keep": (text("Keep"), text("Leave candles whose prices contradict each other as they are.")),
 }
+AS_ALL = "all"
 
 
-def draw(draft: Draft) -> None:
-    """Draw the quality of a draft, the choice of a repair where one is needed, and the button that keeps it."""
-    report = desk().candles.inspect(draft)
+def draw(draft: Draft, report: QualityReport | None = None, *, key: str = "", for_all: str | None = None) -> None:
+    """Draw the quality of a draft, the choice of a repair where one is needed, and the button that keeps it.
+
+    Parameters
+    ----------
+    report
+        Of the draft, where it is known already.
+    key
+        Tells the draft apart from others that are on the page with it.
+    for_all
+        What was chosen for those others; it holds unless something else is chosen for this one.
+    """
+    report = report or desk().candles.inspect(draft)
     quality.draw(draft.name, report)
     if report.rows == 0:
         return
-    choice = None if report.clean else _choose()
-    repaired = desk().candles.preview(draft, choice)
+    if not report.clean:
+        _ = state.gettext()
+        st.subheader(_("Repair"))
+        choose(key, for_all)
+    repaired = desk().candles.preview(draft, choice(report, key, for_all))
     quality.draw_repaired(repaired)
     quality.draw_preview(repaired.candles)
     _save(repaired, report)
 
 
-def _choose() -> str:
+def choose(key: str = "", for_all: str | None = None) -> None:
+    """Ask for a repair; `choice` has the answer."""
     _ = state.gettext()
-    st.subheader(_("Repair"))
-    labels = {key: state.say(REPAIR_WORDS[key][0]) for key in REPAIRS}
-    return st.radio(
+    labels = {name: state.say(words[0]) for name, words in REPAIR_WORDS.items()}
+    captions = [state.say(REPAIR_WORDS[name][1]) for name in REPAIRS]
+    names = list(REPAIRS)
+    if for_all is not None:
+        names = [AS_ALL, *names]
+        labels[AS_ALL] = _("As for all")
+        captions = [labels[for_all], *captions]
+    st.radio(
         _("What to do with faulty rows"),
-        REPAIRS,
+        names,
         format_func=labels.__getitem__,
-        captions=[state.say(REPAIR_WORDS[key][1]) for key in REPAIRS],
-        key=state.DATA_REPAIR,
+        captions=captions,
+        key=state.DATA_REPAIR + key,
+        persist_state="session" if key else None,
     )
+
+
+def choice(report: QualityReport, key: str = "", for_all: str | None = None) -> str | None:
+    """Return the repair of a draft: none where it needs none, its own, or the one for all."""
+    own = st.session_state.get(state.DATA_REPAIR + key)
+    return None if report.clean else for_all if own in {None, AS_ALL} else own
 
 
 def _save(repaired: Repaired, report: QualityReport) -> None:

@@ -2,52 +2,89 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from kronos_app import state
 from kronos_app.data.draft import Draft
+from kronos_app.i18n import text
 from kronos_app.runtime import desk
-from kronos_app.widgets import drafts
+from kronos_app.widgets import drafts, errors
 
 INTERVALS = ("1min", "5min", "15min", "30min", "1h", "4h", "1d", "1W")
 EARLIEST, LATEST = datetime(1900, 1, 1), datetime(2100, 1, 1)  # noqa: DTZ001 - candles have local times
 
 
-def draw() -> Draft | None:
-    """Draw the form and return what was uploaded; None while there is nothing, or something is left to state."""
+def draw() -> list[Draft]:
+    """Draw the form and return what was uploaded, one draft a series; none while something is left to state."""
     _ = state.gettext()
-    file = st.file_uploader(
-        _("Candles as CSV, Feather or Parquet, also gzipped"),
+    limit = desk().settings.max_upload_mb
+    files = st.file_uploader(
+        _("Candles as CSV, Feather or Parquet, also gzipped; one file or several"),
         type=["csv", "txt", "gz", "feather", "arrow", "parquet", "pq"],
+        accept_multiple_files=True,
         key=state.DATA_FILE,
-        max_upload_size=desk().settings.max_upload_mb,
+        max_upload_size=limit,
     )
-    limit = _("Up to {limit} MB.").format(limit=desk().settings.max_upload_mb)
     st.caption(
         _(
-            "Needs the columns open, high, low, close; timestamps, volume and amount where there are any. "
-            "Common variants and Chinese headers such as 日期, 开盘, 最高, 最低, 收盘, 成交量, 成交额 are understood."
+            "Needs the columns open, high, low, close; timestamps, volume and amount where there are any. A column of "
+            "symbols splits a file into its instruments. Common variants and Chinese headers such as 日期, 代码, 开盘, "
+            "最高, 最低, 收盘, 成交量, 成交额 are understood."
         )
         + " "
-        + limit
+        + _("Up to {limit} MB.").format(limit=limit)
     )
-    if file is None:
-        return None
-    draft = drafts.kept((file.file_id, None), lambda: desk().candles.read(file.getvalue(), file.name))
-    if not draft.needs_timestamps:
-        return draft
-    stated = _state_times()
+    if sum(file.size for file in files) > limit * 1_000_000:
+        errors.show(
+            text("The files together are larger than {limit} MB.", limit=limit),
+            text("Upload fewer of them at a time."),
+        )
+        return []
+    return _read(files)
+
+
+def _read(files: Sequence[UploadedFile]) -> list[Draft]:
+    names = {file.file_id: file.name for file in files}
+    drafts.forget(lambda key: key[0] in names)
+    found: list[Draft] = []
+    timeless = []
+    for file in files:
+        with errors.shown():
+            series = _drafts(file)
+            if series[0].needs_timestamps:
+                timeless.append(file)
+            else:
+                found += series
+    if not timeless:
+        return found
+    stated = _state_times([file.name for file in timeless])
     if stated is None:
-        return None
-    return drafts.kept((file.file_id, stated), lambda: desk().candles.read(file.getvalue(), file.name, *stated))
+        return []
+    for file in timeless:
+        with errors.shown():
+            found += _drafts(file, stated)
+    return found
 
 
-def _state_times() -> tuple[datetime, str] | None:
-    """Ask for what a file without times does not say; nothing is assumed."""
+def _drafts(file: UploadedFile, stated: tuple[datetime, str] | None = None) -> list[Draft]:
+    start, interval = stated or (None, None)
+    return drafts.kept(
+        (file.file_id, stated), lambda: desk().candles.read_all(file.getvalue(), file.name, start, interval)
+    )
+
+
+def _state_times(names: Sequence[str]) -> tuple[datetime, str] | None:
+    """Ask for what files without times do not say; nothing is assumed."""
     _ = state.gettext()
-    st.warning(_("This file has no time column. State when its first candle began and how long a candle is."))
+    if len(names) == 1:
+        told = _("This file has no time column. State when its first candle began and how long a candle is.")
+    else:
+        told = _("{count} files have no time column. State when their first candle began and how long a candle is.")
+    st.warning(errors.escape(told.format(count=len(names)) + " " + ", ".join(names)))
     first, second = st.columns(2)
     with first:
         start = st.datetime_input(

@@ -1,0 +1,71 @@
+"""Several series on one scale: each begins at 100 where all of them have begun."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from kronos_app.charts.style import DOWN, FORECAST, NEUTRAL, SECOND, UP, Words, panels, time_labels
+
+START = 100.0
+MOST_POINTS = 1_500  # of each line; more than a screen has pixels, and a browser slows down
+COLOURS = (FORECAST, DOWN, UP, SECOND, NEUTRAL)
+DASHES = ("solid", "dash")  # colours come round again, and a line differs from its namesake in both
+
+
+def normalise(closes: Mapping[str, pd.Series[float]]) -> pd.DataFrame:
+    """Return the closes side by side, each 100 at the first time from which on all have one.
+
+    Between its own candles a series keeps its last close, so that markets with different hours and holidays can be
+    compared; before its first and after its last candle it has no value. Series that never meet begin at 100 each at
+    its own start.
+
+    Parameters
+    ----------
+    closes
+        By name: closes indexed by time, ascending; the times of all of them on one clock.
+    """
+    table = pd.concat(dict(closes), axis=1, sort=True)
+    ended = table.bfill().isna()
+    table = table.ffill().mask(ended)
+    begun = table.notna().all(axis=1)
+    if begun.any():
+        table = table[table.index >= begun.idxmax()]
+        return table / table.iloc[0] * START
+    first = table.bfill().iloc[0]
+    return table / first * START
+
+
+def compare_chart(table: pd.DataFrame, words: Words, *, height: int = 420) -> go.Figure:
+    """Return one line a series.
+
+    Parameters
+    ----------
+    table
+        Of `normalise`: indexed by time, one column a series.
+    words
+        The figure's words in the reader's language; `price` names the scale.
+    height
+        Pixels.
+    """
+    if len(table) > MOST_POINTS:
+        table = table.iloc[np.unique(np.linspace(0, len(table) - 1, MOST_POINTS).round().astype(int))]
+    labels = time_labels(pd.DatetimeIndex(table.index))
+    lines = [
+        go.Scatter(
+            x=labels,
+            y=table[name],
+            name=str(name),
+            mode="lines",
+            line={"color": COLOURS[n % len(COLOURS)], "dash": DASHES[n // len(COLOURS) % len(DASHES)], "width": 1.8},
+            hovertemplate="%{y:.1f}",
+        )
+        for n, name in enumerate(table)
+    ]
+    figure = panels(labels, words, lines, height=height)
+    start = {"color": NEUTRAL, "width": 1, "dash": "dot"}
+    figure.add_shape(type="line", x0=0, x1=1, xref="paper", y0=START, y1=START, line=start, layer="below")
+    return figure
