@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from kronos_app.data.about import About
@@ -47,6 +48,26 @@ class CandleFrame:
     def timestamps(self) -> pd.DatetimeIndex:
         """Return the candles' times."""
         return pd.DatetimeIndex(self.frame["timestamp"])
+
+    @cached_property
+    def utc(self) -> pd.DatetimeIndex:
+        """Return the candles' times in UTC; without a zone they count as UTC.
+
+        A time that the clocks repeat is the earlier of the two, unless its neighbours say otherwise; one that they skip
+        is the next there is.
+        """
+        from zoneinfo import ZoneInfoNotFoundError
+
+        times = self.timestamps.as_unit("ns")
+        zone = self.timezone or "UTC"
+        first: npt.NDArray[np.bool_] = np.ones(len(times), dtype=bool)
+        try:
+            local = times.tz_localize(zone, ambiguous="infer", nonexistent="shift_forward")
+        except ZoneInfoNotFoundError:
+            return times.tz_localize("UTC")
+        except ValueError:  # A repeated hour of which only half is there cannot be inferred.
+            local = times.tz_localize(zone, ambiguous=first, nonexistent="shift_forward")
+        return local.tz_convert("UTC")
 
     @property
     def features(self) -> list[str]:

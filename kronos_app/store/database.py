@@ -45,9 +45,19 @@ class Database:
         Unavailable
             `store_unavailable`, if the database fails.
         """
+        return self.reading(lambda connection: connection.execute(query).mappings().all())
+
+    def reading(self, work: Callable[[sa.Connection], Result]) -> Result:
+        """Return what `work` reads, in a transaction of its own.
+
+        Raises
+        ------
+        Unavailable
+            `store_unavailable`, if the database fails.
+        """
         with self._lock:
             try:
-                return self._transaction(lambda connection: connection.execute(query).mappings().all())
+                return self._transaction(work)
             except FAILURES as error:
                 raise self._failed(error) from error
 
@@ -64,17 +74,27 @@ class Database:
             for statement in statements:
                 connection.execute(statement)
 
+        self.writing(work)
+
+    def writing(self, work: Callable[[sa.Connection], Result]) -> Result:
+        """Do all that `work` does or nothing, and return its result; in a new file, where damage turns up in this one.
+
+        Raises
+        ------
+        Unavailable
+            `store_unavailable`, if the database fails.
+        """
         with self._lock:
             try:
                 try:
-                    self._transaction(work)
+                    return self._transaction(work)
                 except sa.exc.DBAPIError as error:
                     if self._file is None or not is_damage(error):
                         raise
                     log.exception("The database is damaged")
                     self._engine.dispose()
                     self._use(replace_damaged(self._url))
-                    self._transaction(work)
+                    return self._transaction(work)
             except FAILURES as error:
                 raise self._failed(error) from error
 

@@ -1,8 +1,9 @@
 """Opening the database, whatever state it is found in.
 
-A file that is damaged or of an older schema is moved aside, never deleted, and a new one is started. A file that
-another program holds, that a newer version wrote or that cannot be written stays as it is, and this session keeps its
-results in memory. Either way the reader gets a notice, and the rest of the program does not see a difference.
+A file of an older schema is brought up to date in place. One that is damaged, or of a schema that nothing leads on
+from, is moved aside, never deleted, and a new one is started. A file that another program holds, that a newer version
+wrote or that cannot be written stays as it is, and this session keeps its results in memory. Either way the reader gets
+a notice, and the rest of the program does not see a difference.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import sqlalchemy as sa
 
 from kronos_app.errors import InvalidInput
 from kronos_app.i18n import Text, text
+from kronos_app.store import migrations
 from kronos_app.store.records import now
 from kronos_app.store.tables import SCHEMA_VERSION, metadata, schema_version
 
@@ -116,6 +118,13 @@ def _open(address: sa.URL, file: Path | None) -> Opened:
     try:
         with engine.begin() as connection:
             version = _prepare(connection)
+    except migrations.MigrationError as error:
+        engine.dispose()
+        log.error("The database %s could not be brought up to date", _name(address, file), exc_info=error)
+        return _in_memory(
+            text("{name} could not be brought up to date and is left as it is.", name=_name(address, file)),
+            text("The log says why; check the disk's free space and start Kronos Desk again."),
+        )
     except BaseException:
         engine.dispose()
         raise
@@ -146,10 +155,12 @@ def _engine(address: sa.URL) -> sa.Engine:
 
 
 def _prepare(connection: sa.Connection) -> int:
-    """Create the tables where there are none and return the version of the schema found."""
+    """Create the tables where there are none, bring older ones up to date and return the version there is then."""
     present = set(sa.inspect(connection).get_table_names())
     if schema_version.name in present:
-        return int(connection.scalar(sa.select(sa.func.max(schema_version.c.version))) or 0)
+        return migrations.upgrade(
+            connection, int(connection.scalar(sa.select(sa.func.max(schema_version.c.version))) or 0)
+        )
     if present & set(metadata.tables):
         return 0
     metadata.create_all(connection)

@@ -12,6 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from kronos_app.data.about import About
 from kronos_app.data.candle_frame import CandleFrame
 from kronos_app.errors import Unavailable
 from kronos_app.i18n import text
@@ -73,6 +74,7 @@ class CandleSets(Repository):
             "quality": record.quality,
             "repair": record.repair,
             "frame": frame_to_bytes(candles.frame),
+            "about": candles.about.to_dict(),
         }
         self._write(row)
 
@@ -91,7 +93,8 @@ class CandleSets(Repository):
             frame = frame_from_bytes(row["frame"])
         except ValueError as error:
             raise _damaged(row["name"]) from error
-        candles = CandleFrame(frame, row["name"], row["source"], row["timezone"])
+        about = About.from_dict(row["about"] or {})
+        candles = CandleFrame(frame, row["name"], row["source"], row["timezone"], about)
         return CandleSet(row["id"], candles, row["quality"], row["repair"], row["created"])
 
     def list(self) -> list[CandleSetInfo]:

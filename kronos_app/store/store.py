@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from kronos_app.i18n import Text
 from kronos_app.store.database import Database
+from kronos_app.store.ledger import Follows, Ledger
 from kronos_app.store.repositories import CandleSets, Forecasts, Jobs
+from kronos_app.store.series import Series
+from kronos_app.store.watchlists import Watchlists
 
 
 class Store:
-    """Candle sets, forecasts and jobs in one database; every thread may use it.
+    """Series, candle sets, forecasts and jobs in one database; every thread may use it.
 
     Each method raises `Unavailable` when the database fails, and works again when the database does.
     """
@@ -16,8 +19,12 @@ class Store:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.candles = CandleSets(database)
+        self.series = Series(database)
+        self.watchlists = Watchlists(database)
         self.forecasts = Forecasts(database)
         self.jobs = Jobs(database)
+        self.ledger = Ledger(database)
+        self.follows = Follows(database)
 
     @classmethod
     def open(cls, url: str) -> Store:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sa
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class UtcDateTime(sa.TypeDecorator[datetime]):
@@ -75,6 +75,7 @@ candle_sets = sa.Table(
     sa.Column("quality", sa.JSON, nullable=False),
     sa.Column("repair", sa.JSON, nullable=False),
     sa.Column("frame", sa.LargeBinary, nullable=False),
+    sa.Column("about", sa.JSON(none_as_null=True)),  # since version 2
 )
 
 forecasts = sa.Table(
@@ -111,4 +112,108 @@ jobs = sa.Table(
     sa.Column("started", UtcDateTime),
     sa.Column("finished", UtcDateTime),
     sa.Column("attempts", sa.Integer, nullable=False),
+)
+
+series = sa.Table(
+    "series",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("source", sa.String, nullable=False),
+    sa.Column("symbol", sa.String, nullable=False),
+    sa.Column("interval", sa.String, nullable=False),
+    sa.Column("adjustment", sa.String, nullable=False),
+    sa.Column("about", sa.JSON, nullable=False),
+    sa.Column("timezone", sa.String),
+    sa.Column("columns", sa.JSON, nullable=False),
+    sa.Column("first", sa.BigInteger, nullable=False),
+    sa.Column("last", sa.BigInteger, nullable=False),
+    sa.Column("rows", sa.Integer, nullable=False),
+    sa.Column("covered", sa.JSON, nullable=False),
+    sa.Column("complete", sa.Boolean, nullable=False),
+    sa.Column("options", sa.JSON, nullable=False),
+    sa.Column("asked", sa.JSON, nullable=False),
+    sa.Column("note", sa.JSON(none_as_null=True)),
+    sa.Column("error", sa.JSON(none_as_null=True)),
+    sa.Column("created", UtcDateTime, nullable=False),
+    sa.Column("checked", UtcDateTime, nullable=False),
+    sa.Column("used", UtcDateTime, nullable=False),
+)
+
+# Times are nanoseconds UTC.
+candles = sa.Table(
+    "candles",
+    metadata,
+    sa.Column("series_id", sa.Integer, nullable=False),
+    sa.Column("time", sa.BigInteger, nullable=False),
+    sa.Column("open", sa.Double),
+    sa.Column("high", sa.Double),
+    sa.Column("low", sa.Double),
+    sa.Column("close", sa.Double),
+    sa.Column("volume", sa.Double),
+    sa.Column("amount", sa.Double),
+)
+# DuckDB finds rows by the statistics of its blocks, and would only be slowed down by an index.
+sa.Index("candles_by_time", candles.c.series_id, candles.c.time, unique=True).ddl_if(
+    callable_=lambda *_args, dialect, **_more: dialect.name != "duckdb"
+)
+
+watchlists = sa.Table(
+    "watchlists",
+    metadata,
+    sa.Column("name", sa.String, primary_key=True),
+    sa.Column("entries", sa.JSON, nullable=False),
+    sa.Column("created", UtcDateTime, nullable=False),
+)
+
+ledger = sa.Table(
+    "ledger",
+    metadata,
+    sa.Column("id", sa.String, primary_key=True),
+    sa.Column("created", UtcDateTime, nullable=False),
+    sa.Column("follow_id", sa.String),
+    sa.Column("candles_id", sa.String, nullable=False),
+    sa.Column("name", sa.String, nullable=False),
+    sa.Column("source", sa.String, nullable=False),
+    sa.Column("symbol", sa.String),
+    sa.Column("interval", sa.String),
+    sa.Column("adjustment", sa.String),
+    sa.Column("timezone", sa.String),
+    sa.Column("step", Duration, nullable=False),
+    sa.Column("model", sa.String, nullable=False),
+    sa.Column("weights", sa.String, nullable=False),
+    sa.Column("horizon", sa.Integer, nullable=False),
+    sa.Column("samples", sa.Integer, nullable=False),
+    sa.Column("cutoff", Moment, nullable=False),
+    sa.Column("first", Moment, nullable=False),
+    sa.Column("last", Moment, nullable=False),
+    sa.Column("last_close", sa.Double, nullable=False),
+    sa.Column("ahead", sa.Boolean, nullable=False),
+    sa.Column("state", sa.String, nullable=False),
+    sa.Column("until", Moment),
+    sa.Column("graded", UtcDateTime),
+    sa.Column("matched", sa.Integer, nullable=False),
+    sa.Column("grade", sa.JSON(none_as_null=True)),
+)
+
+follows = sa.Table(
+    "follows",
+    metadata,
+    sa.Column("id", sa.String, primary_key=True),
+    sa.Column("created", UtcDateTime, nullable=False),
+    sa.Column("source", sa.String, nullable=False),
+    sa.Column("symbol", sa.String, nullable=False),
+    sa.Column("interval", sa.String, nullable=False),
+    sa.Column("options", sa.JSON, nullable=False),
+    sa.Column("settings", sa.JSON, nullable=False),
+    sa.Column("cadence", sa.Integer, nullable=False),
+    sa.Column("active", sa.Boolean, nullable=False),
+    sa.Column("next_run", UtcDateTime),
+    sa.Column("last_run", UtcDateTime),
+    sa.Column("job_id", sa.String),
+    sa.Column("candles_id", sa.String),
+    sa.Column("last_candle", Moment),
+    sa.Column("forecast_id", sa.String),
+    sa.Column("made", sa.Integer, nullable=False),
+    sa.Column("failures", sa.Integer, nullable=False),
+    sa.Column("error", sa.JSON(none_as_null=True)),
 )

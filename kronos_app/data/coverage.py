@@ -1,0 +1,62 @@
+"""Which stretches of time a series has been asked for: sorted, disjoint, half-open ranges in nanoseconds UTC."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+import pandas as pd
+
+Range = tuple[int, int]
+"""The first moment and the one after the last."""
+
+EARLIEST = -(2**62)
+"""Begins a range that reaches back to the first candle there is."""
+
+
+def union(ranges: Iterable[Range]) -> list[Range]:
+    """Return the ranges sorted, with those that touch made one.
+
+    >>> union([(5, 7), (0, 2), (2, 3)])
+    [(0, 3), (5, 7)]
+    """
+    joined: list[Range] = []
+    for start, end in sorted(ranges):
+        if start >= end:
+            continue
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(joined[-1][1], end))
+        else:
+            joined.append((start, end))
+    return joined
+
+
+def missing(covered: Sequence[Range], wanted: Range) -> list[Range]:
+    """Return the parts of `wanted` that are not covered.
+
+    >>> missing([(2, 4), (6, 8)], (0, 10))
+    [(0, 2), (4, 6), (8, 10)]
+    """
+    place, end = wanted
+    parts: list[Range] = []
+    for start, stop in covered:
+        if stop <= place:
+            continue
+        if start >= end:
+            break
+        if start > place:
+            parts.append((place, start))
+        place = max(place, stop)
+    if place < end:
+        parts.append((place, end))
+    return parts
+
+
+def to_ns(moment: datetime) -> int:
+    """Return an aware time as nanoseconds since 1970."""
+    return int(pd.Timestamp(moment).tz_convert("UTC").as_unit("ns").value)
+
+
+def to_time(moment: int) -> datetime | None:
+    """Return the time as `FetchRequest` has it, None for the earliest."""
+    return None if moment <= EARLIEST else pd.Timestamp(moment, unit="ns", tz=UTC).to_pydatetime(warn=False)

@@ -1,0 +1,110 @@
+"""Candles in and out of the `candles` table, many at a time: DuckDB by Arrow and NumPy, others by their drivers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import sqlalchemy as sa
+
+from kronos_app.data.candle_frame import FEATURES, CandleFrame
+from kronos_app.store import tables
+
+Columns = dict[str, npt.NDArray[np.float64]]
+Table = tuple[npt.NDArray[np.int64], Columns]
+"""Times in nanoseconds UTC, `(n,)`, and each feature, `(n,)`, NaN where there is no value."""
+
+_candles = tables.candles
+_ARRIVING = "kronos_arriving"
+# So many more candles than wanted are looked at by time, where their rhythm is known on average only.
+_ALLOWANCE = 2.0
+
+
+def insert(connection: sa.Connection, series_id: int, candles: CandleFrame) -> None:
+    """Add candles to a series; a value that is not there becomes NULL."""
+    features = {name: candles.frame[name].to_numpy(np.float64) for name in candles.features}
+    times = candles.utc.as_unit("ns").asi8
+    if connection.dialect.name == "duckdb":
+        arriving = {"time": pa.array(times)} | {
+            name: pa.array(features[name], from_pandas=True) if name in features else pa.nulls(len(times), pa.float64())
+            for name in FEATURES
+        }
+        raw = connection.connection.driver_connection
+        assert raw is not None
+        raw.complete()  # What an earlier statement answered may not have been read to its end.
+        raw.register(_ARRIVING, pa.table(arriving))
+        try:
+            connection.exec_driver_sql(f"INSERT INTO candles SELECT {int(series_id)}, * FROM {_ARRIVING}")  # noqa: S608
+        finally:
+            raw.unregister(_ARRIVING)
+        return
+    values = {name: np.where(np.isnan(column), None, column).tolist() for name, column in features.items()}
+    rows = [
+        dict(zip(("series_id", "time", *values), (series_id, *row), strict=True))
+        for row in zip(times.tolist(), *values.values(), strict=True)
+    ]
+    connection.execute(_candles.insert(), rows)
+
+
+def select(
+    connection: sa.Connection, series_id: int, start: int | None = None, end: int | None = None, last: int | None = None
+) -> Table:
+    """Return candles of a series in the order of time: those from `start` to before `end`, the last so many of them."""
+    query = sa.select(_candles.c.time, *(_candles.c[name] for name in FEATURES)).where(
+        _candles.c.series_id == series_id
+    )
+    if start is not None:
+        query = query.where(_candles.c.time >= start)
+    if end is not None:
+        query = query.where(_candles.c.time < end)
+    if last is not None:
+        return tuple_reversed(_fetch(connection, query.order_by(_candles.c.time.desc()).limit(last)))
+    return _fetch(connection, query.order_by(_candles.c.time))
+
+
+def tuple_reversed(table: Table) -> Table:
+    """Return a table with its rows the other way round."""
+    times, columns = table
+    return times[::-1], {name: column[::-1] for name, column in columns.items()}
+
+
+def near_end(rows: int, first: int, last: int, wanted: int) -> int | None:
+    """Return a time after which the last `wanted` of `rows` candles will likely lie, None where all might be needed."""
+    share = _ALLOWANCE * wanted / max(rows, 1)
+    return None if share >= 1 else last - int((last - first) * share)
+
+
+def _fetch(connection: sa.Connection, query: sa.Select[*tuple[object, ...]]) -> Table:
+    result = connection.execute(query)
+    if connection.dialect.name != "duckdb":
+        return _from_rows([tuple(row) for row in result])
+    assert result.cursor is not None
+    try:
+        arrays = result.cursor.fetchnumpy()  # type: ignore[attr-defined]
+    except duckdb.Error as error:
+        raise sa.exc.DatabaseError(str(query), None, error) from error
+    finally:
+        result.close()
+    times = np.asarray(arrays.pop("time"), dtype=np.int64)
+    return times, {name: np.ma.filled(np.ma.asarray(arrays[name], np.float64), np.nan) for name in FEATURES}
+
+
+def _from_rows(rows: Sequence[tuple[object, ...]]) -> Table:
+    times = np.array([row[0] for row in rows], dtype=np.int64)
+    values = np.array([row[1:] for row in rows], dtype=np.float64).reshape(len(rows), len(FEATURES))
+    return times, {name: np.ascontiguousarray(values[:, place]) for place, name in enumerate(FEATURES)}
+
+
+def to_frame(table: Table, columns: Sequence[str], timezone: str | None) -> tuple[pd.DataFrame, str | None]:
+    """Return the table as a candle frame's, local to `timezone`, and that zone: UTC where local times would repeat."""
+    times, values = table
+    moments = pd.DatetimeIndex(times.view("datetime64[ns]"))
+    local = moments if timezone is None else moments.tz_localize("UTC").tz_convert(timezone).tz_localize(None)
+    if not (local.is_monotonic_increasing and local.is_unique):
+        local, timezone = moments, "UTC"
+    frame = pd.DataFrame({"timestamp": local.as_unit("ns")} | {name: values[name] for name in columns})
+    return frame, timezone

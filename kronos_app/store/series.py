@@ -1,0 +1,347 @@
+"""Candles by series, which grow: keyed by source, symbol, interval and adjustment, with times in UTC.
+
+A write is one transaction: after a kill in the middle there is the series as it was before, or as it is after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+import sqlalchemy as sa
+
+from kronos_app.data import schema
+from kronos_app.data.about import About
+from kronos_app.data.candle_frame import FEATURES, PRICES, CandleFrame
+from kronos_app.data.coverage import Range, to_ns
+from kronos_app.i18n import Text
+from kronos_app.store import bulk, tables
+from kronos_app.store.database import Database
+from kronos_app.store.records import now
+
+Infos = list["SeriesInfo"]
+Keys = list["SeriesKey"]
+
+OPTIONAL = FEATURES[len(PRICES) :]
+BYTES_A_VALUE = 8
+
+_series, _candles = tables.series, tables.candles
+
+
+@dataclass(frozen=True, order=True)
+class SeriesKey:
+    """What tells series apart.
+
+    Attributes
+    ----------
+    source, symbol, interval
+        As the source writes them.
+    adjustment
+        What prices were adjusted for, by the source's word; empty where the source has but one kind.
+    """
+
+    source: str
+    symbol: str
+    interval: str
+    adjustment: str = ""
+
+
+@dataclass(frozen=True)
+class SeriesState:
+    """What is known of a series besides its candles.
+
+    Attributes
+    ----------
+    covered
+        The stretches that the source was asked for, disjoint and ascending, in nanoseconds UTC.
+    complete
+        The source was asked for the earliest it has.
+    options
+        What the source is asked for besides symbol and interval.
+    asked
+        The requests that led here, each as one string: a source may write a symbol otherwise than it was asked for.
+    note
+        What became of candles that the vendor had changed.
+    error
+        `AppError.to_dict()` of why it could not be brought up to date lately.
+    checked, used
+        When the source was last asked, and when somebody last wanted candles.
+    """
+
+    covered: tuple[Range, ...] = ()
+    complete: bool = False
+    options: Mapping[str, str] = field(default_factory=dict)
+    asked: tuple[str, ...] = ()
+    note: Text | None = None
+    error: Mapping[str, Any] | None = None
+    checked: datetime = field(default_factory=now)
+    used: datetime = field(default_factory=now)
+
+
+@dataclass(frozen=True)
+class SeriesInfo:
+    """A line in the list of series: all but its candles.
+
+    Attributes
+    ----------
+    first, last
+        Times of the first and last candle, in UTC.
+    features
+        The columns it has.
+    """
+
+    key: SeriesKey
+    about: About
+    timezone: str | None
+    features: tuple[str, ...]
+    rows: int
+    first: pd.Timestamp
+    last: pd.Timestamp
+    created: datetime
+    state: SeriesState
+
+    @property
+    def size_bytes(self) -> int:
+        """Return what its candles take before the database compresses them."""
+        return self.rows * (1 + len(self.features)) * BYTES_A_VALUE
+
+
+class Series:
+    """Stored series; every thread may use it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, key: SeriesKey) -> SeriesInfo | None:
+        """Return what is known of a series, None if there is none of this key."""
+        rows = self._database.read(_series.select().where(_is(key)))
+        return _info(rows[0]) if rows else None
+
+    def list(self) -> Infos:
+        """Return all series, by key."""
+        return sorted((_info(row) for row in self._database.read(_series.select())), key=lambda info: info.key)
+
+    def read(
+        self,
+        key: SeriesKey,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        *,
+        last: int | None = None,
+    ) -> CandleFrame | None:
+        """Return candles in the zone of their exchange, None where there are none.
+
+        Parameters
+        ----------
+        start, end
+            Aware times, the first included and the second not.
+        last
+            Only so many, the latest.
+        """
+        begin, stop = (None if moment is None else to_ns(moment) for moment in (start, end))
+
+        def work(connection: sa.Connection) -> tuple[SeriesInfo, bulk.Table] | None:
+            row = connection.execute(_series.select().where(_is(key))).mappings().one_or_none()
+            if row is None:
+                return None
+            return _info(row), _select(connection, row, begin, stop, last)
+
+        found = self._database.reading(work)
+        if found is None or not len(found[1][0]):
+            return None
+        info, table = found
+        frame, timezone = bulk.to_frame(table, info.features, info.timezone)
+        return CandleFrame(frame, key.symbol, key.source, timezone, info.about)
+
+    def edge(self, key: SeriesKey, moment: int, count: int) -> int | None:
+        """Return the time of the candle `count` places before `moment`, or behind it if positive, or the outermost.
+
+        Both times are nanoseconds UTC; None where there is no candle on that side.
+        """
+        column = _candles.c.time
+        side = column < moment if count < 0 else column >= moment
+        query = (
+            sa.select(column)
+            .join(_series, _series.c.id == _candles.c.series_id)
+            .where(_is(key), side)
+            .order_by(column.desc() if count < 0 else column)
+            .limit(abs(count))
+        )
+        rows = self._database.read(query)
+        return int(rows[-1]["time"]) if rows else None
+
+    def merge(
+        self,
+        key: SeriesKey,
+        candles: CandleFrame,
+        about: About | None = None,
+        *,
+        state: SeriesState | None = None,
+        replace: bool = False,
+    ) -> SeriesInfo:
+        """Add candles, which stand for all that was stored between the first and the last of them.
+
+        A column that only one side has is zero on the other: sources leave out a volume that was nothing but zeros.
+
+        Parameters
+        ----------
+        about
+            What they are of; default what they say.
+        state
+            Default: as it is, or unknown.
+        replace
+            They stand for all that was stored, wherever.
+
+        Raises
+        ------
+        InvalidInput
+            They are not in order; nothing is changed.
+        Unavailable
+            The database fails; nothing is changed.
+        """
+        schema.check(candles)
+        about = candles.about if about is None else about
+
+        def work(connection: sa.Connection) -> SeriesInfo:
+            row = connection.execute(_series.select().where(_is(key))).mappings().one_or_none()
+            series_id = _next_id(connection) if row is None else int(row["id"])
+            stored = [] if row is None or replace else list(row["columns"])
+            have = [name for name in OPTIONAL if name in stored or name in candles.features]
+            arriving = candles
+            if row is not None:
+                _clear(connection, series_id, None if replace else candles)
+                lacking = {name: 0.0 for name in have if name not in stored}
+                if lacking and not replace:
+                    connection.execute(_candles.update().where(_candles.c.series_id == series_id).values(lacking))
+                arriving = _with_zeros(candles, have)
+            bulk.insert(connection, series_id, arriving)
+            values = {
+                "about": about.to_dict(),
+                "timezone": candles.timezone,
+                "columns": have,
+                **_measured(connection, series_id),
+                **({} if state is None and row is not None else _state_values(state or SeriesState())),
+            }
+            if row is None:
+                new = {"id": series_id, **asdict(key), "created": now(), **values}
+                connection.execute(_series.insert().values(new))
+            else:
+                connection.execute(_series.update().where(_series.c.id == series_id).values(values))
+            return _info(connection.execute(_series.select().where(_is(key))).mappings().one())
+
+        return self._database.writing(work)
+
+    def update(self, key: SeriesKey, **changes: Any) -> None:
+        """Change fields of a series' state; an unknown key is no error."""
+        info = self.get(key)
+        if info is not None:
+            values = _state_values(replace(info.state, **changes))
+            self._database.write(_series.update().where(_is(key)).values({name: values[name] for name in changes}))
+
+    def delete(self, key: SeriesKey) -> None:
+        """Forget a series; an unknown key is no error."""
+        self._database.write(
+            _candles.delete().where(_candles.c.series_id.in_(sa.select(_series.c.id).where(_is(key)))),
+            _series.delete().where(_is(key)),
+        )
+
+    def size_bytes(self) -> int:
+        """Return what all candles take before the database compresses them."""
+        return sum(info.size_bytes for info in self.list())
+
+    def evict(self, limit: int, keep: Collection[SeriesKey] = ()) -> Keys:
+        """Forget series, those used longest ago first, until the rest takes `limit` bytes at most; return which.
+
+        Parameters
+        ----------
+        keep
+            These stay, whatever they take.
+        """
+        infos = self.list()
+        size = sum(info.size_bytes for info in infos)
+        gone = []
+        for info in sorted(infos, key=lambda info: info.state.used):
+            if size <= limit:
+                break
+            if info.key not in keep:
+                self.delete(info.key)
+                gone.append(info.key)
+                size -= info.size_bytes
+        return gone
+
+
+def _is(key: SeriesKey) -> sa.ColumnElement[bool]:
+    # Lone surrogates cannot even be asked for.
+    values = {name: value.encode("utf-8", "replace").decode() for name, value in asdict(key).items()}
+    return sa.and_(*(_series.c[name] == value for name, value in values.items()))
+
+
+def _select(
+    connection: sa.Connection, row: sa.RowMapping, start: int | None, end: int | None, last: int | None
+) -> bulk.Table:
+    if last is not None and start is None and end is None:
+        likely = bulk.near_end(row["rows"], row["first"], row["last"], last)
+        if likely is not None:
+            times, columns = bulk.select(connection, row["id"], start=likely)
+            if len(times) >= last:
+                return times[-last:], {name: column[-last:] for name, column in columns.items()}
+    return bulk.select(connection, row["id"], start, end, last)
+
+
+def _clear(connection: sa.Connection, series_id: int, stretch: CandleFrame | None) -> None:
+    """Remove the candles of a series, or those between the first and the last of `stretch`."""
+    statement = _candles.delete().where(_candles.c.series_id == series_id)
+    if stretch is not None:
+        first, last = (int(stretch.utc[place].value) for place in (0, -1))
+        statement = statement.where(_candles.c.time.between(first, last))
+    connection.execute(statement)
+
+
+def _with_zeros(candles: CandleFrame, columns: list[str]) -> CandleFrame:
+    absent = [name for name in columns if name not in candles.features]
+    return replace(candles, frame=candles.frame.assign(**dict.fromkeys(absent, 0.0))) if absent else candles
+
+
+def _next_id(connection: sa.Connection) -> int:
+    return int(connection.scalar(sa.select(sa.func.coalesce(sa.func.max(_series.c.id), 0))) or 0) + 1
+
+
+def _measured(connection: sa.Connection, series_id: int) -> dict[str, int]:
+    time = _candles.c.time
+    query = sa.select(sa.func.count(), sa.func.min(time), sa.func.max(time)).where(_candles.c.series_id == series_id)
+    rows, first, last = connection.execute(query).one()
+    return {"rows": int(rows), "first": int(first), "last": int(last)}
+
+
+def _state_values(state: SeriesState) -> dict[str, Any]:
+    return {
+        "covered": [list(stretch) for stretch in state.covered],
+        "complete": state.complete,
+        "options": dict(state.options),
+        "asked": list(state.asked),
+        "note": None if state.note is None else state.note.to_dict(),
+        "error": None if state.error is None else dict(state.error),
+        "checked": state.checked,
+        "used": state.used,
+    }
+
+
+def _info(row: sa.RowMapping | Mapping[str, Any]) -> SeriesInfo:
+    state = SeriesState(
+        covered=tuple((start, end) for start, end in row["covered"]),
+        complete=bool(row["complete"]),
+        options=row["options"],
+        asked=tuple(row["asked"]),
+        note=None if row["note"] is None else Text.from_dict(row["note"]),
+        error=row["error"],
+        checked=row["checked"],
+        used=row["used"],
+    )
+    first, last = (pd.Timestamp(row[name], unit="ns", tz="UTC") for name in ("first", "last"))
+    key = SeriesKey(row["source"], row["symbol"], row["interval"], row["adjustment"])
+    features = (*PRICES, *row["columns"])
+    about = About.from_dict(row["about"])
+    return SeriesInfo(key, about, row["timezone"], features, row["rows"], first, last, row["created"], state)
