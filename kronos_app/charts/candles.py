@@ -8,17 +8,19 @@ import plotly.graph_objects as go
 from kronos_app.charts.style import (
     DOWN,
     UP,
+    TimeAxis,
     Words,
     candles,
     direction_colours,
     has_volume,
     panels,
-    time_labels,
     volumes,
 )
 
 
-def candle_chart(frame: pd.DataFrame, words: Words, *, height: int = 420) -> go.Figure:
+def candle_chart(
+    frame: pd.DataFrame, words: Words, *, missing: pd.DatetimeIndex | None = None, height: int = 420
+) -> go.Figure:
     """Return candles with volume below.
 
     Parameters
@@ -27,12 +29,15 @@ def candle_chart(frame: pd.DataFrame, words: Words, *, height: int = 420) -> go.
         Indexed by time, ascending: `open high low close` and perhaps `volume`.
     words
         The figure's words in the reader's language.
+    missing
+        Times at which a candle was due and is not there: they take room, which closed hours do not.
     height
         Pixels.
     """
-    labels = time_labels(pd.DatetimeIndex(frame.index))
+    axis = TimeAxis.over(pd.DatetimeIndex(frame.index), missing)
+    labels = axis.at(frame.index)
     price = candles(labels, frame, words.history, (UP, DOWN), words)
     volume = [volumes(labels, frame, words.volume, direction_colours(frame))] if has_volume(frame) else []
-    figure = panels(labels, words, [price], volume, height=height)
+    figure = panels(axis.labels, words, [price], volume, height=height)
     figure.layout.showlegend = False
     return figure

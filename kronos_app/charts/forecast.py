@@ -15,12 +15,12 @@ from kronos_app.charts.style import (
     NEUTRAL,
     SECOND,
     UP,
+    TimeAxis,
     Words,
     candles,
     direction_colours,
     has_volume,
     panels,
-    time_labels,
     translucent,
     volumes,
 )
@@ -36,6 +36,7 @@ def forecast_chart(
     words: Words,
     *,
     actual: pd.DataFrame | None = None,
+    missing: pd.DatetimeIndex | None = None,
     height: int = 560,
 ) -> go.Figure:
     """Return history, median forecast, the bands of the close and, in Replay, the candles that came.
@@ -52,11 +53,13 @@ def forecast_chart(
         The figure's words in the reader's language.
     actual
         As `history`; only times of `median`.
+    missing
+        Times at which a candle was due and is not there: they take room, which closed hours do not.
     height
         Pixels.
     """
-    labels = time_labels(pd.DatetimeIndex([*history.index, *median.index]))
-    past, ahead = labels[: len(history)], labels[len(history) :]
+    axis = TimeAxis.over(pd.DatetimeIndex([*history.index, *median.index]), missing)
+    past, ahead = axis.at(history.index), axis.at(median.index)
     start = history["close"].tail(1)
     price: list[BaseTraceType] = []
     for level, (low, high) in BANDS.items():
@@ -64,7 +67,7 @@ def forecast_chart(
         lower, upper = quantiles[low]["close"], quantiles[high]["close"]
         price += _band(past[-1:] + ahead, start, lower, upper, name, _OPACITY[level])
     price.append(candles(past, history, words.history, (UP, DOWN), words))
-    came = _on_axis(actual, median, ahead)
+    came = None if actual is None or actual.empty else axis.at(actual.index)
     faint = 0.75 if came is None else 0.45  # what came is drawn over the forecast and should stand out
     price.append(candles(ahead, median, words.forecast, (FORECAST, FORECAST), words, opacity=faint))
     price.append(_middle(past[-1:] + ahead, start, median["close"]))
@@ -77,9 +80,9 @@ def forecast_chart(
             volume.append(volumes(ahead, median, words.forecast, FORECAST, 0.45))
         if came is not None and actual is not None and "volume" in actual:
             volume.append(volumes(came, actual, words.actual, direction_colours(actual)))
-    figure = panels(labels, words, price, volume, height=height)
+    figure = panels(axis.labels, words, price, volume, height=height)
     if past:
-        _mark_cutoff(figure, len(past) - 0.5, words.cutoff)
+        _mark_cutoff(figure, axis.labels.index(past[-1]) + 0.5, words.cutoff)
     return figure
 
 
@@ -110,13 +113,13 @@ def overlay_chart(
         times = times.union(pd.DatetimeIndex(median.index))
     if actual is not None:
         times = times.union(pd.DatetimeIndex(actual.index))
-    label_of = dict(zip(times, time_labels(times), strict=True))
+    axis = TimeAxis.over(times)
     price: list[BaseTraceType] = []
     low, high = BANDS[80]
     for name, median, levels, colour, dash in zip(
         names, medians, quantiles, (FORECAST, SECOND), ("solid", "dash"), strict=False
     ):
-        x = [label_of[time] for time in median.index]
+        x = axis.at(median.index)
         band = _band(x, None, levels[low]["close"], levels[high]["close"], words.band.format(level=80), 0.16, colour)
         price += [trace.update(showlegend=False) for trace in band]
         price.append(
@@ -125,9 +128,9 @@ def overlay_chart(
             )
         )
     if actual is not None:
-        x = [label_of[time] for time in actual.index]
+        x = axis.at(actual.index)
         price.append(go.Scatter(x=x, y=actual, name=words.actual, mode="lines", line={"color": NEUTRAL, "width": 1.8}))
-    return panels(list(label_of.values()), words, price, height=height)
+    return panels(axis.labels, words, price, height=height)
 
 
 def _band(
@@ -154,13 +157,6 @@ def _middle(x: list[str], start: pd.Series[float], median: pd.Series[float]) -> 
     close = np.concatenate([start.to_numpy(float), median.to_numpy(float)])
     line = {"color": FORECAST, "width": 2}
     return go.Scatter(x=x, y=close, mode="lines", line=line, hoverinfo="skip", showlegend=False)
-
-
-def _on_axis(actual: pd.DataFrame | None, median: pd.DataFrame, labels: list[str]) -> list[str] | None:
-    if actual is None or actual.empty:
-        return None
-    label_of = dict(zip(median.index, labels, strict=True))
-    return [label_of[time] for time in actual.index]
 
 
 def _mark_cutoff(figure: go.Figure, position: float, name: str) -> None:

@@ -7,9 +7,9 @@ filled, so that direction never hangs on colour alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -19,6 +19,7 @@ UP, DOWN = "#1a9c8c", "#d96a22"
 FORECAST, SECOND = "#6f7df2", "#c2559d"
 NEUTRAL = "#8593a3"
 HOLLOW = "rgba(0,0,0,0)"
+MOST_EMPTY = 12  # slots that one gap takes, however long it is
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,44 @@ def translucent(colour: str, opacity: float) -> str:
     return f"rgba({red},{green},{blue},{opacity})"
 
 
+@dataclass(frozen=True)
+class TimeAxis:
+    """The slots of a time axis, one a candle and one for each candle that is missing.
+
+    Attributes
+    ----------
+    labels
+        Of all slots, ascending.
+    of
+        Time to label.
+    """
+
+    labels: list[str]
+    of: Mapping[pd.Timestamp, str]
+
+    @classmethod
+    def over(cls, timestamps: pd.DatetimeIndex, missing: pd.DatetimeIndex | None = None) -> Self:
+        """Return the axis of candles at `timestamps`, with some of the empty slots of each gap.
+
+        Parameters
+        ----------
+        missing
+            Times at which a candle was due by the calendar and is not there: closed hours take no room, lost candles
+            do, up to `MOST_EMPTY` of them in a row.
+        """
+        times = timestamps.unique().sort_values()
+        if missing is not None and len(missing) and len(times):
+            inside = missing[(missing > times[0]) & (missing < times[-1]) & ~missing.isin(times)].unique().sort_values()
+            gap = pd.Series(times.searchsorted(inside))
+            times = times.union(inside[(gap.groupby(gap).cumcount() < MOST_EMPTY).to_numpy()])
+        labels = time_labels(times)
+        return cls(labels, dict(zip(times, labels, strict=True)))
+
+    def at(self, timestamps: pd.Index[Any]) -> list[str]:
+        """Return the labels of candles."""
+        return [self.of[time] for time in timestamps]
+
+
 def time_labels(timestamps: pd.DatetimeIndex) -> list[str]:
     """Return one label a candle, unique and ascending as text: the date, and the time where any candle has one."""
     intraday = bool((timestamps != timestamps.normalize()).any())
@@ -62,7 +101,7 @@ def panels(
     *,
     height: int,
 ) -> go.Figure:
-    """Return traces of the price above and, where there are any, of the volume below, one slot a candle.
+    """Return traces of the price above and, where there are any, of the volume below, one slot a label.
 
     The time axis is one of categories: nights, weekends and holidays take no room, and its ticks thin out by
     themselves.

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from kronos_app.data import exchange_pages
 from kronos_app.data.about import About
+from kronos_app.data.calendars import ALWAYS
 from kronos_app.data.draft import Draft, Finding
 from kronos_app.data.exchange_client import ExchangeClient
 from kronos_app.data.exchange_pages import COLUMNS, Page
@@ -183,7 +184,9 @@ class ExchangeSource:
             tzinfo=None
         ):
             findings.append(_begins_later(self._client.call(lambda client: str(client.name)), opens[0]))
-        about = About(symbol, interval.key, currency=symbol.split(":")[0].partition("/")[2], origin=self.key)
+        about = About(
+            symbol, interval.key, currency=symbol.split(":")[0].partition("/")[2], calendar=ALWAYS, origin=self.key
+        )
         return _draft(rows[finished], opens[finished], about, self.key, findings)
 
     def _length(self, key: str) -> timedelta:

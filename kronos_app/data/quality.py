@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kronos_app.data import sessions
+from kronos_app.data import calendars
 from kronos_app.data.candle_frame import FEATURES, PRICES
 from kronos_app.data.draft import Draft, Finding, Severity
 from kronos_app.i18n import Text, text
@@ -30,7 +30,7 @@ class QualityReport:
     interval
         Most frequent step between candles; zero where unknown.
     gaps, missing_candles
-        Places where candles are missing by the series' own session pattern, and how many are missing in all.
+        Places where candles are missing by the calendar, or else by the series' own pattern, and how many in all.
     duplicates, conflicts
         Rows that repeat the time of an earlier row; those of them with other values.
     missing, unreadable
@@ -123,7 +123,7 @@ def inspect(draft: Draft) -> QualityReport:
     known = times[times.notna()]
     repeated = frame.duplicated("timestamp") & ~faults.time if len(times) else pd.Series(False, index=frame.index)
     again = repeated & ~frame.duplicated()
-    holes = sessions.gaps(known)
+    holes = calendars.gaps(known, draft.timezone, draft.about.calendar)
     ascending = known.sort_values()
     empty = int(numbers.isna().to_numpy().sum()) + int(faults.time.sum()) - draft.unreadable
     counts: dict[str, Any] = {
@@ -172,7 +172,7 @@ def _findings(
     yield from _rows("duplicates", "info", repeated & ~again, _DUPLICATES)
     yield from _rows("unsorted", "info", times.diff() < pd.Timedelta(0), _UNSORTED)
     if len(holes):
-        yield _gap_finding(holes, len(frame))
+        yield _gap_finding(holes, draft)
     if "volume" in frame:
         yield from _rows("zero_volume", "info", frame["volume"] == 0, _ZERO_VOLUME)
 
@@ -258,11 +258,24 @@ def _impossible(frame: pd.DataFrame, mask: pd.Series[bool]) -> Iterator[Finding]
     yield Finding("impossible", "error", message, rows)
 
 
-def _gap_finding(holes: pd.Series[int], rows: int) -> Finding:
+def _gap_finding(holes: pd.Series[int], draft: Draft) -> Finding:
+    times = pd.DatetimeIndex(draft.frame["timestamp"])
+    calendar = draft.about.calendar
+    followed = calendars.share(times[times.notna()], draft.timezone, calendar) is not None
     longest = holes.idxmax()
+    said = _GAPS_BY_CALENDAR if followed else _GAPS
     message = text(
-        "{count} gap(s) where {missing} candle(s) are missing by the series' own pattern (holidays count, too);"
-        " the longest, {longest} candle(s), follows {time}.",
-        count=len(holes), missing=int(holes.sum()), longest=int(holes.max()), time=str(longest),
+        said.msgid, count=len(holes), missing=int(holes.sum()), longest=int(holes.max()), time=str(longest),
+        **({"calendar": calendar} if followed else {}),
     )  # fmt: skip
-    return Finding("gaps", "warning" if holes.sum() > 0.05 * rows else "info", message)
+    return Finding("gaps", "warning" if holes.sum() > 0.05 * len(draft) else "info", message)
+
+
+_GAPS = text(
+    "{count} gap(s) where {missing} candle(s) are missing by the series' own pattern (holidays count, too);"
+    " the longest, {longest} candle(s), follows {time}."
+)
+_GAPS_BY_CALENDAR = text(
+    "{count} gap(s) where {missing} candle(s) are missing by the calendar {calendar};"
+    " the longest, {longest} candle(s), follows {time}."
+)

@@ -7,12 +7,15 @@ from functools import partial
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from kronos_app.data.about import About
 from kronos_app.data.draft import Draft
 from kronos_app.errors import NotFound
 from kronos_app.i18n import Text, text
 
 if TYPE_CHECKING:
     import pandas as pd
+
+CALENDAR = "XNYS"  # of all of them: both indices and all shares are traded in New York
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,8 @@ def load(name: str) -> Draft:
     )
     frame["timestamp"] = pd.to_datetime(frame["timestamp"]).astype("datetime64[ns]")
     frame.index = pd.RangeIndex(2, len(frame) + 2, name="row")
-    return Draft(frame, name=name, source="sample", columns=columns)
+    about = About(symbol=name, interval=info.interval, currency="USD", calendar=CALENDAR, origin=info.source)
+    return Draft(frame, name=name, source="sample", columns=columns, about=about)
 
 
 def _read_arch(name: str) -> pd.DataFrame:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from kronos_app.data import calendars
 from kronos_app.data.about import About
 from kronos_app.data.draft import Draft, Finding
 from kronos_app.data.source import FetchRequest, Instrument, Interval, OnPage
@@ -94,6 +95,8 @@ class YahooSource:
     def fetch(self, request: FetchRequest, on_page: OnPage | None = None) -> Draft:
         """Return candles in the exchange's time, ascending, without the one that has not ended.
 
+        Currencies and coins within a day are told in UTC.
+
         Raises
         ------
         InvalidInput
@@ -137,8 +140,11 @@ class YahooSource:
             interval.key,
             ADJUSTMENTS[0] if adjusted else ADJUSTMENTS[1],
             currency=answers[-1].get("meta", {}).get("currency"),
+            calendar=calendars.guess(self.key, symbol, str(pd.DatetimeIndex(finished.index).tz)),
             origin=self.title.render(),
         )
+        if interval.length < _DAY and about.calendar in {calendars.ALWAYS, calendars.CURRENCIES}:
+            finished = finished.tz_convert("UTC")  # local clocks would tell an hour twice that is traded through
         return _draft(finished, about, findings)
 
     def _range(self, request: FetchRequest, interval: Interval) -> tuple[datetime, datetime, list[Finding]]:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from kronos_app.data import quality, repair, sample, upload
+from kronos_app.data.calendars import with_calendar
 from kronos_app.errors import NotFound
 from kronos_app.i18n import text
 from kronos_app.services.inline_candles import to_csv_bytes
@@ -38,7 +39,7 @@ class CandleService:
         InvalidInput, TooLarge
             The file is not candles, holds those of several instruments, or is over a limit.
         """
-        return upload.read(content, filename, start=start, interval=interval, settings=self._settings)
+        return with_calendar(upload.read(content, filename, start=start, interval=interval, settings=self._settings))
 
     def read_all(
         self, content: bytes, filename: str, start: datetime | None = None, interval: str | None = None
@@ -50,7 +51,8 @@ class CandleService:
         InvalidInput, TooLarge
             The file is not candles, or over a limit.
         """
-        return upload.read_all(content, filename, start=start, interval=interval, settings=self._settings)
+        drafts = upload.read_all(content, filename, start=start, interval=interval, settings=self._settings)
+        return [with_calendar(draft) for draft in drafts]
 
     def read_inline(self, candles: Any, name: str, start: datetime | None = None, interval: str | None = None) -> Draft:
         """Return candles that arrived as row objects or columns, read as if they were a file; row 1 is its header."""

@@ -9,8 +9,8 @@ from datetime import datetime
 
 import pandas as pd
 
+from kronos_app.data import calendars
 from kronos_app.data.candle_frame import CandleFrame
-from kronos_app.data.sessions import future_timestamps
 from kronos_app.errors import InvalidInput
 from kronos_app.i18n import text
 from kronos_app.services.forecast_request import ForecastRequest
@@ -34,7 +34,9 @@ class Plan:
         The candles that end at the cutoff, all that the engine sees: `lookback` of them, or as many as the model can
         hold, in the window `fit` together with the horizon.
     timestamps
-        Times of the candles to forecast, made from candles up to the cutoff alone.
+        Times of the candles to forecast, made from candles up to the cutoff and the calendar's published timetable.
+    calendar
+        Key of the calendar that the candles up to the cutoff follow; None where their own pattern counts.
     """
 
     request: ForecastRequest
@@ -42,6 +44,7 @@ class Plan:
     candles_name: str
     history: CandleFrame
     timestamps: pd.DatetimeIndex
+    calendar: str | None = None
 
     @property
     def cutoff(self) -> pd.Timestamp:
@@ -102,7 +105,10 @@ def plan(request: ForecastRequest, candle_set: CandleSet, max_context: int) -> P
         )
     known = candles.timestamps[:rows]
     history = replace(candles, frame=candles.frame.iloc[rows - used : rows].reset_index(drop=True))
-    return Plan(request, candle_set.id, candles.name, history, future_timestamps(known, request.horizon))
+    zone, calendar = candles.timezone, candles.about.calendar
+    followed = calendars.share(known, zone, calendar) is not None
+    future = calendars.future_timestamps(known, request.horizon, zone, calendar)
+    return Plan(request, candle_set.id, candles.name, history, future, calendar if followed else None)
 
 
 def _room(request: ForecastRequest, max_context: int) -> int:

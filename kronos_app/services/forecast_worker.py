@@ -104,6 +104,7 @@ def _stored(planned: Plan, weights: str, forecast: Forecast, seconds: float) -> 
         "content": planned.content(weights),
         "history_rows": forecast.history_rows,
         "features": planned.history.features,
+        "calendar": planned.calendar,
         "seed": forecast.seed,
         "settings": dict(forecast.settings),
         "seconds": round(seconds, 3),

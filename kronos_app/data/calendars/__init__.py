@@ -11,7 +11,7 @@ handed in, so a forecast's caller decides what may be known.
 """
 
 from kronos_app.data.calendars.due import future_timestamps, gaps, missing, share
-from kronos_app.data.calendars.guessing import guess
+from kronos_app.data.calendars.guessing import guess, with_calendar
 from kronos_app.data.calendars.registry import ALWAYS, CALENDARS, CURRENCIES, LEARNED, get
 from kronos_app.data.calendars.timetable import Calendar, Sessions
 
@@ -28,4 +28,5 @@ __all__ = [
     "guess",
     "missing",
     "share",
+    "with_calendar",
 ]

@@ -92,20 +92,33 @@ def gaps(timestamps: pd.DatetimeIndex, timezone: str | None = None, calendar: st
     return pd.concat(parts) if len(parts) > 1 else parts[0]
 
 
-def missing(timestamps: pd.DatetimeIndex, timezone: str | None = None, calendar: str | None = None) -> pd.DatetimeIndex:
+def missing(
+    timestamps: pd.DatetimeIndex,
+    timezone: str | None = None,
+    calendar: str | None = None,
+    *,
+    only_by_calendar: bool = False,
+) -> pd.DatetimeIndex:
     """Return the times within the series at which a candle was due and is not there, as `gaps` counts them.
 
     For a stretch that somebody looks at, not for a whole history: each is named, and none if there are millions.
+
+    Parameters
+    ----------
+    only_by_calendar
+        Name none by the series' own pattern, which cannot tell a holiday from lost candles.
     """
     found = get(calendar)
     times = learned.nanoseconds(timestamps)
-    if len(times) < 3:
+    if len(times) < 3 or (only_by_calendar and found is None):
         return index(times[:0])
     step = learned.common_step(times)
     parts = [times[:0]]
     for part in [times] if found is None else _years(times, step):
         always = found is not None and found.key == ALWAYS
         absent = None if found is None or always else _absent(part, timezone, found)
+        if absent is None and only_by_calendar and not always:
+            continue
         if absent is None:
             holes = gaps(index(part), timezone, calendar if always else None)
             absent = _named(holes, FixedStep(step) if always and step <= DAY else learned.learn(index(part)))

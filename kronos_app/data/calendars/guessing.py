@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
-from kronos_app.data.calendars.registry import ALWAYS, CURRENCIES
+from kronos_app.data.calendars.registry import ALWAYS, CURRENCIES, get
+from kronos_app.data.draft import Draft
 
 SUFFIXES: Mapping[str, str] = {
     "SS": "XSHG", "SH": "XSHG", "XSHG": "XSHG", "SZ": "XSHE", "XSHE": "XSHE", "HK": "XHKG", "TW": "XTAI",
@@ -42,7 +44,7 @@ def guess(source: str, symbol: str | None, timezone: str | None = None) -> str |
     source
         Key of the source, or of its family; `yahoo` alone has rules of its own.
     symbol
-        As the source writes it; for a file what it is called, its ending and what follows an underscore aside.
+        As the source writes it.
     timezone
         As the source states it.
     """
@@ -62,11 +64,32 @@ def guess(source: str, symbol: str | None, timezone: str | None = None) -> str |
     return _by_suffix(name)
 
 
-def guess_file(filename: str, timezone: str | None = None) -> str | None:
-    """Return the calendar that the name of a file suggests, such as `600519.SS.csv` or `BTCUSDT_1h.csv.gz`."""
+def with_calendar(draft: Draft, said: str | None = None) -> Draft:
+    """Return the draft with the calendar that was said, else with its own, else with the one guessed from its names.
+
+    Parameters
+    ----------
+    said
+        Key of a calendar, or `learned` for none.
+
+    Raises
+    ------
+    InvalidInput
+        There is no such calendar.
+    """
+    if said is None:
+        about = draft.about
+        key = about.calendar or guess(draft.source, about.symbol or _stem(draft.name), draft.timezone)
+    else:
+        found = get(said)
+        key = None if found is None else found.key
+    return draft if key == draft.about.calendar else replace(draft, about=replace(draft.about, calendar=key))
+
+
+def _stem(filename: str) -> str:
+    """Return what a file is called: `600519.SS.csv` and `BTCUSDT_1h.csv.gz` without endings and what follows."""
     stem = re.sub(r"(\.(csv|txt|gz|feather|arrow|parquet|pq))+$", "", filename.strip(), flags=re.IGNORECASE)
-    first = re.split(r"[_\s]", stem, maxsplit=1)[0]
-    return guess("upload", first, timezone)
+    return re.split(r"[_\s]", stem, maxsplit=1)[0]
 
 
 def _yahoo(name: str, timezone: str | None) -> str | None:

@@ -8,7 +8,7 @@ import pytest
 
 from kronos_app.charts.candles import candle_chart
 from kronos_app.charts.forecast import BANDS, forecast_chart, overlay_chart
-from kronos_app.charts.style import DOWN, FORECAST, UP, Words, time_labels
+from kronos_app.charts.style import DOWN, FORECAST, MOST_EMPTY, UP, TimeAxis, Words, time_labels
 
 WORDS = Words("历史", "中位数预测", "实际", "{level} % 区间", "价格", "成交量", "截止", "开", "高", "低", "收")
 
@@ -37,6 +37,28 @@ def test_closed_hours_take_no_room(history, ahead):
     figure = forecast_chart(history, ahead[0], ahead[1], WORDS)
     assert figure.layout.xaxis.type == "category"
     assert len(figure.layout.xaxis.categoryarray) == 36
+
+
+def test_lost_candles_take_room(history, ahead):
+    lost = history.index[[4, 5, 20]]
+    seen = history.drop(lost)
+    figure = forecast_chart(seen, ahead[0], ahead[1], WORDS, missing=pd.DatetimeIndex(lost))
+    assert len(figure.layout.xaxis.categoryarray) == 36
+    assert len(figure.data[0].x) == 1 + len(ahead[0])
+    assert figure.layout.shapes[0].x0 == 29.5, "the cutoff stands behind the last candle, empty slots counted"
+    figure = candle_chart(seen, WORDS, missing=pd.DatetimeIndex(lost))
+    assert len(figure.layout.xaxis.categoryarray) == 30
+    assert len(figure.data[0].x) == 27
+
+
+def test_a_long_gap_takes_a_bounded_room_and_what_is_outside_none():
+    times = pd.date_range("2024-01-01", periods=100, freq="h")
+    seen = times[[10, 11, 80, 81]]
+    axis = TimeAxis.over(seen, times)
+    assert len(axis.labels) == 4 + MOST_EMPTY
+    assert axis.at(seen) == ["2024-01-01 10:00", "2024-01-01 11:00", "2024-01-04 08:00", "2024-01-04 09:00"]
+    assert axis.labels == sorted(axis.labels)
+    assert TimeAxis.over(times[:0], times).labels == []
 
 
 def test_bands_leave_from_the_last_close_and_hold_each_other(history, ahead):

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from io import StringIO
 
 import numpy as np
@@ -9,6 +10,7 @@ from hypothesis import settings as profile
 from hypothesis import strategies as st
 
 from kronos_app.data import quality, repair, sample, upload
+from kronos_app.data.about import About
 from kronos_app.data.candle_frame import PRICES
 from kronos_app.data.draft import Draft, Finding
 from kronos_app.data.export import safe_csv
@@ -284,3 +286,14 @@ def test_exported_numbers_and_times_read_back_equal():
     frame = draft().frame.reset_index(drop=True)
     back = upload.read(safe_csv(frame).encode(), "x.csv", settings=Settings()).frame
     pd.testing.assert_frame_equal(back.reset_index(drop=True), frame, check_exact=True)
+
+
+def test_gaps_are_those_of_the_calendar_where_there_is_one():
+    times = pd.bdate_range("2024-01-02", "2024-03-28").drop(["2024-01-15", "2024-02-19", "2024-03-12"])
+    frame = pd.DataFrame({"timestamp": times, "open": 1.0, "high": 1.0, "low": 1.0, "close": 1.0})
+    told = Draft(frame, "AAPL", "upload", about=About(calendar="XNYS"))
+    assert (quality.inspect(told).gaps, quality.inspect(told).missing_candles) == (1, 1)
+    message = next(finding.message.render() for finding in quality.inspect(told).findings if finding.code == "gaps")
+    assert "by the calendar XNYS" in message
+    assert "2024-03-11" in message
+    assert quality.inspect(replace(told, about=About())).gaps == 3, "without a calendar holidays are gaps, too"

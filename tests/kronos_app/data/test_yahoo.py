@@ -352,4 +352,14 @@ def test_threads_share_a_source(source):
 
 def test_a_draft_says_what_its_candles_are_of(source):
     about = source.fetch(FetchRequest("AAPL", "1d", SPRING, SPRING + timedelta(days=30), {"adjustment": "none"})).about
-    assert about == About("AAPL", "1d", "none", "USD", origin="Yahoo Finance")
+    assert about == About("AAPL", "1d", "none", "USD", calendar="XNYS", origin="Yahoo Finance")
+
+
+@pytest.mark.parametrize(("symbol", "calendar"), [("EURUSD=X", "24/5"), ("BTC-USD", "24/7")])
+def test_what_trades_through_the_hour_that_clocks_repeat_is_told_in_utc_within_a_day(source, symbol, calendar):
+    within = source.fetch(FetchRequest(symbol, "15m", ago(5)))
+    assert (within.timezone, within.about.calendar) == ("UTC", calendar)
+    assert within.frame["timestamp"].is_monotonic_increasing
+    euro = source.fetch(FetchRequest("EURUSD=X", "1d", ago(30)))
+    assert euro.timezone == "Europe/London"
+    assert (euro.frame["timestamp"] == euro.frame["timestamp"].dt.normalize()).all()

@@ -1,8 +1,10 @@
 from datetime import UTC, datetime
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from kronos_app.data.about import About
 from kronos_app.data.candle_frame import CandleFrame
 from kronos_app.errors import InvalidInput
 from kronos_app.services.forecast_plan import plan
@@ -107,6 +109,41 @@ def test_what_comes_after_the_cutoff_changes_neither_times_nor_content(candles, 
     assert one.content("weights") == other.content("weights")
     assert one.timestamps.equals(other.timestamps)
     assert one.forecast_id("weights") != other.forecast_id("weights"), "each set has an outcome of its own"
+
+
+@pytest.fixture
+def september(make_frame):
+    """Return a function that makes a set of daily candles that go on after 10 September 2001 as they are told to."""
+
+    def make(after, calendar="XNYS"):
+        frame = make_frame(60).assign(timestamp=[*pd.bdate_range(end="2001-09-10", periods=50), *after])
+        return CandleSet("walk", CandleFrame(frame, "d", "upload", about=About(calendar=calendar)), {}, {})
+
+    return make
+
+
+def test_neither_what_came_nor_a_day_that_nobody_knew_to_be_shut_is_in_the_times(september):
+    came = pd.bdate_range("2001-09-17", periods=10)
+    cheat = pd.date_range("2001-09-12 03:07", periods=10, freq="29h")
+    planned = [plan(request(cutoff="2001-09-10T00:00:00"), september(after), 64) for after in (came, cheat)]
+    assert planned[0].timestamps.equals(planned[1].timestamps)
+    assert planned[0].content("w") == planned[1].content("w")
+    assert planned[0].timestamps.tolist() == list(pd.bdate_range("2001-09-11", periods=8))
+
+
+def test_the_times_keep_clear_of_the_holidays_of_the_calendar(september):
+    candles = september(pd.bdate_range("2001-12-10", periods=10))
+    assert pd.Timestamp("2001-12-25") not in plan(request(), candles, 64).timestamps
+    learned = september(pd.bdate_range("2001-12-10", periods=10), calendar=None)
+    assert pd.Timestamp("2001-12-25") in plan(request(), learned, 64).timestamps
+    assert (plan(request(), candles, 64).calendar, plan(request(), learned, 64).calendar) == ("XNYS", None)
+
+
+def test_a_calendar_that_the_candles_up_to_the_cutoff_do_not_follow_is_not_used(candles):
+    told = CandleFrame(candles.candles.frame, "walk.csv", "upload", about=About(calendar="XNYS"))
+    planned = plan(request(), CandleSet("walk", told, {}, {}), 64)
+    assert planned.calendar is None
+    assert planned.timestamps.equals(plan(request(), candles, 64).timestamps)
 
 
 @pytest.mark.parametrize(

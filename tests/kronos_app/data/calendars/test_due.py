@@ -162,6 +162,9 @@ def test_lost_candles_are_named(exchange):
     holes = times[100:104].union(times[300:301])
     seen = times.drop(holes)
     assert missing(seen, zone, "XHKG").tolist() == holes.tolist()
+    assert missing(seen, zone, "XHKG", only_by_calendar=True).tolist() == holes.tolist()
+    assert missing(seen, zone, None, only_by_calendar=True).empty
+    assert missing(seen, zone, "XNYS", only_by_calendar=True).empty, "a calendar it does not follow"
     assert gaps(seen, zone, "XHKG").tolist() == [4, 1]
 
 
