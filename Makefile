@@ -20,7 +20,10 @@ app: $(VENV)/.app
 
 test: $(VENV)/.dev
 	@chromium="$$($(PYTHON) tests/browser/find_chromium.py)" && \
-		KRONOS_CHROMIUM="$$chromium" $(PYTHON) -m pytest $(ARGS)
+		postgres="$$($(PYTHON) -m tests.servers.find_databases postgres)" && \
+		mariadb="$$($(PYTHON) -m tests.servers.find_databases mariadb)" && \
+		KRONOS_CHROMIUM="$$chromium" KRONOS_POSTGRES="$$postgres" KRONOS_MARIADB="$$mariadb" \
+		$(PYTHON) -m pytest $(ARGS)
 
 lint: $(VENV)/.dev
 	$(PYTHON) -m ruff format --check .

@@ -10,15 +10,20 @@ hypothesis_settings.register_profile("kronos", deadline=None)
 hypothesis_settings.load_profile("kronos")
 
 
+# Where `make test` found or installed what tests start.
+PROGRAMS = {"KRONOS_CHROMIUM", "KRONOS_POSTGRES", "KRONOS_MARIADB"}
+
+
 @pytest.fixture(autouse=True)
 def _own_settings(tmp_path, monkeypatch):
     """Keep tests away from the user's data, and from one another's settings."""
     from kronos_app.settings import get_settings
 
     for name in os.environ:
-        if name.startswith("KRONOS_") and name != "KRONOS_CHROMIUM":
+        if name.startswith("KRONOS_") and name not in PROGRAMS:
             monkeypatch.delenv(name)
     monkeypatch.setenv("KRONOS_HOME", str(tmp_path / "kronos-home"))
+    monkeypatch.setenv("STREAMLIT_SECRETS_FILES", str(tmp_path / "secrets.toml"))
     get_settings.cache_clear()
     yield
     get_settings.cache_clear()

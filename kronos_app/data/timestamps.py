@@ -111,7 +111,8 @@ def _from_native(column: pa.ChunkedArray) -> Parsed:
     raw = np.asarray(pc.cast(instant, naive).to_numpy())
     null = np.asarray(column.is_null().to_numpy(), dtype=bool)
     coarse = raw.astype("datetime64[s]")
-    good = (coarse >= _EARLIEST) & (coarse < _LATEST)
+    # Both in seconds: NumPy compares in the finer unit, and the year 1500 does not fit into nanoseconds.
+    good = (coarse >= _EARLIEST.astype(coarse.dtype)) & (coarse < _LATEST.astype(coarse.dtype))
     values = np.where(good, raw, np.datetime64("NaT")).astype("datetime64[ns]")
     if zone is None:
         return Parsed(values, ~good & ~null)

@@ -1,0 +1,334 @@
+"""A connection for one piece of reading: opened, held to reading and to its time by the database, and closed.
+
+| | what keeps it from writing | what ends a slow query |
+|---|---|---|
+| PostgreSQL | a read-only transaction, a cursor that only takes a query | statement_timeout, cancel |
+| MySQL | a read-only transaction | max_execution_time, kill |
+| SQLite | the file is opened for reading, an authorizer refuses all but reading | interrupt |
+| DuckDB | the file is opened for reading, without access to other files and with settings locked | interrupt |
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from kronos_app.data import sql_errors
+from kronos_app.data.sql_connection import SqlConnection
+from kronos_app.errors import AppError, Unavailable
+from kronos_app.i18n import text
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    import sqlalchemy as sa
+
+CHUNK = 10_000  # rows
+CONNECT_SECONDS = 10
+LOOK_SECONDS = 0.2
+PATIENCE_SECONDS = 5.0  # for a database that was told to stop
+MOST_LOCK_SECONDS = 5
+_MYSQL_TIMESTAMP = 7  # the type that the server brings to the time zone of the connection
+_SQLITE_DENIED = {"load_extension", "readfile", "writefile", "edit", "fts3_tokenizer"}
+_SQLITE_PRAGMAS = {"table_info", "table_xinfo", "table_list"}
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What a query answers.
+
+    Attributes
+    ----------
+    headers
+        The names of its columns.
+    chunks
+        Its rows, to be gone through once.
+    instants
+        Positions of columns whose times are in UTC, though they do not say so.
+    """
+
+    headers: tuple[str, ...]
+    chunks: Iterator[Sequence[Sequence[Any]]]
+    instants: frozenset[int] = frozenset()
+
+
+class Session:
+    """An open connection; made by `reading`."""
+
+    def __init__(self, connection: SqlConnection, opened: sa.Connection, watch: _Watch) -> None:
+        self._connection = connection
+        self._opened = opened
+        self._watch = watch
+        self._read_all = False
+
+    @contextmanager
+    def rows(self, statement: str | sa.Executable, chunk: int = CHUNK) -> Iterator[Rows]:
+        """Run a statement, and give it up at the end, however much of it was read."""
+        options: dict[str, Any] = {"stream_results": True, "max_row_buffer": chunk, "no_parameters": True}
+        if isinstance(statement, str):
+            result = self._opened.exec_driver_sql(statement, execution_options=options)
+        else:
+            options["no_parameters"] = False
+            result = self._opened.execute(statement, execution_options=options)
+        try:
+            if not result.returns_rows:
+                yield Rows((), iter(()))
+                return
+            headers = tuple(map(str, result.keys()))
+            yield Rows(headers, self._chunks(result.yield_per(chunk), chunk), self._instants(result))
+        finally:
+            if self._connection.dialect == "mysql" and not self._read_all:
+                self._watch.stop()  # Its driver would read all the rest before it lets go.
+            with suppress(Exception):  # What ended it was told already, or is nobody's concern any more.
+                if result.cursor is not None:
+                    result.cursor.close()
+            with suppress(Exception):
+                result.close()
+
+    def all(self, statement: str | sa.Executable, limit: int) -> tuple[tuple[str, ...], list[Sequence[Any]]]:
+        """Return the headers and the first rows of a statement."""
+        found: list[Sequence[Any]] = []
+        with self.rows(statement, limit) as rows:
+            for chunk in rows.chunks:
+                found += chunk
+                if len(found) >= limit:
+                    break
+            return rows.headers, found[:limit]
+
+    def _instants(self, result: sa.CursorResult[Any]) -> frozenset[int]:
+        if self._connection.dialect != "mysql" or result.cursor is None:
+            return frozenset()
+        return frozenset(
+            place for place, column in enumerate(result.cursor.description) if column[1] == _MYSQL_TIMESTAMP
+        )
+
+    def _chunks(self, result: sa.CursorResult[Any], size: int) -> Iterator[Sequence[Sequence[Any]]]:
+        self._read_all = False
+        for rows in result.partitions(size):
+            self._watch.check()
+            yield rows
+        self._watch.check()
+        self._read_all = True
+
+
+@contextmanager
+def reading(connection: SqlConnection, seconds: float, on_look: Callable[[], None] | None = None) -> Iterator[Session]:
+    """Open a connection that can only read, for at most `seconds`.
+
+    Parameters
+    ----------
+    on_look
+        Called five times a second from another thread; what it raises ends the reading and is raised here.
+
+    Raises
+    ------
+    Unavailable
+        The database cannot be reached, refuses the login, breaks off or takes too long.
+    InvalidInput
+        It does not accept the statement.
+    """
+    import sqlalchemy as sa
+
+    failures = (sa.exc.SQLAlchemyError, OSError)
+    try:
+        how = _HOW[connection.dialect]
+        engine = how.engine(connection.url, seconds)
+        opened = engine.connect()
+    except failures as error:
+        raise sql_errors.from_database(connection, error, opening=True) from None
+    with closing(opened), _Watch(seconds, on_look or (lambda: None), lambda: how.stop(opened, engine)) as watch:
+        try:
+            how.begin(opened, seconds)
+            yield Session(connection, opened, watch)
+            watch.check()
+        except failures as error:
+            watch.check()
+            raise sql_errors.from_database(connection, error, opening=False) from None
+        except AppError:
+            watch.check()
+            raise
+
+
+class _Watch:
+    """Looks after a connection while it is busy, and stops it when its time is over or nobody wants it any more."""
+
+    def __init__(self, seconds: float, on_look: Callable[[], None], stop: Callable[[], None]) -> None:
+        self._seconds = seconds
+        self._on_look = on_look
+        self._stop = stop
+        self._done = Event()
+        self._reason: Exception | None = None
+        self._thread = Thread(target=self._look, name="kronos-sql-watch", daemon=True)
+
+    def __enter__(self) -> _Watch:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join(PATIENCE_SECONDS)
+
+    def check(self) -> None:
+        """Raise what ended the reading, if anything did."""
+        if self._reason is not None:
+            raise self._reason
+
+    def stop(self) -> None:
+        """Tell the database to stop what it is doing."""
+        with suppress(Exception):  # It may have ended by itself, or be gone.
+            self._stop()
+
+    def _look(self) -> None:
+        end = time.monotonic() + self._seconds
+        while not self._done.wait(LOOK_SECONDS):
+            if self._reason is None:
+                try:
+                    self._on_look()
+                except Exception as error:  # noqa: BLE001 - whatever it is, whoever reads raises it
+                    self._reason = error
+            if self._reason is None and time.monotonic() > end:
+                self._reason = too_slow(self._seconds)
+            if self._reason is not None:
+                self.stop()
+
+
+def too_slow(seconds: float) -> Unavailable:
+    """Return the error of a query that took its whole time."""
+    return Unavailable(
+        "sql_too_slow",
+        text("The query took longer than {seconds} seconds and was stopped.", seconds=round(seconds)),
+        text("Ask for a shorter range or fewer rows; KRONOS_QUERY_SECONDS sets the limit."),
+    )
+
+
+@dataclass(frozen=True)
+class _How:
+    """How one kind of database is opened, held to reading, and stopped from another thread."""
+
+    engine: Callable[[sa.URL, float], sa.Engine]
+    begin: Callable[[sa.Connection, float], None]
+    stop: Callable[[sa.Connection, sa.Engine], None]
+
+
+def _create(url: sa.URL | str, **options: Any) -> sa.Engine:
+    import sqlalchemy as sa
+
+    # One connection for one piece of reading: nothing of it is left over for the next.
+    return sa.create_engine(url, poolclass=sa.NullPool, hide_parameters=True, **options)
+
+
+def _driver(opened: sa.Connection) -> Any:
+    return opened.connection.driver_connection
+
+
+def _postgresql(url: sa.URL, _seconds: float) -> sa.Engine:
+    # A server that is gone without a word is noticed after half a minute.
+    alive = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 4}
+    return _create(url, connect_args={"connect_timeout": CONNECT_SECONDS, "application_name": "kronos-desk", **alive})
+
+
+def _begin_postgresql(opened: sa.Connection, seconds: float) -> None:
+    for setting in (
+        "SET TRANSACTION READ ONLY",
+        "SET default_transaction_read_only = on",
+        f"SET statement_timeout = {max(round(1000 * seconds), 1)}",
+        f"SET lock_timeout = '{MOST_LOCK_SECONDS}s'",
+        "SET TIME ZONE 'UTC'",
+    ):
+        opened.exec_driver_sql(setting)
+
+
+def _stop_postgresql(opened: sa.Connection, _engine: sa.Engine) -> None:
+    raw = _driver(opened)
+    try:
+        raw.cancel_safe(timeout=PATIENCE_SECONDS)
+    except Exception:  # noqa: BLE001 - a server that does not answer: hang up
+        with socket.socket(fileno=os.dup(raw.fileno())) as line:
+            line.shutdown(socket.SHUT_RDWR)
+
+
+def _mysql(url: sa.URL, seconds: float) -> sa.Engine:
+    patience = round(seconds + 2 * PATIENCE_SECONDS)
+    return _create(url, connect_args={"connect_timeout": CONNECT_SECONDS, "read_timeout": patience})
+
+
+def _begin_mysql(opened: sa.Connection, seconds: float) -> None:
+    mariadb = bool(getattr(opened.dialect, "is_mariadb", False))
+    limit = f"max_statement_time = {seconds:.3f}" if mariadb else f"max_execution_time = {round(1000 * seconds)}"
+    for setting in (
+        f"SET SESSION {limit}",
+        f"SET SESSION lock_wait_timeout = {MOST_LOCK_SECONDS}",
+        "SET SESSION sql_mode = ''",  # How quotes and backslashes are read, as `sql_statement` reads them.
+        "SET SESSION time_zone = '+00:00'",
+        "SET SESSION TRANSACTION READ ONLY",
+        "START TRANSACTION READ ONLY",
+    ):
+        opened.exec_driver_sql(setting)
+
+
+def _stop_mysql(opened: sa.Connection, engine: sa.Engine) -> None:
+    with engine.connect() as other:
+        other.exec_driver_sql(f"KILL QUERY {int(_driver(opened).thread_id())}")
+
+
+def _sqlite(url: sa.URL, _seconds: float) -> sa.Engine:
+    import sqlite3
+
+    path = Path(url.database or "").resolve()
+
+    def connect() -> sqlite3.Connection:
+        # Another thread only ever interrupts it.
+        return sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, check_same_thread=False)
+
+    return _create("sqlite://", creator=connect)
+
+
+def _begin_sqlite(opened: sa.Connection, _seconds: float) -> None:
+    import sqlite3
+
+    allowed = {
+        sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE, sqlite3.SQLITE_TRANSACTION,
+    }  # fmt: skip
+
+    def judge(action: int, first: str | None, second: str | None, *_: object) -> int:
+        fine = action in allowed
+        if action == sqlite3.SQLITE_FUNCTION:
+            fine = (second or "").lower() not in _SQLITE_DENIED
+        if action == sqlite3.SQLITE_PRAGMA:
+            fine = (first or "").lower() in _SQLITE_PRAGMAS
+        return sqlite3.SQLITE_OK if fine else sqlite3.SQLITE_DENY
+
+    _driver(opened).execute("PRAGMA query_only = ON")
+    _driver(opened).set_authorizer(judge)
+
+
+def _duckdb(url: sa.URL, _seconds: float) -> sa.Engine:
+    config = {"enable_external_access": "false", "memory_limit": "1GB", "threads": 2}
+    return _create(
+        f"duckdb:///{quote(url.database or '', safe='/:')}", connect_args={"read_only": True, "config": config}
+    )
+
+
+def _begin_duckdb(opened: sa.Connection, _seconds: float) -> None:
+    opened.exec_driver_sql("SET TimeZone = 'UTC'")
+    opened.exec_driver_sql("SET lock_configuration = true")
+
+
+def _interrupt(opened: sa.Connection, _engine: sa.Engine) -> None:
+    _driver(opened).interrupt()
+
+
+_HOW = {
+    "postgresql": _How(_postgresql, _begin_postgresql, _stop_postgresql),
+    "mysql": _How(_mysql, _begin_mysql, _stop_mysql),
+    "sqlite": _How(_sqlite, _begin_sqlite, _interrupt),
+    "duckdb": _How(_duckdb, _begin_duckdb, _interrupt),
+}

@@ -1,0 +1,160 @@
+"""Tables of a database, and the SELECTs that are made for them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from kronos_app.data.columns import shorten
+from kronos_app.data.sql_request import SqlRequest, aware, columns_of
+from kronos_app.data.sql_session import Session
+from kronos_app.errors import NotFound
+from kronos_app.i18n import text
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+MOST_TABLES = 1_000
+
+# Schema, table, and the schema that needs no naming: what the user of the connection may see.
+_LISTS = {
+    "postgresql": """
+        SELECT table_schema, table_name, current_schema() FROM information_schema.tables
+        WHERE table_schema NOT IN ('pg_catalog', 'information_schema')
+        UNION ALL
+        SELECT schemaname, matviewname, current_schema() FROM pg_matviews
+        WHERE has_table_privilege(format('%I.%I', schemaname, matviewname), 'SELECT')
+        ORDER BY 1, 2""",
+    "mysql": """
+        SELECT table_schema, table_name, database() FROM information_schema.tables
+        WHERE table_schema NOT IN ('mysql', 'sys', 'performance_schema', 'information_schema')
+        ORDER BY 1, 2""",
+    "sqlite": """
+        SELECT NULL, name, NULL FROM sqlite_master
+        WHERE type IN ('table', 'view') AND substr(name, 1, 7) <> 'sqlite_'
+        ORDER BY 2""",
+    "duckdb": """
+        SELECT table_schema, table_name, current_schema() FROM information_schema.tables
+        WHERE table_catalog = current_database() AND table_schema NOT IN ('information_schema', 'pg_catalog')
+        ORDER BY 1, 2""",
+}
+_ISO = re.compile(r"\d{4}-\d{2}-\d{2}(?:([ T])\d{2}:\d{2}.*)?")
+_DIGITS = re.compile(r"(?:18|19|20|21)\d{2}[01]\d[0-3]\d")
+_EPOCHS = ((1e8, 1), (1e11, 10**3), (1e14, 10**6), (1e17, 10**9))
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table or view; the label is what people choose it by."""
+
+    schema: str | None
+    name: str
+    label: str
+
+
+def tables(session: Session, dialect: str) -> list[Table]:
+    """Return the tables and views that the user of the connection may see."""
+    _, rows = session.all(_LISTS[dialect], MOST_TABLES)
+    return [Table(schema, name, name if schema in {None, home} else f"{schema}.{name}") for schema, name, home in rows]
+
+
+def find(session: Session, dialect: str, wanted: str) -> Table:
+    """Return the table of a label.
+
+    Raises
+    ------
+    NotFound
+        There is none.
+    """
+    for table in tables(session, dialect):
+        if wanted in {table.label, f"{table.schema}.{table.name}"}:
+            return table
+    raise NotFound(
+        "unknown_table",
+        text("There is no table “{table}”.", table=shorten(wanted)),
+        text("Choose one of those listed; the user of the connection has to be allowed to read it."),
+    )
+
+
+def headers(session: Session, table: Table) -> tuple[str, ...]:
+    """Return the names of a table's columns."""
+    return session.all(select(table).limit(1), 1)[0]
+
+
+def select(table: Table, columns: Sequence[str] = ()) -> sa.Select[Any]:
+    """Return a SELECT of these columns, without any of all."""
+    import sqlalchemy as sa
+
+    wanted: list[Any] = [sa.column(name) for name in columns] or [sa.text("*")]
+    return sa.select(*wanted).select_from(sa.table(table.name, schema=table.schema))
+
+
+def distinct(table: Table, column: str, limit: int) -> sa.Select[Any]:
+    """Return a SELECT of the different values of a column, in order."""
+    import sqlalchemy as sa
+
+    value: sa.ColumnClause[Any] = sa.column(column)
+    return select(table, [column]).distinct().where(value.is_not(None)).order_by(value).limit(limit)
+
+
+def candles(session: Session, table: Table, request: SqlRequest) -> sa.Select[Any]:
+    """Return the SELECT of a request: only the columns in use, and of the rows hardly more than asked for.
+
+    Raises
+    ------
+    InvalidInput, TooLarge
+        As `columns_of`.
+    """
+    import sqlalchemy as sa
+
+    used = columns_of(request, headers(session, table))
+    statement = select(table, list(dict.fromkeys(used.values())))
+    if request.symbol is not None and "symbol" in used:
+        statement = statement.where(sa.column(used["symbol"]) == request.symbol)
+    if request.start is None and request.end is None:
+        return statement
+    moment: sa.ColumnClause[Any] = sa.column(used["timestamp"])
+    _, rows = session.all(select(table, [used["timestamp"]]).where(moment.is_not(None)).limit(1), 1)
+    if not rows:
+        return statement
+    # A day more on either side: what zone the times are in is looked at when they have been read.
+    low, high = _bound(rows[0][0], request.start, -1), _bound(rows[0][0], request.end, 1)
+    statement = statement if low is None else statement.where(moment >= low)
+    return statement if high is None else statement.where(moment <= high)
+
+
+def _bound(example: Any, moment: datetime | None, days: int) -> Any:
+    """Return a moment, some days later, as a column writes its times; None where that is not clear or does not sort."""
+    if moment is None:
+        return None
+    with suppress(OverflowError):  # the end of all calendars
+        at = aware(moment) + timedelta(days=days)
+        if isinstance(example, datetime):
+            return at if example.tzinfo is not None else at.replace(tzinfo=None)
+        if isinstance(example, date):
+            return at.date()
+        if isinstance(example, str):
+            return _written(example.strip(), at)
+        if isinstance(example, int):
+            return _number(example, at)
+    return None
+
+
+def _written(example: str, at: datetime) -> str | None:
+    if _DIGITS.fullmatch(example):
+        return at.strftime("%Y%m%d")
+    iso = _ISO.fullmatch(example)
+    if iso is None:
+        return None
+    return at.strftime(f"%Y-%m-%d{iso[1]}%H:%M:%S" if iso[1] else "%Y-%m-%d")
+
+
+def _number(example: int, at: datetime) -> int | None:
+    if _DIGITS.fullmatch(str(example)):
+        return int(at.strftime("%Y%m%d"))
+    factor = next((factor for least, factor in reversed(_EPOCHS) if abs(example) >= least), None)
+    return factor and int(at.timestamp()) * factor
