@@ -53,10 +53,25 @@ def draw(logits: Tensor, how: Sampling, generators: Sequence[torch.Generator | N
     if how.temperature == 0:
         return logits.argmax(dim=-1, keepdim=True)
     p = likeliest(logits.float() / how.temperature, how)
-    race = torch.empty_like(p)
-    for rows, generator in zip(race.chunk(len(generators)), generators, strict=True):
-        rows.exponential_(generator=generator)
+    race = _exponentials(p, generators)
     return torch.div(p, race, out=race).argmax(dim=-1, keepdim=True)
+
+
+def _exponentials(like: Tensor, generators: Sequence[torch.Generator | None]) -> Tensor:
+    """Return what `exponential_` fills a tensor like `like` with, each generator an equal share of its rows.
+
+    On the CPU that works through one number after the other; the same formula on the same uniform numbers takes a
+    quarter of the time.
+    """
+    if like.device.type != "cpu":
+        race = torch.empty_like(like)
+        for rows, generator in zip(race.chunk(len(generators)), generators, strict=True):
+            rows.exponential_(generator=generator)
+        return race
+    uniform = torch.empty(like.shape, dtype=torch.float64)
+    for rows, generator in zip(uniform.chunk(len(generators)), generators, strict=True):
+        rows.uniform_(generator=generator)
+    return uniform.neg_().log1p_().neg_().to(like.dtype)
 
 
 def likeliest(logits: Tensor, how: Sampling) -> Tensor:

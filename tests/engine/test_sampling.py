@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.errors import InputError
-from engine.sampling import Sampling, draw, likeliest
+from engine.sampling import Sampling, _exponentials, draw, likeliest
 
 LOGITS = st.lists(st.floats(-8, 8, width=32), min_size=2, max_size=20, unique=True)
 
@@ -78,6 +78,13 @@ def test_draws_are_those_of_multinomial_and_leave_the_generator_where_it_does(ho
     ours, theirs = (torch.Generator().manual_seed(8) for _ in range(2))
     p = likeliest(logits / how.temperature, how)
     assert torch.equal(draw(logits, how, [ours]), torch.multinomial(p, 1, generator=theirs))
+    assert torch.equal(ours.get_state(), theirs.get_state())
+
+
+def test_what_a_draw_races_with_is_what_exponential_fills_a_tensor_with() -> None:
+    ours, theirs = (torch.Generator().manual_seed(9) for _ in range(2))
+    like = torch.empty(100, 1000)
+    assert torch.equal(_exponentials(like, [ours]), torch.empty_like(like).exponential_(generator=theirs))
     assert torch.equal(ours.get_state(), theirs.get_state())
 
 
