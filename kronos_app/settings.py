@@ -41,6 +41,10 @@ class Settings(BaseSettings):
     max_queued_jobs: int = Field(50, gt=0, description="Jobs that may wait; one more is refused.")
     parallel_jobs: int = Field(8, gt=0, description="Jobs of one kind done at a time; the others wait in line.")
     fetch_minutes: int = Field(10, gt=0, description="Longest a fetch from a market source may take, in minutes.")
+    store_mb: int = Field(
+        4000, gt=0, description="Most that stored series may take, in MB; those used longest ago go first."
+    )
+    query_seconds: int = Field(60, gt=0, description="Longest a query to a SQL database may take, in seconds.")
     yahoo_url: str | None = Field(
         None, description="Where Yahoo Finance is reached instead of its own addresses: a mirror or a proxy."
     )
@@ -50,6 +54,8 @@ class Settings(BaseSettings):
     qlib_folders: dict[Annotated[str, Field(pattern=r"^[\w-]{1,30}$")], Path] = Field(
         default_factory=dict, description="Folders in Qlib's layout, as JSON by name; default: those Qlib downloads to."
     )
+    max_follows: int = Field(20, gt=0, description="Series that may be followed at a time.")
+    follow_seconds: int = Field(60, gt=0, description="Shortest time between two looks at a followed series.")
     threads: int | None = Field(None, gt=0, description="Threads the model may use; default all cores.")
     language: str = Field("en", pattern="^(en|zh_CN)$", description="Language of a new session.")
 

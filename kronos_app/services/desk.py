@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from kronos_app.data.sources import FAMILIES, SourceFamily
 from kronos_app.jobs import JobRunner
-from kronos_app.services import fetching, forecasting
+from kronos_app.services import fetching, following, forecasting, series, sql_query
 from kronos_app.services.candles import CandleService
 from kronos_app.services.fetched import FetchedDrafts
 from kronos_app.services.fetching import FetchService, FetchWorker, Sources
+from kronos_app.services.following import FollowService
+from kronos_app.services.following_source import NewestCandles
+from kronos_app.services.following_worker import FollowWorker
 from kronos_app.services.forecast_worker import ForecastWorker
 from kronos_app.services.forecasting import ForecastService
+from kronos_app.services.ledger import LedgerService
+from kronos_app.services.live import Keeper
 from kronos_app.services.models import ModelService
+from kronos_app.services.series import RefreshWorker, SeriesService
+from kronos_app.services.series_fetching import SeriesFetcher
+from kronos_app.services.sql_query import Connections, SqlService, SqlWorker
 from kronos_app.settings import Settings, get_settings
 from kronos_app.store import Store
+from kronos_app.store.records import now
 
 if TYPE_CHECKING:
     from engine.registry import ModelSpec
@@ -38,6 +48,8 @@ class Desk:
         The models on offer; default those of the engine.
     sources
         The families of market sources on offer; default all there are.
+    clock
+        The present, in UTC, by which followed series are looked at.
     """
 
     def __init__(
@@ -45,6 +57,7 @@ class Desk:
         settings: Settings,
         registry: Mapping[str, ModelSpec] | None = None,
         sources: Sequence[SourceFamily] | None = None,
+        clock: Callable[[], datetime] = now,
     ) -> None:
         from engine.scheduler import Scheduler
 
@@ -55,21 +68,35 @@ class Desk:
         self.scheduler = Scheduler()
         market = Sources(settings, FAMILIES if sources is None else sources)
         drafts = FetchedDrafts(settings.home / "fetched")
+        fetcher = SeriesFetcher(settings, self.store, market, clock)
+        self.ledger = LedgerService(self.store, clock)
+        forecaster = ForecastWorker(self.store, self.candles, self.models, self.scheduler)
+        newest = NewestCandles(fetcher, market, clock)
+        connections = Connections()
         handlers = {
-            forecasting.KIND: ForecastWorker(self.store, self.candles, self.models, self.scheduler).run,
-            fetching.KIND: FetchWorker(settings, market, drafts, self.candles).run,
+            forecasting.KIND: forecaster.run,
+            sql_query.KIND: SqlWorker(settings, connections, drafts, self.candles).run,
+            fetching.KIND: FetchWorker(settings, fetcher, drafts, self.candles).run,
+            series.KIND: RefreshWorker(settings, self.store, fetcher, market, clock).run,
+            following.KIND: FollowWorker(self.store, self.candles, forecaster, self.ledger, newest).run,
         }
         self.jobs = JobRunner(self.store, handlers, settings.max_queued_jobs, settings.parallel_jobs)
         self.forecasts = ForecastService(self.store, self.jobs, self.candles, self.models)
+        self.sql = SqlService(settings, connections, drafts, self.jobs)
         self.fetching = FetchService(market, drafts, self.jobs)
+        self.series = SeriesService(settings, self.store, fetcher, market, self.jobs)
+        self.following = FollowService(settings, self.store, self.jobs, self.fetching, self.models, clock)
+        self.keeper = Keeper(self.following.tick, self.ledger.sweep)
 
     def start(self) -> None:
         """Begin to work on jobs, those that an earlier process left first."""
         sys.setswitchinterval(SWITCH_SECONDS)
         self.jobs.start()
+        self.keeper.start()
 
     def close(self) -> None:
         """Stop working and release the store."""
+        self.keeper.stop()
         self.jobs.stop()
         self.scheduler.close()
         self.store.close()

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from kronos_app.data.source import CandleSource, FetchRequest, Instrument, Interval
+from kronos_app.data import calendars
+from kronos_app.data.source import CandleSource, FetchRequest, Instrument, Interval, OnPage
 from kronos_app.data.sources import FAMILIES, SourceFamily
 from kronos_app.errors import InvalidInput, NotFound, TooLarge, Unavailable
 from kronos_app.i18n import text
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from kronos_app.data.draft import Draft
     from kronos_app.jobs import JobRunner
     from kronos_app.services.candles import CandleService
+    from kronos_app.services.series_fetching import SeriesFetcher
     from kronos_app.settings import Settings
 
 KIND = "fetch"
@@ -115,7 +117,15 @@ class FetchService:
         query = query.strip()[:LONGEST_SYMBOL]
         return self._sources.get(key).search(query) if query else []
 
-    def submit(self, key: str, request: FetchRequest, *, repair: str | None = None, review: bool = False) -> str:
+    def submit(
+        self,
+        key: str,
+        request: FetchRequest,
+        *,
+        repair: str | None = None,
+        review: bool = False,
+        calendar: str | None = None,
+    ) -> str:
         """Queue a fetch and return the id of its job, whose result is the id of the candle set.
 
         Parameters
@@ -125,17 +135,20 @@ class FetchService:
         review
             Faulty candles are kept as they came. The result is then an id for `fetched`, and the same id is that of a
             candle set only where there was nothing to choose.
+        calendar
+            Key of the calendar, or `learned`; None for the one that the source tells.
 
         Raises
         ------
         InvalidInput
-            No symbol, or a range that ends before it starts.
+            No symbol, a range that ends before it starts, or a calendar there is not.
         NotFound
             There is no such source.
         Conflict
             Too many jobs wait already.
         """
         self._sources.family(key)
+        calendars.get(calendar)
         symbol = request.symbol.strip()
         if not symbol or len(symbol) > LONGEST_SYMBOL:
             raise InvalidInput(
@@ -159,6 +172,7 @@ class FetchService:
             "options": dict(request.options),
             "repair": repair,
             "review": review,
+            "calendar": calendar,
         }
         return self._jobs.submit(KIND, job).id
 
@@ -176,29 +190,41 @@ class FetchService:
 class FetchWorker:
     """Fetches what `FetchService` queued; several threads may run it."""
 
-    def __init__(self, settings: Settings, sources: Sources, drafts: FetchedDrafts, candles: CandleService) -> None:
-        self._settings = settings
-        self._sources = sources
+    def __init__(
+        self, settings: Settings, series: SeriesFetcher, drafts: FetchedDrafts, candles: CandleService
+    ) -> None:
+        self._limits = FetchLimits(settings)
+        self._series = series
         self._drafts = drafts
         self._candles = candles
 
     def run(self, job: Mapping[str, Any], on_step: Callable[[int, int], None]) -> str:
         """Fetch what `job` asks for, keep it and return its id; `on_step` may raise to cancel."""
         on_step(0, 0)
-        draft = self._sources.get(job["source"]).fetch(_request(job), self._on_page(on_step))
-        self._check_rows(len(draft))
+        on_page = self._limits.on_page(lambda count: on_step(count, 0))
+        draft = self._series.fetch(job["source"], _request(job), on_page)
+        draft = calendars.with_calendar(draft, job.get("calendar"))
+        self._limits.check_rows(len(draft))
         on_step(len(draft), 0)  # The last moment to cancel: from here on something is kept.
         if job["review"] and not self._candles.inspect(draft).clean:
             return self._drafts.put(draft)
         saved = self._candles.keep(draft, job["repair"])
         return self._drafts.put(draft, saved.id) if job["review"] else saved.id
 
-    def _on_page(self, on_step: Callable[[int, int], None]) -> Callable[[int], None]:
+
+class FetchLimits:
+    """How many candles a fetch may bring, and how long it may take."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def on_page(self, report: Callable[[int], None]) -> OnPage:
+        """Return what is to be called after each page: it reports the count, and raises beyond a limit."""
         end = time.monotonic() + 60 * self._settings.fetch_minutes
 
         def on_page(count: int) -> None:
-            on_step(count, 0)
-            self._check_rows(count)
+            report(count)
+            self.check_rows(count)
             if time.monotonic() > end:
                 raise Unavailable(
                     "fetch_too_slow",
@@ -212,7 +238,8 @@ class FetchWorker:
 
         return on_page
 
-    def _check_rows(self, count: int) -> None:
+    def check_rows(self, count: int) -> None:
+        """Raise `TooLarge` for more candles than allowed."""
         if count > self._settings.max_rows:
             raise TooLarge(
                 "too_many_candles",
