@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import streamlit as st
 
 from kronos_app import state
+from kronos_app.data.candle_frame import CandleFrame
 from kronos_app.runtime import desk
 from kronos_app.widgets import forecast_form, forecast_result, job, last_candles
 from kronos_app.widgets.errors import shown
@@ -38,7 +38,7 @@ def _show(forecast_id: str) -> None:
     st.query_params["forecast"] = forecast_id
 
 
-def _result(known: pd.DataFrame | None) -> None:
+def _result(known: CandleFrame | None) -> None:
     """Draw the work in progress, or its result, or before there is either the candles that are `known`."""
     _ = state.gettext()
     if job_id := st.query_params.get("job"):

@@ -12,6 +12,7 @@ from kronos_app.store.records import JobStatus
 
 Repair = Literal["drop", "ffill", "keep"]
 
+CALENDAR = "Key of the calendar that says when candles fall due, such as XNYS, or learned; absent: guessed."
 
 class ErrorDetail(BaseModel):
     """What went wrong and what to do."""
@@ -79,6 +80,7 @@ class ForecastBody(ForecastSettings):
         None, max_length=20, description="Step such as 5min or 1d, where candles have no times."
     )
 
+    calendar: str | None = Field(None, max_length=20, description=CALENDAR)
 
 class Accepted(BaseModel):
     """A forecast that is being made."""
@@ -103,6 +105,7 @@ class FetchBody(BaseModel):
     )
     repair: Repair | None = Field(None, description="What to do with faults; absent: refuse them.")
 
+    calendar: str | None = Field(None, max_length=20, description=CALENDAR)
 
 class FetchAccepted(BaseModel):
     """A fetch that is under way."""

@@ -27,11 +27,15 @@ class ForecastView:
         when the candle set was deleted since.
     actual
         Candles after the cutoff whose times the forecast also has, in the same form; None when there are none.
+    timezone, calendar
+        Of the candle set, None where it says nothing.
     """
 
     stored: StoredForecast
     history: pd.DataFrame
     actual: pd.DataFrame | None
+    timezone: str | None = None
+    calendar: str | None = None
 
     @classmethod
     def of(cls, stored: StoredForecast, candle_set: CandleSet | None) -> ForecastView:
@@ -43,7 +47,8 @@ class ForecastView:
         before = frame.loc[: stored.cutoff].tail(int(stored.provenance["history_rows"]))
         after = frame.loc[frame.index > stored.cutoff]
         known = after.loc[after.index.isin(stored.timestamps)]
-        return cls(stored, before, None if known.empty else known)
+        when = candles.timezone, candles.about.calendar
+        return cls(stored, before, None if known.empty else known, *when)
 
     @property
     def id(self) -> str:

@@ -74,6 +74,7 @@ def candles_json(saved: CandleSet, language: str = "en", rows: bool = False) -> 
         "name": candles.name,
         "source": candles.source,
         "timezone": candles.timezone,
+        "calendar": candles.about.calendar,
         "created": saved.created.isoformat(),
         "rows": len(candles),
         "first": candles.timestamps[0].isoformat(),

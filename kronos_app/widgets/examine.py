@@ -10,7 +10,7 @@ from kronos_app.data.quality import QualityReport
 from kronos_app.data.repair import REPAIRS, Repaired
 from kronos_app.i18n import text
 from kronos_app.runtime import desk
-from kronos_app.widgets import quality
+from kronos_app.widgets import calendar_choice, quality
 
 REPAIR_WORDS = {
     "drop": (text("Drop"), text("Leave faulty candles out.")),
@@ -32,10 +32,13 @@ def draw(draft: Draft, report: QualityReport | None = None, *, key: str = "", fo
     for_all
         What was chosen for those others; it holds unless something else is chosen for this one.
     """
-    report = report or desk().candles.inspect(draft)
+    told, draft = draft, calendar_choice.chosen(draft, key)
+    if report is None or draft is not told:
+        report = desk().candles.inspect(draft)
     quality.draw(draft.name, report)
     if report.rows == 0:
         return
+    calendar_choice.draw(draft, key)
     if not report.clean:
         _ = state.gettext()
         st.subheader(_("Repair"))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pandas as pd
 import streamlit as st
 
 from kronos_app import state
+from kronos_app.data.candle_frame import CandleFrame
 from kronos_app.runtime import desk
 from kronos_app.services.forecasting import PRESETS, ForecastRequest
 from kronos_app.store.records import CandleSet, StoredForecast
@@ -32,12 +34,12 @@ DEFAULTS = {
 }
 
 
-def draw(on_submit: Callable[[str | None, str | None], None]) -> pd.DataFrame | None:
+def draw(on_submit: Callable[[str | None, str | None], None]) -> CandleFrame | None:
     """Draw the settings; call `on_submit` with the job's or the cached forecast's id once they are sent.
 
     Returns
     -------
-    The candles up to the cutoff by time, None without a data set.
+    The candles up to the cutoff, None without a data set.
     """
     _ = state.gettext()
     for key, value in DEFAULTS.items():
@@ -56,8 +58,8 @@ def draw(on_submit: Callable[[str | None, str | None], None]) -> pd.DataFrame | 
         with shown():
             sent = desk().forecasts.submit(_request(chosen.id, model, cutoff))
             on_submit(sent.job_id, sent.forecast_id)
-    candles = chosen.candles.frame.set_index("timestamp")
-    return candles if cutoff is None else candles.loc[:cutoff]
+    candles = chosen.candles
+    return candles if cutoff is None else replace(candles, frame=candles.frame[candles.timestamps <= cutoff])
 
 
 def _request(candles_id: str, model: str, cutoff: pd.Timestamp | None) -> ForecastRequest:

@@ -9,10 +9,11 @@ import streamlit as st
 
 from kronos_app import state
 from kronos_app.charts.forecast import BANDS, forecast_chart
+from kronos_app.data import calendars
 from kronos_app.services.comparison import COVERAGE_LEVELS, Comparison
 from kronos_app.services.forecasting import ForecastView
 from kronos_app.services.rendering import to_csv, to_json
-from kronos_app.widgets import forecast_form, formats
+from kronos_app.widgets import calendar_choice, forecast_form, formats
 from kronos_app.widgets.errors import escape
 from kronos_app.widgets.last_candles import CHART_CONFIG
 from kronos_app.widgets.words import chart_words, window_names
@@ -27,9 +28,9 @@ def draw(view: ForecastView) -> None:
     levels = sorted({level for pair in BANDS.values() for level in pair} | {0.5})
     quantiles = view.quantiles(levels)
     _headline(view, quantiles)
-    figure = forecast_chart(
-        view.history.tail(HISTORY_SHOWN), quantiles[0.5], quantiles, chart_words(), actual=view.actual
-    )
+    history = view.history.tail(HISTORY_SHOWN)
+    missing = calendars.missing(pd.DatetimeIndex(history.index), view.timezone, view.calendar, only_by_calendar=True)
+    figure = forecast_chart(history, quantiles[0.5], quantiles, chart_words(), actual=view.actual, missing=missing)
     st.plotly_chart(
         figure, key="forecast.chart", config=CHART_CONFIG, alt=_("History, median forecast and bands of the close")
     )
@@ -180,6 +181,8 @@ def _provenance(view: ForecastView) -> None:
         _("Weights (SHA-256)"): made["digest"],
         _("Candles of history"): made["history_rows"],
         _("Cutoff"): formats.time(stored.cutoff),
+        _("Time zone"): view.timezone or _("not stated"),
+        _("Calendar"): calendar_choice.name(made.get("calendar")),
         _("Window"): window_names()[settings.get("window", "fit")],
         _("Temperature"): settings["temperature"],
         _("Top-p"): settings["top_p"],

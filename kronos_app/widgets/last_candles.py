@@ -7,17 +7,25 @@ import streamlit as st
 
 from kronos_app import state
 from kronos_app.charts.candles import candle_chart
+from kronos_app.data import calendars
+from kronos_app.data.candle_frame import CandleFrame
 from kronos_app.widgets import formats
 from kronos_app.widgets.words import chart_words
 
 CHART_CONFIG = {"displaylogo": False, "scrollZoom": True, "modeBarButtonsToRemove": ["select2d", "lasso2d"]}
 
 
-def draw(candles: pd.DataFrame, count: int, key: str) -> None:
-    """Draw the last `count` of `candles`, which are indexed by time, and say of how many."""
+def draw(candles: CandleFrame, count: int, key: str) -> None:
+    """Draw the last `count` of `candles`, and say of how many.
+
+    Those that are missing by the calendar take room, the hours that the market is closed do not.
+    """
     _ = state.gettext()
-    last = candles.tail(count)
-    st.plotly_chart(candle_chart(last, chart_words()), key=key, config=CHART_CONFIG, alt=_("Candles of the data set"))
+    last = candles.frame.tail(count).set_index("timestamp")
+    when = candles.timezone, candles.about.calendar
+    missing = calendars.missing(pd.DatetimeIndex(last.index), *when, only_by_calendar=True)
+    figure = candle_chart(last, chart_words(), missing=missing)
+    st.plotly_chart(figure, key=key, config=CHART_CONFIG, alt=_("Candles of the data set"))
     if len(candles) > len(last):
         st.caption(
             _("The last {shown} of {count} candles.").format(

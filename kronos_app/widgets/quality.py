@@ -84,7 +84,7 @@ def draw_repaired(repaired: Repaired) -> None:
 
 def draw_preview(candles: CandleFrame) -> None:
     """Draw the last candles."""
-    last_candles.draw(candles.frame.set_index("timestamp"), PREVIEW_CANDLES, "data.preview")
+    last_candles.draw(candles, PREVIEW_CANDLES, "data.preview")
 
 
 def draw_next() -> None:

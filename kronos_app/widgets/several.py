@@ -14,7 +14,7 @@ from kronos_app.data.quality import QualityReport
 from kronos_app.errors import AppError
 from kronos_app.i18n import Text
 from kronos_app.runtime import desk
-from kronos_app.widgets import drafts, errors, examine, formats
+from kronos_app.widgets import calendar_choice, drafts, errors, examine, formats
 
 FOR_ALL = ".all"
 ROWS_SHOWN = 10
@@ -45,11 +45,13 @@ def draw(found: Sequence[Draft]) -> None:
         examine.draw(found[0])
     if len(found) < 2:
         return
+    read = tuple(id(draft) for draft in found)
+    found = [calendar_choice.chosen(draft, _key(number, draft)) for number, draft in enumerate(found)]
     _ = state.gettext()
     with st.spinner(_("Looking at {count} series …").format(count=len(found))):
         reports = drafts.reports(found)
     series = [
-        Series(draft, report, f".{number}.{draft.name}")
+        Series(draft, report, _key(number, draft))
         for number, (draft, report) in enumerate(zip(found, reports, strict=True))
     ]
     st.subheader(_("{count} series").format(count=formats.number(len(series), 0)))
@@ -68,6 +70,10 @@ def draw(found: Sequence[Draft]) -> None:
         one = series[chosen]
         with errors.shown():
             examine.draw(one.draft, one.report, key=one.key, for_all=for_all)
+
+def _key(number: int, draft: Draft) -> str:
+    return f".{number}.{draft.name}"
+
 
 
 def _table(series: Sequence[Series]) -> None:

@@ -9,7 +9,8 @@ from fastapi import APIRouter, Depends, File, Form, Query, Request, UploadFile
 from starlette.responses import JSONResponse, Response
 
 from kronos_app.api.context import DeskOf, Language, require_token
-from kronos_app.api.schemas import ErrorBody, FetchAccepted, FetchBody, Repair
+from kronos_app.api.schemas import CALENDAR, ErrorBody, FetchAccepted, FetchBody, Repair
+from kronos_app.data.calendars import with_calendar
 from kronos_app.data.draft import Draft
 from kronos_app.data.source import FetchRequest
 from kronos_app.services.rendering import candles_json
@@ -35,6 +36,7 @@ def upload(
     interval: Annotated[
         str | None, Form(max_length=20, description="Step such as 5min or 1d of a file without times.")
     ] = None,
+    calendar: Annotated[str | None, Form(max_length=20, description=CALENDAR)] = None,
 ) -> dict[str, Any]:
     """Check, repair as asked and keep the candles, all of them or none.
 
@@ -43,6 +45,7 @@ def upload(
     drafts: list[Draft] = []
     for one in file:
         drafts += desk.candles.read_all(one.file.read(), one.filename or "upload", start, interval)
+    drafts = [with_calendar(draft, calendar) for draft in drafts]
     series = [candles_json(saved, language) for saved in desk.candles.keep_all(drafts, repair)]
     return (series[0] if len(series) == 1 else {}) | {"series": series}
 
@@ -57,7 +60,7 @@ def upload(
 def fetch(desk: DeskOf, request: Request, body: FetchBody) -> Response:
     """Queue a fetch and name its job, whose `candles_id` is that of the candle set once it succeeded."""
     wanted = FetchRequest(body.symbol, body.interval, body.start, body.end, body.options)
-    job = desk.jobs.get(desk.fetching.submit(body.source, wanted, repair=body.repair))
+    job = desk.jobs.get(desk.fetching.submit(body.source, wanted, repair=body.repair, calendar=body.calendar))
     accepted = FetchAccepted(job_id=job.id, status=job.status)
     return JSONResponse(accepted.model_dump(), 202, {"Location": request.url_for("get_job", job_id=job.id).path})
 

@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from kronos_app.api.context import DeskOf, Language, require_token
 from kronos_app.api.schemas import Accepted, ErrorBody, ForecastBody
+from kronos_app.data.calendars import with_calendar
 from kronos_app.errors import InvalidInput
 from kronos_app.i18n import text
 from kronos_app.services.desk import Desk
@@ -53,7 +54,7 @@ def _candles_id(desk: Desk, body: ForecastBody) -> str:
     if body.candles_id is not None:
         return body.candles_id
     draft = desk.candles.read_inline(body.candles, body.name, body.start, body.interval)
-    return desk.candles.keep(draft, body.repair).id
+    return desk.candles.keep(with_calendar(draft, body.calendar), body.repair).id
 
 
 @router.get("/{forecast_id}", summary="Fetch a forecast", responses={404: {"model": ErrorBody}})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from zoneinfo import ZoneInfoNotFoundError
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -17,13 +19,17 @@ WEEK = 7 * DAY
 def convert(times: Nanoseconds, source: str | None, target: str | None) -> Nanoseconds:
     """Return times of one zone's clock by that of another; without a zone on either side nothing is changed.
 
-    Of an hour that clocks repeat the first pass is meant; one that they leap over counts as the end of the leap.
+    A zone that nobody knows counts as none. Of an hour that clocks repeat the first pass is meant; one that they leap
+    over counts as the end of the leap.
     """
     if source is None or target is None or source == target:
         return times
-    naive = pd.DatetimeIndex(times.astype("datetime64[ns]"))
-    aware = naive.tz_localize(source, ambiguous=np.ones(len(naive), dtype=bool), nonexistent="shift_forward")
-    return nanoseconds(aware.tz_convert(target).tz_localize(None))
+    naive = index(times)
+    try:
+        aware = naive.tz_localize(source, ambiguous=np.ones(len(naive), dtype=bool), nonexistent="shift_forward")
+        return nanoseconds(aware.tz_convert(target).tz_localize(None))
+    except ZoneInfoNotFoundError:
+        return times
 
 
 def nanoseconds(timestamps: pd.DatetimeIndex) -> Nanoseconds:

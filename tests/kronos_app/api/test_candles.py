@@ -165,3 +165,45 @@ def test_a_form_that_breaks_off_is_refused(client, refused):
     headers = {"content-type": "multipart/form-data; boundary=x"}
     refused(client.post("/api/v1/candles", content=b"--x\r\nContent-Disp", headers=headers), 422)
     refused(client.post("/api/v1/candles", content=b"nonsense", headers={"content-type": "multipart/form-data"}), 400)
+
+
+def daily(make_frame, **columns):
+    return make_frame(60).assign(timestamp=pd.bdate_range("2024-01-02", periods=60), **columns)
+
+
+@pytest.mark.parametrize(
+    ("columns", "fields", "expected"),
+    [
+        ({}, {}, None),
+        ({"symbol": "600519.SS"}, {}, "XSHG"),
+        ({"symbol": "600519.SS"}, {"calendar": "XHKG"}, "XHKG"),
+        ({"symbol": "600519.SS"}, {"calendar": "learned"}, None),
+    ],
+)
+def test_the_calendar_of_an_upload_is_guessed_or_said_and_kept(
+    upload_several, client, make_frame, columns, fields, expected
+):
+    told = upload_several({"days.csv": daily(make_frame, **columns)}, **fields).json()
+    assert told["calendar"] == expected
+    assert client.get(f"/api/v1/candles/{told['id']}").json()["calendar"] == expected
+
+
+def test_a_calendar_that_there_is_not_is_refused_with_those_there_are(upload_several, refused, make_frame, desk):
+    error = refused(upload_several({"days.csv": daily(make_frame)}, calendar="MARS"), 422)
+    assert error["code"] == "unknown_calendar"
+    assert "XNYS" in error["hint"]
+    assert desk.candles.list() == []
+
+
+def test_candles_of_a_forecast_may_have_a_calendar(client, finished, make_frame, refused):
+    frame = daily(make_frame)
+    rows = frame.assign(timestamp=frame["timestamp"].astype(str)).to_dict("records")
+    asked = {"candles": rows, "model": "tiny", "lookback": 32, "horizon": 8, "samples": 2, "calendar": "XNYS"}
+    job = finished(client.post("/api/v1/forecasts", json=asked).json()["job_id"])
+    told = client.get(f"/api/v1/forecasts/{job.result_id}").json()
+    assert told["provenance"]["calendar"] == "XNYS"
+    assert told["timestamps"][0] == "2024-03-26T00:00:00"
+    assert "2024-03-29T00:00:00" not in told["timestamps"], "Good Friday"
+    assert (
+        refused(client.post("/api/v1/forecasts", json=asked | {"calendar": "MARS"}), 422)["code"] == "unknown_calendar"
+    )

@@ -54,6 +54,12 @@ def test_faults_are_refused_until_a_repair_is_chosen(fetch, client, source):
     assert client.get(f"/api/v1/candles/{fetch(repair='drop')['candles_id']}").json()["rows"] == 299
 
 
+@pytest.mark.parametrize(("said", "kept"), [("XLON", "XLON"), ("learned", None)])
+def test_a_fetch_takes_the_calendar_that_is_said(fetch, client, said, kept):
+    told = client.get(f"/api/v1/candles/{fetch(calendar=said)['candles_id']}").json()
+    assert told["calendar"] == kept
+
+
 def test_a_failure_is_told_in_the_job(fetch, source):
     source.fault = "rate_limited"
     assert fetch()["error"] == {
@@ -72,6 +78,7 @@ def test_a_failure_is_told_in_the_job(fetch, source):
         ({"start": "soon"}, 422, "invalid_field"),
         ({"options": {"adjustment": 1}}, 422, "invalid_field"),
         ({"repair": "pray"}, 422, "invalid_field"),
+        ({"calendar": "MARS"}, 422, "unknown_calendar"),
     ],
 )
 def test_what_cannot_be_fetched_is_refused_at_once(client, refused, fields, status, code):

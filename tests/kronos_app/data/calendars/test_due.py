@@ -51,6 +51,10 @@ def test_days_go_on_at_midnight_at_the_close_or_in_utc(days, code):
     assert gaps(times.delete([50, 51, 200]), zone, code).to_dict() == {times[49]: 2, times[199]: 1}
 
 
+def test_a_zone_that_nobody_knows_counts_as_none(days):
+    expect_continuation(days("XNYS", "2024-01-02", "2024-06-28"), 60, "Mars/Olympus", "XNYS", 30)
+
+
 def test_a_few_candles_are_enough_where_the_calendar_says_the_rest(exchange):
     times, zone = exchange("XSHG", "2024-09-26", "2024-10-14", "5min")
     expect_continuation(times, 10, zone, "XSHG", 300)  # the lunch break, and the week of the National Day
