@@ -10,11 +10,15 @@ import numpy as np
 import pandas as pd
 
 from kronos_app.data import calendars
-from kronos_app.data.candle_frame import FEATURES, PRICES
-from kronos_app.data.draft import Draft, Finding, Severity
-from kronos_app.i18n import Text, text
-
-FIRST_ROWS = 5
+from kronos_app.data.candle_frame import FEATURES
+from kronos_app.data.checks.suspects import Suspects, suspect
+from kronos_app.data.checks.telling import MOST_MARKS, Mark, marks
+from kronos_app.data.checks.telling import findings as suspicions
+from kronos_app.data.draft import Draft, Finding
+from kronos_app.data.faults import Faults, find_faults, usable
+from kronos_app.data.faults import findings as fault_findings
+from kronos_app.data.score import Deduction, deductions, score
+from kronos_app.i18n import text
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,14 @@ class QualityReport:
     non_positive, impossible, zero_volume
         Rows with a price of zero or less; with a high that is not the highest, a low that is not the lowest or a
         negative volume; without volume traded.
+    outliers, jumps, splits, stale, silent, mixed, unfinished
+        What can be read and yet is suspicious (`kronos_app.data.checks`): candles that stand out, that open another
+        level, that begin after a split; candles in stale runs, in runs without volume, of another interval; whether
+        the last candle had not ended.
+    deductions
+        What the score lost its points for.
+    marks
+        Where the suspicions and the gaps are, at most a hundred of a kind.
     """
 
     rows: int
@@ -55,6 +67,20 @@ class QualityReport:
     impossible: int
     zero_volume: int
     findings: tuple[Finding, ...]
+    outliers: int = 0
+    jumps: int = 0
+    splits: int = 0
+    stale: int = 0
+    silent: int = 0
+    mixed: int = 0
+    unfinished: int = 0
+    deductions: tuple[Deduction, ...] = ()
+    marks: tuple[Mark, ...] = ()
+
+    @property
+    def score(self) -> int:
+        """Return how far the candles can be trusted as they are, from 0 to 100."""
+        return score(self.deductions)
 
     @property
     def clean(self) -> bool:
@@ -68,53 +94,21 @@ class QualityReport:
             "last": None if self.last is None else self.last.isoformat(),
             "interval": self.interval.total_seconds(),
             "clean": self.clean,
+            "score": self.score,
+            "deductions": [deduction.to_dict() for deduction in self.deductions],
+            "marks": [mark.to_dict() for mark in self.marks],
             "findings": [finding.to_dict() for finding in self.findings],
         }
 
 
-@dataclass(frozen=True)
-class Faults:
-    """One boolean a row of a draft's frame, for each kind of fault."""
+def inspect(draft: Draft, now: pd.Timestamp | None = None) -> QualityReport:
+    """Return the quality report of a draft; nothing is changed.
 
-    time: pd.Series[bool]
-    price: pd.Series[bool]
-    volume: pd.Series[bool]
-    non_positive: pd.Series[bool]
-    impossible: pd.Series[bool]
-
-    @property
-    def unusable(self) -> pd.Series[bool]:
-        """Return the rows no model can read: no time, a value that is absent or infinite, a price of zero or less."""
-        return self.time | self.price | self.volume | self.non_positive
-
-    @property
-    def any(self) -> pd.Series[bool]:
-        """Return the rows with a fault of any kind."""
-        return self.unusable | self.impossible
-
-
-def find_faults(frame: pd.DataFrame) -> Faults:
-    """Return which rows are faulty and how."""
-    prices = frame[list(PRICES)]
-    amounts = frame[[name for name in FEATURES[4:] if name in frame]]
-    top = prices[["open", "close", "low"]].max(axis=1)
-    bottom = prices[["open", "close", "high"]].min(axis=1)
-    disorder = (prices["high"] < top) | (prices["low"] > bottom)
-    return Faults(
-        time=frame["timestamp"].isna() if "timestamp" in frame else pd.Series(False, index=frame.index),
-        price=_not_finite(prices),
-        volume=_not_finite(amounts),
-        non_positive=(prices <= 0).any(axis=1),
-        impossible=disorder | (amounts < 0).any(axis=1),
-    )
-
-
-def _not_finite(values: pd.DataFrame) -> pd.Series[bool]:
-    return pd.Series(~np.isfinite(values.to_numpy()).all(axis=1), index=values.index)
-
-
-def inspect(draft: Draft) -> QualityReport:
-    """Return the quality report of a draft; nothing is changed."""
+    Parameters
+    ----------
+    now
+        When the draft was read, with zone; default the present. It tells whether the last candle had ended.
+    """
     frame = draft.frame
     faults = find_faults(frame)
     numbers = frame[[name for name in FEATURES if name in frame]]
@@ -138,124 +132,62 @@ def inspect(draft: Draft) -> QualityReport:
         "impossible": int(faults.impossible.sum()),
         "zero_volume": int((frame["volume"] == 0).sum()) if "volume" in frame else 0,
     }
+    good = usable(frame)
+    suspects = suspect(good, timezone=draft.timezone, calendar=draft.about.calendar, now=now)
+    affected = _affected(suspects)
+    faulty = int((faults.any | again).sum())
+    taken = deductions({"faults": faulty, **affected, "gaps": counts["missing_candles"]}, len(frame))
     return QualityReport(
         rows=len(frame),
         first=ascending[0] if len(known) else None,
         last=ascending[-1] if len(known) else None,
         interval=_interval(ascending),
         **counts,
-        findings=(*draft.findings, *_findings(draft, faults, repeated, again, holes)),
+        **affected,
+        deductions=taken,
+        marks=(*marks(good, suspects), *_gap_marks(holes, ascending)),
+        findings=(*draft.findings, *_findings(draft, faults, repeated, again, holes, good, suspects)),
     )
+
+
+def _findings(
+    draft: Draft,
+    faults: Faults,
+    repeated: pd.Series[bool],
+    again: pd.Series[bool],
+    holes: pd.Series[int],
+    good: pd.DataFrame,
+    suspects: Suspects,
+) -> Iterator[Finding]:
+    yield from fault_findings(draft, faults, repeated, again)
+    if len(holes):
+        yield _gap_finding(holes, draft)
+    yield from suspicions(good, suspects)
+
+
+def _affected(suspects: Suspects) -> dict[str, int]:
+    return {
+        "outliers": int(suspects.outliers.sum()),
+        "jumps": int(suspects.jumps.sum()),
+        "splits": len(suspects.splits),
+        "stale": sum(map(len, suspects.stale)),
+        "silent": sum(map(len, suspects.silent)),
+        "mixed": sum(map(len, suspects.mixed)),
+        "unfinished": int(suspects.unfinished),
+    }
+
+
+def _gap_marks(holes: pd.Series[int], ascending: pd.DatetimeIndex) -> list[Mark]:
+    """Return the widest gaps, from the candle before to the candle after."""
+    widest = holes.nlargest(MOST_MARKS).sort_index()
+    after = ascending[np.minimum(ascending.searchsorted(widest.index, side="right"), len(ascending) - 1)]
+    return [Mark("gaps", first, last) for first, last in zip(widest.index, after, strict=True)]
 
 
 def _interval(ascending: pd.DatetimeIndex) -> pd.Timedelta:
     steps = ascending.to_series().diff()
     steps = steps[steps > pd.Timedelta(0)]
     return pd.Timedelta(0) if steps.empty else pd.Timedelta(steps.mode().iloc[0])
-
-
-def _findings(
-    draft: Draft, faults: Faults, repeated: pd.Series[bool], again: pd.Series[bool], holes: pd.Series[int]
-) -> Iterator[Finding]:
-    frame = draft.frame
-    times = frame["timestamp"] if "timestamp" in frame else pd.Series(dtype="datetime64[ns]")
-    if draft.needs_timestamps:
-        yield Finding(
-            "no_timestamps", "error", text("The file has no time column: state when it starts and its interval.")
-        )
-    yield from _bad_cells(draft)
-    yield from _missing(frame)
-    yield from _infinite(frame)
-    yield from _rows("non_positive", "error", faults.non_positive, _NON_POSITIVE)
-    yield from _impossible(frame, faults.impossible)
-    yield from _rows("conflicts", "error", again, _CONFLICTS)
-    yield from _rows("duplicates", "info", repeated & ~again, _DUPLICATES)
-    yield from _rows("unsorted", "info", times.diff() < pd.Timedelta(0), _UNSORTED)
-    if len(holes):
-        yield _gap_finding(holes, draft)
-    if "volume" in frame:
-        yield from _rows("zero_volume", "info", frame["volume"] == 0, _ZERO_VOLUME)
-
-
-_NON_POSITIVE = text("{count} row(s) have a price of zero or less; first in row {row}.")
-_CONFLICTS = text("{count} row(s) repeat a time with other values; first in row {row}.")
-_DUPLICATES = text("{count} row(s) repeat an earlier row exactly and are left out; first in row {row}.")
-_UNSORTED = text(
-    "The rows are not in the order of time and are sorted; row {row} is the first that is earlier than the row before."
-)
-_ZERO_VOLUME = text("{count} candle(s) have no volume; first in row {row}.")
-
-
-def _rows(code: str, severity: Severity, mask: pd.Series[bool], message: Text) -> Iterator[Finding]:
-    rows = first_rows(mask)
-    if rows:
-        yield Finding(code, severity, text(message.msgid, count=int(mask.sum()), row=rows[0]), rows)
-
-
-def first_rows(mask: pd.Series[bool]) -> tuple[int, ...]:
-    """Return the first file rows where `mask` holds."""
-    return tuple(int(row) for row in mask.index[mask.to_numpy()][:FIRST_ROWS])
-
-
-def _bad_cells(draft: Draft) -> Iterator[Finding]:
-    if draft.bad_cells:
-        cell = draft.bad_cells[0]
-        message = text(
-            "{count} cell(s) cannot be read; the first is row {row}, column “{column}”: “{value}”.",
-            count=draft.unreadable, row=cell.row, column=cell.column, value=cell.text,
-        )  # fmt: skip
-        rows = dict.fromkeys(cell.row for cell in draft.bad_cells)
-        yield Finding("unreadable", "error", message, tuple(rows)[:FIRST_ROWS])
-
-
-def _missing(frame: pd.DataFrame) -> Iterator[Finding]:
-    for column in frame:
-        empty = frame[column].isna()
-        rows = first_rows(empty)
-        if rows:
-            message = text(
-                "Column “{column}” has no usable value in {count} row(s); first in row {row}.",
-                column=column, count=int(empty.sum()), row=rows[0],
-            )  # fmt: skip
-            yield Finding("missing", "error", message, rows)
-
-
-def _infinite(frame: pd.DataFrame) -> Iterator[Finding]:
-    for column in (name for name in FEATURES if name in frame):
-        endless = np.isinf(frame[column])
-        rows = first_rows(endless)
-        if rows:
-            message = text(
-                "Column “{column}” is infinite in {count} row(s); first in row {row}.",
-                column=column, count=int(endless.sum()), row=rows[0],
-            )  # fmt: skip
-            yield Finding("infinite", "error", message, rows)
-
-
-def _impossible(frame: pd.DataFrame, mask: pd.Series[bool]) -> Iterator[Finding]:
-    rows = first_rows(mask)
-    if not rows:
-        return
-    candle = frame.loc[rows[0]]
-    values = {name: f"{candle[name]:g}" for name in PRICES}
-    count = int(mask.sum())
-    if candle["high"] < candle["low"]:
-        message = text(
-            "{count} impossible candle(s); in row {row} high {high} is below low {low}.",
-            count=count,
-            row=rows[0],
-            **values,
-        )
-    elif candle["high"] < max(candle["open"], candle["close"]) or candle["low"] > min(candle["open"], candle["close"]):
-        message = text(
-            "{count} impossible candle(s); in row {row} open {open} or close {close} is not within {low} to {high}.",
-            count=count, row=rows[0], **values,
-        )  # fmt: skip
-    else:
-        message = text(
-            "{count} impossible candle(s); in row {row} volume or amount is negative.", count=count, row=rows[0]
-        )
-    yield Finding("impossible", "error", message, rows)
 
 
 def _gap_finding(holes: pd.Series[int], draft: Draft) -> Finding:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from kronos_app.data.candle_frame import FEATURES, PRICES, CandleFrame
 from kronos_app.data.draft import Draft
-from kronos_app.data.quality import find_faults, first_rows, inspect
+from kronos_app.data.faults import find_faults, first_rows
+from kronos_app.data.fixes import Clock, Fixed, Step, check
+from kronos_app.data.fixes import apply as fix
+from kronos_app.data.quality import inspect
+from kronos_app.data.resample import resample
 from kronos_app.errors import InvalidInput
 from kronos_app.i18n import text
 
@@ -30,8 +36,11 @@ class Repaired:
     sorted
         Whether the rows had to be brought into the order of time.
     changes
-        One line a changed cell: `row` (in the file), `timestamp`, `action` (`drop` or `fill`), `column`, and as text
-        `before` and `after` (both empty where there is no value).
+        One line a changed cell: `row` (in the file), `timestamp`, `action` (`drop`, `fill` or that of a fix), `column`,
+        and as text `before` and `after` (both empty where there is no value). All candles before a split change alike:
+        of those the last one is listed.
+    steps
+        What was done beyond that, in order: the fixes that found something to do, and the change of interval.
     """
 
     candles: CandleFrame
@@ -41,9 +50,28 @@ class Repaired:
     kept: int
     sorted: bool
     changes: pd.DataFrame
+    steps: tuple[Step, ...] = ()
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """Return what is kept with the candles, JSON-ready."""
+        return {
+            "choice": self.choice,
+            "dropped": self.dropped,
+            "filled": self.filled,
+            "kept": self.kept,
+            "sorted": self.sorted,
+            "steps": [step.to_dict() for step in self.steps],
+        }
 
 
-def apply(draft: Draft, choice: str | None = None) -> Repaired:
+def apply(
+    draft: Draft,
+    choice: str | None = None,
+    fixes: Collection[str] = (),
+    interval: str | None = None,
+    now: pd.Timestamp | None = None,
+) -> Repaired:
     """Return the draft's candles in the order of time, its faults treated as chosen.
 
     `drop` leaves faulty rows out. `ffill` turns them into flat candles at the close before, with no volume (a row of
@@ -52,11 +80,25 @@ def apply(draft: Draft, choice: str | None = None) -> Repaired:
     `drop` and `ffill` take the last good one. Exact duplicates are left out whatever the choice. No rows are added
     where time has gaps.
 
+    What can be read and yet is suspicious is treated after that, as far as asked for, always in the order of `FIXES`;
+    each fix sees what the one before it left. The interval changes last.
+
+    Parameters
+    ----------
+    fixes
+        Some of `FIXES`; one that finds nothing to do is no error.
+    interval
+        A coarser one, see `resample`.
+    now
+        When the draft was read, with zone; default the present.
+
     Raises
     ------
     InvalidInput
-        If a choice is needed and missing or unknown, if `keep` meets what no model can read, or if nothing is left.
+        If a choice is needed and missing or unknown, if `keep` meets what no model can read, if a fix or an interval
+        is not to be had, or if nothing is left.
     """
+    wanted = check(fixes)
     if choice is not None and choice not in REPAIRS:
         raise InvalidInput(
             "unknown_repair",
@@ -79,6 +121,16 @@ def apply(draft: Draft, choice: str | None = None) -> Repaired:
         result, touched = good[~good.duplicated("timestamp", keep="last")], good.index[:0]
     else:
         result, touched = _forward_fill(unique)
+    changes = [_changes(ordered, result, touched)]
+    dropped = len(ordered) - len(result)
+    steps = []
+    clock = Clock(draft.timezone, draft.about.calendar, now)
+    for name in wanted:
+        fixed = fix(result, name, clock)
+        if fixed.step is not None:
+            changes.append(_fixed_cells(result, fixed))
+            steps.append(fixed.step)
+        result = fixed.frame
     if result.empty:
         raise InvalidInput(
             "nothing_left",
@@ -86,15 +138,27 @@ def apply(draft: Draft, choice: str | None = None) -> Repaired:
             text("Correct the file; see the quality report for what is wrong with its rows."),
         )
     candles = CandleFrame(result.reset_index(drop=True), draft.name, draft.source, draft.timezone, draft.about)
+    if interval is not None:
+        made = resample(candles, interval)
+        candles = made.candles
+        steps.append(made.step)
     return Repaired(
         candles=candles,
         choice=choice,
-        dropped=len(ordered) - len(result),
+        dropped=dropped,
         filled=len(touched),
         kept=int(find_faults(result).impossible.sum()),
         sorted=not ordered.index.is_monotonic_increasing,
-        changes=_changes(ordered, result, touched),
+        changes=pd.concat(changes).sort_values("row", kind="stable", ignore_index=True),
+        steps=tuple(steps),
     )
+
+
+def _fixed_cells(before: pd.DataFrame, fixed: Fixed) -> pd.DataFrame:
+    rows = before.loc[fixed.rows]
+    gone = fixed.rows.difference(fixed.frame.index)
+    after = None if len(gone) else fixed.frame.loc[fixed.rows]
+    return _cells(rows, after, fixed.action, [name for name in FEATURES if name in before])
 
 
 def _refuse(draft: Draft, frame: pd.DataFrame, choice: str | None) -> None:
@@ -148,7 +212,7 @@ def _changes(before: pd.DataFrame, after: pd.DataFrame, touched: pd.Index[int]) 
         _cells(before.loc[gone], None, "drop", features),
         _cells(before.loc[touched], after.loc[touched], "fill", features),
     ]
-    return pd.concat(parts).sort_values("row", kind="stable", ignore_index=True)
+    return pd.concat(parts)
 
 
 def _cells(before: pd.DataFrame, after: pd.DataFrame | None, action: str, features: list[str]) -> pd.DataFrame:

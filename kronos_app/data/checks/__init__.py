@@ -1,0 +1,16 @@
+"""Candles that can be read and yet cannot be trusted: what is suspicious about a series.
+
+    returns.py    outliers and leaps of the price
+    splits.py     splits that prices were not adjusted for
+    runs.py       stale prices, stretches without volume
+    times.py      mixed intervals, a last candle that has not ended
+    suspects.py   all of them together
+
+A check looks at the whole series it is given. Whoever must not know the future gives it the past alone.
+"""
+
+from kronos_app.data.checks.runs import Run
+from kronos_app.data.checks.splits import Split
+from kronos_app.data.checks.suspects import Suspects, is_unfinished, suspect
+
+__all__ = ["Run", "Split", "Suspects", "is_unfinished", "suspect"]

@@ -1,0 +1,110 @@
+"""All checks of one series."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from kronos_app.data import calendars
+from kronos_app.data.candle_frame import PRICES
+from kronos_app.data.checks.returns import Mask, Prices, deviations, jumps, spikes, wicks
+from kronos_app.data.checks.runs import Run, cover, silent_runs, stale_runs
+from kronos_app.data.checks.splits import Split, find_splits
+from kronos_app.data.checks.times import other_intervals, unfinished
+from kronos_app.data.sessions import DAY, common_step, nanoseconds
+
+FEWEST = 3  # candles, below which nothing can stand out
+
+
+@dataclass(frozen=True)
+class Suspects:
+    """What is suspicious about fault-free candles in the order of time; everything by position.
+
+    Attributes
+    ----------
+    outliers
+        Candles whose close, high or low leaves its neighbours and is back with the next candle.
+    jumps
+        Candles that open another level, for which no split accounts.
+    splits, stale, silent, mixed
+        See `splits.py`, `runs.py` and `times.py`.
+    unfinished
+        Whether the last candle had not ended.
+    """
+
+    outliers: Mask
+    jumps: Mask
+    splits: list[Split]
+    stale: list[Run]
+    silent: list[Run]
+    mixed: list[Run]
+    unfinished: bool
+
+    @property
+    def any(self) -> bool:
+        """Return whether anything was found."""
+        lists = (self.splits, self.stale, self.silent, self.mixed)
+        return self.unfinished or any(lists) or bool(self.outliers.any() or self.jumps.any())
+
+
+def suspect(
+    frame: pd.DataFrame, *, timezone: str | None = None, calendar: str | None = None, now: pd.Timestamp | None = None
+) -> Suspects:
+    """Return what is suspicious about candles.
+
+    Parameters
+    ----------
+    frame
+        `timestamp`, strictly ascending, `open high low close`, all above zero, and perhaps `volume`.
+    timezone, calendar
+        Of the series, where known; they say when its last candle ends.
+    now
+        The time at which the candles were read, with zone; default the present.
+    """
+    values = frame[list(PRICES)].to_numpy(np.float64)
+    if len(values) < FEWEST:
+        nothing = np.zeros(len(values), dtype=bool)
+        return Suspects(nothing, nothing, [], [], [], [], unfinished=False)
+    prices = Prices.of(values)
+    deviation = deviations(prices.close)
+    volume = frame["volume"].to_numpy(np.float64) if "volume" in frame else None
+    if volume is not None and not volume.any():
+        volume = None  # a column of zeros says that nobody counted
+    splits = find_splits(prices, deviation, volume)
+    leaps = jumps(prices, deviation)
+    leaps[[split.position for split in splits]] = False
+    stale = stale_runs(values, volume)
+    silent = [] if volume is None else silent_runs(volume, cover(stale, len(values)))
+    times = nanoseconds(pd.DatetimeIndex(frame["timestamp"]))
+    return Suspects(
+        outliers=spikes(prices, deviation) | wicks(prices, deviation),
+        jumps=leaps,
+        splits=splits,
+        stale=stale,
+        silent=silent,
+        mixed=other_intervals(times),
+        unfinished=is_unfinished(frame, timezone=timezone, calendar=calendar, now=now),
+    )
+
+
+def is_unfinished(
+    frame: pd.DataFrame, *, timezone: str | None = None, calendar: str | None = None, now: pd.Timestamp | None = None
+) -> bool:
+    """Return whether the last of the candles had not ended; parameters as for `suspect`."""
+    times = nanoseconds(pd.DatetimeIndex(frame["timestamp"]))
+    if len(times) < FEWEST:
+        return False
+    step = common_step(times)
+    length = _until_close(int(times[-1]), timezone, calendar) if step == DAY else step
+    return unfinished(times, step, length, timezone, pd.Timestamp.now("UTC") if now is None else now)
+
+
+def _until_close(last: int, timezone: str | None, calendar: str | None) -> int:
+    """Return how long a day's candle lasts: until the market closes, where a calendar by the same clock knows that."""
+    found = calendars.get(calendar)
+    if found is None or found.zone != timezone or last % DAY:
+        return DAY
+    day = found.sessions(last, last)
+    return int(day.hours[0, -1]) if len(day) else DAY
