@@ -8,7 +8,7 @@ from kronos_app import state
 from kronos_app.data.draft import Draft
 from kronos_app.data.sources import SourceFamily
 from kronos_app.runtime import desk
-from kronos_app.widgets import candle_sets, compare, drafts, fetch_form, qlib_form, several, upload_form
+from kronos_app.widgets import candle_sets, compare, drafts, fetch_form, qlib_form, several, sql_form, upload_form
 from kronos_app.widgets.errors import shown
 
 
@@ -28,7 +28,9 @@ def _source() -> list[Draft]:
     families = {family.key: family for family in desk().fetching.sources()}
     labels = {"upload": _("Upload files"), "sample": _("Take a sample")}
     labels |= {key: state.say(family.title) for key, family in families.items()}
+    labels["sql"] = _("SQL database")
     fetch_form.adopt()
+    sql_form.adopt()
     source = st.segmented_control(
         _("Where the candles come from"),
         list(labels),
@@ -42,7 +44,8 @@ def _source() -> list[Draft]:
         return upload_form.draw()
     if source == "qlib":
         return qlib_form.draw(families[source])
-    draft = _sample() if source == "sample" else _fetched(families[source])
+    other = {"sample": _sample, "sql": sql_form.draw}
+    draft = other[source]() if source in other else _fetched(families[source])
     return [] if draft is None else [draft]
 
 

@@ -89,7 +89,7 @@ def select(table: Table, columns: Sequence[str] = ()) -> sa.Select[Any]:
     """Return a SELECT of these columns, without any of all."""
     import sqlalchemy as sa
 
-    wanted: list[Any] = [sa.column(name) for name in columns] or [sa.text("*")]
+    wanted: list[Any] = [sa.column(name) for name in columns] or [sa.literal_column("*")]
     return sa.select(*wanted).select_from(sa.table(table.name, schema=table.schema))
 
 

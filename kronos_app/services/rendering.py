@@ -100,7 +100,7 @@ def job_json(job: Job, language: str = "en") -> dict[str, Any]:
         "remaining_seconds": job.remaining,
         "forecast_id": job.result_id if job.kind == "forecast" else None,
         # What the page fetched to be looked at first may not be a candle set.
-        "candles_id": job.result_id if job.kind == "fetch" and not job.request["review"] else None,
+        "candles_id": job.result_id if job.kind in {"fetch", "query"} and not job.request["review"] else None,
         "error": localised(job.error, language),
         "created": job.created.isoformat(),
         "started": job.started.isoformat() if job.started else None,

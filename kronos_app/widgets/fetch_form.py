@@ -209,6 +209,8 @@ def _follow(family: SourceFamily) -> str | None:
     if job_id is None:
         return None
     asked = desk().jobs.get(job_id)
+    if asked.kind == "query":  # of a database, whose form follows it
+        return None
     if asked.kind != KIND:
         errors.show(text("The work {id} is no fetch.", id=job_id), text("Choose what to fetch, then press Fetch."))
         return None

@@ -18,6 +18,9 @@ GRACE_SECONDS = 0.3
 POLL_SECONDS = 2.0
 LOOKS, LOOK_SECONDS = 5, 0.35
 
+# Work of which nobody knows beforehand how much there is.
+COUNTED = {"fetch", "query"}
+
 
 def follow(job_id: str) -> str | None:
     """Return the id of a job's result where there is one by now, else draw the job until it ends.
@@ -54,7 +57,7 @@ def _follow_progress(job_id: str) -> None:
 
 def _draw_progress(place: DeltaGenerator, job: Job) -> None:
     """Draw how far the work is: a fetch counts its candles, and nobody knows how many will come."""
-    if job.kind == "fetch":
+    if job.kind in COUNTED:
         place.markdown(":material/downloading: " + errors.escape(_sentence(job)))
     else:
         place.progress(job.progress, text=_sentence(job))
@@ -65,7 +68,7 @@ def _draw_ended(job: Job) -> None:
     if job.status == "failed" and job.error is not None:
         errors.show(Text.from_dict(job.error["message"]), Text.from_dict(job.error["hint"]))
     elif job.status == "cancelled":
-        told = _("This fetch was cancelled. Nothing was kept of it.") if job.kind == "fetch" else None
+        told = _("This fetch was cancelled. Nothing was kept of it.") if job.kind in COUNTED else None
         told = told or _("This forecast was cancelled. Nothing was kept of it.")
         st.info(told, icon=":material/cancel:")
 
@@ -77,6 +80,9 @@ def _sentence(job: Job) -> str:
     if job.kind == "fetch":
         count = _("{count} candles so far").format(count=formats.number(job.done, 0))
         return f"{job.request['symbol']} · {job.request['interval']} · {count}"
+    if job.kind == "query":
+        count = _("{count} rows so far").format(count=formats.number(job.done, 0))
+        return " · ".join(filter(None, (job.request["connection"], job.request["table"], job.request["symbol"], count)))
     if not job.total:
         return _("Loading the model")
     done = _("Step {done} of {total}").format(done=job.done, total=job.total)

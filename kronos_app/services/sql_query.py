@@ -1,0 +1,201 @@
+"""Candles from the databases that an administrator named: what is in them, and the job that reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kronos_app.data import sql
+from kronos_app.data.calendars import with_calendar
+from kronos_app.data.columns import shorten
+from kronos_app.data.sql_connection import SqlConnection, named_connections, secrets_files
+from kronos_app.data.sql_request import SqlRequest, validate
+from kronos_app.errors import NotFound
+from kronos_app.i18n import text
+from kronos_app.services.fetched import FetchedDrafts
+
+if TYPE_CHECKING:
+    from kronos_app.data.draft import Draft
+    from kronos_app.data.sql import Preview
+    from kronos_app.jobs import JobRunner
+    from kronos_app.services.candles import CandleService
+    from kronos_app.settings import Settings
+
+KIND = "query"
+# Somebody waits in front of a page.
+LONGEST_LOOK = 15.0  # seconds
+
+
+class Connections:
+    """The named databases, read anew each time, so that an administrator need not start the desk again.
+
+    Parameters
+    ----------
+    paths
+        The files that name them; default those that Streamlit reads.
+    """
+
+    def __init__(self, paths: Sequence[Path] | None = None) -> None:
+        self._paths = paths
+
+    def all(self) -> dict[str, SqlConnection]:
+        """Return the databases by name.
+
+        Raises
+        ------
+        Unavailable
+            A file that names them cannot be read.
+        """
+        return named_connections(secrets_files() if self._paths is None else self._paths)
+
+    def get(self, name: str) -> SqlConnection:
+        """Return a database.
+
+        Raises
+        ------
+        NotFound
+            The administrator named none so.
+        """
+        found = self.all().get(name)
+        if found is None:
+            raise NotFound(
+                "unknown_connection",
+                text("There is no connection “{name}”.", name=shorten(name)),
+                text("Whoever runs this desk names connections in secrets.toml; see docs/sql.md."),
+            )
+        return found
+
+
+class SqlService:
+    """Reading from databases: what there is, and the job that brings it."""
+
+    def __init__(self, settings: Settings, connections: Connections, drafts: FetchedDrafts, jobs: JobRunner) -> None:
+        self._look = min(LONGEST_LOOK, float(settings.query_seconds))
+        self._connections = connections
+        self._drafts = drafts
+        self._jobs = jobs
+
+    def connections(self) -> list[SqlConnection]:
+        """Return the databases there are, in the order of the file that names them.
+
+        Raises
+        ------
+        Unavailable
+            That file cannot be read.
+        """
+        return list(self._connections.all().values())
+
+    def tables(self, name: str) -> list[str]:
+        """Return the tables and views of a database that its user may read.
+
+        Raises
+        ------
+        NotFound
+            There is no such connection.
+        Unavailable
+            The database does not answer.
+        """
+        return sql.tables(self._connections.get(name), self._look)
+
+    def preview(self, name: str, request: SqlRequest) -> Preview:
+        """Return the first rows of a table or a query.
+
+        Raises
+        ------
+        InvalidInput
+            The query is none, or the database does not accept it.
+        NotFound
+            There is no such connection or table.
+        TooLarge
+            There are too many columns.
+        Unavailable
+            The database does not answer, or takes too long.
+        """
+        return sql.preview(self._connections.get(name), request, self._look)
+
+    def symbols(self, name: str, table: str, column: str) -> list[str]:
+        """Return the instruments that a column of a table names.
+
+        Raises
+        ------
+        InvalidInput, NotFound, Unavailable
+            As `preview`.
+        """
+        return sql.symbols(self._connections.get(name), table, column, self._look)
+
+    def submit(self, name: str, request: SqlRequest, *, repair: str | None = None, review: bool = False) -> str:
+        """Queue the reading and return the id of its job, whose result is the id of the candle set.
+
+        Parameters
+        ----------
+        repair
+            What to do with faulty candles; None refuses them.
+        review
+            Faulty candles are kept as they came. The result is then an id for `fetched`, and the same id is that of a
+            candle set only where there was nothing to choose.
+
+        Raises
+        ------
+        InvalidInput
+            The request makes no sense, or its query does not only read.
+        NotFound
+            There is no such connection.
+        Conflict
+            Too many jobs wait already.
+        """
+        request = validate(request, self._connections.get(name).dialect)
+        moments = {side: moment and moment.isoformat() for side, moment in _moments(request).items()}
+        asked = asdict(request) | moments | {"columns": dict(request.columns)}
+        return self._jobs.submit(KIND, asked | {"connection": name, "repair": repair, "review": review}).id
+
+    def fetched(self, result_id: str) -> Draft:
+        """Return what a job with `review` brought, with its faults.
+
+        Raises
+        ------
+        NotFound
+            It is not kept any more.
+        """
+        return self._drafts.get(result_id)
+
+
+class SqlWorker:
+    """Reads what `SqlService` queued; several threads may run it."""
+
+    def __init__(
+        self, settings: Settings, connections: Connections, drafts: FetchedDrafts, candles: CandleService
+    ) -> None:
+        self._settings = settings
+        self._connections = connections
+        self._drafts = drafts
+        self._candles = candles
+
+    def run(self, job: Mapping[str, Any], on_step: Callable[[int, int], None]) -> str:
+        """Read what `job` asks for, keep it and return its id; `on_step` may raise to cancel."""
+        on_step(0, 0)
+        draft = sql.read(
+            self._connections.get(job["connection"]),
+            request_of(job),
+            max_rows=self._settings.max_rows,
+            seconds=self._settings.query_seconds,
+            on_page=lambda count: on_step(count, 0),
+        )
+        draft = with_calendar(draft)
+        on_step(len(draft), 0)  # The last moment to cancel: from here on something is kept.
+        if job["review"] and not self._candles.inspect(draft).clean:
+            return self._drafts.put(draft)
+        saved = self._candles.keep(draft, job["repair"])
+        return self._drafts.put(draft, saved.id) if job["review"] else saved.id
+
+
+def request_of(job: Mapping[str, Any]) -> SqlRequest:
+    """Return what the record of a job asks for."""
+    start, end = (job[side] and datetime.fromisoformat(job[side]) for side in ("start", "end"))
+    return SqlRequest(job["table"], job["query"], job["columns"], job["symbol"], start, end, job["timezone"])
+
+
+def _moments(request: SqlRequest) -> dict[str, datetime | None]:
+    return {"start": request.start, "end": request.end}

@@ -1,0 +1,334 @@
+"""Asking a database for candles: a table or a query, which column is which, and the job that reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TypeVar
+from zoneinfo import available_timezones
+
+import pandas as pd
+import streamlit as st
+
+from kronos_app import state
+from kronos_app.data.draft import Draft
+from kronos_app.data.sql import Preview
+from kronos_app.data.sql_request import COLUMNS, NEEDED, SqlRequest
+from kronos_app.errors import AppError
+from kronos_app.i18n import text
+from kronos_app.runtime import desk
+from kronos_app.services.sql_query import KIND
+from kronos_app.widgets import drafts, errors, job
+
+Answer = TypeVar("Answer")
+
+NARROWEST_FIELD = 220  # pixels
+EARLIEST = date(1900, 1, 1)
+ANSWERS_KEPT = 30
+QUERY_HEIGHT = 150  # pixels
+PREVIEW_HEIGHT = 260
+TITLES = {
+    "timestamp": text("Time"),
+    "clock": text("Time of day"),
+    "open": text("Open price"),
+    "high": text("High price"),
+    "low": text("Low price"),
+    "close": text("Close price"),
+    "volume": text("Volume"),
+    "amount": text("Amount"),
+    "symbol": text("Symbol"),
+}
+EXAMPLE = "SELECT time, open, high, low, close, volume\nFROM candles\nWHERE symbol = 'AAPL'"
+
+
+def adopt() -> None:
+    """Set the form to the reading that the address names, once: a link opens on its database."""
+    job_id = st.query_params.get("job")
+    if job_id is None or st.session_state.get(state.DATA_SQL_JOB) == job_id:
+        return
+    st.session_state[state.DATA_SQL_JOB] = job_id
+    with suppress(AppError):  # Whoever follows the job says what is wrong with it.
+        asked = desk().jobs.get(job_id)
+        if asked.kind == KIND:
+            name = asked.request["connection"]
+            st.session_state[state.DATA_SOURCE] = "sql"
+            st.session_state[state.DATA_SQL_CONNECTION] = name
+            st.session_state[_key(state.DATA_SQL_WAY, name)] = "query" if asked.request["query"] else "table"
+            if asked.request["query"]:
+                st.session_state[_key(state.DATA_SQL_QUERY, name)] = asked.request["query"]
+                st.session_state[_key(state.DATA_SQL_SHOWN, name)] = asked.request["query"]
+            else:
+                st.session_state[_key(state.DATA_SQL_TABLE, name)] = asked.request["table"]
+
+
+def draw() -> Draft | None:
+    """Draw the form, and the last reading below it; return what it brought, None while there is nothing."""
+    name = _connection()
+    if name is None:
+        return None
+    request = _request(name)
+    _ = state.gettext()
+    label, icon = _("Read candles"), ":material/database:"
+    if st.button(label, type="primary", icon=icon, disabled=request is None, key="data.sql_button") and request:
+        with errors.shown():
+            job_id = desk().sql.submit(name, request, review=True)
+            st.session_state[state.DATA_SQL_JOB] = job_id
+            st.query_params["job"] = job_id
+    result_id = _follow()
+    return None if result_id is None else drafts.kept_alone((result_id, None), lambda: desk().sql.fetched(result_id))
+
+
+def _connection() -> str | None:
+    _ = state.gettext()
+    titles = {connection.name: connection.title for connection in desk().sql.connections()}
+    if not titles:
+        st.info(
+            _("No database is connected to this desk.")
+            + "\n\n"
+            + _("Whoever runs it names connections in `.streamlit/secrets.toml`, as docs/sql.md shows."),
+            icon=":material/database_off:",
+        )
+        return None
+    if st.session_state.get(state.DATA_SQL_CONNECTION) not in titles:
+        st.session_state[state.DATA_SQL_CONNECTION] = next(iter(titles))
+    fields = st.grid(2, min_column_width=NARROWEST_FIELD)
+    with fields.container():
+        name = st.selectbox(
+            _("Connection"),
+            list(titles),
+            format_func=titles.__getitem__,
+            key=state.DATA_SQL_CONNECTION,
+            persist_state="session",
+            help=_("Connections can only read, whatever a query says."),
+        )
+    with fields.container():
+        _way(name)
+    return name
+
+
+def _way(name: str) -> None:
+    _ = state.gettext()
+    ways = {"table": _("Table or view"), "query": _("Query")}
+    st.segmented_control(
+        _("Read from"),
+        list(ways),
+        format_func=ways.__getitem__,
+        default="table",
+        required=True,
+        key=_key(state.DATA_SQL_WAY, name),
+        persist_state="session",
+    )
+
+
+def _request(name: str) -> SqlRequest | None:
+    """Ask for everything; None while something is missing."""
+    by_query = st.session_state.get(_key(state.DATA_SQL_WAY, name)) == "query"
+    origin = _query(name) if by_query else _table(name)
+    if origin is None:
+        return None
+    shown = _asked(("sql preview", name, origin), lambda: desk().sql.preview(name, origin))
+    if shown is None:
+        return None
+    _preview(shown)
+    place = (name, origin.table or str(origin.query))
+    columns = _columns(place, shown)
+    symbol = _symbol(name, origin, columns.get("symbol"), shown)
+    start, end, timezone = _times(place)
+    if any(not columns[column] for column in NEEDED) or (columns["symbol"] and symbol is None and not by_query):
+        return None
+    return SqlRequest(origin.table, origin.query, columns, symbol, start, end, timezone)
+
+
+def _table(name: str) -> SqlRequest | None:
+    _ = state.gettext()
+    tables = _asked(("sql tables", name), lambda: desk().sql.tables(name))
+    if tables is None:
+        return None
+    key = _key(state.DATA_SQL_TABLE, name)
+    if st.session_state.get(key) not in tables:
+        st.session_state.pop(key, None)
+    table = st.selectbox(
+        _("Table or view"),
+        tables,
+        None,
+        key=key,
+        persist_state="session",
+        placeholder=_("Choose a table") if tables else _("There is no table that may be read"),
+        disabled=not tables,
+    )
+    return None if table is None else SqlRequest(table=table)
+
+
+def _query(name: str) -> SqlRequest | None:
+    """Ask for a query; it is run when asked to, not while it is written."""
+    _ = state.gettext()
+    written = st.text_area(
+        _("Query"),
+        key=_key(state.DATA_SQL_QUERY, name),
+        persist_state="session",
+        placeholder=EXAMPLE,
+        height=QUERY_HEIGHT,
+        max_chars=20_000,
+        help=_("One SELECT in the words of the database; it runs in a transaction that cannot change anything."),
+    ).strip()
+    shown = _key(state.DATA_SQL_SHOWN, name)
+    if st.button(_("Show the first rows"), icon=":material/table_view:", disabled=not written, key="data.sql_show"):
+        st.session_state[shown] = written
+        _forget(("sql preview", name, SqlRequest(query=written)))
+    # What was changed since is not what the columns below were chosen for.
+    return SqlRequest(query=written) if written and st.session_state.get(shown) == written else None
+
+
+def _preview(shown: Preview) -> None:
+    _ = state.gettext()
+    table = pd.DataFrame(list(shown.rows), columns=_unique(shown.headers))
+    st.caption(_("The first {count} rows").format(count=len(table)) if len(table) else _("There are no rows."))
+    # As text, what is no number: a table on a page would show instants in the reader's own zone.
+    words = {column: table[column].map(_cell) for column in table if table[column].dtype.kind not in "iufb"}
+    st.dataframe(
+        table.assign(**words),
+        hide_index=True,
+        height=min(36 * (len(table) + 1) + 2, PREVIEW_HEIGHT),
+        alt=_("The first rows of the table or query"),
+    )
+
+
+def _cell(value: object) -> str:
+    return "" if value is None or value is pd.NaT else str(value)
+
+
+def _unique(headers: Sequence[str]) -> list[str]:
+    """Return headers that a table on a page can have: each once."""
+    count: dict[str, int] = {}
+    names = []
+    for header in headers:
+        count[header] = count.get(header, 0) + 1
+        names.append(header if count[header] == 1 else f"{header} ({count[header]})")
+    return names
+
+
+def _columns(place: tuple[str, str], shown: Preview) -> dict[str, str]:
+    """Ask which column is which; an empty one is left out."""
+    _ = state.gettext()
+    headers = list(dict.fromkeys(shown.headers))
+    st.markdown("**" + _("Which column is which") + "**")
+    fields = st.grid(3, min_column_width=NARROWEST_FIELD - 60)
+    found = {}
+    for column in COLUMNS:
+        guessed = shown.guessed.get(column)
+        title = state.say(TITLES[column])
+        with fields.container():
+            found[column] = st.selectbox(
+                title if column in NEEDED else _("{column} (optional)").format(column=title),
+                headers,
+                headers.index(guessed) if guessed in headers else None,
+                key=_key(state.DATA_SQL_COLUMN, *place, column),
+                placeholder=_("Choose a column") if column in NEEDED else _("Not used"),
+            )
+    return {column: header or "" for column, header in found.items()}
+
+
+def _symbol(name: str, origin: SqlRequest, column: str | None, shown: Preview) -> str | None:
+    """Ask for the instrument where a column names several."""
+    _ = state.gettext()
+    if not column:
+        return None
+    table = origin.table
+    if table is not None:
+        found = _asked(("sql symbols", name, table, column), lambda: desk().sql.symbols(name, table, column))
+    else:
+        place = shown.headers.index(column)
+        found = list(dict.fromkeys(str(row[place]).strip() for row in shown.rows if row[place] is not None))
+    options = list(found or ())
+    chosen = st.selectbox(
+        _("Instrument"),
+        options,
+        0 if len(options) == 1 else None,
+        key=_key(state.DATA_SQL_SYMBOL, name, table or str(origin.query), column),
+        placeholder=_("Choose or type a symbol"),
+        accept_new_options=True,
+    )
+    return None if chosen is None else str(chosen).strip() or None
+
+
+def _times(place: tuple[str, str]) -> tuple[datetime | None, datetime | None, str | None]:
+    """Ask for the first and the last day and the zone; all of them may be left open."""
+    _ = state.gettext()
+    latest = datetime.now(UTC).date() + timedelta(days=1)
+    fields = st.grid(3, min_column_width=NARROWEST_FIELD - 60)
+    with fields.container():
+        start = st.date_input(
+            _("From"),
+            None,
+            EARLIEST,
+            latest,
+            key=_key(state.DATA_SQL_FROM, *place),
+            help=_("The first day, as the database writes its times. Empty: from the earliest candle there is."),
+        )
+    with fields.container():
+        end = st.date_input(
+            _("To"),
+            None,
+            EARLIEST,
+            latest,
+            key=_key(state.DATA_SQL_TO, *place),
+            help=_("The last day, as the database writes its times. Empty: up to the latest candle there is."),
+        )
+    with fields.container():
+        timezone = st.selectbox(
+            _("Time zone"),
+            sorted(available_timezones()),
+            None,
+            key=_key(state.DATA_SQL_ZONE, *place),
+            placeholder=_("As in the database"),
+            help=_("Where the times are local to. Times that the database keeps as instants are brought there."),
+        )
+    return _midnight(start), _midnight(end and end + timedelta(days=1)), timezone
+
+
+def _midnight(day: date | None) -> datetime | None:
+    return None if day is None else datetime.combine(day, time())
+
+
+def _follow() -> str | None:
+    """Draw the reading that the address names."""
+    job_id = st.query_params.get("job")
+    if job_id is None or desk().jobs.get(job_id).kind != KIND:
+        return None
+    return job.follow(job_id)
+
+
+def _asked(question: tuple[Hashable, ...], ask: Callable[[], Answer]) -> Answer | None:
+    """Return the answer to a question that goes to a database; asked once, not at every click, failures included."""
+    _ = state.gettext()
+    answers: dict[tuple[Hashable, ...], Answer | AppError] = st.session_state.setdefault(state.DATA_SQL_ANSWERS, {})
+    known = _frozen(question)
+    if known not in answers:
+        while len(answers) >= ANSWERS_KEPT:
+            del answers[next(iter(answers))]
+        with st.spinner(_("Asking the database …")):
+            try:
+                answers[known] = ask()
+            except AppError as error:
+                answers[known] = error
+    answer = answers[known]
+    if not isinstance(answer, AppError):
+        return answer
+    errors.show(answer.message, answer.hint)
+    if st.button(_("Ask again"), key=_key(state.DATA_AGAIN, *map(str, known)), icon=":material/refresh:"):
+        del answers[known]
+        st.rerun()
+    return None
+
+
+def _forget(question: tuple[Hashable, ...]) -> None:
+    st.session_state.get(state.DATA_SQL_ANSWERS, {}).pop(_frozen(question), None)
+
+
+def _frozen(question: tuple[Hashable, ...]) -> tuple[Hashable, ...]:
+    return tuple((part.table, part.query) if isinstance(part, SqlRequest) else part for part in question)
+
+
+def _key(*parts: str) -> str:
+    return ".".join(parts)
