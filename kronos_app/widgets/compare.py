@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -107,16 +106,9 @@ def _on_one_clock(sets: Mapping[str, CandleFrame]) -> dict[str, pd.Series[float]
     daily = all(candles.interval >= DAY for candles in sets.values())
     closes = {}
     for key, candles in sets.items():
-        times = candles.timestamps if daily else _utc(candles)
+        times = candles.timestamps if daily else candles.utc.tz_localize(None)
         closes[key] = pd.Series(candles.frame["close"].to_numpy(), index=times.normalize() if daily else times)
     return {key: close[~close.index.duplicated(keep="last")] for key, close in closes.items()}
-
-
-def _utc(candles: CandleFrame) -> pd.DatetimeIndex:
-    zone = candles.timezone or "UTC"
-    repeated = np.zeros(len(candles), dtype=bool)  # the second of two equal hours in autumn
-    local = candles.timestamps.tz_localize(zone, ambiguous=repeated, nonexistent="shift_forward")
-    return local.tz_convert("UTC").tz_localize(None)
 
 
 def _facts(table: pd.DataFrame) -> pd.DataFrame:

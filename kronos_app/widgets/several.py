@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -17,7 +17,6 @@ from kronos_app.runtime import desk
 from kronos_app.widgets import calendar_choice, drafts, errors, examine, formats
 
 FOR_ALL = ".all"
-ROWS_SHOWN = 10
 REFUSALS_SHOWN = 10
 
 
@@ -32,9 +31,9 @@ class Series:
 
 @dataclass(frozen=True)
 class Kept:
-    """What keeping all of `drafts` led to: the candle sets, and why the others could not be kept."""
+    """What keeping all that was `read` led to: the candle sets, and why the others could not be kept."""
 
-    drafts: tuple[Hashable, ...]
+    read: tuple[int, ...]
     sets: tuple[str, ...]
     refused: tuple[tuple[str, Text], ...]
 
@@ -45,9 +44,9 @@ def draw(found: Sequence[Draft]) -> None:
         examine.draw(found[0])
     if len(found) < 2:
         return
+    _ = state.gettext()
     read = tuple(id(draft) for draft in found)
     found = [calendar_choice.chosen(draft, _key(number, draft)) for number, draft in enumerate(found)]
-    _ = state.gettext()
     with st.spinner(_("Looking at {count} series …").format(count=len(found))):
         reports = drafts.reports(found)
     series = [
@@ -57,7 +56,7 @@ def draw(found: Sequence[Draft]) -> None:
     st.subheader(_("{count} series").format(count=formats.number(len(series), 0)))
     _table(series)
     for_all = _for_all(series)
-    _keep_all(series, for_all)
+    _keep_all(series, for_all, read)
     chosen = st.selectbox(
         _("Look at one of them"),
         range(len(series)),
@@ -71,9 +70,9 @@ def draw(found: Sequence[Draft]) -> None:
         with errors.shown():
             examine.draw(one.draft, one.report, key=one.key, for_all=for_all)
 
+
 def _key(number: int, draft: Draft) -> str:
     return f".{number}.{draft.name}"
-
 
 
 def _table(series: Sequence[Series]) -> None:
@@ -94,7 +93,6 @@ def _table(series: Sequence[Series]) -> None:
     st.dataframe(
         table,
         hide_index=True,
-        height=36 * (min(len(table), ROWS_SHOWN) + 1),
         column_config={
             "name": _("Series"),
             "file": _("File"),
@@ -130,18 +128,17 @@ def _for_all(series: Sequence[Series]) -> str:
     return str(st.session_state.get(state.DATA_REPAIR + FOR_ALL) or "drop")
 
 
-def _keep_all(series: Sequence[Series], for_all: str) -> None:
+def _keep_all(series: Sequence[Series], for_all: str, read: tuple[int, ...]) -> None:
     _ = state.gettext()
-    now = tuple(id(one.draft) for one in series)
     label = _("Keep all {count}").format(count=formats.number(len(series), 0))
     if st.button(label, type="primary", icon=":material/done_all:", key=state.DATA_KEPT + ".button"):
-        done = _kept(series, for_all, now)
+        done = _kept(series, for_all, read)
         st.session_state[state.DATA_KEPT] = done
         if done.sets and state.candles_id() not in done.sets:
             state.use_candles(done.sets[0])
         st.rerun()  # the sidebar, drawn before, must say what is in use
     kept: Kept | None = st.session_state.get(state.DATA_KEPT)
-    if kept is None or kept.drafts != now:
+    if kept is None or kept.read != read:
         return
     if kept.sets:
         said = _("{count} data sets were kept. Choose one of them below, or on the Forecast page.")
@@ -153,7 +150,7 @@ def _keep_all(series: Sequence[Series], for_all: str) -> None:
         st.warning("\n".join([_("These could not be kept:"), "", *lines[:REFUSALS_SHOWN], *rest]))
 
 
-def _kept(series: Sequence[Series], for_all: str, now: tuple[Hashable, ...]) -> Kept:
+def _kept(series: Sequence[Series], for_all: str, read: tuple[int, ...]) -> Kept:
     _ = state.gettext()
     sets: dict[str, None] = {}
     refused = []
@@ -167,4 +164,4 @@ def _kept(series: Sequence[Series], for_all: str, now: tuple[Hashable, ...]) -> 
         except AppError as error:
             refused.append((one.draft.name, error.message))
     bar.empty()
-    return Kept(now, tuple(sets), tuple(refused))
+    return Kept(read, tuple(sets), tuple(refused))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -11,8 +12,10 @@ import time
 import urllib.request
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from tests.qlib_writer import walk, write
 from tests.servers.yahoo import serve
 
 ROOT = Path(__file__).parents[2]
@@ -35,7 +38,17 @@ def yahoo():
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory, yahoo):
+def qlib(tmp_path_factory):
+    """Write a Qlib folder with three instruments, which the server reads."""
+    folder = tmp_path_factory.mktemp("qlib") / "cn_data"
+    days = pd.bdate_range("2020-01-01", periods=300)
+    symbols = {name: walk(days, seed) for seed, name in enumerate(("SH600000", "SH600519", "SZ000001"))}
+    write(folder, symbols, days, markets={"csi300": ["SH600519", "SZ000001"]})
+    return folder
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory, yahoo, qlib):
     """Yield the address of `streamlit run Home.py`; its output is kept for the failure report."""
     home = tmp_path_factory.mktemp("home")
     if not (BUNDLED / "model" / "model.safetensors").exists():
@@ -45,7 +58,11 @@ def server(tmp_path_factory, yahoo):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", "Home.py", "--server.port", str(port)]
-    environment = {"KRONOS_HOME": str(home), "KRONOS_YAHOO_URL": yahoo.url}
+    environment = {
+        "KRONOS_HOME": str(home),
+        "KRONOS_YAHOO_URL": yahoo.url,
+        "KRONOS_QLIB_FOLDERS": json.dumps({"cn_data": str(qlib)}),
+    }
     log = tmp_path_factory.mktemp("log") / "server.log"
     with log.open("w") as output:
         process = subprocess.Popen(
