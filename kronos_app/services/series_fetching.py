@@ -97,6 +97,8 @@ class _Fetch:
         self._refusal: AppError | None = None
         self._fetched = 0
         self._requests = 0
+        end = to_ns(self._now) if request.end is None else min(to_ns(request.end), to_ns(self._now))
+        self._wanted = (EARLIEST if request.start is None else to_ns(request.start), end)
 
     def run(self) -> Draft:
         before = self._info
@@ -113,13 +115,11 @@ class _Fetch:
 
     def _pieces(self) -> list[Range]:
         """Return the stretches to ask the source for."""
-        request = self._request
-        end = to_ns(self._now) if request.end is None else min(to_ns(request.end), to_ns(self._now))
-        start = EARLIEST if request.start is None else to_ns(request.start)
+        start, end = self._wanted
         if self._info is None:
             return [(start, max(end, start + 1))]
         covered = self._info.state.covered
-        if request.start is None and self._info.state.complete:
+        if self._request.start is None and self._info.state.complete:
             start = min(covered[0][0], end)
         pieces = missing(covered, (start, end))
         return [wide for piece in pieces for wide in self._with_neighbours(piece, covered)]
@@ -197,17 +197,19 @@ class _Fetch:
     def _replace(
         self, info: SeriesInfo, change: revision.Revision, first: tuple[FetchRequest, Draft, CandleFrame]
     ) -> None:
-        """Fetch all that was ever asked for anew, and put it in the place of what is stored."""
+        """Fetch all that was ever asked for anew, and what is asked for now, in the place of what is stored."""
         answers = [first]
-        spans = union([*info.state.covered, _reach(*first, self._now)])
+        spans = union([*info.state.covered, self._wanted, _reach(*first, self._now)])
         for start, end in spans:
             latest = end >= spans[-1][1]
             request = replace(self._request, start=to_time(start), end=None if latest else to_time(end))
             for attempt in (request, replace(request, start=None)):
                 try:
                     draft = self._ask(attempt)
-                except Refused:
+                except InvalidInput:  # The vendor does not reach back so far any more.
                     continue
+                except NotFound:
+                    break
                 answers.append((attempt, draft, to_candles(draft, attempt)))
                 break
         with self._writing:
@@ -231,6 +233,8 @@ class _Fetch:
             return note
         if factor is None:
             left = text("{count} others, which it no longer has, were left as they were and may not fit.", count=count)
+        elif abs(factor - 1) <= revision.SAME:
+            left = text("{count} older ones, which it no longer has, fit and stay as they were.", count=count)
         else:
             left = text(
                 "{count} older ones, which it no longer has, were multiplied by {factor} to fit.",
