@@ -101,9 +101,11 @@ class Batch:
         self._generation.advance()
         for index in self._active:
             self._steps[index] += 1
-        for place, index in enumerate(self._active):
-            if self._steps[index] == self.tasks[index].horizon:
-                self._paths[index] = self._decode(place, index)
+        ended = [index for index in self._active if self._steps[index] == self.tasks[index].horizon]
+        if ended == self._active:
+            self._generation.cache = None  # nothing is left to draw, and decoding wants memory, too
+        for index in ended:
+            self._paths[index] = self._decode(self._active.index(index), index)
         self._left -= set(self._paths)
         if not self._left:
             self._generation = None
