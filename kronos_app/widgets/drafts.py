@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, TypeVar
 
 import streamlit as st
@@ -37,10 +37,14 @@ def forget(unless: Callable[[Key], bool]) -> None:
     st.session_state[state.DATA_DRAFT] = {key: read for key, read in known.items() if unless(key)}
 
 
-def reports(drafts: Collection[Draft]) -> list[QualityReport]:
-    """Return the quality report of each draft, made once."""
+def reports(drafts: Sequence[Draft], on_report: Callable[[int], None] | None = None) -> list[QualityReport]:
+    """Return the quality report of each draft, made once; `on_report` hears how many are done before each new one."""
     known: dict[int, tuple[Draft, QualityReport]] = st.session_state.get(state.DATA_REPORTS, {})
-    # The draft is kept beside its report, so that no other can come to have its identity.
-    known = {id(draft): known.get(id(draft)) or (draft, desk().candles.inspect(draft)) for draft in drafts}
-    st.session_state[state.DATA_REPORTS] = known
-    return [report for _, report in known.values()]
+    found: dict[int, tuple[Draft, QualityReport]] = {}
+    for draft in drafts:
+        if id(draft) not in known and on_report is not None:
+            on_report(len(found))
+        # The draft is kept beside its report, so that no other can come to have its identity.
+        found[id(draft)] = known.get(id(draft)) or (draft, desk().candles.inspect(draft))
+    st.session_state[state.DATA_REPORTS] = found
+    return [report for _, report in found.values()]

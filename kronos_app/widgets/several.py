@@ -47,8 +47,7 @@ def draw(found: Sequence[Draft]) -> None:
     _ = state.gettext()
     read = tuple(id(draft) for draft in found)
     found = [calendar_choice.chosen(draft, _key(number, draft)) for number, draft in enumerate(found)]
-    with st.spinner(_("Looking at {count} series …").format(count=len(found))):
-        reports = drafts.reports(found)
+    reports = _reports(found)
     series = [
         Series(draft, report, _key(number, draft))
         for number, (draft, report) in enumerate(zip(found, reports, strict=True))
@@ -71,6 +70,20 @@ def draw(found: Sequence[Draft]) -> None:
             examine.draw(one.draft, one.report, key=one.key, for_all=for_all)
 
 
+def _reports(found: Sequence[Draft]) -> list[QualityReport]:
+    """Return the reports; those that have to be made first show how far they are."""
+    _ = state.gettext()
+    place = st.empty()
+    words = _("Looking at {done} of {count} series")
+
+    def on_report(done: int) -> None:
+        place.progress(done / len(found), text=words.format(done=done + 1, count=len(found)))
+
+    reports = drafts.reports(found, on_report)
+    place.empty()
+    return reports
+
+
 def _key(number: int, draft: Draft) -> str:
     return f".{number}.{draft.name}"
 
@@ -86,6 +99,7 @@ def _table(series: Sequence[Series]) -> None:
         "last": [formats.MISSING if one.report.last is None else formats.time(one.report.last) for one in series],
         "interval": [_interval(one.report) for one in series],
         "gaps": [one.report.gaps for one in series],
+        "score": [one.report.score for one in series],
         "state": [fine if one.report.clean else needed for one in series],
     })  # fmt: skip
     if table["file"].nunique() < 2 or (table["file"] == table["name"]).all():
@@ -101,6 +115,9 @@ def _table(series: Sequence[Series]) -> None:
             "last": _("Last"),
             "interval": _("Interval"),
             "gaps": st.column_config.NumberColumn(_("Gaps"), format="localized"),
+            "score": st.column_config.NumberColumn(
+                _("Score"), format="%d", help=_("How far the candles can be trusted as they are, from 0 to 100.")
+            ),
             "state": _("State"),
         },
         alt=_("What was read, one line a series"),
