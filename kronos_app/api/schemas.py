@@ -7,12 +7,16 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from kronos_app.services.following import FollowState
 from kronos_app.services.forecasting import ForecastSettings
 from kronos_app.store.records import JobStatus
 
 Repair = Literal["drop", "ffill", "keep"]
-
+Fix = Literal["drop_unfinished", "adjust_splits", "drop_stale", "drop_outliers", "cap_outliers"]
+FIXES = "What to fix beyond faults; a fix that finds nothing to do changes nothing."
+RESAMPLE = "Coarser interval to bring the candles to: 5min, 15min, 30min, 1h, 2h, 4h, 1d, 1w, 1mo."
 CALENDAR = "Key of the calendar that says when candles fall due, such as XNYS, or learned; absent: guessed."
+
 
 class ErrorDetail(BaseModel):
     """What went wrong and what to do."""
@@ -79,8 +83,10 @@ class ForecastBody(ForecastSettings):
     interval: str | None = Field(
         None, max_length=20, description="Step such as 5min or 1d, where candles have no times."
     )
-
+    fixes: list[Fix] = Field(default_factory=list, max_length=5, description=FIXES)
+    resample: str | None = Field(None, max_length=20, description=RESAMPLE)
     calendar: str | None = Field(None, max_length=20, description=CALENDAR)
+
 
 class Accepted(BaseModel):
     """A forecast that is being made."""
@@ -104,14 +110,49 @@ class FetchBody(BaseModel):
         default_factory=dict, description="What only this source asks for, such as adjustment: none.", max_length=10
     )
     repair: Repair | None = Field(None, description="What to do with faults; absent: refuse them.")
-
+    fixes: list[Fix] = Field(default_factory=list, max_length=5, description=FIXES)
+    resample: str | None = Field(None, max_length=20, description=RESAMPLE)
     calendar: str | None = Field(None, max_length=20, description=CALENDAR)
+
 
 class FetchAccepted(BaseModel):
     """A fetch that is under way."""
 
     job_id: str
     status: JobStatus
+
+
+class SeriesBody(BaseModel):
+    """What tells a stored series from others."""
+
+    source: str = Field(max_length=50, description="As the list of series has it.")
+    symbol: str = Field(max_length=100, description="As the list of series has it.")
+    interval: str = Field(max_length=20, description="As the list of series has it.")
+    adjustment: str = Field("", max_length=50, description="As the list of series has it.")
+
+
+class RefreshBody(BaseModel):
+    """Series to bring up to date; all that are stored where neither field is there."""
+
+    series: list[SeriesBody] = Field(default_factory=list, max_length=500, description="Stored series.")
+    watchlist: str | None = Field(None, max_length=60, description="Name of a watchlist, stored already or not.")
+
+
+class WatchedBody(BaseModel):
+    """A series as it is asked for."""
+
+    source: str = Field(min_length=1, max_length=50, description="yahoo, or the name of a crypto exchange.")
+    symbol: str = Field(min_length=1, max_length=100, description="As the source writes it.", examples=["AAPL"])
+    interval: str = Field("1d", min_length=1, max_length=20, description="As the source writes it.")
+    options: dict[str, str] = Field(
+        default_factory=dict, description="What only this source asks for, such as adjustment: none.", max_length=10
+    )
+
+
+class WatchlistBody(BaseModel):
+    """What is on a watchlist."""
+
+    entries: list[WatchedBody] = Field(max_length=500, description="In the order it is shown.")
 
 
 class JobOut(BaseModel):
@@ -129,3 +170,40 @@ class JobOut(BaseModel):
     created: datetime
     started: datetime | None
     finished: datetime | None
+
+
+class FollowOut(BaseModel):
+    """A followed series as it stands."""
+
+    follow_id: str
+    source: str
+    symbol: str
+    interval: str
+    options: dict[str, str]
+    settings: dict[str, Any] = Field(description="Of its forecasts.")
+    cadence: int = Field(description="Seconds between two looks.")
+    state: FollowState = Field(description="running: a look is under way; failing: the last one did.")
+    created: datetime
+    last_run: datetime | None
+    next_run: datetime | None
+    job_id: str | None = Field(description="The look under way.")
+    last_candle: str | None = Field(description="The newest candle a forecast was made from, in the series' zone.")
+    candles_id: str | None = Field(description="The data set its forecasts are made from.")
+    forecast_id: str | None = Field(description="The last forecast.")
+    made: int = Field(description="How many forecasts it made.")
+    failures: int = Field(description="How many looks in a row failed.")
+    error: ErrorDetail | None = Field(description="Why the last one did.")
+
+
+class Follows(BaseModel):
+    """What is followed."""
+
+    follows: list[FollowOut]
+
+
+class FollowPatch(BaseModel):
+    """What can be changed about a follow."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    active: bool = Field(description="On or off.")

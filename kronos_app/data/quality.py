@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from kronos_app.data import calendars
-from kronos_app.data.candle_frame import FEATURES
+from kronos_app.data.candle_frame import FEATURES, CandleFrame
 from kronos_app.data.checks.suspects import Suspects, suspect
 from kronos_app.data.checks.telling import MOST_MARKS, Mark, marks
 from kronos_app.data.checks.telling import findings as suspicions
@@ -148,6 +148,12 @@ def inspect(draft: Draft, now: pd.Timestamp | None = None) -> QualityReport:
         marks=(*marks(good, suspects), *_gap_marks(holes, ascending)),
         findings=(*draft.findings, *_findings(draft, faults, repeated, again, holes, good, suspects)),
     )
+
+
+def score_of(candles: CandleFrame, now: pd.Timestamp | None = None) -> int:
+    """Return the score of candles that are ready for use."""
+    frame = candles.frame.rename_axis("row")
+    return inspect(Draft(frame, candles.name, candles.source, candles.timezone, about=candles.about), now).score
 
 
 def _findings(

@@ -53,6 +53,11 @@ class Repaired:
     steps: tuple[Step, ...] = ()
 
     @property
+    def touched(self) -> bool:
+        """Return whether the candles are not simply those of the file."""
+        return bool(self.dropped or self.filled or self.steps)
+
+    @property
     def record(self) -> dict[str, Any]:
         """Return what is kept with the candles, JSON-ready."""
         return {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -70,35 +70,39 @@ class CandleService:
         """Return what is remarkable or wrong about a draft."""
         return quality.inspect(draft)
 
-    def preview(self, draft: Draft, choice: str | None) -> Repaired:
-        """Return the candles after a repair and what it changed.
+    def preview(
+        self, draft: Draft, choice: str | None, fixes: Collection[str] = (), interval: str | None = None
+    ) -> Repaired:
+        """Return the candles after a repair, the `fixes` and the change of interval asked for, and what they changed.
 
         Raises
         ------
         InvalidInput
-            The data needs a choice and got none, or has what no model can read.
+            The data needs a choice and got none, or has what no model can read; a fix or interval there is not.
         """
-        return repair.apply(draft, choice)
+        return repair.apply(draft, choice, fixes, interval)
 
     def save(self, repaired: Repaired, report: QualityReport) -> CandleSet:
         """Keep repaired candles under an id that depends on times and values alone."""
-        changes = {
-            "choice": repaired.choice,
-            "dropped": repaired.dropped,
-            "filled": repaired.filled,
-            "kept": repaired.kept,
-            "sorted": repaired.sorted,
-        }
         candles = repaired.candles
-        saved = CandleSet(candles.digest[:16], candles, report.to_dict(), changes)
+        score = quality.score_of(candles) if repaired.touched else report.score
+        saved = CandleSet(candles.digest[:16], candles, report.to_dict(), repaired.record | {"score": score})
         self._store.candles.put(saved)
         return saved
 
-    def keep(self, draft: Draft, choice: str | None = None) -> CandleSet:
+    def keep(
+        self, draft: Draft, choice: str | None = None, fixes: Collection[str] = (), interval: str | None = None
+    ) -> CandleSet:
         """Repair and save a draft in one go, for callers who do not look in between."""
-        return self.save(self.preview(draft, choice), self.inspect(draft))
+        return self.save(self.preview(draft, choice, fixes, interval), self.inspect(draft))
 
-    def keep_all(self, drafts: Sequence[Draft], choice: str | None = None) -> list[CandleSet]:
+    def keep_all(
+        self,
+        drafts: Sequence[Draft],
+        choice: str | None = None,
+        fixes: Collection[str] = (),
+        interval: str | None = None,
+    ) -> list[CandleSet]:
         """Repair and save several drafts; nothing is kept where one of them cannot be.
 
         Raises
@@ -106,7 +110,7 @@ class CandleService:
         InvalidInput
             As `preview`, of the first draft that it refuses.
         """
-        repaired = [self.preview(draft, choice) for draft in drafts]
+        repaired = [self.preview(draft, choice, fixes, interval) for draft in drafts]
         return [self.save(done, self.inspect(draft)) for done, draft in zip(repaired, drafts, strict=True)]
 
     def get(self, candles_id: str) -> CandleSet:

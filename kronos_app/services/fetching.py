@@ -9,6 +9,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from kronos_app.data import calendars
+from kronos_app.data.fixes import check
 from kronos_app.data.source import CandleSource, FetchRequest, Instrument, Interval, OnPage
 from kronos_app.data.sources import FAMILIES, SourceFamily
 from kronos_app.errors import InvalidInput, NotFound, TooLarge, Unavailable
@@ -125,6 +126,8 @@ class FetchService:
         repair: str | None = None,
         review: bool = False,
         calendar: str | None = None,
+        fixes: Sequence[str] = (),
+        resample: str | None = None,
     ) -> str:
         """Queue a fetch and return the id of its job, whose result is the id of the candle set.
 
@@ -137,6 +140,8 @@ class FetchService:
             candle set only where there was nothing to choose.
         calendar
             Key of the calendar, or `learned`; None for the one that the source tells.
+        fixes, resample
+            What to fix and the coarser interval to bring the candles to, see `CandleService.preview`.
 
         Raises
         ------
@@ -149,6 +154,7 @@ class FetchService:
         """
         self._sources.family(key)
         calendars.get(calendar)
+        check(fixes)
         symbol = request.symbol.strip()
         if not symbol or len(symbol) > LONGEST_SYMBOL:
             raise InvalidInput(
@@ -173,6 +179,8 @@ class FetchService:
             "repair": repair,
             "review": review,
             "calendar": calendar,
+            "fixes": list(fixes),
+            "resample": resample,
         }
         return self._jobs.submit(KIND, job).id
 
@@ -208,7 +216,7 @@ class FetchWorker:
         on_step(len(draft), 0)  # The last moment to cancel: from here on something is kept.
         if job["review"] and not self._candles.inspect(draft).clean:
             return self._drafts.put(draft)
-        saved = self._candles.keep(draft, job["repair"])
+        saved = self._candles.keep(draft, job["repair"], job.get("fixes", ()), job.get("resample"))
         return self._drafts.put(draft, saved.id) if job["review"] else saved.id
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kronos_app.data.candle_frame import FEATURES
+from kronos_app.services.doubts import doubts
 from kronos_app.services.engine_errors import engine_errors
 from kronos_app.services.forecast_plan import SAMPLING, Plan, plan
 from kronos_app.services.forecast_request import ForecastRequest
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from engine.scheduler import Scheduler
     from kronos_app.services.candles import CandleService
     from kronos_app.services.models import ModelService
-    from kronos_app.store import Store
+    from kronos_app.store import CandleSet, Store
 
 
 class ForecastWorker:
@@ -34,7 +35,8 @@ class ForecastWorker:
     def run(self, job: Mapping[str, Any], on_step: Callable[[int, int], None]) -> str:
         """Compute the forecast that `job` asks for, keep it and return its id; `on_step` may raise to cancel."""
         request = ForecastRequest.build({name: value for name, value in job.items() if name != "key"})
-        planned = plan(request, self._candles.get(request.candles_id), self._models.context(request.model))
+        saved = self._candles.get(request.candles_id)
+        planned = plan(request, saved, self._models.context(request.model))
         on_step(0, 0)  # Whoever cancelled while the job waited need not wait for the model to load.
         predictor = self._models.get(request.model)
         known = find(self._store, planned, predictor.digest)
@@ -43,7 +45,7 @@ class ForecastWorker:
         started = time.monotonic()
         with engine_errors(request.model):
             forecast = self._scheduler.forecast(predictor, _task(predictor, planned), on_step)
-        stored = _stored(planned, predictor.digest, forecast, time.monotonic() - started)
+        stored = _stored(planned, saved, predictor.digest, forecast, time.monotonic() - started)
         self._store.forecasts.put(stored)
         return stored.id
 
@@ -61,7 +63,7 @@ def find(store: Store, planned: Plan, weights: str) -> str | None:
     for info in alike:
         twin = store.forecasts.get(info.id)
         if twin is not None and twin.provenance["content"] == content:
-            store.forecasts.put(_adopted(twin, planned, forecast_id))
+            store.forecasts.put(_adopted(twin, planned, forecast_id, store.candles.get(planned.candles_id)))
             return forecast_id
     return None
 
@@ -76,7 +78,7 @@ def candidates(store: Store, planned: Plan) -> list[ForecastInfo]:
     ]
 
 
-def _adopted(twin: StoredForecast, planned: Plan, forecast_id: str) -> StoredForecast:
+def _adopted(twin: StoredForecast, planned: Plan, forecast_id: str, saved: CandleSet | None) -> StoredForecast:
     return replace(
         twin,
         id=forecast_id,
@@ -84,7 +86,16 @@ def _adopted(twin: StoredForecast, planned: Plan, forecast_id: str) -> StoredFor
         candles_id=planned.candles_id,
         candles_name=planned.candles_name,
         request=planned.request.model_dump(mode="json"),
+        provenance=twin.provenance | _of_data(saved, planned),
     )
+
+
+def _of_data(saved: CandleSet | None, planned: Plan) -> dict[str, Any]:
+    """Return what was done to the candles and what is suspicious about them."""
+    if saved is None:
+        return {}
+    warnings = [doubt.to_dict() for doubt in doubts(saved, planned.cutoff, len(planned.history))]
+    return {"repair": saved.repair, "warnings": warnings}
 
 
 def _task(predictor: KronosPredictor, planned: Plan) -> Task:
@@ -97,8 +108,9 @@ def _task(predictor: KronosPredictor, planned: Plan) -> Task:
     )
 
 
-def _stored(planned: Plan, weights: str, forecast: Forecast, seconds: float) -> StoredForecast:
+def _stored(planned: Plan, saved: CandleSet, weights: str, forecast: Forecast, seconds: float) -> StoredForecast:
     provenance = {
+        **_of_data(saved, planned),
         "model": planned.request.model,
         "digest": weights,
         "content": planned.content(weights),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from kronos_app.errors import NotFound
 from kronos_app.i18n import text
+from kronos_app.services.doubts import doubts
 from kronos_app.services.forecast_plan import Plan, plan
 from kronos_app.services.forecast_request import (
     DEFAULT_LEVELS,
@@ -25,6 +26,9 @@ from kronos_app.services.forecast_worker import candidates, find
 from kronos_app.store.records import ForecastInfo
 
 if TYPE_CHECKING:
+    import pandas as pd
+
+    from kronos_app.data.draft import Finding
     from kronos_app.jobs import JobRunner
     from kronos_app.services.candles import CandleService
     from kronos_app.services.models import ModelService
@@ -92,6 +96,16 @@ class ForecastService:
             return None
         # Worth loading the model for its digest: an equal request was answered before, perhaps with other weights.
         return find(self._store, planned, self._models.get(planned.request.model).digest)
+
+    def doubts(self, candles_id: str, cutoff: pd.Timestamp | None, lookback: int) -> list[Finding]:
+        """Return what is suspicious about the candles that a forecast would be made from.
+
+        Raises
+        ------
+        NotFound
+            Unknown candles.
+        """
+        return doubts(self._candles.get(candles_id), cutoff, lookback)
 
     def get(self, forecast_id: str) -> ForecastView:
         """Return the forecast with its history and what is known of the outcome.

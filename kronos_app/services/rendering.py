@@ -15,6 +15,8 @@ from kronos_app.services.forecast_request import DEFAULT_LEVELS
 from kronos_app.services.forecast_view import ForecastView
 from kronos_app.store.records import CandleSet, Job
 
+TOLD_APART = ("warnings", "repair")  # of the provenance: their messages are translated
+
 
 def to_json(view: ForecastView, paths: bool = False, language: str = "en") -> dict[str, Any]:
     """Return a forecast with all that is known about it, JSON-ready: no NaN, times in ISO 8601.
@@ -43,7 +45,9 @@ def to_json(view: ForecastView, paths: bool = False, language: str = "en") -> di
         "probability_up": view.probability_up().to_list(),
         "repairs": stored.repairs,
         "request": stored.request,
-        "provenance": stored.provenance,
+        "provenance": {name: value for name, value in stored.provenance.items() if name not in TOLD_APART},
+        "warnings": localised(stored.provenance.get("warnings", []), language),
+        "data_repair": localised(stored.provenance.get("repair"), language),
         "actual": _actual(view),
         "comparison": view.comparison.to_dict(language) if view.comparison else None,
     }

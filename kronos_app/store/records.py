@@ -92,6 +92,7 @@ class ForecastInfo:
     samples: int
     lookback: int
     request: dict[str, Any]
+    provenance: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, File, Form, Query, Request, UploadFile
 from starlette.responses import JSONResponse, Response
 
 from kronos_app.api.context import DeskOf, Language, require_token
-from kronos_app.api.schemas import CALENDAR, ErrorBody, FetchAccepted, FetchBody, Repair
+from kronos_app.api.schemas import CALENDAR, FIXES, RESAMPLE, ErrorBody, FetchAccepted, FetchBody, Fix, Repair
 from kronos_app.data.calendars import with_calendar
 from kronos_app.data.draft import Draft
 from kronos_app.data.source import FetchRequest
@@ -37,6 +37,8 @@ def upload(
         str | None, Form(max_length=20, description="Step such as 5min or 1d of a file without times.")
     ] = None,
     calendar: Annotated[str | None, Form(max_length=20, description=CALENDAR)] = None,
+    fixes: Annotated[list[Fix], Form(max_length=5, description=FIXES)] = [],  # noqa: B006 - FastAPI copies it
+    resample: Annotated[str | None, Form(max_length=20, description=RESAMPLE)] = None,
 ) -> dict[str, Any]:
     """Check, repair as asked and keep the candles, all of them or none.
 
@@ -46,7 +48,7 @@ def upload(
     for one in file:
         drafts += desk.candles.read_all(one.file.read(), one.filename or "upload", start, interval)
     drafts = [with_calendar(draft, calendar) for draft in drafts]
-    series = [candles_json(saved, language) for saved in desk.candles.keep_all(drafts, repair)]
+    series = [candles_json(saved, language) for saved in desk.candles.keep_all(drafts, repair, fixes, resample)]
     return (series[0] if len(series) == 1 else {}) | {"series": series}
 
 
@@ -60,7 +62,16 @@ def upload(
 def fetch(desk: DeskOf, request: Request, body: FetchBody) -> Response:
     """Queue a fetch and name its job, whose `candles_id` is that of the candle set once it succeeded."""
     wanted = FetchRequest(body.symbol, body.interval, body.start, body.end, body.options)
-    job = desk.jobs.get(desk.fetching.submit(body.source, wanted, repair=body.repair, calendar=body.calendar))
+    job = desk.jobs.get(
+        desk.fetching.submit(
+            body.source,
+            wanted,
+            repair=body.repair,
+            calendar=body.calendar,
+            fixes=body.fixes,
+            resample=body.resample,
+        )
+    )
     accepted = FetchAccepted(job_id=job.id, status=job.status)
     return JSONResponse(accepted.model_dump(), 202, {"Location": request.url_for("get_job", job_id=job.id).path})
 

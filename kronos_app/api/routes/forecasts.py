@@ -54,7 +54,7 @@ def _candles_id(desk: Desk, body: ForecastBody) -> str:
     if body.candles_id is not None:
         return body.candles_id
     draft = desk.candles.read_inline(body.candles, body.name, body.start, body.interval)
-    return desk.candles.keep(with_calendar(draft, body.calendar), body.repair).id
+    return desk.candles.keep(with_calendar(draft, body.calendar), body.repair, body.fixes, body.resample).id
 
 
 @router.get("/{forecast_id}", summary="Fetch a forecast", responses={404: {"model": ErrorBody}})
