@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -56,11 +57,12 @@ def draw(found: Sequence[Draft]) -> None:
     _table(series)
     for_all = _for_all(series)
     _keep_all(series, for_all, read)
+    labels = _labels(series)
     chosen = st.selectbox(
         _("Look at one of them"),
         range(len(series)),
         None,
-        format_func=lambda number: _label(series, number),
+        format_func=labels.__getitem__,
         key=state.DATA_SERIES,
         placeholder=_("Choose a series"),
     )
@@ -128,10 +130,15 @@ def _interval(report: QualityReport) -> str:
     return formats.span(report.interval.total_seconds()) if report.interval else formats.MISSING
 
 
-def _label(series: Sequence[Series], number: int) -> str:
-    draft = series[number].draft
-    same = sum(other.draft.name == draft.name for other in series) > 1
-    return f"{draft.name} · {draft.about.origin}" if same and draft.about.origin else draft.name
+def _labels(series: Sequence[Series]) -> list[str]:
+    """Return what tells series apart: the name, and the file where several share one."""
+    count = Counter(one.draft.name for one in series)
+    return [
+        f"{one.draft.name} · {one.draft.about.origin}"
+        if count[one.draft.name] > 1 and one.draft.about.origin
+        else one.draft.name
+        for one in series
+    ]
 
 
 def _for_all(series: Sequence[Series]) -> str:
