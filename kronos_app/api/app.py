@@ -9,7 +9,7 @@ from fastapi_offline import FastAPIOffline
 
 from kronos_app.api import errors
 from kronos_app.api.limits import BodyLimit
-from kronos_app.api.routes import candles, forecasts, jobs, sql, status
+from kronos_app.api.routes import candles, follows, forecasts, jobs, ledger, series, sql, status
 from kronos_app.services.desk import Desk
 from kronos_app.settings import Settings, get_settings
 
@@ -39,6 +39,6 @@ def create_api(get_desk: Callable[[], Desk], settings: Settings | None = None) -
     app.state.settings = settings
     app.add_middleware(BodyLimit, max_upload_mb=settings.max_upload_mb)
     errors.install(app)
-    for module in (status, candles, forecasts, jobs, sql):
+    for module in (status, candles, forecasts, jobs, follows, ledger, sql, series):
         app.include_router(module.router, prefix="/v1")
     return app
