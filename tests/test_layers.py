@@ -57,7 +57,7 @@ DYNAMIC = frozenset({"import_module", "__import__"})
 MAY_IMPORT_STREAMLIT = SESSION | {"kronos_app.frame", "kronos_app.widgets", "pages", "Home"}
 
 # Imported where they are used, so that the first page opens fast.
-HEAVY = MODEL | VENDORS | {"torch"}
+HEAVY = MODEL | VENDORS | {"torch", "exchange_calendars"}
 
 
 @dataclass(frozen=True)

@@ -110,7 +110,7 @@ def panels(
         "type": "category",
         "categoryorder": "array",
         "categoryarray": labels,
-        "nticks": 7,
+        "nticks": 5 if labels and ":" in labels[0] else 7,  # a label with hours is wide
         "showgrid": False,
         "range": [-0.5, len(labels) - 0.5],
         "rangeslider": {"visible": False},

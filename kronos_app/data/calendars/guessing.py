@@ -15,7 +15,7 @@ SUFFIXES: Mapping[str, str] = {
     "JK": "XIDX", "KL": "XKLS", "PS": "XPHS", "AX": "XASX", "NZ": "XNZE", "L": "XLON", "IL": "XLON", "IR": "XDUB",
     "DE": "XETR", "F": "XFRA", "PA": "XPAR", "AS": "XAMS", "BR": "XBRU", "LS": "XLIS", "MI": "XMIL", "MC": "XMAD",
     "SW": "XSWX", "VI": "XWBO", "ST": "XSTO", "OL": "XOSL", "CO": "XCSE", "HE": "XHEL", "IC": "XICE", "WA": "XWAR",
-    "PR": "XPRA", "BD": "XBUD", "AT": "ASEX", "IS": "XIST", "TA": "XTAE", "SR": "XSAU", "JO": "XJSE", "ME": "XMOS",
+    "PR": "XPRA", "BD": "XBUD", "IS": "XIST", "SR": "XSAU", "JO": "XJSE", "ME": "XMOS",
     "TO": "XTSE", "V": "XTSE", "MX": "XMEX", "SA": "BVMF", "BA": "XBUE", "SN": "XSGO",
 }  # fmt: skip
 # Where Yahoo writes shares and indices without a suffix, the zone it states tells the exchange.
@@ -26,7 +26,7 @@ ZONES: Mapping[str, str] = {
     "Europe/Vienna": "XWBO", "Europe/Stockholm": "XSTO", "Europe/Oslo": "XOSL", "Europe/Copenhagen": "XCSE",
     "Europe/Helsinki": "XHEL", "Europe/Istanbul": "XIST", "Asia/Shanghai": "XSHG", "Asia/Hong_Kong": "XHKG",
     "Asia/Taipei": "XTAI", "Asia/Tokyo": "XTKS", "Asia/Seoul": "XKRX", "Asia/Kolkata": "XBOM",
-    "Asia/Singapore": "XSES", "Asia/Jerusalem": "XTAE", "Australia/Sydney": "XASX", "Pacific/Auckland": "XNZE",
+    "Asia/Singapore": "XSES", "Australia/Sydney": "XASX", "Pacific/Auckland": "XNZE",
 }  # fmt: skip
 _MONEY = "USD|EUR|GBP|JPY|CHF|AUD|NZD|CAD|CNY|CNH|HKD|SGD|KRW|INR|SEK|NOK|DKK|PLN|CZK|HUF|TRY|ZAR|MXN|BRL|THB|TWD"
 _CURRENCIES = re.compile(rf"({_MONEY}|XAU|XAG)[/_-]?({_MONEY})")

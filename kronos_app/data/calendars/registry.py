@@ -11,16 +11,15 @@ from kronos_app.i18n import text
 ALWAYS, CURRENCIES = "24/7", "24/5"
 LEARNED = "learned"  # said instead of a key where the candles themselves shall tell
 
-_WALL_STREET = (
-    "1985-09-27", "1994-04-27", "2001-09-11", "2001-09-12", "2001-09-13", "2001-09-14", "2004-06-11", "2007-01-02",
-    "2012-10-29", "2012-10-30", "2018-12-05", "2025-01-09",
-)  # fmt: skip
+_MOURNING = ("1994-04-27", "2004-06-11", "2007-01-02", "2018-12-05", "2025-01-09")  # for presidents
+_ATTACKS = ("2001-09-11", "2001-09-12", "2001-09-13", "2001-09-14")
+_STORM = ("2012-10-29", "2012-10-30")
 # Attacks, storms, earthquakes, an epidemic and days of mourning: in the timetable today, unknown the week before.
 UNFORESEEN: Mapping[str, tuple[str, ...]] = {
-    "XNYS": _WALL_STREET,
-    "CMES": _WALL_STREET,
-    "XCBF": _WALL_STREET,
-    "IEPA": _WALL_STREET,
+    "XNYS": ("1985-09-27", *_MOURNING, *_ATTACKS, *_STORM),
+    "CMES": _MOURNING,
+    "XCBF": (*_MOURNING, *_STORM),
+    "IEPA": (*_MOURNING, *_STORM[:1]),
     "XTSE": ("2001-09-11", "2001-09-12"),
     "XLON": ("2022-09-19",),
     "XASX": ("2022-09-22",),
@@ -80,9 +79,7 @@ _TITLES = {
     "XWAR": text("Warsaw"),
     "XPRA": text("Prague"),
     "XBUD": text("Budapest"),
-    "ASEX": text("Athens"),
     "XIST": text("Istanbul"),
-    "XTAE": text("Tel Aviv"),
     "XSAU": text("Riyadh"),
     "XJSE": text("Johannesburg"),
     "XMOS": text("Moscow"),

@@ -14,9 +14,11 @@ import pandas as pd
 from kronos_app.data.calendars.clock import DAY, HOUR, Nanoseconds, convert, midnight, nanoseconds
 from kronos_app.i18n import Text
 
-EARLIEST, LATEST = "1927-01-01", "2045-12-31"  # read from exchange_calendars, where an exchange sets no bound itself
+# What is read of exchange_calendars, as far as it has it: the usual range at first, all of it when it is asked for.
+USUALLY, EARLIEST, LATEST = pd.Timestamp("2000-01-01"), pd.Timestamp("1927-01-01"), pd.Timestamp("2040-12-31")
 WORKDAYS = 5
-USUAL = 250  # sessions that say what hours are usual
+USUAL = 250  # sessions that say what days of the week and hours are usual
+RARE = 0.02  # of these: less than a day of the week that has sessions, more than one that had some once
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,34 @@ class Sessions:
         which = which.ravel()
         order = np.argsort(-np.bincount(which), kind="stable")
         return [(tuple(int(value) for value in unique[row]), self.days[which == row]) for row in order]
+
+
+@dataclass(frozen=True)
+class Timetable:
+    """What an exchange has published: the zone of its clock, sessions, and the days they are recorded from and to."""
+
+    zone: str
+    sessions: Sessions
+    first: int
+    last: int
+
+    def sessions_beyond(self, days: Nanoseconds) -> Sessions:
+        """Return sessions on `days` with the hours most usual about the nearest that are recorded."""
+        known, half = self.sessions, USUAL // 2
+        near = np.clip(np.searchsorted(known.days, days), half, max(len(known) - half, half))
+        hours = np.empty((len(days), 4), dtype=np.int64)
+        for middle in np.unique(near):
+            rows, count = np.unique(known.hours[middle - half : middle + half], axis=0, return_counts=True)
+            hours[near == middle] = rows[np.argmax(count)]
+        return Sessions(days, hours, _shift(days + hours[:, 0], self.zone))
+
+    def workdays(self, first: int, last: int) -> Nanoseconds:
+        """Return the days of the week that have sessions, from one day to another."""
+        near = self.sessions.days[-USUAL:] if first > self.last else self.sessions.days[:USUAL]
+        usual = np.bincount(_weekday(near), minlength=7) > RARE * len(near)
+        days = np.arange(midnight(first), last + 1, DAY, dtype=np.int64)
+        found: Nanoseconds = days[usual[_weekday(days)]]
+        return found
 
 
 class Calendar(Protocol):
@@ -107,48 +137,40 @@ class ExchangeCalendar:
         self._code = code
         self._unforeseen = tuple(unforeseen)
         self._lock = Lock()
-        self._read: tuple[str, Sessions] | None = None
+        self._read: Timetable | None = None
+        self._whole = False
 
     @property
     def zone(self) -> str:
         """Return the zone of the exchange."""
-        return self._table()[0]
-
-    @property
-    def recorded(self) -> tuple[pd.Timestamp, pd.Timestamp]:
-        """Return the first and the last day that the timetable is recorded for."""
-        days = self._table()[1].days
-        return pd.Timestamp(int(days[0])), pd.Timestamp(int(days[-1]))
+        return self._table().zone
 
     def sessions(self, first: int, last: int, *, foreseen: bool = False) -> Sessions:
         """Return the sessions from one day to another; see `Calendar`."""
-        zone, table = self._table()
-        found = table.between(first, last)
-        extra = (
-            nanoseconds(pd.DatetimeIndex(list(self._unforeseen))) if foreseen and self._unforeseen else table.days[:0]
-        )
-        more = [extra[(extra >= first) & (extra <= last) & ~np.isin(extra, found.days)]]
-        if first < table.days[0]:
-            more.append(_workdays(first, min(last, int(table.days[0]) - DAY)))
-        if last > table.days[-1]:
-            more.append(_workdays(max(first, int(table.days[-1]) + DAY), last))
-        days = np.concatenate(more)
-        return found if not len(days) else _merged(found, _usual(days, table, zone))
+        table = self._table(first)
+        found = table.sessions.between(first, last)
+        extra = nanoseconds(pd.DatetimeIndex(self._unforeseen)) if foreseen and self._unforeseen else found.days[:0]
+        days = [extra[(extra >= first) & (extra <= last) & ~np.isin(extra, found.days)]]
+        if first < table.first:
+            days.append(table.workdays(first, min(last, table.first - DAY)))
+        if last > table.last:
+            days.append(table.workdays(max(first, table.last + DAY), last))
+        more = np.concatenate(days)
+        return _merged(found, table.sessions_beyond(more)) if len(more) else found
 
-    def _table(self) -> tuple[str, Sessions]:
+    def _table(self, first: int = USUALLY.value) -> Timetable:
         with self._lock:
-            if self._read is None:
-                self._read = _read(self._code)
+            if self._read is None or (first < USUALLY.value and not self._whole):
+                self._whole = first < USUALLY.value
+                self._read = _read(self._code, EARLIEST if self._whole else USUALLY)
             return self._read
 
 
-def _read(code: str) -> tuple[str, Sessions]:
+def _read(code: str, start: pd.Timestamp) -> Timetable:
     from exchange_calendars.calendar_utils import _default_calendar_factories
 
     factory: Any = _default_calendar_factories[code]
-    start, end = factory.bound_min(), factory.bound_max()
-    start = pd.Timestamp(EARLIEST) if start is None else max(start, pd.Timestamp(EARLIEST))
-    end = pd.Timestamp(LATEST) if end is None else min(end, pd.Timestamp(LATEST))
+    start, end = max(start, factory.bound_min() or start), min(LATEST, factory.bound_max() or LATEST)
     calendar = factory(start=start, end=end)
     schedule = calendar.schedule
     zone = str(calendar.tz)
@@ -158,23 +180,8 @@ def _read(code: str) -> tuple[str, Sessions]:
         for name in ("open", "break_start", "break_end", "close")
     ])  # fmt: skip
     local = convert(moments.ravel(), "UTC", zone).reshape(moments.shape)
-    return zone, Sessions(days, local - days[:, None], local[:, 0] - moments[:, 0])
-
-
-def _workdays(first: int, last: int) -> Nanoseconds:
-    days = np.arange(midnight(first), last + 1, DAY, dtype=np.int64)
-    workdays: Nanoseconds = days[(days // DAY + 3) % 7 < WORKDAYS]
-    return workdays
-
-
-def _usual(days: Nanoseconds, table: Sessions, zone: str) -> Sessions:
-    """Return sessions on `days` with the hours most usual about the nearest that are recorded."""
-    near = np.clip(np.searchsorted(table.days, days), USUAL // 2, max(len(table) - USUAL // 2, USUAL // 2))
-    hours = np.empty((len(days), 4), dtype=np.int64)
-    for middle in np.unique(near):
-        rows, count = np.unique(table.hours[middle - USUAL // 2 : middle + USUAL // 2], axis=0, return_counts=True)
-        hours[near == middle] = rows[np.argmax(count)]
-    return Sessions(days, hours, _shift(days + hours[:, 0], zone))
+    sessions = Sessions(days, local - days[:, None], local[:, 0] - moments[:, 0])
+    return Timetable(zone, sessions, start.value, end.value)
 
 
 def _merged(one: Sessions, other: Sessions) -> Sessions:
@@ -182,6 +189,11 @@ def _merged(one: Sessions, other: Sessions) -> Sessions:
     order = np.argsort(days, kind="stable")
     hours = np.concatenate([one.hours, other.hours])
     return Sessions(days[order], hours[order], np.concatenate([one.shift, other.shift])[order])
+
+
+def _weekday(days: Nanoseconds) -> Nanoseconds:
+    """Return 0 for Monday to 6 for Sunday."""
+    return (days // DAY + 3) % 7
 
 
 def _shift(opens: Nanoseconds, zone: str) -> Nanoseconds:
@@ -198,7 +210,8 @@ class CurrencyCalendar:
 
     def sessions(self, first: int, last: int, *, foreseen: bool = False) -> Sessions:
         """Return the sessions from one day to another; see `Calendar`."""
-        days = _workdays(first, last)
+        days = np.arange(midnight(first), last + 1, DAY, dtype=np.int64)
+        days = days[_weekday(days) < WORKDAYS]
         hours = np.tile(np.array([-7 * HOUR, 17 * HOUR, 17 * HOUR, 17 * HOUR], dtype=np.int64), (len(days), 1))
         return Sessions(days, hours, _shift(days - 7 * HOUR, self.zone))
 
