@@ -35,6 +35,7 @@ ENTRIES: dict[str, Entry] = {
     "data": Entry("data.py", ":material/database:", text("Data")),
     "models": Entry("models.py", ":material/memory:", text("Models")),
     "forecast": Entry("forecast.py", ":material/candlestick_chart:", text("Forecast")),
+    "live": Entry("live.py", ":material/sensors:", text("Live")),
     "history": Entry("history.py", ":material/history:", text("History")),
 }
 

@@ -7,30 +7,62 @@ import shutil
 import time
 
 import httpx
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+import pandas as pd
+from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
 from scripts.server import ROOT, running
+from tests.servers.yahoo import serve
 
 IMAGES = ROOT / "docs" / "images"
 PATIENCE = 120_000  # milliseconds
+# For the ledger: one forecast a week, after the training data of kronos-nano ends.
+WEEKS = pd.date_range("2018-06-29", "2018-11-23", freq="W-FRI")
 CUTOFFS = ("2018-06-29", "2017-10-12", "2018-11-23")  # after the training data of kronos-nano ends
 
 
 def main() -> None:
     """Make a few forecasts on a fresh server, and photograph every page."""
-    with running() as address:
-        forecasts = [_forecast(address, cutoff) for cutoff in CUTOFFS]
-        _photograph(address, forecasts[-1])
+    with serve() as yahoo:
+        os.environ["KRONOS_YAHOO_URL"] = yahoo.url
+        with running() as address:
+            forecasts = [_forecast(address, cutoff) for cutoff in CUTOFFS]
+            _photograph(address, forecasts[-1])
+        with running() as address:
+            photograph_live(address)
 
 
-def _forecast(address: str, cutoff: str) -> str:
+def photograph_live(address: str) -> None:
+    """Photograph the Live page with a followed series and the grades of some replays."""
+    api = _api(address)
+    api.post("/follows", json={"source": "yahoo", "symbol": "AAPL", "horizon": 10, "samples": 50}).raise_for_status()
+    for week in WEEKS:
+        _forecast(address, f"{week:%Y-%m-%d}", horizon=5)
+    deadline = time.monotonic() + PATIENCE / 1000
+    while api.get("/ledger/summary").json()["waiting"] > 1 or len(api.get("/ledger").json()["entries"]) <= len(WEEKS):
+        assert time.monotonic() < deadline, "the ledger did not fill"
+        time.sleep(1)
+    with sync_playwright() as playwright:
+        browser = _launch(playwright)
+        page = _open(browser, "light")
+        page.goto(f"{address}/live")
+        page.get_by_role("radio", name="All", exact=True).click()
+        expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=PATIENCE)
+        _save(page, "live")
+        browser.close()
+
+
+def _api(address: str) -> httpx.Client:
+    return httpx.Client(base_url=f"{address}/api/v1", timeout=PATIENCE / 1000)
+
+
+def _forecast(address: str, cutoff: str, horizon: int = 24) -> str:
     """Upload the S&P 500 sample and return the id of a forecast from `cutoff`."""
     from kronos_app.data import sample
 
-    api = httpx.Client(base_url=f"{address}/api/v1", timeout=PATIENCE / 1000)
+    api = _api(address)
     content = sample.load("sp500").frame.to_csv(index=False).encode()
     candles = api.post("/candles", files={"file": ("S&P 500.csv", content)}).raise_for_status().json()
-    request = {"candles_id": candles["id"], "horizon": 24, "cutoff": f"{cutoff}T00:00:00", "seed": 1}
+    request = {"candles_id": candles["id"], "horizon": horizon, "cutoff": f"{cutoff}T00:00:00", "seed": 1}
     job = api.post("/forecasts", json=request).raise_for_status().json()["job_id"]
     while (state := api.get(f"/jobs/{job}").raise_for_status().json())["status"] in {"queued", "running"}:
         time.sleep(0.2)
@@ -38,10 +70,8 @@ def _forecast(address: str, cutoff: str) -> str:
 
 
 def _photograph(address: str, forecast: str) -> None:
-    program = os.environ.get("KRONOS_CHROMIUM") or shutil.which("chromium")
-    IMAGES.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        browser = _launch(playwright)
         page = _open(browser, "light")
         for name, path in {"home": "/", "models": "/models", "history": "/history"}.items():
             _shoot(page, address + path, name)
@@ -54,6 +84,12 @@ def _photograph(address: str, forecast: str) -> None:
         _shoot(_open(browser, "light"), f"{result}&lang=zh_CN", "forecast_zh", chart=True)
         _shoot(_open(browser, "dark"), result, "forecast_dark", chart=True)
         browser.close()
+
+
+def _launch(playwright: Playwright) -> Browser:
+    program = os.environ.get("KRONOS_CHROMIUM") or shutil.which("chromium")
+    IMAGES.mkdir(exist_ok=True)
+    return playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
 
 
 def _open(browser: Browser, scheme: str) -> Page:

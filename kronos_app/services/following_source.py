@@ -13,6 +13,7 @@ from kronos_app.store.records import now
 if TYPE_CHECKING:
     from kronos_app.data.draft import Draft
     from kronos_app.services.fetching import Sources
+    from kronos_app.services.series_fetching import SeriesFetcher
 
 DAY = timedelta(days=1)
 # So much longer than its candles together a stretch of the calendar is at a market with nights and weekends.
@@ -20,9 +21,10 @@ SESSIONS, WEEKENDS, ROUND_THE_CLOCK = 7.0, 1.6, 1.02
 
 
 class NewestCandles:
-    """Asks the source of a series for as many of its newest candles as are wanted."""
+    """Brings a series up to date and returns as many of its newest candles as are wanted."""
 
-    def __init__(self, sources: Sources, clock: Callable[[], datetime] = now) -> None:
+    def __init__(self, fetcher: SeriesFetcher, sources: Sources, clock: Callable[[], datetime] = now) -> None:
+        self._fetcher = fetcher
         self._sources = sources
         self._clock = clock
 
@@ -34,11 +36,11 @@ class NewestCandles:
         InvalidInput, NotFound, Unavailable
             As the source does.
         """
-        source = self._sources.get(follow.source)
-        interval = next((one for one in source.intervals() if one.key == follow.interval), None)
+        intervals = self._sources.get(follow.source).intervals()
+        interval = next((one for one in intervals if one.key == follow.interval), None)
         start = None if interval is None else self._start(follow.source, interval, rows)
         request = FetchRequest(follow.symbol, follow.interval, start, None, follow.options)
-        return source.fetch(request, on_page)
+        return self._fetcher.fetch(follow.source, request, on_page)
 
     def _start(self, source: str, interval: Interval, rows: int) -> datetime:
         always = self._sources.family(source).key == "exchange"

@@ -27,6 +27,7 @@ from kronos_app.services.comparison import COVERAGE_LEVELS
 from kronos_app.services.ledger_record import Record
 from kronos_app.store.ledger import OPEN, EntryState, LedgerEntry
 from kronos_app.store.records import CandleSet, CandleSetInfo, StoredForecast, now
+from kronos_app.store.series import SeriesInfo, SeriesKey
 
 if TYPE_CHECKING:
     from kronos_app.store import Store
@@ -40,6 +41,9 @@ Ready = list[tuple[LedgerEntry, Candidates]]
 # What one sweep takes on, so that pages and forecasts get their turn in between.
 NOTED_AT_ONCE, GRADED_AT_ONCE = 200, 25
 CANDIDATES = 8
+# What a stretch of the calendar is longer than its candles together, where a market has nights and weekends.
+SPARSE = 7
+WEEK = pd.Timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ class LedgerService:
         self._store = store
         self._clock = clock
         self._lock = Lock()
-        self._tried: set[tuple[str, str, pd.Timestamp]] = set()  # entry, candidate and how far that reached
+        self._tried: set[tuple[str, _Candidate]] = set()
 
     def sweep(self) -> bool:
         """Note new forecasts and grade what can be graded; return whether more is left to do at once.
@@ -160,21 +164,25 @@ class LedgerService:
         waiting = [entry for entry in self._store.ledger.list(states=OPEN) if only is None or entry.id in only]
         if not waiting:
             return []
-        sets = self._store.candles.list()
-        found = [(entry, self._candidates(entry, sets)) for entry in reversed(waiting)]
+        sets, series = self._store.candles.list(), self._store.series.list()
+        found = [(entry, self._candidates(entry, sets, series)) for entry in reversed(waiting)]
         return [(entry, candidates) for entry, candidates in found if candidates]
 
-    def _candidates(self, entry: LedgerEntry, sets: Sequence[CandleSetInfo]) -> Candidates:
+    def _candidates(
+        self, entry: LedgerEntry, sets: Sequence[CandleSetInfo], series: Sequence[SeriesInfo]
+    ) -> Candidates:
         names = {entry.name, entry.symbol}
         found = [
-            _Candidate(info.id, info.last)
+            _Candidate(info.id, ledger_record.utc(info.last, entry.timezone))
             for info in sets
             if info.id == entry.candles_id
             or (info.source == entry.source and info.interval == entry.step and info.name in names)
         ]
-        known = entry.cutoff if entry.until is None else entry.until
-        fresh = [one for one in found if one.last > known and (entry.id, one.candles_id, one.last) not in self._tried]
-        return sorted(fresh, key=lambda one: (one.last, one.candles_id == entry.candles_id), reverse=True)[:CANDIDATES]
+        found += [_Candidate(info.key, info.last) for info in series if _is_of(entry, info.key)]
+        known = ledger_record.utc(entry.cutoff if entry.until is None else entry.until, entry.timezone)
+        fresh = [one for one in found if one.last > known and (entry.id, one) not in self._tried]
+        order = sorted(fresh, key=lambda one: (one.last, one.where == entry.candles_id), reverse=True)
+        return order[:CANDIDATES]
 
     def _grade(self, entry: LedgerEntry, candidates: Sequence[_Candidate]) -> None:
         """Grade by the first candidate that tells of this instrument."""
@@ -189,8 +197,8 @@ class LedgerService:
             self._store.ledger.put(replace(entry, state="lost"))
             return
         for candidate in candidates:
-            self._tried.add((entry.id, candidate.candles_id, candidate.last))
-            candles = self._finished(candidate.candles_id)
+            self._tried.add((entry.id, candidate))
+            candles = self._read(candidate, stored, entry)
             if candles is None or _differs(entry, candles.about):
                 continue
             came = ledger_grading.outcome(
@@ -199,7 +207,7 @@ class LedgerService:
                 entry.last_close,
                 timezone=entry.timezone,
                 known=own,
-                exact=entry.symbol is None and candidate.candles_id != entry.candles_id,
+                exact=entry.symbol is None and candidate.where != entry.candles_id,
             )
             if came:
                 self._store.ledger.put(_graded(entry, stored, came, own, self._clock()))
@@ -213,10 +221,14 @@ class LedgerService:
         closes = ledger_grading.closes_in(own.candles, entry.timezone)[: entry.cutoff]
         return closes if len(closes) and closes.index[-1] == entry.cutoff else None
 
-    def _finished(self, candles_id: str) -> CandleFrame | None:
-        """Return a data set without a candle that had not ended when somebody uploaded it."""
+    def _read(self, candidate: _Candidate, stored: StoredForecast, entry: LedgerEntry) -> CandleFrame | None:
+        """Return a data set without a candle that had not ended when somebody uploaded it, or a part of a series."""
+        if isinstance(candidate.where, SeriesKey):
+            before = int(stored.provenance["history_rows"]) * entry.step * SPARSE + WEEK
+            start = ledger_record.utc(entry.cutoff, entry.timezone) - before
+            return self._store.series.read(candidate.where, start.to_pydatetime())
         try:
-            saved = self._store.candles.get(candles_id)
+            saved = self._store.candles.get(candidate.where)
         except Unavailable as error:
             if error.code != "record_damaged":
                 raise
@@ -226,8 +238,16 @@ class LedgerService:
 
 @dataclass(frozen=True)
 class _Candidate:
-    candles_id: str
+    """Where candles may be found, and when the last of them begins."""
+
+    where: str | SeriesKey
     last: pd.Timestamp
+
+
+def _is_of(entry: LedgerEntry, key: SeriesKey) -> bool:
+    """Return whether a series is the one that was forecast."""
+    one = (entry.source, entry.symbol, entry.interval, entry.adjustment or "")
+    return one == (key.source, key.symbol, key.interval, key.adjustment)
 
 
 def _entry(stored: StoredForecast, candles: CandleFrame | None, follow_id: str | None) -> LedgerEntry:

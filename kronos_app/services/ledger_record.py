@@ -221,7 +221,7 @@ def verdict(skill: Mapping[str, Skill], apart: int) -> Text:
         return text("{baseline} made no error so far: no forecast can do better here.", baseline=NAMES[name])
     if best.low is None or best.high is None:
         return text(
-            "Too few to say which is better: {apart} graded forecasts that do not overlap, and {fewest} are needed.",
+            "Too few to say which is better: of the graded forecasts {apart} do not overlap, and {fewest} are needed.",
             apart=apart,
             fewest=FEWEST_APART,
         )

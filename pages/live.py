@@ -1,0 +1,30 @@
+"""Live: series that are followed from candle to candle, and what all forecasts were worth."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from kronos_app import state
+from kronos_app.runtime import desk
+from kronos_app.widgets import live_follows, live_form, live_ledger
+from kronos_app.widgets.errors import shown
+
+
+def draw() -> None:
+    _ = state.gettext()
+    st.title(_("Live"))
+    st.markdown(
+        _(
+            "Follow a series, and it is forecast anew whenever a candle has ended. The work goes on with this page "
+            "closed, as long as the desk runs; what is missed while it does not is not made up for."
+        )
+    )
+    with shown():
+        live_follows.draw()
+    with st.expander(_("Follow a series"), icon=":material/add:", expanded=not desk().following.list()), shown():
+        live_form.draw()
+    with shown():
+        live_ledger.draw()
+
+
+draw()

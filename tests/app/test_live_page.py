@@ -1,0 +1,190 @@
+"""The Live page: a series followed from the form to its forecasts and grades, over a market whose clock stands."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+
+import pytest
+
+from kronos_app import state
+from kronos_app.i18n import translate
+from kronos_app.services.desk import Desk
+from kronos_app.services.following import FollowRequest
+from tests.growing_market import Clock, GrowingSource, family
+
+LANGUAGES = ("en", "zh_CN")
+BTC = {"source": "binance", "symbol": "BTC/USDT", "interval": "1h", "lookback": 40, "horizon": 2, "samples": 4}
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def source(monkeypatch, clock):
+    """Put the growing market in the place of all sources, and its clock in the place of the machine's."""
+    source = GrowingSource(clock)
+    monkeypatch.setattr("kronos_app.services.desk.Desk", partial(Desk, sources=[family(source)], clock=clock))
+    return source
+
+
+@pytest.fixture
+def desk(source, desk):
+    """Return a desk that looks at follows when the test says so."""
+    desk.keeper.stop()
+    return desk
+
+
+@pytest.fixture
+def look(desk):
+    """Return a function that lets everything be looked at that is due."""
+
+    def look():
+        while True:
+            known = {job.id for job in desk.jobs.list()}
+            desk.following.tick()
+            new = [job for job in desk.jobs.list() if job.id not in known]
+            if not new:
+                return
+            deadline = time.monotonic() + 60
+            while desk.jobs.wait(new[0].id, 5).active and time.monotonic() < deadline:
+                pass
+
+    return look
+
+
+@pytest.fixture
+def follow(desk):
+    def follow(**fields):
+        return desk.following.add(FollowRequest.build(BTC | fields))
+
+    return follow
+
+
+def said(app) -> str:
+    kinds = (app.subheader, app.markdown, app.caption, app.info, app.success, app.warning, app.error)
+    return "\n".join(str(element.value) for elements in kinds for element in elements).replace("\\", "")
+
+
+def button(app, label: str):
+    return next(element for element in app.button if element.label == label)
+
+
+def field(app, name, *parts):
+    return app.get_by_key(".".join((name, *parts)))
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_series_is_searched_for_and_followed(open_page, desk, lang):
+    app = open_page("live", lang=lang)
+    assert button(app, translate("Follow", lang)).disabled
+    field(app, state.LIVE_QUERY, "binance").set_value("btc").run()
+    app.get_by_key(state.LIVE_HORIZON).set_value(3).run()
+    button(app, translate("Follow", lang)).click().run()
+    assert not app.error
+    (status,) = desk.following.list()
+    assert (status.follow.symbol, status.follow.interval, status.follow.cadence) == ("BTC/USDT", "1h", 900)
+    assert status.follow.settings["horizon"] == 3
+    assert "BTC/USDT" in said(app)
+
+
+def test_what_is_followed_already_is_refused_with_a_remedy(open_page, desk, follow):
+    follow(lookback=400, horizon=24, samples=30, model="kronos-nano")
+    app = open_page("live")
+    field(app, state.LIVE_QUERY, "binance").set_value("BTC/USDT").run()
+    button(app, "Follow").click().run()
+    assert "followed with these settings already" in app.error[0].value
+    assert len(desk.following.list()) == 1
+
+
+def test_a_followed_series_says_how_it_stands(open_page, look, follow):
+    one = follow()
+    app = open_page("live")
+    assert "forecasts so far: 0" in said(app)
+    look()
+    app.run()
+    told = said(app)
+    assert "forecasts so far: 1" in told
+    assert "the last one from 2026-03-09 11:00" in told
+    assert "next look 2026-03-09 12:15 UTC" in told
+    assert not app.error
+    assert app.get_by_key(f"live.look.{one.id}")
+
+
+def test_a_failure_is_shown_with_its_remedy(open_page, look, follow, source):
+    follow()
+    source.fault = "offline"
+    look()
+    app = open_page("live")
+    assert "The growing market is closed. Try again later. (failed looks in a row: 1)" in said(app)
+
+
+def test_a_follow_is_paused_resumed_looked_at_and_deleted(open_page, desk, follow, clock):
+    one = follow()
+    app = open_page("live")
+    app.get_by_key(f"live.switch.{one.id}").click().run()
+    assert desk.following.get(one.id).state == "off"
+    app.get_by_key(f"live.switch.{one.id}").click().run()
+    clock.forward(minutes=1)
+    app.get_by_key(f"live.look.{one.id}").click().run()
+    assert desk.following.get(one.id).follow.next_run == clock.present
+    app.get_by_key(f"live.delete.{one.id}").click().run()
+    app.get_by_key("app.confirm").click().run()
+    assert desk.following.list() == []
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_the_ledger_fills_as_candles_come(open_page, look, follow, clock, lang):
+    follow()
+    look()
+    app = open_page("live", lang=lang)
+    assert translate("{count} forecasts wait for their candles; none is graded yet.", lang).format(count=1) in said(app)
+    for _ in range(12):
+        clock.forward(hours=1)
+        look()
+    app.run()
+    metrics = {metric.label: metric.value for metric in app.metric}
+    assert metrics[translate("Graded", lang)] == "11"
+    assert metrics[translate("Not overlapping", lang)] == "6"
+    assert metrics[translate("Waiting", lang)] == "2"
+    groups, entries = (element.value for element in app.dataframe)
+    assert groups[translate("Symbol", lang)].to_list() == ["BTC/USDT"]
+    assert len(entries) == 13
+    assert entries["open"].iloc[-1].startswith("/forecast?forecast=")
+    assert app.get("plotly_chart")
+    field(app, state.LIVE_LEVEL).set_value(0.5).run()
+    assert not app.exception
+
+
+def test_the_ledger_is_filtered(open_page, desk, forecast):
+    forecast()
+    while desk.ledger.sweep():
+        pass
+    app = open_page("live")
+    assert {metric.label: metric.value for metric in app.metric}["Graded"] == "1"
+    app.get_by_key(state.LIVE_KIND).set_value("ahead").run()
+    assert not app.metric
+    app.get_by_key(state.LIVE_KIND).set_value("replay").run()
+    app.get_by_key(state.LIVE_LEDGER_SYMBOL).select("sp500").run()
+    assert {metric.label: metric.value for metric in app.metric}["Graded"] == "1"
+
+
+def test_an_alarm_is_told(open_page, desk):
+    from tests.kronos_app.services.test_ledger_record import entry
+
+    for number in range(60):
+        desk.store.ledger.put(entry(number, coverage=0.8 if number < 40 else 0.4))
+    app = open_page("live")
+    assert "The 80 % band lately held 40 % of the closes" in said(app).replace("40%", "40 %")
+
+
+def test_a_deleted_forecast_is_told_and_not_linked(open_page, desk):
+    from tests.kronos_app.services.test_ledger_record import entry
+
+    desk.store.ledger.put(entry(1, state="lost", matched=0, grade=None))
+    app = open_page("live")
+    (entries,) = (element.value for element in app.dataframe)
+    assert entries["State"].iloc[0] == "deleted before it was graded"
+    assert entries["open"].iloc[0] is None or entries["open"].isna().iloc[0]
