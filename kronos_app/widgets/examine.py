@@ -10,7 +10,7 @@ from kronos_app.data.quality import QualityReport
 from kronos_app.data.repair import REPAIRS, Repaired
 from kronos_app.i18n import text
 from kronos_app.runtime import desk
-from kronos_app.widgets import calendar_choice, quality
+from kronos_app.widgets import calendar_choice, drafts, fix_choice, quality
 
 REPAIR_WORDS = {
     "drop": (text("Drop"), text("Leave faulty candles out.")),
@@ -33,20 +33,30 @@ def draw(draft: Draft, report: QualityReport | None = None, *, key: str = "", fo
         What was chosen for those others; it holds unless something else is chosen for this one.
     """
     told, draft = draft, calendar_choice.chosen(draft, key)
-    if report is None or draft is not told:
+    if draft is not told:
         report = desk().candles.inspect(draft)
+    elif report is None:
+        report = drafts.reports([draft])[0]
     quality.draw(draft.name, report)
     if report.rows == 0:
         return
+    quality.draw_marks(draft, report, key)
     calendar_choice.draw(draft, key)
     if not report.clean:
         _ = state.gettext()
         st.subheader(_("Repair"))
         choose(key, for_all)
-    repaired = desk().candles.preview(draft, choice(report, key, for_all))
+    fix_choice.draw(report, key)
+    repaired = preview(draft, report, key, for_all)
     quality.draw_repaired(repaired)
     quality.draw_preview(repaired.candles)
     _save(repaired, report)
+
+
+def preview(draft: Draft, report: QualityReport, key: str = "", for_all: str | None = None) -> Repaired:
+    """Return the draft's candles with everything done that was chosen for it."""
+    fixes, interval = fix_choice.fixes(report, key), fix_choice.interval(report, key)
+    return desk().candles.preview(draft, choice(report, key, for_all), fixes, interval)
 
 
 def choose(key: str = "", for_all: str | None = None) -> None:

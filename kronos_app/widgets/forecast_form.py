@@ -14,7 +14,7 @@ from kronos_app.data.candle_frame import CandleFrame
 from kronos_app.runtime import desk
 from kronos_app.services.forecasting import PRESETS, ForecastRequest
 from kronos_app.store.records import CandleSet, StoredForecast
-from kronos_app.widgets import candle_picker, formats
+from kronos_app.widgets import candle_picker, doubt, formats
 from kronos_app.widgets.errors import shown
 from kronos_app.widgets.words import window_names
 
@@ -54,6 +54,8 @@ def draw(on_submit: Callable[[str | None, str | None], None]) -> CandleFrame | N
     cutoff = _cutoff(chosen) if replay else None
     with st.expander(_("Sampling"), icon=":material/tune:", expanded=True):
         _sampling()
+    with shown():
+        doubt.draw(desk().forecasts.doubts(chosen.id, cutoff, st.session_state[state.FORECAST_LOOKBACK]), link=True)
     if st.button(_("Run forecast"), type="primary", icon=":material/play_arrow:", width="stretch"):
         with shown():
             sent = desk().forecasts.submit(_request(chosen.id, model, cutoff))

@@ -8,7 +8,7 @@ import streamlit as st
 
 from kronos_app import nav, state
 from kronos_app.store.records import ForecastInfo
-from kronos_app.widgets import formats
+from kronos_app.widgets import doubt, formats
 from kronos_app.widgets.errors import escape
 
 
@@ -26,9 +26,8 @@ def draw_rows(infos: Sequence[ForecastInfo], on_delete: Callable[[ForecastInfo],
     for info in infos:
         with st.container(border=True):
             words, actions = st.columns([5, 2], vertical_alignment="center")
-            words.markdown(
-                f"**{escape(info.candles_name)}** · {escape(info.model)}  \n:small[{escape(_details(info))}]"
-            )
+            title = f"**{escape(info.candles_name)}** · {escape(info.model)}{doubt.badges(info.provenance)}"
+            words.markdown(f"{title}  \n:small[{escape(_details(info))}]")
             with actions.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
                 nav.link("forecast", _("Open"), icon=":material/open_in_new:", forecast=info.id)
                 if on_delete is not None and st.button(

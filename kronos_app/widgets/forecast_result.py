@@ -13,7 +13,7 @@ from kronos_app.data import calendars
 from kronos_app.services.comparison import COVERAGE_LEVELS, Comparison
 from kronos_app.services.forecasting import ForecastView
 from kronos_app.services.rendering import to_csv, to_json
-from kronos_app.widgets import calendar_choice, forecast_form, formats
+from kronos_app.widgets import calendar_choice, doubt, forecast_form, formats
 from kronos_app.widgets.errors import escape
 from kronos_app.widgets.last_candles import CHART_CONFIG
 from kronos_app.widgets.words import chart_words, window_names
@@ -25,6 +25,7 @@ def draw(view: ForecastView) -> None:
     """Draw it."""
     _ = state.gettext()
     _heading(view)
+    doubt.draw(doubt.stored(view.stored.provenance))
     levels = sorted({level for pair in BANDS.values() for level in pair} | {0.5})
     quantiles = view.quantiles(levels)
     _headline(view, quantiles)
@@ -189,6 +190,7 @@ def _provenance(view: ForecastView) -> None:
         _("Top-k"): settings["top_k"],
         _("Samples"): settings["samples"],
         _("Seed"): made["seed"],
+        _("Done to the data"): doubt.repaired(made),
         _("Repaired candles"): stored.repairs,
         _("Computed in"): _("{seconds} s").format(seconds=formats.number(made["seconds"], 1)),
         _("Made"): formats.moment(stored.created),

@@ -2,27 +2,62 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import streamlit as st
 
 from kronos_app import nav, state
+from kronos_app.charts.quality import quality_chart
 from kronos_app.data.candle_frame import CandleFrame
+from kronos_app.data.draft import Draft
+from kronos_app.data.faults import usable
 from kronos_app.data.quality import QualityReport
 from kronos_app.data.repair import Repaired
-from kronos_app.i18n import text
+from kronos_app.data.score import FAIR, GOOD
+from kronos_app.i18n import Text, text
 from kronos_app.widgets import formats, last_candles
 from kronos_app.widgets.errors import escape
+from kronos_app.widgets.words import chart_words
 
 PREVIEW_CANDLES = 500
+COUNTS = ("dropped", "filled", "kept")
 CHANGES_SHOWN = 1_000
 ICONS = {"info": ":material/info:", "warning": ":material/warning:", "error": ":material/error:"}
 COLOURS = {"info": "gray", "warning": "orange", "error": "red"}
-ACTIONS = {"drop": text("left out"), "fill": text("filled")}
+ACTIONS = {
+    "drop": text("left out"),
+    "fill": text("filled"),
+    "split": text("adjusted for a split"),
+    "stale": text("left out, stale"),
+    "outlier": text("left out, outlier"),
+    "cap": text("capped"),
+    "unfinished": text("left out, unfinished"),
+}
+# From the top lane of the chart down.
+LANES = {
+    "splits": text("Splits"),
+    "jumps": text("Leaps"),
+    "outliers": text("Outliers"),
+    "stale": text("Stale prices"),
+    "silent": text("No volume"),
+    "mixed": text("Other interval"),
+    "gaps": text("Gaps"),
+    "unfinished": text("Unfinished"),
+}
+REPAIRED_BY = {
+    "drop": text("Faulty rows were left out: {dropped}."),
+    "ffill": text("Faulty rows were filled from the candle before: {filled}, or left out: {dropped}."),
+    "keep": text("Impossible candles were kept: {kept}."),
+}
 
 
 def draw(name: str, report: QualityReport) -> None:
     """Draw the quality report."""
     _ = state.gettext()
     st.subheader(_("Quality of {name}").format(name=escape(name)))
+    if report.rows:
+        _score(report)
     counts = {
         _("Candles"): formats.number(report.rows, 0),
         _("First"): formats.MISSING if report.first is None else formats.time(report.first),
@@ -37,6 +72,13 @@ def draw(name: str, report: QualityReport) -> None:
         _("Impossible candles"): formats.number(report.impossible, 0),
         _("Without volume"): formats.number(report.zero_volume, 0),
     }
+    suspicious = {
+        _("Splits"): report.splits,
+        _("Leaps"): report.jumps,
+        _("Outliers"): report.outliers,
+        _("Stale candles"): report.stale,
+    }
+    counts |= {label: formats.number(count, 0) for label, count in suspicious.items() if count}
     with st.container(border=True, horizontal=True, gap="medium"):
         for label, value in counts.items():
             st.metric(label, value, width=140)
@@ -47,19 +89,64 @@ def draw(name: str, report: QualityReport) -> None:
         st.markdown(":green[:material/check_circle:] " + _("Nothing is wrong with these candles."))
 
 
+def _score(report: QualityReport) -> None:
+    """Draw the score and what it lost its points for."""
+    _ = state.gettext()
+    colour = "green" if report.score >= GOOD else "orange" if report.score >= FAIR else "red"
+    word = _("good") if report.score >= GOOD else _("fair") if report.score >= FAIR else _("doubtful")
+    lost = [
+        f":{colour}-badge[−{deduction.points} {escape(state.say(deduction.label))}]" for deduction in report.deductions
+    ]
+    score = _("{score} of 100").format(score=report.score)
+    st.markdown(f"{_('Score')} **:{colour}[{score}]** · {word} " + " ".join(lost))
+
+
+def draw_marks(draft: Draft, report: QualityReport, key: str = "") -> None:
+    """Draw the whole series with what is suspicious marked on it, where anything is."""
+    _ = state.gettext()
+    if not report.marks:
+        return
+    closes = usable(draft.frame).set_index("timestamp")["close"]
+    names = {code: state.say(name) for code, name in LANES.items()}
+    figure = quality_chart(closes, report.marks, names, chart_words())
+    st.plotly_chart(
+        figure,
+        key=f"data.marks{key}",
+        config=last_candles.CHART_CONFIG,
+        alt=_("Where in the series something was found"),
+    )
+
+
+def repair_words(record: Mapping[str, Any]) -> str:
+    """Return what the record of a candle set says was done to it."""
+    _ = state.gettext()
+    choice = record.get("choice")
+    said = []
+    if choice in REPAIRED_BY:
+        said.append(state.say(text(REPAIRED_BY[choice].msgid, **{name: record[name] for name in COUNTS})))
+    elif record.get("dropped"):
+        said.append(_("Repeated rows were left out: {dropped}.").format(dropped=record["dropped"]))
+    said += [state.say(Text.from_dict(step["message"])) for step in record.get("steps", ())]
+    return " ".join(said) or _("Nothing was changed.")
+
+
 def draw_repaired(repaired: Repaired) -> None:
     """Draw what a repair did, cell by cell."""
     _ = state.gettext()
-    if not (repaired.dropped or repaired.filled or repaired.kept or repaired.sorted):
-        return
-    parts = [
-        _("{count} rows left out").format(count=repaired.dropped),
-        _("{count} rows filled").format(count=repaired.filled),
-        _("{count} impossible candles kept").format(count=repaired.kept),
-    ]
+    counts = {
+        _("{count} rows left out"): repaired.dropped,
+        _("{count} rows filled"): repaired.filled,
+        _("{count} impossible candles kept"): repaired.kept,
+    }
+    parts = [words.format(count=count) for words, count in counts.items() if count]
     if repaired.sorted:
         parts.append(_("rows brought into the order of time"))
-    st.markdown("**" + _("What changes:") + "** " + " · ".join(parts))
+    if not (parts or repaired.steps):
+        return
+    if parts:
+        st.markdown("**" + _("What changes:") + "** " + " · ".join(parts))
+    for step in repaired.steps:
+        st.markdown(f":gray[:material/build:] {escape(state.say(step.message))}")
     if repaired.changes.empty:
         return
     shown = repaired.changes.head(CHANGES_SHOWN)

@@ -183,7 +183,7 @@ def _kept(series: Sequence[Series], for_all: str, read: tuple[int, ...]) -> Kept
     for number, one in enumerate(series):
         bar.progress(number / len(series), text=errors.escape(words.format(name=one.draft.name)))
         try:
-            repaired = desk().candles.preview(one.draft, examine.choice(one.report, one.key, for_all))
+            repaired = examine.preview(one.draft, one.report, one.key, for_all)
             sets[desk().candles.save(repaired, one.report).id] = None
         except AppError as error:
             refused.append((one.draft.name, error.message))
