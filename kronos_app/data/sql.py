@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -184,6 +185,8 @@ def _shown(value: Any) -> Any:
     """Return a cell fit for a table on a page."""
     if value is None or isinstance(value, bool | int | float | date):
         return value
+    if isinstance(value, Decimal):
+        return float(value)
     if isinstance(value, bytes | memoryview):
         return f"({len(value)} B)"
     return shorten(str(value), LONGEST_CELL)

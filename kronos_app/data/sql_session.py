@@ -137,7 +137,7 @@ def reading(connection: SqlConnection, seconds: float, on_look: Callable[[], Non
     """
     import sqlalchemy as sa
 
-    failures = (sa.exc.SQLAlchemyError, OSError)
+    failures = (sa.exc.SQLAlchemyError, OSError, UnicodeError)
     try:
         how = _HOW[connection.dialect]
         engine = how.engine(connection.url, seconds)
@@ -318,8 +318,15 @@ def _duckdb(url: sa.URL, _seconds: float) -> sa.Engine:
 
 
 def _begin_duckdb(opened: sa.Connection, _seconds: float) -> None:
-    opened.exec_driver_sql("SET TimeZone = 'UTC'")
-    opened.exec_driver_sql("SET lock_configuration = true")
+    import duckdb
+
+    raw = _driver(opened)
+    for setting in ("SET GLOBAL TimeZone = 'UTC'", "SET GLOBAL lock_configuration = true"):
+        # Connections to one file share their settings: another may have locked them already.
+        with suppress(duckdb.InvalidInputException):
+            raw.execute(setting)
+    if not raw.execute("SELECT current_setting('lock_configuration')").fetchone()[0]:
+        raise OSError("the settings of DuckDB cannot be locked")
 
 
 def _interrupt(opened: sa.Connection, _engine: sa.Engine) -> None:

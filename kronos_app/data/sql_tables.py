@@ -114,7 +114,7 @@ def candles(session: Session, table: Table, request: SqlRequest) -> sa.Select[An
     used = columns_of(request, headers(session, table))
     statement = select(table, list(dict.fromkeys(used.values())))
     if request.symbol is not None and "symbol" in used:
-        statement = statement.where(sa.column(used["symbol"]) == request.symbol)
+        statement = statement.where(sa.column(used["symbol"]) == _bind(request.symbol))
     if request.start is None and request.end is None:
         return statement
     moment: sa.ColumnClause[Any] = sa.column(used["timestamp"])
@@ -123,8 +123,15 @@ def candles(session: Session, table: Table, request: SqlRequest) -> sa.Select[An
         return statement
     # A day more on either side: what zone the times are in is looked at when they have been read.
     low, high = _bound(rows[0][0], request.start, -1), _bound(rows[0][0], request.end, 1)
-    statement = statement if low is None else statement.where(moment >= low)
-    return statement if high is None else statement.where(moment <= high)
+    statement = statement if low is None else statement.where(moment >= _bind(low))
+    return statement if high is None else statement.where(moment <= _bind(high))
+
+
+def _bind(value: Any) -> sa.BindParameter[Any]:
+    """Return a value whose type the database is to find: SQLAlchemy would have PostgreSQL compare text with numbers."""
+    import sqlalchemy as sa
+
+    return sa.bindparam(None, value, type_=sa.types.NullType(), unique=True)
 
 
 def _bound(example: Any, moment: datetime | None, days: int) -> Any:

@@ -26,6 +26,7 @@ Answer = TypeVar("Answer")
 NARROWEST_FIELD = 220  # pixels
 EARLIEST = date(1900, 1, 1)
 ANSWERS_KEPT = 30
+LONGEST_PLACE = 120  # characters
 QUERY_HEIGHT = 150  # pixels
 PREVIEW_HEIGHT = 260
 TITLES = {
@@ -75,7 +76,7 @@ def draw() -> Draft | None:
             job_id = desk().sql.submit(name, request, review=True)
             st.session_state[state.DATA_SQL_JOB] = job_id
             st.query_params["job"] = job_id
-    result_id = _follow()
+    result_id = _follow(name)
     return None if result_id is None else drafts.kept_alone((result_id, None), lambda: desk().sql.fetched(result_id))
 
 
@@ -127,7 +128,7 @@ def _request(name: str) -> SqlRequest | None:
     origin = _query(name) if by_query else _table(name)
     if origin is None:
         return None
-    shown = _asked(("sql preview", name, origin), lambda: desk().sql.preview(name, origin))
+    shown = _asked(("sql preview", name, origin), lambda: desk().sql.preview(name, origin), again=not by_query)
     if shown is None:
         return None
     _preview(shown)
@@ -291,16 +292,27 @@ def _midnight(day: date | None) -> datetime | None:
     return None if day is None else datetime.combine(day, time())
 
 
-def _follow() -> str | None:
-    """Draw the reading that the address names."""
+def _follow(name: str) -> str | None:
+    """Draw the reading that the address names, if it is one of this connection."""
     job_id = st.query_params.get("job")
-    if job_id is None or desk().jobs.get(job_id).kind != KIND:
+    asked = None if job_id is None else desk().jobs.get(job_id)
+    if job_id is None or asked is None or asked.kind != KIND or asked.request["connection"] != name:
         return None
+    _ = state.gettext()
+    read = asked.request["table"] or " ".join(asked.request["query"].split())
+    place = read if len(read) <= LONGEST_PLACE else read[: LONGEST_PLACE - 1] + "…"
+    st.caption(_("Read last: {place}").format(place=errors.escape(place)))
     return job.follow(job_id)
 
 
-def _asked(question: tuple[Hashable, ...], ask: Callable[[], Answer]) -> Answer | None:
-    """Return the answer to a question that goes to a database; asked once, not at every click, failures included."""
+def _asked(question: tuple[Hashable, ...], ask: Callable[[], Answer], *, again: bool = True) -> Answer | None:
+    """Return the answer to a question that goes to a database; asked once, not at every click, failures included.
+
+    Parameters
+    ----------
+    again
+        Offer to ask again after a failure.
+    """
     _ = state.gettext()
     answers: dict[tuple[Hashable, ...], Answer | AppError] = st.session_state.setdefault(state.DATA_SQL_ANSWERS, {})
     known = _frozen(question)
@@ -316,7 +328,7 @@ def _asked(question: tuple[Hashable, ...], ask: Callable[[], Answer]) -> Answer 
     if not isinstance(answer, AppError):
         return answer
     errors.show(answer.message, answer.hint)
-    if st.button(_("Ask again"), key=_key(state.DATA_AGAIN, *map(str, known)), icon=":material/refresh:"):
+    if again and st.button(_("Ask again"), key=_key(state.DATA_AGAIN, *map(str, known)), icon=":material/refresh:"):
         del answers[known]
         st.rerun()
     return None

@@ -48,7 +48,13 @@ def qlib(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory, yahoo, qlib):
+def secrets(tmp_path_factory):
+    """Return the server's secrets file, for a test to write."""
+    return tmp_path_factory.mktemp("secrets") / "secrets.toml"
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory, yahoo, qlib, secrets):
     """Yield the address of `streamlit run Home.py`; its output is kept for the failure report."""
     home = tmp_path_factory.mktemp("home")
     if not (BUNDLED / "model" / "model.safetensors").exists():
@@ -63,6 +69,7 @@ def server(tmp_path_factory, yahoo, qlib):
         "KRONOS_YAHOO_URL": yahoo.url,
         "KRONOS_QLIB_FOLDERS": json.dumps({"cn_data": str(qlib)}),
     }
+    environment["STREAMLIT_SECRETS_FILES"] = str(secrets)
     log = tmp_path_factory.mktemp("log") / "server.log"
     with log.open("w") as output:
         process = subprocess.Popen(

@@ -132,6 +132,24 @@ def test_a_query_gives_what_a_table_does(database):
     )
 
 
+def test_symbols_may_be_numbers(database, tmp_path):
+    path = tmp_path / "numbers.db"
+    columns = "code INTEGER, date DATE, open REAL, high REAL, low REAL, close REAL"
+    rows = "VALUES (600519, '2024-01-02', 1, 2, 1, 2), (1, '2024-01-02', 1, 2, 1, 2)"
+    if database.dialect == "sqlite":
+        with sqlite3.connect(path) as opened:
+            opened.execute(f"CREATE TABLE c ({columns})")
+            opened.execute(f"INSERT INTO c {rows}")
+        opened.close()
+    else:
+        with duckdb.connect(str(path)) as opened:
+            opened.execute(f"CREATE TABLE c ({columns})")
+            opened.execute(f"INSERT INTO c {rows}")
+    market = connection(f"{database.dialect}:///{path}")
+    assert sql.symbols(market, "c", "code", 10) == ["1", "600519"]
+    assert (len(read(market, table="c", symbol="600519")), read(market, table="c", symbol="1").name) == (1, "1")
+
+
 def test_per_cent_signs_and_colons_in_a_query_mean_themselves(database):
     draft = read(database, query="SELECT * FROM candles WHERE symbol LIKE 'M%T' AND ':name' <> '%s'")
     assert draft.name == "MSFT"
@@ -308,6 +326,16 @@ def test_duckdb_reaches_no_other_file(duck, tmp_path, query):
     with pytest.raises((InvalidInput, Unavailable)), reading(duck, 10) as session:
         session.all(query.format(folder=tmp_path), 1)
     assert not (tmp_path / "stolen.csv").exists()
+
+
+def test_several_may_read_one_file_at_a_time(database):
+    with reading(database, 10) as first:
+        assert len(first.all("SELECT * FROM candles", 5)[1]) == 5
+        with reading(database, 10) as second:
+            assert len(second.all("SELECT * FROM apple", 5)[1]) == 5
+            with pytest.raises(InvalidInput):
+                second.all("DELETE FROM candles", 5)
+        assert len(first.all("SELECT * FROM apple", 5)[1]) == 5
 
 
 def test_sqlite_reaches_no_other_file_and_loads_nothing(sqlite, tmp_path):

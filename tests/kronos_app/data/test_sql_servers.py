@@ -45,6 +45,9 @@ def postgres():
             'CREATE TABLE "Archive"."Daily %" AS SELECT time::date AS "Date", open AS "Open", high AS "High", '
             'low AS "Low", close AS "Close" FROM candles WHERE symbol = \'AAPL\' AND extract(hour FROM time) = 12',
             "CREATE MATERIALIZED VIEW apple AS SELECT * FROM candles WHERE symbol = 'AAPL'",
+            "CREATE TABLE numbered AS SELECT 600519 AS code, time, open, high, low, close FROM candles "
+            "WHERE symbol = 'AAPL'",
+            "GRANT SELECT ON numbered TO PUBLIC",
             "CREATE TABLE hidden AS SELECT 1 AS a",
             "CREATE SEQUENCE counter",
             "GRANT ALL ON SEQUENCE counter TO PUBLIC",
@@ -99,7 +102,7 @@ def tried(connection, statement, seconds=20):
 
 
 def test_postgresql_lists_what_its_user_may_read(market):
-    assert sql.tables(market, 10) == ["Archive.Daily %", "apple", "candles"]
+    assert sql.tables(market, 10) == ["Archive.Daily %", "apple", "candles", "numbered"]
     assert sql.symbols(market, "candles", "symbol", 10) == ["600519", "AAPL"]
 
 
@@ -118,6 +121,13 @@ def test_postgresql_gives_candles_in_the_zone_asked_for(market):
         "UTC",
         pd.Timestamp("2024-01-01 01:00"),
     )
+
+
+def test_symbols_may_be_numbers(market):
+    assert len(read(market, table="numbered", symbol="600519", start=datetime(2024, 1, 2), timezone="UTC")) == 477
+    with pytest.raises(InvalidInput) as caught:
+        read(market, table="numbered", symbol="AAPL")
+    assert "“market” does not accept the query" in str(caught.value)
 
 
 def test_names_with_capitals_and_odd_signs_are_read(market):
