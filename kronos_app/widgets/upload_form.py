@@ -71,10 +71,12 @@ def _read(files: Sequence[UploadedFile]) -> list[Draft]:
 
 
 def _drafts(file: UploadedFile, stated: tuple[datetime, str] | None = None) -> list[Draft]:
+    _ = state.gettext()
     start, interval = stated or (None, None)
-    return drafts.kept(
-        (file.file_id, stated), lambda: desk().candles.read_all(file.getvalue(), file.name, start, interval)
-    )
+    with st.spinner(_("Reading {name} …").format(name=errors.escape(file.name))):
+        return drafts.kept(
+            (file.file_id, stated), lambda: desk().candles.read_all(file.getvalue(), file.name, start, interval)
+        )
 
 
 def _state_times(names: Sequence[str]) -> tuple[datetime, str] | None:
