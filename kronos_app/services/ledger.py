@@ -9,7 +9,7 @@ from which one can strike out the failures is worth nothing.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from threading import Lock
@@ -71,7 +71,7 @@ class LedgerService:
         self._store = store
         self._clock = clock
         self._lock = Lock()
-        self._tried: set[tuple[str, _Candidate]] = set()
+        self._tried: dict[str, dict[str | SeriesKey, pd.Timestamp]] = {}  # by entry: how far each candidate reached
 
     def sweep(self) -> bool:
         """Note new forecasts and grade what can be graded; return whether more is left to do at once.
@@ -139,6 +139,7 @@ class LedgerService:
         symbol: str | None = None,
         follow_id: str | None = None,
         ahead: bool | None = None,
+        limit: int | None = None,
     ) -> Entries:
         """Return the entries that fit, newest first.
 
@@ -149,7 +150,9 @@ class LedgerService:
         ahead
             True for those made before their first candle had ended, False for replays.
         """
-        return self._store.ledger.list(states=states, model=model, symbol=symbol, follow_id=follow_id, ahead=ahead)
+        return self._store.ledger.list(
+            states=states, model=model, symbol=symbol, follow_id=follow_id, ahead=ahead, limit=limit
+        )
 
     def summary(self, entries: Sequence[LedgerEntry]) -> Summary:
         """Return what these entries say together."""
@@ -162,27 +165,28 @@ class LedgerService:
     def _ready(self, only: set[str] | None = None) -> Ready:
         """Return the entries of which more may have come, each with where to look, the furthest first."""
         waiting = [entry for entry in self._store.ledger.list(states=OPEN) if only is None or entry.id in only]
+        if only is None:
+            self._tried = {entry.id: self._tried[entry.id] for entry in waiting if entry.id in self._tried}
         if not waiting:
             return []
-        sets, series = self._store.candles.list(), self._store.series.list()
-        found = [(entry, self._candidates(entry, sets, series)) for entry in reversed(waiting)]
+        places = _places(self._store.candles.list(), self._store.series.list())
+        found = [(entry, self._candidates(entry, places)) for entry in reversed(waiting)]
         return [(entry, candidates) for entry, candidates in found if candidates]
 
-    def _candidates(
-        self, entry: LedgerEntry, sets: Sequence[CandleSetInfo], series: Sequence[SeriesInfo]
-    ) -> Candidates:
-        names = {entry.name, entry.symbol}
-        found = [
-            _Candidate(info.id, ledger_record.utc(info.last, entry.timezone))
-            for info in sets
-            if info.id == entry.candles_id
-            or (info.source == entry.source and info.interval == entry.step and info.name in names)
-        ]
-        found += [_Candidate(info.key, info.last) for info in series if _is_of(entry, info.key)]
+    def _candidates(self, entry: LedgerEntry, places: Mapping[Any, Sequence[_Candidate]]) -> Candidates:
+        """Return where more of an entry's candles may be, the furthest first."""
+        names = {name for name in (entry.name, entry.symbol) if name is not None}
+        keys = [entry.candles_id, *((entry.source, entry.step, name) for name in names), _series_key(entry)]
+        found = {one.where: one for key in keys for one in places.get(key, ())}
         known = ledger_record.utc(entry.cutoff if entry.until is None else entry.until, entry.timezone)
-        fresh = [one for one in found if one.last > known and (entry.id, one) not in self._tried]
-        order = sorted(fresh, key=lambda one: (one.last, one.where == entry.candles_id), reverse=True)
-        return order[:CANDIDATES]
+        tried = self._tried.get(entry.id, {})
+        fresh = [
+            (reached, one)
+            for one in found.values()
+            if (reached := _reach(one, entry)) > known and (one.where not in tried or one.last > tried[one.where])
+        ]
+        fresh.sort(key=lambda pair: (pair[0], pair[1].where == entry.candles_id), reverse=True)
+        return [one for _, one in fresh[:CANDIDATES]]
 
     def _grade(self, entry: LedgerEntry, candidates: Sequence[_Candidate]) -> None:
         """Grade by the first candidate that tells of this instrument."""
@@ -197,7 +201,7 @@ class LedgerService:
             self._store.ledger.put(replace(entry, state="lost"))
             return
         for candidate in candidates:
-            self._tried.add((entry.id, candidate))
+            self._tried.setdefault(entry.id, {})[candidate.where] = candidate.last
             candles = self._read(candidate, stored, entry)
             if candles is None or _differs(entry, candles.about):
                 continue
@@ -238,16 +242,31 @@ class LedgerService:
 
 @dataclass(frozen=True)
 class _Candidate:
-    """Where candles may be found, and when the last of them begins."""
+    """Where candles may be found, and when the last of them begins: in UTC, or in the zone of a data set."""
 
     where: str | SeriesKey
     last: pd.Timestamp
 
 
-def _is_of(entry: LedgerEntry, key: SeriesKey) -> bool:
-    """Return whether a series is the one that was forecast."""
-    one = (entry.source, entry.symbol, entry.interval, entry.adjustment or "")
-    return one == (key.source, key.symbol, key.interval, key.adjustment)
+def _places(sets: Sequence[CandleSetInfo], series: Sequence[SeriesInfo]) -> dict[Any, Candidates]:
+    """Return candidates by what an entry knows of them: a data set's id or source, step and name, a series' key."""
+    places: dict[Any, Candidates] = {}
+    for info in sets:
+        for key in (info.id, (info.source, info.interval, info.name)):
+            places.setdefault(key, []).append(_Candidate(info.id, info.last))
+    for one in series:
+        places.setdefault(one.key, []).append(_Candidate(one.key, one.last))
+    return places
+
+
+def _series_key(entry: LedgerEntry) -> SeriesKey | None:
+    if entry.symbol is None or entry.interval is None:
+        return None
+    return SeriesKey(entry.source, entry.symbol, entry.interval, entry.adjustment or "")
+
+
+def _reach(candidate: _Candidate, entry: LedgerEntry) -> pd.Timestamp:
+    return candidate.last if candidate.last.tzinfo else ledger_record.utc(candidate.last, entry.timezone)
 
 
 def _entry(stored: StoredForecast, candles: CandleFrame | None, follow_id: str | None) -> LedgerEntry:

@@ -154,6 +154,7 @@ class Ledger(Repository):
         symbol: str | None = None,
         follow_id: str | None = None,
         ahead: bool | None = None,
+        limit: int | None = None,
     ) -> list[LedgerEntry]:
         """Return the entries that fit, newest first; `symbol` is a symbol, or the name of what has none."""
         column = self._table.c
@@ -168,7 +169,9 @@ class Ledger(Repository):
             wanted.append(column.follow_id == follow_id)
         if ahead is not None:
             wanted.append(column.ahead == ahead)
-        return [LedgerEntry(**row) for row in self._rows(_names(LedgerEntry), sa.and_(*wanted))]
+        columns = [self._table.c[name] for name in _names(LedgerEntry)]
+        query = sa.select(*columns).where(sa.and_(*wanted)).order_by(column.created.desc()).limit(limit)
+        return [LedgerEntry(**row) for row in self._database.read(query)]
 
     def unnoted(self, limit: int) -> Ids:
         """Return ids of forecasts that are not in the ledger, the oldest first."""

@@ -20,7 +20,8 @@ from kronos_app.widgets.last_candles import CHART_CONFIG
 
 AHEAD, REPLAY, ALL = "ahead", "replay", "all"
 ANY = ""
-SHOWN = 1_000
+# Of the newest so many the record is made, and so many are listed.
+NEWEST, SHOWN = 5_000, 1_000
 REFERENCE = "ewma"
 
 
@@ -34,10 +35,12 @@ def draw() -> None:
             "Entries stay when forecasts are deleted."
         )
     )
-    every = desk().ledger.list()
+    every = desk().ledger.list(limit=NEWEST)
     if not every:
         st.info(_("Nothing is entered yet. New forecasts are, within a minute."), icon=":material/grading:")
         return
+    if len(every) == NEWEST:
+        st.caption(_("Only the newest {count} forecasts are looked at.").format(count=formats.number(NEWEST, 0)))
     entries = _filtered(every)
     summary = desk().ledger.summary(entries)
     if summary.total is None or summary.running is None:

@@ -28,7 +28,7 @@ def _entries(
     ] = None,
     state: Annotated[list[EntryState] | None, Query(description="In one of these states only.")] = None,
 ) -> Entries:
-    return desk.ledger.list(states=state, model=model, symbol=symbol, follow_id=follow_id, ahead=ahead)
+    return desk.ledger.list(states=state, model=model, symbol=symbol, follow_id=follow_id, ahead=ahead, limit=MOST)
 
 
 EntriesOf = Annotated[Entries, Depends(_entries)]
