@@ -72,9 +72,8 @@ def main() -> None:
         file = Path(folder) / "store.duckdb"
         store = Store.open(f"duckdb:///{file}")
         seconds = fill(store, args.rows, args.symbols)
-        print(
-            f"{args.rows:,} candles of {args.symbols} symbols stored in {seconds:.1f} s, {file.stat().st_size / 1e6:.0f} MB"
-        )
+        size = file.stat().st_size / 1e6
+        print(f"{args.rows:,} candles of {args.symbols} symbols stored in {seconds:.1f} s, {size:.0f} MB")
         key = SeriesKey("benchmark", f"S{args.symbols // 2}", "1m")
         measured = {
             "last": median_ms(lambda: store.series.read(key, last=LAST)),

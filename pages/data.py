@@ -8,7 +8,17 @@ from kronos_app import state
 from kronos_app.data.draft import Draft
 from kronos_app.data.sources import SourceFamily
 from kronos_app.runtime import desk
-from kronos_app.widgets import candle_sets, compare, drafts, fetch_form, qlib_form, several, sql_form, upload_form
+from kronos_app.widgets import (
+    candle_sets,
+    compare,
+    drafts,
+    fetch_form,
+    qlib_form,
+    series_browser,
+    several,
+    sql_form,
+    upload_form,
+)
 from kronos_app.widgets.errors import shown
 
 
@@ -29,8 +39,10 @@ def _source() -> list[Draft]:
     labels = {"upload": _("Upload files"), "sample": _("Take a sample")}
     labels |= {key: state.say(family.title) for key, family in families.items()}
     labels["sql"] = _("SQL database")
+    labels["stored"] = _("Stored series")
     fetch_form.adopt()
     sql_form.adopt()
+    series_browser.adopt()
     source = st.segmented_control(
         _("Where the candles come from"),
         list(labels),
@@ -44,7 +56,7 @@ def _source() -> list[Draft]:
         return upload_form.draw()
     if source == "qlib":
         return qlib_form.draw(families[source])
-    other = {"sample": _sample, "sql": sql_form.draw}
+    other = {"sample": _sample, "sql": sql_form.draw, "stored": series_browser.draw}
     draft = other[source]() if source in other else _fetched(families[source])
     return [] if draft is None else [draft]
 

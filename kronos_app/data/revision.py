@@ -36,8 +36,8 @@ def find(stored: CandleFrame, fresh: CandleFrame, settled: int) -> Revision | No
         to them.
     """
     one, other = _by_time(stored), _by_time(fresh)
-    both = one.index.intersection(other.index)
-    both = both[both.asi8 < settled]
+    both = pd.DatetimeIndex(one.index.intersection(other.index))
+    both = both[both.as_unit("ns").asi8 < settled]
     prices = list(PRICES)
     before, after = (table.loc[both, prices].to_numpy(np.float64) for table in (one, other))
     same = np.isclose(before, after, rtol=SAME, atol=0, equal_nan=True).all(axis=1)

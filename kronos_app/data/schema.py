@@ -36,7 +36,7 @@ def check(candles: CandleFrame) -> CandleFrame:
         failures = error.failure_cases
         column = failures["column"].fillna(failures["failure_case"]).astype(str)
         faults = sorted({f"{name}: {fault}" for name, fault in zip(column, failures["check"].astype(str), strict=True)})
-        raise _refused(candles.name, text("{faults}", faults="; ".join(faults[:5]))) from None
+        raise _refused(candles.name, "; ".join(faults[:5])) from None
     if not candles.utc.is_monotonic_increasing or not candles.utc.is_unique:
         raise _refused(candles.name, text("times repeat or go back in UTC"))
     return candles
@@ -46,8 +46,8 @@ def check(candles: CandleFrame) -> CandleFrame:
 def _schema() -> DataFrameSchema:
     import pandera.pandas as pa
 
-    def finite(values: pd.Series[float]) -> pd.Series[bool]:
-        return ~np.isinf(values)
+    def finite(values: pd.Series[float]) -> bool:
+        return not bool(np.isinf(values.to_numpy()).any())
 
     def ascending(times: pd.Series[pd.Timestamp]) -> bool:
         return bool(times.is_monotonic_increasing and times.is_unique)
@@ -61,7 +61,7 @@ def _schema() -> DataFrameSchema:
     return pa.DataFrameSchema({"timestamp": times} | numbers, strict=True)
 
 
-def _refused(name: str, reason: Text) -> InvalidInput:
+def _refused(name: str, reason: Text | str) -> InvalidInput:
     return InvalidInput(
         "no_candle_frame",
         text("The candles of {name} cannot be kept: {reason}.", name=name, reason=reason),

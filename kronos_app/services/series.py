@@ -124,6 +124,11 @@ class SeriesService:
         """Return what all series take."""
         return StoreSize(self._store.series.size_bytes(), self._settings.store_mb * MB)
 
+    def file_name(self, key: SeriesKey, form: ExportFormat) -> str:
+        """Return the name of a file with the candles of a series."""
+        name = "_".join(filter(None, (key.symbol, key.interval, key.adjustment)))
+        return "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name) + f".{form}"
+
     def export(self, key: SeriesKey, form: ExportFormat) -> tuple[str, bytes]:
         """Return a name and the bytes of a file with all candles of a series, times in UTC.
 
@@ -134,16 +139,13 @@ class SeriesService:
         """
         candles = self.read(key)
         frame = candles.frame.assign(timestamp=candles.utc)
-        parts = (key.symbol, key.interval, key.adjustment)
-        name = "".join(
-            letter if letter.isalnum() or letter in "-_" else "_" for letter in "_".join(filter(None, parts))
-        )
+        name = self.file_name(key, form)
         if form == "csv":
             times = candles.utc.strftime("%Y-%m-%dT%H:%M:%SZ")
-            return f"{name}.csv", safe_csv(frame.assign(timestamp=times)).encode()
+            return name, safe_csv(frame.assign(timestamp=times)).encode()
         buffer = BytesIO()
         frame.to_parquet(buffer, index=False)
-        return f"{name}.parquet", buffer.getvalue()
+        return name, buffer.getvalue()
 
     def refresh(self, entries: Sequence[Watched | SeriesKey] | None = None) -> str:
         """Queue bringing series up to date, all stored ones by default; return the id of the job.
@@ -278,7 +280,7 @@ class RefreshWorker:
                 failures.append((entry, next(error for other, error in failures[::-1] if other.source == entry.source)))
                 continue
             try:
-                self._refresh(entry, self._limits.on_page(lambda _count, done=done: on_step(done, len(entries))))
+                self._refresh(entry, self._limits.on_page(_counting(done, len(entries), on_step)))
                 silences[entry.source] = 0
             except AppError as error:
                 failures.append((entry, error))
@@ -293,7 +295,7 @@ class RefreshWorker:
         request = FetchRequest(entry.symbol, entry.interval, options=entry.options)
         info = self._fetcher.known(entry.source, request)
         start = self._first(entry) if info is None else info.last.to_pydatetime(warn=False)
-        self._fetcher.fetch(entry.source, replace(request, start=start), on_page)
+        self._fetcher.refresh(entry.source, replace(request, start=start), on_page)
 
     def _first(self, entry: Watched) -> datetime | None:
         intervals = {one.key: one for one in self._sources.get(entry.source).intervals()}
@@ -310,6 +312,11 @@ class RefreshWorker:
         info = self._fetcher.known(entry.source, request)
         if info is not None:
             self._store.series.update(info.key, error=error.to_dict())
+
+
+def _counting(done: int, total: int, on_step: OnStep) -> Callable[[int], None]:
+    """Return what a page is reported to: series are counted, and each page is a moment to cancel."""
+    return lambda _count: on_step(done, total)
 
 
 def watched(info: SeriesInfo) -> Watched:

@@ -73,6 +73,16 @@ class SeriesFetcher:
         work = _Fetch(self, self._sources.get(source), request, on_page)
         return work.run()
 
+    def refresh(self, source: str, request: FetchRequest, on_page: OnPage | None = None) -> None:
+        """Store what is missing of a range, without giving it out; the parameters are those of `fetch`.
+
+        Raises
+        ------
+        InvalidInput, NotFound, Unavailable
+            As the source, where the store has nothing of the series or the source does not answer.
+        """
+        _Fetch(self, self._sources.get(source), request, on_page).bring()
+
     def known(self, source: str, request: FetchRequest) -> SeriesInfo | None:
         """Return the series that a request leads to, None before it was fetched once."""
         wanted = asked_as(request)
@@ -102,16 +112,19 @@ class _Fetch:
 
     def run(self) -> Draft:
         before = self._info
+        info = self.bring()
+        self._series.update(info.key, used=self._now)
+        return self._draft(info, known_before=before is not None)
+
+    def bring(self) -> SeriesInfo:
+        """Store what is missing, and return what there is then."""
         for piece in self._pieces():
             if self._piece(piece):
                 break  # all was fetched anew
-        info = self._info
-        if info is None:
+        if self._info is None:
             raise self._refusal or self._nothing()
-        self._series.update(info.key, used=self._now)
-        draft = self._draft(info, known_before=before is not None)
-        self._evict(info.key)
-        return draft
+        self._series.evict(self._settings.store_mb * MB, keep=[self._info.key])
+        return self._info
 
     def _pieces(self) -> list[Range]:
         """Return the stretches to ask the source for."""
@@ -288,9 +301,6 @@ class _Fetch:
             self._findings.append(Finding("range_cut", "info", begins))
         return to_draft(candles, self._findings)
 
-    def _evict(self, key: SeriesKey) -> None:
-        self._series.evict(self._settings.store_mb * MB, keep=[key])
-
     def _nothing(self) -> NotFound:
         return NotFound(
             "no_candles",
@@ -389,4 +399,6 @@ def _in_zone(moment: datetime | None, info: SeriesInfo) -> datetime | None:
     if (info.last - info.first) / (info.rows - 1) < pd.Timedelta(hours=20):
         return moment
     local = pd.Timestamp(moment).tz_convert("UTC").tz_localize(None)
-    return local.tz_localize(info.timezone, ambiguous=True, nonexistent="shift_forward").to_pydatetime(warn=False)
+    dated = local.tz_localize(info.timezone, ambiguous=True, nonexistent="shift_forward").to_pydatetime(warn=False)
+    # East of Greenwich a day begins before its date does in UTC; west of it a candle's own time is to be a bound, too.
+    return min(dated, moment)

@@ -42,7 +42,9 @@ def insert(connection: sa.Connection, series_id: int, candles: CandleFrame) -> N
         finally:
             raw.unregister(_ARRIVING)
         return
-    values = {name: np.where(np.isnan(column), None, column).tolist() for name, column in features.items()}
+    values = {
+        name: [None if np.isnan(value) else value for value in column.tolist()] for name, column in features.items()
+    }
     rows = [
         dict(zip(("series_id", "time", *values), (series_id, *row), strict=True))
         for row in zip(times.tolist(), *values.values(), strict=True)
@@ -84,7 +86,7 @@ def _fetch(connection: sa.Connection, query: sa.Select[*tuple[object, ...]]) -> 
         return _from_rows([tuple(row) for row in result])
     assert result.cursor is not None
     try:
-        arrays = result.cursor.fetchnumpy()  # type: ignore[attr-defined]
+        arrays = result.cursor.fetchnumpy()
     except duckdb.Error as error:
         raise sa.exc.DatabaseError(str(query), None, error) from error
     finally:

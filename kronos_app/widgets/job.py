@@ -69,6 +69,8 @@ def _draw_ended(job: Job) -> None:
         errors.show(Text.from_dict(job.error["message"]), Text.from_dict(job.error["hint"]))
     elif job.status == "cancelled":
         told = _("This fetch was cancelled. Nothing was kept of it.") if job.kind in COUNTED else None
+        if job.kind == "refresh":
+            told = _("Bringing series up to date was cancelled. What was fetched until then is kept.")
         told = told or _("This forecast was cancelled. Nothing was kept of it.")
         st.info(told, icon=":material/cancel:")
 
@@ -83,6 +85,8 @@ def _sentence(job: Job) -> str:
     if job.kind == "query":
         count = _("{count} rows so far").format(count=formats.number(job.done, 0))
         return " · ".join(filter(None, (job.request["connection"], job.request["table"], job.request["symbol"], count)))
+    if job.kind == "refresh":
+        return _("{done} of {total} series are up to date").format(done=job.done, total=len(job.request["entries"]))
     if not job.total:
         return _("Loading the model")
     done = _("Step {done} of {total}").format(done=job.done, total=job.total)

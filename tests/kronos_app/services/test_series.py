@@ -300,6 +300,17 @@ def test_candles_of_days_are_cut_by_the_date_of_their_exchange(shop):
     assert dates.iloc[-1] == "01-20 00:00"
 
 
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo", "UTC"])
+def test_a_day_is_found_by_its_own_time_as_well(shop, zone):
+    daily = shop.vendor.truth().iloc[{"America/New_York": 5, "Asia/Tokyo": 15, "UTC": 0}[zone] :: 24]
+    shop.vendor.zone, shop.vendor.truth = zone, lambda: daily
+    shop.fetch()
+    last = daily.index[-1].to_pydatetime()
+    assert len(shop.fetch(between(last, None))) == 1
+    shop.vendor.present += timedelta(days=1)
+    shop.fetcher.refresh("vendor", between(last, None))
+
+
 def test_the_limit_of_the_store_makes_those_used_longest_ago_go():
     shop = Shop(store_mb=1)
     try:
