@@ -207,3 +207,19 @@ def test_candles_of_a_forecast_may_have_a_calendar(client, finished, make_frame,
     assert (
         refused(client.post("/api/v1/forecasts", json=asked | {"calendar": "MARS"}), 422)["code"] == "unknown_calendar"
     )
+
+
+def test_fixes_and_a_coarser_interval_are_applied_recorded_and_told(upload, make_frame):
+    frame = make_frame(200)
+    frame.loc[100:, ["open", "high", "low", "close"]] /= 2
+    told = upload(frame, fixes=["adjust_splits", "cap_outliers"], resample="4h").json()
+    assert [step["kind"] for step in told["repair"]["steps"]] == ["adjust_splits", "resample"]
+    assert told["repair"]["steps"][0]["message"].startswith("Prices were adjusted for 1 split(s): 2:1 ")
+    assert told["interval_seconds"] == 4 * 3600
+    assert told["quality"]["splits"] == 1
+    assert told["quality"]["score"] < told["repair"]["score"] == 100
+
+
+def test_unknown_fixes_and_intervals_are_refused(upload, refused, make_frame):
+    assert "fixes" in refused(upload(make_frame(20), fixes=["magic"]), 422)["message"]
+    assert "7min" in refused(upload(make_frame(20), resample="7min"), 422)["message"]

@@ -189,3 +189,14 @@ def test_a_body_that_is_no_json_object_is_refused(client, refused, body):
 
 def test_a_format_that_does_not_exist_is_refused(client, refused):
     assert "format" in refused(client.get("/api/v1/forecasts/x?format=xml"), 422)["message"]
+
+
+def test_a_forecast_on_doubtful_data_is_told_with_warnings(client, upload, done, make_frame):
+    frame = make_frame(60)
+    frame.loc[30:, ["open", "high", "low", "close"]] /= 2
+    candles_id = upload(frame).json()["id"]
+    told = client.get(done(candles_id=candles_id)).json()
+    assert [warning["code"] for warning in told["warnings"]] == ["splits"]
+    assert told["warnings"][0]["message"].startswith("Not adjusted for a split of 2 for 1")
+    assert told["data_repair"]["steps"] == []
+    assert "warnings" not in told["provenance"]
