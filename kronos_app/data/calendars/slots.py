@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from kronos_app.data.calendars.clock import DAY, HOUR, Nanoseconds
+from kronos_app.data.calendars.clock import DAY, HOUR, Nanoseconds, ascending, found_in
 from kronos_app.data.calendars.timetable import Calendar, Sessions
 
 Anchor = Literal["segment", "session", "clock", "utc"]
@@ -89,7 +89,7 @@ class Slots:
             (days[:, None] + self._of(pattern)[None, :]).ravel()
             for pattern, days in sessions.patterns
         ]  # fmt: skip
-        return np.unique(np.concatenate(found)) if found else sessions.days[:0]
+        return ascending(np.concatenate(found)) if found else sessions.days[:0]
 
     def _of(self, pattern: Pattern) -> Nanoseconds:
         opens, _, _, closes, shift = pattern
@@ -130,7 +130,7 @@ def fit(times: Nanoseconds, step: int, calendar: Calendar) -> Slots | None:
         if likeness > ALIKE:
             break
     learned = _put_right(best, times, sessions)
-    share = float(np.mean(np.isin(times, learned.times(sessions))))
+    share = float(np.mean(found_in(times, learned.times(sessions))))
     if share < FITS:
         return None
     return Slots(learned.grid, learned.usual, learned.extra, learned.never, share)
@@ -139,7 +139,7 @@ def fit(times: Nanoseconds, step: int, calendar: Calendar) -> Slots | None:
 def _likeness(times: Nanoseconds, due: Nanoseconds) -> float:
     """Return what is common to the candles there are and those due, as a share of both together."""
     due = due[(due >= times[0]) & (due <= times[-1])]
-    common = np.count_nonzero(np.isin(times, due))
+    common = int(np.count_nonzero(found_in(times, due)))
     return common / (len(times) + len(due) - common)
 
 

@@ -82,6 +82,16 @@ def test_a_night_session_is_learned_beside_the_days_of_the_exchange(days):
     expect_continuation(times, 600, "Asia/Shanghai", None, 100)
 
 
+def test_the_hour_that_futures_pause_is_learned_and_their_holidays_are_kept_clear_of(exchange):
+    times, zone = exchange("CMES", "2024-01-02", "2024-06-28", "1h")
+    times = times[times.hour != 16]
+    new_york = times + pd.Timedelta(hours=1)
+    for known in (300, 1250, 2000):  # before the clocks change, before Good Friday, before Memorial Day
+        expect_continuation(times, known, zone, "CMES", 150)
+        expect_continuation(new_york, known, "America/New_York", "CMES", 150)
+    assert gaps(times, zone, "CMES").empty
+
+
 def test_currencies_pause_from_friday_to_sunday_by_new_york_whatever_the_season():
     hours = pd.date_range("2024-01-01", "2024-12-20", freq="h", tz="UTC")
     local = hours.tz_convert("America/New_York")
