@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 from zoneinfo import available_timezones
 
 import pandas as pd
@@ -186,17 +186,18 @@ def _preview(shown: Preview) -> None:
     table = pd.DataFrame(list(shown.rows), columns=_unique(shown.headers))
     st.caption(_("The first {count} rows").format(count=len(table)) if len(table) else _("There are no rows."))
     # As text, what is no number: a table on a page would show instants in the reader's own zone.
-    words = {column: table[column].map(_cell) for column in table if table[column].dtype.kind not in "iufb"}
+    for column in table.columns[[kind.kind not in "iufb" for kind in table.dtypes]]:
+        table[column] = table[column].map(_cell)
     st.dataframe(
-        table.assign(**words),
+        table,
         hide_index=True,
         height=min(36 * (len(table) + 1) + 2, PREVIEW_HEIGHT),
         alt=_("The first rows of the table or query"),
     )
 
 
-def _cell(value: object) -> str:
-    return "" if value is None or value is pd.NaT else str(value)
+def _cell(value: Any) -> str:
+    return "" if pd.isna(value) else str(value)
 
 
 def _unique(headers: Sequence[str]) -> list[str]:

@@ -333,7 +333,7 @@ def test_several_may_read_one_file_at_a_time(database):
         assert len(first.all("SELECT * FROM candles", 5)[1]) == 5
         with reading(database, 10) as second:
             assert len(second.all("SELECT * FROM apple", 5)[1]) == 5
-            with pytest.raises(InvalidInput):
+            with pytest.raises(sa.exc.DBAPIError):
                 second.all("DELETE FROM candles", 5)
         assert len(first.all("SELECT * FROM apple", 5)[1]) == 5
 
