@@ -171,7 +171,7 @@ def _findings(
     yield from suspicions(good, suspects)
 
 
-def _affected(suspects: Suspects) -> dict[str, int]:
+def _affected(suspects: Suspects) -> dict[str, Any]:
     return {
         "outliers": int(suspects.outliers.sum()),
         "jumps": int(suspects.jumps.sum()),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pandas as pd
 import streamlit as st
 
@@ -40,7 +42,7 @@ BY_DEFAULT = {"adjust_splits", "drop_unfinished"}
 def draw(report: QualityReport, key: str = "") -> None:
     """Draw the choices that the report gives reason for; `fixes` and `interval` have the answers."""
     _ = state.gettext()
-    persist = "session" if key else None
+    persist: Literal["session"] | None = "session" if key else None
     wanted = [name for name, (count, *_words) in SINGLE.items() if getattr(report, count)]
     coarser = resample.choices(report.interval)
     if not wanted and not report.outliers and not coarser:
@@ -54,20 +56,22 @@ def draw(report: QualityReport, key: str = "") -> None:
     if report.outliers:
         field = _key("outliers", key)
         state.default(field, "")
+        names: list[str] = list(OUTLIERS)
         st.radio(
             _("Outliers"),
-            list(OUTLIERS),
+            names,
             format_func=lambda name: state.say(OUTLIERS[name]),
             key=field,
             persist_state=persist,
         )
     if coarser:
         field = _key("interval", key)
-        if st.session_state.get(field) not in {None, *coarser}:
+        options: list[str | None] = [None, *coarser]
+        if st.session_state.get(field) not in options:
             del st.session_state[field]
         st.selectbox(
             _("Interval to use"),
-            [None, *coarser],
+            options,
             format_func=lambda name: _("As it is") if name is None else name,
             key=field,
             persist_state=persist,

@@ -102,7 +102,8 @@ def jumps(prices: Prices, deviation: Numbers) -> Mask:
     gap = np.abs(np.r_[0.0, prices.open[1:] - prices.close[:-1]])
     found: Mask = np.minimum(move, gap) > np.maximum(JUMP * deviation, LEAST_JUMP)
     outlier = spikes(prices, deviation)
-    return found & ~outlier & ~np.r_[False, outlier[:-1]]
+    found &= ~outlier & ~np.r_[False, outlier[:-1]]
+    return found
 
 
 def _beside(values: Numbers, most: np.ufunc, nothing: float) -> Numbers:

@@ -43,14 +43,15 @@ def find_splits(prices: Prices, deviation: Numbers, volume: Numbers | None) -> l
     gap = np.r_[0.0, prices.open[1:] - prices.close[:-1]]
     ratios = np.log(np.array([*RATIOS, *(1 / ratio for ratio in RATIOS)]))
     splits = []
-    for at in np.flatnonzero(np.abs(gap) > np.maximum(FAR * deviation, np.log(RATIOS[0]) - NEAR)):
+    far = np.abs(gap) > np.maximum(FAR * deviation, np.log(RATIOS[0]) - NEAR)
+    for at in np.flatnonzero(far).tolist():
         nearest = float(ratios[np.argmin(np.abs(ratios + gap[at]))])
         if (
             abs(nearest + gap[at]) <= NEAR
             and abs(_change(prices.close, at) + nearest) <= max(STAYS * abs(nearest), 2 * NEAR)
             and not _news(volume, at)
         ):
-            splits.append(Split(int(at), round(float(np.exp(nearest)), 9)))
+            splits.append(Split(at, round(float(np.exp(nearest)), 9)))
     return splits
 
 
