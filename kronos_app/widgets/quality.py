@@ -97,8 +97,8 @@ def _score(report: QualityReport) -> None:
     lost = [
         f":{colour}-badge[−{deduction.points} {escape(state.say(deduction.label))}]" for deduction in report.deductions
     ]
-    score = _("{score} of 100").format(score=report.score)
-    st.markdown(f"{_('Score')} **:{colour}[{score}]** · {word} " + " ".join(lost))
+    title, score = _("Score"), _("{score} of 100").format(score=report.score)
+    st.markdown(f"{title} **:{colour}[{score}]** · {word} " + " ".join(lost))
 
 
 def draw_marks(draft: Draft, report: QualityReport, key: str = "") -> None:
