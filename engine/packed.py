@@ -33,7 +33,9 @@ ROWS_HINT = 8  # rows oneDNN lays the weights out for; measured: the layout serv
 class Product(Protocol):
     """A packed linear layer."""
 
-    nbytes: int
+    @property
+    def nbytes(self) -> int:
+        """Return the memory that the weights take so far."""
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return (N, O) of `x` (N, I)."""
@@ -50,7 +52,7 @@ class OneDnn:
     @property
     def nbytes(self) -> int:
         """Return the memory that the weights take so far."""
-        size = self.weight.numel() * self.weight.element_size()
+        size: int = self.weight.numel() * self.weight.element_size()
         return size if self._lone is None else 2 * size
 
     @staticmethod

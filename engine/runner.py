@@ -78,7 +78,8 @@ def _paired(layer: nn.Linear, heads: int) -> nn.Linear:
     """Return a copy of `layer` whose outputs i and i + E / 2 of each head, which rotate together, are neighbours."""
     paired = copy.deepcopy(layer)
     for parameter in paired.parameters():
-        parameter.data = parameter.data.unflatten(0, (heads, 2, -1)).transpose(1, 2).flatten(0, 2)
+        halves = parameter.data.view(heads, 2, -1, *parameter.shape[1:])
+        parameter.data = halves.transpose(1, 2).reshape(parameter.shape)
     return paired
 
 

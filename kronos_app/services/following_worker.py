@@ -102,14 +102,7 @@ class FollowWorker:
         raise AssertionError
 
     def _save(self, candles_id: str, candles: CandleFrame, draft: Draft, repaired: Repaired) -> CandleSet:
-        changes = {
-            "choice": repaired.choice,
-            "dropped": repaired.dropped,
-            "filled": repaired.filled,
-            "kept": repaired.kept,
-            "sorted": repaired.sorted,
-        }
-        saved = CandleSet(candles_id, candles, self._candles.inspect(draft).to_dict(), changes)
+        saved = CandleSet(candles_id, candles, self._candles.inspect(draft).to_dict(), repaired.record)
         self._store.candles.put(saved)
         return saved
 
