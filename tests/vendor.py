@@ -86,7 +86,7 @@ class Vendor:
     def truth(self):
         """Return all finished candles as the vendor has them now, by time in UTC."""
         count = int((self.present - BEGIN) / HOUR)
-        close = 100 * np.exp(np.cumsum(np.random.default_rng(1).normal(0, 0.01, 20_000)))[:count]
+        close = 100 * np.exp(np.cumsum(np.random.default_rng(1).normal(0, 0.001, 100_000)))[:count]
         table = pd.DataFrame(index=pd.date_range(BEGIN, periods=count, freq="h", tz="UTC", unit="ns"))
         table["open"], table["high"], table["low"], table["close"] = close, close * 1.01, close * 0.99, close
         table["volume"] = np.arange(count, dtype=float) + 1

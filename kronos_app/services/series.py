@@ -238,9 +238,16 @@ class SeriesService:
         """Forget a watchlist, not what is on it; an unknown name is no error."""
         self._store.watchlists.delete(name)
 
-    def stored(self, entry: Watched) -> SeriesInfo | None:
-        """Return the series that an entry of a watchlist leads to, None while it is not stored."""
-        return self._fetcher.known(entry.source, FetchRequest(entry.symbol, entry.interval, options=entry.options))
+    def stored(self, entry: Watched, among: Sequence[SeriesInfo] | None = None) -> SeriesInfo | None:
+        """Return the series that an entry of a watchlist leads to, None while it is not stored.
+
+        Parameters
+        ----------
+        among
+            What `list` returned, where several entries are asked for.
+        """
+        request = FetchRequest(entry.symbol, entry.interval, options=entry.options)
+        return self._fetcher.known(entry.source, request, among)
 
     def _watched(self, key: SeriesKey) -> Watched:
         return watched(self.get(key))

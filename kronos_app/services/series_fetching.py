@@ -83,11 +83,15 @@ class SeriesFetcher:
         """
         _Fetch(self, self._sources.get(source), request, on_page).bring()
 
-    def known(self, source: str, request: FetchRequest) -> SeriesInfo | None:
-        """Return the series that a request leads to, None before it was fetched once."""
+    def known(self, source: str, request: FetchRequest, among: Sequence[SeriesInfo] | None = None) -> SeriesInfo | None:
+        """Return the series that a request leads to, None before it was fetched once; `among` saves reading all."""
         wanted = asked_as(request)
         return next(
-            (info for info in self._store.series.list() if info.key.source == source and wanted in info.state.asked),
+            (
+                info
+                for info in (self._store.series.list() if among is None else among)
+                if info.key.source == source and wanted in info.state.asked
+            ),
             None,
         )
 

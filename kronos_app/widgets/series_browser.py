@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from functools import partial
 
-import pandas as pd
 import streamlit as st
 
 from kronos_app import state
@@ -46,7 +45,9 @@ def draw() -> Draft | None:
     _follow()
     if infos:
         _list(infos)
-    watchlists.draw(refresh)
+    # What is in use follows below, and is what the reader came for.
+    with st.expander(_("Watchlists"), icon=":material/list_alt:", expanded=state.DATA_STORED not in st.session_state):
+        watchlists.draw(refresh)
     return _chosen(infos)
 
 
@@ -89,7 +90,7 @@ def _follow() -> None:
             return
         done = job.follow(job_id)
         if done is not None:
-            st.success(_("{count} series are up to date.").format(count=done), icon=":material/check_circle:")
+            st.success(_("Up to date now: {count} series.").format(count=done), icon=":material/check_circle:")
 
 
 def _list(infos: Sequence[SeriesInfo]) -> None:
@@ -146,7 +147,7 @@ def _row(info: SeriesInfo, first: int, last: int) -> None:
 
 def _details(info: SeriesInfo) -> str:
     _ = state.gettext()
-    first, last = (formats.time(_local(moment, info)) for moment in (info.first, info.last))
+    first, last = (formats.time(watchlists.local(moment, info)) for moment in (info.first, info.last))
     return " · ".join(
         [
             _("{count} candles").format(count=formats.number(info.rows, 0)),
@@ -162,10 +163,6 @@ def _size(value: int) -> str:
     if value < 10**6:
         return f"{formats.number(value / 1e3, 0)} kB"
     return f"{formats.number(value / 1e6, 0 if value >= 10**8 else 1)} MB"
-
-
-def _local(moment: pd.Timestamp, info: SeriesInfo) -> pd.Timestamp:
-    return moment.tz_convert(info.timezone or "UTC").tz_localize(None)
 
 
 def _bar(info: SeriesInfo, first: int, last: int) -> str:

@@ -11,7 +11,7 @@ import streamlit as st
 from kronos_app import state
 from kronos_app.errors import AppError
 from kronos_app.runtime import desk
-from kronos_app.store.series import SeriesKey
+from kronos_app.store.series import SeriesInfo, SeriesKey
 from kronos_app.store.watchlists import Watched, Watchlist
 from kronos_app.widgets import errors, formats
 from kronos_app.widgets.confirm import confirm
@@ -20,14 +20,17 @@ Refresh = Callable[[Sequence[SeriesKey | Watched]], None]
 
 COLUMNS = ("source", "symbol", "interval", "adjustment")
 ADJUSTMENTS = ("adjusted", "none")
+SAVED = state.DATA_WATCHLIST + ".saved"  # to be chosen by the next run: widgets drawn already keep their value
 
 
 def draw(refresh: Refresh) -> None:
     """Draw the watchlists; `refresh` is called with the entries that are to be brought up to date."""
     _ = state.gettext()
-    st.subheader(_("Watchlists"))
     lists = {one.name: one for one in desk().series.watchlists()}
     new = _("New watchlist")
+    if (saved := st.session_state.pop(SAVED, None)) in lists:
+        st.session_state[state.DATA_WATCHLIST] = saved
+        st.session_state[state.DATA_WATCHLIST_NEW] = ""
     choice = st.selectbox(
         _("Watchlist"),
         ["", *lists],
@@ -78,10 +81,11 @@ def _table(watchlist: Watchlist | None) -> pd.DataFrame:
     """Draw the entries, to be changed in place, and return them as they are now."""
     _ = state.gettext()
     entries = watchlist.entries if watchlist else ()
-    rows = pd.DataFrame([_row(entry) for entry in entries], columns=[*COLUMNS, "stored"], dtype="object")
+    infos = desk().series.list()
+    rows = pd.DataFrame([_row(entry, infos) for entry in entries], columns=[*COLUMNS, "stored"], dtype="object")
     sources = [name for family in desk().fetching.sources() for name in desk().fetching.names(family)]
     # What was edited belongs to the list as it was saved: a new state of that begins with a new table.
-    key = f"{state.DATA_WATCHED}.{watchlist.name if watchlist else ''}.{hash(tuple(map(str, entries)))}"
+    key = f"{state.DATA_WATCHED}.{watchlist.name if watchlist else ''}.{st.session_state.get(state.DATA_WATCHED, 0)}"
     return st.data_editor(
         rows,
         num_rows="dynamic",
@@ -101,10 +105,10 @@ def _table(watchlist: Watchlist | None) -> pd.DataFrame:
     )
 
 
-def _row(entry: Watched) -> dict[str, Any]:
-    info = desk().series.stored(entry)
+def _row(entry: Watched, infos: Sequence[SeriesInfo]) -> dict[str, Any]:
+    info = desk().series.stored(entry, infos)
     adjustment = entry.options.get("adjustment")
-    stored = formats.MISSING if info is None else f"{info.last:%Y-%m-%d %H:%M} UTC"
+    stored = formats.MISSING if info is None else formats.time(local(info.last, info))
     return {"source": entry.source, "symbol": entry.symbol, "interval": entry.interval, "adjustment": adjustment,
             "stored": stored}  # fmt: skip
 
@@ -119,6 +123,11 @@ def entries_of(table: pd.DataFrame) -> list[Watched]:
     ]
 
 
+def local(moment: pd.Timestamp, info: SeriesInfo) -> pd.Timestamp:
+    """Return a time in the zone of a series' exchange."""
+    return moment.tz_convert(info.timezone or "UTC").tz_localize(None)
+
+
 def _save(name: str, entries: Sequence[Watched]) -> None:
     _ = state.gettext()
     try:
@@ -126,6 +135,7 @@ def _save(name: str, entries: Sequence[Watched]) -> None:
     except AppError as error:
         errors.show(error.message, error.hint)
         return
-    st.session_state.pop(state.DATA_WATCHLIST_NEW, None)
+    st.session_state[SAVED] = kept.name
+    st.session_state[state.DATA_WATCHED] = st.session_state.get(state.DATA_WATCHED, 0) + 1
     st.toast(_("The watchlist {name} is kept.").format(name=errors.escape(kept.name)), icon=":material/check:")
     st.rerun()
