@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -56,20 +57,27 @@ def select(
     connection: sa.Connection, series_id: int, start: int | None = None, end: int | None = None, last: int | None = None
 ) -> Table:
     """Return candles of a series in the order of time: those from `start` to before `end`, the last so many of them."""
-    query = sa.select(_candles.c.time, *(_candles.c[name] for name in FEATURES)).where(
-        _candles.c.series_id == series_id
-    )
-    if start is not None:
-        query = query.where(_candles.c.time >= start)
-    if end is not None:
-        query = query.where(_candles.c.time < end)
-    if last is not None:
-        return tuple_reversed(_fetch(connection, query.order_by(_candles.c.time.desc()).limit(last)))
-    return _fetch(connection, query.order_by(_candles.c.time))
+    bounds = {"series_id =": series_id, "time >=": start, "time <": end}
+    given = {name: value for name, value in bounds.items() if value is not None}
+    if connection.dialect.name == "duckdb":
+        # Its dialect keeps no compiled statements, and to compile one takes as long as to run it.
+        where = " AND ".join(f"{name} ?" for name in given)
+        sql = f"SELECT time, {', '.join(FEATURES)} FROM candles WHERE {where} ORDER BY time"  # noqa: S608
+        sql += "" if last is None else " DESC LIMIT ?"
+        values = (*given.values(), *(() if last is None else (last,)))
+        table = _from_arrays(connection.exec_driver_sql(sql, values))
+    else:
+        query = sa.select(_candles.c.time, *(_candles.c[name] for name in FEATURES))
+        query = query.where(_candles.c.series_id == series_id)
+        query = query if start is None else query.where(_candles.c.time >= start)
+        query = query if end is None else query.where(_candles.c.time < end)
+        time = _candles.c.time
+        query = query.order_by(time) if last is None else query.order_by(time.desc()).limit(last)
+        table = _from_rows([tuple(row) for row in connection.execute(query)])
+    return table if last is None else _reversed(table)
 
 
-def tuple_reversed(table: Table) -> Table:
-    """Return a table with its rows the other way round."""
+def _reversed(table: Table) -> Table:
     times, columns = table
     return times[::-1], {name: column[::-1] for name, column in columns.items()}
 
@@ -80,15 +88,12 @@ def near_end(rows: int, first: int, last: int, wanted: int) -> int | None:
     return None if share >= 1 else last - int((last - first) * share)
 
 
-def _fetch(connection: sa.Connection, query: sa.Select[*tuple[object, ...]]) -> Table:
-    result = connection.execute(query)
-    if connection.dialect.name != "duckdb":
-        return _from_rows([tuple(row) for row in result])
+def _from_arrays(result: sa.CursorResult[Any]) -> Table:
     assert result.cursor is not None
     try:
         arrays = result.cursor.fetchnumpy()
     except duckdb.Error as error:
-        raise sa.exc.DatabaseError(str(query), None, error) from error
+        raise sa.exc.DatabaseError("fetchnumpy", None, error) from error
     finally:
         result.close()
     times = np.asarray(arrays.pop("time"), dtype=np.int64)
