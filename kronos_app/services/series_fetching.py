@@ -300,7 +300,9 @@ class _Fetch:
             said = text("{count} candles were fetched, the others were stored already.", count=self._fetched)
             none = text("All candles were stored already; the source was not asked.")
             self._findings.append(Finding("from_store", "info", said if self._requests else none))
-        if self._request.start is not None and info.first - pd.Timestamp(self._request.start) > pd.Timedelta(days=7):
+        told = any(finding.code == "range_cut" for finding in self._findings)
+        wanted = self._request.start
+        if not told and wanted is not None and info.first - pd.Timestamp(wanted) > pd.Timedelta(days=7):
             begins = text("There are candles from {start} on.", start=f"{info.first:%Y-%m-%d %H:%M} UTC")
             self._findings.append(Finding("range_cut", "info", begins))
         return to_draft(candles, self._findings)

@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 
 from tests.qlib_writer import walk, write
+from tests.servers.exchange import binance
 from tests.servers.yahoo import serve
 
 ROOT = Path(__file__).parents[2]
@@ -38,6 +39,13 @@ def yahoo():
 
 
 @pytest.fixture(scope="session")
+def exchange():
+    """Yield a Binance on this machine, which the server asks instead of the real one."""
+    with binance() as exchange:
+        yield exchange
+
+
+@pytest.fixture(scope="session")
 def qlib(tmp_path_factory):
     """Write a Qlib folder with three instruments, which the server reads."""
     folder = tmp_path_factory.mktemp("qlib") / "cn_data"
@@ -54,7 +62,7 @@ def secrets(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory, yahoo, qlib, secrets):
+def server(tmp_path_factory, yahoo, exchange, qlib, secrets):
     """Yield the address of `streamlit run Home.py`; its output is kept for the failure report."""
     home = tmp_path_factory.mktemp("home")
     if not (BUNDLED / "model" / "model.safetensors").exists():
@@ -67,6 +75,7 @@ def server(tmp_path_factory, yahoo, qlib, secrets):
     environment = {
         "KRONOS_HOME": str(home),
         "KRONOS_YAHOO_URL": yahoo.url,
+        "KRONOS_EXCHANGES": json.dumps({"binance": {"base_url": exchange.url}}),
         "KRONOS_QLIB_FOLDERS": json.dumps({"cn_data": str(qlib)}),
     }
     environment["STREAMLIT_SECRETS_FILES"] = str(secrets)

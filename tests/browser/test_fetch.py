@@ -53,3 +53,21 @@ def test_a_failed_fetch_says_why_and_can_be_tried_again(page, market):
     market.fault = None
     page.get_by_role("button", name="Fetch", exact=True).click()
     expect(page.get_by_role("heading", name="Quality of AAPL")).to_be_visible()
+
+
+def test_coins_are_fetched_from_an_exchange_that_is_chosen_by_name(page, exchange):
+    page.goto("/data")
+    page.get_by_role("radio", name="Crypto exchange").click()
+    expect(page.get_by_role("combobox", name="Exchange")).to_have_value("binance")
+    field = page.get_by_label("Symbol or name", exact=True)
+    field.fill("eth btc")
+    field.press("Enter")
+    idle(page)
+    page.get_by_role("button", name="Fetch", exact=True).click()
+    expect(page.get_by_role("heading", name="Quality of ETH/BTC")).to_be_visible()
+    expect(page.get_by_role("combobox", name="When candles fall due")).to_have_value(
+        "24/7 · Round the clock, every day"
+    )
+    assert exchange.asked("klines")
+    page.get_by_role("button", name="Use this data set").click()
+    expect(page.get_by_test_id("stSidebar").get_by_text("ETH/BTC")).to_be_visible()
