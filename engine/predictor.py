@@ -265,7 +265,7 @@ class KronosPredictor:
             What happens when history and horizon exceed the model's context. `fit` cuts the history so that they do
             not. `exact` slides as the published implementation does, computing the whole window anew for every candle
             past the context. `strided` drops the oldest `stride` candles at once and goes on until the window is full
-            again: an approximation, whose cost in CRPS `python -m benchmarks.quality` measures.
+            again: an approximation; docs/benchmarks.md has what it costs in CRPS.
         stride
             Candles that `strided` drops at a time; 1 is `exact`.
         on_step

@@ -84,10 +84,10 @@ def likeliest(logits: Tensor, how: Sampling) -> Tensor:
         smallest = logits.topk(min(how.top_k, logits.shape[-1])).values[..., -1:]
         return p.masked_fill_(logits < smallest, 0.0)
     if how.top_p < 1:
-        ordered = _descending(p)
-        # The token that crosses the share stays.
-        kept = (ordered.cumsum(dim=-1).sub_(ordered) <= how.top_p).sum(dim=-1, keepdim=True)
-        return p.masked_fill_(p < ordered.gather(-1, kept - 1), 0.0)
+        ordered = _descending(logits)
+        shares = ordered.softmax(dim=-1)
+        kept = (shares.cumsum(dim=-1).sub_(shares) <= how.top_p).sum(dim=-1, keepdim=True)  # the one that crosses stays
+        return p.masked_fill_(logits < ordered.gather(-1, kept - 1), 0.0)
     return p
 
 

@@ -277,13 +277,13 @@ class _Fetch:
         )
 
     def _give_up(self, piece: Range, error: AppError) -> None:
-        """Do with what is stored, and say so; nothing before the first candle is asked for again."""
+        """Do with what is stored, and say so; a stretch before the first candle is not asked for again."""
         assert self._info is not None
         info = self._series.get(self._info.key)
         if info is None:
             raise error
         if piece[0] < to_ns(info.first):
-            covered = union([*info.state.covered, (piece[0], to_ns(info.first))])
+            covered = union([*info.state.covered, (piece[0], min(piece[1], to_ns(info.first)))])
             complete = info.state.complete or self._request.start is None
             self._series.update(info.key, covered=tuple(covered), complete=complete)
             return

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Error, expect
 
 from tests.servers.postgres import serve
 
+SECONDS_TO_OPEN = 15
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1200)]
 PASSWORD = "S3cret/of the:reader"
 
@@ -33,8 +36,14 @@ def idle(page) -> None:
 
 
 def choose(page, label: str, option: str) -> None:
-    page.get_by_label(label, exact=True).first.click()
-    page.get_by_role("option", name=option).first.click()
+    """Choose an option; a list that the page closed while it was drawn anew is opened again."""
+    entry = page.get_by_role("option", name=option).first
+    idle(page)
+    for _ in range(5):
+        page.get_by_label(label, exact=True).first.click()
+        with suppress(Error):
+            entry.click(timeout=SECONDS_TO_OPEN * 1000)
+            break
     idle(page)
 
 

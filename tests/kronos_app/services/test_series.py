@@ -7,7 +7,7 @@ from io import BytesIO, StringIO
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from kronos_app.data.source import FetchRequest
@@ -328,6 +328,7 @@ def test_the_limit_of_the_store_makes_those_used_longest_ago_go():
 ranges = st.tuples(st.integers(-3, 40), st.integers(1, 12))
 
 
+@example(asked=[(1, 1), (-1, 1), (0, 2)], splits=[])
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     asked=st.lists(ranges, min_size=1, max_size=6),
