@@ -21,7 +21,7 @@ from tests.servers.yahoo import serve
 
 ROOT = Path(__file__).parents[2]
 BUNDLED = ROOT / "engine" / "bundled" / "kronos-nano"
-PATIENCE = 300_000  # milliseconds, as Playwright counts: a machine under load is slow, not broken
+PATIENCE = 120_000  # milliseconds, as Playwright counts: a machine under load is slow, not broken
 ARGS = (
     "--no-sandbox",
     "--disable-quic",

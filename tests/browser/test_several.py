@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pandas as pd
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Error, expect
 
 from kronos_app.data import sample
 
+SECONDS_TO_OPEN = 15
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1200)]
 
 
@@ -16,11 +19,16 @@ def idle(page) -> None:
 
 
 def choose(page, field, *options) -> None:
-    """Choose by typing, one after another."""
+    """Choose by typing, one after another; a list that the page closed while it was drawn anew is opened again."""
     for option in options:
-        field.click()
-        field.fill(option)
-        page.get_by_role("option", name=option).first.click()
+        entry = page.get_by_role("option", name=option).first
+        for _ in range(5):
+            idle(page)
+            field.click()
+            field.fill(option)
+            with suppress(Error):
+                entry.click(timeout=SECONDS_TO_OPEN * 1000)
+                break
         idle(page)
     if len(options) > 1:  # the list stays open for more
         page.keyboard.press("Escape")
