@@ -23,7 +23,7 @@ test: $(VENV)/.dev
 		postgres="$$($(PYTHON) -m tests.servers.find_databases postgres)" && \
 		mariadb="$$($(PYTHON) -m tests.servers.find_databases mariadb)" && \
 		KRONOS_CHROMIUM="$$chromium" KRONOS_POSTGRES="$$postgres" KRONOS_MARIADB="$$mariadb" \
-		$(PYTHON) -m pytest $(ARGS)
+		$(PYTHON) -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.dev
 	$(PYTHON) -m ruff format --check .

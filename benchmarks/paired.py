@@ -10,12 +10,13 @@ from tqdm.auto import tqdm
 
 from engine.candles import CLOSE, FEATURES
 from engine.forecast import Forecast
-from training.evaluate import LEVELS, Cutoff
+from training.evaluation.cutoffs import Cutoff
 from training.scores import coverage, crps
 
 Forecaster = Callable[[Cutoff, int], Forecast]
 """Takes a cutoff and a seed."""
 
+LEVELS = (0.5, 0.8, 0.9)
 COVERAGE = [f"coverage_{level * 100:.0f}" for level in LEVELS]
 
 

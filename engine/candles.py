@@ -45,9 +45,14 @@ class Normaliser:
         mask = where[..., None]
         count = where.sum(axis=-1)[..., None, None]
         mean = values.sum(axis=-2, where=mask, keepdims=True) / count
-        factor = _unit_scale(mean)
         # The deviation is taken from deviations, not from squares: large prices with small moves keep their digits.
         std = np.sqrt(((values - mean) ** 2).sum(axis=-2, where=mask, keepdims=True) / count)
+        return cls.of(mean, std)
+
+    @classmethod
+    def of(cls, mean: np.ndarray, std: np.ndarray) -> Normaliser:
+        """Take mean and population standard deviation (..., 6) of raw candles as they were computed elsewhere."""
+        factor = _unit_scale(mean)
         return cls(factor, mean * factor, std * factor)
 
     def apply(self, values: np.ndarray, clip: float = CLIP) -> np.ndarray:

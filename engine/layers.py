@@ -67,6 +67,10 @@ class Attention(nn.Module):
 
     def _attend(self, q: Tensor, k: Tensor, v: Tensor, causal: bool, padding_mask: Tensor | None) -> Tensor:
         dropout = self.attn_dropout_p if self.training else 0.0
+        before = k.shape[-2] - q.shape[-2]  # positions that only keys and values have
+        if padding_mask is None and causal and before:
+            seen = torch.ones(q.shape[-2], k.shape[-2], dtype=torch.bool, device=k.device).tril(before)
+            return F.scaled_dot_product_attention(q, k, v, attn_mask=seen, dropout_p=dropout)
         if padding_mask is None:
             return F.scaled_dot_product_attention(q, k, v, dropout_p=dropout, is_causal=causal)
         keep = ~padding_mask[:, None, None, :]  # (B, 1, 1, T): True where a position may be seen
@@ -93,7 +97,7 @@ class CrossAttention(Attention):
     def forward(
         self, query: Tensor, context: Tensor, *, causal: bool, rotate: bool, padding_mask: Tensor | None = None
     ) -> Tensor:
-        """Return what `query` (B, Tq, D) finds in `context` (B, T, D)."""
+        """Return what `query` (B, Tq, D) finds in `context` (B, T, D); causal ones stand at the last Tq positions."""
         q = self._heads(self.q_proj(query))
         k, v = self._heads(self.k_proj(context)), self._heads(self.v_proj(context))
         if rotate:

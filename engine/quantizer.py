@@ -40,17 +40,34 @@ class BinarySphericalQuantizer(nn.Module):
         self.register_buffer("basis", 2 ** torch.arange(config.bits - 1, -1, -1))
         self.register_buffer("group_basis", 2 ** torch.arange(config.group_size - 1, -1, -1))
 
-    def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the code of `z` (B, T, bits), scaled to unit length, and the loss of rounding it."""
+    def forward(self, z: Tensor, chances: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return the code of `z` (B, T, bits), scaled to unit length, and the loss of rounding it.
+
+        Parameters
+        ----------
+        chances
+            What `chances` gives for the whole of which `z` is a part, detached. The losses of the parts, weighted by
+            their sizes, then add up to that of the whole, and so do their gradients.
+        """
         z = F.normalize(z, dim=-1)
         hard = torch.where(z > 0, 1.0, -1.0).to(z.dtype)
         code = (z + (hard - z).detach()) * self.config.bits**-0.5
-        return code, self._loss(z, code.detach())
+        return code, self._loss(z, code.detach(), chances)
 
-    def _loss(self, z: Tensor, code: Tensor) -> Tensor:
+    def chances(self, z: Tensor) -> Tensor:
+        """Return the mean chance (bits,) of each bit of `z` (B, T, bits) to be 0, whose entropy the code's is."""
+        return self._coins(F.normalize(z, dim=-1)).flatten(0, -2).mean(0)
+
+    def _coins(self, z: Tensor) -> Tensor:
+        return torch.sigmoid(-4 * z * self.config.bits**-0.5)
+
+    def _loss(self, z: Tensor, code: Tensor, chances: Tensor | None) -> Tensor:
         c = self.config
         commitment = (code - z).pow(2).sum(-1).mean()
-        p = torch.sigmoid(-4 * z * c.bits**-0.5)
+        p = self._coins(z)
         per_sample = binary_entropy(p).sum(-1).mean()
-        per_code = binary_entropy(p.flatten(0, -2).mean(0)).sum()
+        mean = p.flatten(0, -2).mean(0)
+        if chances is not None:
+            mean = chances + (mean - mean.detach())  # the value is the whole's, the gradient this part's
+        per_code = binary_entropy(mean).sum()
         return c.beta * commitment + c.zeta * (c.gamma0 * per_sample - c.gamma * per_code)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from types import MappingProxyType
 
@@ -24,6 +25,12 @@ class ModelSpec:
     description: str = ""
     revision: str | None = None  # None: the main branch
     tokenizer_revision: str | None = None
+    # Last day of what it was trained on, by market; "" is for every other market.
+    trained_until: Mapping[str, date] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+
+    def seen_until(self, market: str) -> date | None:
+        """Return the last day of a market that the model may have been trained on, None where nobody said."""
+        return self.trained_until.get(market, self.trained_until.get(""))
 
 
 def _published(size: str, tokenizer: str, max_context: int, parameters: int, description: str) -> ModelSpec:
@@ -35,6 +42,8 @@ def _published(size: str, tokenizer: str, max_context: int, parameters: int, des
         parameters=parameters,
         licence="MIT",
         description=description,
+        # "February 2024 (inclusive)": the authors in issue 204 of shiyu-coder/Kronos.
+        trained_until=MappingProxyType({"": date(2024, 2, 29)}),
     )
 
 
@@ -48,6 +57,16 @@ _SPECS = (
         licence="MIT",
         bundled=True,
         description="Small model trained by this project; comes with it and works offline.",
+        trained_until=MappingProxyType(
+            {
+                "us_equity": date(2016, 12, 31),
+                "index": date(2016, 12, 31),
+                "crypto": date(2024, 6, 30),
+                "fx": date(2020, 6, 30),
+                "cn_equity": date(2025, 12, 31),
+                "": date(2025, 12, 31),  # a market of another name may be any of them
+            }
+        ),
     ),
     _published("mini", "2k", 2048, 4_108_032, "Smallest published model, with the longest context."),
     _published("small", "base", 512, 24_741_376, "Published model that balances speed and size."),

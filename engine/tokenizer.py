@@ -66,18 +66,27 @@ class KronosTokenizer(nn.Module, CheckpointMixin):
         """Build a tokenizer with fresh weights."""
         return cls(**asdict(config))
 
-    def forward(self, x: Tensor) -> tuple[tuple[Tensor, Tensor], Tensor, Tensor, Tensor]:
+    def forward(self, x: Tensor, chances: Tensor | None = None) -> tuple[tuple[Tensor, Tensor], Tensor, Tensor, Tensor]:
         """Reconstruct normalised candles `x` (B, T, d_in) twice, from the coarse token and from both.
+
+        Parameters
+        ----------
+        chances
+            What `chances` gives for all candles of a training step, where `x` are only some of them.
 
         Returns
         -------
         ((coarse, full), bsq_loss, code, ids)
             Reconstructions (B, T, d_in), a scalar, the scaled code (B, T, bits) and whole ids (B, T).
         """
-        code, loss = self.tokenizer.bsq(self.quant_embed(self._encode(x)))
+        code, loss = self.tokenizer.bsq(self.quant_embed(self._encode(x)), chances)
         coarse = self._decode(self.post_quant_embed_pre(code[..., : self.s1_bits]))
         full = self._decode(self.post_quant_embed(code))
         return (coarse, full), loss, code, pack_bits(code > 0)
+
+    def chances(self, x: Tensor) -> Tensor:
+        """Return the mean chance (bits,) of each bit of the code of `x` (B, T, d_in) to be 0."""
+        return self.tokenizer.bsq.chances(self.quant_embed(self._encode(x)))
 
     def encode(self, x: Tensor, half: bool = False) -> Tensor | tuple[Tensor, Tensor]:
         """Return the tokens of normalised candles `x` (B, T, d_in).

@@ -45,7 +45,7 @@ def warm_up(models: ModelService) -> None:
     """Wait for the first page to be served, then load what the first forecast would have to wait for."""
     _first_page.wait()
     time.sleep(SECONDS_TO_DRAW)
-    import training.baselines
+    import training.evaluation.baselines
     import training.scores  # noqa: F401
 
     bundled = next((status.name for status in models.list() if status.bundled and status.downloaded), None)

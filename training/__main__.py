@@ -5,133 +5,227 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import torch
-
-from engine.config import ModelConfig, TokenizerConfig
 from engine.errors import KronosError
-from engine.predictor import KronosPredictor
-from engine.tokenizer import KronosTokenizer
-from engine.transformer import Kronos
-from training.config import Recipe, TrainingConfig
-from training.corpus import load_corpus
-from training.curves import draw_curves
-from training.evaluate import cutoffs, evaluate, summarise
-from training.loop import train
-from training.stages import PredictorStage, Stage, TokenizerStage
-from training.windows import WindowSampler
+from training.config import StageName
+from training.config_file import read_config
+from training.errors import RunError, TrainingError, remark
+from training.launch import begin, only, open_run, work
+from training.report import said
+from training.run import RunFolder, Status
+from training.terminal import first_process, line, logged, preflight_text, report_text, shown
+
+Command = Callable[[argparse.Namespace], None]
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command and return the exit code."""
+    """Run one command and return the exit code: 0, or 2 with one line that says what is wrong."""
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    run = commands.add_parser("train", help="train one stage, or go on where it stopped")
-    run.add_argument(
-        "recipe", type=Path, help="JSON with `training` (see training/config.py) and `model` (config.json)"
-    )
-    run.add_argument(
-        "--data", type=Path, required=True, help="folder of <market>/<interval>.parquet with a column split"
-    )
-    run.add_argument("--out", type=Path, required=True, help="folder of the run: log, checkpoints")
-    run.add_argument("--tokenizer", type=Path, help="trained tokenizer, for the predictor stage")
-    run.add_argument("--set", nargs="*", default=[], metavar="FIELD=VALUE", help="override fields of `training`")
-    judge = commands.add_parser("evaluate", help="forecast at many cutoffs and compare with the baselines")
-    judge.add_argument("model", help="registry name, Hub id or folder")
-    judge.add_argument("--tokenizer", help="Hub id or folder, where the registry does not know the model's own")
-    judge.add_argument(
-        "--data", type=Path, required=True, help="folder of <market>/<interval>.parquet with a column split"
-    )
-    judge.add_argument("--split", default="val", help="which rows to judge on")
-    judge.add_argument("--lookback", type=int, default=400, help="candles of history")
-    judge.add_argument("--horizon", type=int, default=24, help="candles to forecast")
-    judge.add_argument("--cutoffs", type=int, default=60, help="most cutoffs a file")
-    judge.add_argument("--samples", type=int, default=100, help="paths a forecast")
-    judge.add_argument("--temperature", type=float, default=1.0, help="sampling temperature")
-    judge.add_argument("--top-p", type=float, default=1.0, help="sampling top-p")
-    judge.add_argument("--out", type=Path, help="CSV for the scores of every cutoff")
-    export = commands.add_parser("export", help="write a trained network in half precision, to be shipped")
-    export.add_argument("checkpoint", type=Path, help="folder with config.json and model.safetensors, as in RUN/best")
-    export.add_argument("--out", type=Path, required=True, help="folder of the copy")
-    curves = commands.add_parser("curves", help="draw the losses of runs")
-    curves.add_argument("runs", type=Path, nargs="+", help="folders of runs")
-    curves.add_argument("--out", type=Path, required=True, help="SVG or PNG file")
-    for command in (run, judge):
-        command.add_argument("--threads", type=int, help="CPU threads")
+    for add in (_add_training, _add_requests, _add_results, _add_evaluate):
+        add(commands)
     arguments = parser.parse_args(argv)
-    if getattr(arguments, "threads", None):
-        torch.set_num_threads(arguments.threads)
-    action = {"train": _train, "evaluate": _evaluate, "export": _export, "curves": _curves}[arguments.command]
+    command: Command = arguments.action
     try:
-        action(arguments)
-    except (KronosError, ValueError, OSError, FloatingPointError) as error:
+        command(arguments)
+    except (TrainingError, KronosError, OSError) as error:
         parser.exit(2, f"{parser.prog}: {error}\n")
     return 0
 
 
+def _add_training(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    prepare = commands.add_parser("prepare", help="read the candles, split them, and say what there is to learn from")
+    tokenizer = commands.add_parser("tokenizer", help="train the tokenizer alone")
+    predictor = commands.add_parser("predictor", help="train the predictor alone")
+    everything = commands.add_parser("all", help="train what the config has, judge it, and export the result")
+    for parser, action in ((prepare, _prepare), (tokenizer, _train), (predictor, _train), (everything, _train)):
+        parser.set_defaults(action=action)
+        parser.add_argument("config", type=Path, help="YAML file, see training/recipes/example.yaml")
+        parser.add_argument("--set", nargs="+", default=[], metavar="FIELD=VALUE", help="settings to override")
+        folder = "begin a run in this folder, without training" if action is _prepare else "folder of the run"
+        parser.add_argument("--out", type=Path, required=action is _train, help=folder)
+    resume = commands.add_parser("resume", help="go on with a run where it stopped")
+    resume.add_argument("run", type=Path, help="folder of the run")
+    resume.set_defaults(action=_resume)
+    cluster = commands.add_parser("cluster", help="do a run's work on a Ray cluster")
+    cluster.add_argument("run", type=Path, help="folder of a run, on storage that every machine shares")
+    cluster.add_argument("--workers", type=int, required=True, help="processes in all")
+    cluster.add_argument("--address", help="of the cluster, such as ray://head:10001; none starts Ray here")
+    cluster.set_defaults(action=_cluster)
+
+
+def _add_requests(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    for name, text, action in (
+        ("pause", "ask a run to end after its present step, to be resumed later", _pause),
+        ("stop", "ask a run to end its training and keep the best so far", _stop),
+        ("status", "say where a run is", _status),
+    ):
+        parser = commands.add_parser(name, help=text)
+        parser.add_argument("run", type=Path, help="folder of the run")
+        parser.set_defaults(action=action)
+
+
+def _add_results(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    export = commands.add_parser("export", help="write a result in half precision, to be shipped")
+    export.add_argument("source", type=Path, help="folder of a run, or of a checkpoint such as RUN/predictor/best")
+    export.add_argument("--out", type=Path, required=True, help="folder of the copy")
+    export.set_defaults(action=_export)
+    push = commands.add_parser("push", help="put a run's result on the Hugging Face Hub")
+    push.add_argument("run", type=Path, help="folder of the run")
+    push.add_argument("repo", help="namespace/name; its tokenizer goes to namespace/name-tokenizer")
+    push.add_argument("--public", action="store_true", help="make new repositories public")
+    push.set_defaults(action=_push)
+    curves = commands.add_parser("curves", help="draw the losses of runs")
+    curves.add_argument("runs", type=Path, nargs="+", help="folders of runs")
+    curves.add_argument("--out", type=Path, required=True, help="SVG, PNG or PDF file")
+    curves.set_defaults(action=_curves)
+
+
+def _add_evaluate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("evaluate", help="forecast at many cutoffs and compare with the baselines")
+    parser.add_argument("model", help="registry name, Hub id or folder")
+    parser.add_argument("--tokenizer", help="Hub id or folder, where the registry does not know the model's own")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder of <market>/<interval>.parquet with a column split"
+    )
+    parser.add_argument("--split", default="val", help="which rows to judge on")
+    parser.add_argument("--lookback", type=int, default=400, help="candles of history")
+    parser.add_argument("--horizon", type=int, default=24, help="candles to forecast")
+    parser.add_argument("--cutoffs", type=int, default=60, help="most cutoffs a file")
+    parser.add_argument("--samples", type=int, default=100, help="paths a forecast")
+    parser.add_argument("--temperature", type=float, default=1.0, help="sampling temperature")
+    parser.add_argument("--top-p", type=float, default=1.0, help="sampling top-p")
+    parser.add_argument("--threads", type=int, help="CPU threads")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="CSV for the scores of every cutoff; what it is made of is kept beside it, to go on with",
+    )
+    parser.set_defaults(action=_evaluate)
+
+
+def _prepare(arguments: argparse.Namespace) -> None:
+    from training.preflight import preflight
+    from training.preparing import prepare
+
+    config = read_config(arguments.config, arguments.set)
+    with tempfile.TemporaryDirectory() as folder:
+        run = begin(config, arguments.out or Path(folder))
+        print(preflight_text(preflight(prepare(config, run.prepared), config)))
+
+
 def _train(arguments: argparse.Namespace) -> None:
-    recipe = Recipe.model_validate_json(arguments.recipe.read_text(encoding="utf-8"))
-    overrides = dict(item.partition("=")[::2] for item in arguments.set)
-    config = TrainingConfig.model_validate(recipe.training | overrides)
-    torch.manual_seed(config.seed)
-    stage = _stage(config, recipe.model, arguments.tokenizer)
-    paths = list(arguments.data.glob("*/*.parquet"))
-    samples = WindowSampler(load_corpus(paths, "train"), config)
-    held_out = config.model_copy(update={"seed": 2**31, "volume_dropout": 0.0})
-    validation = WindowSampler(load_corpus(paths, "val"), held_out)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    (arguments.out / "training.json").write_text(config.model_dump_json(indent=2), encoding="utf-8")
-    progress = train(stage, config, samples, validation, arguments.out, on_step=_show_progress)
-    print(f"\nBest validation loss {progress['best']:.4f} after {progress['seconds'] / 60:.0f} min.")
+    config = read_config(arguments.config, arguments.set)
+    stage: StageName | None = None if arguments.command == "all" else arguments.command
+    _work(begin(only(config, stage) if stage else config, arguments.out))
+
+
+def _resume(arguments: argparse.Namespace) -> None:
+    _work(open_run(arguments.run))
+
+
+def _work(run: RunFolder) -> None:
+    with logged(run), shown(run):
+        status = work(run)
+    _tell(run, status)
+
+
+def _cluster(arguments: argparse.Namespace) -> None:
+    from training.cluster import run_on_cluster
+
+    run = open_run(arguments.run)
+    with shown(run):
+        status = run_on_cluster(run, arguments.workers, arguments.address)
+    _tell(run, status)
+
+
+def _tell(run: RunFolder, status: Status) -> None:
+    """Print how a run ended; a failure is raised, to be told as any other error."""
+    if status.error is not None and status.state == "failed":
+        raise RunError(remark("{reason}", reason=said(status.error)))
+    if not first_process():
+        return
+    for note in status.notes:
+        print(f"- {said(note)}")
+    if status.state == "paused":
+        print(f"Paused at {status.phase}, step {status.step:,}. Go on: python -m training resume {run.path}")
+    if run.report.exists():
+        print(report_text(json.loads(run.report.read_text(encoding="utf-8"))))
+    if status.state == "finished":
+        print(f"Result: {run.export}")
+
+
+def _pause(arguments: argparse.Namespace) -> None:
+    open_run(arguments.run).ask("pause")
+
+
+def _stop(arguments: argparse.Namespace) -> None:
+    open_run(arguments.run).ask("keep")
+
+
+def _status(arguments: argparse.Namespace) -> None:
+    status = open_run(arguments.run).status()
+    print(f"{status.state}: {line(status)}")
+    if status.error is not None:
+        print(said(status.error))
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    from training.export import export_checkpoint
+
+    export_checkpoint(arguments.source, arguments.out)
+
+
+def _push(arguments: argparse.Namespace) -> None:
+    from training.export import push
+
+    for address in push(arguments.run, arguments.repo, private=not arguments.public):
+        print(address)
+
+
+def _curves(arguments: argparse.Namespace) -> None:
+    from training.curves import draw_curves
+
+    draw_curves(arguments.runs, arguments.out)
 
 
 def _evaluate(arguments: argparse.Namespace) -> None:
+    import torch
+
+    from engine.predictor import KronosPredictor
+    from training.evaluate import cutoffs, describe, evaluate, write_scores
+
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
     predictor = KronosPredictor.from_pretrained(arguments.model, tokenizer=arguments.tokenizer)
-    paths = list(arguments.data.glob("*/*.parquet"))
     places = cutoffs(
-        paths,
+        arguments.data.glob("*/*.parquet"),
         arguments.split,
         lookback=arguments.lookback,
         horizon=arguments.horizon,
         per_group=arguments.cutoffs,
     )
-    scores = evaluate(
-        predictor,
-        list(places),
-        samples=arguments.samples,
-        temperature=arguments.temperature,
-        top_p=arguments.top_p,
-        on_step=_show_progress,
-    )
-    if arguments.out:
-        scores.to_csv(arguments.out, index=False)
-    print("\n" + summarise(scores).round(3).to_string())
+    with tempfile.TemporaryDirectory() as folder:
+        report = evaluate(
+            predictor,
+            places,
+            arguments.out.with_suffix(".parts") if arguments.out else Path(folder),
+            samples=arguments.samples,
+            temperature=arguments.temperature,
+            top_p=arguments.top_p,
+            on_step=_show_batches,
+        )
+        if arguments.out:
+            write_scores(report, arguments.out)
+        print(describe(report, places))
 
 
-def _export(arguments: argparse.Namespace) -> None:
-    config = json.loads((arguments.checkpoint / "config.json").read_text(encoding="utf-8"))
-    network = (Kronos if "n_layers" in config else KronosTokenizer).from_pretrained(arguments.checkpoint)
-    for parameter in network.parameters():  # fixed tables stay exact
-        parameter.data = parameter.data.half()
-    network.save_pretrained(arguments.out)
-
-
-def _curves(arguments: argparse.Namespace) -> None:
-    draw_curves(arguments.runs, arguments.out)
-
-
-def _stage(config: TrainingConfig, model: dict[str, Any], tokenizer: Path | None) -> Stage:
-    if config.stage == "tokenizer":
-        return TokenizerStage(KronosTokenizer.from_config(TokenizerConfig(**model)))
-    if tokenizer is None:
-        raise ValueError("The predictor stage needs --tokenizer FOLDER, a trained tokenizer.")
-    return PredictorStage(Kronos.from_config(ModelConfig(**model)), KronosTokenizer.from_pretrained(tokenizer))
-
-
-def _show_progress(done: int, total: int) -> None:
-    sys.stderr.write(f"\rstep {done} of {total}")
+def _show_batches(done: int, total: int) -> None:
+    if sys.stderr.isatty():
+        print(f"\rbatch {done} of {total}", end="\n" if done == total else "", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -1,28 +1,59 @@
-"""A run's log as a picture."""
+"""The logs of runs as a picture."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+from training.config import STAGES
+from training.errors import RunError, remark
+from training.log import LOG, read_log
+from training.run import RunFolder, unwritable
 
-from training.loop import LOG
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+FORMATS = (".svg", ".png", ".pdf")
 
 
-def draw_curves(runs: list[Path], out: Path) -> None:
-    """Write one panel a run, with the loss trained on and the validation loss by step, to an SVG or PNG file."""
+def draw_curves(runs: Sequence[Path], out: Path) -> None:
+    """Draw one panel a stage, with the losses of each run by step: trained on (thin) and of validation (thick).
+
+    Parameters
+    ----------
+    out
+        SVG, PNG or PDF file.
+
+    Raises
+    ------
+    RunError
+        No run has a log, or the file cannot be written.
+    """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(5 * len(runs), 3.2), layout="constrained")
-    axes = figure.subplots(1, len(runs), squeeze=False)[0]
-    for axis, run in zip(axes, runs, strict=True):
-        log = pd.read_json(run / LOG, lines=True)
-        # After an interrupted run the steps since the last checkpoint stand in the log twice: the later ones count.
-        for column, label in (("train_loss", "training"), ("validation_loss", "validation")):
-            if column not in log:  # a trial shorter than one line of the log
-                continue
-            points = log.dropna(subset=[column]).drop_duplicates("step", keep="last").sort_values("step")
-            axis.plot(points["step"], points[column], label=label, linewidth=1.2)
-        axis.set(title=run.name, xlabel="step", ylabel="loss")
+    if out.suffix.lower() not in FORMATS:
+        raise RunError(remark("{file} must end in .svg, .png or .pdf: nothing else is drawn.", file=str(out)))
+    logs = {stage: {run: read_log(RunFolder(run).stage(stage) / LOG) for run in runs} for stage in STAGES}
+    drawn = {stage: rows for stage, by_run in logs.items() if (rows := {r: rows for r, rows in by_run.items() if rows})}
+    if not drawn:
+        raise RunError(remark("There is no log in {folders}: name folders of runs.", folders=", ".join(map(str, runs))))
+    figure = Figure(figsize=(5.5 * len(drawn), 3.4), layout="constrained")
+    for axis, (stage, rows) in zip(figure.subplots(1, len(drawn), squeeze=False)[0], drawn.items(), strict=True):
+        for run in rows:
+            _draw(axis, run.name, rows[run])
+        axis.set(title=stage, xlabel="step", ylabel="loss")
         axis.legend(frameon=False)
-    figure.savefig(out)
+    try:
+        figure.savefig(out)
+    except OSError as error:
+        raise RunError(unwritable(out.parent, error)) from error
+
+
+def _draw(axis: Axes, name: str, rows: list[dict[str, Any]]) -> None:
+    color = None
+    for column, label, width in (("validation_loss", "validation", 1.8), ("loss", "training", 0.7)):
+        points = [(row["step"], row[column]) for row in rows if column in row]
+        if points:
+            line = axis.plot(*zip(*points, strict=True), label=f"{name}, {label}", linewidth=width, color=color)[0]
+            color = line.get_color()

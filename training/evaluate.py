@@ -1,127 +1,143 @@
-"""Judging a model where it has never been: forecasts at many cutoffs beside the baselines."""
+"""Judging a model on a folder of candles, `<market>/<interval>.parquet`: what `python -m training evaluate` does."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby, pairwise
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from engine.candles import CLOSE, FEATURES, PRICES
+from engine.candles import CLOSE, PRICES
 from engine.predictor import KronosPredictor
-from training.baselines import BASELINES
-from training.corpus import SPLIT_MOVE
-from training.scores import coverage, crps
+from engine.registry import find_spec
+from training.errors import Remark
+from training.evaluation.baselines import BASELINES
+from training.evaluation.cutoffs import Cutoff, Series, spread
+from training.evaluation.forecasters import Forecaster
+from training.evaluation.kronos import KronosForecaster
+from training.evaluation.report import Report
+from training.evaluation.walk_forward import OnStep, seen_in_training, walk_forward
 
-LEVELS = (0.5, 0.8, 0.9)
+SPLIT_MOVE = 0.7  # a log move between two closes beyond this is an unadjusted split or a listing gap, not a market
+FIGURES = ("crps", "coverage_50", "coverage_80", "coverage_90", "mae", "rank_ic", "direction", "impossible")
 
 
-@dataclass(frozen=True)
-class Cutoff:
-    """Candles up to a cutoff, and what came after it."""
+def read_series(paths: Iterable[Path], split: str | None = None) -> Iterator[Series]:
+    """Yield the continuous series of Parquet files, a file in memory at a time.
 
-    group: str
-    symbol: str
-    history: pd.DataFrame
-    future: pd.DataFrame
+    Files have the columns symbol, timestamp, open, high, low, close, optionally volume, amount and split; rows of a
+    symbol ascend in time. A file's group is its folder and its name, as in `crypto/1h`. Candles with a price that is
+    missing or not above zero are left out, and a series ends where an unadjusted split begins another.
+
+    Parameters
+    ----------
+    split
+        Keep only rows whose column `split` has this value.
+    """
+    for path in sorted(paths):
+        frame = pd.read_parquet(path, filters=[("split", "==", split)] if split else None)
+        prices = frame[list(PRICES)].to_numpy(np.float64)
+        frame = frame[(np.isfinite(prices) & (prices > 0)).all(axis=1)]
+        for symbol, candles in frame.groupby("symbol", sort=True):
+            yield from _continuous(Series.of(candles, str(symbol), f"{path.parent.name}/{path.stem}"))
 
 
 def cutoffs(
-    paths: list[Path], split: str, *, lookback: int, horizon: int, per_group: int, seed: int = 0
-) -> Iterator[Cutoff]:
-    """Yield up to `per_group` cutoffs of each file, drawn at random without overlap of their futures.
-
-    Files are those of `load_corpus`; windows with an unadjusted split are left out.
-    """
-    for path in sorted(paths):
-        frame = pd.read_parquet(path, filters=[("split", "==", split)])
-        places = [
-            (symbol, start)
-            for symbol, candles in frame.groupby("symbol", sort=True)
-            for start in range(0, len(candles) - lookback - horizon + 1, horizon)
-        ]
-        rng = np.random.default_rng(seed)
-        by_symbol = dict(tuple(frame.groupby("symbol", sort=True)))
-        chosen = 0
-        for index in rng.permutation(len(places)):
-            symbol, start = places[index]
-            window = by_symbol[symbol].iloc[start : start + lookback + horizon].reset_index(drop=True)
-            prices = window[list(PRICES)].to_numpy(np.float64)
-            usable = np.isfinite(prices).all() and (prices > 0).all()
-            if not usable or np.abs(np.diff(np.log(prices[:, CLOSE]))).max() > SPLIT_MOVE:
-                continue
-            group = f"{path.parent.name}/{path.stem}"
-            yield Cutoff(group, str(symbol), window.iloc[:lookback], window.iloc[lookback:])
-            chosen += 1
-            if chosen == per_group:
-                break
+    paths: Iterable[Path], split: str | None, *, lookback: int, horizon: int, per_group: int, seed: int = 0
+) -> list[Cutoff]:
+    """Return up to `per_group` cutoffs of each file of `read_series`; see `training.evaluation.cutoffs.spread`."""
+    found = []
+    for _, series in groupby(read_series(paths, split), key=lambda one: one.group):
+        found += spread(list(series), lookback=lookback, horizon=horizon, count=per_group, seed=seed)
+    return found
 
 
 def evaluate(
     predictor: KronosPredictor,
-    data: list[Cutoff],
+    places: Sequence[Cutoff],
+    folder: Path,
     *,
     samples: int = 100,
     temperature: float = 1.0,
     top_p: float = 1.0,
-    on_step: Callable[[int, int], None] | None = None,
-) -> pd.DataFrame:
-    """Forecast each cutoff and return one row a cutoff and forecaster.
+    baselines: Sequence[Forecaster] = BASELINES,
+    seed: int = 0,
+    on_step: OnStep | None = None,
+) -> Report:
+    """Forecast each cutoff with a model and the baselines, and return the report.
+
+    Parameters
+    ----------
+    folder
+        Where scores are kept, so that what was stopped goes on; see `walk_forward`, which takes several models.
+    on_step
+        Called with batches done and in all; may raise to cancel.
+
+    Raises
+    ------
+    DataError
+        There are no cutoffs.
+    RunError
+        The folder cannot be written to.
+    """
+    model = KronosForecaster(predictor.name, predictor, samples, temperature, top_p)
+    results = walk_forward([model, *baselines], places, folder, seed=seed, on_step=on_step)
+    return Report(results, [one.name for one in baselines])
+
+
+def warnings_of(models: Iterable[str], places: Sequence[Cutoff]) -> list[Remark]:
+    """Return what the registry's models may have seen of these cutoffs in their training."""
+    specs = [(name, find_spec(name)) for name in models]
+    told = [seen_in_training(name, spec.seen_until, places) for name, spec in specs if spec is not None]
+    return [one for one in told if one is not None]
+
+
+def summarise(report: Report) -> pd.DataFrame:
+    """Return the mean `FIGURES` by forecaster, best first, with CRPS as a ratio to the best baseline's.
 
     Returns
     -------
     pandas.DataFrame
-        Columns group, symbol, forecaster, crps (of the log close, in units of the history's volatility times the root
-        of the horizon), coverage_50, coverage_80, coverage_90, impossible (share of decoded candles before repair).
+        Index forecaster; columns ratio, low, high (95 % interval of the ratio), p (Diebold-Mariano), `FIGURES`.
     """
-    rows = []
-    for index, cutoff in enumerate(data):
-        rows += _judge(predictor, cutoff, index, samples, temperature, top_p)
-        if on_step:
-            on_step(index + 1, len(data))
-    return pd.DataFrame(rows)
-
-
-def summarise(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return mean scores by group and forecaster, and over all groups alike, with CRPS as a ratio to EWMA's."""
-    figures = ["crps", *(f"coverage_{level * 100:.0f}" for level in LEVELS), "impossible"]
-    means = scores.groupby(["group", "forecaster"])[figures].mean()
-    overall = pd.concat({"all": means.groupby("forecaster").mean()}, names=["group"])
-    table = pd.concat([means, overall])
-    best = table["crps"].xs("ewma", level="forecaster")
-    table.insert(1, "crps_to_ewma", table["crps"] / best.reindex(table.index.get_level_values("group")).to_numpy())
-    return table
-
-
-def _judge(
-    predictor: KronosPredictor, cutoff: Cutoff, seed: int, samples: int, temperature: float, top_p: float
-) -> list[dict[str, object]]:
-    columns = [name for name in FEATURES if name in cutoff.history and not cutoff.history[name].isna().any()]
-    forecast = predictor.forecast(
-        cutoff.history[columns],
-        cutoff.history["timestamp"],
-        cutoff.future["timestamp"],
-        samples=samples,
-        temperature=temperature,
-        top_p=top_p,
-        seed=seed,
-    )
-    close = cutoff.history["close"].to_numpy(np.float64)
-    actual = np.log(cutoff.future["close"].to_numpy(np.float64))
-    members = {"model": forecast.paths[..., CLOSE]}
-    members |= {name: baseline(close, len(actual), samples) for name, baseline in BASELINES.items()}
-    unit = max(float(np.diff(np.log(close)).std()), 1e-12) * np.sqrt(len(actual))
-    impossible = forecast.repairs / forecast.paths[..., 0].size
-    return [
-        {
-            "group": cutoff.group,
-            "symbol": cutoff.symbol,
-            "forecaster": name,
-            "crps": crps(np.log(values), actual) / unit,
-            **{f"coverage_{level * 100:.0f}": coverage(np.log(values), actual, level) for level in LEVELS},
-            "impossible": impossible if name == "model" else 0.0,
+    lines = {
+        name: {
+            "ratio": row.skill.value,
+            "low": row.skill.low,
+            "high": row.skill.high,
+            "p": row.test.p,
+            **{figure: row.figures[figure].value for figure in FIGURES},
         }
-        for name, values in members.items()
-    ]
+        for name, row in report.rows.items()
+    }
+    table = pd.DataFrame.from_dict(lines, orient="index").astype(np.float64).rename_axis("forecaster")
+    return table.sort_values("crps", kind="stable")
+
+
+def describe(report: Report, places: Sequence[Cutoff]) -> str:
+    """Return what a terminal shows: warnings, one sentence of verdict, all forecasters, and the models by market."""
+    by_group = report.by_group()
+    of_models = by_group[by_group.index.get_level_values("forecaster").isin(report.models)]
+    return "\n\n".join(
+        [
+            *(str(one) for one in warnings_of(report.models, places)),
+            *(str(one) for one in report.verdicts.values()),
+            summarise(report).round(3).to_string(),
+            of_models.round(3).to_string(),
+        ]
+    )
+
+
+def write_scores(report: Report, path: Path) -> None:
+    """Write the scores of every forecaster at every cutoff as CSV."""
+    table = report.table.reset_index().drop(columns="known_at")
+    table.assign(time=pd.to_datetime(table["time"])).to_csv(path, index=False)
+
+
+def _continuous(series: Series) -> Iterator[Series]:
+    moves = np.abs(np.diff(np.log(series.values[:, CLOSE])))
+    cuts = [0, *(np.flatnonzero(moves > SPLIT_MOVE) + 1).tolist(), len(series)]
+    for start, stop in pairwise(cuts):
+        yield Series(series.group, series.symbol, series.values[start:stop], series.times[start:stop])

@@ -1,4 +1,6 @@
-"""How good a forecast was. Steps whose actual value is NaN are left out; no step left gives NaN.
+"""How good one forecast was, as the dashboard shows it.
+
+Steps whose actual value is NaN are left out; no step left gives NaN.
 
 `members` are equally likely values (members, horizon), `point` one value a step (horizon,), `actual` what came
 (horizon,).
@@ -7,19 +9,22 @@
 from __future__ import annotations
 
 import numpy as np
-import scoringrules
+
+from training.evaluation import scores as of_many
 
 
-def crps(members: np.ndarray, actual: np.ndarray) -> float:
-    """Return the continuous ranked probability score in units of price, the fair estimate averaged over steps.
+def crps(members: np.ndarray, actual: np.ndarray, *, drawn: bool = True) -> float:
+    """Return the continuous ranked probability score in units of price, averaged over steps.
 
-    Gneiting and Raftery (2007), doi:10.1198/016214506000001437.
+    Parameters
+    ----------
+    drawn
+        Whether members are draws, or quantiles of a law at even levels; see `training.evaluation.scores.crps`.
     """
     known = np.isfinite(actual)
     if not known.any():
         return float("nan")
-    estimator = "fair" if len(members) > 1 else "nrg"
-    return float(np.mean(scoringrules.crps_ensemble(actual[known], members[:, known].T, estimator=estimator)))
+    return float(np.mean(of_many.crps(members[None, :, known], actual[None, known], drawn=drawn)))
 
 
 def coverage(members: np.ndarray, actual: np.ndarray, level: float) -> float:

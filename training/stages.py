@@ -1,102 +1,223 @@
-"""The two things there are to train: what a step's loss is, and what says whether it got better."""
+"""The two things there are to train: what a step's loss is, and what says whether it got better.
+
+A step's loss is that of all its windows together, however many processes and parts they are dealt out to: each part
+gives its share of it, and the shares (and their gradients) add up. Exactly so, but for the order of sums, where nothing
+is dropped out; dropout falls differently in each part.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from engine.candles import CLOSE
 from engine.tokenizer import KronosTokenizer
 from engine.transformer import Kronos
+from training.config import StageName
 from training.windows import Batch
+from training.world import World
+
+Inputs = tuple[Tensor, ...]
+Seed = Callable[[int], None]  # seeds the dropout of a part
 
 
 class Stage(Protocol):
     """A network with its loss and its validation."""
 
+    name: StageName
+
     @property
-    def module(self) -> KronosTokenizer | Kronos:
+    def module(self) -> Kronos | KronosTokenizer:
         """Return the network."""
 
-    def compile(self) -> None:
-        """Compile the network's forward pass."""
+    @property
+    def objective(self) -> nn.Module:
+        """Return the module that gives a part's share of the loss, of `inputs` and `whole`; it holds the network."""
 
-    def loss(self, batch: Batch) -> Tensor:
-        """Return the scalar to descend on."""
+    def inputs(self, batch: Batch) -> Inputs:
+        """Return what the objective takes of some windows, on the network's device."""
 
-    def validate(self, batches: list[Batch]) -> dict[str, float]:
-        """Return figures on unseen windows; `loss` is the one a checkpoint is chosen by."""
+    def whole(self, parts: Sequence[Inputs], world: World, seed: Seed) -> Inputs:
+        """Return what the objective must know of all windows of a step, of which `parts` are this process's."""
+
+    def measure(self, batch: Batch | None) -> Tensor:
+        """Return sums over held-out windows, float64 on the CPU; of no windows: zeros."""
+
+    def figures(self, sums: Tensor) -> dict[str, float]:
+        """Return what the sums over all held-out windows say; `loss` is what a checkpoint is chosen by."""
+
+
+class Tokens(Protocol):
+    """Where the tokens of windows come from, such as a TokenCache."""
+
+    def tokens(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return coarse and fine tokens, int64 (B, T)."""
 
 
 class TokenizerStage:
     """Reconstruction of every candle of a window, from the coarse token and from both."""
 
+    name: StageName = "tokenizer"
+
     def __init__(self, module: KronosTokenizer) -> None:
         self.module = module
+        self.objective = _Reconstruction(module)
 
-    def compile(self) -> None:
-        """Compile the reconstruction."""
-        self.module.compile()
+    def inputs(self, batch: Batch) -> Inputs:
+        """Return (candles,)."""
+        return (batch.x.to(_device(self.module)),)
 
-    def loss(self, batch: Batch) -> Tensor:
-        """Return (mse of coarse + mse of full + quantizer loss) / 2."""
-        (coarse, full), quantizer, _, _ = self.module(batch.x)
-        total: Tensor = (F.mse_loss(coarse, batch.x) + F.mse_loss(full, batch.x) + quantizer) / 2
-        return total
+    def whole(self, parts: Sequence[Inputs], world: World, seed: Seed) -> Inputs:
+        """Return the number of windows and, where they are dealt out, the mean chances of bits over all of them.
 
-    @torch.inference_mode()
-    def validate(self, batches: list[Batch]) -> dict[str, float]:
+        The entropy of the code is that of a mean over all windows, so this mean must be known before the first part's
+        loss is: one more pass through the encoder, which one process without accumulation does not need.
+        """
+        count = world.sum(torch.tensor(float(sum(len(x) for (x,) in parts)))).to(_device(self.module))
+        if world.size == 1 and len(parts) == 1:
+            return (count,)
+        total = torch.zeros(self.module.codebook_dim, device=_device(self.module))
+        with torch.no_grad():
+            for index, (x,) in enumerate(parts):
+                seed(index)  # the encoder drops out first, hence what it will drop out when the loss is taken
+                total += self.module.chances(x).float() * len(x)
+        return count, world.sum(total) / count
+
+    @torch.no_grad()
+    def measure(self, batch: Batch | None) -> Tensor:
+        """Return candles, squared errors (coarse, full), those of close-to-close moves, the moves, and codes in use."""
+        codes = 2**self.module.s1_bits
+        if batch is None:
+            return torch.zeros(5 + codes, dtype=torch.float64)
+        x = batch.x.to(_device(self.module))
+        (coarse, full), _, _, ids = self.module(x)
+        moves, decoded = (y[..., CLOSE].float().diff(dim=1) for y in (x, full))
+        errors = (coarse.float() - x, full.float() - x, decoded - moves, moves)
+        sums = [torch.tensor(float(x.numel())), *(error.pow(2).sum().cpu() for error in errors)]
+        used = torch.bincount((ids % codes).flatten(), minlength=codes)
+        return torch.cat([torch.stack([s.double() for s in sums]), used.cpu().double()])
+
+    def figures(self, sums: Tensor) -> dict[str, float]:
         """Return reconstruction errors, the error of close-to-close moves over their variance, and the codes in use."""
-        coarse_error, full_error, noise, signal = 0.0, 0.0, 0.0, 0.0
-        codes: list[Tensor] = []
-        for batch in batches:
-            (coarse, full), _, _, ids = self.module(batch.x)
-            coarse_error += F.mse_loss(coarse, batch.x).item() / len(batches)
-            full_error += F.mse_loss(full, batch.x).item() / len(batches)
-            moves, decoded = (x[..., CLOSE].diff(dim=1) for x in (batch.x, full))
-            noise += (decoded - moves).pow(2).sum().item()
-            signal += moves.pow(2).sum().item()
-            codes.append(ids % 2**self.module.s1_bits)
-        used = torch.bincount(torch.cat(codes).flatten(), minlength=2**self.module.s1_bits).float()
+        values, coarse, full, noise, signal = sums[:5].tolist()
+        used = sums[5:]
         share = used[used > 0] / used.sum()
         return {
-            "loss": full_error,
-            "coarse_mse": coarse_error,
-            "move_error": noise / signal,
+            "loss": full / values,
+            "coarse_mse": coarse / values,
+            "move_error": noise / signal if signal else 0.0,
             "coarse_codes": float((used > 0).sum()),
             "coarse_perplexity": float((-(share * share.log()).sum()).exp()),
         }
 
 
 class PredictorStage:
-    """The next pair of tokens, at the candles after the history that the window was normalised by."""
+    """The next pair of tokens, at the candles after the history that the window was normalised by.
 
-    def __init__(self, module: Kronos, tokenizer: KronosTokenizer) -> None:
+    Parameters
+    ----------
+    tokens, held_out
+        Tokens of the windows to learn from, and of those to validate with.
+    """
+
+    name: StageName = "predictor"
+
+    def __init__(self, module: Kronos, tokens: Tokens, held_out: Tokens) -> None:
         self.module = module
-        self.tokenizer = tokenizer.eval().requires_grad_(False)
-        self._logits = module.causal_logits  # learned as it is generated: `forward` would rotate the cross-attention
+        self.objective = _NextTokens(module)
+        self._tokens, self._held_out = tokens, held_out
 
-    def compile(self) -> None:
-        """Compile the logits."""
-        self._logits = torch.compile(self._logits)
+    def inputs(self, batch: Batch) -> Inputs:
+        """Return tokens (B, T), time marks and the places that are learned, see `_places`."""
+        return self._inputs(batch, self._tokens)
 
-    def loss(self, batch: Batch) -> Tensor:
-        """Return the mean of the coarse and the fine cross-entropy, in nats a token."""
-        return self._losses(batch)[0]
+    def whole(self, parts: Sequence[Inputs], world: World, seed: Seed) -> Inputs:
+        """Return the number of places that are learned."""
+        count = world.sum(torch.tensor(float(sum(len(places) for *_, places in parts))))
+        return (count.to(_device(self.module)),)
 
-    @torch.inference_mode()
-    def validate(self, batches: list[Batch]) -> dict[str, float]:
-        """Return the causal losses, as generation would meet them."""
-        losses = torch.stack([torch.stack(self._losses(batch)) for batch in batches]).mean(0)
-        return dict(zip(("loss", "s1_loss", "s2_loss"), losses.tolist(), strict=True))
+    @torch.no_grad()
+    def measure(self, batch: Batch | None) -> Tensor:
+        """Return places, and the sums of the causal cross-entropies there, as generation would meet them."""
+        if batch is None:
+            return torch.zeros(3, dtype=torch.float64)
+        inputs = self._inputs(batch, self._held_out)
+        s1_loss, s2_loss = cross_entropies(self.module, *inputs)
+        sums = (s.cpu().double() for s in (s1_loss, s2_loss))
+        return torch.stack([torch.tensor(float(len(inputs[-1])), dtype=torch.float64), *sums])
 
-    def _losses(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        with torch.no_grad():
-            s1, s2 = self.tokenizer.encode(batch.x, half=True)
-        targets = s1[:, 1:]
-        s1_logits, s2_logits = self._logits(s1[:, :-1], s2[:, :-1], batch.stamp[:, :-1], targets)
-        ignore = ~batch.after[:, 1:]
-        return self.module.head.compute_loss(s1_logits, s2_logits, targets, s2[:, 1:], padding_mask=ignore)
+    def figures(self, sums: Tensor) -> dict[str, float]:
+        """Return the mean cross-entropies, in nats a token."""
+        places, s1, s2 = sums.tolist()
+        return {"loss": (s1 + s2) / 2 / places, "s1_loss": s1 / places, "s2_loss": s2 / places}
+
+    def _inputs(self, batch: Batch, source: Tokens) -> Inputs:
+        device = _device(self.module)
+        s1, s2 = source.tokens(batch)
+        return s1.to(device), s2.to(device), batch.stamp.to(device), _places(batch).to(device)
+
+
+class _Reconstruction(nn.Module):
+    """Share of (mse of coarse + mse of full + quantizer loss) / 2."""
+
+    def __init__(self, module: KronosTokenizer) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, x: Tensor, count: Tensor, chances: Tensor | None = None) -> Tensor:
+        (coarse, full), quantizer, _, _ = self.module(x, chances)
+        loss: Tensor = (F.mse_loss(coarse.float(), x) + F.mse_loss(full.float(), x) + quantizer) / 2
+        return loss * (len(x) / count)
+
+
+class _NextTokens(nn.Module):
+    """Share of the mean of the coarse and the fine cross-entropy, in nats a token."""
+
+    def __init__(self, module: Kronos) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, s1: Tensor, s2: Tensor, stamp: Tensor, places: Tensor, count: Tensor) -> Tensor:
+        s1_loss, s2_loss = cross_entropies(self.module, s1, s2, stamp, places)
+        return (s1_loss + s2_loss) / 2 / count
+
+
+def _places(batch: Batch) -> Tensor:
+    """Return where tokens are learned, int64 (N,): row x (T - 1) + position of the candle before."""
+    return batch.after[:, 1:].flatten().nonzero().squeeze(1)
+
+
+def cross_entropies(module: Kronos, s1: Tensor, s2: Tensor, stamp: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the sums over `places` (N,) of the coarse and of the fine cross-entropy of tokens (B, T).
+
+    They are those of `Kronos.causal_logits`: learned as it is generated, where `forward` would rotate the
+    cross-attention. Heads and the queries of the cross-attention are computed only where there is something to learn.
+    """
+    context = _context(module, s1[:, :-1], s2[:, :-1], stamp[:, :-1])  # (B, T - 1, D)
+    length = context.shape[1]
+    first = int((places % length).min())
+    late = places // length * (length - first) + places % length - first  # the same places from `first` on
+    s1_next, s2_next = (ids[:, 1:].flatten()[places] for ids in (s1, s2))
+    known = context.flatten(0, 1).index_select(0, places)  # (N, D)
+    given = module.embedding.emb_s1(s1[:, 1 + first :])
+    found = module.dep_layer.cross_attn(given, context, causal=True, rotate=False)
+    fine = module.dep_layer.norm(known + found.flatten(0, 1).index_select(0, late))
+    s1_loss = F.cross_entropy(module.head.proj_s1(known).float(), s1_next, reduction="sum")
+    s2_loss = F.cross_entropy(module.head.proj_s2(fine).float(), s2_next, reduction="sum")
+    return s1_loss, s2_loss
+
+
+def _context(module: Kronos, s1: Tensor, s2: Tensor, stamp: Tensor) -> Tensor:
+    x = module.token_drop(module.embedding(s1, s2) + module.time_emb(stamp))
+    for block in module.transformer:
+        x = block(x)
+    out: Tensor = module.norm(x)
+    return out
+
+
+def _device(module: nn.Module) -> torch.device:
+    return next(module.parameters()).device

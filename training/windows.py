@@ -1,72 +1,191 @@
-"""Training windows: which candles, normalised by what was known, and which of them are learned from."""
+"""Training windows: which candles, normalised by what was known, and which of them are learned from.
+
+What is drawn, how long a window's history is and whether it loses its volume follow from seed, step and window number
+alone: there is no random state to lose, and a window is the same whenever it comes again.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import mmap
+from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 import torch
+from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor
 
-from engine.candles import Normaliser
-from training.config import TrainingConfig
-from training.corpus import Corpus
+from engine.candles import FEATURES, VOLUME, Normaliser
+from training.config import WindowConfig
+from training.corpus import Corpus, Segment, digest_of
+from training.errors import DataError, remark
+from training.shuffle import below, key_of, mix, share, shuffled
+
+MAPPED = 32 << 20  # bytes of a mapped file that may stay in memory
+RELEASE = 256  # windows between two releases of what is beyond
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Batch:
-    """Normalised candles (B, T, 6), time marks (B, T, 5) and where each history ends (B,)."""
+    """Some windows.
 
+    Attributes
+    ----------
+    numbers
+        Which windows, int64 (B,).
+    x
+        Normalised candles, float32 (B, T, 6).
+    stamp
+        Time marks, int64 (B, T, 5).
+    prefix
+        Candles of each history, int64 (B,).
+    """
+
+    numbers: np.ndarray
     x: Tensor
     stamp: Tensor
     prefix: Tensor
 
+    def __len__(self) -> int:
+        """Return the windows."""
+        return len(self.numbers)
+
     @property
     def after(self) -> Tensor:
         """Return (B, T), true at the candles after the history: the only ones the predictor's loss is taken on."""
-        return torch.arange(self.x.shape[1]) >= self.prefix[:, None]
+        return torch.arange(self.x.shape[1], device=self.prefix.device) >= self.prefix[:, None]
+
+    def to(self, device: torch.device | str) -> Batch:
+        """Return the batch with its tensors on `device`."""
+        return replace(self, x=self.x.to(device), stamp=self.stamp.to(device), prefix=self.prefix.to(device))
 
 
 class WindowSampler:
-    """Draws windows; the same config and step give the same batch, whatever came before.
+    """The windows of a corpus, numbered from 0, group by group.
 
-    A market's share is its number of rows to the power `config.balance`, so that the largest does not drown the rest.
+    A group's (market's) share of what is drawn is its number of windows to the power `window.balance`, so that the
+    largest does not drown the rest. Within a group windows come in a shuffled order, none twice in
+    a batch or in as many batches as the group has windows for, as long as batches keep their size.
+
+    Parameters
+    ----------
+    corpus
+        Candles of one split.
+    window
+        Lengths, stride, balance and dropout.
+    seed
+        Another one draws other windows, and gives each another history.
+
+    Raises
+    ------
+    DataError
+        No segment is as long as a window.
     """
 
-    def __init__(self, corpus: Corpus, config: TrainingConfig) -> None:
-        self.corpus, self.config = corpus, config
-        segments = [s for s in corpus.segments if s.stop - s.start >= config.window]
+    def __init__(self, corpus: Corpus, window: WindowConfig, seed: int) -> None:
+        self.corpus, self.window, self.seed = corpus, window, seed
+        segments = sorted((s for s in corpus.segments if s.windows(window.size, window.stride)), key=_group)
         if not segments:
-            raise ValueError(f"No series has {config.window} candles without a break: choose a shorter window.")
+            raise DataError(
+                remark(
+                    "No series has {size} candles without a break: choose a shorter lookback or horizon.",
+                    size=window.size,
+                )
+            )
+        self._segments: tuple[Segment, ...] = tuple(segments)
+        self._starts = np.array([s.start for s in segments], dtype=np.int64)
+        counts = np.array([s.windows(window.size, window.stride) for s in segments], dtype=np.int64)
+        self._ends = np.cumsum(counts)
         self.groups = sorted({s.group for s in segments})
-        members = [[s for s in segments if s.group == group] for group in self.groups]
-        self._starts = [np.array([s.start for s in m]) for m in members]
-        self._ends = [np.cumsum([s.stop - s.start - config.window + 1 for s in m]) for m in members]
-        shares = np.array([ends[-1] for ends in self._ends], dtype=np.float64) ** config.balance
-        self.shares = shares / shares.sum()
+        member = np.array([self.groups.index(s.group) for s in segments])
+        self._counts = np.bincount(member, weights=counts).astype(np.int64)  # windows of a group
+        self._first = np.cumsum(self._counts) - self._counts
+        weights = self._counts.astype(np.float64) ** window.balance
+        self.shares = weights / weights.sum()
+        self._bounds = np.cumsum(self.shares)[:-1]
+        self._values = _windows_of(corpus.values, window.size)
+        self._marks = _windows_of(corpus.marks, window.size)
+        self._keys = {purpose: key_of(seed, purpose) for purpose in ("group", "order", "prefix", "dropout")}
+        self._handed_out = 0
 
-    def __call__(self, step: int, size: int | None = None) -> Batch:
-        """Return the batch of `step`, of `size` windows instead of the config's batch where given."""
-        c = self.config
-        rng = np.random.default_rng((c.seed, step))
-        size = size or c.batch
-        first = np.array([self._draw(rng, group) for group in rng.choice(len(self.groups), size, p=self.shares)])
-        rows = first[:, None] + np.arange(c.window)
-        prefix = rng.integers(c.prefix_min, c.prefix_max + 1, size)
-        values = self.corpus.values[rows].astype(np.float64)
-        values[rng.random(size) < c.volume_dropout, :, 4:] = 0.0
+    @property
+    def windows(self) -> int:
+        """Return how many windows there are."""
+        return int(self._ends[-1])
+
+    @property
+    def digest(self) -> str:
+        """Return the SHA-256, in hex, of all that decides what a window number holds."""
+        c = self.corpus
+        candles = c.digest or digest_of((c.values, c.marks, c.times), c.segments)
+        w = self.window
+        settings = (w.lookback, w.horizon, w.shortest, w.stride, w.volume_dropout, self.seed)
+        sha = hashlib.sha256(f"{candles} {settings}".encode())
+        sha.update(self._starts.tobytes() + self._ends.tobytes())
+        return sha.hexdigest()
+
+    def draw(self, step: int, size: int) -> np.ndarray:
+        """Return the numbers, int64 (size,), of the windows of `step`, for all processes together."""
+        turn = step * size + np.arange(size)
+        group = np.searchsorted(self._bounds, share(self._keys["group"], turn), side="right")
+        count = self._counts[group]
+        # A round is a whole number of batches where the group has that many windows: none then comes twice in a batch.
+        lap = np.where(count >= size, count // size * size, count)
+        order = mix(mix(self._keys["order"], group), turn // lap)
+        return np.asarray(self._first[group] + shuffled(order, turn % lap, count))
+
+    def first_n(self, n: int) -> np.ndarray:
+        """Return the numbers of at most `n` windows, spread evenly over all of them; the same ones every time."""
+        size = min(n, self.windows)
+        return (2 * np.arange(size, dtype=np.int64) + 1) * self.windows // (2 * size)
+
+    def batch(self, numbers: np.ndarray) -> Batch:
+        """Return the windows of `numbers` (B,)."""
+        rows = self.rows(numbers)
+        values = self._values[rows * len(FEATURES)].reshape(len(rows), self.window.size, -1)
+        values[self.loses_volume(numbers), :, VOLUME:] = 0.0
+        prefix = self.prefix(numbers)
+        marks = self._marks[rows * self.corpus.marks.shape[1]].reshape(len(rows), self.window.size, -1)
+        self._release(len(rows))
         return Batch(
+            numbers,
             torch.from_numpy(normalise_by_prefix(values, prefix)),
-            torch.from_numpy(self.corpus.marks[rows]),
+            torch.from_numpy(marks.astype(np.int64)),
             torch.from_numpy(prefix),
         )
 
-    def _draw(self, rng: np.random.Generator, group: int) -> int:
-        ends = self._ends[group]
-        position = rng.integers(ends[-1])
-        segment = int(np.searchsorted(ends, position, side="right"))
-        before = ends[segment - 1] if segment else 0
-        return int(self._starts[group][segment] + position - before)
+    def rows(self, numbers: np.ndarray) -> np.ndarray:
+        """Return the corpus rows, int64 (B,), at which the windows of `numbers` (B,) begin."""
+        segment = np.searchsorted(self._ends, numbers, side="right")
+        before = np.where(segment > 0, self._ends[segment - 1], 0)
+        return np.asarray(self._starts[segment] + (numbers - before) * self.window.stride)
+
+    def prefix(self, numbers: np.ndarray) -> np.ndarray:
+        """Return the candles of history, int64 (B,), of the windows of `numbers` (B,)."""
+        w = self.window
+        return w.shortest + below(self._keys["prefix"], numbers, w.lookback - w.shortest + 1)
+
+    def loses_volume(self, numbers: np.ndarray) -> np.ndarray:
+        """Return which, bool (B,), of the windows of `numbers` (B,) are learned from without volume and amount."""
+        return share(self._keys["dropout"], numbers) < self.window.volume_dropout
+
+    def describe(self, number: int) -> str:
+        """Return what a reader can find a window by: its symbol and its first time."""
+        segment = self._segments[int(np.searchsorted(self._ends, number, side="right"))]
+        row = int(self.rows(np.array([number]))[0])
+        return f"{segment.symbol} from {pd.Timestamp(int(self.corpus.times[row]))}"
+
+    def _release(self, windows: int) -> None:
+        """Give back what was read of large mapped files: a process would grow to their size, page by page."""
+        self._handed_out += windows
+        if self._handed_out < RELEASE:
+            return
+        self._handed_out = 0
+        for array in (self.corpus.values, self.corpus.marks):
+            mapped = getattr(array, "_mmap", None)
+            if mapped is not None and array.nbytes > MAPPED and hasattr(mmap, "MADV_DONTNEED"):
+                mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def normalise_by_prefix(values: np.ndarray, prefix: np.ndarray) -> np.ndarray:
@@ -78,9 +197,27 @@ def normalise_by_prefix(values: np.ndarray, prefix: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     values
-        Raw candles (B, T, 6), float64.
+        Raw candles (B, T, 6).
     prefix
         Number of history candles of each window (B,).
     """
-    history = np.arange(values.shape[1]) < prefix[:, None]
-    return Normaliser.fit(values, history).apply(values)
+    windows, length, features = values.shape
+    # One row a time, all windows side by side: sums run over long rows, in the order of time as in a single window.
+    candles = values.transpose(1, 0, 2).astype(np.float64, order="C").reshape(length, -1)  # (B, T, 6) -> (T, B x 6)
+    count = np.repeat(prefix, features)
+    history = np.arange(length)[:, None] < count
+    mean = np.where(history, candles, 0.0).sum(axis=0) / count
+    deviations = np.where(history, candles - mean, 0.0)
+    std = np.sqrt((deviations * deviations).sum(axis=0) / count)
+    scale = Normaliser.of(mean.reshape(windows, features), std.reshape(windows, features))
+    x = scale.apply(candles.reshape(length, windows, features))
+    return np.ascontiguousarray(x.transpose(1, 0, 2))
+
+
+def _windows_of(array: np.ndarray, size: int) -> np.ndarray:
+    """Return a view of `array` (N, F) whose row i x F holds `size` rows of it from row i on, end to end."""
+    return sliding_window_view(np.asarray(array).reshape(-1), size * array.shape[1])
+
+
+def _group(segment: Segment) -> str:
+    return segment.group

@@ -102,18 +102,23 @@ def compare(paths: Array, actual: Array, history: Array) -> Comparison | None:
     -------
     None when no actual close is known.
     """
-    from training.baselines import BASELINES
+    from training.evaluation.baselines import QUICK
 
     matched = int(np.isfinite(actual).sum())
     if not matched:
         return None
-    members = {name: baseline(history, len(actual), BASELINE_MEMBERS) for name, baseline in BASELINES.items()}
-    scores = [score(name, m, actual, float(history[-1])) for name, m in {MODEL: paths, **members}.items()]
+    last = float(history[-1])
+    members = {one.name: one.members(history[None], len(actual), BASELINE_MEMBERS)[0] for one in QUICK}
+    baselines = [score(name, m, actual, last, drawn=False) for name, m in members.items()]
+    scores = [score(MODEL, paths, actual, last), *baselines]
     return Comparison(scores, matched, verdict(scores, matched))
 
 
-def score(name: str, members: Array, actual: Array, last: float) -> Score:
-    """Return the errors of `members` `(m, horizon)` against `actual` `(horizon,)`; `last` is the last known close."""
+def score(name: str, members: Array, actual: Array, last: float, *, drawn: bool = True) -> Score:
+    """Return the errors of `members` `(m, horizon)` against `actual` `(horizon,)`; `last` is the last known close.
+
+    A baseline's members are not `drawn`: they are quantiles of its law.
+    """
     from training import scores
 
     median = np.median(members, axis=0)
@@ -124,7 +129,7 @@ def score(name: str, members: Array, actual: Array, last: float) -> Score:
         mape=scores.mape(median, actual),
         direction=direction if np.isfinite(direction) else None,
         coverage={level: scores.coverage(members, actual, level) for level in COVERAGE_LEVELS},
-        crps=scores.crps(members, actual),
+        crps=scores.crps(members, actual, drawn=drawn),
     )
 
 

@@ -10,13 +10,13 @@ from benchmarks.paired import columns, differences, score
 from benchmarks.shapes import random_walks
 from engine.forecast import Forecast
 from engine.predictor import KronosPredictor
-from training.evaluate import Cutoff
+from training.evaluation.cutoffs import Cutoff, Series
 
 
 def cutoff(seed: int) -> Cutoff:
     inputs = random_walks(1, 28, 1, seed)
     candles = inputs.frames[0].assign(timestamp=inputs.times[0], amount=np.nan)
-    return Cutoff("crypto/5min", "A", candles.iloc[:20], candles.iloc[20:])
+    return Cutoff(Series.of(candles, "A", "crypto/5min"), row=20, lookback=20, horizon=8)
 
 
 def test_every_way_sees_the_same_history_and_seed(predictor: KronosPredictor) -> None:

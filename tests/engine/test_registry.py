@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 
 import pytest
 
-from engine.registry import REGISTRY, find_spec
+from engine.registry import REGISTRY, ModelSpec, find_spec
 
 PUBLISHED = json.loads((Path(__file__).parents[1] / "golden" / "published_checkpoints.json").read_text())
 NAMES = {"kronos-mini": "Kronos-mini", "kronos-small": "Kronos-small", "kronos-base": "Kronos-base"}
@@ -34,3 +35,22 @@ def test_a_model_is_found_by_name_and_by_hub_id_but_not_by_its_tokenizer() -> No
     assert find_spec(Path(REGISTRY["kronos-nano"].model_id)) is REGISTRY["kronos-nano"]
     assert find_spec("NeoQuasar/Kronos-Tokenizer-base") is None
     assert find_spec("kronos-large") is None
+
+
+def test_it_is_known_until_when_a_model_was_trained() -> None:
+    nano, small = REGISTRY["kronos-nano"], REGISTRY["kronos-small"]
+    assert nano.seen_until("us_equity") == date(2016, 12, 31)
+    assert nano.seen_until("crypto") == date(2024, 6, 30)
+    assert nano.seen_until("tea") == max(nano.trained_until.values())
+    assert small.seen_until("us_equity") == small.seen_until("tea") == date(2024, 2, 29)
+
+
+def test_of_a_model_that_nobody_described_it_is_not_known() -> None:
+    spec = ModelSpec("other", "acme/other", "acme/tokenizer", max_context=64, parameters=1, licence="MIT")
+    assert spec.seen_until("crypto") is None
+    assert len({spec, REGISTRY["kronos-nano"]}) == 2
+
+
+def test_what_is_known_of_a_model_cannot_be_changed() -> None:
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        REGISTRY["kronos-nano"].trained_until["crypto"] = date(2030, 1, 1)  # type: ignore[index]

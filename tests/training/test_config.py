@@ -2,80 +2,95 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from engine.config import ModelConfig, TokenizerConfig
-from training.config import TrainingConfig
+from training.config import RunConfig, Section, StageConfig
 
-RECIPES = sorted((Path(__file__).parents[2] / "training" / "recipes").glob("*.json"))
+DATA = {"source": "files", "paths": ["candles"]}
 
 
-def test_defaults_are_kept() -> None:
-    assert TrainingConfig(stage="tokenizer", steps=1).model_dump() == {
-        "stage": "tokenizer",
-        "steps": 1,
-        "batch": 8,
-        "window": 512,
-        "prefix_min": 64,
-        "prefix_max": 400,
-        "learning_rate": 1e-3,
-        "warmup": 100,
-        "decay": 0.4,
-        "weight_decay": 0.1,
-        "clip": 1.0,
-        "volume_dropout": 0.1,
-        "balance": 0.5,
-        "seed": 0,
-        "validation_windows": 64,
-        "validate_every": 250,
-        "compile": False,
-        "log_every": 25,
-    }
+def config(**fields: Any) -> RunConfig:
+    return RunConfig.model_validate({"data": DATA, **fields})
+
+
+def sections(section: Section) -> list[Section]:
+    inner = [getattr(section, name) for name in type(section).model_fields]
+    return [section, *(part for one in inner if isinstance(one, Section) for part in sections(one))]
+
+
+def test_the_defaults_are_those_that_the_documents_name() -> None:
+    kept = config()
+    assert (kept.window.lookback, kept.window.horizon, kept.window.size, kept.window.shortest) == (90, 10, 100, 30)
+    assert kept.split.fractions == (0.8, 0.1, 0.1)
+    assert kept.split.embargo is None
+    assert kept.base.model == "kronos-nano"
+    assert kept.method.kind == "full"
+    assert kept.stages == ("predictor",)
+    stage = kept.stage("predictor")
+    assert (stage.betas, stage.weight_decay, stage.clip, stage.ema) == ((0.9, 0.95), 0.1, 1.0, 0.0)
+    assert (stage.schedule, stage.learning_rate, stage.accumulate) == ("onecycle", None, 1)
+
+
+def test_every_field_says_what_it_is_for() -> None:
+    stages = {name: StageConfig().model_dump() for name in ("tokenizer", "predictor")}
+    for section in sections(config(**stages)):
+        lacking = [name for name, field in type(section).model_fields.items() if not field.description]
+        assert lacking in ([], ["source"])
 
 
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("stage", "both"),
-        ("steps", 0),
-        ("batch", -1),
-        ("window", 8),
-        ("learning_rate", 0),
-        ("learning_rate", "fast"),
-        ("decay", 1.5),
-        ("volume_dropout", 1.0),
-        ("validation_windows", 0),
-        ("learning_rat", 1e-3),
+        ("predictor.steps", 0),
+        ("predictor.batch", -1),
+        ("predictor.learning_rate", 0),
+        ("predictor.learning_rate", 10),
+        ("predictor.learning_rate", float("nan")),
+        ("predictor.schedule", "linear"),
+        ("predictor.betas", [0.9, 1.0]),
+        ("predictor.accumulate", 33),
+        ("window.lookback", 7),
+        ("window.lookback_min", 91),
+        ("window.volume_dropout", 1.0),
+        ("split.holdout_symbols", 0.9),
+        ("split.fractions", [0.8, 0.3, -0.1]),
+        ("split.fractions", [0.5, 0.1, 0.1]),
+        ("method.kind", "frozen"),
+        ("base.model", None),
+        ("seed", -1),
+        ("name", "../run"),
+        ("name", "run\n"),
+        ("split.train", ["2024-01-01", "2024-02-01"]),
+        ("data.path", ["a"]),
     ],
 )
-def test_a_wrong_field_is_named(field: str, value: Any) -> None:
+def test_a_wrong_field_is_refused_where_it_stands(field: str, value: Any) -> None:
+    section, _, name = field.rpartition(".")
+    fields: dict[str, Any] = {"data": dict(DATA)}
+    (fields.setdefault(section, {}) if section else fields)[name] = value
     with pytest.raises(ValidationError) as error:
-        TrainingConfig.model_validate({"stage": "tokenizer", "steps": 5, field: value})
-    assert error.value.errors()[0]["loc"] == (field,)
+        RunConfig.model_validate(fields)
+    assert error.value.errors()[0]["loc"][0] == (section or name)
 
 
-@pytest.mark.parametrize("lengths", [{"prefix_max": 512}, {"prefix_min": 300, "prefix_max": 200}, {"window": 100}])
-def test_prefix_and_window_must_fit_together(lengths: dict[str, int]) -> None:
-    with pytest.raises(ValidationError, match="each window needs a history and candles after it"):
-        TrainingConfig(stage="predictor", steps=5, **lengths)
+@pytest.mark.parametrize(
+    ("train", "validation", "message"),
+    [
+        (["2024-02-01", "2024-01-01"], ["2024-03-01", None], "train begins at 2024-02-01 .* must come before"),
+        ([None, "2024-02-01"], ["2024-01-15", None], "ranges must not overlap"),
+        ([None, None], ["2024-01-15", None], "ranges must not overlap"),
+        ([None, "2024-02-01"], None, "give a range for both train and validation"),
+        ([None, "2024-02-01T00:00Z"], ["2024-03-01", None], "should not have timezone info"),
+    ],
+)
+def test_ranges_that_are_reversed_or_overlap_are_refused(train: Any, validation: Any, message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        config(split={"train": train, "validation": validation})
 
 
-def test_the_rate_warms_up_holds_and_falls() -> None:
-    config = TrainingConfig(stage="tokenizer", steps=100, learning_rate=0.1, warmup=10, decay=0.4)
-    assert [config.rate(step) for step in (0, 4, 9, 30, 60)] == pytest.approx([0.01, 0.05, 0.1, 0.1, 0.1])
-    assert config.rate(80) == pytest.approx(0.05)
-    assert 0 < config.rate(99) < 0.01
-    flat = TrainingConfig(stage="tokenizer", steps=100, learning_rate=0.1, warmup=0, decay=0)
-    assert flat.rate(0) == flat.rate(99) == 0.1
-
-
-@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
-def test_every_recipe_is_valid(path: Path) -> None:
-    recipe = json.loads(path.read_text())
-    config = TrainingConfig.model_validate(recipe["training"])
-    (TokenizerConfig if config.stage == "tokenizer" else ModelConfig)(**recipe["model"])
+def test_a_run_that_trains_nothing_is_refused() -> None:
+    with pytest.raises(ValidationError, match="at least one of the stages"):
+        config(predictor=None)

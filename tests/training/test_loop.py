@@ -1,200 +1,323 @@
-"""The loop learns, resumes exactly where it stopped, and stops before it spoils a checkpoint."""
+"""The loop learns, validates, keeps the best, ends when asked to, and stops before it spoils a checkpoint."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 
 from engine.checkpoint import digest
-from engine.config import ModelConfig, TokenizerConfig
 from engine.tokenizer import KronosTokenizer
 from engine.transformer import Kronos
-from tests.training.conftest import SHAPE
-from training.config import TrainingConfig
-from training.corpus import load_corpus
-from training.loop import make_optimizer, train
-from training.stages import PredictorStage, TokenizerStage
-from training.windows import Batch, WindowSampler
+from tests.training.staging import CALM, figures, losses, make_stage, samplers, train, with_stage
+from training.adaptation import adapt
+from training.advice import learning_rate
+from training.config import MethodConfig, RunConfig, StageName
+from training.corpus import Corpus
+from training.errors import ConfigError, DataError, Diverged, RunError
+from training.log import Log, read_log
+from training.loop import Paused, StepReport, Validation, train_stage
+from training.run import Wish
+from training.world import World
+
+STAGES: tuple[StageName, ...] = ("tokenizer", "predictor")
 
 
-@pytest.fixture
-def samples(data: Path, config: TrainingConfig) -> WindowSampler:
-    return WindowSampler(load_corpus(data.glob("*/*.parquet"), "train"), config)
+@pytest.mark.parametrize("name", STAGES)
+def test_both_networks_learn(name: StageName, tmp_path: Path, corpus: Corpus, config: RunConfig) -> None:
+    config = with_stage(config, name, steps=40, validate_every=20, learning_rate=5e-3, batch=8, log_every=1)
+    result = train(make_stage(name, corpus, config), corpus, config, tmp_path)
+    by_step = losses(tmp_path)
+    assert np.mean([by_step[step] for step in range(36, 41)]) < 0.95 * by_step[1]
+    validations = {row["step"]: row["validation_loss"] for row in figures(tmp_path) if "validation_loss" in row}
+    assert [*validations] == [20, 40]
+    assert result.best_loss == min(validations.values()) == validations[result.best_step]
+    assert (result.step, result.stopped) == (40, False)
 
 
-@pytest.fixture
-def validation(data: Path, config: TrainingConfig) -> WindowSampler:
-    return WindowSampler(load_corpus(data.glob("*/*.parquet"), "val"), config)
+@pytest.mark.parametrize("name", STAGES)
+def test_the_best_network_is_kept_and_loads(name: StageName, tmp_path: Path, corpus: Corpus, config: RunConfig) -> None:
+    seen: list[Validation] = []
+    stage = make_stage(name, corpus, config)
+    result = train(stage, corpus, config, tmp_path, on_validation=lambda found: seen.append((found, found.network)[0]))
+    best = (Kronos if name == "predictor" else KronosTokenizer).from_pretrained(tmp_path / "best")
+    [kept] = [found for found in seen if found.step == result.best_step]
+    assert kept.best
+    assert digest(best) == digest(kept.network)
+    assert not kept.network.training
 
 
-def predictor_stage(tokenizer: KronosTokenizer) -> PredictorStage:
-    torch.manual_seed(0)
-    dropout = {"ffn_dropout_p": 0.2, "attn_dropout_p": 0.2, "resid_dropout_p": 0.2, "token_dropout_p": 0.2}
-    return PredictorStage(Kronos.from_config(ModelConfig(n_layers=1, **SHAPE, **dropout)), tokenizer)
+def test_steps_are_reported(tmp_path: Path, corpus: Corpus, config: RunConfig) -> None:
+    reports: list[StepReport] = []
+    train(make_stage("predictor", corpus, config), corpus, config, tmp_path, on_step=reports.append)
+    assert [(report.step, report.steps) for report in reports] == [(step, 6) for step in range(1, 7)]
+    assert {report.step: report.loss for report in reports} == losses(tmp_path)
+    assert all(report.windows_per_second > 0 and report.gradient_norm > 0 for report in reports)
+    assert [report.remaining is None for report in reports] == [True] + [False] * 5
+    assert reports[-1].remaining == 0
 
 
-def log(folder: Path) -> list[dict[str, Any]]:
-    rows = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-    return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
+def test_a_row_of_the_log_has_the_mean_loss_since_the_last(tmp_path: Path, corpus: Corpus, config: RunConfig) -> None:
+    train(make_stage("predictor", corpus, config), corpus, config, tmp_path / "each")
+    sparse = with_stage(config, "predictor", log_every=4)
+    train(make_stage("predictor", corpus, sparse), corpus, sparse, tmp_path / "sparse")
+    each = losses(tmp_path / "each")
+    assert losses(tmp_path / "sparse") == pytest.approx(
+        {4: np.mean([each[step] for step in (1, 2, 3, 4)]), 6: np.mean([each[5], each[6]])}
+    )
 
 
-def test_a_resumed_run_equals_one_that_never_stopped(
-    tmp_path: Path,
-    tokenizer: KronosTokenizer,
-    config: TrainingConfig,
-    samples: WindowSampler,
-    validation: WindowSampler,
+def test_trackers_get_the_rows_of_the_log(tmp_path: Path, corpus: Corpus, config: RunConfig) -> None:
+    class Kept:
+        def __init__(self) -> None:
+            self.rows: list[dict[str, Any]] = []
+
+        def figures(self, step: int, values: dict[str, float]) -> None:
+            self.rows.append({"step": step, **values})
+
+    tracker = Kept()
+    train(make_stage("tokenizer", corpus, config), corpus, config, tmp_path, trackers=[tracker])
+    assert [{k: v for k, v in row.items() if k != "windows_per_second"} for row in tracker.rows] == figures(tmp_path)
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_accumulated_parts_give_the_losses_of_the_whole_batch(
+    name: StageName, tmp_path: Path, corpus: Corpus, config: RunConfig
 ) -> None:
-    config = config.model_copy(update={"log_every": 2})  # a line of the log spans the interruption
-    whole = predictor_stage(tokenizer)
-    progress = train(whole, config, samples, validation, tmp_path / "whole")
+    for parts in (1, 4):
+        changed = with_stage(config, name, accumulate=parts, batch=6, clip=0.5)  # parts of unequal size
+        stage = make_stage(name, corpus, changed, **{k: v for k, v in CALM.items() if name == "predictor"})
+        train(stage, corpus, changed, tmp_path / str(parts))
+    assert losses(tmp_path / "4") == pytest.approx(losses(tmp_path / "1"), abs=1e-6)
 
-    def stop_after_three(done: int, total: int) -> None:
-        if done == 3:
-            raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        train(predictor_stage(tokenizer), config, samples, validation, tmp_path / "parts", on_step=stop_after_three)
-    resumed = predictor_stage(tokenizer)
-    torch.manual_seed(99)  # another process has another random state
-    again = train(resumed, config, samples, validation, tmp_path / "parts")
+def test_the_same_config_gives_the_same_losses_and_another_seed_others(
+    tmp_path: Path, corpus: Corpus, config: RunConfig
+) -> None:
+    for folder, seed in (("one", 0), ("again", 0), ("other", 1)):
+        changed = config.model_copy(update={"seed": seed})
+        train(make_stage("predictor", corpus, changed), corpus, changed, tmp_path / folder)
+        torch.manual_seed(99)  # what others draw does not matter
+    assert figures(tmp_path / "one") == figures(tmp_path / "again")
+    assert losses(tmp_path / "one") != losses(tmp_path / "other")
+
+
+def test_training_ends_early_where_nothing_improves(tmp_path: Path, corpus: Corpus, config: RunConfig) -> None:
+    config = with_stage(config, "predictor", steps=50, validate_every=1, patience=3, learning_rate=1e-12, ema=0.0)
+    stage = make_stage("predictor", corpus, config)
+    result = train(stage, corpus, config, tmp_path)
+    assert result.step == result.best_step + 3 < 50
+    assert not result.stopped
+    rows = read_log(tmp_path / "log.jsonl")
+    assert train(make_stage("predictor", corpus, config), corpus, config, tmp_path) == result  # it is over
+    assert read_log(tmp_path / "log.jsonl") == rows
+
+
+def asked(wish: Wish, step: int) -> Any:
+    """Return what has somebody wish at the end of `step`."""
+    answers = iter([None] * (step - 1) + [wish])
+    return lambda: next(answers, None)
+
+
+def test_asked_to_keep_it_validates_keeps_the_best_and_is_over(
+    tmp_path: Path, corpus: Corpus, config: RunConfig
+) -> None:
+    config = with_stage(config, "predictor", validate_every=100)
+    result = train(make_stage("predictor", corpus, config), corpus, config, tmp_path, should_stop=asked("keep", 2))
+    assert (result.step, result.best_step, result.stopped) == (2, 2, True)
+    assert Kronos.from_pretrained(tmp_path / "best")
+    assert train(make_stage("predictor", corpus, config), corpus, config, tmp_path) == result
+
+
+def test_a_paused_run_goes_on_as_if_it_had_not_been_paused(tmp_path: Path, corpus: Corpus, config: RunConfig) -> None:
+    config = with_stage(config, "predictor", checkpoint_every=100, log_every=4, ema=0.9, accumulate=2)
+    whole = make_stage("predictor", corpus, config)
+    expected = train(whole, corpus, config, tmp_path / "whole")
+    with pytest.raises(Paused) as paused:
+        train(
+            make_stage("predictor", corpus, config), corpus, config, tmp_path / "parts", should_stop=asked("pause", 2)
+        )
+    assert paused.value.step == 2
+    resumed = make_stage("predictor", corpus, config)
+    assert train(resumed, corpus, config, tmp_path / "parts") == expected
     assert digest(resumed.module) == digest(whole.module)
-    assert log(tmp_path / "parts") == log(tmp_path / "whole")
-    assert (again["step"], again["best"]) == (6, progress["best"])
-    assert digest(Kronos.from_pretrained(tmp_path / "parts" / "last")) == digest(whole.module)
+    assert figures(tmp_path / "parts") == figures(tmp_path / "whole")
 
 
-def test_a_finished_run_does_nothing_when_started_again(
-    tmp_path: Path,
-    tokenizer: KronosTokenizer,
-    config: TrainingConfig,
-    samples: WindowSampler,
-    validation: WindowSampler,
+def test_a_moving_average_is_what_is_validated_and_kept(tmp_path: Path, corpus: Corpus, config: RunConfig) -> None:
+    config = with_stage(config, "predictor", steps=2, validate_every=2, ema=0.999, learning_rate=1e-2)
+    stage = make_stage("predictor", corpus, config)
+    name, parameter = "head.proj_s1.weight", stage.module.head.proj_s1.weight  # type: ignore[union-attr]
+    weights = [parameter.detach().clone()]
+    train(stage, corpus, config, tmp_path, on_step=lambda _: weights.append(parameter.detach().clone()))
+    expected = weights[0]
+    for done in (1, 2):
+        decay = min(0.999, (1 + done) / (10 + done))
+        expected = decay * expected + (1 - decay) * weights[done]
+    best = Kronos.from_pretrained(tmp_path / "best").state_dict()[name]
+    torch.testing.assert_close(best, expected)
+    assert torch.equal(parameter, weights[2])  # training goes on with the weights themselves
+
+
+@pytest.mark.parametrize(("kind", "name"), [("lora", "predictor"), ("lora", "tokenizer"), ("frozen", "predictor")])
+def test_only_the_parameters_of_the_method_change(
+    kind: str, name: StageName, tmp_path: Path, corpus: Corpus, config: RunConfig
 ) -> None:
-    stage = predictor_stage(tokenizer)
-    train(stage, config, samples, validation, tmp_path)
-    before, lines = digest(stage.module), log(tmp_path)
-    assert train(stage, config, samples, validation, tmp_path)["step"] == 6
-    assert (digest(stage.module), log(tmp_path)) == (before, lines)
+    method = MethodConfig.model_validate({"kind": kind, "frozen_layers": int(kind == "frozen"), "lora": {"rank": 2}})
+    stage = make_stage(name, corpus, config)
+    adapt(stage.module, method, name)
+    before = {key: tensor.clone() for key, tensor in stage.module.state_dict().items()}
+    with pytest.raises(Paused):
+        train(stage, corpus, config, tmp_path, should_stop=asked("pause", 4))
+    resumed = make_stage(name, corpus, config)
+    adapt(resumed.module, method, name)
+    train(resumed, corpus, config, tmp_path)
+    wanted = {key for key, parameter in stage.module.named_parameters() if parameter.requires_grad}
+    changed = {key for key, tensor in resumed.module.state_dict().items() if not torch.equal(tensor, before[key])}
+    assert changed == wanted
+    assert (Kronos if name == "predictor" else KronosTokenizer).from_pretrained(tmp_path / "best")
 
 
-def test_the_tokenizer_learns_to_reconstruct(
-    tmp_path: Path, config: TrainingConfig, samples: WindowSampler, validation: WindowSampler
+def test_a_checkpoint_of_another_method_is_refused(tmp_path: Path, corpus: Corpus, config: RunConfig) -> None:
+    train(make_stage("predictor", corpus, config), corpus, config, tmp_path)
+    stage = make_stage("predictor", corpus, config)
+    adapt(stage.module, MethodConfig(kind="lora"), "predictor")
+    with pytest.raises(RunError, match="of another network or method"):
+        train(stage, corpus, config, tmp_path)
+
+
+def test_activations_computed_again_give_the_same_losses(tmp_path: Path, corpus: Corpus, config: RunConfig) -> None:
+    lean = config.model_copy(update={"machine": config.machine.model_copy(update={"checkpoint_activations": True})})
+    for folder, changed in (("plain", config), ("lean", lean)):
+        train(make_stage("predictor", corpus, changed), corpus, changed, tmp_path / folder)
+    assert losses(tmp_path / "lean") == pytest.approx(losses(tmp_path / "plain"), abs=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of what torch.compile imports
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")  # of how it looks at inputs
+def test_where_nothing_can_be_compiled_it_goes_on_and_says_so(
+    tmp_path: Path, corpus: Corpus, config: RunConfig, caplog: pytest.LogCaptureFixture
 ) -> None:
-    torch.manual_seed(1)
-    stage = TokenizerStage(KronosTokenizer.from_config(TokenizerConfig(n_enc_layers=2, n_dec_layers=2, **SHAPE)))
-    longer = config.model_copy(update={"steps": 60, "validate_every": 30, "learning_rate": 5e-3, "batch": 4})
-    first = stage.validate([validation(0, 8)])["loss"]
-    progress = train(stage, longer, samples, validation, tmp_path)
-    assert progress["best"] < 0.7 * first
-    figures = [row for row in log(tmp_path) if "validation_loss" in row]
-    assert [row["step"] for row in figures] == [30, 60]
-    assert figures[-1]["validation_loss"] == progress["best"]
-    assert 1 <= figures[-1]["validation_coarse_perplexity"] <= figures[-1]["validation_coarse_codes"] <= 16
+    import torch._inductor.config
+    from torch._inductor.utils import fresh_cache
+
+    shape = CALM | {"n_layers": 1}  # what is compiled drops out in another way
+    compiled = config.model_copy(update={"machine": config.machine.model_copy(update={"compile": True})})
+    train(make_stage("predictor", corpus, config, **shape), corpus, config, tmp_path / "plain")
+    torch._dynamo.reset()
+    with fresh_cache(), torch._inductor.config.patch({"cpp.cxx": ("/no/compiler",)}):
+        train(make_stage("predictor", corpus, compiled, **shape), corpus, compiled, tmp_path / "compiled")
+    [told] = [record.getMessage() for record in caplog.records if record.name == "engine.compiling"]
+    assert told.startswith("torch.compile failed, going on without it")
+    assert losses(tmp_path / "compiled") == losses(tmp_path / "plain")
 
 
-class BrokenSampler:
-    """Hands out infinite candles from one step on, as broken data would."""
-
-    def __init__(self, samples: WindowSampler, step: int) -> None:
-        self.samples, self.step = samples, step
-
-    def __call__(self, step: int, size: int | None = None) -> Batch:
-        batch = self.samples(step, size)
-        if step >= self.step:
-            batch.x.fill_(float("nan"))
-        return batch
-
-
-def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(
-    tmp_path: Path, config: TrainingConfig, samples: WindowSampler, validation: WindowSampler
+@pytest.mark.parametrize("name", STAGES)
+def test_half_precision_is_near_whole_precision(
+    name: StageName, tmp_path: Path, corpus: Corpus, config: RunConfig
 ) -> None:
-    torch.manual_seed(1)
-    stage = TokenizerStage(KronosTokenizer.from_config(TokenizerConfig(n_enc_layers=2, n_dec_layers=2, **SHAPE)))
-    with pytest.raises(FloatingPointError, match=r"loss became nan at step 5: lower learning_rate=0\.001"):
-        train(stage, config, BrokenSampler(samples, 4), validation, tmp_path)  # type: ignore[arg-type]
-    kept = KronosTokenizer.from_pretrained(tmp_path / "last")
-    assert all(parameter.isfinite().all() for parameter in kept.parameters())
+    half = config.model_copy(update={"machine": config.machine.model_copy(update={"precision": "bfloat16"})})
+    for folder, changed in (("whole", config), ("half", half)):
+        train(make_stage(name, corpus, changed), corpus, changed, tmp_path / folder)
+    whole, halved = losses(tmp_path / "whole"), losses(tmp_path / "half")
+    assert halved != whole
+    assert halved == pytest.approx(whole, rel=0.02)
+
+
+def test_without_a_learning_rate_the_advised_one_is_taken(tmp_path: Path, corpus: Corpus, config: RunConfig) -> None:
+    config = with_stage(config, "predictor", learning_rate=None, schedule="cosine", warmup=0.5)
+    train(make_stage("predictor", corpus, config), corpus, config, tmp_path)
+    advised = learning_rate("predictor", samplers(corpus, config)[0].windows, scratch=True).value
+    assert max(row.get("learning_rate", 0.0) for row in figures(tmp_path)) == pytest.approx(advised)
+
+
+def broken(corpus: Corpus, symbol_row: int) -> Corpus:
+    """Return the corpus with a candle that is no number, as a damaged file would have it."""
+    values = corpus.values.copy()
+    values[symbol_row] = np.nan
+    return Corpus(values, corpus.marks, corpus.times, corpus.segments)
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_a_loss_that_is_not_finite_names_its_windows_and_keeps_the_last_checkpoint(
+    parts: int, tmp_path: Path, corpus: Corpus, config: RunConfig
+) -> None:
+    config = with_stage(config, "tokenizer", steps=60, validate_every=60, checkpoint_every=1, accumulate=parts)
+    spoilt = broken(corpus, symbol_row=400)
+    stage = make_stage("tokenizer", spoilt, config)
+    with pytest.raises(Diverged) as error:
+        train(stage, spoilt, config, tmp_path)
+    step = error.value.message.params["step"]
+    assert 1 < step <= 60
+    assert error.value.message.params["count"] == 1
+    assert "in 1 windows of the batch (A from 2024-01-1" in str(error.value)
+    assert max(path.name for path in (tmp_path / "checkpoints").iterdir()) == f"step-{step - 1:08d}"
     assert all(parameter.isfinite().all() for parameter in stage.module.parameters())
-    assert train(stage, config, samples, validation, tmp_path)["step"] == 6  # goes on from step 3
+    assert len(losses(tmp_path)) == step - 1
 
 
 def test_a_gradient_that_is_not_finite_stops_before_it_reaches_the_weights(
-    tmp_path: Path, config: TrainingConfig, samples: WindowSampler, validation: WindowSampler
+    tmp_path: Path, corpus: Corpus, config: RunConfig
 ) -> None:
-    stage = TokenizerStage(KronosTokenizer.from_config(TokenizerConfig(n_enc_layers=2, n_dec_layers=2, **SHAPE)))
-    stage.module.head.bias.register_hook(lambda gradient: gradient * float("inf"))
+    stage = make_stage("tokenizer", corpus, config)
     before = digest(stage.module)
-    with pytest.raises(FloatingPointError, match="gradient became"):
-        train(stage, config, samples, validation, tmp_path)
+    handle = stage.module.head.bias.register_hook(lambda gradient: gradient * float("inf"))  # type: ignore[union-attr]
+    with pytest.raises(Diverged, match="at step 1, in 4 windows"):
+        train(stage, corpus, config, tmp_path)
+    handle.remove()
     assert digest(stage.module) == before
 
 
-def test_matrices_decay_and_vectors_do_not(config: TrainingConfig, tokenizer: KronosTokenizer) -> None:
-    decayed, kept = make_optimizer(tokenizer, config).param_groups
-    assert (decayed["weight_decay"], kept["weight_decay"]) == (config.weight_decay, 0.0)
-    assert all(parameter.dim() >= 2 for parameter in decayed["params"])
-    assert all(parameter.dim() == 1 for parameter in kept["params"])
-    assert len(decayed["params"]) + len(kept["params"]) == len(list(tokenizer.parameters()))
-
-
-def test_the_predictor_learns_only_the_candles_after_the_prefix(
-    tokenizer: KronosTokenizer, samples: WindowSampler
+def test_a_validation_loss_that_is_not_finite_is_never_the_best(
+    tmp_path: Path, corpus: Corpus, config: RunConfig
 ) -> None:
-    stage = predictor_stage(tokenizer)
-    stage.module.eval()
-    batch = samples(0)
-    s1, s2 = tokenizer.encode(batch.x, half=True)
-    s1_logits, s2_logits = stage.module.causal_logits(s1[:, :-1], s2[:, :-1], batch.stamp[:, :-1], s1[:, 1:])
-    learned = [(row, t) for row in range(2) for t in range(31) if t + 1 >= batch.prefix[row]]
-    rows, positions = (torch.tensor(x) for x in zip(*learned, strict=True))
-    s1_loss = F.cross_entropy(s1_logits[rows, positions], s1[rows, positions + 1])
-    s2_loss = F.cross_entropy(s2_logits[rows, positions], s2[rows, positions + 1])
-    torch.testing.assert_close(stage.loss(batch), (s1_loss + s2_loss) / 2)
-    figures = stage.validate([batch])
-    assert figures["loss"] == pytest.approx((figures["s1_loss"] + figures["s2_loss"]) / 2)
-    assert figures["s1_loss"] == pytest.approx(s1_loss.item(), rel=1e-5)
+    held_out = corpus.of("validation").segments[0]
+    values = corpus.values.copy()
+    values[held_out.start : held_out.stop] = np.nan
+    spoilt = Corpus(values, corpus.marks, corpus.times, corpus.segments)
+    with pytest.raises(Diverged, match="validation loss is not finite after step 3"):
+        train(make_stage("tokenizer", spoilt, config), spoilt, config, tmp_path)
+    assert not (tmp_path / "best").exists()
 
 
-def test_the_predictor_is_validated_causally(tokenizer: KronosTokenizer, samples: WindowSampler) -> None:
-    stage = predictor_stage(tokenizer)
-    stage.module.eval()
-    s1, s2 = tokenizer.encode(samples(0).x, half=True)
-    stamp = samples(0).stamp
-    seen = []
-
-    def record(*ids: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        seen.append(stage.module.causal_logits(*ids))
-        return seen[-1]
-
-    stage._logits = record
-    batch = samples(0)
-    stage.validate([batch])
-    batch.x[:, -1] = 4.0  # another future
-    stage.validate([batch])
-    for ours, other in zip(*seen, strict=True):
-        assert torch.equal(ours[:, :-1], other[:, :-1])
-    leaky = [
-        stage.module(a[:, :-1], s2[:, :-1], stamp[:, :-1], use_teacher_forcing=True, s1_targets=a[:, 1:])[1]
-        for a in (s1, torch.cat((s1[:, :-2], (s1[:, -2:] + 1) % 16), dim=1))
-    ]
-    assert not torch.allclose(leaky[0][:, :-3], leaky[1][:, :-3])
-
-
-def test_the_tokenizer_is_frozen_while_the_predictor_learns(
-    tmp_path: Path,
-    tokenizer: KronosTokenizer,
-    config: TrainingConfig,
-    samples: WindowSampler,
-    validation: WindowSampler,
+def test_nothing_to_validate_with_is_an_error(
+    tmp_path: Path, corpus: Corpus, config: RunConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = digest(tokenizer)
-    stage = predictor_stage(tokenizer.train())
-    train(stage, config, samples, validation, tmp_path)
-    assert digest(tokenizer) == before
-    assert not tokenizer.training
+    windows, validation = samplers(corpus, config)
+    monkeypatch.setattr(validation, "first_n", lambda n: np.empty(0, dtype=np.int64))
+    stage = make_stage("predictor", corpus, config)
+    with pytest.raises(DataError, match="no window to validate with"):
+        train_stage("predictor", stage, config, windows, validation, tmp_path, World.alone("cpu"))
+
+
+def test_fewer_windows_than_processes_are_refused(tmp_path: Path, corpus: Corpus, config: RunConfig) -> None:
+    crowd = World(0, 5, torch.device("cpu"))
+    with pytest.raises(ConfigError, match=r"predictor\.batch is 4, but 5 processes train"):
+        train(make_stage("predictor", corpus, config), corpus, config, tmp_path, crowd)
+
+
+def test_the_tokenizer_stays_as_it_is_while_the_predictor_learns(
+    tmp_path: Path, corpus: Corpus, config: RunConfig, tokenizer: KronosTokenizer
+) -> None:
+    stage = make_stage("predictor", corpus, config)
+    train(stage, corpus, config, tmp_path)
+    assert digest(stage._tokens.tokenizer) == digest(tokenizer)  # type: ignore[attr-defined]
+
+
+def test_rows_after_the_step_resumed_from_and_half_rows_are_removed(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_text('{"step": 1, "loss": 3.0}\n{"step": 2, "loss": 2.0}\n{"step": 3, "loss": 1.0}\n{"step": 4, "lo')
+    assert [row["step"] for row in read_log(path)] == [1, 2, 3]
+    log = Log(path, 2)
+    log.write({"step": 3, "loss": 1.5})
+    assert read_log(path) == [{"step": 1, "loss": 3.0}, {"step": 2, "loss": 2.0}, {"step": 3, "loss": 1.5}]
+    assert read_log(tmp_path / "none.jsonl") == []
+
+
+def test_a_folder_that_cannot_be_written_to_is_told(tmp_path: Path, corpus: Corpus, config: RunConfig) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(RunError, match="cannot be written to"):
+        train(make_stage("predictor", corpus, config), corpus, config, tmp_path / "file")

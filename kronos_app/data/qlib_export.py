@@ -1,0 +1,185 @@
+"""Candles as a folder in Qlib's layout, for Qlib itself and for backtests: `write_folder`.
+
+Nothing of Qlib is imported. Values are float32, as Qlib's own tool for dumping writes them; prices are taken as they
+are, with a factor of 1.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from kronos_app.data.candle_frame import PRICES, CandleFrame
+from kronos_app.errors import Conflict, InvalidInput, Unavailable
+from kronos_app.i18n import text
+
+FREQUENCY = re.compile(r"(\d*min|day)")
+_FOREIGN = re.compile(r"[^A-Za-z0-9._^=&-]+")
+# Windows cannot name a folder so; Qlib puts something before it everywhere.
+_RESERVED = re.compile(r"(?i)con|prn|aux|nul|com\d|lpt\d")
+_LONGEST = 40
+_FORMS = {"day": "%Y-%m-%d"}
+_FORM = "%Y-%m-%d %H:%M:%S"
+
+
+def qlib_name(symbol: str) -> str:
+    """Return a symbol as Qlib can name it: it becomes a folder, so `BTC/USDT` is `BTC-USDT`.
+
+    Raises
+    ------
+    InvalidInput
+        Nothing of it can be kept.
+    """
+    name = _FOREIGN.sub("-", symbol.strip()).strip(".")[:_LONGEST]
+    if not name.strip("-._"):
+        raise InvalidInput(
+            "bad_symbol",
+            text("“{symbol}” cannot be the name of an instrument in a Qlib folder.", symbol=symbol[:_LONGEST]),
+            text("Give the series a symbol of letters and digits."),
+        )
+    return name
+
+
+def write_folder(
+    folder: Path,
+    series: Mapping[str, CandleFrame],
+    *,
+    frequency: str = "day",
+    markets: Mapping[str, Sequence[str]] | None = None,
+) -> dict[str, str]:
+    """Write candles to a new folder, whole or not at all.
+
+    The calendar has every time that some series has; where another has no candle, its fields are NaN, which Qlib takes
+    for suspended. Fields: open, high, low, close, change (of the close, since the candle before) and factor; volume,
+    amount and vwap where there are volumes and amounts.
+
+    Parameters
+    ----------
+    folder
+        Must not exist yet, or be empty.
+    series
+        By symbol. Times are written as they are in the frames; for `day` they must be midnights.
+    frequency
+        Qlib's word: `day`, `1min`, `5min`, ...
+    markets
+        Lists of symbols besides `all`.
+
+    Returns
+    -------
+    dict
+        The instruments' names in the folder by symbol.
+
+    Raises
+    ------
+    Conflict
+        The folder is there already.
+    InvalidInput
+        There are no candles, two symbols would have one name, or times do not go with the frequency.
+    Unavailable
+        The folder cannot be written to.
+    """
+    series = {symbol: one for symbol, one in series.items() if len(one)}
+    names = _names(series)
+    if not FREQUENCY.fullmatch(frequency):
+        raise InvalidInput(
+            "unknown_interval",
+            text("Qlib has no interval “{interval}”.", interval=frequency[:20]),
+            text("Write days (day) or minutes (1min, 5min, ...)."),
+        )
+    calendar = _calendar(series, frequency)
+    draft = folder.with_name(f".{folder.name}.{os.getpid()}")
+    try:
+        if folder.exists() and any(folder.iterdir()):
+            raise Conflict(
+                "folder_exists",
+                text("There is a folder {name} already.", name=folder.name),
+                text("Choose another name, or remove it first."),
+            )
+        _write(draft, {names[symbol]: one for symbol, one in series.items()}, calendar, frequency)
+        for market, symbols in (markets or {}).items():
+            _write_list(
+                draft, qlib_name(market), {names[s]: series[s].timestamps for s in symbols if s in names}, frequency
+            )
+        draft.replace(folder)
+    except OSError as error:
+        raise Unavailable(
+            "cannot_write",
+            text("The folder {name} cannot be written to ({reason}).", name=folder.name, reason=error.strerror or ""),
+            text("Make room, or choose another folder."),
+        ) from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return names
+
+
+def _names(series: Mapping[str, CandleFrame]) -> dict[str, str]:
+    if not series:
+        raise InvalidInput(
+            "no_candles", text("There are no candles to write."), text("Choose a series that has candles.")
+        )
+    names = {symbol: qlib_name(symbol) for symbol in series}
+    taken: dict[str, str] = {}
+    for symbol, name in names.items():
+        other = taken.setdefault(name.lower(), symbol)  # Qlib's folders are in lower case
+        if other != symbol:
+            raise InvalidInput(
+                "same_name",
+                text("{first} and {second} would be one instrument in a Qlib folder.", first=other, second=symbol),
+                text("Leave one of them out."),
+            )
+    return names
+
+
+def _calendar(series: Mapping[str, CandleFrame], frequency: str) -> pd.DatetimeIndex:
+    for symbol, one in series.items():
+        times = one.timestamps
+        if frequency == "day" and (times != times.normalize()).any():
+            raise InvalidInput(
+                "not_daily",
+                text("{symbol} has candles that do not begin at midnight: they are no daily ones.", symbol=symbol),
+                text("Choose daily candles, or resample these."),
+            )
+    return pd.DatetimeIndex(sorted(set().union(*(one.timestamps for one in series.values()))))
+
+
+def _write(draft: Path, series: Mapping[str, CandleFrame], calendar: pd.DatetimeIndex, frequency: str) -> None:
+    (draft / "calendars").mkdir(parents=True)
+    _write_lines(draft / "calendars" / f"{frequency}.txt", list(calendar.strftime(_FORMS.get(frequency, _FORM))))
+    _write_list(draft, "all", {name: one.timestamps for name, one in series.items()}, frequency)
+    for name, one in series.items():
+        home = draft / "features" / (f"_qlib_{name}" if _RESERVED.fullmatch(name) else name).lower()
+        home.mkdir(parents=True)
+        fields = _fields(one)
+        start = int(calendar.get_indexer(fields.index[:1])[0])
+        spread = fields.reindex(calendar[start : int(calendar.get_indexer(fields.index[-1:])[0]) + 1])
+        for field in spread:
+            np.hstack([[start], spread[field]]).astype("<f4").tofile(home / f"{field}.{frequency}.bin")
+
+
+def _fields(one: CandleFrame) -> pd.DataFrame:
+    frame = one.frame.set_index("timestamp")
+    fields = frame[list(PRICES)].assign(change=frame["close"].pct_change(), factor=1.0)
+    for name in ("volume", "amount"):
+        if name in frame:
+            fields[name] = frame[name]
+    if {"volume", "amount"} <= set(frame):
+        # Without volume there is no average price; the close in its place makes an amount of zero.
+        fields["vwap"] = (frame["amount"] / frame["volume"]).where(frame["volume"] > 0, frame["close"])
+    return fields
+
+
+def _write_list(draft: Path, market: str, times: Mapping[str, pd.DatetimeIndex], frequency: str) -> None:
+    form = _FORMS.get(frequency, _FORM)
+    lines = ["\t".join([name, *own[[0, -1]].strftime(form)]) for name, own in sorted(times.items())]
+    (draft / "instruments").mkdir(exist_ok=True)
+    _write_lines(draft / "instruments" / f"{market}.txt", lines)
+
+
+def _write_lines(path: Path, lines: Sequence[str]) -> None:
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

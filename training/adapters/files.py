@@ -1,0 +1,168 @@
+"""Candles in CSV and Parquet files: one symbol or many in a file, a folder, or whatever fits a pattern."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from training.adapters.symbol import SymbolCandles, check_times
+from training.adapters.tables import ROWS, SUFFIXES, Table, open_table
+from training.config import FileData
+from training.errors import DataError, Remark, remark
+
+SORT_MEMORY = "512MB"  # beyond it, sorting goes by way of the disk
+
+
+def read(data: FileData) -> Iterator[SymbolCandles]:
+    """Yield the candles of each symbol of each file; memory holds one symbol at a time.
+
+    A file with a column `symbol` is a group of its own, named by its folder and its name, as in `crypto/1h.parquet`;
+    files of one symbol each belong to the group of their folder.
+
+    Raises
+    ------
+    DataError
+        Nothing is there, or something is not as it must be; names file, symbol and row.
+    """
+    paths = find_files(data.paths)
+    seen: dict[tuple[str, str], Path] = {}
+    for done, path in enumerate(paths):
+        table = open_table(path)
+        name = _stem(path)
+        group = f"{path.parent.name}/{name}" if table.many else path.parent.name or name
+        for symbol, frame in _symbols(table) if table.many else [(name, _whole(table))]:
+            if (group, symbol) in seen:
+                raise DataError(_twice(group, symbol, path, seen[group, symbol]))
+            seen[group, symbol] = path
+            check_times(frame, symbol, str(path))
+            yield SymbolCandles(group, symbol, frame.drop(columns="row"), done, len(paths))
+
+
+def _twice(group: str, symbol: str, path: Path, other: Path) -> Remark:
+    return remark(
+        "{symbol} of {group} is in {file} and in {other}: leave one of them out.",
+        symbol=symbol, group=group, file=str(path), other=str(other),
+    )  # fmt: skip
+
+
+def fingerprint(data: FileData) -> list[Any]:
+    """Return path, size and time of change of every file.
+
+    Raises
+    ------
+    DataError
+        Nothing is there.
+    """
+    found = [(path, path.stat()) for path in find_files(data.paths)]
+    return [[str(path.resolve()), status.st_size, status.st_mtime_ns] for path, status in found]
+
+
+def find_files(paths: Iterable[str]) -> list[Path]:
+    """Return the files that paths, folders and patterns mean, in order of their names.
+
+    Raises
+    ------
+    DataError
+        One of them means nothing that there is.
+    """
+    return sorted({path.resolve(): path for wanted in paths for path in _matches(wanted)}.values())
+
+
+def _matches(wanted: str) -> list[Path]:
+    path = Path(wanted).expanduser()
+    try:
+        if path.is_dir():
+            found = [p for p in path.rglob("*") if p.name.lower().endswith(SUFFIXES) and not p.name.startswith(".")]
+        else:
+            root = Path(path.anchor)
+            found = [p for p in root.glob(str(path.relative_to(root))) if p.is_file()]
+    except (OSError, ValueError) as error:
+        raise DataError(remark("{path} cannot be read ({reason}).", path=wanted, reason=str(error))) from error
+    if not found:
+        raise DataError(
+            remark("{path}: there is no CSV or Parquet file here. Paths begin at {folder}.",
+                   path=wanted, folder=str(Path.cwd()))
+        )  # fmt: skip
+    return found
+
+
+def _stem(path: Path) -> str:
+    return next(path.name[: -len(suffix)] for suffix in (*SUFFIXES, path.suffix) if path.name.lower().endswith(suffix))
+
+
+def _whole(table: Table) -> pd.DataFrame:
+    batches = list(table.batches())
+    return pd.concat(batches, ignore_index=True) if batches else pd.DataFrame(columns=[*table.columns, "row"])
+
+
+def _symbols(table: Table) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield the rows of each symbol; where those of several are mixed, after sorting the file by symbol."""
+    if _together(table):
+        yield from _runs(table.batches())
+        return
+    with tempfile.TemporaryDirectory(prefix="kronos-") as folder:
+        yield from _runs(_sorted(table.batches(), Path(folder)))
+
+
+def _together(table: Table) -> bool:
+    """Return whether the rows of every symbol follow one another."""
+    seen: set[str] = set()
+    last = None
+    for batch in table.batches({"symbol"}):
+        for symbol, _, _ in _stretches(batch):
+            if symbol != last and symbol in seen:
+                return False
+            seen.add(symbol)
+            last = symbol
+    return True
+
+
+def _runs(batches: Iterable[pd.DataFrame]) -> Iterator[tuple[str, pd.DataFrame]]:
+    parts: list[pd.DataFrame] = []
+    last = ""
+    for batch in batches:
+        rows = batch.drop(columns="symbol")
+        for symbol, start, stop in _stretches(batch):
+            if parts and symbol != last:
+                yield last, pd.concat(parts, ignore_index=True)
+                parts = []
+            last = symbol
+            parts.append(rows.iloc[start:stop])
+    if parts:
+        yield last, pd.concat(parts, ignore_index=True)
+
+
+def _stretches(batch: pd.DataFrame) -> Iterator[tuple[str, int, int]]:
+    symbols = batch["symbol"].to_numpy(dtype=object)
+    edges = [0, *(np.flatnonzero(symbols[1:] != symbols[:-1]) + 1).tolist(), len(symbols)]
+    return ((str(symbols[a]), a, b) for a, b in pairwise(edges) if b > a)
+
+
+def _sorted(batches: Iterable[pd.DataFrame], folder: Path) -> Iterator[pd.DataFrame]:
+    """Yield the rows by symbol and then as they came; DuckDB sorts more than memory holds."""
+    import duckdb
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    writer = None
+    for batch in batches:
+        rows = pa.Table.from_pandas(batch, preserve_index=False)
+        writer = writer or pq.ParquetWriter(folder / "rows.parquet", rows.schema)
+        writer.write_table(rows)
+    assert writer is not None, "a file without rows is not mixed"
+    writer.close()
+    settings: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": SORT_MEMORY,
+        "temp_directory": str(folder / "sorting"),
+    }
+    with duckdb.connect(config=settings) as connection:
+        query = "SELECT * FROM read_parquet(?) ORDER BY symbol, row"
+        ordered = connection.sql(query, params=[str(folder / "rows.parquet")])
+        for rows in pa.RecordBatchReader.from_stream(ordered.to_arrow_reader(ROWS)):
+            yield rows.to_pandas()

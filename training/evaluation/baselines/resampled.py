@@ -1,0 +1,79 @@
+"""Baselines that draw on what returns were: past ones drawn again, and volatility by time of day."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.candles import CLOSE
+from training.evaluation.asof import AsOf
+from training.evaluation.baselines.walks import quantile_members
+from training.evaluation.forecasters import QUANTILES, Members, Request
+
+DAY = 86_400 * 10**9
+SLOT = 1_800 * 10**9  # half an hour
+FEWEST_IN_SLOT = 5
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """Paths of past log returns drawn with replacement, their mean taken out."""
+
+    name: str = "bootstrap"
+    paths: int = QUANTILES
+
+    @property
+    def digest(self) -> str:
+        """Return the name and the number of paths."""
+        return f"{self.name}/{self.paths}"
+
+    def forecast(self, request: Request) -> Members:
+        """Draw paths from each past, seeded by the cutoff."""
+        returns = request.returns - request.returns.mean(axis=1, keepdims=True)
+        shape = (self.paths, request.horizon)
+        picks = [np.random.default_rng(seed).integers(returns.shape[1], size=shape) for seed in request.seeds]
+        drawn = np.take_along_axis(returns, np.stack(picks).reshape(len(picks), -1), axis=1)
+        moves = drawn.reshape(len(picks), *shape).cumsum(axis=2)
+        return Members(request.closes[:, -1, None, None] * np.exp(moves), drawn=True)
+
+
+@dataclass(frozen=True)
+class Seasonal:
+    """A random walk whose steps are as volatile as past ones at their time of day, or at their weekday.
+
+    Daily candles go by weekday, shorter ones by the half hour of the day. A slot that was seen fewer than five times
+    has the volatility of all.
+    """
+
+    name: str = "seasonal"
+    candles: int = 2000
+
+    @property
+    def digest(self) -> str:
+        """Return the name and how far back it looks."""
+        return f"{self.name}/{self.candles}"
+
+    def forecast(self, request: Request) -> Members:
+        """Return quantiles of the walk from each past."""
+        variance = np.stack(
+            [self._variance(past, future) for past, future in zip(request.pasts, request.future, strict=True)]
+        )
+        deviation = np.sqrt(variance.cumsum(axis=1))
+        close = quantile_members(request.closes[:, -1], np.zeros_like(deviation), deviation, QUANTILES)
+        return Members(close, drawn=False)
+
+    def _variance(self, past: AsOf, future: np.ndarray) -> np.ndarray:
+        squares = np.diff(np.log(past.last(self.candles + 1)[:, CLOSE])) ** 2
+        times = past.last_times(self.candles + 1)[1:]
+        daily = bool(np.median(np.diff(times)) >= DAY) if len(times) > 1 else True
+        slots, asked = _slots(times, daily), _slots(future, daily)
+        count = max(slots.max(initial=0), asked.max()) + 1
+        seen = np.bincount(slots, minlength=count)
+        mean = np.bincount(slots, squares, minlength=count) / np.maximum(seen, 1)
+        return np.asarray(np.where(seen >= FEWEST_IN_SLOT, mean, squares.mean())[asked])
+
+
+def _slots(times: np.ndarray, daily: bool) -> np.ndarray:
+    # 1970 began on a Thursday.
+    return (times // DAY + 3) % 7 if daily else times % DAY // SLOT

@@ -1,0 +1,129 @@
+"""Random walks of the log close: each says how fast the price drifts and how far it strays, for all cutoffs at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.stats import norm
+
+from engine.candles import CLOSE
+from training.evaluation.forecasters import QUANTILES, Members, Request
+
+EWMA_DECAY = 0.94  # RiskMetrics, 1996
+
+
+def quantile_members(last: np.ndarray, mean: np.ndarray, deviation: np.ndarray, members: int) -> np.ndarray:
+    """Return log-normal closes (B, members, H) at the quantile levels (i + 1/2) / members.
+
+    Parameters
+    ----------
+    last
+        Last known closes (B,).
+    mean, deviation
+        Of the log return from there to each step (B, H).
+    """
+    z = norm.ppf((np.arange(members) + 0.5) / members)[:, None]  # (members, 1)
+    return np.asarray(last[:, None, None] * np.exp(mean[:, None] + deviation[:, None] * z))
+
+
+class Walk:
+    """A random walk whose steps are alike: `step` says what they are."""
+
+    name = "walk"
+
+    @property
+    def digest(self) -> str:
+        """Return the name: there is nothing else to set."""
+        return self.name
+
+    def forecast(self, request: Request) -> Members:
+        """Return quantiles of the walk from each past."""
+        return Members(self.members(request.closes, request.horizon, QUANTILES), drawn=False)
+
+    def members(self, close: np.ndarray, horizon: int, members: int) -> np.ndarray:
+        """Return closes (B, members, horizon) that may follow the closes (B, lookback)."""
+        drift, volatility = self.step(_returns(close))
+        steps = np.arange(1, horizon + 1)
+        mean, deviation = drift[:, None] * steps, volatility[:, None] * np.sqrt(steps)
+        return quantile_members(close[:, -1], mean, deviation, members)
+
+    def step(self, returns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and standard deviation (B,) of a step's log return, from past ones (B, n)."""
+        raise NotImplementedError
+
+
+class LastClose(Walk):
+    """The last close, with the volatility of the whole history around it."""
+
+    name = "last_close"
+
+    def step(self, returns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return no drift."""
+        return np.zeros(len(returns)), returns.std(axis=1)
+
+
+class Drift(Walk):
+    """Goes on with the history's mean log return."""
+
+    name = "drift"
+
+    def step(self, returns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the mean of all returns."""
+        return returns.mean(axis=1), returns.std(axis=1)
+
+
+class Ewma(Walk):
+    """Volatility that weighs recent returns more, by 0.94 to the power of their age."""
+
+    name = "ewma"
+
+    def step(self, returns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return no drift."""
+        weights = EWMA_DECAY ** np.arange(returns.shape[1])[::-1]
+        return np.zeros(len(returns)), np.sqrt((weights * returns**2).sum(axis=1) / weights.sum())
+
+
+@dataclass(frozen=True)
+class Window(Walk):
+    """Volatility of the last `candles`, even where the model's history is shorter."""
+
+    candles: int
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """Return the name with the number of candles."""
+        return f"walk_{self.candles}"
+
+    def forecast(self, request: Request) -> Members:
+        """Return quantiles of the walk from each past."""
+        parts = [
+            self.members(past.last(self.candles + 1)[None, :, CLOSE], request.horizon, QUANTILES)
+            for past in request.pasts
+        ]
+        return Members(np.concatenate(parts), drawn=False)
+
+    def step(self, returns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return no drift."""
+        return np.zeros(len(returns)), np.sqrt((returns[:, -self.candles :] ** 2).mean(axis=1))
+
+
+@dataclass(frozen=True)
+class Momentum(Walk):
+    """The mean log return of the last `candles` goes on; the spread is that of the whole history."""
+
+    candles: int = 5
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """Return the name with the number of candles."""
+        return f"momentum_{self.candles}"
+
+    def step(self, returns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the mean of the last returns."""
+        return returns[:, -self.candles :].mean(axis=1), returns.std(axis=1)
+
+
+def _returns(close: np.ndarray) -> np.ndarray:
+    returns: np.ndarray = np.diff(np.log(close), axis=1)
+    return returns if returns.shape[1] else np.zeros((len(close), 1))

@@ -1,0 +1,158 @@
+"""How sure one may be of an average over forecasts: those of one time, or of times close by, rise and fall together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+
+import numpy as np
+from scipy import stats
+
+RESAMPLES = 2000
+FEWEST_TIMES = 5  # below which no interval is worth its name
+AT_ONCE = 2**22  # numbers in memory while resampling
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure with the interval that holds 95 % of its resamples; none where there are too few times."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+    def to_dict(self) -> dict[str, float | None]:
+        """Return a JSON-ready form; what is not finite is None."""
+        return {
+            key: value if value is not None and math.isfinite(value) else None for key, value in asdict(self).items()
+        }
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A Diebold-Mariano test: below 0 the first is better; `p` of both sides, None where no test is possible."""
+
+    statistic: float | None
+    p: float | None
+    times: int
+
+
+def by_time(values: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return sums (n, k) of known values (cutoffs, k) at each time, in order of time, and how many each sum holds."""
+    _, place = np.unique(times, return_inverse=True)
+    known = np.isfinite(values)
+    sums, counts = (np.zeros((place.max() + 1, values.shape[1])) for _ in range(2))
+    np.add.at(sums, place, np.where(known, values, 0.0))
+    np.add.at(counts, place, known)
+    return sums, counts
+
+
+def block_length(times: int, overlap: int = 1) -> int:
+    """Return the times that are drawn together: the cube root of their number, and never fewer than overlap."""
+    return min(times, max(overlap, round(math.cbrt(times))))
+
+
+def resample(sums: np.ndarray, counts: np.ndarray, *, overlap: int = 1, seed: int = 0) -> np.ndarray:
+    """Return means (resamples, k) of blocks of times drawn with replacement, around the end (Politis and Romano, 1992).
+
+    Parameters
+    ----------
+    sums, counts
+        What `by_time` returns.
+    overlap
+        Cutoffs in a row whose futures overlap.
+    """
+    n = len(sums)
+    together = max(1, AT_ONCE // n)
+    means = []
+    for start in range(0, RESAMPLES, together):
+        drawn = _drawn(n, block_length(n, overlap), min(together, RESAMPLES - start), seed, start)
+        with np.errstate(invalid="ignore"):
+            means.append((drawn @ sums) / (drawn @ counts))
+    return np.concatenate(means)
+
+
+@lru_cache(maxsize=2)  # many figures are of the same times
+def _drawn(n: int, length: int, resamples: int, seed: int, start: int) -> np.ndarray:
+    """Return how often each of `n` times was drawn, (resamples, n)."""
+    rng = np.random.default_rng((seed, start))
+    first = rng.integers(n, size=(resamples, math.ceil(n / length)))
+    places = ((first[:, :, None] + np.arange(length)) % n).reshape(resamples, -1)[:, :n]
+    flat = (places + np.arange(resamples)[:, None] * n).ravel()
+    return np.bincount(flat, minlength=resamples * n).reshape(resamples, n).astype(np.float64)
+
+
+def estimates(
+    values: np.ndarray,
+    times: np.ndarray,
+    of: Callable[[np.ndarray], np.ndarray] = lambda means: means,
+    *,
+    overlap: int = 1,
+    seed: int = 0,
+) -> list[Estimate]:
+    """Return figures made of means over cutoffs, each with its interval.
+
+    Parameters
+    ----------
+    values
+        What is averaged, (cutoffs, k); NaN is left out.
+    of
+        Makes figures (..., j) of means (..., k); by default the means themselves.
+    """
+    sums, counts = by_time(values, times)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = of(sums.sum(axis=0) / counts.sum(axis=0))
+        if len(sums) < FEWEST_TIMES:
+            return [Estimate(float(v)) for v in value]
+        drawn = of(resample(sums, counts, overlap=overlap, seed=seed))
+    return [_with_interval(float(v), column) for v, column in zip(value, drawn.T, strict=True)]
+
+
+def ratio(one: np.ndarray, other: np.ndarray, times: np.ndarray, *, overlap: int = 1, seed: int = 0) -> Estimate:
+    """Return mean(one) / mean(other) over the cutoffs (n,) that have both, with the interval of paired resamples."""
+    both = np.isfinite(one) & np.isfinite(other)
+    if not both.any():
+        return Estimate(float("nan"))
+    pairs = np.column_stack([one, other])[both]
+    return estimates(pairs, times[both], lambda m: m[..., :1] / m[..., 1:], overlap=overlap, seed=seed)[0]
+
+
+def diebold_mariano(one: np.ndarray, other: np.ndarray, times: np.ndarray, *, overlap: int = 1) -> Difference:
+    """Test whether two losses at the same cutoffs (n,) differ, with the correction for small samples.
+
+    Diebold and Mariano (1995), doi:10.1080/07350015.1995.10524599, on the mean difference at each time; Harvey,
+    Leybourne and Newbold (1997), doi:10.1016/S0169-2070(96)00719-4. A long-run variance that comes out at or below 0 is
+    replaced by the plain one.
+
+    Parameters
+    ----------
+    overlap
+        Cutoffs in a row whose futures overlap: autocovariances up to one less count.
+    """
+    both = np.isfinite(one) & np.isfinite(other)
+    if not both.any():
+        return Difference(None, None, 0)
+    sums, counts = by_time((one - other)[both, None], times[both])
+    d = (sums / counts)[:, 0]
+    n = len(d)
+    if n < FEWEST_TIMES or overlap >= n:
+        return Difference(None, None, n)
+    centred = d - d.mean()
+    covariances = [float(centred[lag:] @ centred[: n - lag]) / n for lag in range(overlap)]
+    variance = covariances[0] + 2 * sum(covariances[1:])
+    variance = (variance if variance > 0 else covariances[0]) / n
+    if variance <= 0:
+        return Difference(None, None, n)
+    correction = math.sqrt((n + 1 - 2 * overlap + overlap * (overlap - 1) / n) / n)
+    statistic = correction * float(d.mean()) / math.sqrt(variance)
+    return Difference(statistic, float(2 * stats.t.sf(abs(statistic), n - 1)), n)
+
+
+def _with_interval(value: float, drawn: np.ndarray) -> Estimate:
+    known = drawn[np.isfinite(drawn)]
+    if not known.size or not math.isfinite(value):
+        return Estimate(value)
+    low, high = np.quantile(known, [0.025, 0.975])
+    return Estimate(value, float(low), float(high))

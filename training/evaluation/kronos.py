@@ -1,0 +1,63 @@
+"""A Kronos model among the forecasters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from engine.candles import CLOSE
+from engine.predictor import KronosPredictor
+from training.evaluation.cutoffs import candles
+from training.evaluation.forecasters import Members, Request
+
+
+@dataclass(frozen=True, eq=False)
+class KronosForecaster:
+    """A Kronos model as a forecaster; cutoffs are drawn together in batches that the engine puts together."""
+
+    name: str
+    predictor: KronosPredictor
+    samples: int = 50
+    temperature: float = 1.0
+    top_p: float = 1.0
+
+    @property
+    def digest(self) -> str:
+        """Return weights and sampling."""
+        return f"{self.predictor.digest}/{self.samples}/{self.temperature:g}/{self.top_p:g}"
+
+    def forecast(self, request: Request) -> Members:
+        """Draw paths for each past."""
+        paths, impossible = self.paths(request)
+        return Members(paths[..., CLOSE], drawn=True, impossible=impossible)
+
+    def paths(self, request: Request) -> tuple[np.ndarray, np.ndarray]:
+        """Return candles (B, samples, horizon, 6) and the share of them that had to be repaired (B,)."""
+        tasks = []
+        for past, future, seed in zip(request.pasts, request.future, request.seeds, strict=True):
+            frame = candles(past.last(request.lookback), past.last_times(request.lookback))
+            tasks.append(
+                self.predictor.task(
+                    frame.drop(columns="timestamp"),
+                    frame["timestamp"],
+                    pd.DatetimeIndex(future.view("M8[ns]")),
+                    samples=self.samples,
+                    temperature=self.temperature,
+                    top_p=self.top_p,
+                    seed=seed,
+                    name=past.name or "the series",
+                )
+            )
+        paths = np.empty((len(tasks), self.samples, request.horizon, 6))
+        impossible = np.empty(len(tasks))
+        for indices in self.predictor.group(tasks):
+            batch = self.predictor.begin([tasks[i] for i in indices])
+            while batch.active:
+                batch.advance()
+            for place, index in enumerate(indices):
+                drawn = batch.result(place)
+                paths[index] = drawn.paths
+                impossible[index] = drawn.repairs / drawn.paths[..., 0].size
+        return paths, impossible

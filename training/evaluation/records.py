@@ -1,0 +1,125 @@
+"""What is kept of each forecast: its scores at every step and over the whole, never its members."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from engine.candles import CLOSE
+from training.evaluation import scores
+from training.evaluation.cutoffs import Cutoff
+from training.evaluation.forecasters import Members, Request
+
+KEYS = ["group", "symbol", "time", "known_at"]
+ROUNDING = 1e-12  # of a log return: no opinion must not become one
+LEVEL_NAMES = tuple(f"{level * 100:.0f}" for level in scores.LEVELS)
+
+
+def records(name: str, members: Members, request: Request, cutoffs: Sequence[Cutoff]) -> pd.DataFrame:
+    """Return the scores of one forecaster at some cutoffs, a row a cutoff and step.
+
+    Everything is of log returns since the last known close unless its name says price.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns group, symbol, time, known_at (nanoseconds), forecaster, step (from 1), unit (the history's deviation of
+        log returns times the root of the horizon).
+
+        Of the law at that step: crps, wis, pinball, sharpness (the members' deviation) and width_50 ... width_95 in
+        that unit; low_50, high_50 ... high_95; covered_50 ... covered_95 (1 or 0); pit.
+
+        Of points: median, mean, actual; absolute, squared (errors of median and mean); absolute_price, squared_price,
+        percentage, scaled (MASE's); chance (of a rise), rose, hit, brier.
+
+        Of the whole forecast, the same at each of its steps: energy (in the unit), volatility and realised (of the log
+        returns from step to step), past_volatility (the history's), impossible.
+    """
+    last, horizon = request.closes[:, -1], request.horizon
+    actual_close = np.stack([cutoff.actual[:, CLOSE] for cutoff in cutoffs])
+    sigma = np.maximum(request.returns.std(axis=1), 1e-12)
+    unit = sigma * np.sqrt(horizon)
+    moves = np.log(members.close / last[:, None, None])
+    moves[np.abs(moves) < ROUNDING] = 0.0
+    actual = np.log(actual_close / last[:, None])
+    whole = {
+        "unit": unit,
+        "energy": _energy(moves, actual, members.drawn) / unit,
+        "volatility": _volatility(moves, members.drawn),
+        "realised": scores.volatility(np.diff(actual, axis=1, prepend=0.0)),
+        "past_volatility": sigma,
+        "impossible": np.zeros(len(cutoffs)) if members.impossible is None else members.impossible,
+    }
+    steps = {
+        **_law(moves, actual, unit[:, None], members.drawn, request.seeds),
+        **_points(moves, actual, members.close, actual_close, request.closes),
+    }
+    return pd.DataFrame(
+        {
+            **{key: np.repeat([getattr(cutoff, key) for cutoff in cutoffs], horizon) for key in KEYS},
+            "forecaster": name,
+            "step": np.tile(np.arange(1, horizon + 1), len(cutoffs)),
+            **{column: value.ravel() for column, value in steps.items()},
+            **{column: np.repeat(value, horizon) for column, value in whole.items()},
+        }
+    )
+
+
+def _law(
+    moves: np.ndarray, actual: np.ndarray, unit: np.ndarray, drawn: bool, seeds: Sequence[int]
+) -> dict[str, np.ndarray]:
+    low, high = scores.bands(moves, drawn=drawn)
+    median = np.median(moves, axis=1)
+    chance = np.stack([np.random.default_rng(seed).random(actual.shape[1]) for seed in seeds])
+    found = {
+        "crps": scores.crps(moves, actual, drawn=drawn) / unit,
+        "wis": scores.interval_score(low, median, high, actual) / unit,
+        "pinball": scores.pinball(moves, actual, drawn=drawn) / unit,
+        "sharpness": moves.std(axis=1) / unit,
+        "pit": scores.pit(moves, actual, chance, drawn=drawn),
+    }
+    for place, level in enumerate(LEVEL_NAMES):
+        found[f"low_{level}"], found[f"high_{level}"] = low[place], high[place]
+        found[f"covered_{level}"] = scores.covered(low[place], high[place], actual)
+        found[f"width_{level}"] = (high[place] - low[place]) / unit
+    return found
+
+
+def _points(
+    moves: np.ndarray, actual: np.ndarray, close: np.ndarray, actual_close: np.ndarray, history: np.ndarray
+) -> dict[str, np.ndarray]:
+    median, mean = (np.where(np.abs(m) < ROUNDING, 0.0, m) for m in (np.median(moves, axis=1), moves.mean(axis=1)))
+    median_close = np.median(close, axis=1)
+    rose = np.where(np.isfinite(actual) & (actual != 0), actual > 0, np.nan)
+    chance = (moves > 0).mean(axis=1) + (moves == 0).mean(axis=1) / 2
+    return {
+        "median": median,
+        "mean": mean,
+        "actual": actual,
+        "absolute": np.abs(median - actual),
+        "squared": (mean - actual) ** 2,
+        "absolute_price": np.abs(median_close - actual_close),
+        "squared_price": (close.mean(axis=1) - actual_close) ** 2,
+        "percentage": scores.absolute_percentage(median_close, actual_close),
+        "scaled": scores.scaled(median_close, actual_close, history),
+        "chance": chance,
+        "rose": rose,
+        "hit": scores.hit(median, actual),
+        "brier": scores.brier(chance, rose),
+    }
+
+
+def _energy(moves: np.ndarray, actual: np.ndarray, drawn: bool) -> np.ndarray:
+    return scores.energy(moves if drawn else scores.walked(moves), actual, drawn=drawn)
+
+
+def _volatility(moves: np.ndarray, drawn: bool) -> np.ndarray:
+    """Return the forecast of the realised volatility (B,).
+
+    Paths have one each. Quantiles have none: a walk's expected sum of squares is the variance of its end.
+    """
+    if drawn:
+        return np.asarray(scores.volatility(np.diff(moves, axis=2, prepend=0.0)).mean(axis=1))
+    return np.asarray(moves[..., -1].std(axis=1))
