@@ -36,6 +36,8 @@ ENTRIES: dict[str, Entry] = {
     "models": Entry("models.py", ":material/memory:", text("Models")),
     "forecast": Entry("forecast.py", ":material/candlestick_chart:", text("Forecast")),
     "live": Entry("live.py", ":material/sensors:", text("Live")),
+    "evaluate": Entry("evaluate.py", ":material/query_stats:", text("Evaluate")),
+    "finetune": Entry("finetune.py", ":material/model_training:", text("Fine-tune")),
     "history": Entry("history.py", ":material/history:", text("History")),
 }
 

@@ -56,6 +56,15 @@ class Settings(BaseSettings):
     )
     max_follows: int = Field(20, gt=0, description="Series that may be followed at a time.")
     follow_seconds: int = Field(60, gt=0, description="Shortest time between two looks at a followed series.")
+    parallel_runs: int = Field(1, gt=0, description="Fine-tuning runs at a time; the others wait in line.")
+    max_runs: int = Field(100, gt=0, description="Fine-tuning runs that are kept, finished ones included.")
+    max_queued_runs: int = Field(10, gt=0, description="Fine-tuning runs that may wait; one more is refused.")
+    max_training_candles: int = Field(20_000_000, gt=0, description="Most candles that a run may learn from.")
+    run_free_mb: int = Field(500, ge=0, description="What a run must leave free on the disk when it begins, in MB.")
+    max_evaluations: int = Field(100, gt=0, description="Evaluations that are kept.")
+    max_cutoffs: int = Field(
+        20_000, gt=0, description="Most cutoffs of one evaluation, all series together; fewer for long horizons."
+    )
     threads: int | None = Field(None, gt=0, description="Threads the model may use; default all cores.")
     language: str = Field("en", pattern="^(en|zh_CN)$", description="Language of a new session.")
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from kronos_app import state
 from kronos_app.runtime import desk
 from kronos_app.services.models import ModelStatus
-from kronos_app.widgets import formats
+from kronos_app.services.registry import RegisteredModel
+from kronos_app.widgets import formats, tuning_models
 from kronos_app.widgets.errors import escape, shown
 
 
@@ -21,8 +24,12 @@ def draw() -> None:
         )
     )
     device = _choose_device()
-    for status in desk().models.list():
-        _card(status, device)
+    statuses = desk().models.list()
+    for status in statuses:
+        if status.registered is None:
+            _card(status, device)
+    with shown():
+        _made_here([status for status in statuses if status.registered], device)
     with st.expander(_("Without access to the Hub"), icon=":material/cloud_off:"):
         st.markdown(
             _(
@@ -31,6 +38,23 @@ def draw() -> None:
             )
         )
         st.code(str(desk().settings.home), language=None)
+
+
+def _made_here(statuses: Sequence[ModelStatus], device: str | None) -> None:
+    """Draw the models that were fine-tuned and registered, those that are retired whole last."""
+    _ = state.gettext()
+    registered = desk().registry.list()
+    if not registered:
+        return
+    st.subheader(_("Made here"))
+    for status in statuses:
+        _card(status, device, [one for one in registered if one.name == status.name])
+    on_offer = {status.name for status in statuses}
+    for name in sorted({one.name for one in registered} - on_offer):
+        with st.container(border=True):
+            st.markdown(f"#### {name}")
+            tuning_models.draw_versions([one for one in registered if one.name == name])
+    tuning_models.draw_compare(registered)
 
 
 def _choose_device() -> str | None:
@@ -47,7 +71,7 @@ def _choose_device() -> str | None:
     return chosen or None
 
 
-def _card(status: ModelStatus, device: str | None) -> None:
+def _card(status: ModelStatus, device: str | None, versions: Sequence[RegisteredModel] = ()) -> None:
     _ = state.gettext()
     with st.container(border=True):
         words, actions = st.columns([5, 2], vertical_alignment="top")
@@ -64,6 +88,7 @@ def _card(status: ModelStatus, device: str | None) -> None:
                 tokenizer=escape(status.tokenizer), licence=escape(status.licence)
             )
         )
+        tuning_models.draw_versions(versions)
 
 
 def _badges(status: ModelStatus) -> str:
@@ -71,7 +96,9 @@ def _badges(status: ModelStatus) -> str:
     badges = []
     if status.name == state.model():
         badges.append(("green", _("in use")))
-    if status.bundled:
+    if status.registered is not None:
+        badges.append(("blue", _("stands for {version}").format(version=status.registered)))
+    elif status.bundled:
         badges.append(("blue", _("included")))
     elif status.downloaded:
         badges.append(("blue", _("downloaded")))

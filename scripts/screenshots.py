@@ -17,11 +17,18 @@ IMAGES = ROOT / "docs" / "images"
 PATIENCE = 120_000  # milliseconds
 # For the ledger: one forecast a week, after the training data of kronos-nano ends.
 WEEKS = pd.date_range("2018-06-29", "2018-11-23", freq="W-FRI")
+MOST_SECONDS = 1_800.0  # that a fine-tune takes
+TUNING = {
+    "name": "SP500 first try",
+    "predictor": {"steps": 100, "batch": 16, "log_every": 2, "validate_every": 10, "validation_windows": 64},
+    "judge": {"cutoffs": 16, "final_cutoffs": 60},
+}
+EVALUATION = {"n_windows": 48, "samples": 40}
 CUTOFFS = ("2018-06-29", "2017-10-12", "2018-11-23")  # after the training data of kronos-nano ends
 
 
 def main() -> None:
-    """Make a few forecasts on a fresh server, and photograph every page."""
+    """Make a few forecasts, an evaluation and a fine-tune on fresh servers, and photograph every page."""
     with serve() as yahoo:
         os.environ["KRONOS_YAHOO_URL"] = yahoo.url
         with running() as address:
@@ -29,6 +36,10 @@ def main() -> None:
             _photograph(address, forecasts[-1])
         with running() as address:
             photograph_live(address)
+        with running() as address:
+            photograph_evaluate(address)
+        with running() as address:
+            photograph_finetune(address)
 
 
 def photograph_live(address: str) -> None:
@@ -51,18 +62,57 @@ def photograph_live(address: str) -> None:
         browser.close()
 
 
+def photograph_evaluate(address: str) -> None:
+    """Photograph the Evaluate page with an evaluation that has finished."""
+    api = _api(address)
+    request = {"data": {"kind": "candle_sets", "candle_sets": [_sample(api)]}, "models": ["kronos-nano"]}
+    evaluation = api.post("/evaluations", json=request | EVALUATION).raise_for_status().json()["id"]
+    deadline = time.monotonic() + MOST_SECONDS
+    while (state := api.get(f"/evaluations/{evaluation}").raise_for_status().json()["state"]) != "finished":
+        assert state in {"queued", "running"}, state
+        assert time.monotonic() < deadline, "the evaluation did not finish"
+        time.sleep(1)
+    with sync_playwright() as playwright:
+        browser = _launch(playwright)
+        page = browser.new_page(viewport={"width": 1440, "height": 1500})
+        _shoot(page, f"{address}/evaluate?evaluation={evaluation}", "evaluate", chart=True)
+        browser.close()
+
+
+def photograph_finetune(address: str) -> None:
+    """Photograph the Fine-tune page with a run that has finished."""
+    api = _api(address)
+    data = {"kind": "candle_sets", "candle_sets": [_sample(api)]}
+    run = api.post("/runs", json={"data": data, "config": TUNING}).raise_for_status().json()["id"]
+    deadline = time.monotonic() + MOST_SECONDS
+    while (state := api.get(f"/runs/{run}").raise_for_status().json()["state"]) != "finished":
+        assert state in {"queued", "running"}, state
+        assert time.monotonic() < deadline, "the run did not finish"
+        time.sleep(1)
+    with sync_playwright() as playwright:
+        browser = _launch(playwright)
+        page = browser.new_page(viewport={"width": 1440, "height": 1500})
+        _shoot(page, f"{address}/finetune?run={run}", "finetune", chart=True)
+        browser.close()
+
+
+def _sample(api: httpx.Client, name: str = "sp500", title: str = "S&P 500") -> str:
+    """Upload a sample, that of the S&P 500 unless another is named, and return the id of the data set."""
+    from kronos_app.data import sample
+
+    content = sample.load(name).frame.to_csv(index=False).encode()
+    candles = api.post("/candles", files={"file": (f"{title}.csv", content)}).raise_for_status().json()
+    return str(candles["id"])
+
+
 def _api(address: str) -> httpx.Client:
     return httpx.Client(base_url=f"{address}/api/v1", timeout=PATIENCE / 1000)
 
 
 def _forecast(address: str, cutoff: str, horizon: int = 24) -> str:
     """Upload the S&P 500 sample and return the id of a forecast from `cutoff`."""
-    from kronos_app.data import sample
-
     api = _api(address)
-    content = sample.load("sp500").frame.to_csv(index=False).encode()
-    candles = api.post("/candles", files={"file": ("S&P 500.csv", content)}).raise_for_status().json()
-    request = {"candles_id": candles["id"], "horizon": horizon, "cutoff": f"{cutoff}T00:00:00", "seed": 1}
+    request = {"candles_id": _sample(api), "horizon": horizon, "cutoff": f"{cutoff}T00:00:00", "seed": 1}
     job = api.post("/forecasts", json=request).raise_for_status().json()["job_id"]
     while (state := api.get(f"/jobs/{job}").raise_for_status().json())["status"] in {"queued", "running"}:
         time.sleep(0.2)

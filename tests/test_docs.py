@@ -10,6 +10,7 @@ GOLDEN = ROOT / "tests" / "golden"
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 DOCUMENTS = [ROOT / "README.md", ROOT / "README.zh-CN.md", ROOT / "CHANGELOG.md", *PAGES]
 READMES = DOCUMENTS[:2]
+BOTH = "tokenizer and predictor"  # one heading: their settings are the same
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 VARIABLE = re.compile(r"\bKRONOS_[A-Z][A-Z_]*[A-Z]\b")
@@ -159,11 +160,90 @@ def test_the_training_commands_in_the_documents_exist_with_their_options(capsys)
         assert set(re.findall(r"--[a-z-]+", rest)) <= set(re.findall(r"--[a-z-]+", help_of(command)))
 
 
-def test_the_fields_that_training_overrides_exist():
-    from training.config import TrainingConfig
+def training_configs():
+    """Return the config that each YAML block of the training document makes: with defaults for what it leaves out."""
+    import yaml
 
-    line = next(line for line in commands(doc("training.md")) if line.startswith("--set "))
-    assert set(re.findall(r"(\w+)=", line)) <= set(TrainingConfig.model_fields)
+    from training.config_file import parse_config
+
+    least = {"data": {"source": "files", "paths": ["a.csv"]}}
+    return [parse_config(least | yaml.safe_load(block)) for block in blocks(doc("training.md"), "yaml")]
+
+
+def test_the_examples_of_training_settings_are_valid():
+    assert len(training_configs()) > 3
+
+
+def test_the_fields_that_training_commands_override_exist():
+    from training.config_file import read_config
+
+    overrides = [
+        item
+        for line in commands(doc("training.md"))
+        for item in re.findall(r"(?<=[ '])[a-z_]+(?:\.[a-z_]+)*=[^ ']+", line.partition("--set ")[2])
+    ]
+    assert len(overrides) > 3
+    read_config(ROOT / "training" / "recipes" / "example.yaml", overrides)
+
+
+def training_sections(kind, path=""):
+    """Yield the heading and the class of every section of a run's settings."""
+    from typing import get_args
+
+    from training.config import Section
+
+    yield {"tokenizer": BOTH, "predictor": BOTH}.get(path, path), kind
+    for name, field in kind.model_fields.items():
+        for part in (field.annotation, *get_args(field.annotation)):
+            if isinstance(part, type) and issubclass(part, Section):
+                source = part.model_fields.get("source")
+                kept_by = f", {get_args(source.annotation)[0]}" if source else ""
+                yield from training_sections(part, f"{path}.{name}".strip(".") + kept_by)
+
+
+def training_rows():
+    """Return heading, name, default and meaning of every setting of a run, as the document has them."""
+    from training.config import RunConfig, Section
+
+    def default(field):
+        if field.is_required():
+            return "required"
+        value = field.get_default(call_default_factory=True)
+        if isinstance(value, Section):
+            return "as below"
+        return "none" if value is None else str(list(value) if isinstance(value, tuple) else value) or "empty"
+
+    return [
+        (section, name, default(field), field.description.replace("`", ""))
+        for section, kind in training_sections(RunConfig)
+        for name, field in kind.model_fields.items()
+        if name != "source"
+    ]
+
+
+def test_every_setting_of_a_run_is_in_the_training_document_with_its_default_and_meaning():
+    text = doc("training.md")
+    for section, *row in training_rows():
+        heading = f"\n### {section}\n" if section else "\n## Settings\n"
+        part = re.split(r"\n##", text.partition(heading)[2])[0]
+        assert row in rows(part), f"docs/training.md lacks in {heading.strip()} the row | {' | '.join(row)} |"
+
+
+def test_the_messages_in_the_training_document_are_said_by_the_trainer():
+    code = "\n".join(read(path) for path in (ROOT / "training").rglob("*.py"))
+    said = re.sub(r'"\s*\n\s*"', "", code)  # a sentence may go over several lines
+    part = doc("training.md").partition("\n## Messages\n")[2]
+    messages = [row[0] for row in rows(part)[2:]]
+    assert messages
+    assert not [message for message in messages if message not in said]
+
+
+def test_the_training_readme_names_every_module():
+    folder = ROOT / "training"
+    text = read(folder / "README.md")
+    modules = [path.name for path in folder.glob("*.py") if path.name != "__init__.py"]
+    packages = [f"{path.parent.name}/" for path in folder.glob("*/__init__.py")]
+    assert not [name for name in (*modules, *packages) if f"`{name}`" not in text]
 
 
 def test_the_recipes_in_the_documents_exist():

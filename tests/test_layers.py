@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "kronos_app.errors": frozenset(),
     "kronos_app.i18n": frozenset(),
     "kronos_app.settings": frozenset(),
-    "kronos_app.locales": frozenset({"engine"}),  # a tool: it collects the messages to translate
+    "kronos_app.locales": MODEL,  # a tool: it collects the messages to translate
     "kronos_app.data": MODEL,
     "kronos_app.store": MODEL | {"kronos_app.data"},
     "kronos_app.jobs": MODEL | {"kronos_app.data", "kronos_app.store"},

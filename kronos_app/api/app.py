@@ -9,7 +9,19 @@ from fastapi_offline import FastAPIOffline
 
 from kronos_app.api import errors
 from kronos_app.api.limits import BodyLimit
-from kronos_app.api.routes import candles, follows, forecasts, jobs, ledger, series, sql, status
+from kronos_app.api.routes import (
+    candles,
+    evaluations,
+    follows,
+    forecasts,
+    jobs,
+    ledger,
+    registry,
+    runs,
+    series,
+    sql,
+    status,
+)
 from kronos_app.services.desk import Desk
 from kronos_app.settings import Settings, get_settings
 
@@ -39,6 +51,18 @@ def create_api(get_desk: Callable[[], Desk], settings: Settings | None = None) -
     app.state.settings = settings
     app.add_middleware(BodyLimit, max_upload_mb=settings.max_upload_mb)
     errors.install(app)
-    for module in (status, candles, forecasts, jobs, follows, ledger, sql, series):
+    for module in (
+        status,
+        candles,
+        forecasts,
+        jobs,
+        follows,
+        ledger,
+        sql,
+        series,
+        runs,
+        registry,
+        evaluations,
+    ):
         app.include_router(module.router, prefix="/v1")
     return app

@@ -7,8 +7,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from kronos_app.services.evaluation import EvaluationRequest
+from kronos_app.services.evaluation_views import EvaluationState
 from kronos_app.services.following import FollowState
 from kronos_app.services.forecasting import ForecastSettings
+from kronos_app.services.registry import ModelState
+from kronos_app.services.tuning_views import RunState
 from kronos_app.store.records import JobStatus
 
 Repair = Literal["drop", "ffill", "keep"]
@@ -58,6 +62,7 @@ class ModelOut(BaseModel):
     device: str | None
     load_seconds: float | None
     memory_bytes: int
+    registered: str | None = Field(description="Of a model made here: the version that its name stands for now.")
 
 
 class Models(BaseModel):
@@ -207,3 +212,106 @@ class FollowPatch(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     active: bool = Field(description="On or off.")
+
+
+class RunOut(BaseModel):
+    """A fine-tuning run as it stands."""
+
+    id: str
+    name: str
+    created: datetime
+    state: RunState = Field(description="interrupted: whoever trained it is gone; resume it.")
+    phase: str = Field(description="preparing, tokenizer, predictor, judging or exporting.")
+    step: int = Field(description="Of the present stage.")
+    steps: int
+    progress: float = Field(description="0 to 1, over all stages.")
+    loss: float | None = Field(description="Last training loss.")
+    rate: float | None = Field(description="Windows a second.")
+    remaining: float | None = Field(description="Seconds until the present stage ends.")
+    queue_position: int | None = Field(description="1 is next.")
+    base: str | None = Field(description="Model it began with; null for one made from scratch.")
+    method: str
+    stages: list[str]
+    stopped: bool = Field(description="Somebody ended the training early and kept what there was.")
+    notes: list[str]
+    error: str | None
+    worse: bool | None = Field(description="Whether it forecasts worse than its base model.")
+    verdict: str | None = Field(description="The same in a sentence.")
+    scores: dict[str, Any] | None = Field(description="By forecaster, then by score.")
+    registered: list[str] = Field(description="Versions made of it.")
+
+
+class Runs(BaseModel):
+    """The runs there are."""
+
+    runs: list[RunOut]
+
+
+class RegisterBody(BaseModel):
+    """What a result is to be called."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(min_length=1, max_length=40, description="Lower-case letters, digits and hyphens.")
+    note: str = Field("", max_length=500, description="For whoever reads the list.")
+
+
+class ModelVersion(BaseModel):
+    """A version of a model made here."""
+
+    model: str = Field(description="What forecasts ask for to get exactly this version.")
+    name: str
+    version: int
+    state: ModelState = Field(description="promoted: what the name alone stands for; retired: not on offer.")
+    run_id: str
+    base: str | None
+    method: str
+    parameters: int
+    context: int
+    trained_until: str | None = Field(description="Last candle that it, or a base of it, learned from.")
+    digest: str
+    scores: dict[str, Any] | None
+    worse: bool | None
+    note: str
+    created: datetime
+
+
+class ModelVersions(BaseModel):
+    """The models made here."""
+
+    models: list[ModelVersion]
+
+
+class EvaluationOut(BaseModel):
+    """An evaluation as it stands."""
+
+    id: str
+    created: datetime
+    request: EvaluationRequest
+    origin: str = Field(description="The candles in words.")
+    series: int
+    cutoffs: int = Field(description="Of all series together, at most.")
+    notes: list[str] = Field(description="What to know about the candles.")
+    state: EvaluationState = Field(description="interrupted: its job is gone; resume it.")
+    job_id: str | None = Field(description="To follow and to cancel.")
+    progress: float = Field(description="0 to 1")
+    remaining_seconds: float | None
+    error: str | None
+    verdicts: dict[str, str] = Field(description="By model, whether it is better than the best baseline.")
+    warnings: list[str] = Field(description="Why scores may look better than they are.")
+
+
+class Evaluations(BaseModel):
+    """The evaluations there are."""
+
+    evaluations: list[EvaluationOut]
+
+
+class EvaluationPlanOut(BaseModel):
+    """What an evaluation would come to."""
+
+    series: int
+    cutoffs: int = Field(description="Of all series together, at most.")
+    forecasts: int = Field(description="Of all models together.")
+    seconds: float | None = Field(description="About what it would take; null where no earlier one tells.")
+    notes: list[str]

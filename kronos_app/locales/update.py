@@ -15,21 +15,31 @@ from babel.messages.pofile import read_po, write_po
 from kronos_app.i18n import LANGUAGES, LOCALES
 
 ROOT = Path(__file__).resolve().parents[2]
-KEYWORDS = {"_": None, "text": None}
+FOLDERS = ("kronos_app", "pages", "training")
+# Sections of a run's config whose fields pages explain in the config's own words.
+EXPLAINED = (
+    "RunConfig", "SplitConfig", "WindowConfig", "MethodConfig", "LoraConfig", "StageConfig", "JudgeConfig",
+    "MachineConfig",
+)  # fmt: skip
+KEYWORDS = {"_": None, "text": None, "remark": None}
 
 
 def source_strings() -> Catalog:
     """Return every string to be translated, with the files it stands in."""
     from engine.registry import REGISTRY
+    from training import config
 
     catalog = Catalog(project="Kronos Desk", charset="utf-8")
-    for folder in ("kronos_app", "pages"):
+    for folder in FOLDERS:
         found = extract_from_dir(ROOT / folder, [("**.py", "python")], keywords=KEYWORDS, comment_tags=())
         for file, line, message, comments, context in found:
             if message:  # text("") stands for no hint
                 catalog.add(message, None, [(f"{folder}/{file}", line)], auto_comments=comments, context=context)
     for spec in REGISTRY.values():
         catalog.add(spec.description, None, [("engine/registry.py", 1)])
+    for section in EXPLAINED:
+        for field in getattr(config, section).model_fields.values():
+            catalog.add(field.description, None, [("training/config.py", 1)])
     return catalog
 
 

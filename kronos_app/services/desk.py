@@ -9,9 +9,11 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from kronos_app.data.sources import FAMILIES, SourceFamily
-from kronos_app.jobs import JobRunner
-from kronos_app.services import fetching, following, forecasting, series, sql_query
+from kronos_app.jobs import Handler, JobRunner
+from kronos_app.services import evaluation, fetching, following, forecasting, series, sql_query, tuning_trial
 from kronos_app.services.candles import CandleService
+from kronos_app.services.evaluation import EvaluationService, EvaluationWorker
+from kronos_app.services.evaluation_folders import EvaluationFolders
 from kronos_app.services.fetched import FetchedDrafts
 from kronos_app.services.fetching import FetchService, FetchWorker, Sources
 from kronos_app.services.following import FollowService
@@ -22,9 +24,12 @@ from kronos_app.services.forecasting import ForecastService
 from kronos_app.services.ledger import LedgerService
 from kronos_app.services.live import Keeper
 from kronos_app.services.models import ModelService
+from kronos_app.services.registered_specs import RegisteredSpecs
+from kronos_app.services.registry import RegistryService
 from kronos_app.services.series import RefreshWorker, SeriesService
 from kronos_app.services.series_fetching import SeriesFetcher
 from kronos_app.services.sql_query import Connections, SqlService, SqlWorker
+from kronos_app.services.tuning import TuningService
 from kronos_app.settings import Settings, get_settings
 from kronos_app.store import Store
 from kronos_app.store.records import now
@@ -63,7 +68,8 @@ class Desk:
 
         self.settings = settings
         self.store = Store.open(settings.store_url)
-        self.models = ModelService(settings, registry)
+        registered = RegisteredSpecs(settings.home, self.store)
+        self.models = ModelService(settings, registry, registered)
         self.candles = CandleService(settings, self.store)
         self.scheduler = Scheduler()
         market = Sources(settings, FAMILIES if sources is None else sources)
@@ -73,7 +79,7 @@ class Desk:
         forecaster = ForecastWorker(self.store, self.candles, self.models, self.scheduler)
         newest = NewestCandles(fetcher, market, clock)
         connections = Connections()
-        handlers = {
+        handlers: dict[str, Handler] = {
             forecasting.KIND: forecaster.run,
             sql_query.KIND: SqlWorker(settings, connections, drafts, self.candles).run,
             fetching.KIND: FetchWorker(settings, fetcher, drafts, self.candles).run,
@@ -86,7 +92,13 @@ class Desk:
         self.fetching = FetchService(market, drafts, self.jobs)
         self.series = SeriesService(settings, self.store, fetcher, market, self.jobs)
         self.following = FollowService(settings, self.store, self.jobs, self.fetching, self.models, clock)
-        self.keeper = Keeper(self.following.tick, self.ledger.sweep)
+        self.tuning = TuningService(settings, self.store, self.candles, self.series, self.models, self.jobs)
+        handlers[tuning_trial.KIND] = tuning_trial.TrialWorker(self.tuning.planner).run
+        evaluations = EvaluationFolders(settings.home / "evaluations")
+        handlers[evaluation.KIND] = EvaluationWorker(evaluations, self.models).run
+        self.evaluations = EvaluationService(settings, self.candles, self.series, self.models, self.jobs, evaluations)
+        self.registry = RegistryService(settings, self.store, registered, self.models, self.tuning.run)
+        self.keeper = Keeper(self.following.tick, self.ledger.sweep, self.tuning.tick)
 
     def start(self) -> None:
         """Begin to work on jobs, those that an earlier process left first."""
@@ -96,6 +108,7 @@ class Desk:
 
     def close(self) -> None:
         """Stop working and release the store."""
+        self.tuning.close()
         self.keeper.stop()
         self.jobs.stop()
         self.scheduler.close()

@@ -35,6 +35,7 @@ class ForecastWorker:
     def run(self, job: Mapping[str, Any], on_step: Callable[[int, int], None]) -> str:
         """Compute the forecast that `job` asks for, keep it and return its id; `on_step` may raise to cancel."""
         request = ForecastRequest.build({name: value for name, value in job.items() if name != "key"})
+        request = request.model_copy(update={"model": self._models.spec(request.model).name})
         saved = self._candles.get(request.candles_id)
         planned = plan(request, saved, self._models.context(request.model))
         on_step(0, 0)  # Whoever cancelled while the job waited need not wait for the model to load.

@@ -83,7 +83,8 @@ class ForecastService:
             Too many jobs wait already.
         """
         seed = secrets.randbits(SEED_BITS) if request.seed is None else request.seed
-        request = request.model_copy(update={"seed": seed})
+        # A name alone may stand for another version tomorrow: the record names the one there is now.
+        request = request.model_copy(update={"seed": seed, "model": self._models.spec(request.model).name})
         planned = plan(request, self._candles.get(request.candles_id), self._models.context(request.model))
         known = self._known(planned)
         if known is not None:

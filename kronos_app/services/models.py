@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING
 from kronos_app.errors import InvalidInput, NotFound
 from kronos_app.i18n import Text, text
 from kronos_app.services.engine_errors import engine_errors
+from kronos_app.services.registered_specs import description
 
 if TYPE_CHECKING:
     from engine import KronosPredictor
     from engine.registry import ModelSpec
+    from kronos_app.services.registered_specs import RegisteredSpecs
     from kronos_app.settings import Settings
+    from kronos_app.store.registry import RegisteredModel
 
 BYTES_PER_PARAMETER = 4  # float32
 COPIES = 2  # of the weights: as they were read, and laid out for generation
@@ -37,6 +40,8 @@ class ModelStatus:
         Where it is and how long that took; None while not loaded.
     memory_bytes
         What the weights take, an estimate while not loaded.
+    registered
+        Of a model made here: the version, as `name@version`, that its name stands for now.
     """
 
     name: str
@@ -51,6 +56,7 @@ class ModelStatus:
     device: str | None
     load_seconds: float | None
     memory_bytes: int
+    registered: str | None = None
 
 
 @dataclass(frozen=True)
@@ -73,18 +79,28 @@ class ModelService:
         `models/NAME/tokenizer` take the place of the Hub's.
     registry
         The models there are; default those of the engine. `model_id` and `tokenizer_id` may be local folders.
+    registered
+        The models made here; default none.
     """
 
-    def __init__(self, settings: Settings, registry: Mapping[str, ModelSpec] | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        registry: Mapping[str, ModelSpec] | None = None,
+        registered: RegisteredSpecs | None = None,
+    ) -> None:
         self._settings = settings
         self._given = registry
+        self._registered = registered
         self._loaded: OrderedDict[str, _Loaded] = OrderedDict()
         self._lock = RLock()
         self._loading: defaultdict[str, Lock] = defaultdict(Lock)
 
     def list(self) -> Statuses:
-        """Return every model of the registry with its state."""
-        return [self.status(name) for name in self._registry()]
+        """Return every model that is on offer with its state: those of the registry, then those made here."""
+        listed = {} if self._registered is None else self._registered.listed()
+        built_in = [self._status(name, self._spec_of(name), None) for name in self.built_in()]
+        return built_in + [self._status(name, self.spec(model.label), model) for name, model in listed.items()]
 
     def status(self, name: str) -> ModelStatus:
         """Return the state of one model.
@@ -94,33 +110,46 @@ class ModelService:
         NotFound
             No such model.
         """
+        model = None if self._registered is None or name in self.built_in() else self._registered.find(name)
+        return self._status(name, self.spec(name), model)
+
+    def _status(self, name: str, spec: ModelSpec, model: RegisteredModel | None) -> ModelStatus:
         from engine.hub import is_downloaded
 
-        spec = self._spec(name)
         with self._lock:
-            loaded = self._loaded.get(name)
+            loaded = self._loaded.get(spec.name)
+        local = model is not None or Path(spec.model_id).is_dir()
         return ModelStatus(
             name=name,
-            description=text(spec.description),
+            description=text(spec.description) if model is None else description(model),
             parameters=spec.parameters,
             context=spec.max_context,
-            tokenizer=_shown(spec.tokenizer_id),
+            tokenizer=_shown(spec.tokenizer_id) if model is None else model.label,
             licence=spec.licence,
             bundled=spec.bundled,
-            downloaded=is_downloaded(replace(spec, bundled=True) if Path(spec.model_id).is_dir() else spec),
+            downloaded=is_downloaded(replace(spec, bundled=True) if local else spec),
             loaded=loaded is not None,
             device=str(loaded.predictor.device) if loaded else None,
             load_seconds=loaded.seconds if loaded else None,
             memory_bytes=loaded.memory if loaded else COPIES * spec.parameters * BYTES_PER_PARAMETER,
+            registered=None if model is None else model.label,
         )
+
+    def built_in(self) -> Mapping[str, ModelSpec]:
+        """Return the models that were not made here, by name."""
+        from engine.registry import REGISTRY
+
+        return REGISTRY if self._given is None else self._given
 
     def bundled_present(self) -> bool:
         """Return whether a model that needs no network is on this machine."""
-        return any(status.bundled and status.downloaded for status in self.list())
+        from engine.hub import is_downloaded
+
+        return any(spec.bundled and is_downloaded(spec) for spec in self.built_in().values())
 
     def context(self, name: str) -> int:
         """Return how many candles, history and horizon together, a model can hold; loads nothing."""
-        return self._spec(name).max_context
+        return self.spec(name).max_context
 
     def get(self, name: str) -> KronosPredictor:
         """Return the shared predictor, loading it first where needed.
@@ -146,7 +175,7 @@ class ModelService:
     def unload(self, name: str) -> None:
         """Let go of a model; a forecast that is running keeps it until it is done."""
         with self._lock:
-            self._loaded.pop(name, None)
+            self._loaded.pop(self.spec(name).name, None)
 
     def devices(self) -> tuple[str, ...]:
         """Return the devices of this machine, the fastest first."""
@@ -159,7 +188,8 @@ class ModelService:
         return (*found, "cpu")
 
     def _get(self, name: str, device: str | None) -> _Loaded:
-        spec = self._spec(name)
+        spec = self.spec(name)
+        name = spec.name  # a name alone may stand for another version tomorrow
         with self._loading_lock(name):
             with self._lock:
                 loaded = self._loaded.get(name)
@@ -200,24 +230,32 @@ class ModelService:
         memory = COPIES * sum(t.numel() * t.element_size() for t in tensors)
         return _Loaded(predictor, time.monotonic() - started, memory)
 
-    def _spec(self, name: str) -> ModelSpec:
-        registry = self._registry()
-        if name not in registry:
+    def spec(self, name: str) -> ModelSpec:
+        """Return where a model is and what is known of it; its name there is that of exactly one version.
+
+        Raises
+        ------
+        NotFound
+            No such model.
+        """
+        if name in self.built_in():
+            return self._spec_of(name)
+        model = None if self._registered is None else self._registered.find(name)
+        if self._registered is None or model is None:
+            listed = [] if self._registered is None else list(self._registered.listed())
             raise NotFound(
                 "unknown_model",
                 text("model: there is no model {name}.", name=name),
-                text("Choose one of: {names}.", names=", ".join(registry)),
+                text("Choose one of: {names}.", names=", ".join([*self.built_in(), *listed])),
             )
-        spec = registry[name]
+        return self._registered.spec(model)
+
+    def _spec_of(self, name: str) -> ModelSpec:
+        spec = replace(self.built_in()[name], name=name)
         folder = self._settings.home / "models" / name  # `name` is a key of the registry, not what a user typed
         if not ((folder / "model").is_dir() and (folder / "tokenizer").is_dir()):
             return spec
         return replace(spec, model_id=str(folder / "model"), tokenizer_id=str(folder / "tokenizer"))
-
-    def _registry(self) -> Mapping[str, ModelSpec]:
-        from engine.registry import REGISTRY
-
-        return REGISTRY if self._given is None else self._given
 
 
 def _shown(source: str) -> str:

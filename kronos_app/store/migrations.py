@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from kronos_app.store.tables import candle_sets, metadata, schema_version
+from kronos_app.store.tables import candle_sets, metadata, registered_models, schema_version
 
 if TYPE_CHECKING:
     from alembic.operations import Operations
@@ -52,4 +52,9 @@ def _to_2(operations: Operations) -> None:
     metadata.create_all(operations.get_bind())
 
 
-STEPS: Mapping[int, Callable[[Operations], None]] = {1: _to_2}
+def _to_3(operations: Operations) -> None:
+    """Models that were made here are new; the step before makes all tables of today, and so this one too."""
+    registered_models.create(operations.get_bind(), checkfirst=True)
+
+
+STEPS: Mapping[int, Callable[[Operations], None]] = {1: _to_2, 2: _to_3}

@@ -5,13 +5,14 @@ from __future__ import annotations
 from kronos_app.i18n import Text
 from kronos_app.store.database import Database
 from kronos_app.store.ledger import Follows, Ledger
+from kronos_app.store.registry import RegisteredModels
 from kronos_app.store.repositories import CandleSets, Forecasts, Jobs
 from kronos_app.store.series import Series
 from kronos_app.store.watchlists import Watchlists
 
 
 class Store:
-    """Series, candle sets, forecasts and jobs in one database; every thread may use it.
+    """Series, candle sets, forecasts, jobs and registered models in one database; every thread may use it.
 
     Each method raises `Unavailable` when the database fails, and works again when the database does.
     """
@@ -25,6 +26,7 @@ class Store:
         self.jobs = Jobs(database)
         self.ledger = Ledger(database)
         self.follows = Follows(database)
+        self.registered = RegisteredModels(database)
 
     @classmethod
     def open(cls, url: str) -> Store:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sa
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 class UtcDateTime(sa.TypeDecorator[datetime]):
@@ -216,4 +216,24 @@ follows = sa.Table(
     sa.Column("made", sa.Integer, nullable=False),
     sa.Column("failures", sa.Integer, nullable=False),
     sa.Column("error", sa.JSON(none_as_null=True)),
+)
+
+# Since version 3.
+registered_models = sa.Table(
+    "registered_models",
+    metadata,
+    sa.Column("name", sa.String, primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("run_id", sa.String, nullable=False),
+    sa.Column("created", UtcDateTime, nullable=False),
+    sa.Column("state", sa.String, nullable=False),
+    sa.Column("base", sa.String),
+    sa.Column("method", sa.String, nullable=False),
+    sa.Column("scores", sa.JSON(none_as_null=True)),
+    sa.Column("worse", sa.Boolean),
+    sa.Column("parameters", sa.BigInteger, nullable=False),
+    sa.Column("context", sa.Integer, nullable=False),
+    sa.Column("trained_until", UtcDateTime),
+    sa.Column("digest", sa.String, nullable=False),
+    sa.Column("note", sa.String, nullable=False),
 )

@@ -14,7 +14,7 @@ from kronos_app.data.candle_frame import CandleFrame
 from kronos_app.runtime import desk
 from kronos_app.services.forecasting import PRESETS, ForecastRequest
 from kronos_app.store.records import CandleSet, StoredForecast
-from kronos_app.widgets import candle_picker, doubt, formats
+from kronos_app.widgets import candle_picker, doubt, formats, model_choice
 from kronos_app.widgets.errors import shown
 from kronos_app.widgets.words import window_names
 
@@ -85,7 +85,7 @@ def _request(candles_id: str, model: str, cutoff: pd.Timestamp | None) -> Foreca
 
 def _pick_model() -> str:
     _ = state.gettext()
-    statuses = {status.name: status for status in desk().models.list()}
+    statuses = model_choice.offered()
     current = state.model()
     st.session_state[state.FORECAST_MODEL] = current if current in statuses else next(iter(statuses))
     ready = {name for name, status in statuses.items() if status.downloaded or status.bundled}

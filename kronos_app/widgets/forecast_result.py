@@ -13,7 +13,7 @@ from kronos_app.data import calendars
 from kronos_app.services.comparison import COVERAGE_LEVELS, Comparison
 from kronos_app.services.forecasting import ForecastView
 from kronos_app.services.rendering import to_csv, to_json
-from kronos_app.widgets import calendar_choice, doubt, forecast_form, formats
+from kronos_app.widgets import calendar_choice, doubt, evaluation_record, forecast_form, formats
 from kronos_app.widgets.errors import escape
 from kronos_app.widgets.last_candles import CHART_CONFIG
 from kronos_app.widgets.words import chart_words, window_names
@@ -35,6 +35,7 @@ def draw(view: ForecastView) -> None:
     st.plotly_chart(
         figure, key="forecast.chart", config=CHART_CONFIG, alt=_("History, median forecast and bands of the close")
     )
+    evaluation_record.draw(str(view.stored.provenance["model"]), view.stored.candles_id)
     if view.history.empty:
         st.info(_("The data set of this forecast was deleted: its history and comparison are gone."))
     with st.expander(_("How to read this"), icon=":material/help:"):

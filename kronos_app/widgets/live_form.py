@@ -12,7 +12,7 @@ from kronos_app.data.sources import SourceFamily
 from kronos_app.errors import AppError
 from kronos_app.runtime import desk
 from kronos_app.services.following import CADENCES, FollowRequest, usual_cadence
-from kronos_app.widgets import errors, formats
+from kronos_app.widgets import errors, formats, model_choice
 
 DEFAULT_EXCHANGE, DEFAULT_INTERVAL = "binance", "1h"
 NARROWEST_FIELD = 220  # pixels
@@ -169,7 +169,7 @@ def _cadence(interval: Interval) -> int | None:
 
 def _model() -> str:
     _ = state.gettext()
-    statuses = {status.name: status for status in desk().models.list()}
+    statuses = model_choice.offered()
     ready = {name for name, status in statuses.items() if status.downloaded or status.bundled}
     current = st.session_state.get(state.LIVE_MODEL)
     st.session_state[state.LIVE_MODEL] = current if current in statuses else state.model()

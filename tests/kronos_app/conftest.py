@@ -1,5 +1,6 @@
 """A desk with a tiny random model, for services and API."""
 
+import shutil
 import time
 from pathlib import Path
 
@@ -48,22 +49,97 @@ def desk(settings):
     desk.close()
 
 
+def walk(rows=60, *, seed=0, start="2024-03-01", freq="h"):
+    rng = np.random.default_rng(seed)
+    close = 100 * np.exp(np.cumsum(rng.normal(0, 0.01, rows)))
+    opened = np.concatenate([[100.0], close[:-1]])
+    frame = pd.DataFrame({"timestamp": pd.date_range(start, periods=rows, freq=freq), "open": opened})
+    frame["high"] = np.maximum(opened, close) * 1.002
+    frame["low"] = np.minimum(opened, close) * 0.998
+    frame["close"] = close
+    frame["volume"] = rng.integers(100, 1000, rows).astype(float)
+    return frame
+
+
 @pytest.fixture
 def make_frame():
     """Return a function that makes a random walk of hourly candles."""
+    return walk
 
-    def make(rows=60, *, seed=0, start="2024-03-01", freq="h"):
-        rng = np.random.default_rng(seed)
-        close = 100 * np.exp(np.cumsum(rng.normal(0, 0.01, rows)))
-        opened = np.concatenate([[100.0], close[:-1]])
-        frame = pd.DataFrame({"timestamp": pd.date_range(start, periods=rows, freq=freq), "open": opened})
-        frame["high"] = np.maximum(opened, close) * 1.002
-        frame["low"] = np.minimum(opened, close) * 0.998
-        frame["close"] = close
-        frame["volume"] = rng.integers(100, 1000, rows).astype(float)
-        return frame
 
-    return make
+def run_config(**changes):
+    """Return the settings of a run of seconds, `changes` to its predictor by name, others by section."""
+    predictor = {"steps": 6, "batch": 4, "validate_every": 3, "validation_windows": 4, "checkpoint_every": 2}
+    config = {
+        "name": "a run",
+        "base": {"model": "tiny"},
+        "window": {"lookback": 20, "horizon": 8},
+        "split": {"fractions": [0.6, 0.2, 0.2]},
+        "predictor": {**predictor, "log_every": 1},
+        "judge": {"cutoffs": 2, "final_cutoffs": 4, "samples": 4},
+        "track": {"tensorboard": False},
+    }
+    for name, value in changes.items():
+        if name in config["predictor"] or name == "learning_rate":
+            config["predictor"][name] = value
+        elif isinstance(value, dict):
+            config[name] = config.get(name, {}) | value
+        else:
+            config[name] = value
+    return config
+
+
+@pytest.fixture
+def make_config():
+    return run_config
+
+
+def wait_for(tuning, run_id, reached, seconds=120):
+    """Return the run once `reached` is true of it."""
+    deadline = time.monotonic() + seconds
+    while not reached(view := tuning.get(run_id)):
+        words = tuning.tail(run_id)
+        assert time.monotonic() < deadline, f"{view.state}, {view.phase} {view.step} after {seconds} s\n{words}"
+        time.sleep(0.05)
+    return view
+
+
+@pytest.fixture
+def reach():
+    return wait_for
+
+
+@pytest.fixture(scope="session")
+def finished_home(tmp_path_factory):
+    """A home folder with one finished run, `a run`, that a real trainer made."""
+    from kronos_app.services.desk import Desk
+    from kronos_app.services.tuning import TuneRequest
+    from kronos_app.settings import Settings
+
+    home = tmp_path_factory.mktemp("finished") / "home"
+    desk = Desk(Settings(home=home, threads=1), {"tiny": spec()})
+    try:
+        content = walk(300).to_csv(index=False).encode()
+        saved = desk.candles.keep(desk.candles.read(content, "walk.csv"))
+        data = {"kind": "candle_sets", "candle_sets": [saved.id]}
+        run = desk.tuning.start(TuneRequest.build({"data": data, "config": run_config()}))
+        view = wait_for(desk.tuning, run.id, lambda view: not view.active)
+        assert view.state == "finished", desk.tuning.tail(run.id)
+    finally:
+        desk.close()
+    return home
+
+
+@pytest.fixture
+def tuned_desk(finished_home, settings):
+    """A desk of its own with the finished run."""
+    from kronos_app.services.desk import Desk
+
+    shutil.copytree(finished_home, settings.home)
+    desk = Desk(settings, {"tiny": spec()})
+    desk.start()
+    yield desk
+    desk.close()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import string
 import pytest
 
 from kronos_app.i18n import LANGUAGES, translate
-from kronos_app.locales.update import KEYWORDS, ROOT, read, source_strings
+from kronos_app.locales.update import FOLDERS, KEYWORDS, ROOT, read, source_strings
 
 TRANSLATED = [language for language in LANGUAGES if language != "en"]
 
@@ -50,6 +50,10 @@ def test_extraction_finds_pages_services_and_model_descriptions(wanted: set[str]
     assert any("Largest published model" in sentence for sentence in wanted)
 
 
+def test_extraction_finds_what_training_remarks(wanted: set[str]) -> None:
+    assert any("is being trained by another process" in sentence for sentence in wanted)
+
+
 def test_the_catalog_that_is_read_at_run_time_answers_in_chinese() -> None:
     assert translate("Run forecast", "zh_CN") == "开始预测"
 
@@ -57,7 +61,7 @@ def test_the_catalog_that_is_read_at_run_time_answers_in_chinese() -> None:
 def test_no_string_hides_in_an_f_string_where_extraction_does_not_look() -> None:
     hidden = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
-        for folder in ("kronos_app", "pages")
+        for folder in FOLDERS
         for path in (ROOT / folder).rglob("*.py")
         for outer in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(outer, ast.JoinedStr)

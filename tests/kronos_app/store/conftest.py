@@ -6,6 +6,7 @@ import pytest
 
 from kronos_app.data.candle_frame import CandleFrame
 from kronos_app.store import CandleSet, Job, Store, StoredForecast
+from kronos_app.store.registry import RegisteredModel
 
 
 @pytest.fixture(params=["duckdb", "sqlite"])
@@ -83,5 +84,24 @@ def forecast():
 def job():
     def make(record_id="j1", **values):
         return Job(record_id, "forecast", {"key": "k", "samples": 3}, **values)
+
+    return make
+
+
+@pytest.fixture
+def registered():
+    def make(name="mine", version=1, **values):
+        facts = {"run_id": "r-1", "base": "kronos-nano", "method": "lora", "parameters": 2_811_200, "context": 512}
+        scores = {"tuned": {"crps": 0.9, "rank_ic": None}}
+        moment = datetime(2026, 11, 25, 12, 30, 1, 500000, tzinfo=UTC)
+        made = {
+            "created": moment,
+            "trained_until": moment,
+            "scores": scores,
+            "worse": False,
+            "digest": "ab",
+            "note": "我",
+        }
+        return RegisteredModel(**{"name": name, "version": version, **facts, **made, **values})
 
     return make

@@ -56,6 +56,20 @@ def version_1(url, candle_set):
     return candles
 
 
+@pytest.fixture
+def version_2(url, candle_set, open_store):
+    """Write a database as version 2 did: all of today's tables but that of registered models."""
+    old = sa.MetaData()
+    for table in tables.metadata.sorted_tables:
+        if table.name != "registered_models":
+            table.to_metadata(old)
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        old.create_all(connection)
+        connection.execute(sa.text("INSERT INTO schema_version VALUES (2)"))
+    engine.dispose()
+
+
 def rows(url, query):
     engine = sa.create_engine(url)
     try:
@@ -114,6 +128,33 @@ def test_a_new_database_and_one_brought_up_to_date_have_the_same_columns(version
                 columns.append(sorted(connection.execute(sa.text(query)).keys()))
             engine.dispose()
         assert columns[0] == columns[1], table
+
+
+def test_models_can_be_registered_in_a_database_of_version_2(version_2, open_store, url, file, registered):
+    assert rows(url, "SELECT version FROM schema_version") == [(2,)]
+    store = open_store(url)
+    assert store.notice is None
+    store.registered.put(registered())
+    store.close()
+    assert rows(url, "SELECT version FROM schema_version") == [(SCHEMA_VERSION,)]
+    assert open_store(url).registered.list() == [registered()]
+    assert [path.name for path in file.parent.iterdir() if "version" in path.name] == []
+
+
+def test_a_step_to_version_3_that_fails_leaves_the_file_as_it_was(version_2, open_store, url, monkeypatch):
+    def half(operations):
+        migrations._to_3(operations)
+        operations.execute("SELECT * FROM nowhere")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(migrations, "STEPS", {2: half})
+        store = open_store(url)
+        assert "could not be brought up to date" in store.notice.render()
+        store.close()
+    assert rows(url, "SELECT version FROM schema_version") == [(2,)]
+    later = open_store(url)
+    assert later.notice is None
+    assert later.registered.list() == []
 
 
 def test_what_a_candle_set_is_of_is_kept(open_store, url, candle_set):

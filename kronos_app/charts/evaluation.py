@@ -1,0 +1,216 @@
+"""Whether forecasts were worth anything: by step, by band, by chance, over time, and the worst of them one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from kronos_app.charts.style import (
+    DOWN,
+    FORECAST,
+    HOLLOW,
+    NEUTRAL,
+    SECOND,
+    UP,
+    TimeAxis,
+    Words,
+    candles,
+    panels,
+    translucent,
+)
+
+MODELS = (FORECAST, SECOND, UP, DOWN)  # colours of the models, in their order
+BANDS = (("95", 0.08), ("90", 0.1), ("80", 0.12), ("50", 0.18))  # level, opacity; the widest first
+HEIGHT = 320
+
+
+@dataclass(frozen=True)
+class EvaluationWords:
+    """The words of the figures in the reader's language."""
+
+    step: str
+    crps: str
+    place: str
+    share: str
+    even: str
+    band: str
+    held: str
+    exact: str
+    chance: str
+    rose: str
+    until: str
+
+
+def steps_chart(
+    steps: Mapping[str, Sequence[float]], models: Sequence[str], names: Mapping[str, str], words: EvaluationWords
+) -> go.Figure:
+    """Return the CRPS by step: models in colour, baselines thin and grey.
+
+    Parameters
+    ----------
+    steps
+        Forecaster to its CRPS from step 1 on.
+    names
+        Forecaster to what readers call it.
+    """
+    traces = []
+    for name in sorted(steps, key=lambda name: name in models):
+        colour, width = _colour(name, models), 2.4 if name in models else 1
+        x = list(range(1, len(steps[name]) + 1))
+        mode = "lines+markers" if len(x) == 1 else "lines"
+        line = {"color": colour, "width": width}
+        traces.append(go.Scatter(x=x, y=list(steps[name]), mode=mode, name=names[name], line=line,
+                                 showlegend=name in models, opacity=1 if name in models else 0.6,
+                                 hovertemplate="%{fullData.name}: %{y:.3f}<extra></extra>"))  # fmt: skip
+    return go.Figure(traces, _layout(words.step, words.crps))
+
+
+def pit_chart(
+    shares: Mapping[str, Sequence[float]], models: Sequence[str], names: Mapping[str, str], words: EvaluationWords
+) -> go.Figure:
+    """Return how often what came lay in each tenth of the forecast distribution: even is right."""
+    count = len(next(iter(shares.values())))
+    middles = [(i + 0.5) / count for i in range(count)]
+    traces: list[Any] = [
+        go.Bar(x=middles, y=list(found), name=names[name], marker={"color": _colour(name, models)}, opacity=0.8)
+        for name, found in shares.items()
+    ]
+    traces.append(_line([0.0, 1.0], [1 / count] * 2, words.even))
+    layout = _layout(words.place, words.share, percent=True)
+    layout["xaxis"] |= {"tickformat": ".0%", "range": [0, 1], "dtick": 0.2}
+    return go.Figure(traces, layout | {"barmode": "group", "bargap": 0.15})
+
+
+def coverage_chart(
+    held: Mapping[str, Mapping[str, float]], models: Sequence[str], names: Mapping[str, str], words: EvaluationWords
+) -> go.Figure:
+    """Return what bands held against what they promise; on the dotted line both are the same.
+
+    Parameters
+    ----------
+    held
+        Forecaster to level in percent, as text, to share.
+    """
+    traces = []
+    for name, shares in held.items():
+        x = [float(level) / 100 for level in shares]
+        traces.append(_points(x, list(shares.values()), name, models, names))
+    layout = _layout(words.band, words.held, percent=True)
+    layout["xaxis"] |= {"tickformat": ".0%", "range": [0.4, 1.02], "tickvals": [0.5, 0.8, 0.9, 0.95]}
+    return go.Figure([_line([0.4, 1.0], [0.4, 1.0], words.exact), *traces], layout)
+
+
+def reliability_chart(
+    points: Mapping[str, Sequence[Sequence[float]]],
+    models: Sequence[str],
+    names: Mapping[str, str],
+    words: EvaluationWords,
+) -> go.Figure:
+    """Return how often the price rose against the chance that was stated; each point `chance share number`."""
+    traces = []
+    for name, found in points.items():
+        sizes = [6 + 14 * (number / max(1, *(one[2] for one in found))) ** 0.5 for _, _, number in found]
+        trace = _points([one[0] for one in found], [one[1] for one in found], name, models, names)
+        trace.update(marker={"size": sizes}, customdata=[int(one[2]) for one in found])
+        trace.update(hovertemplate="%{fullData.name}: %{x:.0%} → %{y:.0%} (%{customdata})<extra></extra>")
+        traces.append(trace)
+    layout = _layout(words.chance, words.rose, percent=True)
+    layout["xaxis"] |= {"tickformat": ".0%", "range": [-0.02, 1.02]}
+    layout["yaxis"] |= {"range": [-0.02, 1.02]}
+    return go.Figure([_line([0.0, 1.0], [0.0, 1.0], words.exact), *traces], layout)
+
+
+def coverage_over_time_chart(
+    rows: Mapping[str, Sequence[Mapping[str, Any]]],
+    level: str,
+    models: Sequence[str],
+    names: Mapping[str, str],
+    words: EvaluationWords,
+) -> go.Figure:
+    """Return the coverage of one band in successive parts of the time, by model."""
+    traces = []
+    for name, found in rows.items():
+        x = [pd.Timestamp(row["until"]) for row in found]
+        trace = _points(x, [row[f"coverage_{level}"] for row in found], name, models, names)
+        trace.update(customdata=[row["cutoffs"] for row in found])
+        trace.update(hovertemplate="%{x|%Y-%m-%d}: %{y:.0%} (%{customdata})<extra>%{fullData.name}</extra>")
+        traces.append(trace)
+    times = sorted(time for trace in traces for time in trace.x)
+    promised = float(level) / 100
+    layout = _layout(words.until, words.held, percent=True)
+    layout["xaxis"] |= {"type": "date", "nticks": 6}
+    layout["yaxis"] |= {"range": [0, 1.02]}
+    return go.Figure([_line([times[0], times[-1]], [promised] * 2, words.exact), *traces], layout)
+
+
+def cutoff_chart(
+    history: pd.DataFrame, actual: pd.DataFrame, bands: pd.DataFrame, words: Words, *, height: int = 420
+) -> go.Figure:
+    """Return the candles before and after a cutoff with the bands of the close that were forecast.
+
+    Parameters
+    ----------
+    history, actual
+        Indexed by time: `open high low close`.
+    bands
+        Indexed as `actual`: `median`, and `low_LEVEL`, `high_LEVEL` of the levels in `BANDS`.
+    """
+    axis = TimeAxis.over(pd.DatetimeIndex([*history.index, *actual.index]))
+    past, ahead = axis.at(history.index), axis.at(actual.index)
+    last = float(history["close"].iloc[-1])
+    x = [past[-1], *ahead]
+    price: list[Any] = []
+    for level, opacity in BANDS:
+        name = words.band.format(level=level)
+        edge: dict[str, Any] = {"x": x, "mode": "lines", "line": {"width": 0}, "legendgroup": name, "hoverinfo": "skip"}
+        fill = {"fill": "tonexty", "fillcolor": translucent(FORECAST, opacity), "name": name}
+        price.append(go.Scatter(y=[last, *bands[f"low_{level}"]], showlegend=False, **edge))
+        price.append(go.Scatter(y=[last, *bands[f"high_{level}"]], **fill, **edge))
+    price.append(candles(past, history, words.history, (UP, DOWN), words))
+    line = {"color": FORECAST, "width": 2}
+    price.append(go.Scatter(x=x, y=[last, *bands["median"]], mode="lines", line=line, name=words.forecast))
+    price.append(candles(ahead, actual, words.actual, (UP, DOWN), words))
+    return panels(axis.labels, words, price, height=height)
+
+
+def _points(
+    x: Sequence[Any], y: Sequence[float], name: str, models: Sequence[str], names: Mapping[str, str]
+) -> go.Scatter:
+    colour = _colour(name, models)
+    return go.Scatter(
+        x=list(x),
+        y=list(y),
+        mode="lines+markers",
+        name=names[name],
+        line={"color": colour, "width": 1.8},
+        marker={"color": colour, "size": 8},
+        hovertemplate="%{fullData.name}: %{x:.0%} → %{y:.1%}<extra></extra>",
+    )
+
+
+def _line(x: Sequence[Any], y: Sequence[float], name: str) -> go.Scatter:
+    line = {"color": NEUTRAL, "width": 1.4, "dash": "dot"}
+    return go.Scatter(x=list(x), y=list(y), mode="lines", line=line, name=name, hoverinfo="skip")
+
+
+def _colour(name: str, models: Sequence[str]) -> str:
+    return MODELS[list(models).index(name) % len(MODELS)] if name in models else NEUTRAL
+
+
+def _layout(x: str, y: str, *, percent: bool = False) -> dict[str, Any]:
+    grid = {"gridcolor": translucent(NEUTRAL, 0.22), "zeroline": False}
+    return {
+        "height": HEIGHT,
+        "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
+        "paper_bgcolor": HOLLOW,
+        "plot_bgcolor": HOLLOW,
+        "hovermode": "closest",
+        "dragmode": "pan",
+        "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.01, "x": 0, "title": None},
+        "xaxis": grid | {"title": {"text": x}, "showgrid": False, "automargin": True},
+        "yaxis": grid | {"title": {"text": y}, "automargin": True} | ({"tickformat": ".0%"} if percent else {}),
+    }

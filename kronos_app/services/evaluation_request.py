@@ -1,0 +1,76 @@
+"""What somebody asks for who wants models evaluated: which models, on which candles, at which cutoffs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from kronos_app.services.tuning_request import MOST_SERIES, DataChoice, SeriesChoice
+from kronos_app.services.validation import from_pydantic
+
+MOST_MODELS = 4  # all of them are in memory while it lasts
+
+
+class EvaluationData(BaseModel):
+    """Which candles to forecast."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["candle_sets", "series", "watchlist"] = Field(
+        description="Where the candles are: data sets, stored series, a watchlist."
+    )
+    candle_sets: list[str] = Field(default_factory=list, max_length=MOST_SERIES, description="Ids of data sets.")
+    series: list[SeriesChoice] = Field(default_factory=list, max_length=MOST_SERIES, description="Stored series.")
+    watchlist: str | None = Field(None, max_length=60, description="Name of a watchlist; its stored series are taken.")
+
+    @property
+    def choice(self) -> DataChoice:
+        """Return the same as fine-tuning knows it."""
+        return DataChoice.model_validate(self.model_dump())
+
+
+class EvaluationRequest(BaseModel):
+    """An evaluation to be made."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: EvaluationData = Field(description="Which candles to forecast.")
+    models: list[str] = Field(min_length=1, max_length=MOST_MODELS, description="Names of the models.")
+    lookback: int = Field(90, ge=16, le=2048, description="Candles of history at each cutoff.")
+    horizon: int = Field(10, ge=1, le=512, description="Candles to forecast at each cutoff.")
+    n_windows: int = Field(100, ge=1, le=5000, description="Cutoffs of each series, the latest ones.")
+    step_size: int | None = Field(
+        None, ge=1, le=10_000, description="Candles between two cutoffs; absent: the horizon, so no futures overlap."
+    )
+    samples: int = Field(20, ge=2, le=500, description="Paths that a model draws at each cutoff.")
+    temperature: float = Field(1.0, gt=0, le=5, description="As for a forecast.")
+    top_p: float = Field(1.0, gt=0, le=1, description="As for a forecast.")
+    fitted: bool = Field(
+        True, description="Also compare with baselines that are fitted anew at each cutoff, such as GARCH; slower."
+    )
+    seed: int = Field(0, ge=0, le=2**32 - 1, description="Of the paths: the same gives the same scores.")
+
+    @property
+    def step(self) -> int:
+        """Return the candles between two cutoffs."""
+        return self.step_size or self.horizon
+
+    def cutoffs_of(self, rows: int) -> int:
+        """Return how many cutoffs a series of `rows` candles has, at most."""
+        return max(0, min(self.n_windows, (rows - self.lookback - self.horizon) // self.step + 1))
+
+    @classmethod
+    def build(cls, fields: Mapping[str, Any]) -> EvaluationRequest:
+        """Return the request made of `fields`.
+
+        Raises
+        ------
+        InvalidInput
+            Names the first field that does not fit and its limits.
+        """
+        try:
+            return cls.model_validate(dict(fields))
+        except ValidationError as error:
+            raise from_pydantic(error.errors()) from None

@@ -1,0 +1,42 @@
+"""What training raises and remarks, told to people in the app's own form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from kronos_app.errors import AppError, InvalidInput, Unavailable
+from kronos_app.i18n import Text, text
+
+if TYPE_CHECKING:
+    from training.errors import Remark
+
+
+@contextmanager
+def training_errors(words: Callable[[Text], Text] = lambda told: told) -> Iterator[None]:
+    """Turn training's errors into `AppError`; the sentences stay as they are but for what `words` changes in them."""
+    from training.errors import ConfigError, DataError, RunError, TrainingError
+
+    kinds: dict[type[TrainingError], tuple[type[AppError], str, Text]] = {
+        ConfigError: (InvalidInput, "run_config", text("Change this setting and try again.")),
+        DataError: (InvalidInput, "training_data", text("Choose other candles, or change how they are split.")),
+        RunError: (Unavailable, "run_folder", text("Check the free space and the permissions of the app's home.")),
+    }
+    try:
+        yield
+    except TrainingError as error:
+        kind, code, hint = next(
+            (kinds[known] for known in kinds if isinstance(error, known)), (AppError, "training_failed", text(""))
+        )
+        raise kind(code, words(to_text(error.message)), hint) from error
+
+
+def to_text(remark: Remark) -> Text:
+    """Return a remark as a sentence that is translated where it is shown."""
+    return Text.from_dict(remark.to_dict())
+
+
+def stored_text(remark: Mapping[str, Any]) -> Text:
+    """Return what `Remark.to_dict` made and a file kept."""
+    return Text.from_dict(remark)

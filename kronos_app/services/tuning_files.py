@@ -1,0 +1,129 @@
+"""Candles as the trainer reads them: one Parquet file a market and interval, with a column that tells symbols apart."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kronos_app.data.calendars import ALWAYS, CURRENCIES
+from kronos_app.data.candle_frame import FEATURES
+from kronos_app.errors import Unavailable
+from kronos_app.i18n import text
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+    from kronos_app.data.candle_frame import CandleFrame
+    from kronos_app.settings import Settings
+
+# A market's name is what the models know the end of their training by.
+MARKETS = {
+    "XNYS": "us_equity",
+    "XNAS": "us_equity",
+    "XSHG": "cn_equity",
+    "XSHE": "cn_equity",
+    ALWAYS: "crypto",
+    CURRENCIES: "fx",
+}
+UNKNOWN_MARKET, UNKNOWN_INTERVAL = "other", "unknown"
+LENGTHS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))  # seconds
+MB = 1_000_000
+
+
+@dataclass(frozen=True)
+class Part:
+    """One series to lay down; `state` changes when its candles do."""
+
+    name: str
+    rows: int
+    state: tuple[Any, ...]
+    read: Callable[[], CandleFrame]
+
+
+def write(parts: Sequence[Part], folder: Path) -> None:
+    """Write `folder/MARKET/INTERVAL.parquet`, times local to the exchange; one series is in memory at a time.
+
+    A column that a series does not have is empty.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    writers: dict[Path, pq.ParquetWriter] = {}
+    taken: set[tuple[Path, str]] = set()
+    try:
+        for part in parts:
+            candles = part.read()
+            path = folder / _market(candles) / f"{_interval(candles)}.parquet"
+            if path not in writers:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                writers[path] = pq.ParquetWriter(path, _schema())
+            symbol = _unused(candles.about.symbol or candles.name, path, taken)
+            writers[path].write_table(pa.Table.from_pandas(_frame(candles, symbol), _schema(), preserve_index=False))
+    finally:
+        for writer in writers.values():
+            writer.close()
+
+
+def check_room(folder: Path, settings: Settings, wanted: int = 0) -> None:
+    """Refuse to begin what the disk cannot hold.
+
+    Parameters
+    ----------
+    wanted
+        Bytes that will be written at once.
+
+    Raises
+    ------
+    Unavailable
+        Less than that and `run_free_mb` are free.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < wanted + settings.run_free_mb * MB:
+        raise Unavailable(
+            "disk_nearly_full",
+            text("The disk has {free} MB left, too little to train.", free=free // MB),
+            text("Make room: discard runs, delete data sets; KRONOS_RUN_FREE_MB sets what must stay free."),
+        )
+
+
+def _schema() -> pa.Schema:
+    import pyarrow as pa
+
+    columns = [("timestamp", pa.timestamp("ns")), ("symbol", pa.string())]
+    return pa.schema([*columns, *((name, pa.float64()) for name in FEATURES)])
+
+
+def _frame(candles: CandleFrame, symbol: str) -> pd.DataFrame:
+    frame = candles.frame[["timestamp", *candles.features]].assign(symbol=symbol)
+    return frame.reindex(columns=["timestamp", "symbol", *FEATURES])
+
+
+def _market(candles: CandleFrame) -> str:
+    calendar = candles.about.calendar
+    return MARKETS.get(calendar, _plain(calendar)) if calendar else UNKNOWN_MARKET
+
+
+def _interval(candles: CandleFrame) -> str:
+    """Return the candle's length as it is commonly written: `1d`, `4h`, `5min`."""
+    seconds = int(candles.interval.total_seconds())
+    for unit, length in LENGTHS:
+        if seconds and seconds % length == 0:
+            return f"{seconds // length}{unit}"
+    return UNKNOWN_INTERVAL
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") or UNKNOWN_MARKET
+
+
+def _unused(symbol: str, path: Path, taken: set[tuple[Path, str]]) -> str:
+    """Return the symbol, with a number where another series of the file has it already."""
+    names = (symbol if number == 1 else f"{symbol} ({number})" for number in range(1, len(taken) + 2))
+    free = next(name for name in names if (path, name) not in taken)
+    taken.add((path, free))
+    return free

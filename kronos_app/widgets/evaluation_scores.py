@@ -1,0 +1,149 @@
+"""What models are worth: a plain verdict each, and a table of all forecasters coloured by skill."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from kronos_app import state
+from kronos_app.charts.style import translucent
+from kronos_app.data.export import safe_csv
+from kronos_app.services.evaluation import EvaluationView
+from kronos_app.widgets import evaluation_words, formats
+from kronos_app.widgets.errors import escape
+
+GREEN, RED, GREY = "#2e9e5b", "#d64545", "#8593a3"
+FIGURES = ("crps", "mae", "rank_ic", "direction", "coverage_50", "coverage_80", "coverage_90", "coverage_95")
+
+
+def draw_verdicts(seen: EvaluationView) -> None:
+    """Say in plain words whether each model is worth anything; what makes that doubtful comes first, in red."""
+    report = seen.report or {}
+    for told in report["warnings"]:
+        _warning(told)
+    for model in report["models"]:
+        sentence = escape(state.say(seen.verdicts[model]))
+        worth = standing(report["forecasters"][model]["skill"])
+        if worth > 0:
+            st.success(sentence, icon=":material/trending_up:")
+        elif worth < 0:
+            st.error(sentence, icon=":material/trending_down:")
+        else:
+            st.info(sentence, icon=":material/trending_flat:")
+
+
+def _warning(told: Mapping[str, Any]) -> None:
+    from kronos_app.i18n import Text
+
+    sentence = escape(state.say(Text.from_dict(told)))
+    if "seen" in told["params"] or "cutoffs" in told["params"]:
+        st.error(sentence, icon=":material/warning:")
+    else:
+        st.caption(":material/info: " + sentence)
+
+
+def standing(skill: Mapping[str, Any]) -> int:
+    """Return 1 for better than the best baseline beyond doubt, -1 for worse, 0 for neither."""
+    low, high = skill["low"], skill["high"]
+    if low is None or high is None:
+        return 0
+    return 1 if high < 1 else -1 if low > 1 else 0
+
+
+def draw_table(report: Mapping[str, Any], key: str) -> None:
+    """Draw one line a forecaster, the best first."""
+    _ = state.gettext()
+    table = _table(report)
+    colours = {1: GREEN, 0: GREY, -1: RED}
+    worth = [standing(report["forecasters"][name]["skill"]) for name in table.index]
+    shades = pd.Series([f"background-color: {translucent(colours[one], 0.22)}" for one in worth], table.index)
+    styled = table.style.apply(lambda _column: shades, subset=["skill", "interval"])
+    st.dataframe(
+        styled,
+        hide_index=True,
+        height="content",
+        placeholder=formats.MISSING,
+        key=f"evaluate.scores.{key}",
+        column_config={
+            "name": st.column_config.TextColumn(_("Forecaster"), pinned=True),
+            "skill": st.column_config.NumberColumn(
+                _("CRPS ratio"),
+                format="%.3f",
+                help=_(
+                    "To the best baseline: below 1 is better. Green is better beyond doubt, red worse, grey neither."
+                ),
+            ),
+            "interval": st.column_config.TextColumn(_("95 % interval")),
+            "p": st.column_config.NumberColumn(
+                _("p"), format="%.3f", help=_("Diebold–Mariano test of whether the two differ at all.")
+            ),
+            "crps": st.column_config.NumberColumn(
+                _("CRPS"),
+                format="%.4f",
+                help=_(
+                    "How far the whole distribution lies from what came, in units of the history's own spread; less is "
+                    "better."
+                ),
+            ),
+            "mae": st.column_config.NumberColumn(
+                _("MAE"), format="%.4f", help=_("Mean absolute error of the median; less is better.")
+            ),
+            "rank_ic": st.column_config.NumberColumn(
+                _("Rank IC"),
+                format="%.3f",
+                help=_("How well the order of forecast returns matches that of what came, from −1 to 1; 0 is chance."),
+            ),
+            "direction": st.column_config.NumberColumn(_("Direction"), format="percent"),
+            **{
+                f"coverage_{level}": st.column_config.NumberColumn(
+                    _("Coverage {level} %").format(level=level),
+                    format="percent",
+                    help=_("Share of closes inside the band; should be near the band's own level."),
+                )
+                for level in (50, 80, 90, 95)
+            },
+        },
+        alt=_("Scores of models and baselines"),
+    )
+    told = _("{cutoffs} cutoffs of {series} series at {times} times, {first} to {last}. The best baseline is {best}.")
+    best = evaluation_words.names([report["best_baseline"]])[report["best_baseline"]]
+    counts = {name: formats.number(report[name], 0) for name in ("cutoffs", "series", "times")}
+    ends = {name: formats.time(pd.Timestamp(report[name])) for name in ("first", "last")}
+    st.caption(told.format(best=best, **counts, **ends))
+
+
+def table_csv(report: Mapping[str, Any]) -> str:
+    """Return the table as CSV, with the ends of the interval as numbers."""
+    rows = [
+        {"forecaster": name, **one["skill"], "p": one["diebold_mariano"]["p"]}
+        | {figure: one["figures"][figure]["value"] for figure in one["figures"]}
+        for name, one in report["forecasters"].items()
+    ]
+    return safe_csv(pd.DataFrame(rows).rename(columns={"value": "skill"}))
+
+
+def _table(report: Mapping[str, Any]) -> pd.DataFrame:
+    found = report["forecasters"]
+    names = evaluation_words.names(found)
+    order = sorted(found, key=lambda name: (found[name]["figures"]["crps"]["value"], name))
+    return pd.DataFrame([_row(names[name], found[name]) for name in order], index=order)
+
+
+def _row(name: str, one: Mapping[str, Any]) -> dict[str, Any]:
+    skill = one["skill"]
+    interval = None if skill["low"] is None else f"{skill['low']:.3f}–{skill['high']:.3f}"
+    figures = {figure: one["figures"][figure]["value"] for figure in FIGURES}
+    rounded = {
+        figure: round(value, 3) if value is not None and figure.startswith(("coverage", "direction")) else value
+        for figure, value in figures.items()
+    }
+    return {
+        "name": name,
+        "skill": skill["value"],
+        "interval": interval,
+        "p": one["diebold_mariano"]["p"],
+        **rounded,
+    }

@@ -1,0 +1,53 @@
+"""Fine-tune: a new run, all runs, runs side by side; or the one run that the address names."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from kronos_app import state
+from kronos_app.runtime import desk
+from kronos_app.widgets import tuning_compare, tuning_form, tuning_run, tuning_runs
+from kronos_app.widgets.errors import shown
+from kronos_app.widgets.tuning_actions import COMPARE, NEW, RUN, RUNS
+
+
+def draw() -> None:
+    _ = state.gettext()
+    st.title(_("Fine-tune"))
+    if run_id := st.query_params.get(RUN):
+        tuning_run.draw(run_id)
+        return
+    st.markdown(
+        _(
+            "Goes on with the training of a model on candles of your own. Every run is judged on later candles beside "
+            "the model it began with, and says so where it has become worse."
+        )
+    )
+    views = {
+        NEW: (_("New run"), tuning_form.draw),
+        RUNS: (_("Runs"), tuning_runs.draw),
+        COMPARE: (_("Compare"), tuning_compare.draw),
+    }
+    view = st.segmented_control(
+        _("View"),
+        list(views),
+        format_func=lambda name: views[name][0],
+        key=_first_view(),
+        required=True,
+        persist_state="session",
+        label_visibility="collapsed",
+    )
+    if view != COMPARE:
+        st.query_params.pop(tuning_compare.PARAMETER, None)
+    with shown():
+        views[view or NEW][1]()
+
+
+def _first_view() -> str:
+    """Return the key of the view, set to what the reader most likely came for."""
+    linked = tuning_compare.PARAMETER in st.query_params
+    state.default(state.FINETUNE_VIEW, COMPARE if linked else RUNS if desk().tuning.list() else NEW)
+    return state.FINETUNE_VIEW
+
+
+draw()

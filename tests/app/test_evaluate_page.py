@@ -1,0 +1,178 @@
+"""The Evaluate page: one real evaluation by a tiny model serves most of these tests."""
+
+from __future__ import annotations
+
+import shutil
+import time
+
+import pytest
+
+from kronos_app import state
+from kronos_app.i18n import translate
+from kronos_app.services.evaluation import EvaluationRequest
+
+LANGUAGES = ("en", "zh_CN")
+SMALL = {"models": ["kronos-nano"], "lookback": 24, "horizon": 4, "n_windows": 30, "step_size": 40}
+SMALL |= {"samples": 4, "fitted": False}
+
+
+def take_sample(desk):
+    draft = desk.candles.sample("sp500")
+    return desk.candles.save(desk.candles.preview(draft, None), desk.candles.inspect(draft))
+
+
+def start(desk, **fields):
+    data = {"kind": "candle_sets", "candle_sets": [take_sample(desk).id]}
+    return desk.evaluations.start(EvaluationRequest.build({"data": data, **SMALL, **fields}))
+
+
+def wait(desk, evaluation_id: str):
+    deadline = time.monotonic() + 120
+    while (seen := desk.evaluations.get(evaluation_id)).active and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return seen
+
+
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory):
+    """Return the folder of an evaluation that has finished."""
+    from kronos_app.services.desk import Desk
+    from kronos_app.settings import Settings
+    from tests.app.conftest import GOLDEN
+
+    home = tmp_path_factory.mktemp("evaluated")
+    for part in ("model", "tokenizer"):
+        shutil.copytree(GOLDEN / part, home / "models" / "kronos-nano" / part)
+    desk = Desk(Settings(home=home, threads=1))
+    desk.start()
+    try:
+        seen = wait(desk, start(desk).id)
+        assert seen.state == "finished", seen
+        return home / "evaluations" / seen.id
+    finally:
+        desk.close()
+
+
+@pytest.fixture
+def put(desk, evaluated):
+    """Put a copy of the evaluation on the desk and return its id."""
+    shutil.copytree(evaluated, desk.settings.home / "evaluations" / evaluated.name)
+    return evaluated.name
+
+
+def said(app) -> str:
+    kinds = (app.title, app.subheader, app.markdown, app.caption, app.info, app.success, app.warning, app.error)
+    return "\n".join(str(element.value) for elements in kinds for element in elements).replace("\\", "")
+
+
+def labels(elements) -> list[str]:
+    return [element.label for element in elements]
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_somebody_without_data_takes_a_sample_and_sees_what_it_comes_to(open_page, desk, lang):
+    app = open_page("evaluate", lang=lang)
+    assert translate("Start", lang) not in labels(app.button)
+    app.get_by_key("evaluate.sample").click().run()
+    assert not app.error
+    metrics = {metric.label: metric.value for metric in app.metric}
+    assert metrics[translate("Cutoffs", lang)] == "100"
+    assert metrics[translate("About", lang)] == translate("unknown until it runs", lang)
+    assert translate("Start", lang) in labels(app.button)
+
+
+def test_an_evaluation_is_started_from_the_form_and_its_address_shows_the_result(open_page, desk, sample):
+    app = open_page("evaluate")
+    app.get_by_key(state.EVALUATE_LOOKBACK).set_value(24)
+    app.get_by_key(state.EVALUATE_HORIZON).set_value(4)
+    app.get_by_key(state.EVALUATE_WINDOWS).set_value(8)
+    app.get_by_key(state.EVALUATE_SAMPLES).set_value(4)
+    app.get_by_key(state.EVALUATE_FITTED).set_value(False).run()
+    app.get_by_key("evaluate.start").click().run()
+    assert not app.error
+    found = wait(desk, app.query_params["evaluation"])
+    assert found.request.models == ["kronos-nano"]
+    assert (found.cutoffs, found.request.samples, found.request.fitted) == (8, 4, False)
+    app.run()
+    assert found.verdicts["kronos-nano"].render() in said(app)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_the_verdict_stands_first_in_the_readers_language(open_page, desk, put, lang):
+    app = open_page("evaluate", lang=lang, evaluation=put)
+    assert not app.exception
+    told = desk.evaluations.get(put)
+    sentences = [element.value.replace("\\", "") for element in (*app.success, *app.info, *app.error)]
+    assert told.verdicts["kronos-nano"].render(lang) in sentences
+    for warning in told.warnings:
+        assert warning.render(lang) in said(app)
+    table = app.dataframe[0].value
+    assert len(table) == 9
+    assert table["crps"].is_monotonic_increasing
+    assert len(app.get("plotly_chart")) == 6
+
+
+def test_cutoffs_that_precede_the_end_of_the_training_are_warned_of_in_red(open_page, put, desk):
+    app = open_page("evaluate", evaluation=put)
+    warnings = [element.value.replace("\\", "") for element in app.error]
+    seen = [one.render() for one in desk.evaluations.get(put).warnings if "precede" in one.render()]
+    assert seen
+    assert set(seen) <= set(warnings)
+
+
+def test_the_worst_cutoffs_open_one_by_one(open_page, put, desk):
+    app = open_page("evaluate", evaluation=put)
+    key = f"{state.EVALUATE_WORST}.{put}.kronos-nano"
+    assert len(app.get_by_key(key).options) == 10
+    app.get_by_key(key).set_value(3).run()
+    assert not app.error or all("CRPS" in one.value or "precede" in one.value for one in app.error)
+    place = desk.evaluations.get(put).report["worst"]["kronos-nano"][3]
+    assert f"CRPS {place['crps']:.3f}" in said(app)
+
+
+def test_the_list_has_every_evaluation_with_its_verdict_and_deletes_one(open_page, desk, put):
+    app = open_page("evaluate")
+    assert "kronos-nano on" in said(app)
+    assert desk.evaluations.get(put).verdicts["kronos-nano"].render() in said(app)
+    app.get_by_key(f"evaluate.delete.{put}").click().run()
+    app.get_by_key("app.confirm").click().run()
+    assert desk.evaluations.list() == []
+
+
+def test_one_that_was_cancelled_is_resumed_from_its_page(open_page, desk, monkeypatch):
+    def hang(_job, on_step):
+        while True:
+            on_step(3, 30)
+            time.sleep(0.01)
+
+    handlers = desk.jobs._handlers
+    monkeypatch.setitem(handlers, "evaluation", hang)
+    begun = start(desk)
+    deadline = time.monotonic() + 30
+    while desk.evaluations.get(begun.id).done != 3 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    app = open_page("evaluate", evaluation=begun.id)
+    assert "Cancel" in labels(app.button)
+    app.get_by_key(f"evaluate.cancel.{begun.id}").click().run()
+    assert wait(desk, begun.id).state == "cancelled"
+    app.run()
+    assert "What was forecast is kept" in said(app)
+    monkeypatch.undo()
+    app.get_by_key(f"evaluate.resume.{begun.id}").click().run()
+    assert wait(desk, begun.id).state == "finished"
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_forecast_shows_what_the_model_was_worth_on_its_data_before(open_page, desk, put, forecast, lang):
+    app = open_page("forecast", lang=lang, forecast=forecast())
+    assert not app.exception
+    assert desk.evaluations.get(put).verdicts["kronos-nano"].render(lang) in said(app)
+
+
+def test_a_forecast_of_data_never_evaluated_shows_no_verdict(open_page, forecast):
+    assert "On this data" not in said(open_page("forecast", forecast=forecast()))
+
+
+def test_an_unknown_address_is_told_plainly(open_page):
+    app = open_page("evaluate", evaluation="nobody")
+    assert "There is no evaluation nobody." in app.error[0].value

@@ -1,0 +1,84 @@
+"""Evaluation through the API: plan, start, follow, read, resume, delete."""
+
+import io
+
+import pandas as pd
+import pytest
+
+
+@pytest.fixture
+def body(upload, make_frame):
+    candles = upload(make_frame(220)).json()["id"]
+    least = {"models": ["tiny"], "lookback": 24, "horizon": 4, "n_windows": 20, "samples": 4, "fitted": False}
+    return {"data": {"kind": "candle_sets", "candle_sets": [candles]}, **least}
+
+
+def test_an_evaluation_is_planned_started_followed_read_and_deleted(client, body, finished, refused):
+    plan = client.post("/api/v1/evaluations/plan", json=body).json()
+    assert plan == {"series": 1, "cutoffs": 20, "forecasts": 20, "seconds": None, "notes": []}
+    started = client.post("/api/v1/evaluations", json=body)
+    assert started.status_code == 202, started.text
+    address = f"/api/v1/evaluations/{started.json()['id']}"
+    assert client.get(f"/api/v1/jobs/{started.json()['job_id']}").status_code == 200
+    finished(started.json()["job_id"])
+    found = client.get(address).json()
+    assert (found["state"], found["progress"], found["request"]["models"]) == ("finished", 1.0, ["tiny"])
+    assert "tiny" in found["verdicts"]["tiny"]
+    assert client.get("/api/v1/evaluations").json()["evaluations"] == [found]
+    scores = client.get(f"{address}/scores").json()
+    assert scores["verdicts"] == found["verdicts"]
+    assert set(scores["forecasters"]["tiny"]) == {"figures", "skill", "diebold_mariano"}
+    assert "files" not in scores
+    table = pd.read_csv(io.StringIO(client.get(f"{address}/cutoffs").text))
+    assert len(table) == 20 * len(scores["forecasters"])
+    assert refused(client.post(f"{address}/resume"), 409)["code"] == "evaluation_finished"
+    assert client.delete(address).status_code == 204
+    assert refused(client.get(address), 404)["code"] == "evaluation_not_found"
+
+
+def test_one_is_cancelled_by_its_job_and_resumed(client, desk, body, finished, monkeypatch):
+    def hang(_job, on_step):
+        while True:
+            on_step(1, 20)
+
+    monkeypatch.setitem(desk.jobs._handlers, "evaluation", hang)
+    started = client.post("/api/v1/evaluations", json=body).json()
+    client.delete(f"/api/v1/jobs/{started['job_id']}")
+    finished(started["job_id"])
+    address = f"/api/v1/evaluations/{started['id']}"
+    assert client.get(address).json()["state"] == "cancelled"
+    assert client.get(f"{address}/scores").json() is None
+    assert client.get(f"{address}/cutoffs").text == ""
+    monkeypatch.undo()
+    again = client.post(f"{address}/resume").json()
+    assert finished(again["job_id"]).status == "succeeded"
+    assert client.get(address).json()["state"] == "finished"
+
+
+def test_what_is_wrong_with_a_request_is_named(client, body, refused):
+    assert "samples" in refused(client.post("/api/v1/evaluations", json=body | {"samples": 1}), 422)["message"]
+    assert refused(client.post("/api/v1/evaluations", json=body | {"models": ["x"]}), 404)["code"] == "unknown_model"
+    assert refused(client.post("/api/v1/evaluations", json=body | {"models": []}), 422)["code"] == "invalid_field"
+    assert refused(client.post("/api/v1/evaluations", json=body | {"folder": "/"}), 422)["code"] == "invalid_field"
+    long = client.post("/api/v1/evaluations/plan", json=body | {"lookback": 100})
+    assert refused(long, 422)["code"] == "window_too_long"
+    for address in ("nobody", "..%2F..", "0123456789ab"):
+        assert client.get(f"/api/v1/evaluations/{address}").status_code == 404
+
+
+def test_every_address_asks_for_the_token(settings, desk):
+    from pydantic import SecretStr
+    from starlette.testclient import TestClient
+
+    from kronos_app.api.app import create_api
+
+    api = create_api(lambda: desk, settings.model_copy(update={"api_token": SecretStr("secret")}))
+    client = TestClient(api, raise_server_exceptions=False)
+    asked = [
+        client.request(method, path).status_code
+        for path, methods in api.openapi()["paths"].items()
+        if path.startswith("/v1/evaluations")
+        for method in methods
+    ]
+    assert len(asked) == 8
+    assert set(asked) == {401}
