@@ -37,6 +37,7 @@ ENTRIES: dict[str, Entry] = {
     "forecast": Entry("forecast.py", ":material/candlestick_chart:", text("Forecast")),
     "live": Entry("live.py", ":material/sensors:", text("Live")),
     "evaluate": Entry("evaluate.py", ":material/query_stats:", text("Evaluate")),
+    "backtest": Entry("backtest.py", ":material/finance:", text("Backtest")),
     "finetune": Entry("finetune.py", ":material/model_training:", text("Fine-tune")),
     "history": Entry("history.py", ":material/history:", text("History")),
 }

@@ -65,6 +65,8 @@ class Settings(BaseSettings):
     max_cutoffs: int = Field(
         20_000, gt=0, description="Most cutoffs of one evaluation, all series together; fewer for long horizons."
     )
+    max_backtests: int = Field(100, gt=0, description="Backtests that are kept.")
+    max_backtest_forecasts: int = Field(500_000, gt=0, description="Most forecasts of one backtest.")
     threads: int | None = Field(None, gt=0, description="Threads the model may use; default all cores.")
     language: str = Field("en", pattern="^(en|zh_CN)$", description="Language of a new session.")
 

@@ -154,6 +154,18 @@ EVALUATE_PAGE = "evaluate.page"
 EVALUATE_LEVEL = "evaluate.level"
 EVALUATE_WORST = "evaluate.worst"  # and the evaluation
 
+BACKTEST_VIEW = "backtest.view"
+BACKTEST_SOURCE = "backtest.source"
+BACKTEST_SETS = "backtest.sets"
+BACKTEST_SERIES = "backtest.series"
+BACKTEST_WATCHLIST = "backtest.watchlist"
+BACKTEST_FOLDER = "backtest.folder"
+BACKTEST_MARKET = "backtest.market"
+BACKTEST_MODEL = "backtest.model"
+BACKTEST_FIELD = "backtest.field"  # and the name of the field
+BACKTEST_PAGE = "backtest.page"
+BACKTEST_DAY = "backtest.day"  # and the backtest
+
 MODELS_FIRST = "models.first"
 MODELS_SECOND = "models.second"
 

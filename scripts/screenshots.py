@@ -24,11 +24,13 @@ TUNING = {
     "judge": {"cutoffs": 16, "final_cutoffs": 60},
 }
 EVALUATION = {"n_windows": 48, "samples": 40}
+BACKTEST = {"every": 5, "samples": 20, "topk": 2, "n_drop": 1, "start": "2011-01-03", "end": "2013-03-01"}
+SHARES = ("AAPL", "GOOG", "IBM", "MSFT")
 CUTOFFS = ("2018-06-29", "2017-10-12", "2018-11-23")  # after the training data of kronos-nano ends
 
 
 def main() -> None:
-    """Make a few forecasts, an evaluation and a fine-tune on fresh servers, and photograph every page."""
+    """Make a few forecasts, an evaluation, a backtest and a fine-tune on fresh servers, and photograph every page."""
     with serve() as yahoo:
         os.environ["KRONOS_YAHOO_URL"] = yahoo.url
         with running() as address:
@@ -38,6 +40,8 @@ def main() -> None:
             photograph_live(address)
         with running() as address:
             photograph_evaluate(address)
+        with running() as address:
+            photograph_backtest(address)
         with running() as address:
             photograph_finetune(address)
 
@@ -76,6 +80,24 @@ def photograph_evaluate(address: str) -> None:
         browser = _launch(playwright)
         page = browser.new_page(viewport={"width": 1440, "height": 1500})
         _shoot(page, f"{address}/evaluate?evaluation={evaluation}", "evaluate", chart=True)
+        browser.close()
+
+
+def photograph_backtest(address: str) -> None:
+    """Photograph the Backtest page with a backtest that has finished."""
+    api = _api(address)
+    data = {"kind": "candle_sets", "candle_sets": [_sample(api), *(_sample(api, name, name) for name in SHARES)]}
+    request = {"data": data, "model": "kronos-nano", "benchmark": "S&P-500", **BACKTEST}
+    backtest = api.post("/backtests", json=request).raise_for_status().json()["id"]
+    deadline = time.monotonic() + MOST_SECONDS
+    while (state := api.get(f"/backtests/{backtest}").raise_for_status().json()["state"]) != "finished":
+        assert state in {"queued", "running"}, state
+        assert time.monotonic() < deadline, "the backtest did not finish"
+        time.sleep(1)
+    with sync_playwright() as playwright:
+        browser = _launch(playwright)
+        page = browser.new_page(viewport={"width": 1440, "height": 1500})
+        _shoot(page, f"{address}/backtest?backtest={backtest}", "backtest", chart=True)
         browser.close()
 
 

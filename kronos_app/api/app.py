@@ -10,6 +10,7 @@ from fastapi_offline import FastAPIOffline
 from kronos_app.api import errors
 from kronos_app.api.limits import BodyLimit
 from kronos_app.api.routes import (
+    backtests,
     candles,
     evaluations,
     follows,
@@ -63,6 +64,7 @@ def create_api(get_desk: Callable[[], Desk], settings: Settings | None = None) -
         runs,
         registry,
         evaluations,
+        backtests,
     ):
         app.include_router(module.router, prefix="/v1")
     return app

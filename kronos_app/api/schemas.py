@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from kronos_app.services.backtest import BacktestRequest
+from kronos_app.services.backtest_views import BacktestState
 from kronos_app.services.evaluation import EvaluationRequest
 from kronos_app.services.evaluation_views import EvaluationState
 from kronos_app.services.following import FollowState
@@ -314,4 +316,38 @@ class EvaluationPlanOut(BaseModel):
     cutoffs: int = Field(description="Of all series together, at most.")
     forecasts: int = Field(description="Of all models together.")
     seconds: float | None = Field(description="About what it would take; null where no earlier one tells.")
+    notes: list[str]
+
+
+class BacktestOut(BaseModel):
+    """A backtest as it stands."""
+
+    id: str
+    created: datetime
+    request: BacktestRequest
+    origin: str = Field(description="The candles in words.")
+    instruments: int = Field(description="That are traded.")
+    notes: list[str] = Field(description="What to know about the candles.")
+    state: BacktestState = Field(description="interrupted: its job is gone; resume it.")
+    job_id: str | None = Field(description="To follow and to cancel.")
+    progress: float = Field(description="0 to 1, of the days of signals.")
+    remaining_seconds: float | None
+    error: str | None
+    verdict: str | None = Field(description="What it earned beside luck and what it is compared with.")
+    warnings: list[str] = Field(description="Why it may look better than it is.")
+    percentile: float | None = Field(description="Share of random signals that earned less by the same rule.")
+    figures: dict[str, float | str | None] | None
+
+
+class Backtests(BaseModel):
+    """The backtests there are."""
+
+    backtests: list[BacktestOut]
+
+
+class BacktestPlanOut(BaseModel):
+    """What a backtest would come to."""
+
+    instruments: int
+    forecasts: int = Field(description="At most.")
     notes: list[str]

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from kronos_app.data.sources import FAMILIES, SourceFamily
 from kronos_app.jobs import Handler, JobRunner
-from kronos_app.services import evaluation, fetching, following, forecasting, series, sql_query, tuning_trial
+from kronos_app.services import backtest, evaluation, fetching, following, forecasting, series, sql_query, tuning_trial
+from kronos_app.services.backtest import BacktestFolders, BacktestService, BacktestWorker, Universes
 from kronos_app.services.candles import CandleService
 from kronos_app.services.evaluation import EvaluationService, EvaluationWorker
 from kronos_app.services.evaluation_folders import EvaluationFolders
@@ -97,6 +98,12 @@ class Desk:
         evaluations = EvaluationFolders(settings.home / "evaluations")
         handlers[evaluation.KIND] = EvaluationWorker(evaluations, self.models).run
         self.evaluations = EvaluationService(settings, self.candles, self.series, self.models, self.jobs, evaluations)
+        backtests, universes = (
+            BacktestFolders(settings.home / "backtests"),
+            Universes(settings, self.candles, self.series),
+        )
+        handlers[backtest.KIND] = BacktestWorker(settings, backtests, self.models, universes).run
+        self.backtests = BacktestService(settings, universes, self.models, self.jobs, backtests)
         self.registry = RegistryService(settings, self.store, registered, self.models, self.tuning.run)
         self.keeper = Keeper(self.following.tick, self.ledger.sweep, self.tuning.tick)
 

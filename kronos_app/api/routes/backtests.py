@@ -1,0 +1,82 @@
+"""Backtests: start one, follow it, read figures, days, holdings and trades."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Depends
+from starlette.responses import JSONResponse, Response
+
+from kronos_app.api.context import DeskOf, Language, require_token
+from kronos_app.api.schemas import BacktestOut, BacktestPlanOut, Backtests, ErrorBody
+from kronos_app.services.backtest import BacktestRequest, Table
+from kronos_app.services.backtest_views import BacktestView, backtest_json, report_json
+from kronos_app.services.rendering import json_ready
+
+router = APIRouter(prefix="/backtests", tags=["backtests"], dependencies=[Depends(require_token)])
+NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": ErrorBody}}
+REFUSED: dict[int | str, dict[str, Any]] = {status: {"model": ErrorBody} for status in (404, 409, 413, 422, 503)}
+
+
+@router.get("", summary="List the backtests")
+def list_backtests(desk: DeskOf, language: Language) -> Backtests:
+    """Return every backtest as it stands, newest first."""
+    return Backtests(backtests=[_out(one, language) for one in desk.backtests.list()])
+
+
+@router.post("", status_code=202, summary="Start a backtest", responses=REFUSED)
+def start(desk: DeskOf, language: Language, body: BacktestRequest) -> BacktestOut:
+    """Queue signals by a model and a rule that trades by them; its job can be followed and cancelled."""
+    return _out(desk.backtests.start(body), language)
+
+
+@router.post("/plan", summary="What a backtest would come to", responses=REFUSED)
+def plan(desk: DeskOf, language: Language, body: BacktestRequest) -> BacktestPlanOut:
+    """Return instruments, and forecasts at most."""
+    planned = desk.backtests.plan(body)
+    return BacktestPlanOut(
+        instruments=planned.instruments,
+        forecasts=planned.forecasts,
+        notes=[note.render(language) for note in planned.notes],
+    )
+
+
+@router.get("/{backtest_id}", summary="One backtest", responses=NOT_FOUND)
+def get(desk: DeskOf, language: Language, backtest_id: str) -> BacktestOut:
+    """Return a backtest as it stands, with its sentence and figures once it has finished."""
+    return _out(desk.backtests.get(backtest_id), language)
+
+
+@router.get("/{backtest_id}/report", summary="The report of a backtest", responses=NOT_FOUND)
+def report(desk: DeskOf, language: Language, backtest_id: str) -> JSONResponse:
+    """Return figures, curves, months, drawdowns, luck and comparisons, null as long as there are none."""
+    return JSONResponse(json_ready(report_json(desk.backtests.get(backtest_id), language)))
+
+
+@router.get(
+    "/{backtest_id}/tables/{table}",
+    summary="A table of a backtest",
+    response_class=Response,
+    responses={status: {"model": ErrorBody} for status in (404, 422)},
+)
+def csv(desk: DeskOf, backtest_id: str, table: Table) -> Response:
+    """Return days, holdings or trades as CSV."""
+    content = desk.backtests.csv(backtest_id, table)
+    name = f'attachment; filename="backtest-{desk.backtests.get(backtest_id).id}-{table}.csv"'
+    return Response(content, media_type="text/csv; charset=utf-8", headers={"Content-Disposition": name})
+
+
+@router.post("/{backtest_id}/resume", status_code=202, summary="Resume a backtest", responses=REFUSED)
+def resume(desk: DeskOf, language: Language, backtest_id: str) -> BacktestOut:
+    """Go on with one that was cancelled, failed or was interrupted; no signal is made twice."""
+    return _out(desk.backtests.resume(backtest_id), language)
+
+
+@router.delete("/{backtest_id}", status_code=204, summary="Delete a backtest", responses=NOT_FOUND)
+def delete(desk: DeskOf, backtest_id: str) -> None:
+    """End it and delete it with all it has."""
+    desk.backtests.delete(backtest_id)
+
+
+def _out(seen: BacktestView, language: str) -> BacktestOut:
+    return BacktestOut.model_validate(json_ready(backtest_json(seen, language)))

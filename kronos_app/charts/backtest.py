@@ -1,0 +1,141 @@
+"""What a strategy earned: beside what it is compared with and what luck reaches, and month by month."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from kronos_app.charts.style import DOWN, FORECAST, HOLLOW, NEUTRAL, SECOND, UP, translucent
+
+HEIGHT = 520
+BANDS = (("0.05", "0.95", 0.12), ("0.25", "0.75", 0.16))  # low, high, opacity; the widest first
+OTHERS = {
+    "bench": {"color": NEUTRAL, "width": 1.8},
+    "buy_and_hold": {"color": NEUTRAL, "width": 1.8},
+    "equal_weight": {"color": UP, "width": 1.4, "dash": "dash"},
+    "momentum": {"color": SECOND, "width": 1.4, "dash": "dot"},
+}
+ROW, FRAME = 34, 60  # pixels
+
+
+@dataclass(frozen=True)
+class BacktestWords:
+    """The words of the figures in the reader's language.
+
+    Attributes
+    ----------
+    others
+        Names of what a strategy is compared with, by the keys of `OTHERS`.
+    luck
+        Names of the bands of luck, the widest first.
+    months
+        Twelve short names, and that of the year's column.
+    """
+
+    strategy: str
+    others: Mapping[str, str]
+    luck: Sequence[str]
+    earned: str
+    drawdown: str
+    months: Sequence[str]
+
+
+def equity_chart(
+    curves: Mapping[str, Sequence[Any]],
+    others: Mapping[str, Sequence[float | None]],
+    luck: Mapping[str, Sequence[float | None]],
+    words: BacktestWords,
+) -> go.Figure:
+    """Return the growth of a strategy after costs above, and its drawdown below.
+
+    Parameters
+    ----------
+    curves
+        `day`, `strategy` and `drawdown`.
+    others
+        Growth by the keys of `OTHERS`, where there is one.
+    luck
+        Growth by quantile, as text: those of `BANDS`.
+    """
+    days = [pd.Timestamp(day) for day in curves["day"]]
+    traces: list[Any] = []
+    for (low, high, opacity), name in zip(BANDS, words.luck, strict=True):
+        edge: dict[str, Any] = {"x": days, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
+        fill = {"fill": "tonexty", "fillcolor": translucent(NEUTRAL, opacity), "name": name}
+        traces.append(go.Scatter(y=list(luck[low]), showlegend=False, legendgroup=name, **edge))
+        traces.append(go.Scatter(y=list(luck[high]), legendgroup=name, **fill, **edge))
+    for key, line in OTHERS.items():
+        if key in others:
+            traces.append(_line(days, others[key], words.others[key], line))
+    traces.append(_line(days, curves["strategy"], words.strategy, {"color": FORECAST, "width": 2.6}))
+    fall = _line(days, curves["drawdown"], words.drawdown, {"color": DOWN, "width": 1})
+    fall.update(yaxis="y2", fill="tozeroy", fillcolor=translucent(DOWN, 0.25), showlegend=False)
+    grid = {"gridcolor": translucent(NEUTRAL, 0.22), "automargin": True, "zerolinecolor": translucent(NEUTRAL, 0.5)}
+    layout: dict[str, Any] = _layout(HEIGHT) | {
+        "hovermode": "x unified",
+        "xaxis": {"type": "date", "showgrid": False, "anchor": "y2", "nticks": 7, "tickformat": "%Y-%m"},
+        "yaxis": grid | {"title": {"text": words.earned}, "tickformat": "+.0%", "domain": [0.31, 1]},
+        "yaxis2": grid | {"title": {"text": words.drawdown}, "tickformat": ".0%", "domain": [0, 0.25], "nticks": 4},
+    }
+    return go.Figure([*traces, fall], layout)
+
+
+def monthly_chart(monthly: Mapping[str, Mapping[str, float | None]], words: BacktestWords) -> go.Figure:
+    """Return the returns of months and years in percent as a heat map, gains and losses in the market colours.
+
+    Parameters
+    ----------
+    monthly
+        Year to month (`1` to `12`, and `year`) to return, None where there is none.
+    """
+    years = sorted(monthly, reverse=True)
+    columns = [*(str(month) for month in range(1, 13)), "year"]
+    values = [[monthly[year][column] for column in columns] for year in years]
+    known = [abs(value) for row in values for value in row[:-1] if value is not None]
+    most = max([*known, 0.01])
+    heat = go.Heatmap(
+        x=list(words.months),
+        y=years,
+        z=values,
+        hoverinfo="skip",
+        zmin=-most,
+        zmax=most,
+        colorscale=[[0, translucent(DOWN, 0.6)], [0.5, translucent(NEUTRAL, 0.06)], [1, translucent(UP, 0.6)]],
+        showscale=False,
+        xgap=2,
+        ygap=2,
+    )
+    # Written apart: a heat map would choose the colour of its text without knowing the page behind it.
+    told = [
+        (month, year, f"{100 * value:+.1f}")
+        for year, row in zip(years, values, strict=True)
+        for month, value in zip(words.months, row, strict=True)
+        if value is not None
+    ]
+    x, y, labels = (list(column) for column in zip(*told, strict=True))
+    numbers = go.Scatter(x=x, y=y, text=labels, mode="text", textfont={"size": 10}, hoverinfo="skip", showlegend=False)
+    layout = _layout(ROW * len(years) + FRAME) | {
+        "xaxis": {"type": "category", "side": "top", "showgrid": False, "fixedrange": True},
+        "yaxis": {"type": "category", "autorange": "reversed", "showgrid": False, "fixedrange": True},
+    }
+    return go.Figure([heat, numbers], layout)
+
+
+def _line(days: Sequence[pd.Timestamp], values: Sequence[Any], name: str, line: Mapping[str, Any]) -> go.Scatter:
+    return go.Scatter(x=list(days), y=list(values), mode="lines", name=name, line=dict(line),
+                      hovertemplate="%{y:+.1%}")  # fmt: skip
+
+
+def _layout(height: int) -> dict[str, Any]:
+    return {
+        "height": height,
+        "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
+        "paper_bgcolor": HOLLOW,
+        "plot_bgcolor": HOLLOW,
+        "dragmode": "pan",
+        "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.01, "x": 0, "title": None},
+    }

@@ -1,0 +1,333 @@
+"""Backtests for pages and API: what trading by a model's forecasts would have earned.
+
+A backtest is a folder and, while it is made, a job: it goes on when the tab closes, and after a restart where it was.
+What was cancelled or failed can be resumed; no signal is made twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Literal
+
+import pandas as pd
+
+from kronos_app.data.export import safe_csv
+from kronos_app.errors import Conflict, InvalidInput, TooLarge
+from kronos_app.i18n import Text, text
+from kronos_app.services.backtest_folders import BacktestFolders, KeptBacktest
+from kronos_app.services.backtest_report import periods
+from kronos_app.services.backtest_request import BacktestData, BacktestRequest
+from kronos_app.services.backtest_universe import Universes, read
+from kronos_app.services.backtest_views import BacktestView, view
+from kronos_app.services.backtest_worker import KIND, BacktestWorker, first_day, last_time
+from kronos_app.services.training_errors import training_errors
+from kronos_app.services.tuning_files import check_room
+
+if TYPE_CHECKING:
+    from kronos_app.jobs import Job, JobRunner
+    from kronos_app.services.backtest_universe import Member
+    from kronos_app.services.models import ModelService
+    from kronos_app.services.tuning_files import Part
+    from kronos_app.settings import Settings
+    from training.portfolio.records import Backtest
+
+__all__ = [
+    "KIND",
+    "BacktestData",
+    "BacktestFolders",
+    "BacktestPlan",
+    "BacktestRequest",
+    "BacktestService",
+    "BacktestView",
+    "BacktestWorker",
+    "Table",
+    "Universes",
+]
+
+BYTES_A_CANDLE = 200  # as files and as a Qlib folder, at most
+Table = Literal["daily", "positions", "trades"]
+Views = list[BacktestView]
+Parts = list["Part"]
+Names = list[str]
+
+
+@dataclass(frozen=True)
+class BacktestPlan:
+    """What a request comes to before anything is forecast.
+
+    Attributes
+    ----------
+    request
+        Its model is the name of exactly one version.
+    instruments
+        That are traded.
+    forecasts
+        At most: days on which an instrument has no candle need none.
+    notes
+        What to know about the candles.
+    """
+
+    request: BacktestRequest
+    instruments: int
+    forecasts: int
+    notes: tuple[Text, ...]
+
+
+class BacktestService:
+    """Backtests: planned, started, followed, deleted; every thread may use it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        universes: Universes,
+        models: ModelService,
+        jobs: JobRunner,
+        folders: BacktestFolders,
+    ) -> None:
+        self._settings = settings
+        self._universes = universes
+        self._models = models
+        self._jobs = jobs
+        self._folders = folders
+        self._starting = Lock()
+
+    def plan(self, request: BacktestRequest) -> BacktestPlan:
+        """Return what a request comes to; reads no candles.
+
+        Raises
+        ------
+        InvalidInput, NotFound, TooLarge
+            The model, the candles or the rule: what is wrong, and what to do.
+        """
+        return self._planned(request)[0]
+
+    def names(self, data: BacktestData) -> Names:
+        """Return the instruments that could be the benchmark.
+
+        Raises
+        ------
+        InvalidInput, NotFound
+            Something of the data is not there.
+        """
+        return self._universes.names(data)
+
+    def start(self, request: BacktestRequest) -> BacktestView:
+        """Make a backtest and queue its job.
+
+        Raises
+        ------
+        InvalidInput, NotFound, TooLarge
+            As `plan`, and what only the candles themselves tell.
+        Conflict
+            Too many backtests are kept, or too many jobs wait.
+        Unavailable
+            The disk is full or cannot be written to.
+        """
+        with self._starting:
+            plan, parts = self._planned(request)
+            self._check_room(parts)
+
+            def copy(folder: Path) -> Sequence[Member]:
+                members = self._universes.copy(parts, plan.request, folder)
+                traded = [one for one in members if one.name != request.benchmark]
+                self._check_candles(plan.request, folder, [one.name for one in traded])
+                return traded
+
+            made = self._folders.make(plan.request, copy, plan.notes)
+            try:
+                self._submit(made)
+            except Conflict:
+                self._folders.remove(made)
+                raise
+        return self.get(made.id)
+
+    def list(self) -> Views:
+        """Return all backtests as they stand, newest first."""
+        jobs = self._job_of()
+        return [view(one, jobs.get(one.id)) for one in self._folders.list()]
+
+    def get(self, backtest_id: str) -> BacktestView:
+        """Return a backtest as it stands.
+
+        Raises
+        ------
+        NotFound
+            There is none of this id.
+        """
+        return view(self._folders.get(backtest_id), self._job_of().get(backtest_id))
+
+    def result(self, backtest_id: str) -> Backtest:
+        """Return days, holdings and trades of one that has finished.
+
+        Raises
+        ------
+        NotFound, InvalidInput
+            There is none of this id, or it has no result yet.
+        """
+        return self._folders.get(backtest_id).result()
+
+    def cancel(self, backtest_id: str) -> BacktestView:
+        """Have a backtest stop soon; signals are kept, and `resume` goes on from there.
+
+        Raises
+        ------
+        NotFound
+            There is none of this id.
+        """
+        job = self._job_of().get(self._folders.get(backtest_id).id)
+        if job is not None:
+            self._jobs.cancel(job.id)
+        return self.get(backtest_id)
+
+    def resume(self, backtest_id: str) -> BacktestView:
+        """Go on with one that was cancelled, failed or is without its job.
+
+        Raises
+        ------
+        NotFound
+            There is none of this id.
+        Conflict
+            It is finished, or too many jobs wait.
+        """
+        found = self._folders.get(backtest_id)
+        if found.report() is not None:
+            raise Conflict(
+                "backtest_finished",
+                text("The backtest {id} is finished.", id=found.id),
+                text("Start another one to trade anew."),
+            )
+        self._submit(found)
+        return self.get(backtest_id)
+
+    def delete(self, backtest_id: str) -> None:
+        """End a backtest and delete it with all it has.
+
+        Raises
+        ------
+        NotFound
+            There is none of this id.
+        """
+        found = self._folders.get(backtest_id)
+        job = self._job_of().get(found.id)
+        if job is not None and job.active:
+            self._jobs.cancel(job.id)
+        self._folders.remove(found)
+
+    def csv(self, backtest_id: str, table: Table) -> str:
+        """Return one of the tables as CSV.
+
+        Raises
+        ------
+        NotFound, InvalidInput
+            As `result`.
+        """
+        found: pd.DataFrame = getattr(self.result(backtest_id), table)
+        return safe_csv(found.reset_index() if table == "daily" else found)
+
+    def tearsheet(self, backtest_id: str) -> str:
+        """Return quantstats' page of a backtest; takes some seconds.
+
+        Raises
+        ------
+        NotFound, InvalidInput
+            As `result`; or there are too few days to draw.
+        """
+        from training.portfolio.tearsheet import tearsheet
+
+        kept = self._folders.get(backtest_id)
+        result = kept.result()
+        title = f"{kept.request.model}, {kept.request.signal}: {kept.origin}"
+        with training_errors():
+            return tearsheet(result, title, periods(pd.DatetimeIndex(result.daily.index)))
+
+    def _planned(self, request: BacktestRequest) -> tuple[BacktestPlan, Parts]:
+        spec = self._models.spec(request.model)
+        if request.lookback + request.horizon > spec.max_context:
+            raise InvalidInput(
+                "window_too_long",
+                text(
+                    "lookback and horizon: {lookback} + {horizon} candles are more than the {context} that {model} can "
+                    "hold.",
+                    lookback=request.lookback,
+                    horizon=request.horizon,
+                    context=spec.max_context,
+                    model=spec.name,
+                ),
+                text("Shorten one of them, or leave this model out."),
+            )
+        if request.rule == "topk" and request.n_drop > request.topk:
+            raise InvalidInput(
+                "rule",
+                text(
+                    "n_drop={n_drop} must not exceed topk={topk}: more cannot be replaced than are held.",
+                    n_drop=request.n_drop,
+                    topk=request.topk,
+                ),
+                text("Change this setting and try again."),
+            )
+        if request.start and request.end and request.start >= request.end:
+            raise InvalidInput(
+                "empty_period",
+                text("The period from {start} to {end} has no day.", start=str(request.start), end=str(request.end)),
+                text("Choose an end that lies after the start."),
+            )
+        request = request.model_copy(update={"model": spec.name})
+        parts, notes = self._universes.parts(request)
+        traded = [part for part in parts if part.name != request.benchmark]
+        days = [_days(request, part.rows) for part in traded]
+        return BacktestPlan(request, len(traded), sum(days), tuple(notes)), parts
+
+    def _check_candles(self, request: BacktestRequest, folder: Path, names: Sequence[str]) -> None:
+        """Refuse what has too few candles for a signal and a day to trade it, or too many forecasts."""
+        universe = read(folder, names)
+        first, last = first_day(request, universe), last_time(request) or pd.Timestamp.max
+        counts = [int(one["timestamp"].between(first, last).sum()) for one in universe.values()]
+        if max(counts, default=0) < 2:
+            raise InvalidInput(
+                "too_few_candles",
+                text(
+                    "No instrument has {lookback} candles of history and two days to trade in this period.",
+                    lookback=request.lookback,
+                ),
+                text("Shorten lookback, or choose a longer period or longer series."),
+            )
+        forecasts = sum(-(-count // request.every) for count in counts)
+        if forecasts > self._settings.max_backtest_forecasts:
+            raise TooLarge(
+                "too_many_forecasts",
+                text(
+                    "{forecasts} forecasts are more than the {most} of one backtest here.",
+                    forecasts=forecasts,
+                    most=self._settings.max_backtest_forecasts,
+                ),
+                text("Choose fewer instruments, a shorter period or a signal every few days."),
+            )
+
+    def _check_room(self, parts: Sequence[Part]) -> None:
+        kept = len(self._folders.list())
+        if kept >= self._settings.max_backtests:
+            raise Conflict(
+                "too_many_backtests",
+                text("{kept} backtests are kept already.", kept=kept),
+                text("Delete some that are not needed; KRONOS_MAX_BACKTESTS sets the limit."),
+            )
+        self._folders.folder.mkdir(parents=True, exist_ok=True)
+        check_room(self._folders.folder, self._settings, sum(part.rows for part in parts) * BYTES_A_CANDLE)
+
+    def _submit(self, backtest: KeptBacktest) -> None:
+        self._jobs.submit(KIND, {"key": backtest.id, "backtest": backtest.id})
+
+    def _job_of(self) -> Mapping[str, Job]:
+        """Return the newest job of each backtest."""
+        return {job.request["backtest"]: job for job in reversed(self._jobs.list()) if job.kind == KIND}
+
+
+def _days(request: BacktestRequest, rows: int) -> int:
+    """Return on how many days an instrument of `rows` candles has a signal, at most."""
+    days = max(0, rows - request.lookback + 1)
+    if request.rule == "topk" and request.start and request.end:
+        days = min(days, (request.end - request.start).days + 1)
+    return -(-days // request.every)

@@ -1,0 +1,199 @@
+"""The candles of a backtest: which there are, read once, and kept in its folder so that they may change or go."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from kronos_app.data.qlib_export import qlib_name
+from kronos_app.data.qlib_files import QlibFiles, find_folders
+from kronos_app.errors import InvalidInput, NotFound, TooLarge
+from kronos_app.i18n import Text, text
+from kronos_app.services.tuning_data import TuningData
+from kronos_app.services.tuning_files import MARKETS, UNKNOWN_MARKET, Part
+from kronos_app.services.tuning_request import MOST_SERIES
+
+if TYPE_CHECKING:
+    from kronos_app.data.candle_frame import CandleFrame
+    from kronos_app.data.qlib_folder import QlibFolder
+    from kronos_app.services.backtest_request import BacktestData, BacktestRequest
+    from kronos_app.services.candles import CandleService
+    from kronos_app.services.series import SeriesService
+    from kronos_app.settings import Settings
+
+DAY = pd.Timedelta(days=1)
+ENDING = re.compile(r"(?i)\.(csv|txt|feather|arrow|parquet|pq)(\.gz)?$")  # of an uploaded file
+
+
+@dataclass(frozen=True)
+class Member:
+    """An instrument that is traded or compared with.
+
+    Attributes
+    ----------
+    name
+        As Qlib can name it.
+    market
+        What a model knows the end of its training by.
+    rows
+        Candles.
+    """
+
+    name: str
+    market: str
+    rows: int
+
+
+class Universes:
+    """Finds and copies the candles that a request names."""
+
+    def __init__(self, settings: Settings, candles: CandleService, series: SeriesService) -> None:
+        self._settings = settings
+        self._data = TuningData(settings, candles, series)
+
+    def parts(self, request: BacktestRequest) -> tuple[list[Part], list[Text]]:
+        """Return the instruments, nothing read yet, and what to know about them.
+
+        Raises
+        ------
+        InvalidInput, NotFound
+            Nothing was chosen, or something is not there.
+        """
+        data = request.data
+        parts, notes = (self._of_qlib(data, request.benchmark), []) if data.kind == "qlib" else self._stored(data)
+        names = [part.name for part in parts]
+        twice = next((name for name in names if [one.lower() for one in names].count(name.lower()) > 1), None)
+        if twice is not None:
+            raise InvalidInput(
+                "same_name",
+                text("Two of the chosen series would be called {symbol}.", symbol=twice),
+                text("Leave one of them out."),
+            )
+        if request.benchmark is not None and request.benchmark not in names:
+            raise InvalidInput(
+                "unknown_benchmark",
+                text("{symbol} is not among the chosen candles and cannot be the benchmark.", symbol=request.benchmark),
+                text("Choose its candles as well, or go without."),
+            )
+        traded = len(parts) - (request.benchmark is not None)
+        if not traded or (request.rule == "single" and traded != 1):
+            raise InvalidInput(
+                "no_backtest_data",
+                text("The rule trades exactly one instrument; {count} are chosen.", count=traded)
+                if request.rule == "single"
+                else text("No candles were chosen to trade."),
+                text("Choose data sets, stored series, a watchlist or a Qlib folder."),
+            )
+        return parts, notes
+
+    def names(self, data: BacktestData) -> list[str]:
+        """Return the instruments of the data; of a Qlib folder all there are."""
+        if data.kind == "qlib":
+            from kronos_app.data.qlib_folder import QlibFolder
+
+            return [one.symbol for one in QlibFolder(data.qlib_folder or "", self.qlib_folder(data)).instruments()]
+        return [part.name for part in self._stored(data)[0]]
+
+    def copy(self, parts: list[Part], request: BacktestRequest, folder: Path) -> list[Member]:
+        """Write the candles of each instrument to `folder/NAME.parquet`; one is in memory at a time.
+
+        What a Qlib folder lists and has no candles of is left out.
+
+        Raises
+        ------
+        InvalidInput
+            Candles are not daily though the rule is TopkDropout.
+        OSError
+            The folder cannot be written to.
+        """
+        folder.mkdir(parents=True)
+        found = []
+        for part in parts:
+            try:
+                candles = part.read()
+            except NotFound:
+                if request.data.kind != "qlib":
+                    raise
+                continue
+            if request.rule == "topk" and not _is_daily(candles):
+                raise InvalidInput(
+                    "not_daily",
+                    text("{symbol}: TopkDropout trades daily candles, and these are no such.", symbol=part.name),
+                    text("Choose daily candles, or the rule for one instrument."),
+                )
+            candles.frame.to_parquet(folder / f"{part.name}.parquet")
+            market = MARKETS.get(candles.about.calendar, UNKNOWN_MARKET) if candles.about.calendar else UNKNOWN_MARKET
+            found.append(Member(part.name, market, len(candles)))
+        return found
+
+    def qlib_folder(self, data: BacktestData) -> Path:
+        """Return the Qlib folder that a request names.
+
+        Raises
+        ------
+        NotFound
+            There is none of that name.
+        """
+        folders = find_folders(self._settings.qlib_folders)
+        name = data.qlib_folder or ""
+        if name not in folders:
+            raise NotFound(
+                "unknown_qlib_folder",
+                text("There is no Qlib folder “{name}”.", name=name[:60]),
+                text("There are: {names}.", names=", ".join(folders))
+                if folders
+                else text("Name one in KRONOS_QLIB_FOLDERS, or download one as Qlib does."),
+            )
+        return folders[name]
+
+    def _stored(self, data: BacktestData) -> tuple[list[Part], list[Text]]:
+        found, notes = self._data.parts(data.choice)
+        return [Part(qlib_name(ENDING.sub("", part.name)), part.rows, part.state, part.read) for part in found], notes
+
+    def _of_qlib(self, data: BacktestData, benchmark: str | None) -> list[Part]:
+        from kronos_app.data.qlib_folder import QlibFolder
+
+        source = QlibFolder(data.qlib_folder or "", self.qlib_folder(data))
+        names = [one.symbol for one in source.instruments(data.qlib_market)]
+        if benchmark is not None and benchmark not in names:
+            names += [one.symbol for one in source.instruments() if one.symbol == benchmark]
+        if len(names) > MOST_SERIES:
+            raise TooLarge(
+                "too_many_instruments",
+                text(
+                    "{count} instruments are more than the {most} of one backtest.", count=len(names), most=MOST_SERIES
+                ),
+                text("Choose a smaller market of the folder."),
+            )
+        days = len(QlibFiles(source.name, self.qlib_folder(data)).calendar("day"))
+        return [Part(name, days, (name,), partial(_fetched, source, name)) for name in names]
+
+
+def read(folder: Path, names: Sequence[str]) -> Mapping[str, pd.DataFrame]:
+    """Return the candles that `Universes.copy` wrote."""
+    return {name: pd.read_parquet(folder / f"{name}.parquet") for name in names}
+
+
+def exportable(universe: Mapping[str, pd.DataFrame]) -> Mapping[str, CandleFrame]:
+    """Return candles as an export takes them."""
+    from kronos_app.data.candle_frame import CandleFrame
+
+    return {name: CandleFrame(frame, name, "backtest") for name, frame in universe.items()}
+
+
+def _fetched(source: QlibFolder, name: str) -> CandleFrame:
+    from kronos_app.data import repair
+    from kronos_app.data.source import FetchRequest
+
+    return repair.apply(source.fetch(FetchRequest(name, "1d")), "drop").candles
+
+
+def _is_daily(candles: CandleFrame) -> bool:
+    times = candles.timestamps
+    return candles.interval == DAY and bool((times == times.normalize()).all())

@@ -1,0 +1,199 @@
+"""The job that backtests: signals day by day, the rule over them, luck and comparisons, then the report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from kronos_app.services.backtest_report import EQUAL, HOLD, MOMENTUM, compiled, training_warnings
+from kronos_app.services.backtest_universe import exportable, read
+from kronos_app.services.engine_errors import engine_errors
+from kronos_app.services.training_errors import training_errors
+from kronos_app.services.tuning_places import Places
+
+if TYPE_CHECKING:
+    from kronos_app.services.backtest_folders import BacktestFolders, KeptBacktest
+    from kronos_app.services.backtest_request import BacktestRequest
+    from kronos_app.services.backtest_universe import Universes
+    from kronos_app.services.models import ModelService
+    from kronos_app.settings import Settings
+    from training.portfolio.luck import Luck
+    from training.portfolio.records import Backtest
+
+KIND = "backtest"
+SECONDS_TO_LOOK = 0.5  # whether it was cancelled while it waits
+EVEN = 0.5  # a chance of a rise that says nothing
+OnStep = Callable[[int, int], None]
+Outcome = tuple["Backtest", "Luck", dict[str, "pd.Series[float]"]]
+
+
+class BacktestWorker:
+    """Makes the backtests that `BacktestService` queued; signals that an earlier attempt made are not made again."""
+
+    def __init__(
+        self, settings: Settings, folders: BacktestFolders, models: ModelService, universes: Universes
+    ) -> None:
+        self._settings = settings
+        self._folders = folders
+        self._models = models
+        self._universes = universes
+        self._turn = Lock()
+
+    def run(self, job: Mapping[str, Any], on_step: OnStep) -> str:
+        """Do it, keep the report, and return the backtest's id; `on_step` may raise to cancel."""
+        backtest = self._folders.get(str(job["backtest"]))
+        with self._alone(on_step):
+            self._backtest(backtest, on_step)
+        return backtest.id
+
+    @contextmanager
+    def _alone(self, on_step: OnStep) -> Iterator[None]:
+        """Wait until no other backtest is under way: two would only take each other's cores and memory."""
+        while not self._turn.acquire(timeout=SECONDS_TO_LOOK):
+            on_step(0, 0)
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+    def _backtest(self, backtest: KeptBacktest, on_step: OnStep) -> None:
+        from training.portfolio.signals import pick
+
+        request = backtest.request
+        on_step(0, 0)
+        with training_errors(Places(self._settings).text), engine_errors(request.model):
+            universe = read(backtest.path / "candles", [one.name for one in backtest.members])
+            panel = self._signals(backtest, universe, on_step)
+            signal = pick(panel, request.signal)
+            days = len(signal.index.get_level_values("datetime").unique())
+
+            def still(_done: int, _total: int) -> None:
+                on_step(days, days)
+
+            still(0, 0)
+            trade = self._topk if request.rule == "topk" else self._single
+            result, chance, beside = trade(backtest, universe, signal, still)
+            result = replace(result, settings={**result.settings, "account": request.account})
+            warnings = training_warnings(
+                request.model,
+                self._training_ends(backtest),
+                backtest.members,
+                pd.Timestamp(signal.index.get_level_values("datetime").min()),
+            )
+            backtest.write(result, compiled(result, chance, beside, warnings))
+
+    def _signals(self, backtest: KeptBacktest, universe: Mapping[str, pd.DataFrame], on_step: OnStep) -> pd.DataFrame:
+        from training.portfolio.walk import WalkSettings, signals
+
+        request = backtest.request
+        settings = WalkSettings(
+            lookback=request.lookback,
+            horizon=request.horizon,
+            every=request.every,
+            samples=request.samples,
+            seed=request.seed,
+        )
+        return signals(
+            self._models.get(request.model),
+            universe,
+            settings,
+            start=first_day(request, universe),
+            end=last_time(request),
+            folder=backtest.path / "signals",
+            on_step=on_step,
+        )
+
+    def _topk(
+        self, backtest: KeptBacktest, universe: Mapping[str, pd.DataFrame], signal: pd.Series[float], still: OnStep
+    ) -> Outcome:
+        from kronos_app.data.qlib_export import write_folder
+        from training.portfolio.luck import compared, equal_weight, luck
+        from training.portfolio.market import closes
+        from training.portfolio.rules import Dealing, TopkRule
+        from training.portfolio.signals import momentum
+        from training.portfolio.topk import backtest as qlib_backtest
+
+        request = backtest.request
+        if request.data.kind == "qlib":
+            folder = self._universes.qlib_folder(request.data)
+        else:
+            folder = backtest.path / "qlib"
+            if not folder.is_dir():
+                others = [request.benchmark] if request.benchmark else []
+                write_folder(folder, exportable({**universe, **read(backtest.path / "candles", others)}))
+        rule = TopkRule(topk=request.topk, n_drop=request.n_drop, hold_thresh=request.hold_thresh)
+        dealing = Dealing(
+            account=request.account,
+            deal_price=request.deal_price,
+            limit_threshold=request.limit_threshold,
+            open_cost=request.open_cost,
+            close_cost=request.close_cost,
+            min_cost=request.min_cost,
+            slippage=request.slippage,
+            trade_unit=None,
+        )
+        last = min(last_time(request) or pd.Timestamp.max, max(one["timestamp"].max() for one in universe.values()))
+        result, market = qlib_backtest(
+            folder, signal, rule, dealing, benchmark=request.benchmark, end=last.normalize(), on_step=still
+        )
+        chance = luck(market, signal, rule, dealing, count=request.random_signals, seed=request.seed, on_step=still)
+        rising = momentum(closes(universe))
+        rising = rising[rising.index.isin(signal.index.get_level_values("datetime"), level="datetime")]
+        traded = compared(market, rising, rule, dealing)
+        net = pd.Series(traded.returns[:, 0] - traded.costs[:, 0], index=traded.days)
+        return result, chance, {MOMENTUM: net, EQUAL: equal_weight(market)}
+
+    def _single(
+        self, backtest: KeptBacktest, universe: Mapping[str, pd.DataFrame], signal: pd.Series[float], still: OnStep
+    ) -> Outcome:
+        from training.portfolio.luck import Luck
+        from training.portfolio.single import SingleRule, trade
+
+        request = backtest.request
+        [(name, candles)] = universe.items()
+        last = last_time(request)
+        candles = candles if last is None else candles[candles["timestamp"] <= last]
+        score = signal.droplevel("instrument") - (EVEN if request.signal == "probability_up" else 0.0)
+        rule = SingleRule(
+            threshold=request.threshold,
+            short=request.short,
+            account=request.account,
+            cost=(request.open_cost + request.close_cost) / 2,
+            slippage=request.slippage,
+        )
+        result = trade(candles, score, rule, name)
+        rng = np.random.default_rng(request.seed)
+        accounts = []
+        for number in range(request.random_signals):
+            still(number, request.random_signals)
+            shuffled = pd.Series(rng.permutation(score.to_numpy()), index=score.index)
+            accounts.append(trade(candles, shuffled, rule, name).daily["account"])
+        table = pd.concat(accounts, axis=1).reindex(result.daily.index).ffill().fillna(request.account)
+        earned = np.sort(table.iloc[-1].to_numpy() / request.account - 1)
+        levels = [0.05, 0.25, 0.5, 0.75, 0.95]
+        bands = pd.DataFrame(np.quantile(table, levels, axis=1).T, index=result.daily.index, columns=levels)
+        chance = Luck(earned, float(result.daily["account"].iloc[-1] / request.account - 1), bands)
+        return result, chance, {HOLD: result.daily["bench"].fillna(0.0)}
+
+    def _training_ends(self, backtest: KeptBacktest) -> dict[str, pd.Timestamp | None]:
+        spec = self._models.spec(backtest.request.model)
+        found = {one.market: spec.seen_until(one.market) for one in backtest.members}
+        return {market: None if day is None else pd.Timestamp(day) for market, day in found.items()}
+
+
+def first_day(request: BacktestRequest, universe: Mapping[str, pd.DataFrame]) -> pd.Timestamp:
+    """Return the first day of a signal: none is before some instrument has enough history."""
+    enough = [one["timestamp"].iloc[request.lookback - 1] for one in universe.values() if len(one) >= request.lookback]
+    earliest = pd.Timestamp(min(enough)) if enough else pd.Timestamp.max
+    return earliest if request.start is None else max(earliest, pd.Timestamp(request.start))
+
+
+def last_time(request: BacktestRequest) -> pd.Timestamp | None:
+    """Return the end of the last day, None for no end."""
+    return None if request.end is None else pd.Timestamp(request.end) + pd.Timedelta(days=1) - pd.Timedelta(1)

@@ -1,0 +1,99 @@
+"""One backtest: how it stands, and once it has finished the sentence, figures, curves, holdings, trades, costs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from kronos_app import nav, state
+from kronos_app.charts.backtest import equity_chart, monthly_chart
+from kronos_app.runtime import desk
+from kronos_app.services.backtest import BacktestView
+from kronos_app.services.backtest_report import standing
+from kronos_app.widgets import backtest_list, backtest_tables, backtest_words, errors
+from kronos_app.widgets.errors import escape
+from kronos_app.widgets.last_candles import CHART_CONFIG
+
+
+def draw(backtest_id: str) -> None:
+    """Draw the backtest that the address names."""
+    _ = state.gettext()
+    nav.link("backtest", _("All backtests"), icon=":material/arrow_back:")
+    with errors.shown():
+        seen = desk().backtests.get(backtest_id)
+        _head(seen)
+        if seen.active:
+            backtest_list.progress(seen.id, seen.state)
+            st.caption(_("You may leave or close this page: the work goes on, and this address shows the result."))
+        elif seen.report is not None:
+            _finished(seen, seen.report)
+        else:
+            _ended(seen)
+
+
+def _head(seen: BacktestView) -> None:
+    words, buttons = st.columns([5, 4], vertical_alignment="center")
+    with words:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.subheader(escape(backtest_list.title(seen)), width="content", anchor=False)
+            st.markdown(backtest_words.badge(seen), width="content")
+        st.markdown(f":small[{escape(backtest_words.details(seen))}]")
+    with buttons.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
+        backtest_list.actions(seen)
+
+
+def _ended(seen: BacktestView) -> None:
+    _ = state.gettext()
+    if seen.error is not None:
+        st.error(escape(state.say(seen.error)), icon=":material/error:")
+    elif seen.state == "cancelled":
+        st.info(_("It was cancelled. Signals are kept: Resume goes on from there."), icon=":material/cancel:")
+    else:
+        st.warning(_("It was interrupted. Signals are kept: Resume goes on from there."), icon=":material/power_off:")
+
+
+def _finished(seen: BacktestView, report: dict[str, Any]) -> None:
+    _ = state.gettext()
+    _verdict(seen, report)
+    for note in seen.notes:
+        st.caption(":material/info: " + escape(state.say(note)))
+    words = backtest_words.chart_words(seen)
+    figure = equity_chart(report["curves"], report["beside_curves"], report["luck"], words)
+    st.plotly_chart(figure, key=f"backtest.equity.{seen.id}", config=CHART_CONFIG, alt=_("Growth and drawdown"))
+    st.caption(
+        _(
+            "Luck: {count} random signals through the same rule, on the same days and among the same instruments."
+        ).format(count=report["random_signals"])
+    )
+    backtest_tables.draw_figures(seen, report)
+    st.markdown("**" + _("By month, after costs, in percent") + "**")
+    st.plotly_chart(
+        monthly_chart(report["monthly"], words),
+        key=f"backtest.months.{seen.id}",
+        config=CHART_CONFIG,
+        alt=_("Returns by month"),
+    )
+    backtest_tables.draw_days(seen)
+    backtest_tables.draw_more(seen, report)
+    backtest_tables.draw_downloads(seen)
+
+
+def _verdict(seen: BacktestView, report: dict[str, Any]) -> None:
+    """Say in plain words what it was worth; what makes that doubtful comes first, in red."""
+    for told in seen.warnings:
+        sentence = escape(state.say(told))
+        if "first" in told.params:
+            st.error(sentence, icon=":material/warning:")
+        else:
+            st.caption(":material/info: " + sentence)
+    if seen.verdict is None:
+        return
+    sentence = escape(state.say(seen.verdict))
+    worth = standing(report)
+    if worth > 0:
+        st.success(sentence, icon=":material/trending_up:")
+    elif worth < 0:
+        st.error(sentence, icon=":material/trending_down:")
+    else:
+        st.info(sentence, icon=":material/trending_flat:")

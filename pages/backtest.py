@@ -1,0 +1,42 @@
+"""Backtest: a new backtest, all backtests; or the one that the address names."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from kronos_app import state
+from kronos_app.runtime import desk
+from kronos_app.widgets import backtest_form, backtest_list, backtest_run
+from kronos_app.widgets.errors import shown
+
+NEW, ALL = "new", "all"
+
+
+def draw() -> None:
+    _ = state.gettext()
+    st.title(_("Backtest"))
+    if backtest_id := st.query_params.get(backtest_form.BACKTEST):
+        backtest_run.draw(backtest_id)
+        return
+    st.markdown(
+        _(
+            "Would trading by the forecasts have paid? After costs, beside equal parts, momentum and what luck alone "
+            "reaches. No signal sees anything after its day, and it is traded on the next."
+        )
+    )
+    views = {NEW: (_("New backtest"), backtest_form.draw), ALL: (_("Backtests"), backtest_list.draw)}
+    state.default(state.BACKTEST_VIEW, ALL if desk().backtests.list() else NEW)
+    view = st.segmented_control(
+        _("View"),
+        list(views),
+        format_func=lambda name: views[name][0],
+        key=state.BACKTEST_VIEW,
+        required=True,
+        persist_state="session",
+        label_visibility="collapsed",
+    )
+    with shown():
+        views[view or NEW][1]()
+
+
+draw()

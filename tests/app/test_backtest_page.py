@@ -1,0 +1,194 @@
+"""The Backtest page: two real backtests by a tiny model serve most of these tests."""
+
+from __future__ import annotations
+
+import shutil
+import time
+
+import pytest
+
+from kronos_app import state
+from kronos_app.i18n import translate
+from kronos_app.services.backtest import BacktestRequest
+from tests.kronos_app.conftest import walk
+
+LANGUAGES = ("en", "zh_CN")
+NAMES = ("AA", "BB", "CC", "DD")
+SMALL = {"model": "kronos-nano", "lookback": 24, "horizon": 4, "every": 5, "samples": 2, "topk": 2, "n_drop": 1}
+SMALL |= {"random_signals": 40, "start": "2023-03-01"}
+
+
+def keep(desk, name: str, seed: int = 0) -> str:
+    frame = walk(80, seed=seed, freq="B", start="2023-01-02")
+    return desk.candles.keep(desk.candles.read(frame.to_csv(index=False).encode(), name)).id
+
+
+def start(desk, names=("AA",), **fields):
+    data = {"kind": "candle_sets", "candle_sets": [keep(desk, name, seed) for seed, name in enumerate(names)]}
+    return desk.backtests.start(BacktestRequest.build({"data": data, **SMALL, **fields}))
+
+
+def wait(desk, backtest_id: str):
+    deadline = time.monotonic() + 120
+    while (seen := desk.backtests.get(backtest_id)).active and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return seen
+
+
+@pytest.fixture(scope="module")
+def traded(tmp_path_factory):
+    """Return the folder of a backtest that has finished."""
+    from kronos_app.services.desk import Desk
+    from kronos_app.settings import Settings
+    from tests.app.conftest import GOLDEN
+
+    home = tmp_path_factory.mktemp("traded")
+    for part in ("model", "tokenizer"):
+        shutil.copytree(GOLDEN / part, home / "models" / "kronos-nano" / part)
+    desk = Desk(Settings(home=home, threads=1))
+    desk.start()
+    try:
+        seen = wait(desk, start(desk, NAMES, benchmark="DD").id)
+        assert seen.state == "finished", seen
+        return home / "backtests" / seen.id
+    finally:
+        desk.close()
+
+
+@pytest.fixture
+def put(desk, traded):
+    """Put a copy of the backtest on the desk and return its id."""
+    shutil.copytree(traded, desk.settings.home / "backtests" / traded.name)
+    return traded.name
+
+
+def said(app) -> str:
+    kinds = (app.title, app.subheader, app.markdown, app.caption, app.info, app.success, app.warning, app.error)
+    return "\n".join(str(element.value) for elements in kinds for element in elements).replace("\\", "")
+
+
+def field(name: str) -> str:
+    return f"{state.BACKTEST_FIELD}.{name}"
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_somebody_without_data_is_led_to_it_and_cannot_start(open_page, lang):
+    app = open_page("backtest", lang=lang)
+    assert translate("There is no data set yet. Upload one, or take a sample.", lang) in said(app)
+    assert translate("Start", lang) not in [button.label for button in app.button]
+
+
+def test_a_backtest_is_started_from_the_form_and_its_address_shows_the_result(open_page, desk):
+    keep(desk, "AA")
+    app = open_page("backtest")
+    app.get_by_key(field("rule")).set_value("single").run()
+    for name, value in {"lookback": 24, "horizon": 4, "every": 5, "samples": 2}.items():
+        app.get_by_key(field(name)).set_value(value)
+    app.run()
+    metrics = {metric.label: metric.value for metric in app.metric}
+    assert (metrics["Instruments"], metrics["Forecasts, at most"], metrics["Paths, at most"]) == ("1", "12", "24")
+    app.get_by_key("backtest.start").click().run()
+    assert not app.error
+    found = wait(desk, app.query_params["backtest"])
+    assert (found.request.rule, found.request.every, found.request.account) == ("single", 5, 1e6)
+    app.run()
+    assert found.verdict.render() in said(app)
+    assert list(app.dataframe[0].value.columns) == ["figure", "strategy", "buy_and_hold"]
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_the_sentence_stands_first_in_the_readers_language(open_page, desk, put, lang):
+    app = open_page("backtest", lang=lang, backtest=put)
+    assert not app.exception
+    seen = desk.backtests.get(put)
+    sentences = [element.value.replace("\\", "") for element in (*app.success, *app.info, *app.error)]
+    assert seen.verdict.render(lang) in sentences
+    assert lang == "en" or seen.verdict.render(lang) != seen.verdict.render("en")
+    assert len(app.get("plotly_chart")) == 2
+    figures = app.dataframe[0].value
+    assert list(figures.columns) == ["figure", "strategy", "bench", "momentum", "equal_weight"]
+    assert len(figures) == 15
+
+
+def test_a_period_before_the_end_of_the_training_is_warned_of_in_red(open_page, desk, put, monkeypatch):
+    from dataclasses import replace
+
+    import pandas as pd
+
+    from kronos_app.services import backtest
+    from kronos_app.services.backtest_report import training_warnings
+    from kronos_app.services.backtest_universe import Member
+
+    end = pd.Timestamp("2024-02-29")
+    told = training_warnings("kronos-nano", {"": end}, [Member("AA", "", 80)], pd.Timestamp("2023-03-01"))
+    view = backtest.view
+    monkeypatch.setattr(backtest, "view", lambda kept, job: replace(view(kept, job), warnings=tuple(told)))
+    app = open_page("backtest", backtest=put)
+    assert told[0].render() in [element.value.replace("\\", "") for element in app.error]
+
+
+def test_holdings_and_trades_are_those_of_the_day_that_is_chosen(open_page, desk, put):
+    app = open_page("backtest", backtest=put)
+    result = desk.backtests.result(put)
+    day = result.daily.index[-1]
+    app.get_by_key(f"{state.BACKTEST_DAY}.{put}").set_value(day).run()
+    held = result.positions[result.positions["day"] == day]
+    assert len(held)
+    assert set(app.dataframe[1].value["instrument"]) == set(held["instrument"])
+
+
+def test_it_is_run_again_with_changes(open_page, desk, put):
+    for seed, name in enumerate(NAMES):
+        keep(desk, name, seed)
+    app = open_page("backtest", backtest=put)
+    app.get_by_key(f"backtest.again.{put}").click().run()
+    assert not app.error
+    assert app.get_by_key(field("topk")).value == 2
+    assert app.get_by_key(field("benchmark")).value == "DD"
+    app.get_by_key(field("topk")).set_value(1).run()
+    metrics = {metric.label: metric.value for metric in app.metric}
+    assert metrics["Instruments"] == "3"
+
+
+def test_the_list_has_every_backtest_with_its_sentence_and_deletes_one(open_page, desk, put):
+    app = open_page("backtest")
+    assert "kronos-nano on AA, BB, CC" in said(app)
+    assert desk.backtests.get(put).verdict.render() in said(app)
+    app.get_by_key(f"backtest.delete.{put}").click().run()
+    app.get_by_key("app.confirm").click().run()
+    assert desk.backtests.list() == []
+
+
+def test_one_that_was_cancelled_is_resumed_from_its_page(open_page, desk, monkeypatch):
+    def hang(_job, on_step):
+        while True:
+            on_step(3, 12)
+            time.sleep(0.01)
+
+    handlers = desk.jobs._handlers
+    monkeypatch.setitem(handlers, "backtest", hang)
+    begun = start(desk, rule="single")
+    while desk.backtests.get(begun.id).done != 3:
+        time.sleep(0.01)
+    app = open_page("backtest", backtest=begun.id)
+    app.get_by_key(f"backtest.cancel.{begun.id}").click().run()
+    assert wait(desk, begun.id).state == "cancelled"
+    monkeypatch.undo()
+    app = open_page("backtest", backtest=begun.id)
+    assert "It was cancelled" in said(app)
+    app.get_by_key(f"backtest.resume.{begun.id}").click().run()
+    assert wait(desk, begun.id).state == "finished"
+
+
+@pytest.mark.parametrize("name", ["0123456789ab", "..", "<script>"])
+def test_an_address_of_nothing_says_so(open_page, name):
+    app = open_page("backtest", backtest=name)
+    assert any("There is no backtest" in element.value for element in app.error)
+
+
+def test_what_cannot_be_traded_is_told_before_the_start(open_page, desk):
+    keep(desk, "AA")
+    app = open_page("backtest")
+    app.get_by_key(field("n_drop")).set_value(11).run()
+    assert any("n\\_drop=11 must not exceed topk=10" in element.value for element in app.error)
+    assert "Start" not in [button.label for button in app.button]

@@ -1,0 +1,47 @@
+"""A backtest in a real browser: started, left, found again by its address, exported, run again, deleted."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.test_replay import fill, idle
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+
+
+def test_a_backtest_goes_on_without_its_tab_and_ends_with_a_sentence(page):
+    page.goto("/evaluate")
+    expect(page.get_by_label("Lookback", exact=True)).to_be_visible()
+    idle(page)
+    take = page.get_by_role("button", name="Take a sample")
+    if take.is_visible():
+        take.click()
+        expect(page.get_by_role("button", name="Start", exact=True)).to_be_visible()
+    page.goto("/backtest")
+    expect(page.get_by_label("Lookback", exact=True)).to_be_visible()
+    idle(page)
+    page.get_by_role("combobox", name="Rule").click()
+    page.get_by_role("option", name="One instrument: long or flat").click()
+    expect(page.get_by_label("Threshold", exact=True)).to_be_visible()
+    for label, value in {"Lookback": "24", "Horizon": "4", "A signal every": "200", "Samples": "2"}.items():
+        fill(page, label, value)
+    page.get_by_role("button", name="Start", exact=True).click()
+    page.wait_for_url(re.compile("backtest="))
+    address = page.url
+    page.goto("about:blank")
+    page.goto(address)
+    expect(page.get_by_text(re.compile("^It earned more than"))).to_be_visible(timeout=120_000)
+    idle(page)
+    expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download trades").click()
+    assert download.value.path().read_text().startswith("day,instrument,side")
+    page.get_by_role("button", name="Change and run again").click()
+    expect(page.get_by_label("A signal every", exact=True)).to_have_value("200")
+    page.goto(address)
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Yes, delete").click()
+    expect(page.get_by_role("radio", name="New backtest")).to_be_visible()

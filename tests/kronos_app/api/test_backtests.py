@@ -1,0 +1,86 @@
+"""Backtests through the API: plan, start, follow, read, resume, delete."""
+
+import io
+
+import pandas as pd
+import pytest
+
+
+@pytest.fixture
+def body(upload, make_frame):
+    candles = upload(make_frame(60, freq="B"), "AA.csv").json()["id"]
+    least = {"model": "tiny", "lookback": 24, "horizon": 4, "every": 5, "samples": 2, "random_signals": 20}
+    return {"data": {"kind": "candle_sets", "candle_sets": [candles]}, "rule": "single", **least}
+
+
+def test_a_backtest_is_planned_started_followed_read_and_deleted(client, body, finished, refused):
+    plan = client.post("/api/v1/backtests/plan", json=body).json()
+    assert plan == {"instruments": 1, "forecasts": 8, "notes": []}
+    started = client.post("/api/v1/backtests", json=body)
+    assert started.status_code == 202, started.text
+    address = f"/api/v1/backtests/{started.json()['id']}"
+    assert client.get(f"/api/v1/jobs/{started.json()['job_id']}").status_code == 200
+    finished(started.json()["job_id"])
+    found = client.get(address).json()
+    assert (found["state"], found["progress"], found["request"]["model"]) == ("finished", 1.0, "tiny")
+    assert found["verdict"].startswith("It earned more than")
+    assert client.get("/api/v1/backtests").json()["backtests"] == [found]
+    report = client.get(f"{address}/report").json()
+    assert report["verdict"] == found["verdict"]
+    assert report["figures"] == found["figures"]
+    daily = pd.read_csv(io.StringIO(client.get(f"{address}/tables/daily").text))
+    assert len(daily) == report["figures"]["days"]
+    assert refused(client.get(f"{address}/tables/secrets"), 422)["code"] == "invalid_field"
+    assert refused(client.post(f"{address}/resume"), 409)["code"] == "backtest_finished"
+    assert client.get(address, headers={"Accept-Language": "zh-CN"}).json()["verdict"] != found["verdict"]
+    assert client.delete(address).status_code == 204
+    assert refused(client.get(address), 404)["code"] == "backtest_not_found"
+
+
+def test_one_is_cancelled_by_its_job_and_resumed(client, desk, body, finished, refused, monkeypatch):
+    def hang(_job, on_step):
+        while True:
+            on_step(1, 8)
+
+    monkeypatch.setitem(desk.jobs._handlers, "backtest", hang)
+    started = client.post("/api/v1/backtests", json=body).json()
+    client.delete(f"/api/v1/jobs/{started['job_id']}")
+    finished(started["job_id"])
+    address = f"/api/v1/backtests/{started['id']}"
+    assert client.get(address).json()["state"] == "cancelled"
+    assert client.get(f"{address}/report").json() is None
+    assert "no result" in refused(client.get(f"{address}/tables/trades"), 422)["message"]
+    monkeypatch.undo()
+    again = client.post(f"{address}/resume").json()
+    assert finished(again["job_id"]).status == "succeeded"
+    assert client.get(address).json()["state"] == "finished"
+
+
+def test_what_is_wrong_with_a_request_is_named(client, body, refused):
+    address = "/api/v1/backtests"
+    assert "topk" in refused(client.post(address, json=body | {"topk": 0}), 422)["message"]
+    assert refused(client.post(address, json=body | {"model": "x"}), 404)["code"] == "unknown_model"
+    assert refused(client.post(address, json=body | {"signal": "secret"}), 422)["code"] == "invalid_field"
+    assert refused(client.post(address, json=body | {"folder": "/"}), 422)["code"] == "invalid_field"
+    assert refused(client.post(address, json=body | {"benchmark": "../x"}), 422)["code"] == "unknown_benchmark"
+    assert refused(client.post(f"{address}/plan", json=body | {"lookback": 100}), 422)["code"] == "window_too_long"
+    for name in ("nobody", "..%2F..", "0123456789ab"):
+        assert client.get(f"{address}/{name}").status_code == 404
+
+
+def test_every_address_asks_for_the_token(settings, desk):
+    from pydantic import SecretStr
+    from starlette.testclient import TestClient
+
+    from kronos_app.api.app import create_api
+
+    api = create_api(lambda: desk, settings.model_copy(update={"api_token": SecretStr("secret")}))
+    client = TestClient(api, raise_server_exceptions=False)
+    asked = [
+        client.request(method, path).status_code
+        for path, methods in api.openapi()["paths"].items()
+        if path.startswith("/v1/backtests")
+        for method in methods
+    ]
+    assert len(asked) == 8
+    assert set(asked) == {401}
