@@ -18,6 +18,7 @@ from training.run import unwritable
 
 MAX_BYTES = 1_000_000
 WIDTH = 120
+LINE_SEPARATORS = frozenset("\x85\u2028\u2029")
 
 Places = dict[Loc, Remark]  # where a field was written
 
@@ -188,7 +189,13 @@ def _lines(section: Section, indent: str = "") -> Iterator[str]:
 
 def _scalar(value: Any) -> str:
     plain = list(value) if isinstance(value, tuple) else value
-    written: str = yaml.safe_dump(
-        plain, default_flow_style=True, width=float("inf"), allow_unicode=True, sort_keys=False
-    )
-    return written.removesuffix("...\n").rstrip("\n")
+
+    def dumped(legible: bool) -> str:
+        written: str = yaml.safe_dump(
+            plain, default_flow_style=True, width=float("inf"), allow_unicode=legible, sort_keys=False
+        )
+        return written.removesuffix("...\n").rstrip("\n")
+
+    written = dumped(True)
+    # Other line separators than the usual one would be written as they are, and read as spaces.
+    return dumped(False) if LINE_SEPARATORS & set(written) else written

@@ -68,11 +68,11 @@ def install_chinese_font() -> None:
         print("No font with Chinese characters was found: screenshots may show boxes.", file=sys.stderr)
 
 
-def apt_install(package: str) -> bool:
-    """Install a Debian package, where this user may; return whether it worked."""
+def apt_install(*packages: str) -> bool:
+    """Install Debian packages, where this user may; return whether it worked."""
     if shutil.which("apt-get") is None or os.geteuid() != 0:
         return False
-    install = ["apt-get", "install", "--yes", "--no-install-recommends", package]
+    install = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
     # The lists of a fresh machine are empty or old: then the first try fails.
     return call(install) or (call(["apt-get", "update"]) and call(install))
 

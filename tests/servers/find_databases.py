@@ -19,23 +19,29 @@ from tests.browser.find_chromium import apt_install, call
 
 @dataclass(frozen=True)
 class Server:
-    """A database server: its program, where it is kept besides the PATH, and the Debian package it comes in."""
+    """A database server.
+
+    Its program, where that is kept besides the PATH, the Debian packages all comes in, and what must be on the PATH
+    beside it.
+    """
 
     program: str
     places: tuple[str, ...]
-    package: str
+    packages: tuple[str, ...]
+    helpers: tuple[str, ...] = ()
 
 
 SERVERS = {
     "postgres": Server(
         "postgres",
         ("/usr/lib/postgresql/*/bin", "/opt/homebrew/opt/postgresql*/bin", "/usr/local/opt/postgresql*/bin"),
-        "postgresql",
+        ("postgresql",),
     ),
     "mariadb": Server(
         "mariadbd",
         ("/usr/sbin", "/usr/libexec", "/opt/homebrew/opt/mariadb/bin", "/usr/local/opt/mariadb/bin"),
-        "mariadb-server-core",
+        ("mariadb-server-core", "mariadb-client-core"),
+        ("mariadb-install-db", "my_print_defaults"),  # the second comes with the client, and the first calls it
     ),
 }
 
@@ -47,7 +53,9 @@ def find(name: str, *, install: bool = False) -> Path | None:
     if chosen:
         return Path(chosen) if runs(Path(chosen) / server.program) else None
     found = next((folder for folder in _folders(server) if runs(folder / server.program)), None)
-    if found is None and install and apt_install(server.package):
+    if not all(map(shutil.which, server.helpers)):
+        found = None
+    if found is None and install and apt_install(*server.packages):
         return find(name)
     return found
 

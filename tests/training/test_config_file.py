@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from training.config import RunConfig
@@ -177,6 +177,7 @@ configs = st.fixed_dictionaries(
 
 
 @given(fields=configs)
+@example(fields={"data": {"source": "files", "paths": ["a\x85b"]}, "base": {"model": "\u2028"}})
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_is_written_reads_back_equal(fields: dict[str, Any], tmp_path: Path) -> None:
     config = RunConfig.model_validate(fields)
