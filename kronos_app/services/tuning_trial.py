@@ -30,9 +30,8 @@ class TrialWorker:
 
     def run(self, job: Mapping[str, Any], on_step: OnStep) -> str:
         """Try it, keep what was measured, and return the plan's digest; `on_step` may raise to cancel."""
-        from training.estimate import estimate
-
         from training.corpus import open_corpus
+        from training.estimate import estimate
         from training.run import write_json
 
         planned = self._planner.plan(TuneRequest.build(job["request"]))
