@@ -6,10 +6,9 @@ What was cancelled or failed can be resumed; no signal is made twice.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
@@ -24,7 +23,8 @@ from kronos_app.services.backtest_universe import Universes, read
 from kronos_app.services.backtest_views import BacktestView, view
 from kronos_app.services.backtest_worker import KIND, BacktestWorker, first_day, last_time
 from kronos_app.services.training_errors import training_errors
-from kronos_app.services.tuning_files import check_room
+from kronos_app.services.work_service import WorkService
+from kronos_app.services.work_window import check_window
 
 if TYPE_CHECKING:
     from kronos_app.jobs import Job, JobRunner
@@ -49,7 +49,6 @@ __all__ = [
 
 BYTES_A_CANDLE = 200  # as files and as a Qlib folder, at most
 Table = Literal["daily", "positions", "trades"]
-Views = list[BacktestView]
 Parts = list["Part"]
 Names = list[str]
 
@@ -76,8 +75,10 @@ class BacktestPlan:
     notes: tuple[Text, ...]
 
 
-class BacktestService:
+class BacktestService(WorkService[KeptBacktest, BacktestView]):
     """Backtests: planned, started, followed, deleted; every thread may use it."""
+
+    _folders: BacktestFolders
 
     def __init__(
         self,
@@ -87,12 +88,9 @@ class BacktestService:
         jobs: JobRunner,
         folders: BacktestFolders,
     ) -> None:
-        self._settings = settings
+        super().__init__(KIND, settings, jobs, folders)
         self._universes = universes
         self._models = models
-        self._jobs = jobs
-        self._folders = folders
-        self._starting = Lock()
 
     def plan(self, request: BacktestRequest) -> BacktestPlan:
         """Return what a request comes to; reads no candles.
@@ -128,7 +126,7 @@ class BacktestService:
         """
         with self._starting:
             plan, parts = self._planned(request)
-            self._check_room(parts)
+            self._check_room(self._settings.max_backtests, sum(part.rows for part in parts) * BYTES_A_CANDLE)
 
             def copy(folder: Path) -> Sequence[Member]:
                 members = self._universes.copy(parts, plan.request, folder)
@@ -137,27 +135,8 @@ class BacktestService:
                 return traded
 
             made = self._folders.make(plan.request, copy, plan.notes)
-            try:
-                self._submit(made)
-            except Conflict:
-                self._folders.remove(made)
-                raise
+            self._submit_new(made)
         return self.get(made.id)
-
-    def list(self) -> Views:
-        """Return all backtests as they stand, newest first."""
-        jobs = self._job_of()
-        return [view(one, jobs.get(one.id)) for one in self._folders.list()]
-
-    def get(self, backtest_id: str) -> BacktestView:
-        """Return a backtest as it stands.
-
-        Raises
-        ------
-        NotFound
-            There is none of this id.
-        """
-        return view(self._folders.get(backtest_id), self._job_of().get(backtest_id))
 
     def result(self, backtest_id: str) -> Backtest:
         """Return days, holdings and trades of one that has finished.
@@ -168,53 +147,6 @@ class BacktestService:
             There is none of this id, or it has no result yet.
         """
         return self._folders.get(backtest_id).result()
-
-    def cancel(self, backtest_id: str) -> BacktestView:
-        """Have a backtest stop soon; signals are kept, and `resume` goes on from there.
-
-        Raises
-        ------
-        NotFound
-            There is none of this id.
-        """
-        job = self._job_of().get(self._folders.get(backtest_id).id)
-        if job is not None:
-            self._jobs.cancel(job.id)
-        return self.get(backtest_id)
-
-    def resume(self, backtest_id: str) -> BacktestView:
-        """Go on with one that was cancelled, failed or is without its job.
-
-        Raises
-        ------
-        NotFound
-            There is none of this id.
-        Conflict
-            It is finished, or too many jobs wait.
-        """
-        found = self._folders.get(backtest_id)
-        if found.report() is not None:
-            raise Conflict(
-                "backtest_finished",
-                text("The backtest {id} is finished.", id=found.id),
-                text("Start another one to trade anew."),
-            )
-        self._submit(found)
-        return self.get(backtest_id)
-
-    def delete(self, backtest_id: str) -> None:
-        """End a backtest and delete it with all it has.
-
-        Raises
-        ------
-        NotFound
-            There is none of this id.
-        """
-        found = self._folders.get(backtest_id)
-        job = self._job_of().get(found.id)
-        if job is not None and job.active:
-            self._jobs.cancel(job.id)
-        self._folders.remove(found)
 
     def csv(self, backtest_id: str, table: Table) -> str:
         """Return one of the tables as CSV.
@@ -243,21 +175,26 @@ class BacktestService:
         with training_errors():
             return tearsheet(result, title, periods(pd.DatetimeIndex(result.daily.index)))
 
+    def _view(self, work: KeptBacktest, job: Job | None) -> BacktestView:
+        return view(work, job)
+
+    def _finished(self, work_id: str) -> Conflict:
+        return Conflict(
+            "backtest_finished",
+            text("The backtest {id} is finished.", id=work_id),
+            text("Start another one to trade anew."),
+        )
+
+    def _too_many(self, kept: int) -> Conflict:
+        return Conflict(
+            "too_many_backtests",
+            text("{kept} backtests are kept already.", kept=kept),
+            text("Delete some that are not needed; KRONOS_MAX_BACKTESTS sets the limit."),
+        )
+
     def _planned(self, request: BacktestRequest) -> tuple[BacktestPlan, Parts]:
         spec = self._models.spec(request.model)
-        if request.lookback + request.horizon > spec.max_context:
-            raise InvalidInput(
-                "window_too_long",
-                text(
-                    "lookback and horizon: {lookback} + {horizon} candles are more than the {context} that {model} can "
-                    "hold.",
-                    lookback=request.lookback,
-                    horizon=request.horizon,
-                    context=spec.max_context,
-                    model=spec.name,
-                ),
-                text("Shorten one of them, or leave this model out."),
-            )
+        check_window(request.lookback, request.horizon, spec)
         if request.rule == "topk" and request.n_drop > request.topk:
             raise InvalidInput(
                 "rule",
@@ -305,24 +242,6 @@ class BacktestService:
                 ),
                 text("Choose fewer instruments, a shorter period or a signal every few days."),
             )
-
-    def _check_room(self, parts: Sequence[Part]) -> None:
-        kept = len(self._folders.list())
-        if kept >= self._settings.max_backtests:
-            raise Conflict(
-                "too_many_backtests",
-                text("{kept} backtests are kept already.", kept=kept),
-                text("Delete some that are not needed; KRONOS_MAX_BACKTESTS sets the limit."),
-            )
-        self._folders.folder.mkdir(parents=True, exist_ok=True)
-        check_room(self._folders.folder, self._settings, sum(part.rows for part in parts) * BYTES_A_CANDLE)
-
-    def _submit(self, backtest: KeptBacktest) -> None:
-        self._jobs.submit(KIND, {"key": backtest.id, "backtest": backtest.id})
-
-    def _job_of(self) -> Mapping[str, Job]:
-        """Return the newest job of each backtest."""
-        return {job.request["backtest"]: job for job in reversed(self._jobs.list()) if job.kind == KIND}
 
 
 def _days(request: BacktestRequest, rows: int) -> int:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +14,7 @@ from kronos_app.services.backtest_universe import exportable, read
 from kronos_app.services.engine_errors import engine_errors
 from kronos_app.services.training_errors import training_errors
 from kronos_app.services.tuning_places import Places
+from kronos_app.services.work_turn import OnStep, Turn
 
 if TYPE_CHECKING:
     from kronos_app.services.backtest_folders import BacktestFolders, KeptBacktest
@@ -27,9 +26,7 @@ if TYPE_CHECKING:
     from training.portfolio.records import Backtest
 
 KIND = "backtest"
-SECONDS_TO_LOOK = 0.5  # whether it was cancelled while it waits
 EVEN = 0.5  # a chance of a rise that says nothing
-OnStep = Callable[[int, int], None]
 Outcome = tuple["Backtest", "Luck", dict[str, "pd.Series[float]"]]
 
 
@@ -43,24 +40,14 @@ class BacktestWorker:
         self._folders = folders
         self._models = models
         self._universes = universes
-        self._turn = Lock()
+        self._turn = Turn()
 
     def run(self, job: Mapping[str, Any], on_step: OnStep) -> str:
         """Do it, keep the report, and return the backtest's id; `on_step` may raise to cancel."""
         backtest = self._folders.get(str(job["backtest"]))
-        with self._alone(on_step):
+        with self._turn.alone(on_step):
             self._backtest(backtest, on_step)
         return backtest.id
-
-    @contextmanager
-    def _alone(self, on_step: OnStep) -> Iterator[None]:
-        """Wait until no other backtest is under way: two would only take each other's cores and memory."""
-        while not self._turn.acquire(timeout=SECONDS_TO_LOOK):
-            on_step(0, 0)
-        try:
-            yield
-        finally:
-            self._turn.release()
 
     def _backtest(self, backtest: KeptBacktest, on_step: OnStep) -> None:
         from training.portfolio.signals import pick

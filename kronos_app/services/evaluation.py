@@ -6,9 +6,8 @@ was. What was cancelled or failed can be resumed; nothing is forecast twice.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from threading import Lock
 from typing import TYPE_CHECKING
 
 from kronos_app.errors import AppError, Conflict, InvalidInput, TooLarge
@@ -18,7 +17,8 @@ from kronos_app.services.evaluation_request import EvaluationData, EvaluationReq
 from kronos_app.services.evaluation_views import EvaluationView, PastForecast, past_forecast, view
 from kronos_app.services.evaluation_worker import KIND, EvaluationWorker
 from kronos_app.services.tuning_data import TuningData
-from kronos_app.services.tuning_files import check_room
+from kronos_app.services.work_service import WorkService
+from kronos_app.services.work_window import check_window
 
 if TYPE_CHECKING:
     from kronos_app.jobs import Job, JobRunner
@@ -43,7 +43,6 @@ BYTES_A_STEP = 400  # of what is kept of each candle that a forecaster forecasts
 FORECASTERS = 17  # models and baselines, at most
 LONG = 50  # candles of a horizon, beyond which fewer cutoffs fit into memory
 NAMED = 5  # series that a note lists
-Views = list[EvaluationView]
 
 
 @dataclass(frozen=True)
@@ -72,8 +71,10 @@ class EvaluationPlan:
     notes: tuple[Text, ...]
 
 
-class EvaluationService:
+class EvaluationService(WorkService[Evaluation, EvaluationView]):
     """Evaluations: planned, started, followed, deleted; every thread may use it."""
+
+    _folders: EvaluationFolders
 
     def __init__(
         self,
@@ -84,12 +85,9 @@ class EvaluationService:
         jobs: JobRunner,
         folders: EvaluationFolders,
     ) -> None:
-        self._settings = settings
+        super().__init__(KIND, settings, jobs, folders)
         self._data = TuningData(settings, candles, series)
         self._models = models
-        self._jobs = jobs
-        self._folders = folders
-        self._starting = Lock()
 
     def plan(self, request: EvaluationRequest) -> EvaluationPlan:
         """Return what a request comes to; reads no candles.
@@ -115,76 +113,12 @@ class EvaluationService:
         """
         with self._starting:
             plan, parts = self._planned(request)
-            self._check_room(plan, parts)
+            steps = plan.cutoffs * plan.request.horizon * FORECASTERS
+            wanted = sum(part.rows for part in parts) * BYTES_A_CANDLE + steps * BYTES_A_STEP
+            self._check_room(self._settings.max_evaluations, wanted)
             made = self._folders.make(plan.request, parts, plan.cutoffs, plan.notes)
-            try:
-                self._submit(made)
-            except Conflict:
-                self._folders.remove(made)
-                raise
+            self._submit_new(made)
         return self.get(made.id)
-
-    def list(self) -> Views:
-        """Return all evaluations as they stand, newest first."""
-        jobs = self._job_of()
-        return [view(one, jobs.get(one.id)) for one in self._folders.list()]
-
-    def get(self, evaluation_id: str) -> EvaluationView:
-        """Return an evaluation as it stands.
-
-        Raises
-        ------
-        NotFound
-            There is none of this id.
-        """
-        return view(self._folders.get(evaluation_id), self._job_of().get(evaluation_id))
-
-    def cancel(self, evaluation_id: str) -> EvaluationView:
-        """Have an evaluation stop soon; what it forecast is kept, and `resume` goes on from there.
-
-        Raises
-        ------
-        NotFound
-            There is none of this id.
-        """
-        job = self._job_of().get(self._folders.get(evaluation_id).id)
-        if job is not None:
-            self._jobs.cancel(job.id)
-        return self.get(evaluation_id)
-
-    def resume(self, evaluation_id: str) -> EvaluationView:
-        """Go on with one that was cancelled, failed or is without its job.
-
-        Raises
-        ------
-        NotFound
-            There is none of this id.
-        Conflict
-            It is finished, or too many jobs wait.
-        """
-        found = self._folders.get(evaluation_id)
-        if found.report() is not None:
-            raise Conflict(
-                "evaluation_finished",
-                text("The evaluation {id} is finished.", id=found.id),
-                text("Start another one to evaluate anew."),
-            )
-        self._submit(found)
-        return self.get(evaluation_id)
-
-    def delete(self, evaluation_id: str) -> None:
-        """End an evaluation and delete it with all it has.
-
-        Raises
-        ------
-        NotFound
-            There is none of this id.
-        """
-        found = self._folders.get(evaluation_id)
-        job = self._job_of().get(found.id)
-        if job is not None and job.active:
-            self._jobs.cancel(job.id)
-        self._folders.remove(found)
 
     def csv(self, evaluation_id: str) -> str:
         """Return the scores of every forecaster at every cutoff as CSV, empty as long as there are none."""
@@ -213,6 +147,23 @@ class EvaluationService:
                     return seen
         return None
 
+    def _view(self, work: Evaluation, job: Job | None) -> EvaluationView:
+        return view(work, job)
+
+    def _finished(self, work_id: str) -> Conflict:
+        return Conflict(
+            "evaluation_finished",
+            text("The evaluation {id} is finished.", id=work_id),
+            text("Start another one to evaluate anew."),
+        )
+
+    def _too_many(self, kept: int) -> Conflict:
+        return Conflict(
+            "too_many_evaluations",
+            text("{kept} evaluations are kept already.", kept=kept),
+            text("Delete some that are not needed; KRONOS_MAX_EVALUATIONS sets the limit."),
+        )
+
     def _planned(self, request: EvaluationRequest) -> tuple[EvaluationPlan, Sequence[Part]]:
         request = self._with_exact_models(request)
         parts, notes = self._data.parts(request.data.choice)
@@ -236,19 +187,7 @@ class EvaluationService:
     def _with_exact_models(self, request: EvaluationRequest) -> EvaluationRequest:
         specs = [self._models.spec(name) for name in dict.fromkeys(request.models)]
         for spec in specs:
-            if request.lookback + request.horizon > spec.max_context:
-                raise InvalidInput(
-                    "window_too_long",
-                    text(
-                        "lookback and horizon: {lookback} + {horizon} candles are more than the {context} that {model} "
-                        "can hold.",
-                        lookback=request.lookback,
-                        horizon=request.horizon,
-                        context=spec.max_context,
-                        model=spec.name,
-                    ),
-                    text("Shorten one of them, or leave this model out."),
-                )
+            check_window(request.lookback, request.horizon, spec)
         return request.model_copy(update={"models": list(dict.fromkeys(spec.name for spec in specs))})
 
     def _check_cutoffs(self, request: EvaluationRequest, cutoffs: int) -> None:
@@ -273,19 +212,6 @@ class EvaluationService:
                 text("Choose fewer series or fewer cutoffs of each; KRONOS_MAX_CUTOFFS sets the limit."),
             )
 
-    def _check_room(self, plan: EvaluationPlan, parts: Sequence[Part]) -> None:
-        kept = len(self._folders.list())
-        if kept >= self._settings.max_evaluations:
-            raise Conflict(
-                "too_many_evaluations",
-                text("{kept} evaluations are kept already.", kept=kept),
-                text("Delete some that are not needed; KRONOS_MAX_EVALUATIONS sets the limit."),
-            )
-        self._folders.folder.mkdir(parents=True, exist_ok=True)
-        steps = plan.cutoffs * plan.request.horizon * FORECASTERS
-        wanted = sum(part.rows for part in parts) * BYTES_A_CANDLE + steps * BYTES_A_STEP
-        check_room(self._folders.folder, self._settings, wanted)
-
     def _seconds(self, request: EvaluationRequest, cutoffs: int) -> float | None:
         """Return what a request may take, by the newest evaluation that knows the pace of each forecaster."""
         paces: dict[str, float] = {}
@@ -296,13 +222,6 @@ class EvaluationService:
         models = sum(paces.pop(name) for name in request.models) * request.samples * request.horizon
         baselines = sum(paces[name] for name in _baseline_names(request) if name in paces)
         return (models + baselines) * cutoffs
-
-    def _submit(self, evaluation: Evaluation) -> None:
-        self._jobs.submit(KIND, {"key": evaluation.id, "evaluation": evaluation.id})
-
-    def _job_of(self) -> Mapping[str, Job]:
-        """Return the newest job of each evaluation."""
-        return {job.request["evaluation"]: job for job in reversed(self._jobs.list()) if job.kind == KIND}
 
 
 def _baseline_names(request: EvaluationRequest) -> list[str]:

@@ -4,68 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from kronos_app.i18n import Text
 from kronos_app.services.evaluation_report import LEVELS
+from kronos_app.services.evaluation_request import EvaluationRequest
 from kronos_app.services.rendering import localised
+from kronos_app.services.work_views import WorkState, WorkView, standing, work_json
 
 if TYPE_CHECKING:
     from kronos_app.jobs import Job
     from kronos_app.services.evaluation_folders import Evaluation
-    from kronos_app.services.evaluation_request import EvaluationRequest
 
-EvaluationState = Literal["queued", "running", "finished", "failed", "cancelled", "interrupted"]
+EvaluationState = WorkState
 
 
 @dataclass(frozen=True)
-class EvaluationView:
+class EvaluationView(WorkView[EvaluationRequest]):
     """An evaluation as it stands.
 
     Attributes
     ----------
-    state
-        `interrupted` where its job is gone: resume it.
-    progress
-        0 to 1.
     done, total
         Forecasts of models.
-    remaining
-        Seconds, None while unknown.
     verdicts
         By model, one sentence.
-    warnings
-        Why scores may look better than they are.
     report
         `evaluation_report.compiled`, None as long as there is none.
     """
 
-    id: str
-    created: datetime
-    request: EvaluationRequest
-    origin: str
     series: int
     cutoffs: int
-    notes: tuple[Text, ...]
-    state: EvaluationState
-    job_id: str | None
-    progress: float
-    done: int
-    total: int
-    remaining: float | None
-    error: Text | None
     verdicts: Mapping[str, Text]
-    warnings: tuple[Text, ...]
-    report: Mapping[str, Any] | None
-
-    @property
-    def active(self) -> bool:
-        """Return whether it waits or is under way."""
-        return self.state in {"queued", "running"}
 
 
 @dataclass(frozen=True)
@@ -88,46 +61,23 @@ class PastForecast:
 
 def view(evaluation: Evaluation, job: Job | None) -> EvaluationView:
     """Return an evaluation with what its job and its report say."""
-    report = evaluation.report()
-    error = job.error if job is not None and report is None else None
+    fields = standing(evaluation, job)
+    verdicts = (fields["report"] or {}).get("verdicts", {})
     return EvaluationView(
-        id=evaluation.id,
-        created=evaluation.created,
-        request=evaluation.request,
-        origin=evaluation.origin,
+        **fields,
         series=evaluation.series,
         cutoffs=evaluation.cutoffs,
-        notes=evaluation.notes,
-        state=_state(report, job),
-        job_id=None if job is None else job.id,
-        progress=1.0 if report is not None else job.progress if job is not None else 0.0,
-        done=0 if job is None else job.done,
-        total=0 if job is None else job.total,
-        remaining=None if job is None else job.remaining,
-        error=None if error is None else Text.from_dict(error["message"]),
-        verdicts={name: Text.from_dict(told) for name, told in (report or {}).get("verdicts", {}).items()},
-        warnings=tuple(Text.from_dict(told) for told in (report or {}).get("warnings", [])),
-        report=report,
+        verdicts={name: Text.from_dict(told) for name, told in verdicts.items()},
     )
 
 
 def evaluation_json(seen: EvaluationView, language: str) -> dict[str, Any]:
     """Return an evaluation as the API tells it."""
     return {
-        "id": seen.id,
-        "created": seen.created.isoformat(),
-        "request": seen.request.model_dump(mode="json"),
-        "origin": seen.origin,
+        **work_json(seen, language),
         "series": seen.series,
         "cutoffs": seen.cutoffs,
-        "notes": [note.render(language) for note in seen.notes],
-        "state": seen.state,
-        "job_id": seen.job_id,
-        "progress": seen.progress,
-        "remaining_seconds": seen.remaining,
-        "error": None if seen.error is None else seen.error.render(language),
         "verdicts": {name: told.render(language) for name, told in seen.verdicts.items()},
-        "warnings": [told.render(language) for told in seen.warnings],
     }
 
 
@@ -158,14 +108,6 @@ def past_forecast(evaluation: Evaluation, model: str, number: int) -> PastForeca
             bands = _bands(scores, float(history["close"].iloc[-1]), pd.DatetimeIndex(actual.index))
             return PastForecast(one.symbol, history, actual, bands)
     return None
-
-
-def _state(report: Mapping[str, Any] | None, job: Job | None) -> EvaluationState:
-    if report is not None:
-        return "finished"
-    if job is None or job.status == "succeeded":
-        return "interrupted"
-    return job.status
 
 
 def _scores(evaluation: Evaluation, files: list[str], place: Mapping[str, Any]) -> pd.DataFrame:

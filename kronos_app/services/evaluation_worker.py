@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +13,7 @@ from kronos_app.i18n import text
 from kronos_app.services.engine_errors import engine_errors
 from kronos_app.services.evaluation_report import compiled, scores_csv
 from kronos_app.services.training_errors import training_errors
+from kronos_app.services.work_turn import OnStep, Turn
 
 if TYPE_CHECKING:
     from kronos_app.services.evaluation_folders import Evaluation, EvaluationFolders
@@ -24,9 +23,7 @@ if TYPE_CHECKING:
     from training.evaluation.forecasters import Forecaster, Members, Request
 
 KIND = "evaluation"
-SECONDS_TO_LOOK = 0.5  # whether it was cancelled while it waits
 TOGETHER = 16  # cutoffs between two moments to cancel
-OnStep = Callable[[int, int], None]
 
 
 class Watched:
@@ -80,24 +77,14 @@ class EvaluationWorker:
     def __init__(self, folders: EvaluationFolders, models: ModelService) -> None:
         self._folders = folders
         self._models = models
-        self._turn = Lock()
+        self._turn = Turn()
 
     def run(self, job: Mapping[str, Any], on_step: OnStep) -> str:
         """Do it, keep the report, and return the evaluation's id; `on_step` may raise to cancel."""
         evaluation = self._folders.get(str(job["evaluation"]))
-        with self._alone(on_step):
+        with self._turn.alone(on_step):
             self._evaluate(evaluation, on_step)
         return evaluation.id
-
-    @contextmanager
-    def _alone(self, on_step: OnStep) -> Iterator[None]:
-        """Wait until no other evaluation is under way: two would only take each other's cores and memory."""
-        while not self._turn.acquire(timeout=SECONDS_TO_LOOK):
-            on_step(0, 0)
-        try:
-            yield
-        finally:
-            self._turn.release()
 
     def _evaluate(self, evaluation: Evaluation, on_step: OnStep) -> None:
         from training.evaluation.report import Report

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import math
-
 import streamlit as st
 
 from kronos_app import nav, state
 from kronos_app.runtime import desk
 from kronos_app.services.backtest import BacktestView
-from kronos_app.widgets import backtest_form, backtest_words, errors
+from kronos_app.widgets import backtest_form, backtest_words, errors, paging
 from kronos_app.widgets.confirm import confirm
 from kronos_app.widgets.errors import escape, shown
 
 POLL_SECONDS = 2.0
-PAGE_SIZE = 20
 
 
 def draw() -> None:
@@ -23,19 +20,8 @@ def draw() -> None:
     found = desk().backtests.list()
     if not found:
         st.info(_("Nothing was traded yet. Begin with New backtest."), icon=":material/finance:")
-    for one in _page(found):
+    for one in paging.shown(found, state.BACKTEST_PAGE):
         _row(one)
-
-
-def _page(found: list[BacktestView]) -> list[BacktestView]:
-    """Return the backtests to show; where they are many, ask which."""
-    pages = max(math.ceil(len(found) / PAGE_SIZE), 1)
-    if pages == 1:
-        return found
-    _ = state.gettext()
-    state.clamp(state.BACKTEST_PAGE, 1, pages)
-    page = st.number_input(_("Page, of {pages}").format(pages=pages), 1, pages, key=state.BACKTEST_PAGE, width=160)
-    return found[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
 
 
 def title(seen: BacktestView) -> str:

@@ -5,30 +5,10 @@ from __future__ import annotations
 from kronos_app import state
 from kronos_app.charts.backtest import BacktestWords
 from kronos_app.services.backtest import BacktestView
-from kronos_app.widgets import formats
+from kronos_app.widgets import formats, work_words
+from kronos_app.widgets.work_words import badge
 
-COLOURS = {
-    "queued": "gray",
-    "running": "blue",
-    "finished": "green",
-    "failed": "red",
-    "cancelled": "orange",
-    "interrupted": "orange",
-}
-
-
-def badge(seen: BacktestView) -> str:
-    """Return the state of a backtest as a badge."""
-    _ = state.gettext()
-    names = {
-        "queued": _("waiting"),
-        "running": _("running"),
-        "finished": _("finished"),
-        "failed": _("failed"),
-        "cancelled": _("cancelled"),
-        "interrupted": _("interrupted"),
-    }
-    return f":{COLOURS[seen.state]}-badge[{names[seen.state]}]"
+__all__ = ["badge", "chart_words", "details", "others", "sentence", "signals"]
 
 
 def signals() -> dict[str, str]:
@@ -69,17 +49,12 @@ def details(seen: BacktestView) -> str:
 def sentence(seen: BacktestView) -> str:
     """Return how far it is and how long it will take, as far as that is known."""
     _ = state.gettext()
-    if seen.state == "queued":
-        return _("Waiting for the work before it to finish")
-    if not seen.total:
-        return _("Loading the model")
-    if seen.done >= seen.total:
-        return _("Trading by the signals, and by random ones")
-    done, total = (formats.number(count, 0) for count in (seen.done, seen.total))
-    told = _("Signals of {done} of {total} days").format(done=done, total=total)
-    if seen.remaining is None:
-        return told
-    return told + " · " + _("about {time} left").format(time=formats.remaining(seen.remaining))
+    return work_words.sentence(
+        seen,
+        loading=_("Loading the model"),
+        counted=_("Signals of {done} of {total} days"),
+        ending=_("Trading by the signals, and by random ones"),
+    )
 
 
 def others(seen: BacktestView) -> dict[str, str]:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import math
-
 import streamlit as st
 
 from kronos_app import nav, state
 from kronos_app.runtime import desk
 from kronos_app.services.evaluation import EvaluationView
-from kronos_app.widgets import errors, evaluation_words
+from kronos_app.widgets import errors, evaluation_words, paging
 from kronos_app.widgets.confirm import confirm
 from kronos_app.widgets.errors import escape, shown
 from kronos_app.widgets.evaluation_form import EVALUATION
 
 POLL_SECONDS = 2.0
-PAGE_SIZE = 20
 
 
 def draw() -> None:
@@ -24,19 +21,8 @@ def draw() -> None:
     found = desk().evaluations.list()
     if not found:
         st.info(_("Nothing was evaluated yet. Begin with New evaluation."), icon=":material/query_stats:")
-    for one in _page(found):
+    for one in paging.shown(found, state.EVALUATE_PAGE):
         _row(one)
-
-
-def _page(found: list[EvaluationView]) -> list[EvaluationView]:
-    """Return the evaluations to show; where they are many, ask which."""
-    pages = max(math.ceil(len(found) / PAGE_SIZE), 1)
-    if pages == 1:
-        return found
-    _ = state.gettext()
-    state.clamp(state.EVALUATE_PAGE, 1, pages)
-    page = st.number_input(_("Page, of {pages}").format(pages=pages), 1, pages, key=state.EVALUATE_PAGE, width=160)
-    return found[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
 
 
 def title(seen: EvaluationView) -> str:

@@ -8,30 +8,10 @@ from kronos_app import state
 from kronos_app.charts.evaluation import EvaluationWords
 from kronos_app.i18n import Text
 from kronos_app.services.evaluation import EvaluationView
-from kronos_app.widgets import formats
+from kronos_app.widgets import formats, work_words
+from kronos_app.widgets.work_words import badge
 
-COLOURS = {
-    "queued": "gray",
-    "running": "blue",
-    "finished": "green",
-    "failed": "red",
-    "cancelled": "orange",
-    "interrupted": "orange",
-}
-
-
-def badge(seen: EvaluationView) -> str:
-    """Return the state of an evaluation as a badge."""
-    _ = state.gettext()
-    names = {
-        "queued": _("waiting"),
-        "running": _("running"),
-        "finished": _("finished"),
-        "failed": _("failed"),
-        "cancelled": _("cancelled"),
-        "interrupted": _("interrupted"),
-    }
-    return f":{COLOURS[seen.state]}-badge[{names[seen.state]}]"
+__all__ = ["badge", "chart_words", "details", "names", "sentence"]
 
 
 def details(seen: EvaluationView) -> str:
@@ -51,17 +31,12 @@ def details(seen: EvaluationView) -> str:
 def sentence(seen: EvaluationView) -> str:
     """Return how far it is and how long it will take, as far as that is known."""
     _ = state.gettext()
-    if seen.state == "queued":
-        return _("Waiting for the work before it to finish")
-    if not seen.total:
-        return _("Waiting for its turn, or loading the models")
-    if seen.done >= seen.total:
-        return _("Putting the scores together")
-    done, total = (formats.number(count, 0) for count in (seen.done, seen.total))
-    told = _("{done} of {total} forecasts").format(done=done, total=total)
-    if seen.remaining is None:
-        return told
-    return told + " · " + _("about {time} left").format(time=formats.remaining(seen.remaining))
+    return work_words.sentence(
+        seen,
+        loading=_("Waiting for its turn, or loading the models"),
+        counted=_("{done} of {total} forecasts"),
+        ending=_("Putting the scores together"),
+    )
 
 
 def names(forecasters: Iterable[str]) -> dict[str, str]:
