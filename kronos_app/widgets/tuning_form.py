@@ -77,7 +77,10 @@ def _method() -> None:
     told = {
         "full": (_("Everything"), _("All parameters learn: most freedom, most danger of learning by heart.")),
         "frozen": (_("Upper layers"), _("The lowest layers stay as they are: forgets less, takes less memory.")),
-        "lora": (_("Adapters (LoRA)"), _("Small additions learn beside frozen weights: least memory, with “Save memory” on.")),
+        "lora": (
+            _("Adapters (LoRA)"),
+            _("Small additions learn beside frozen weights: least memory, with “Save memory” on."),
+        ),
     }  # fmt: skip
     key = tuning_fields.key("method.kind")
     state.default(key, "full")
