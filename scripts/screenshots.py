@@ -71,16 +71,8 @@ def photograph_evaluate(address: str) -> None:
     api = _api(address)
     request = {"data": {"kind": "candle_sets", "candle_sets": [_sample(api)]}, "models": ["kronos-nano"]}
     evaluation = api.post("/evaluations", json=request | EVALUATION).raise_for_status().json()["id"]
-    deadline = time.monotonic() + MOST_SECONDS
-    while (state := api.get(f"/evaluations/{evaluation}").raise_for_status().json()["state"]) != "finished":
-        assert state in {"queued", "running"}, state
-        assert time.monotonic() < deadline, "the evaluation did not finish"
-        time.sleep(1)
-    with sync_playwright() as playwright:
-        browser = _launch(playwright)
-        page = browser.new_page(viewport={"width": 1440, "height": 1500})
-        _shoot(page, f"{address}/evaluate?evaluation={evaluation}", "evaluate", chart=True)
-        browser.close()
+    _finished(api, f"/evaluations/{evaluation}")
+    _shoot_long(f"{address}/evaluate?evaluation={evaluation}", "evaluate")
 
 
 def photograph_backtest(address: str) -> None:
@@ -89,16 +81,8 @@ def photograph_backtest(address: str) -> None:
     data = {"kind": "candle_sets", "candle_sets": [_sample(api), *(_sample(api, name, name) for name in SHARES)]}
     request = {"data": data, "model": "kronos-nano", "benchmark": "S&P-500", **BACKTEST}
     backtest = api.post("/backtests", json=request).raise_for_status().json()["id"]
-    deadline = time.monotonic() + MOST_SECONDS
-    while (state := api.get(f"/backtests/{backtest}").raise_for_status().json()["state"]) != "finished":
-        assert state in {"queued", "running"}, state
-        assert time.monotonic() < deadline, "the backtest did not finish"
-        time.sleep(1)
-    with sync_playwright() as playwright:
-        browser = _launch(playwright)
-        page = browser.new_page(viewport={"width": 1440, "height": 1500})
-        _shoot(page, f"{address}/backtest?backtest={backtest}", "backtest", chart=True)
-        browser.close()
+    _finished(api, f"/backtests/{backtest}")
+    _shoot_long(f"{address}/backtest?backtest={backtest}", "backtest")
 
 
 def photograph_finetune(address: str) -> None:
@@ -106,15 +90,23 @@ def photograph_finetune(address: str) -> None:
     api = _api(address)
     data = {"kind": "candle_sets", "candle_sets": [_sample(api)]}
     run = api.post("/runs", json={"data": data, "config": TUNING}).raise_for_status().json()["id"]
+    _finished(api, f"/runs/{run}")
+    _shoot_long(f"{address}/finetune?run={run}", "finetune")
+
+
+def _finished(api: httpx.Client, path: str) -> None:
+    """Wait for work in the background to finish."""
     deadline = time.monotonic() + MOST_SECONDS
-    while (state := api.get(f"/runs/{run}").raise_for_status().json()["state"]) != "finished":
+    while (state := api.get(path).raise_for_status().json()["state"]) != "finished":
         assert state in {"queued", "running"}, state
-        assert time.monotonic() < deadline, "the run did not finish"
+        assert time.monotonic() < deadline, f"{path} did not finish"
         time.sleep(1)
+
+
+def _shoot_long(url: str, name: str) -> None:
     with sync_playwright() as playwright:
         browser = _launch(playwright)
-        page = browser.new_page(viewport={"width": 1440, "height": 1500})
-        _shoot(page, f"{address}/finetune?run={run}", "finetune", chart=True)
+        _shoot(browser.new_page(viewport={"width": 1440, "height": 1500}), url, name, chart=True)
         browser.close()
 
 

@@ -149,6 +149,10 @@ class BaseConfig(Section):
             raise ValueError("name a model to begin with, or give the shape of one to be made from scratch.")
         return self
 
+    def from_scratch(self, stage: StageName) -> bool:
+        """Return whether a stage begins with random weights: a shape goes before a name."""
+        return (self.tokenizer_shape if stage == "tokenizer" else self.shape) is not None
+
 
 class LoraConfig(Section):
     """Low-rank adapters beside frozen weights (arXiv:2106.09685)."""

@@ -76,10 +76,6 @@ class Corpus:
         """Return the part that serves for `split`; arrays are shared."""
         return replace(self, segments=tuple(segment for segment in self.segments if segment.split == split))
 
-    def symbol_at(self, row: int) -> Segment | None:
-        """Return the segment that a row lies in."""
-        return next((segment for segment in self.segments if segment.start <= row < segment.stop), None)
-
 
 def digest_of(arrays: Iterable[np.ndarray], segments: Iterable[Segment]) -> str:
     """Return the SHA-256, in hex, of candles and segments; reads arrays once, a piece at a time."""

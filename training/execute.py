@@ -19,7 +19,7 @@ from engine.transformer import Kronos
 from training.adaptation import adapt
 from training.advice import learning_rate
 from training.building import Base, build_base
-from training.config import RunConfig, SplitName, StageName
+from training.config import STAGES, RunConfig, SplitName, StageName
 from training.config_file import read_config
 from training.corpus import Corpus, open_corpus
 from training.errors import DataError, Remark, TrainingError, remark
@@ -177,8 +177,8 @@ class _Execution:
             self.recorder.note(note)
         for name in self.config.stages:
             if self.config.stage(name).learning_rate is None:
-                fresh = {"tokenizer": self.config.base.tokenizer_shape, "predictor": self.config.base.shape}[name]
-                advice = learning_rate(name, found.splits["train"].windows, scratch=fresh is not None)
+                windows, scratch = found.splits["train"].windows, self.config.base.from_scratch(name)
+                advice = learning_rate(name, windows, scratch=scratch)
                 self.recorder.note(_advised(name, advice.reason))
         return corpus
 
@@ -253,7 +253,7 @@ class _Execution:
             return KronosPredictor(model, codes, self.world.device, base.max_context, name=name)
 
         found = {TUNED: ready(TUNED, predictor, tokenizer)}
-        if self.config.base.shape is None and self.config.base.tokenizer_shape is None:
+        if not any(map(self.config.base.from_scratch, STAGES)):
             found[BASE] = ready(BASE, base.predictor, base.tokenizer)
         return found
 

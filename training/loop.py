@@ -219,9 +219,7 @@ class _Training:
     def _highest_rate(self, config: RunConfig) -> float:
         if self.config.learning_rate is not None:
             return self.config.learning_rate
-        fresh = {"tokenizer": config.base.tokenizer_shape, "predictor": config.base.shape}[self.name]
-        advice = advised_rate(self.name, self.samples.windows, scratch=fresh is not None)
-        return advice.value
+        return advised_rate(self.name, self.samples.windows, scratch=config.base.from_scratch(self.name)).value
 
     def _restore(self) -> _Progress:
         """Take up the newest whole checkpoint; the first process reads it for all."""

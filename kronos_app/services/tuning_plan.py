@@ -120,10 +120,9 @@ class Planner:
             corpus = prepare(config, folder)
             found = preflight(corpus, config)
         windows = found.splits["train"].windows
-        scratch = config.base.model is None
         advice: dict[str, tuple[float, Text]] = {}
         for stage in config.stages:
-            advised = learning_rate(stage, windows, scratch=scratch)
+            advised = learning_rate(stage, windows, scratch=config.base.from_scratch(stage))
             advice[stage] = (advised.value, to_text(advised.reason))
         notes = (*laid.notes, *(places.text(to_text(note)) for note in found.notes))
         return Planned(TunePlan(config, found.to_dict(), notes, advice, digest), base, folder, laid.digest)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import math
-
 import streamlit as st
 
 from kronos_app import state
 from kronos_app.runtime import desk
 from kronos_app.services.tuning import RunView
-from kronos_app.widgets import errors, formats, tuning_actions, tuning_words
+from kronos_app.widgets import errors, formats, paging, tuning_actions, tuning_words
 from kronos_app.widgets.errors import escape
 
 POLL_SECONDS = 2.0
-PAGE_SIZE = 20
 
 
 def draw() -> None:
@@ -22,19 +19,8 @@ def draw() -> None:
     runs = desk().tuning.list()
     if not runs:
         st.info(_("Nothing was fine-tuned yet. Begin with New run."), icon=":material/model_training:")
-    for run in _page(runs):
+    for run in paging.shown(runs, state.FINETUNE_PAGE):
         _row(run)
-
-
-def _page(runs: list[RunView]) -> list[RunView]:
-    """Return the runs to show; where they are many, ask which."""
-    pages = max(math.ceil(len(runs) / PAGE_SIZE), 1)
-    if pages == 1:
-        return runs
-    _ = state.gettext()
-    state.clamp(state.FINETUNE_PAGE, 1, pages)
-    page = st.number_input(_("Page, of {pages}").format(pages=pages), 1, pages, key=state.FINETUNE_PAGE, width=160)
-    return runs[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
 
 
 def _row(run: RunView) -> None:

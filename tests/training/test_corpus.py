@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,13 +34,6 @@ def test_the_part_of_a_split_has_its_segments_and_shares_the_arrays(corpus: Corp
 @pytest.mark.parametrize(("size", "stride", "windows"), [(32, 1, 69), (32, 8, 9), (100, 1, 1), (101, 1, 0)])
 def test_a_segment_counts_its_windows(size: int, stride: int, windows: int) -> None:
     assert Segment("g", "A", "train", 50, 150).windows(size, stride) == windows
-
-
-def test_a_row_finds_its_segment_or_none_in_a_gap(corpus: Corpus) -> None:
-    whole = replace(corpus, segments=(Segment("g", "A", "train", 0, 10), Segment("g", "A", "test", 20, 30)))
-    assert [getattr(whole.symbol_at(row), "split", None) for row in (0, 9, 10, 19, 20, 30)] == [
-        "train", "train", None, None, "test", None,
-    ]  # fmt: skip
 
 
 def test_the_digest_follows_every_array_and_the_segments(corpus: Corpus) -> None:

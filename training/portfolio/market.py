@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -142,8 +142,3 @@ def ranked(signal: pd.Series[float]) -> pd.Series[float]:
     """
     clean = signal[np.isfinite(signal)].sort_index(level=["datetime", "instrument"], ascending=[True, False])
     return clean.groupby(level="datetime").rank(method="first").sort_index()
-
-
-def names_of(signal: pd.Series[float]) -> Sequence[str]:
-    """Return the instruments of a panel, ascending."""
-    return sorted(signal.index.get_level_values("instrument").unique())
