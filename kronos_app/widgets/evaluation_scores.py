@@ -68,7 +68,7 @@ def draw_table(report: Mapping[str, Any], key: str) -> None:
         placeholder=formats.MISSING,
         key=f"evaluate.scores.{key}",
         column_config={
-            "name": st.column_config.TextColumn(_("Forecaster"), pinned=True),
+            "name": st.column_config.TextColumn(_("Forecaster"), pinned=True, width=290),
             "skill": st.column_config.NumberColumn(
                 _("CRPS ratio"),
                 format="%.3f",
