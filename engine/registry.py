@@ -8,7 +8,19 @@ from datetime import date
 from pathlib import Path
 from types import MappingProxyType
 
+from engine.usage import (
+    GENERAL,
+    RECALIBRATION,
+    SAMPLING,
+    Recommended,
+    SpreadFactor,
+    Use,
+    read_recalibration,
+    read_sampling,
+)
+
 BUNDLED = Path(__file__).parent / "bundled"
+NANO = BUNDLED / "kronos-nano"
 
 
 @dataclass(frozen=True)
@@ -27,10 +39,19 @@ class ModelSpec:
     tokenizer_revision: str | None = None
     # Last day of what it was trained on, by market; "" is for every other market.
     trained_until: Mapping[str, date] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    sampling: Mapping[Use, Recommended] = field(default_factory=lambda: GENERAL, hash=False)
+    # By how much its bands are off, by market and interval as in "crypto/1h", where that was learned.
+    recalibration: Mapping[str, SpreadFactor] = field(default_factory=lambda: MappingProxyType({}), hash=False)
 
     def seen_until(self, market: str) -> date | None:
         """Return the last day of a market that the model may have been trained on, None where nobody said."""
         return self.trained_until.get(market, self.trained_until.get(""))
+
+
+# Point forecasts as in the authors' backtest (finetune/config.py of shiyu-coder/Kronos); of bands they say nothing.
+_PUBLISHED_SAMPLING: Mapping[Use, Recommended] = MappingProxyType(
+    {**GENERAL, "point": Recommended(temperature=0.6, top_p=0.9, samples=5, origin="published")}
+)
 
 
 def _published(size: str, tokenizer: str, max_context: int, parameters: int, description: str) -> ModelSpec:
@@ -44,14 +65,15 @@ def _published(size: str, tokenizer: str, max_context: int, parameters: int, des
         description=description,
         # "February 2024 (inclusive)": the authors in issue 204 of shiyu-coder/Kronos.
         trained_until=MappingProxyType({"": date(2024, 2, 29)}),
+        sampling=_PUBLISHED_SAMPLING,
     )
 
 
 _SPECS = (
     ModelSpec(
         name="kronos-nano",
-        model_id=str(BUNDLED / "kronos-nano" / "model"),
-        tokenizer_id=str(BUNDLED / "kronos-nano" / "tokenizer"),
+        model_id=str(NANO / "model"),
+        tokenizer_id=str(NANO / "tokenizer"),
         max_context=512,
         parameters=2_811_200,
         licence="MIT",
@@ -67,6 +89,8 @@ _SPECS = (
                 "": date(2025, 12, 31),  # a market of another name may be any of them
             }
         ),
+        sampling=read_sampling(NANO / SAMPLING),
+        recalibration=read_recalibration(NANO / RECALIBRATION),
     ),
     _published("mini", "2k", 2048, 4_108_032, "Smallest published model, with the longest context."),
     _published("small", "base", 512, 24_741_376, "Published model that balances speed and size."),

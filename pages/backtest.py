@@ -1,4 +1,4 @@
-"""Backtest: a new backtest, all backtests; or the one that the address names."""
+"""Backtest: a new backtest, all backtests, backtests side by side; or the one that the address names."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import streamlit as st
 
 from kronos_app import state
 from kronos_app.runtime import desk
-from kronos_app.widgets import backtest_form, backtest_list, backtest_run
+from kronos_app.widgets import backtest_compare, backtest_form, backtest_list, backtest_run
 from kronos_app.widgets.errors import shown
 
-NEW, ALL = "new", "all"
+NEW, ALL, COMPARE = "new", "all", "compare"
 
 
 def draw() -> None:
@@ -24,8 +24,13 @@ def draw() -> None:
             "reaches. No signal sees anything after its day, and it is traded on the next."
         )
     )
-    views = {NEW: (_("New backtest"), backtest_form.draw), ALL: (_("Backtests"), backtest_list.draw)}
-    state.default(state.BACKTEST_VIEW, ALL if desk().backtests.list() else NEW)
+    views = {
+        NEW: (_("New backtest"), backtest_form.draw),
+        ALL: (_("Backtests"), backtest_list.draw),
+        COMPARE: (_("Compare"), backtest_compare.draw),
+    }
+    linked = backtest_compare.PARAMETER in st.query_params
+    state.default(state.BACKTEST_VIEW, COMPARE if linked else ALL if desk().backtests.list() else NEW)
     view = st.segmented_control(
         _("View"),
         list(views),
@@ -35,6 +40,8 @@ def draw() -> None:
         persist_state="session",
         label_visibility="collapsed",
     )
+    if view != COMPARE:
+        st.query_params.pop(backtest_compare.PARAMETER, None)
     with shown():
         views[view or NEW][1]()
 

@@ -278,12 +278,20 @@ def test_the_forecasting_document_has_the_values_the_page_starts_with():
     names = {
         "Lookback": state.FORECAST_LOOKBACK,
         "Horizon": state.FORECAST_HORIZON,
-        "Temperature": state.FORECAST_TEMPERATURE,
-        "Top-p": state.FORECAST_TOP_P,
         "Top-k": state.FORECAST_TOP_K,
-        "Samples": state.FORECAST_SAMPLES,
     }
     assert {name: table[name] for name in names} == {name: str(DEFAULTS[key]) for name, key in names.items()}
+
+
+def test_the_forecasting_document_has_what_every_model_recommends():
+    from engine.registry import REGISTRY
+
+    table = {tuple(row[:2]): row[2:5] for row in rows(doc("forecasting.md")) if len(row) > 4}
+    uses = {"bands": "For bands", "point": "For the median"}
+    for name, spec in REGISTRY.items():
+        for use, label in uses.items():
+            advice = spec.sampling[use]
+            assert table[name, label] == [str(advice.temperature), str(advice.top_p), str(advice.samples)]
 
 
 def test_the_column_names_in_the_data_document_are_understood():

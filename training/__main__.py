@@ -19,13 +19,15 @@ from training.run import RunFolder, Status
 from training.terminal import first_process, line, logged, preflight_text, report_text, shown
 
 Command = Callable[[argparse.Namespace], None]
+RECIPES = Path(__file__).parent / "recipes"
+REPRODUCIBLE = ("kronos-nano",)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return the exit code: 0, or 2 with one line that says what is wrong."""
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    for add in (_add_training, _add_requests, _add_results, _add_evaluate):
+    for add in (_add_training, _add_requests, _add_results, _add_evaluate, _add_judge, _add_recalibrate, _add_task):
         add(commands)
     arguments = parser.parse_args(argv)
     command: Command = arguments.action
@@ -47,6 +49,12 @@ def _add_training(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         parser.add_argument("--set", nargs="+", default=[], metavar="FIELD=VALUE", help="settings to override")
         folder = "begin a run in this folder, without training" if action is _prepare else "folder of the run"
         parser.add_argument("--out", type=Path, required=action is _train, help=folder)
+    reproduce = commands.add_parser("reproduce", help="repeat the training of the bundled model")
+    reproduce.add_argument("model", choices=REPRODUCIBLE, help="which one")
+    reproduce.add_argument("--data", type=Path, required=True, help="folder of <market>/<interval>.parquet")
+    reproduce.add_argument("--set", nargs="+", default=[], metavar="FIELD=VALUE", help="settings to override")
+    reproduce.add_argument("--out", type=Path, required=True, help="folder of the run")
+    reproduce.set_defaults(action=_reproduce)
     resume = commands.add_parser("resume", help="go on with a run where it stopped")
     resume.add_argument("run", type=Path, help="folder of the run")
     resume.set_defaults(action=_resume)
@@ -104,7 +112,65 @@ def _add_evaluate(commands: argparse._SubParsersAction[argparse.ArgumentParser])
         type=Path,
         help="CSV for the scores of every cutoff; what it is made of is kept beside it, to go on with",
     )
+    parser.add_argument(
+        "--no-refit", dest="refit", action="store_false", help="fit baselines once a series, at its first cutoff"
+    )
     parser.set_defaults(action=_evaluate)
+
+
+def _add_recalibrate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("recalibrate", help="learn how much wider bands should be, by market and interval")
+    parser.add_argument("model", help="registry name, Hub id or folder")
+    parser.add_argument("data", type=Path, help="folder of <market>/<interval>.parquet with a column split")
+    parser.add_argument("--tokenizer", help="Hub id or folder, where the registry does not know the model's own")
+    parser.add_argument("--split", default="val", help="which rows to learn from")
+    parser.add_argument("--lookback", type=int, default=400, help="candles of history")
+    parser.add_argument("--horizon", type=int, default=24, help="candles to forecast")
+    parser.add_argument("--cutoffs", type=int, default=200, help="most cutoffs a file")
+    parser.add_argument("--samples", type=int, default=100, help="paths a forecast")
+    parser.add_argument("--temperature", type=float, default=1.0, help="sampling temperature; a factor is for one")
+    parser.add_argument("--top-p", type=float, default=1.0, help="sampling top-p; a factor is for one")
+    parser.add_argument("--threads", type=int, help="CPU threads")
+    parser.add_argument("--out", type=Path, required=True, help="JSON file for the factors")
+    parser.set_defaults(action=_recalibrate)
+
+
+def _add_judge(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("judge", help="say whether a model reaches what the bundled one has to reach")
+    parser.add_argument("model", help="registry name, Hub id or folder")
+    parser.add_argument("data", type=Path, help="folder of <market>/<interval>.parquet, or a CSV or Parquet file")
+    parser.add_argument("--tokenizer", help="Hub id or folder, where the registry does not know the model's own")
+    parser.add_argument("--groups", nargs="+", default=(), metavar="MARKET/INTERVAL", help="patterns such as fx/*")
+    parser.add_argument("--tail", type=float, default=0.1, help="share of the train candles that is their last stretch")
+    parser.add_argument("--lookback", type=int, default=400, help="candles of history")
+    parser.add_argument("--horizon", type=int, default=24, help="candles to forecast")
+    parser.add_argument("--cutoffs", type=int, default=100, help="most cutoffs a market and interval, of each block")
+    parser.add_argument("--samples", type=int, default=100, help="paths a forecast")
+    parser.add_argument("--temperature", type=float, default=1.0, help="sampling temperature")
+    parser.add_argument("--top-p", type=float, default=1.0, help="sampling top-p")
+    parser.add_argument("--seed", type=int, default=0, help="of cutoffs and paths")
+    parser.add_argument("--threads", type=int, help="CPU threads")
+    parser.add_argument("--weights", choices=("trained", "random"), default="trained", help="random must fail")
+    parser.add_argument("--time", choices=("kept", "shuffled"), default="kept", help="order of the history shown")
+    parser.add_argument("--out", type=Path, help="folder for the table and all scores; the same again goes on there")
+    parser.add_argument("--pictures", type=Path, help="folder for ten varied forecasts and the ten worst, drawn")
+    parser.set_defaults(action=_judge)
+
+
+def _add_task(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from training.evaluation.tasks.presets import TASKS
+
+    parser = commands.add_parser("task", help="do a task of the paper, its figures beside")
+    parser.add_argument("name", choices=list(TASKS), help="which one")
+    parser.add_argument("model", help="registry name, Hub id or folder")
+    parser.add_argument("--tokenizer", help="Hub id or folder, where the registry does not know the model's own")
+    parser.add_argument("--data", type=Path, required=True, help="folder of <market>/<interval>.parquet")
+    parser.add_argument("--split", help="which rows to judge on, by a column split; all, unless given")
+    parser.add_argument("--count", type=int, help="most cutoffs or sequences a file, or days that are traded")
+    parser.add_argument("--seed", type=int, default=0, help="of cutoffs, paths and networks")
+    parser.add_argument("--threads", type=int, help="CPU threads")
+    parser.add_argument("--out", type=Path, help="folder to keep forecasts in, to go on with")
+    parser.set_defaults(action=_task)
 
 
 def _prepare(arguments: argparse.Namespace) -> None:
@@ -121,6 +187,12 @@ def _train(arguments: argparse.Namespace) -> None:
     config = read_config(arguments.config, arguments.set)
     stage: StageName | None = None if arguments.command == "all" else arguments.command
     _work(begin(only(config, stage) if stage else config, arguments.out))
+
+
+def _reproduce(arguments: argparse.Namespace) -> None:
+    paths = json.dumps([str(arguments.data / "*" / "*.parquet")])
+    config = read_config(RECIPES / f"{arguments.model}.yaml", [f"data.paths={paths}", *arguments.set])
+    _work(begin(config, arguments.out))
 
 
 def _resume(arguments: argparse.Namespace) -> None:
@@ -216,11 +288,74 @@ def _evaluate(arguments: argparse.Namespace) -> None:
             samples=arguments.samples,
             temperature=arguments.temperature,
             top_p=arguments.top_p,
+            refit=arguments.refit,
             on_step=_show_batches,
         )
         if arguments.out:
             write_scores(report, arguments.out)
         print(describe(report, places))
+
+
+def _recalibrate(arguments: argparse.Namespace) -> None:
+    import torch
+
+    from engine.predictor import KronosPredictor
+    from training.evaluate import cutoffs
+    from training.evaluation.kronos import KronosForecaster
+    from training.evaluation.spread import learn, table, write_factors
+
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    predictor = KronosPredictor.from_pretrained(arguments.model, tokenizer=arguments.tokenizer)
+    drawn = {"temperature": arguments.temperature, "top_p": arguments.top_p}
+    places = cutoffs(
+        arguments.data.glob("*/*.parquet"),
+        arguments.split,
+        lookback=arguments.lookback,
+        horizon=arguments.horizon,
+        per_group=arguments.cutoffs,
+    )
+    model = KronosForecaster(predictor.name, predictor, arguments.samples, **drawn)
+    found = learn(model, places, **drawn, on_cutoffs=lambda done: _show_cutoffs(done, len(places)))
+    write_factors(found, arguments.out)
+    print(table(found).round(3).to_string())
+    if short := sorted({one.group for one in places} - set(found)):
+        print(f"Too few cutoffs to learn from: {', '.join(short)}")
+
+
+def _show_cutoffs(done: int, total: int) -> None:
+    if sys.stderr.isatty():
+        print(f"\rcutoff {done} of {total}", end="\n" if done == total else "", file=sys.stderr)
+
+
+def _judge(arguments: argparse.Namespace) -> None:
+    from training.judge.command import run
+
+    run(arguments, _show_batches)
+
+
+def _task(arguments: argparse.Namespace) -> None:
+    import torch
+
+    from engine.predictor import KronosPredictor
+    from training.evaluation.tasks.outcome import describe
+    from training.evaluation.tasks.run import run
+
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
+    predictor = KronosPredictor.from_pretrained(arguments.model, tokenizer=arguments.tokenizer)
+    with tempfile.TemporaryDirectory() as folder:
+        outcome = run(
+            arguments.name,
+            predictor,
+            arguments.data.glob("*/*.parquet"),
+            arguments.out or Path(folder),
+            split=arguments.split,
+            count=arguments.count,
+            seed=arguments.seed,
+            on_step=_show_batches,
+        )
+    print(describe(outcome))
 
 
 def _show_batches(done: int, total: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -14,6 +15,7 @@ import torch
 from engine.checkpoint import check_config, digest
 from engine.errors import CheckpointError
 from engine.predictor import DEFAULT_CONTEXT
+from engine.quantizer import unpack_bits
 from engine.registry import ModelSpec, find_spec
 from engine.tokenizer import KronosTokenizer
 from engine.transformer import Kronos
@@ -71,6 +73,8 @@ def build_base(config: RunConfig) -> Base:
     tokenizer = _tokenizer(base, spec, exported, config.seed)
     if base.shape is not None:
         predictor = _made(Kronos, base.shape, "base.shape", config.seed)
+        if base.by_bits:
+            begin_by_bits(predictor, config.seed)
         name, context, until, spec = config.name, DEFAULT_CONTEXT, None, None
     else:
         assert base.model is not None  # the config sees to it
@@ -82,6 +86,25 @@ def build_base(config: RunConfig) -> Base:
     if base.trained_until is not None:
         until = base.trained_until.date()
     return Base(tokenizer, predictor, context, name, digest(predictor, tokenizer), spec, until)
+
+
+@torch.no_grad()
+def begin_by_bits(predictor: Kronos, seed: int) -> None:
+    """Give the codes' embeddings and logits fresh weights that are sums over their bits.
+
+    Bits mean something each, to the decoder at least, which takes them one by one. Codes that differ
+    in one bit then begin as neighbours, and what is learned of one is learned of the others, where independent weights
+    would have to meet each of 2^bits codes by itself. The weights' variances are those of a predictor made without.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    for bits, *tables in (
+        (predictor.s1_bits, predictor.embedding.emb_s1.weight, predictor.head.proj_s1.weight),
+        (predictor.s2_bits, predictor.embedding.emb_s2.weight, predictor.head.proj_s2.weight),
+    ):
+        signs = unpack_bits(torch.arange(2**bits), bits).float() * 2 - 1  # (codes, bits)
+        for table in tables:
+            parts = torch.randn(bits, table.shape[1], generator=generator) * (table.std() / math.sqrt(bits))
+            table.copy_(signs @ parts)
 
 
 def _loaded_predictor(base: BaseConfig, model: str, spec: ModelSpec | None, exported: Path | None) -> Kronos:

@@ -73,6 +73,12 @@ class SplitConfig(Section):
     embargo: int | None = Field(
         None, ge=0, description="Candles left out between two splits, at least a window; none leaves out one window."
     )
+    tail: float = Field(
+        0.0,
+        ge=0,
+        le=0.5,
+        description="By column: the last share of the `train` candles of each group, kept for the final scores.",
+    )
     holdout_symbols: float = Field(
         0.0, ge=0, le=0.5, description="Share of the symbols that are never learned from, to validate on new ones."
     )
@@ -139,6 +145,9 @@ class BaseConfig(Section):
     tokenizer_shape: dict[str, Any] | None = Field(
         None, description="`config.json` of a tokenizer to be made from scratch."
     )
+    by_bits: bool = Field(
+        False, description="With `shape`: codes begin alike as far as their bits are, instead of each by itself."
+    )
     trained_until: NaiveDatetime | None = Field(
         None, description="Last candle the base was trained on, where the registry does not know it."
     )
@@ -200,6 +209,9 @@ class StageConfig(Section):
     warmup: float = Field(0.1, ge=0, lt=1, description="Share of the steps over which the rate rises.")
     decay: float = Field(0.4, ge=0, le=1, description="With `trapezoid`: share of the steps over which it falls.")
     betas: tuple[float, float] = Field((0.9, 0.95), description="AdamW's decay of the two moments.")
+    muon_rate: float | None = Field(
+        None, gt=0, le=1, description="Highest rate of Muon, for matrices inside blocks; none leaves all to AdamW."
+    )
     weight_decay: float = Field(0.1, ge=0, lt=10, description="AdamW's weight decay of matrices; vectors have none.")
     clip: float = Field(1.0, gt=0, description="Largest gradient norm.")
     ema: float = Field(0.0, ge=0, lt=1, description="Decay of a moving average of the weights; 0 keeps none.")
@@ -215,6 +227,43 @@ class StageConfig(Section):
             raise ValueError(f"batch={self.batch} has fewer windows than accumulate={self.accumulate} parts.")
         if not all(0 <= beta < 1 for beta in self.betas):
             raise ValueError(f"betas={list(self.betas)} must lie between 0 and 1.")
+        return self
+
+
+class ReconstructionConfig(Section):
+    """What the tokenizer's loss weighs; as it stands, the paper's: every value of a candle alike."""
+
+    weights: tuple[float, float, float, float, float, float] = Field(
+        (1.0, 1.0, 1.0, 1.0, 1.0, 1.0),
+        description="Weights of the errors of open, high, low, close, volume and amount; only their ratios matter.",
+    )
+    coarse: float = Field(
+        1.0, gt=0, le=10, description="Weight of what the coarse token alone reconstructs, that of both being 1."
+    )
+    moves: float = Field(
+        0.0,
+        ge=0,
+        le=10,
+        description="Weight of the error of prices against the close before, in units of a window's variance of moves.",
+    )
+    shape: float = Field(
+        0.0,
+        ge=0,
+        le=10,
+        description="Weight of what high, low and volume fall short of in a possible candle, in moves of a window.",
+    )
+
+    bits: float = Field(
+        0.0,
+        ge=0,
+        le=10,
+        description="Weight of the squared correlations of bits: codes are used up where there are few.",
+    )
+
+    @model_validator(mode="after")
+    def _something_weighs(self) -> Self:
+        if min(self.weights) < 0 or not sum(self.weights):
+            raise ValueError(f"weights={list(self.weights)} must not be negative, and one must be above 0.")
         return self
 
 
@@ -261,6 +310,9 @@ class RunConfig(Section):
     base: BaseConfig = Field(default_factory=BaseConfig, description="What training begins with.")
     method: MethodConfig = Field(default_factory=MethodConfig, description="Which parameters are trained.")
     tokenizer: StageConfig | None = Field(None, description="Training of the tokenizer; none leaves it as it is.")
+    reconstruction: ReconstructionConfig = Field(
+        default_factory=ReconstructionConfig, description="What the tokenizer's loss weighs."
+    )
     predictor: StageConfig | None = Field(
         default_factory=StageConfig, description="Training of the predictor; none leaves it as it is."
     )

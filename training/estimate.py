@@ -155,7 +155,7 @@ def _try(folder: Path) -> None:
     samples = WindowSampler(_windows(folder, config.window.size), config.window, config.seed)
     stage: Stage
     if name == "tokenizer":
-        stage = TokenizerStage(_adapted(config, base.tokenizer, name, world))
+        stage = TokenizerStage(_adapted(config, base.tokenizer, name, world), config.reconstruction)
     else:
         tokens = TokenCache(base.tokenizer, samples, None, world.device)
         stage = PredictorStage(_adapted(config, base.predictor, name, world), tokens, tokens)

@@ -38,10 +38,18 @@ def read_series(paths: Iterable[Path], split: str | None = None) -> Iterator[Ser
     """
     for path in sorted(paths):
         frame = pd.read_parquet(path, filters=[("split", "==", split)] if split else None)
-        prices = frame[list(PRICES)].to_numpy(np.float64)
-        frame = frame[(np.isfinite(prices) & (prices > 0)).all(axis=1)]
         for symbol, candles in frame.groupby("symbol", sort=True):
-            yield from _continuous(Series.of(candles, str(symbol), f"{path.parent.name}/{path.stem}"))
+            yield from continuous(candles, str(symbol), f"{path.parent.name}/{path.stem}")
+
+
+def continuous(candles: pd.DataFrame, symbol: str, group: str) -> Iterator[Series]:
+    """Yield the continuous series of one symbol, without candles that lack a price above zero."""
+    prices = candles[list(PRICES)].to_numpy(np.float64)
+    series = Series.of(candles[(np.isfinite(prices) & (prices > 0)).all(axis=1)], symbol, group)
+    moves = np.abs(np.diff(np.log(series.values[:, CLOSE])))
+    cuts = [0, *(np.flatnonzero(moves > SPLIT_MOVE) + 1).tolist(), len(series)]
+    for start, stop in pairwise(cuts):
+        yield Series(series.group, series.symbol, series.values[start:stop], series.times[start:stop])
 
 
 def cutoffs(
@@ -64,6 +72,7 @@ def evaluate(
     top_p: float = 1.0,
     baselines: Sequence[Forecaster] = BASELINES,
     seed: int = 0,
+    refit: bool = True,
     on_step: OnStep | None = None,
 ) -> Report:
     """Forecast each cutoff with a model and the baselines, and return the report.
@@ -72,6 +81,8 @@ def evaluate(
     ----------
     folder
         Where scores are kept, so that what was stopped goes on; see `walk_forward`, which takes several models.
+    refit
+        As there.
     on_step
         Called with batches done and in all; may raise to cancel.
 
@@ -83,7 +94,7 @@ def evaluate(
         The folder cannot be written to.
     """
     model = KronosForecaster(predictor.name, predictor, samples, temperature, top_p)
-    results = walk_forward([model, *baselines], places, folder, seed=seed, on_step=on_step)
+    results = walk_forward([model, *baselines], places, folder, seed=seed, refit=refit, on_step=on_step)
     return Report(results, [one.name for one in baselines])
 
 
@@ -134,10 +145,3 @@ def write_scores(report: Report, path: Path) -> None:
     """Write the scores of every forecaster at every cutoff as CSV."""
     table = report.table.reset_index().drop(columns="known_at")
     table.assign(time=pd.to_datetime(table["time"])).to_csv(path, index=False)
-
-
-def _continuous(series: Series) -> Iterator[Series]:
-    moves = np.abs(np.diff(np.log(series.values[:, CLOSE])))
-    cuts = [0, *(np.flatnonzero(moves > SPLIT_MOVE) + 1).tolist(), len(series)]
-    for start, stop in pairwise(cuts):
-        yield Series(series.group, series.symbol, series.values[start:stop], series.times[start:stop])

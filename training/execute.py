@@ -192,7 +192,9 @@ class _Execution:
 
     def _train_tokenizer(self, corpus: Corpus, base: Base) -> KronosTokenizer:
         module = adapt(deepcopy(base.tokenizer), self.config.method, "tokenizer", self.config.seed)
-        self._train(TokenizerStage(module.to(self.world.device)), *self._samplers(corpus), _no_look)
+        self._train(
+            TokenizerStage(module.to(self.world.device), self.config.reconstruction), *self._samplers(corpus), _no_look
+        )
         return KronosTokenizer.from_pretrained(self.run.stage("tokenizer") / "best")
 
     def _train_predictor(self, corpus: Corpus, base: Base, tokenizer: KronosTokenizer) -> Kronos:

@@ -30,7 +30,7 @@ from training.divergence import diverged, validation_diverged
 from training.errors import ConfigError, DataError, Remark, RunError, TrainingError, remark
 from training.log import LOG, Log
 from training.memory import give_back_freed
-from training.optimizer import Average, make_optimizer, pack, set_step, trained, unpack
+from training.optimizer import Average, make_optimizers, pack, set_step, trained, unpack
 from training.pace import Pace
 from training.run import Wish
 from training.schedule import momentum, rate
@@ -190,7 +190,8 @@ class _Training:
         self.held_out = validation.first_n(self.config.validation_windows)
         self._check()
         self.top = self._highest_rate(config)
-        self.optimizer = make_optimizer(stage.module, self.config, self.top)
+        self.optimizers = make_optimizers(stage.module, self.config, self.top)
+        self.tops = [group["lr"] for group in (one.param_groups[0] for one in self.optimizers)]
         self.average = Average(stage.module, self.config.ema) if self.config.ema else None
         self.progress = self._restore()
         if self.machine.checkpoint_activations:
@@ -239,7 +240,7 @@ class _Training:
         if found["progress"] is None:
             return _Progress()
         tensors = self.world.broadcast_tensors(state.tensors if state else None)
-        unpack(tensors, self.stage.module, self.optimizer, self.average)
+        unpack(tensors, self.stage.module, self.optimizers, self.average)
         return _Progress(**found["progress"])
 
     def run(self) -> StageResult:
@@ -266,15 +267,16 @@ class _Training:
         self.pace.begin()
         share = self.world.share(self.samples.draw(step, self.config.batch))
         learning_rate = rate(self.config, self.top, step)
-        set_step(self.optimizer, learning_rate, momentum(self.config, step))
+        set_step(self.optimizers, self.tops, rate(self.config, 1.0, step), momentum(self.config, step))
         self.stage.module.train()
-        self.optimizer.zero_grad(set_to_none=True)
+        self.stage.module.zero_grad(set_to_none=True)
         loss, wish = self._descend(step, share)
         norm = nn.utils.clip_grad_norm_(trained(self.stage.module).values(), self.config.clip)
         if not (np.isfinite(loss) and torch.isfinite(norm)):
             with self._precision():
                 raise diverged(step + 1, learning_rate, self.stage, self.samples, share, self.world)
-        self.optimizer.step()
+        for optimizer in self.optimizers:
+            optimizer.step()
         if self.average is not None:
             self.average.update(step + 1)
         self._report(step + 1, loss, learning_rate, norm.item())
@@ -361,7 +363,7 @@ class _Training:
         """Have the first process write a checkpoint; where it cannot, no process goes on."""
         self.progress.seconds = self.pace.seconds
         if self.world.first:
-            tensors = pack(self.stage.module, self.optimizer, self.average)
+            tensors = pack(self.stage.module, self.optimizers, self.average)
             save_state(self.folder / "checkpoints", State(self.progress.step, tensors, asdict(self.progress)))
 
     def _write(self, figures: dict[str, float]) -> None:

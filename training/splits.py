@@ -83,7 +83,7 @@ def segments_of(series: Sequence[Series], times: np.ndarray, config: RunConfig) 
     """
     embargo, times = embargo_of(config), np.asarray(times)
     held_out = held_out_symbols({one.symbol for one in series}, config.split.holdout_symbols, config.seed)
-    runs_of = _by_label if config.split.by == "column" else _by_time(series, times, config.split)
+    runs_of = (_by_label if config.split.by == "column" else _by_time)(series, times, config.split)
     return tuple(
         Segment(one.group, one.symbol, split, start, stop)
         for one in series
@@ -151,16 +151,38 @@ def label_runs(labels: np.ndarray, start: int, symbol: str) -> tuple[Run, ...]:
     return tuple((LABELS[str(labels[a])], start + a, start + b) for a, b in pairwise(edges) if b > a)
 
 
-def _by_label(one: Series) -> tuple[Run, ...]:
-    return one.labels
+def _by_label(series: Sequence[Series], times: np.ndarray, split: SplitConfig) -> Callable[[Series], tuple[Run, ...]]:
+    """Return what finds the runs of a series by its labels, `train` up to the tail of its group, `test` from there."""
+    cuts = {}
+    for group, members in _by_group(series).items():
+        learned = [
+            Series(one.group, one.symbol, start, stop)
+            for one in members
+            for label, start, stop in one.labels
+            if label == "train"
+        ]
+        cuts[group] = cut_times(learned, times, (1 - split.tail,))[0] if learned and split.tail else _NEVER
+
+    def runs(one: Series) -> Iterator[Run]:
+        for label, start, stop in one.labels:
+            edge = stop if label != "train" else start + int(np.searchsorted(times[start:stop], cuts[one.group]))
+            yield label, start, edge
+            if edge < stop:
+                yield "test", edge, stop
+
+    return lambda one: tuple(runs(one))
+
+
+def _by_group(series: Sequence[Series]) -> dict[str, list[Series]]:
+    groups: dict[str, list[Series]] = {}
+    for one in series:
+        groups.setdefault(one.group, []).append(one)
+    return groups
 
 
 def _by_time(series: Sequence[Series], times: np.ndarray, split: SplitConfig) -> Callable[[Series], tuple[Run, ...]]:
     """Return what finds the runs of a series by the time ranges of its group, each from a time up to another."""
-    groups: dict[str, list[Series]] = {}
-    for one in series:
-        groups.setdefault(one.group, []).append(one)
-    ranges = {group: _ranges(members, times, split) for group, members in groups.items()}
+    ranges = {group: _ranges(members, times, split) for group, members in _by_group(series).items()}
 
     def runs(one: Series) -> tuple[Run, ...]:
         own = times[one.start : one.stop]

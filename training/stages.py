@@ -14,15 +14,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.candles import CLOSE
+from engine.candles import CLOSE, HIGH, LOW, OPEN, PRICES, VOLUME
 from engine.tokenizer import KronosTokenizer
 from engine.transformer import Kronos
-from training.config import StageName
+from training.config import ReconstructionConfig, StageName
 from training.windows import Batch
 from training.world import World
 
 Inputs = tuple[Tensor, ...]
 Seed = Callable[[int], None]  # seeds the dropout of a part
+STILL = 1e-4  # variance of moves, in normalised units, below which a window counts as having that
+MARGIN = 0.05  # of a move: by how much high and low must clear open and close before their shape costs nothing
 
 
 class Stage(Protocol):
@@ -63,53 +65,75 @@ class TokenizerStage:
 
     name: StageName = "tokenizer"
 
-    def __init__(self, module: KronosTokenizer) -> None:
+    def __init__(self, module: KronosTokenizer, weighing: ReconstructionConfig | None = None) -> None:
         self.module = module
-        self.objective = _Reconstruction(module)
+        self.objective = _Reconstruction(module, weighing or ReconstructionConfig())
 
     def inputs(self, batch: Batch) -> Inputs:
         """Return (candles,)."""
         return (batch.x.to(_device(self.module)),)
 
     def whole(self, parts: Sequence[Inputs], world: World, seed: Seed) -> Inputs:
-        """Return the number of windows and, where they are dealt out, the mean chances of bits over all of them.
+        """Return the number of windows and, where these are dealt out, chances and correlations of bits over all.
 
-        The entropy of the code is that of a mean over all windows, so this mean must be known before the first part's
-        loss is: one more pass through the encoder, which one process without accumulation does not need.
+        The entropy of the code is that of a mean over all windows, and so are the correlations: these must be known
+        before the first part's loss is. One process without accumulation needs no such pass through the encoder.
         """
         count = world.sum(torch.tensor(float(sum(len(x) for (x,) in parts)))).to(_device(self.module))
         if world.size == 1 and len(parts) == 1:
             return (count,)
-        total = torch.zeros(self.module.codebook_dim, device=_device(self.module))
+        bits = self.module.codebook_dim
+        chances, together = (torch.zeros(*size, device=_device(self.module)) for size in ((bits,), (bits, bits)))
         with torch.no_grad():
             for index, (x,) in enumerate(parts):
                 seed(index)  # the encoder drops out first, hence what it will drop out when the loss is taken
-                total += self.module.chances(x).float() * len(x)
-        return count, world.sum(total) / count
+                chances += self.module.chances(x).float() * len(x)
+                if self.objective.weighing.bits:
+                    seed(index)
+                    ids = self.module.encode(x)
+                    together += _together(self.module.indices_to_bits(ids)) * len(x)
+        return count, world.sum(chances) / count, world.sum(together) / count
 
     @torch.no_grad()
     def measure(self, batch: Batch | None) -> Tensor:
-        """Return candles, squared errors (coarse, full), those of close-to-close moves, the moves, and codes in use."""
+        """Return windows, their errors (full, coarse), candles, impossible ones, squares of moves and of their errors.
+
+        Behind them comes how often each coarse code was used.
+        """
         codes = 2**self.module.s1_bits
         if batch is None:
-            return torch.zeros(5 + codes, dtype=torch.float64)
+            return torch.zeros(7 + codes, dtype=torch.float64)
         x = batch.x.to(_device(self.module))
         (coarse, full), _, _, ids = self.module(x)
-        moves, decoded = (y[..., CLOSE].float().diff(dim=1) for y in (x, full))
-        errors = (coarse.float() - x, full.float() - x, decoded - moves, moves)
-        sums = [torch.tensor(float(x.numel())), *(error.pow(2).sum().cpu() for error in errors)]
+        full = full.float()
+        moves, decoded = (y[..., CLOSE].diff(dim=1) for y in (x, full))
+        body = full[..., [OPEN, CLOSE]]
+        impossible = (full[..., HIGH] < body.amax(-1)) | (full[..., LOW] > body.amin(-1))
+        sums = [
+            torch.tensor(float(len(x))),
+            *(self.objective.error(y, x) * len(x) for y in (full, coarse.float())),
+            torch.tensor(float(impossible.numel())),
+            impossible.sum(),
+            moves.pow(2).sum(),
+            (decoded - moves).pow(2).sum(),
+        ]
         used = torch.bincount((ids % codes).flatten(), minlength=codes)
-        return torch.cat([torch.stack([s.double() for s in sums]), used.cpu().double()])
+        return torch.cat([torch.stack([s.double().cpu() for s in sums]), used.cpu().double()])
 
     def figures(self, sums: Tensor) -> dict[str, float]:
-        """Return reconstruction errors, the error of close-to-close moves over their variance, and the codes in use."""
-        values, coarse, full, noise, signal = sums[:5].tolist()
-        used = sums[5:]
+        """Return what was measured, as means.
+
+        `move_error` is that of close-to-close moves over their variance, `impossible` the share of candles
+        whose decoded high or low lies inside their body.
+        """
+        windows, full, coarse, candles, impossible, signal, noise = sums[:7].tolist()
+        used = sums[7:]
         share = used[used > 0] / used.sum()
         return {
-            "loss": full / values,
-            "coarse_mse": coarse / values,
+            "loss": full / windows,
+            "coarse_error": coarse / windows,
             "move_error": noise / signal if signal else 0.0,
+            "impossible": impossible / candles,
             "coarse_codes": float((used > 0).sum()),
             "coarse_perplexity": float((-(share * share.log()).sum()).exp()),
         }
@@ -162,16 +186,63 @@ class PredictorStage:
 
 
 class _Reconstruction(nn.Module):
-    """Share of (mse of coarse + mse of full + quantizer loss) / 2."""
+    """Share of (error of coarse + error of full + quantizer loss + correlations of bits) / 2, as they are weighed."""
 
-    def __init__(self, module: KronosTokenizer) -> None:
+    weights: Tensor
+
+    def __init__(self, module: KronosTokenizer, weighing: ReconstructionConfig) -> None:
         super().__init__()
-        self.module = module
+        self.module, self.weighing = module, weighing
+        weights = torch.tensor(weighing.weights)
+        self.register_buffer("weights", (weights / weights.mean()).to(_device(module)), persistent=False)
 
-    def forward(self, x: Tensor, count: Tensor, chances: Tensor | None = None) -> Tensor:
-        (coarse, full), quantizer, _, _ = self.module(x, chances)
-        loss: Tensor = (F.mse_loss(coarse.float(), x) + F.mse_loss(full.float(), x) + quantizer) / 2
-        return loss * (len(x) / count)
+    def forward(
+        self, x: Tensor, count: Tensor, chances: Tensor | None = None, together: Tensor | None = None
+    ) -> Tensor:
+        (coarse, full), quantizer, code, _ = self.module(x, chances)
+        loss: Tensor = self.weighing.coarse * self.error(coarse.float(), x) + self.error(full.float(), x) + quantizer
+        if self.weighing.bits:
+            here = _together(code.float())
+            known = here if together is None else together + (here - here.detach())  # value of all, gradient of these
+            loss = loss + self.weighing.bits * (known - torch.diag(known.diag())).pow(2).mean()
+        return loss / 2 * (len(x) / count)
+
+    def error(self, y: Tensor, x: Tensor) -> Tensor:
+        """Return the mean over windows of what reconstructions `y` of candles `x` (B, T, 6) lack.
+
+        Where a price stands in its window says little about how far it moves from one candle to the next, which is what
+        a forecast is made of; so errors of moves count too, each window's in units of its own.
+        """
+        error = ((y - x).pow(2) * self.weights).mean()
+        if not (self.weighing.moves or self.weighing.shape):
+            return error
+        variance = x[..., CLOSE].diff(dim=1).pow(2).mean(1).clamp_min(STILL)
+        missed = (_moves(y) - _moves(x)).pow(2).mean((1, 2)) / variance
+        short = _short(y, x, variance.sqrt()[:, None])
+        out: Tensor = error + self.weighing.moves * missed.mean() + self.weighing.shape * short.mean()
+        return out
+
+
+def _together(code: Tensor) -> Tensor:
+    """Return the mean products (bits, bits) of the signs of each two bits of codes (B, T, bits)."""
+    flat = code.flatten(0, 1)
+    return flat.T @ flat * (code.shape[-1] / len(flat))
+
+
+def _short(y: Tensor, x: Tensor, move: Tensor) -> Tensor:
+    """Return (B, T) what candles `y` lack to be possible: prices in units of `move` (B, 1), volume and amount as is.
+
+    What volume cannot fall below is not known here; the least of the window's stands for it.
+    """
+    body, least = y[..., [OPEN, CLOSE]], x[..., VOLUME:].amin(1, keepdim=True)
+    high = F.relu(body.amax(-1) - y[..., HIGH] + MARGIN * move)
+    low = F.relu(y[..., LOW] - body.amin(-1) + MARGIN * move)
+    return (high + low) / move + F.relu(least - y[..., VOLUME:]).sum(-1)
+
+
+def _moves(x: Tensor) -> Tensor:
+    """Return the prices (B, T - 1, 4) of all candles but the first, less the close before."""
+    return x[:, 1:, : len(PRICES)] - x[:, :-1, CLOSE : CLOSE + 1]
 
 
 class _NextTokens(nn.Module):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, NaiveDatetime
 
 from kronos_app.services.backtest import BacktestRequest
 from kronos_app.services.backtest_views import BacktestState
@@ -343,6 +343,13 @@ class Backtests(BaseModel):
     """The backtests there are."""
 
     backtests: list[BacktestOut]
+
+
+class BehindBody(BaseModel):
+    """A trade or a holding whose forecast is wanted."""
+
+    instrument: str = Field(max_length=60, description="As the tables have it.")
+    day: NaiveDatetime = Field(description="On which it was traded or held, in the candles' own time.")
 
 
 class BacktestPlanOut(BaseModel):

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from kronos_app.charts.style import DOWN, FORECAST, HOLLOW, NEUTRAL, SECOND, UP, translucent
 
-HEIGHT = 520
+HEIGHT, GROWTH = 520, 400  # pixels
 BANDS = (("0.05", "0.95", 0.12), ("0.25", "0.75", 0.16))  # low, high, opacity; the widest first
 OTHERS = {
     "bench": {"color": NEUTRAL, "width": 1.8},
@@ -19,6 +19,7 @@ OTHERS = {
     "equal_weight": {"color": UP, "width": 1.4, "dash": "dash"},
     "momentum": {"color": SECOND, "width": 1.4, "dash": "dot"},
 }
+STRATEGIES = (FORECAST, DOWN, UP, SECOND)  # colours of several, in their order
 ROW, FRAME = 34, 60  # pixels
 
 
@@ -74,14 +75,33 @@ def equity_chart(
     traces.append(_line(days, curves["strategy"], words.strategy, {"color": FORECAST, "width": 2.6}))
     fall = _line(days, curves["drawdown"], words.drawdown, {"color": DOWN, "width": 1})
     fall.update(yaxis="y2", fill="tozeroy", fillcolor=translucent(DOWN, 0.25), showlegend=False)
-    grid = {"gridcolor": translucent(NEUTRAL, 0.22), "automargin": True, "zerolinecolor": translucent(NEUTRAL, 0.5)}
     layout: dict[str, Any] = _layout(HEIGHT) | {
         "hovermode": "x unified",
         "xaxis": {"type": "date", "showgrid": False, "anchor": "y2", "nticks": 7, "tickformat": "%Y-%m"},
-        "yaxis": grid | {"title": {"text": words.earned}, "tickformat": "+.0%", "domain": [0.31, 1]},
-        "yaxis2": grid | {"title": {"text": words.drawdown}, "tickformat": ".0%", "domain": [0, 0.25], "nticks": 4},
+        "yaxis": _grid() | {"title": {"text": words.earned}, "tickformat": "+.0%", "domain": [0.31, 1]},
+        "yaxis2": _grid() | {"title": {"text": words.drawdown}, "tickformat": ".0%", "domain": [0, 0.25], "nticks": 4},
     }
     return go.Figure([*traces, fall], layout)
+
+
+def growth_chart(curves: Mapping[str, pd.Series[float]], words: BacktestWords) -> go.Figure:
+    """Return the growth of several strategies after costs, each to its own end.
+
+    Parameters
+    ----------
+    curves
+        By name, what was earned by day; as many as `STRATEGIES` at most.
+    """
+    lines = [
+        _line(list(curve.index), list(curve), name, {"color": colour, "width": 2.2})
+        for colour, (name, curve) in zip(STRATEGIES, curves.items(), strict=False)
+    ]
+    layout: dict[str, Any] = _layout(GROWTH) | {
+        "hovermode": "x unified",
+        "xaxis": {"type": "date", "showgrid": False, "nticks": 7, "tickformat": "%Y-%m"},
+        "yaxis": _grid() | {"title": {"text": words.earned}, "tickformat": "+.0%"},
+    }
+    return go.Figure(lines, layout)
 
 
 def monthly_chart(monthly: Mapping[str, Mapping[str, float | None]], words: BacktestWords) -> go.Figure:
@@ -128,6 +148,10 @@ def monthly_chart(monthly: Mapping[str, Mapping[str, float | None]], words: Back
 def _line(days: Sequence[pd.Timestamp], values: Sequence[Any], name: str, line: Mapping[str, Any]) -> go.Scatter:
     return go.Scatter(x=list(days), y=list(values), mode="lines", name=name, line=dict(line),
                       hovertemplate="%{y:+.1%}")  # fmt: skip
+
+
+def _grid() -> dict[str, Any]:
+    return {"gridcolor": translucent(NEUTRAL, 0.22), "automargin": True, "zerolinecolor": translucent(NEUTRAL, 0.5)}
 
 
 def _layout(height: int) -> dict[str, Any]:

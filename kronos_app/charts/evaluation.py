@@ -157,10 +157,10 @@ def cutoff_chart(
     history, actual
         Indexed by time: `open high low close`.
     bands
-        Indexed as `actual`: `median`, and `low_LEVEL`, `high_LEVEL` of the levels in `BANDS`.
+        Indexed by the times forecast: `median`, and `low_LEVEL`, `high_LEVEL` of the levels in `BANDS`.
     """
-    axis = TimeAxis.over(pd.DatetimeIndex([*history.index, *actual.index]))
-    past, ahead = axis.at(history.index), axis.at(actual.index)
+    axis = TimeAxis.over(pd.DatetimeIndex([*history.index, *actual.index.union(bands.index)]))
+    past, ahead = axis.at(history.index), axis.at(bands.index)
     last = float(history["close"].iloc[-1])
     x = [past[-1], *ahead]
     price: list[Any] = []
@@ -173,7 +173,7 @@ def cutoff_chart(
     price.append(candles(past, history, words.history, (UP, DOWN), words))
     line = {"color": FORECAST, "width": 2}
     price.append(go.Scatter(x=x, y=[last, *bands["median"]], mode="lines", line=line, name=words.forecast))
-    price.append(candles(ahead, actual, words.actual, (UP, DOWN), words))
+    price.append(candles(axis.at(actual.index), actual, words.actual, (UP, DOWN), words))
     return panels(axis.labels, words, price, height=height)
 
 

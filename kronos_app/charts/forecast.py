@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -29,6 +30,15 @@ BANDS: dict[int, tuple[float, float]] = {90: (0.05, 0.95), 80: (0.1, 0.9), 50: (
 _OPACITY = {90: 0.12, 80: 0.14, 50: 0.2}
 
 
+@dataclass(frozen=True, eq=False)
+class Outline:
+    """The edges of a band at the times of the forecast, to be drawn as lines, and its name in the reader's language."""
+
+    name: str
+    lower: pd.Series[float]
+    upper: pd.Series[float]
+
+
 def forecast_chart(
     history: pd.DataFrame,
     median: pd.DataFrame,
@@ -37,6 +47,7 @@ def forecast_chart(
     *,
     actual: pd.DataFrame | None = None,
     missing: pd.DatetimeIndex | None = None,
+    outline: Outline | None = None,
     height: int = 560,
 ) -> go.Figure:
     """Return history, median forecast, the bands of the close and, in Replay, the candles that came.
@@ -55,6 +66,8 @@ def forecast_chart(
         As `history`; only times of `median`.
     missing
         Times at which a candle was due and is not there: they take room, which closed hours do not.
+    outline
+        A band to compare the others with.
     height
         Pixels.
     """
@@ -69,6 +82,8 @@ def forecast_chart(
     price.append(candles(past, history, words.history, (UP, DOWN), words))
     came = None if actual is None or actual.empty else axis.at(actual.index)
     faint = 0.75 if came is None else 0.45  # what came is drawn over the forecast and should stand out
+    if outline is not None:
+        price += _outline(past[-1:] + ahead, start, outline)
     price.append(candles(ahead, median, words.forecast, (FORECAST, FORECAST), words, opacity=faint))
     price.append(_middle(past[-1:] + ahead, start, median["close"]))
     if came is not None and actual is not None:
@@ -149,6 +164,23 @@ def _band(
     return [
         go.Scatter(y=np.concatenate([first, lower.to_numpy(float)]), name=name, showlegend=False, **edge),
         go.Scatter(y=np.concatenate([first, upper.to_numpy(float)]), name=name, fill="tonexty", fillcolor=fill, **edge),
+    ]
+
+
+def _outline(x: list[str], start: pd.Series[float], outline: Outline) -> list[go.Scatter]:
+    """Return the dotted edges of a band."""
+    line = {"color": NEUTRAL, "width": 1.4, "dash": "dot"}
+    edge = {
+        "x": x,
+        "name": outline.name,
+        "mode": "lines",
+        "line": line,
+        "legendgroup": outline.name,
+        "hoverinfo": "skip",
+    }
+    return [
+        go.Scatter(y=np.concatenate([start.to_numpy(float), values.to_numpy(float)]), showlegend=shown, **edge)
+        for values, shown in ((outline.lower, False), (outline.upper, True))
     ]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -16,6 +17,9 @@ import pandas as pd
 from kronos_app.data.export import safe_csv
 from kronos_app.errors import Conflict, InvalidInput, TooLarge
 from kronos_app.i18n import Text, text
+from kronos_app.services.backtest_behind import KIND as BEHIND
+from kronos_app.services.backtest_behind import Behind, BehindWorker, read_behind, signal_day
+from kronos_app.services.backtest_compare import FEWEST_COMPARED, MOST_COMPARED, BacktestComparison, compared
 from kronos_app.services.backtest_folders import BacktestFolders, KeptBacktest
 from kronos_app.services.backtest_report import periods
 from kronos_app.services.backtest_request import BacktestData, BacktestRequest
@@ -35,7 +39,11 @@ if TYPE_CHECKING:
     from training.portfolio.records import Backtest
 
 __all__ = [
+    "BEHIND",
+    "FEWEST_COMPARED",
     "KIND",
+    "MOST_COMPARED",
+    "BacktestComparison",
     "BacktestData",
     "BacktestFolders",
     "BacktestPlan",
@@ -43,6 +51,8 @@ __all__ = [
     "BacktestService",
     "BacktestView",
     "BacktestWorker",
+    "Behind",
+    "BehindWorker",
     "Table",
     "Universes",
 ]
@@ -174,6 +184,62 @@ class BacktestService(WorkService[KeptBacktest, BacktestView]):
         title = f"{kept.request.model}, {kept.request.signal}: {kept.origin}"
         with training_errors():
             return tearsheet(result, title, periods(pd.DatetimeIndex(result.daily.index)))
+
+    def compare(self, backtest_ids: Sequence[str]) -> BacktestComparison:
+        """Return backtests side by side.
+
+        Raises
+        ------
+        NotFound
+            One of them is not there.
+        InvalidInput
+            Fewer or more than can be shown, or one that has not finished.
+        """
+        ids = list(dict.fromkeys(backtest_ids))
+        if not FEWEST_COMPARED <= len(ids) <= MOST_COMPARED:
+            raise InvalidInput(
+                "backtests_to_compare",
+                text("From {fewest} to {most} backtests can be compared.", fewest=FEWEST_COMPARED, most=MOST_COMPARED),
+                text("Choose others."),
+            )
+        found = [view(self._folders.get(one), None) for one in ids]
+        unfinished = next((one for one in found if one.report is None), None)
+        if unfinished is not None:
+            raise InvalidInput(
+                "backtests_to_compare",
+                text("The backtest {id} has not finished.", id=unfinished.id),
+                text("Wait until it has, or choose others."),
+            )
+        return compared(found)
+
+    def behind(self, backtest_id: str, instrument: str, day: datetime) -> Behind | None:
+        """Return the forecast by which an instrument was traded or held on a day, None where it is to be drawn first.
+
+        Raises
+        ------
+        NotFound
+            There is no such backtest or instrument, or no signal of it before the day.
+        """
+        kept = self._folders.get(backtest_id)
+        return read_behind(kept, instrument, signal_day(kept, instrument, pd.Timestamp(day)))
+
+    def draw_behind(self, backtest_id: str, instrument: str, day: datetime) -> Job:
+        """Queue the job that draws it again.
+
+        Raises
+        ------
+        NotFound
+            As `behind`.
+        Conflict
+            Too many jobs wait.
+        """
+        kept = self._folders.get(backtest_id)
+        asked = {
+            "backtest": kept.id,
+            "instrument": instrument,
+            "day": str(signal_day(kept, instrument, pd.Timestamp(day))),
+        }
+        return self._jobs.submit(BEHIND, asked)
 
     def _view(self, work: KeptBacktest, job: Job | None) -> BacktestView:
         return view(work, job)

@@ -31,7 +31,12 @@ def periods(times: pd.DatetimeIndex) -> int:
 
 
 def compiled(
-    result: Backtest, chance: Luck, beside: dict[str, pd.Series[float]], warnings: Sequence[Text]
+    result: Backtest,
+    chance: Luck,
+    beside: dict[str, pd.Series[float]],
+    *,
+    warnings: Sequence[Text],
+    weights: str,
 ) -> dict[str, Any]:
     """Return the report of a backtest.
 
@@ -41,6 +46,8 @@ def compiled(
         Returns by day of what it is compared with.
     warnings
         Why it may look better than it is.
+    weights
+        Digest of the model.
     """
     from training.portfolio.report import report, risk
 
@@ -57,6 +64,7 @@ def compiled(
     luck = {str(level): _numbers(column / start - 1) for level, column in chance.account.items()}
     return told | {
         "verdict": _verdict(chance, told["figures"], others).to_dict(),
+        "weights": weights,
         "percentile": chance.percentile,
         "random_signals": len(chance.earned),
         "luck": luck,

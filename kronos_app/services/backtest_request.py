@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from kronos_app.services.tuning_request import MOST_SERIES, DataChoice, SeriesChoice
 from kronos_app.services.validation import from_pydantic
+from kronos_app.services.work_data import WorkData
 
 Signal = Literal[
     "last",
@@ -26,24 +26,8 @@ Signal = Literal[
 RuleName = Literal["topk", "single"]
 
 
-class BacktestData(BaseModel):
+class BacktestData(WorkData):
     """Which candles to trade; a folder is known by its name alone."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    kind: Literal["candle_sets", "series", "watchlist", "qlib"] = Field(
-        description="Where the candles are: data sets, stored series, a watchlist, a Qlib folder."
-    )
-    candle_sets: list[str] = Field(default_factory=list, max_length=MOST_SERIES, description="Ids of data sets.")
-    series: list[SeriesChoice] = Field(default_factory=list, max_length=MOST_SERIES, description="Stored series.")
-    watchlist: str | None = Field(None, max_length=60, description="Name of a watchlist; its stored series are taken.")
-    qlib_folder: str | None = Field(None, max_length=60, description="Name of a Qlib folder.")
-    qlib_market: str = Field("all", max_length=60, description="Instrument set, such as csi300.")
-
-    @property
-    def choice(self) -> DataChoice:
-        """Return the same as fine-tuning knows it."""
-        return DataChoice.model_validate(self.model_dump())
 
 
 class BacktestRequest(BaseModel):

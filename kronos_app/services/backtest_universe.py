@@ -5,23 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from kronos_app.data.qlib_export import qlib_name
-from kronos_app.data.qlib_files import QlibFiles, find_folders
-from kronos_app.errors import InvalidInput, NotFound, TooLarge
+from kronos_app.errors import InvalidInput, NotFound
 from kronos_app.i18n import Text, text
 from kronos_app.services.tuning_data import TuningData
 from kronos_app.services.tuning_files import MARKETS, UNKNOWN_MARKET, Part
-from kronos_app.services.tuning_request import MOST_SERIES
+from kronos_app.services.work_data import qlib_parts, qlib_path
 
 if TYPE_CHECKING:
     from kronos_app.data.candle_frame import CandleFrame
-    from kronos_app.data.qlib_folder import QlibFolder
     from kronos_app.services.backtest_request import BacktestData, BacktestRequest
     from kronos_app.services.candles import CandleService
     from kronos_app.services.series import SeriesService
@@ -66,7 +63,8 @@ class Universes:
             Nothing was chosen, or something is not there.
         """
         data = request.data
-        parts, notes = (self._of_qlib(data, request.benchmark), []) if data.kind == "qlib" else self._stored(data)
+        of_qlib = data.kind == "qlib"
+        parts, notes = (qlib_parts(self._settings, data, request.benchmark), []) if of_qlib else self._stored(data)
         names = [part.name for part in parts]
         twice = next((name for name in names if [one.lower() for one in names].count(name.lower()) > 1), None)
         if twice is not None:
@@ -140,39 +138,11 @@ class Universes:
         NotFound
             There is none of that name.
         """
-        folders = find_folders(self._settings.qlib_folders)
-        name = data.qlib_folder or ""
-        if name not in folders:
-            raise NotFound(
-                "unknown_qlib_folder",
-                text("There is no Qlib folder “{name}”.", name=name[:60]),
-                text("There are: {names}.", names=", ".join(folders))
-                if folders
-                else text("Name one in KRONOS_QLIB_FOLDERS, or download one as Qlib does."),
-            )
-        return folders[name]
+        return qlib_path(self._settings, data)
 
     def _stored(self, data: BacktestData) -> tuple[list[Part], list[Text]]:
         found, notes = self._data.parts(data.choice)
         return [Part(qlib_name(ENDING.sub("", part.name)), part.rows, part.state, part.read) for part in found], notes
-
-    def _of_qlib(self, data: BacktestData, benchmark: str | None) -> list[Part]:
-        from kronos_app.data.qlib_folder import QlibFolder
-
-        source = QlibFolder(data.qlib_folder or "", self.qlib_folder(data))
-        names = [one.symbol for one in source.instruments(data.qlib_market)]
-        if benchmark is not None and benchmark not in names:
-            names += [one.symbol for one in source.instruments() if one.symbol == benchmark]
-        if len(names) > MOST_SERIES:
-            raise TooLarge(
-                "too_many_instruments",
-                text(
-                    "{count} instruments are more than the {most} of one backtest.", count=len(names), most=MOST_SERIES
-                ),
-                text("Choose a smaller market of the folder."),
-            )
-        days = len(QlibFiles(source.name, self.qlib_folder(data)).calendar("day"))
-        return [Part(name, days, (name,), partial(_fetched, source, name)) for name in names]
 
 
 def read(folder: Path, names: Sequence[str]) -> Mapping[str, pd.DataFrame]:
@@ -185,13 +155,6 @@ def exportable(universe: Mapping[str, pd.DataFrame]) -> Mapping[str, CandleFrame
     from kronos_app.data.candle_frame import CandleFrame
 
     return {name: CandleFrame(frame, name, "backtest") for name, frame in universe.items()}
-
-
-def _fetched(source: QlibFolder, name: str) -> CandleFrame:
-    from kronos_app.data import repair
-    from kronos_app.data.source import FetchRequest
-
-    return repair.apply(source.fetch(FetchRequest(name, "1d")), "drop").candles
 
 
 def _is_daily(candles: CandleFrame) -> bool:

@@ -17,11 +17,13 @@ from kronos_app.services.tuning_places import Places
 from kronos_app.services.work_turn import OnStep, Turn
 
 if TYPE_CHECKING:
+    from engine import KronosPredictor
     from kronos_app.services.backtest_folders import BacktestFolders, KeptBacktest
     from kronos_app.services.backtest_request import BacktestRequest
     from kronos_app.services.backtest_universe import Universes
     from kronos_app.services.models import ModelService
     from kronos_app.settings import Settings
+    from training.portfolio.days import WalkSettings
     from training.portfolio.luck import Luck
     from training.portfolio.records import Backtest
 
@@ -56,7 +58,8 @@ class BacktestWorker:
         on_step(0, 0)
         with training_errors(Places(self._settings).text), engine_errors(request.model):
             universe = read(backtest.path / "candles", [one.name for one in backtest.members])
-            panel = self._signals(backtest, universe, on_step)
+            predictor = self._models.get(request.model)
+            panel = self._signals(backtest, predictor, universe, on_step)
             signal = pick(panel, request.signal)
             days = len(signal.index.get_level_values("datetime").unique())
 
@@ -73,23 +76,23 @@ class BacktestWorker:
                 backtest.members,
                 pd.Timestamp(signal.index.get_level_values("datetime").min()),
             )
-            backtest.write(result, compiled(result, chance, beside, warnings))
+            report = compiled(result, chance, beside, warnings=warnings, weights=predictor.digest)
+            backtest.write(result, report)
 
-    def _signals(self, backtest: KeptBacktest, universe: Mapping[str, pd.DataFrame], on_step: OnStep) -> pd.DataFrame:
-        from training.portfolio.walk import WalkSettings, signals
+    def _signals(
+        self,
+        backtest: KeptBacktest,
+        predictor: KronosPredictor,
+        universe: Mapping[str, pd.DataFrame],
+        on_step: OnStep,
+    ) -> pd.DataFrame:
+        from training.portfolio.walk import signals
 
         request = backtest.request
-        settings = WalkSettings(
-            lookback=request.lookback,
-            horizon=request.horizon,
-            every=request.every,
-            samples=request.samples,
-            seed=request.seed,
-        )
         return signals(
-            self._models.get(request.model),
+            predictor,
             universe,
-            settings,
+            walk_settings(request),
             start=first_day(request, universe),
             end=last_time(request),
             folder=backtest.path / "signals",
@@ -172,6 +175,19 @@ class BacktestWorker:
         spec = self._models.spec(backtest.request.model)
         found = {one.market: spec.seen_until(one.market) for one in backtest.members}
         return {market: None if day is None else pd.Timestamp(day) for market, day in found.items()}
+
+
+def walk_settings(request: BacktestRequest) -> WalkSettings:
+    """Return how the forecasts of a backtest are made."""
+    from training.portfolio.days import WalkSettings
+
+    return WalkSettings(
+        lookback=request.lookback,
+        horizon=request.horizon,
+        every=request.every,
+        samples=request.samples,
+        seed=request.seed,
+    )
 
 
 def first_day(request: BacktestRequest, universe: Mapping[str, pd.DataFrame]) -> pd.Timestamp:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from kronos_app.data.sources import FAMILIES, SourceFamily
 from kronos_app.jobs import Handler, JobRunner
 from kronos_app.services import backtest, evaluation, fetching, following, forecasting, series, sql_query, tuning_trial
-from kronos_app.services.backtest import BacktestFolders, BacktestService, BacktestWorker, Universes
+from kronos_app.services.backtest import BacktestFolders, BacktestService, BacktestWorker, BehindWorker, Universes
 from kronos_app.services.candles import CandleService
 from kronos_app.services.evaluation import EvaluationService, EvaluationWorker
 from kronos_app.services.evaluation_folders import EvaluationFolders
@@ -20,6 +20,8 @@ from kronos_app.services.fetching import FetchService, FetchWorker, Sources
 from kronos_app.services.following import FollowService
 from kronos_app.services.following_source import NewestCandles
 from kronos_app.services.following_worker import FollowWorker
+from kronos_app.services.forecast_recalibration import Recalibrations
+from kronos_app.services.forecast_record import ForecastRecords
 from kronos_app.services.forecast_worker import ForecastWorker
 from kronos_app.services.forecasting import ForecastService
 from kronos_app.services.ledger import LedgerService
@@ -97,12 +99,15 @@ class Desk:
         handlers[tuning_trial.KIND] = tuning_trial.TrialWorker(self.tuning.planner).run
         evaluations = EvaluationFolders(settings.home / "evaluations")
         handlers[evaluation.KIND] = EvaluationWorker(evaluations, self.models).run
+        self.recalibrations = Recalibrations(self.store, self.models, evaluations)
+        self.records = ForecastRecords(self.store, self.models, self.ledger)
         self.evaluations = EvaluationService(settings, self.candles, self.series, self.models, self.jobs, evaluations)
         backtests, universes = (
             BacktestFolders(settings.home / "backtests"),
             Universes(settings, self.candles, self.series),
         )
         handlers[backtest.KIND] = BacktestWorker(settings, backtests, self.models, universes).run
+        handlers[backtest.BEHIND] = BehindWorker(backtests, self.models, self.scheduler).run
         self.backtests = BacktestService(settings, universes, self.models, self.jobs, backtests)
         self.registry = RegistryService(settings, self.store, registered, self.models, self.tuning.run)
         self.keeper = Keeper(self.following.tick, self.ledger.sweep, self.tuning.tick)

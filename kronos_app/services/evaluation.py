@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kronos_app.errors import AppError, Conflict, InvalidInput, TooLarge
 from kronos_app.i18n import Text, text
 from kronos_app.services.evaluation_folders import Evaluation, EvaluationFolders
-from kronos_app.services.evaluation_request import EvaluationData, EvaluationRequest
+from kronos_app.services.evaluation_request import EvaluationData, EvaluationRequest, TaskName
+from kronos_app.services.evaluation_task import settings_of
 from kronos_app.services.evaluation_views import EvaluationView, PastForecast, past_forecast, view
 from kronos_app.services.evaluation_worker import KIND, EvaluationWorker
 from kronos_app.services.tuning_data import TuningData
+from kronos_app.services.work_data import qlib_parts
 from kronos_app.services.work_service import WorkService
 from kronos_app.services.work_window import check_window
 
@@ -99,6 +101,18 @@ class EvaluationService(WorkService[Evaluation, EvaluationView]):
         """
         return self._planned(request)[0]
 
+    def preset(self, task: TaskName, data: EvaluationData, models: Sequence[str]) -> dict[str, Any]:
+        """Return the settings of a task of the paper for such candles and models: fields of `EvaluationRequest`.
+
+        Raises
+        ------
+        InvalidInput, NotFound
+            The models or the candles, as `plan`; or a model that cannot hold so many candles.
+        """
+        parts, _ = self._parts(data)
+        seconds = parts[0].read().interval.total_seconds()
+        return settings_of(task, seconds, min(self._models.spec(name).max_context for name in models))
+
     def start(self, request: EvaluationRequest) -> EvaluationView:
         """Make an evaluation and queue its job.
 
@@ -166,13 +180,7 @@ class EvaluationService(WorkService[Evaluation, EvaluationView]):
 
     def _planned(self, request: EvaluationRequest) -> tuple[EvaluationPlan, Sequence[Part]]:
         request = self._with_exact_models(request)
-        parts, notes = self._data.parts(request.data.choice)
-        if not parts:
-            raise InvalidInput(
-                "no_evaluation_data",
-                text("No candles were chosen to forecast."),
-                text("Choose at least one data set or stored series."),
-            )
+        parts, notes = self._parts(request.data)
         counts = [request.cutoffs_of(part.rows) for part in parts]
         cutoffs = sum(counts)
         self._check_cutoffs(request, cutoffs)
@@ -183,6 +191,17 @@ class EvaluationService(WorkService[Evaluation, EvaluationView]):
         seconds = self._seconds(request, cutoffs)
         used = [part for part, count in zip(parts, counts, strict=True) if count]
         return EvaluationPlan(request, len(used), cutoffs, forecasts, seconds, tuple(notes)), used
+
+    def _parts(self, data: EvaluationData) -> tuple[list[Part], list[Text]]:
+        of_qlib = data.kind == "qlib"
+        parts, notes = (qlib_parts(self._settings, data), []) if of_qlib else self._data.parts(data.choice)
+        if not parts:
+            raise InvalidInput(
+                "no_evaluation_data",
+                text("No candles were chosen to forecast."),
+                text("Choose data sets, stored series, a watchlist or a Qlib folder."),
+            )
+        return parts, notes
 
     def _with_exact_models(self, request: EvaluationRequest) -> EvaluationRequest:
         specs = [self._models.spec(name) for name in dict.fromkeys(request.models)]

@@ -7,28 +7,15 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from kronos_app.services.tuning_request import MOST_SERIES, DataChoice, SeriesChoice
 from kronos_app.services.validation import from_pydantic
+from kronos_app.services.work_data import WorkData
 
 MOST_MODELS = 4  # all of them are in memory while it lasts
+TaskName = Literal["price", "return", "volatility"]
 
 
-class EvaluationData(BaseModel):
-    """Which candles to forecast."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    kind: Literal["candle_sets", "series", "watchlist"] = Field(
-        description="Where the candles are: data sets, stored series, a watchlist."
-    )
-    candle_sets: list[str] = Field(default_factory=list, max_length=MOST_SERIES, description="Ids of data sets.")
-    series: list[SeriesChoice] = Field(default_factory=list, max_length=MOST_SERIES, description="Stored series.")
-    watchlist: str | None = Field(None, max_length=60, description="Name of a watchlist; its stored series are taken.")
-
-    @property
-    def choice(self) -> DataChoice:
-        """Return the same as fine-tuning knows it."""
-        return DataChoice.model_validate(self.model_dump())
+class EvaluationData(WorkData):
+    """Which candles to forecast; a folder is known by its name alone."""
 
 
 class EvaluationRequest(BaseModel):
@@ -37,6 +24,9 @@ class EvaluationRequest(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     data: EvaluationData = Field(description="Which candles to forecast.")
+    task: TaskName | None = Field(
+        None, description="A task of the paper whose figures come first: price, return or volatility."
+    )
     models: list[str] = Field(min_length=1, max_length=MOST_MODELS, description="Names of the models.")
     lookback: int = Field(90, ge=16, le=2048, description="Candles of history at each cutoff.")
     horizon: int = Field(10, ge=1, le=512, description="Candles to forecast at each cutoff.")
@@ -44,7 +34,7 @@ class EvaluationRequest(BaseModel):
     step_size: int | None = Field(
         None, ge=1, le=10_000, description="Candles between two cutoffs; absent: the horizon, so no futures overlap."
     )
-    samples: int = Field(20, ge=2, le=500, description="Paths that a model draws at each cutoff.")
+    samples: int = Field(20, ge=1, le=500, description="Paths that a model draws at each cutoff.")
     temperature: float = Field(1.0, gt=0, le=5, description="As for a forecast.")
     top_p: float = Field(1.0, gt=0, le=1, description="As for a forecast.")
     fitted: bool = Field(

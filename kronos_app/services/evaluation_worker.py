@@ -12,6 +12,7 @@ import numpy as np
 from kronos_app.i18n import text
 from kronos_app.services.engine_errors import engine_errors
 from kronos_app.services.evaluation_report import compiled, scores_csv
+from kronos_app.services.evaluation_task import told
 from kronos_app.services.training_errors import training_errors
 from kronos_app.services.work_turn import OnStep, Turn
 
@@ -58,7 +59,9 @@ class Watched:
         for start in range(0, len(request.pasts), TOGETHER):
             self._on_forecasts(start)
             some = slice(start, start + TOGETHER)
-            part = replace(request, pasts=request.pasts[some], future=request.future[some], seeds=request.seeds[some])
+            first = None if request.first is None else request.first[some]
+            pasts, future, seeds = request.pasts[some], request.future[some], request.seeds[some]
+            part = replace(request, pasts=pasts, future=future, seeds=seeds, first=first)
             started = time.perf_counter()
             parts.append(self._forecaster.forecast(part))
             self.seconds += time.perf_counter() - started
@@ -104,6 +107,7 @@ class EvaluationWorker:
             report = Report(results, [one.name for one in baselines])
             pace = _pace(models, request.samples * request.horizon) | _pace(baselines, 1)
             found = compiled(report, places, self._warnings(request, places), pace)
+            found["task"] = told(request.task, report) if request.task else None
         evaluation.write_report(found, scores_csv(report))
 
     def _forecasters(self, request: EvaluationRequest) -> list[Forecaster]:

@@ -28,14 +28,24 @@ class ForecastSettings(BaseModel):
     lookback: int = Field(400, ge=2, le=1_000_000, description="Candles of history; fewer where they do not fit.")
     horizon: int = Field(24, ge=1, le=1_000_000, description="Candles to forecast.")
     cutoff: datetime | None = Field(None, description="Time of the last history candle; absent: the last candle.")
-    temperature: float = Field(
-        1.0, ge=0.1, le=2.0, allow_inf_nan=False, description="Below 1 narrows the paths, above widens."
+    temperature: float | None = Field(
+        None,
+        ge=0.1,
+        le=2.0,
+        allow_inf_nan=False,
+        description="Below 1 narrows the paths, above widens; absent: what the model recommends.",
     )
     top_k: int = Field(0, ge=0, le=1_000_000, description="Draw from the k likeliest tokens only; 0: all.")
-    top_p: float = Field(
-        1.0, ge=0.1, le=1.0, allow_inf_nan=False, description="Draw from the likeliest tokens up to p."
+    top_p: float | None = Field(
+        None,
+        ge=0.1,
+        le=1.0,
+        allow_inf_nan=False,
+        description="Draw from the likeliest tokens up to p; absent: what the model recommends.",
     )
-    samples: int = Field(100, ge=1, le=200, description="Paths to draw.")
+    samples: int | None = Field(
+        None, ge=1, le=200, description="Paths to draw; absent: what the model recommends for bands."
+    )
     window: Window = Field(
         "fit",
         description="Where lookback and horizon exceed the context. fit: cut the history. exact: slide candle by "
@@ -46,6 +56,9 @@ class ForecastSettings(BaseModel):
     )
     levels: tuple[Level, ...] = Field(
         DEFAULT_LEVELS, min_length=1, max_length=25, description="Quantile levels to report."
+    )
+    recalibrate: bool = Field(
+        False, description="Also tell quantiles corrected by how earlier forecasts turned out; paths stay the same."
     )
 
     @field_validator("levels")

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from kronos_app.data.candle_frame import FEATURES
+from kronos_app.data.candle_frame import FEATURES, PRICES
 from kronos_app.services.comparison import Comparison, compare
 from kronos_app.store.records import CandleSet, StoredForecast
 
@@ -59,6 +59,12 @@ class ForecastView:
         """Return per level a frame `(horizon, 6)` of quantiles over the paths, each step and feature by itself."""
         values = np.quantile(self.stored.paths, levels, axis=0)
         return {level: self._frame(values[i]) for i, level in enumerate(levels)}
+
+    def recalibrated(self, levels: Sequence[float], factor: float) -> dict[float, pd.DataFrame]:
+        """Return the quantiles of the prices alone with their log distance from the median multiplied by `factor`."""
+        found = self.quantiles(levels)
+        median = self.median()[list(PRICES)]
+        return {level: median * (frame[list(PRICES)] / median) ** factor for level, frame in found.items()}
 
     def mean(self) -> pd.DataFrame:
         """Return the mean over the paths, `(horizon, 6)`."""

@@ -12,6 +12,7 @@ from kronos_app.services.doubts import doubts
 from kronos_app.services.engine_errors import engine_errors
 from kronos_app.services.forecast_plan import SAMPLING, Plan, plan
 from kronos_app.services.forecast_request import ForecastRequest
+from kronos_app.services.forecast_sampling import settled
 from kronos_app.store.records import ForecastInfo, StoredForecast, now
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class ForecastWorker:
     def run(self, job: Mapping[str, Any], on_step: Callable[[int, int], None]) -> str:
         """Compute the forecast that `job` asks for, keep it and return its id; `on_step` may raise to cancel."""
         request = ForecastRequest.build({name: value for name, value in job.items() if name != "key"})
-        request = request.model_copy(update={"model": self._models.spec(request.model).name})
+        request = settled(request, self._models.spec(request.model))
         saved = self._candles.get(request.candles_id)
         planned = plan(request, saved, self._models.context(request.model))
         on_step(0, 0)  # Whoever cancelled while the job waited need not wait for the model to load.

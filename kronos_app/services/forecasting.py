@@ -21,6 +21,7 @@ from kronos_app.services.forecast_request import (
     ForecastSettings,
     Preset,
 )
+from kronos_app.services.forecast_sampling import settled
 from kronos_app.services.forecast_view import ForecastView
 from kronos_app.services.forecast_worker import candidates, find
 from kronos_app.store.records import ForecastInfo
@@ -83,8 +84,7 @@ class ForecastService:
             Too many jobs wait already.
         """
         seed = secrets.randbits(SEED_BITS) if request.seed is None else request.seed
-        # A name alone may stand for another version tomorrow: the record names the one there is now.
-        request = request.model_copy(update={"seed": seed, "model": self._models.spec(request.model).name})
+        request = settled(request, self._models.spec(request.model)).model_copy(update={"seed": seed})
         planned = plan(request, self._candles.get(request.candles_id), self._models.context(request.model))
         known = self._known(planned)
         if known is not None:

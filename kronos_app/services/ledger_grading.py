@@ -67,15 +67,23 @@ class Grade:
         How many candles were compared.
     ratio
         See `Outcome`.
+    error_in_deviations
+        Root mean square, over the steps, of how many deviations of the paths what came lay from their mean, of log
+        returns: near 1 where the spread was right. None where all paths were one.
     """
 
     scores: Mapping[str, Mapping[str, Any]]
     matched: int
     ratio: float = 1.0
+    error_in_deviations: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready form."""
-        return {"scores": {name: dict(score) for name, score in self.scores.items()}, "ratio": self.ratio}
+        return {
+            "scores": {name: dict(score) for name, score in self.scores.items()},
+            "ratio": self.ratio,
+            "error_in_deviations": self.error_in_deviations,
+        }
 
     @property
     def model(self) -> Mapping[str, Any]:
@@ -141,7 +149,23 @@ def grade(stored: StoredForecast, came: Outcome, history: Array | None = None) -
     if compared is None:
         return None
     told = {score.pop("name"): score for score in compared.to_dict()["scores"]}
-    return Grade(told, compared.matched, came.ratio)
+    return Grade(told, compared.matched, came.ratio, _error(stored, actual))
+
+
+def same_instrument(one: pd.Series[float], other: pd.Series[float]) -> bool:
+    """Return whether closes by time are of one instrument, rescaled perhaps: by the last candles that both have."""
+    both = one.index.intersection(other.index)
+    return len(both) >= OVERLAP and _ratio(one[both].tail(OVERLAP), other[both], exact=False) is not None
+
+
+def _error(stored: StoredForecast, actual: Array) -> float | None:
+    moves = np.log(stored.paths[:, :, FEATURES.index("close")] / stored.last_close)
+    deviation = moves.std(axis=0)
+    counts = np.isfinite(actual) & (deviation > 0)
+    if not counts.any():
+        return None
+    away = (np.log(actual[counts] / stored.last_close) - moves.mean(axis=0)[counts]) / deviation[counts]
+    return float(np.sqrt((away**2).mean()))
 
 
 def _array(values: pd.Series[float]) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pandas as pd
 from kronos_app.data.candle_frame import FEATURES
 from kronos_app.data.export import safe_csv
 from kronos_app.i18n import Text
+from kronos_app.services.forecast_recalibration import Recalibration
 from kronos_app.services.forecast_request import DEFAULT_LEVELS
 from kronos_app.services.forecast_view import ForecastView
 from kronos_app.store.records import CandleSet, Job
@@ -18,7 +20,9 @@ from kronos_app.store.records import CandleSet, Job
 TOLD_APART = ("warnings", "repair")  # of the provenance: their messages are translated
 
 
-def to_json(view: ForecastView, paths: bool = False, language: str = "en") -> dict[str, Any]:
+def to_json(
+    view: ForecastView, paths: bool = False, language: str = "en", recalibration: Recalibration | Text | None = None
+) -> dict[str, Any]:
     """Return a forecast with all that is known about it, JSON-ready: no NaN, times in ISO 8601.
 
     Parameters
@@ -27,9 +31,11 @@ def to_json(view: ForecastView, paths: bool = False, language: str = "en") -> di
         Add every path, `(samples, horizon, 6)`.
     language
         Of the verdict.
+    recalibration
+        Add quantiles corrected by it, or why there is none.
     """
     stored = view.stored
-    levels = stored.request.get("levels", DEFAULT_LEVELS)
+    levels = _levels(view)
     result = {
         "id": stored.id,
         "created": stored.created.isoformat(),
@@ -53,17 +59,23 @@ def to_json(view: ForecastView, paths: bool = False, language: str = "en") -> di
     }
     if paths:
         result["paths"] = stored.paths
+    if recalibration is not None:
+        result["recalibration"] = _recalibrated(view, recalibration, language)
     return dict(json_ready(result))
 
 
-def to_csv(view: ForecastView) -> str:
+def to_csv(view: ForecastView, recalibration: Recalibration | None = None) -> str:
     """Return a forecast as CSV, a row a step: mean, median and quantiles of each feature, then what came.
 
-    Texts cannot act as formulas in a spreadsheet.
+    Columns whose names end in `_recalibrated` are the quantiles of prices corrected by `recalibration`. Texts cannot
+    act as formulas in a spreadsheet.
     """
-    levels = view.stored.request.get("levels", DEFAULT_LEVELS)
+    levels = _levels(view)
     parts = {"mean": view.mean(), "median": view.median()}
     parts |= {f"q{level:g}": frame for level, frame in view.quantiles(levels).items()}
+    if recalibration is not None:
+        corrected = view.recalibrated(levels, recalibration.factor)
+        parts |= {f"q{level:g}_recalibrated": frame for level, frame in corrected.items()}
     if view.actual is not None:
         parts["actual"] = view.actual.reindex(view.mean().index)
     wide = pd.concat([frame.add_suffix(f"_{name}") for name, frame in parts.items()], axis=1)
@@ -130,6 +142,21 @@ def json_ready(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [json_ready(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _levels(view: ForecastView) -> Sequence[float]:
+    levels: Sequence[float] = view.stored.request.get("levels", DEFAULT_LEVELS)
+    return levels
+
+
+def _recalibrated(view: ForecastView, found: Recalibration | Text, language: str) -> dict[str, Any]:
+    if isinstance(found, Text):
+        return {"factor": None, "message": found.render(language)}
+    quantiles = view.recalibrated(_levels(view), found.factor)
+    return {
+        **found.to_dict(language),
+        "quantiles": {f"{level:g}": _columns(frame) for level, frame in quantiles.items()},
+    }
 
 
 def _columns(frame: pd.DataFrame) -> dict[str, Any]:

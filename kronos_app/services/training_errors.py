@@ -20,7 +20,11 @@ def training_errors(words: Callable[[Text], Text] = lambda told: told) -> Iterat
 
     kinds: dict[type[TrainingError], tuple[type[AppError], str, Text]] = {
         ConfigError: (InvalidInput, "run_config", text("Change this setting and try again.")),
-        DataError: (InvalidInput, "training_data", text("Choose other candles, or change how they are split.")),
+        DataError: (
+            InvalidInput,
+            "training_data",
+            text("Choose other candles, or change the settings that they do not fit."),
+        ),
         RunError: (Unavailable, "run_folder", text("Check the free space and the permissions of the app's home.")),
     }
     try:

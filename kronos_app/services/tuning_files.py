@@ -58,7 +58,7 @@ def write(parts: Sequence[Part], folder: Path) -> None:
     try:
         for part in parts:
             candles = part.read()
-            path = folder / _market(candles) / f"{_interval(candles)}.parquet"
+            path = folder / f"{group_of(candles)}.parquet"
             if path not in writers:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 writers[path] = pq.ParquetWriter(path, _schema())
@@ -67,6 +67,11 @@ def write(parts: Sequence[Part], folder: Path) -> None:
     finally:
         for writer in writers.values():
             writer.close()
+
+
+def group_of(candles: CandleFrame) -> str:
+    """Return market and interval, as in `crypto/1h`: where `write` puts candles, and what records call their group."""
+    return f"{_market(candles)}/{_interval(candles)}"
 
 
 def check_room(folder: Path, settings: Settings, wanted: int = 0) -> None:
@@ -86,8 +91,11 @@ def check_room(folder: Path, settings: Settings, wanted: int = 0) -> None:
     if free < wanted + settings.run_free_mb * MB:
         raise Unavailable(
             "disk_nearly_full",
-            text("The disk has {free} MB left, too little to train.", free=free // MB),
-            text("Make room: discard runs, delete data sets; KRONOS_RUN_FREE_MB sets what must stay free."),
+            text("The disk has {free} MB left, too little for this.", free=free // MB),
+            text(
+                "Make room: delete runs, evaluations, backtests, data sets; "
+                "KRONOS_RUN_FREE_MB sets what must stay free."
+            ),
         )
 
 

@@ -92,7 +92,7 @@ def _forecasts() -> dict[str, Any]:
 
 def _rule() -> dict[str, Any]:
     _ = state.gettext()
-    names = {TOPK: _("Many instruments: the best are held"), SINGLE: _("One instrument: long or flat")}
+    names = backtest_words.rules()
     columns = st.columns([2, 1, 1])
     with columns[0]:
         state.default(_key("rule"), TOPK)
@@ -144,7 +144,7 @@ def _dealing(rule: str) -> dict[str, Any]:
         found["close_cost"] = _amount(columns[2], _("Cost of selling"), "close_cost", 0.0, 0.49, 0.0001)
         found["slippage"] = _amount(columns[3], _("Slippage"), "slippage", 0.0, 0.49, 0.0001)
         if rule == TOPK:
-            names = {"open": _("Opening price"), "close": _("Closing price"), "vwap": _("Average price (vwap)")}
+            names = backtest_words.deal_prices()
             state.default(_key("deal_price"), DEFAULTS["deal_price"])
             found["deal_price"] = columns[0].selectbox(
                 _("Dealt at"),

@@ -12,16 +12,15 @@ import streamlit as st
 from kronos_app import state
 from kronos_app.runtime import desk
 from kronos_app.services.backtest import BacktestView, Table
-from kronos_app.widgets import backtest_words, errors, formats
+from kronos_app.widgets import backtest_behind, backtest_words, errors, formats
 
 WIDTH = 520  # pixels: two tables side by side where there is room
 COSTS = ("commission", "slippage", "impact")
 
 
-def draw_figures(seen: BacktestView, report: dict[str, Any]) -> None:
-    """Draw one line a figure: the strategy, and what it is compared with."""
+def figure_rows(*, benchmark: bool) -> list[tuple[str, str, Callable[[float | None], str]]]:
+    """Return the figures that are shown: what readers call each, its key, and how it is written."""
     _ = state.gettext()
-    figures, beside = report["figures"], report["beside"]
     percent = partial(formats.percent, signed=True)
     rows: list[tuple[str, str, Callable[[float | None], str]]] = [
         (_("Return, after costs"), "total_return", percent),
@@ -40,6 +39,13 @@ def draw_figures(seen: BacktestView, report: dict[str, Any]) -> None:
         (_("Holdings that gained"), "trip_hit_rate", formats.percent),
         (_("Exposure"), "exposure", formats.percent),
     ]
+    return [row for row in rows if benchmark or not row[1].startswith(("excess", "information"))]
+
+
+def draw_figures(seen: BacktestView, report: dict[str, Any]) -> None:
+    """Draw one line a figure: the strategy, and what it is compared with."""
+    _ = state.gettext()
+    figures, beside = report["figures"], report["beside"]
     names = backtest_words.others(seen)
     table = pd.DataFrame(
         [
@@ -48,8 +54,7 @@ def draw_figures(seen: BacktestView, report: dict[str, Any]) -> None:
                 "strategy": form(figures[key]),
                 **{name: form(one.get(key)) for name, one in beside.items()},
             }
-            for label, key, form in rows
-            if report["has_benchmark"] or not key.startswith(("excess", "information"))
+            for label, key, form in figure_rows(benchmark=report["has_benchmark"])
         ]
     )
     st.dataframe(
@@ -87,13 +92,16 @@ def draw_days(seen: BacktestView) -> None:
             key=f"{state.BACKTEST_DAY}.{seen.id}",
             width=260,
         )
+        held = result.positions[result.positions["day"] == day]
+        dealt = result.trades[result.trades["day"] == day]
         with st.container(horizontal=True, gap="medium"):
             with st.container(width=WIDTH):
                 st.caption(_("Held at the end of the day"))
-                _holdings(result.positions[result.positions["day"] == day], f"{seen.id}.{day}")
+                _holdings(held, f"{seen.id}.{day}")
             with st.container(width=WIDTH):
                 st.caption(_("Dealt on the day"))
-                _trades(result.trades[result.trades["day"] == day], f"{seen.id}.{day}")
+                _trades(dealt, f"{seen.id}.{day}")
+        backtest_behind.draw(seen, day, list(dict.fromkeys([*dealt["instrument"], *held["instrument"]])))
 
 
 def draw_more(seen: BacktestView, report: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from kronos_app.errors import AppError
 from kronos_app.runtime import desk
 from kronos_app.services.evaluation import EvaluationData, EvaluationRequest
 from kronos_app.services.evaluation_request import MOST_MODELS
-from kronos_app.widgets import errors, evaluation_data, formats, model_choice
+from kronos_app.widgets import errors, evaluation_data, evaluation_task, formats, model_choice
 from kronos_app.widgets.errors import escape
 
 EVALUATION = "evaluation"  # the address names one by this
@@ -28,7 +28,7 @@ def draw() -> None:
         data = evaluation_data.draw()
     with second:
         models = _models()
-    settings = _settings()
+    settings = {"task": evaluation_task.choice(data, models), **_settings()}
     if data is None or not models:
         st.caption(_("Choose candles and at least one model."))
         return
@@ -65,7 +65,7 @@ def _settings() -> dict[str, Any]:
         windows = _number(_("Cutoffs of each series"), state.EVALUATE_WINDOWS, "n_windows", 1, 5000, help_)
     with columns[3]:
         help_ = _("Paths drawn at each cutoff. A 95 % band takes 39; scores are fair with fewer.")
-        samples = _number(_("Samples"), state.EVALUATE_SAMPLES, "samples", 2, 500, help_)
+        samples = _number(_("Samples"), state.EVALUATE_SAMPLES, "samples", 1, 500, help_)
     with st.expander(_("More settings"), icon=":material/tune:"):
         columns = st.columns(4)
         step = columns[0].number_input(

@@ -6,14 +6,19 @@ import streamlit as st
 
 from kronos_app import nav, state
 from kronos_app.runtime import desk
+from kronos_app.services.forecasting import ForecastView
 from kronos_app.widgets.errors import escape
 
 
-def draw(model: str, candles_id: str) -> None:
-    """Draw the verdict of the newest evaluation of a model on a data set, nothing where there is none."""
+def draw(view: ForecastView) -> None:
+    """Draw the verdict of the model's newest evaluation on the data set, else its record elsewhere where it has one."""
     _ = state.gettext()
-    found = desk().evaluations.record(model, candles_id)
+    model = str(view.stored.provenance["model"])
+    found = desk().evaluations.record(model, view.stored.candles_id)
     if found is None:
+        other = desk().records.find(view)
+        if other is not None:
+            st.caption(":material/query_stats: " + escape(state.say(other)))
         return
     with st.container(horizontal=True, vertical_alignment="center"):
         told = " ".join(state.say(one) for one in (found.verdicts[model], *found.warnings))

@@ -10,7 +10,14 @@ from kronos_app import nav, state
 from kronos_app.i18n import Text
 from kronos_app.runtime import desk
 from kronos_app.services.evaluation import EvaluationView
-from kronos_app.widgets import errors, evaluation_figures, evaluation_list, evaluation_scores, evaluation_words
+from kronos_app.widgets import (
+    errors,
+    evaluation_figures,
+    evaluation_list,
+    evaluation_scores,
+    evaluation_task,
+    evaluation_words,
+)
 from kronos_app.widgets.errors import escape
 
 
@@ -59,6 +66,8 @@ def _finished(seen: EvaluationView) -> None:
     evaluation_scores.draw_verdicts(seen)
     for note in seen.notes:
         st.caption(":material/info: " + escape(state.say(note)))
+    if report.get("task"):  # of an evaluation made before there were tasks there is no such key
+        evaluation_task.draw(report["task"], seen.id)
     evaluation_scores.draw_table(report, seen.id)
     _download(seen)
     evaluation_figures.draw(seen.id, report)

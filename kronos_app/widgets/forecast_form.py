@@ -12,25 +12,23 @@ import streamlit as st
 from kronos_app import state
 from kronos_app.data.candle_frame import CandleFrame
 from kronos_app.runtime import desk
-from kronos_app.services.forecasting import PRESETS, ForecastRequest
+from kronos_app.services.forecast_sampling import BANDS
+from kronos_app.services.forecasting import ForecastRequest
 from kronos_app.store.records import CandleSet, StoredForecast
-from kronos_app.widgets import candle_picker, doubt, formats, model_choice
+from kronos_app.widgets import candle_picker, doubt, forecast_sampling, formats, model_choice
 from kronos_app.widgets.errors import shown
 from kronos_app.widgets.words import window_names
 
 FUTURE, REPLAY = "future", "replay"
-MAX_SEED = 2**32 - 1
 NARROWEST_NUMBER = 110  # pixels: four digits and both buttons
 DEFAULTS = {
     state.FORECAST_MODE: FUTURE,
     state.FORECAST_LOOKBACK: 400,
     state.FORECAST_HORIZON: 24,
     state.FORECAST_WINDOW: "fit",
-    state.FORECAST_TEMPERATURE: 1.0,
-    state.FORECAST_TOP_P: 1.0,
     state.FORECAST_TOP_K: 0,
-    state.FORECAST_SAMPLES: 30,
     state.FORECAST_SEED: None,
+    state.FORECAST_PRESET: BANDS,
 }
 
 
@@ -53,7 +51,7 @@ def draw(on_submit: Callable[[str | None, str | None], None]) -> CandleFrame | N
     _lengths(chosen, desk().models.context(model))
     cutoff = _cutoff(chosen) if replay else None
     with st.expander(_("Sampling"), icon=":material/tune:", expanded=True):
-        _sampling()
+        forecast_sampling.draw(model)
     with shown():
         doubt.draw(desk().forecasts.doubts(chosen.id, cutoff, st.session_state[state.FORECAST_LOOKBACK]), link=True)
     if st.button(_("Run forecast"), type="primary", icon=":material/play_arrow:", width="stretch"):
@@ -234,85 +232,6 @@ def _copy(source: str, target: str) -> None:
         st.session_state[target] = st.session_state[source]
 
 
-def _sampling() -> None:
-    _ = state.gettext()
-    state.default(state.FORECAST_PRESET, "balanced")
-    labels = {key: state.say(preset.label) for key, preset in PRESETS.items()}
-    chosen = st.pills(
-        _("Preset"),
-        list(PRESETS),
-        format_func=labels.__getitem__,
-        key=state.FORECAST_PRESET,
-        persist_state="session",
-        on_change=_apply_preset,
-        wrap=True,
-    )
-    if chosen is not None:
-        st.caption(state.say(PRESETS[chosen].description))
-    st.slider(
-        _("Temperature"),
-        0.1,
-        2.0,
-        step=0.05,
-        key=state.FORECAST_TEMPERATURE,
-        persist_state="session",
-        on_change=_leave_preset,
-        help=_("Below 1 the model keeps to what it finds likely, above 1 it strays."),
-    )
-    st.slider(
-        _("Top-p"),
-        0.1,
-        1.0,
-        step=0.05,
-        key=state.FORECAST_TOP_P,
-        persist_state="session",
-        on_change=_leave_preset,
-        help=_("Draw only from the likeliest tokens that together have this probability."),
-    )
-    st.slider(
-        _("Samples"),
-        1,
-        200,
-        step=1,
-        key=state.FORECAST_SAMPLES,
-        persist_state="session",
-        help=_("How many paths to draw. More make smoother bands and take longer."),
-    )
-    st.number_input(
-        _("Top-k"),
-        0,
-        1_000_000,
-        step=1,
-        key=state.FORECAST_TOP_K,
-        persist_state="session",
-        on_change=_leave_preset,
-        help=_("Draw only from the k likeliest tokens; 0 means all."),
-    )
-    st.number_input(
-        _("Seed"),
-        0,
-        MAX_SEED,
-        step=1,
-        key=state.FORECAST_SEED,
-        persist_state="session",
-        placeholder=_("random"),
-        help=_("The same seed gives the same forecast. Left empty, one is drawn and told."),
-    )
-
-
-def _apply_preset() -> None:
-    chosen = st.session_state[state.FORECAST_PRESET]
-    if chosen is not None:
-        preset = PRESETS[chosen]
-        st.session_state[state.FORECAST_TEMPERATURE] = preset.temperature
-        st.session_state[state.FORECAST_TOP_P] = preset.top_p
-        st.session_state[state.FORECAST_TOP_K] = preset.top_k
-
-
-def _leave_preset() -> None:
-    st.session_state[state.FORECAST_PRESET] = None
-
-
 def adopt(forecast: StoredForecast) -> None:
     """Set everything to what a forecast was made with, its seed included."""
     asked = forecast.request
@@ -324,6 +243,7 @@ def adopt(forecast: StoredForecast) -> None:
         state.FORECAST_HORIZON: asked["horizon"],
         state.FORECAST_WINDOW: asked.get("window", "fit"),
         state.FORECAST_PRESET: None,
+        state.FORECAST_ADVISED: {"model": asked["model"]},
         state.FORECAST_TEMPERATURE: asked["temperature"],
         state.FORECAST_TOP_P: asked["top_p"],
         state.FORECAST_TOP_K: asked["top_k"],

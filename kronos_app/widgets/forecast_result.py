@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pandas as pd
 import streamlit as st
 
 from kronos_app import state
-from kronos_app.charts.forecast import BANDS, forecast_chart
+from kronos_app.charts.forecast import BANDS, Outline, forecast_chart
+from kronos_app.charts.style import Words
 from kronos_app.data import calendars
+from kronos_app.runtime import desk
 from kronos_app.services.comparison import COVERAGE_LEVELS, Comparison
+from kronos_app.services.forecast_recalibration import Recalibration
 from kronos_app.services.forecasting import ForecastView
 from kronos_app.services.rendering import to_csv, to_json
-from kronos_app.widgets import calendar_choice, doubt, evaluation_record, forecast_form, formats
+from kronos_app.widgets import (
+    calendar_choice,
+    doubt,
+    evaluation_record,
+    forecast_form,
+    forecast_recalibration,
+    formats,
+)
 from kronos_app.widgets.errors import escape
 from kronos_app.widgets.last_candles import CHART_CONFIG
 from kronos_app.widgets.words import chart_words, window_names
+
+Quantiles = dict[float, pd.DataFrame]
 
 HISTORY_SHOWN = 150
 
@@ -28,22 +41,29 @@ def draw(view: ForecastView) -> None:
     doubt.draw(doubt.stored(view.stored.provenance))
     levels = sorted({level for pair in BANDS.values() for level in pair} | {0.5})
     quantiles = view.quantiles(levels)
-    _headline(view, quantiles)
+    found = desk().recalibrations.find(view)
+    recalibration = forecast_recalibration.wanted(found)
+    bands = None if recalibration is None else view.recalibrated(levels, recalibration.factor)
+    _headline(view, quantiles, bands)
     history = view.history.tail(HISTORY_SHOWN)
     missing = calendars.missing(pd.DatetimeIndex(history.index), view.timezone, view.calendar, only_by_calendar=True)
-    figure = forecast_chart(history, quantiles[0.5], quantiles, chart_words(), actual=view.actual, missing=missing)
+    words, outline = _words(quantiles, bands)
+    figure = forecast_chart(
+        history, quantiles[0.5], bands or quantiles, words, actual=view.actual, missing=missing, outline=outline
+    )
     st.plotly_chart(
         figure, key="forecast.chart", config=CHART_CONFIG, alt=_("History, median forecast and bands of the close")
     )
-    evaluation_record.draw(str(view.stored.provenance["model"]), view.stored.candles_id)
+    forecast_recalibration.draw(found)
+    evaluation_record.draw(view)
     if view.history.empty:
         st.info(_("The data set of this forecast was deleted: its history and comparison are gone."))
     with st.expander(_("How to read this"), icon=":material/help:"):
         _explain(view)
     if view.comparison is not None:
         _comparison(view.comparison)
-    _table(quantiles, view.actual)
-    _downloads(view)
+    _table(quantiles, bands, view.actual)
+    _downloads(view, recalibration)
     with st.expander(_("Where this comes from"), icon=":material/fingerprint:"):
         _provenance(view)
 
@@ -63,16 +83,27 @@ def _heading(view: ForecastView) -> None:
     )
 
 
-def _headline(view: ForecastView, quantiles: dict[float, pd.DataFrame]) -> None:
+def _words(quantiles: Quantiles, bands: Quantiles | None) -> tuple[Words, Outline | None]:
+    """Return the words of the chart, and the 80 % band as drawn where the chart has recalibrated ones."""
+    _ = state.gettext()
+    if bands is None:
+        return chart_words(), None
+    lower, upper = (quantiles[level]["close"] for level in BANDS[80])
+    drawn = Outline(_("{level} % band as drawn").format(level=80), lower, upper)
+    return replace(chart_words(), band=_("{level} % band, recalibrated")), drawn
+
+
+def _headline(view: ForecastView, quantiles: Quantiles, bands: Quantiles | None) -> None:
     _ = state.gettext()
     last = view.stored.last_close
     low, high = BANDS[80]
     end = float(quantiles[0.5]["close"].iloc[-1])
-    band = [formats.price(float(quantiles[level]["close"].iloc[-1])) for level in (low, high)]
+    band = [formats.price(float((bands or quantiles)[level]["close"].iloc[-1])) for level in (low, high)]
+    title = _("80 % band at the end") if bands is None else _("80 % band at the end, recalibrated")
     with st.container(horizontal=True, gap="medium"):
         st.metric(_("Last close"), formats.price(last), width=130)
         st.metric(_("Median at the end"), formats.price(end), formats.percent(end / last - 1, signed=True), width=160)
-        st.metric(_("80 % band at the end"), f"{band[0]} – {band[1]}", width=220)
+        st.metric(title, f"{band[0]} – {band[1]}", width=220)
         st.metric(
             _("Paths ending higher"),
             formats.percent(float(view.probability_up().iloc[-1]), 0),
@@ -134,7 +165,7 @@ def _comparison(comparison: Comparison) -> None:
     )
 
 
-def _table(quantiles: dict[float, pd.DataFrame], actual: pd.DataFrame | None) -> None:
+def _table(quantiles: Quantiles, bands: Quantiles | None, actual: pd.DataFrame | None) -> None:
     _ = state.gettext()
     st.subheader(_("Forecast by candle"))
     median = quantiles[0.5]
@@ -143,6 +174,9 @@ def _table(quantiles: dict[float, pd.DataFrame], actual: pd.DataFrame | None) ->
         low, high = BANDS[level]
         table[_("{level} % from").format(level=level)] = quantiles[low]["close"]
         table[_("{level} % to").format(level=level)] = quantiles[high]["close"]
+        if bands is not None:
+            table[_("{level} % from, recalibrated").format(level=level)] = bands[low]["close"]
+            table[_("{level} % to, recalibrated").format(level=level)] = bands[high]["close"]
     for name, title in (("open", _("Median open")), ("high", _("Median high")), ("low", _("Median low"))):
         table[title] = median[name]
     if actual is not None:
@@ -153,12 +187,14 @@ def _table(quantiles: dict[float, pd.DataFrame], actual: pd.DataFrame | None) ->
     st.dataframe(table, column_config=config, height=320, placeholder=formats.MISSING, alt=_("Forecast by candle"))
 
 
-def _downloads(view: ForecastView) -> None:
+def _downloads(view: ForecastView, recalibration: Recalibration | None) -> None:
     _ = state.gettext()
     with st.container(horizontal=True):
         st.download_button(
             _("Download JSON"),
-            lambda: json.dumps(to_json(view, paths=True), ensure_ascii=False, allow_nan=False),
+            lambda: json.dumps(
+                to_json(view, paths=True, recalibration=recalibration), ensure_ascii=False, allow_nan=False
+            ),
             file_name=f"forecast-{view.id}.json",
             mime="application/json",
             on_click="ignore",
@@ -166,7 +202,7 @@ def _downloads(view: ForecastView) -> None:
         )
         st.download_button(
             _("Download CSV"),
-            lambda: to_csv(view),
+            lambda: to_csv(view, recalibration),
             file_name=f"forecast-{view.id}.csv",
             mime="text/csv",
             on_click="ignore",

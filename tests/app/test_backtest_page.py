@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 
@@ -137,6 +138,24 @@ def test_holdings_and_trades_are_those_of_the_day_that_is_chosen(open_page, desk
     assert set(app.dataframe[1].value["instrument"]) == set(held["instrument"])
 
 
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_trade_shows_the_forecast_it_was_made_by(open_page, desk, put, lang):
+    app = open_page("backtest", lang=lang, backtest=put)
+    trades = desk.backtests.result(put).trades
+    name, day = trades.iloc[-1][["instrument", "day"]]
+    app.get_by_key(f"{state.BACKTEST_DAY}.{put}").set_value(day).run()
+    app.get_by_key(f"{state.BACKTEST_BEHIND}.{put}.{day}").set_value(name).run()
+    deadline = time.monotonic() + 60
+    while desk.backtests.behind(put, name, day) is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    app.run()
+    assert not app.exception
+    assert len(app.get("plotly_chart")) == 3
+    found = desk.backtests.behind(put, name, day)
+    lines = [line for line in said(app).split("\n") if f"{100 * found.score:+.2f}%" in line]
+    assert any(f"{found.day:%Y-%m-%d}" in line for line in lines)
+
+
 def test_it_is_run_again_with_changes(open_page, desk, put):
     for seed, name in enumerate(NAMES):
         keep(desk, name, seed)
@@ -157,6 +176,36 @@ def test_the_list_has_every_backtest_with_its_sentence_and_deletes_one(open_page
     app.get_by_key(f"backtest.delete.{put}").click().run()
     app.get_by_key("app.confirm").click().run()
     assert desk.backtests.list() == []
+
+
+@pytest.fixture
+def other(desk, put):
+    """Put a second backtest on the desk, which was made with another setting, and return its id."""
+    folder = desk.settings.home / "backtests"
+    shutil.copytree(folder / put, folder / "0123456789ab")
+    kept = json.loads((folder / put / "desk.json").read_text())
+    kept["request"]["topk"] = 1
+    (folder / "0123456789ab" / "desk.json").write_text(json.dumps(kept))
+    return "0123456789ab"
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_two_are_compared_by_growth_figures_and_what_differs(open_page, put, other, lang):
+    app = open_page("backtest", lang=lang, compare=[put, other])
+    assert not app.exception
+    assert len(app.get("plotly_chart")) == 1
+    figures, differences = (table.value for table in app.dataframe)
+    assert list(figures.columns[1:]) == list(differences.columns[1:])
+    assert len(figures) == 3 + 15
+    assert differences.to_numpy().tolist() == [[translate("Instruments held", lang), "2", "1"]]
+    app.get_by_key(state.BACKTEST_COMPARED).set_value([put]).run()
+    assert not app.dataframe
+
+
+def test_one_alone_cannot_be_compared(open_page, put):
+    app = open_page("backtest")
+    app.get_by_key(state.BACKTEST_VIEW).set_value("compare").run()
+    assert "Two finished backtests are needed to compare." in said(app)
 
 
 def test_one_that_was_cancelled_is_resumed_from_its_page(open_page, desk, monkeypatch):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 
+import pandas as pd
 import pytest
 
 from kronos_app import state
 from kronos_app.i18n import translate
 from kronos_app.services.evaluation import EvaluationRequest
+from tests.qlib_writer import walk, write
 
 LANGUAGES = ("en", "zh_CN")
 SMALL = {"models": ["kronos-nano"], "lookback": 24, "horizon": 4, "n_windows": 30, "step_size": 40}
@@ -95,6 +98,42 @@ def test_an_evaluation_is_started_from_the_form_and_its_address_shows_the_result
     assert (found.cutoffs, found.request.samples, found.request.fitted) == (8, 4, False)
     app.run()
     assert found.verdicts["kronos-nano"].render() in said(app)
+
+
+def test_a_task_of_the_paper_fills_the_form_and_its_figures_come_first(open_page, desk, sample):
+    app = open_page("evaluate")
+    app.get_by_key(state.EVALUATE_TASK).set_value("volatility").run()
+    fields = (state.EVALUATE_LOOKBACK, state.EVALUATE_HORIZON, state.EVALUATE_SAMPLES, state.EVALUATE_TEMPERATURE)
+    assert [app.get_by_key(key).value for key in fields] == [40, 12, 1, 0.9]
+    app.get_by_key(state.EVALUATE_WINDOWS).set_value(8)
+    app.get_by_key(state.EVALUATE_FITTED).set_value(False).run()
+    app.get_by_key("evaluate.start").click().run()
+    found = wait(desk, app.query_params["evaluation"])
+    assert found.state == "finished", found.error
+    app.run()
+    ours, theirs = (table.value for table in app.dataframe[:2])
+    assert "kronos-nano" in set(ours["name"])
+    figures = found.report["forecasters"]["kronos-nano"]["figures"]
+    mine = ours.set_index("name").loc["kronos-nano"]
+    assert (mine["mae"], mine["r2"]) == (figures["volatility_mae"]["value"], figures["volatility_r2"]["value"])
+    assert theirs.set_index("model").loc["Kronos-small", "mae"] == 0.0384
+    assert "arXiv:2508.02739v1" in said(app)
+
+
+@pytest.fixture
+def qlib(tmp_path, monkeypatch):
+    days = pd.bdate_range("2024-01-01", periods=150)
+    symbols = {name: walk(days, seed) for seed, name in enumerate(("SH600000", "SH600519"))}
+    write(tmp_path / "cn", symbols, days, markets={"csi300": ["SH600519"]})
+    monkeypatch.setenv("KRONOS_QLIB_FOLDERS", json.dumps({"cn_data": str(tmp_path / "cn")}))
+
+
+def test_a_market_of_a_qlib_folder_is_chosen(qlib, open_page):
+    app = open_page("evaluate")
+    app.get_by_key(state.EVALUATE_SOURCE).set_value("qlib").run()
+    cutoffs = [metric.value for metric in app.metric][:1]
+    app.get_by_key(f"{state.EVALUATE_MARKET}.qlib:cn_data").set_value("csi300").run()
+    assert (cutoffs, [metric.value for metric in app.metric][:1]) == (["12"], ["6"])
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)

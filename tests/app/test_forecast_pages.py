@@ -2,11 +2,15 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
+from datetime import date
 
 import pytest
 
+from engine.usage import Recommended, SpreadFactor
 from kronos_app import state
 from kronos_app.i18n import translate
+from kronos_app.widgets.errors import escape
 
 LANGUAGES = ("en", "zh_CN")
 
@@ -87,6 +91,75 @@ def test_presets_set_the_sampling_and_a_change_leaves_them(open_page, sample):
     assert app.get_by_key(state.FORECAST_TOP_P).value == pytest.approx(0.9)
     app.get_by_key(state.FORECAST_TEMPERATURE).set_value(1.5).run()
     assert app.get_by_key(state.FORECAST_PRESET).value is None
+
+
+@pytest.fixture
+def registry(monkeypatch):
+    """Return a function that changes what is known about using the bundled model."""
+    from engine.registry import REGISTRY
+
+    def change(**fields):
+        changed = replace(REGISTRY["kronos-nano"], **fields)
+        monkeypatch.setattr("engine.registry.REGISTRY", dict(REGISTRY) | {"kronos-nano": changed})
+
+    return change
+
+
+def drawn(app):
+    keys = (state.FORECAST_TEMPERATURE, state.FORECAST_TOP_P, state.FORECAST_SAMPLES)
+    return tuple(app.get_by_key(key).value for key in keys)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_the_settings_begin_with_what_the_model_recommends_and_follow_it(open_page, sample, registry, lang):
+    bands, point = Recommended(0.9, 0.95, 60, "model"), Recommended(0.7, 0.85, 20, "model")
+    registry(sampling={"bands": bands, "point": point})
+    app = open_page("forecast", lang=lang)
+    told = translate("Recommended for {model} by those who trained it.", lang).format(model="kronos-nano")
+    assert drawn(app) == (0.9, 0.95, 60)
+    assert told in [caption.value for caption in app.caption]
+    app.get_by_key(state.FORECAST_PRESET).set_value("point").run()
+    assert drawn(app) == (0.7, 0.85, 20)
+    app.get_by_key(state.FORECAST_MODEL).set_value("kronos-small").run()
+    assert drawn(app) == (0.6, 0.9, 5)
+    app.get_by_key(state.FORECAST_TOP_P).set_value(0.5).run()
+    assert app.get_by_key(state.FORECAST_PRESET).value is None
+    app.get_by_key(state.FORECAST_MODEL).set_value("kronos-nano").run()
+    assert drawn(app) == (0.9, 0.5, 60)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_bands_are_recalibrated_when_asked_for_and_say_so(open_page, forecast, registry, lang):
+    registry(recalibration={"us_equity/1d": SpreadFactor(1.5, 60, date(2016, 12, 31), 1.0, 1.0)})
+    app = open_page("forecast", lang=lang, forecast=forecast())
+    told = translate(
+        "Recalibrated by {factor}: learned from {count} validation cutoffs of {group}, over by {until}.", lang
+    )
+    told = escape(told.format(factor="1.50", count=60, group="us_equity/1d", until="2016-12-31"))
+    column = translate("{level} % from, recalibrated", lang).format(level=80)
+    assert told not in [caption.value for caption in app.caption]
+    raw = app.dataframe[0].value
+    assert column not in raw
+    app.get_by_key(state.FORECAST_RECALIBRATED).set_value(True).run()
+    assert told in [caption.value for caption in app.caption]
+    table = app.dataframe[0].value
+    assert (table[column] < table[translate("{level} % from", lang).format(level=80)]).all()
+    assert table[list(raw)].equals(raw)
+    assert translate("80 % band at the end, recalibrated", lang) in labels(app.metric)
+    assert not app.exception
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_where_no_factor_is_known_the_switch_is_off_and_says_why(open_page, forecast, registry, lang):
+    registry(recalibration={})
+    app = open_page("forecast", lang=lang, forecast=forecast())
+    assert app.get_by_key("forecast.recalibrated.unknown").disabled
+    why = translate(
+        "Unknown by how much: {fewest} forecasts of this series by {model} must be over at the cutoff. Evaluate it, or "
+        "wait for the ledger.",
+        lang,
+    )
+    assert escape(why.format(fewest=20, model="kronos-nano")) in [caption.value for caption in app.caption]
 
 
 def test_lookback_and_horizon_stay_within_the_context(open_page, sample):

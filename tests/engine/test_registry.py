@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.registry import REGISTRY, ModelSpec, find_spec
+from engine.usage import GENERAL, USES
 
 PUBLISHED = json.loads((Path(__file__).parents[1] / "golden" / "published_checkpoints.json").read_text())
 NAMES = {"kronos-mini": "Kronos-mini", "kronos-small": "Kronos-small", "kronos-base": "Kronos-base"}
@@ -49,6 +50,20 @@ def test_of_a_model_that_nobody_described_it_is_not_known() -> None:
     spec = ModelSpec("other", "acme/other", "acme/tokenizer", max_context=64, parameters=1, licence="MIT")
     assert spec.seen_until("crypto") is None
     assert len({spec, REGISTRY["kronos-nano"]}) == 2
+
+
+def test_every_model_says_how_it_is_best_drawn_from_and_who_says_so() -> None:
+    origins = {name: {use: REGISTRY[name].sampling[use].origin for use in USES} for name in REGISTRY}
+    assert origins["kronos-nano"] == {"point": "model", "bands": "model"}
+    assert all(origins[name] == {"point": "published", "bands": "general"} for name in NAMES)
+    assert ModelSpec("a", "b", "c", max_context=64, parameters=1, licence="").sampling == GENERAL
+
+
+def test_the_factors_of_the_bundled_model_are_of_what_it_was_recommended_for() -> None:
+    nano = REGISTRY["kronos-nano"]
+    bands = nano.sampling["bands"]
+    assert all((f.temperature, f.top_p) == (bands.temperature, bands.top_p) for f in nano.recalibration.values())
+    assert REGISTRY["kronos-small"].recalibration == {}
 
 
 def test_what_is_known_of_a_model_cannot_be_changed() -> None:

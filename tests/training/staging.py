@@ -37,7 +37,7 @@ def make_stage(name: StageName, corpus: Corpus, config: RunConfig, **shape: Any)
     torch.manual_seed(3)
     tokenizer = KronosTokenizer.from_config(TokenizerConfig(**TOKENIZER | (shape if name == "tokenizer" else {})))
     if name == "tokenizer":
-        return TokenizerStage(tokenizer)
+        return TokenizerStage(tokenizer, config.reconstruction)
     torch.manual_seed(4)
     caches = (TokenCache(tokenizer, sampler, None, "cpu") for sampler in samplers(corpus, config))
     return PredictorStage(Kronos.from_config(ModelConfig(**PREDICTOR | shape)), *caches)

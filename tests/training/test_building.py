@@ -54,6 +54,20 @@ def test_fresh_networks_follow_from_shape_and_seed() -> None:
     assert (one.name, one.spec, one.trained_until) == ("my run", None, date(2024, 2, 29))
 
 
+def test_codes_may_begin_as_sums_over_their_bits() -> None:
+    shape = PREDICTOR | {"d_model": 64, "n_heads": 4, "s1_bits": 6, "s2_bits": 5}
+    tokenizer = TOKENIZER | {"s1_bits": 6, "s2_bits": 5}
+    plain = build_base(beginning(model=None, shape=shape, tokenizer_shape=tokenizer)).predictor
+    begun = build_base(beginning(model=None, shape=shape, tokenizer_shape=tokenizer, by_bits=True)).predictor
+    for table in ("embedding.emb_s1", "embedding.emb_s2", "head.proj_s1", "head.proj_s2"):
+        before, after = (model.get_submodule(table).weight for model in (plain, begun))
+        assert after.std().item() == pytest.approx(before.std().item(), rel=0.2)
+        # Codes 0 and 1 differ in the lowest bit alone, and so do 2 and 3: the step between them is the same.
+        torch.testing.assert_close(after[1] - after[0], after[3] - after[2])
+        assert not torch.allclose(before[1] - before[0], before[3] - before[2])
+    assert torch.equal(begun.embedding.fusion_proj.weight, plain.embedding.fusion_proj.weight)
+
+
 def test_a_fresh_predictor_may_use_a_known_tokenizer() -> None:
     shape = PREDICTOR | {"s1_bits": 10, "s2_bits": 10}
     base = build_base(beginning(model="kronos-nano", shape=shape))

@@ -132,8 +132,12 @@ def test_asked_to_keep_it_validates_keeps_the_best_and_is_over(
     assert train(make_stage("predictor", corpus, config), corpus, config, tmp_path) == result
 
 
-def test_a_paused_run_goes_on_as_if_it_had_not_been_paused(tmp_path: Path, corpus: Corpus, config: RunConfig) -> None:
-    config = with_stage(config, "predictor", checkpoint_every=100, log_every=4, ema=0.9, accumulate=2)
+@pytest.mark.parametrize("muon_rate", [None, 0.02])
+def test_a_paused_run_goes_on_as_if_it_had_not_been_paused(
+    tmp_path: Path, corpus: Corpus, config: RunConfig, muon_rate: float | None
+) -> None:
+    changes = {"checkpoint_every": 100, "log_every": 4, "ema": 0.9, "accumulate": 2, "muon_rate": muon_rate}
+    config = with_stage(config, "predictor", **changes)
     whole = make_stage("predictor", corpus, config)
     expected = train(whole, corpus, config, tmp_path / "whole")
     with pytest.raises(Paused) as paused:

@@ -101,6 +101,21 @@ def test_a_whole_run_is_trained_judged_and_exported(
     assert "finished" in capsys.readouterr().out
 
 
+def test_the_training_of_the_bundled_model_is_repeated_on_a_folder_of_candles(data: Path, out: Path) -> None:
+    for path in data.glob("*/*.parquet"):
+        frame = pd.read_parquet(path)
+        frame.assign(split=frame["symbol"].map({"A": "train", "B": "val"})).to_parquet(path)
+    short = ["steps=1", "batch=2", "validation_windows=2"]
+    settings = [f"{stage}.{setting}" for stage in ("tokenizer", "predictor") for setting in short]
+    settings += ["window.lookback=24", "window.horizon=8", "window.lookback_min=8", "machine.compile=false"]
+    call("reproduce", "kronos-nano", "--data", data, "--out", out, "--set", *settings)
+    export, shipped = out / "export", KronosPredictor.from_pretrained("kronos-nano", device="cpu")
+    made = KronosPredictor.from_pretrained(export / "model", tokenizer=export / "tokenizer", device="cpu")
+    assert made.model.config == shipped.model.config
+    shapes = [{name: t.shape for name, t in one.tokenizer.state_dict().items()} for one in (made, shipped)]
+    assert shapes[0] == shapes[1]
+
+
 @pytest.mark.parametrize(("command", "other"), [("tokenizer", "predictor"), ("predictor", "tokenizer")])
 def test_one_stage_alone_is_trained(file: Path, out: Path, command: str, other: str) -> None:
     call(command, file, "--out", out, "--set", f"{command}.steps=2")

@@ -208,3 +208,21 @@ def test_the_moments_of_a_range_are_those_of_the_candles() -> None:
         ("validation", "2024-02-20", "2024-03-20"),
         ("test", "2024-04-02", "2024-04-09"),
     ]
+
+
+def test_the_tail_of_labelled_candles_begins_at_one_time_for_the_group_and_is_kept_for_the_end() -> None:
+    series, times = hourly(100, 50, 80)
+    labelled = [
+        Series(one.group, one.symbol, one.start, one.stop, labels=((label, one.start, one.stop),))
+        for one, label in zip(series, ("train", "train", "validation"), strict=True)
+    ]
+    segments = segments_of(labelled, times, config(by="column", tail=0.4))
+    # Before hour 45 lie 2 x 45 candles, 60 % of the 150 that are labelled train; the 80 of S2 do not count.
+    assert spans(segments) == [
+        ("S0", "train", 0, 45),
+        ("S0", "test", 57, 100),
+        ("S1", "train", 100, 145),
+        ("S2", "validation", 150, 230),
+    ]
+    whole = segments_of(labelled, times, config(by="column"))
+    assert spans(whole)[:2] == [("S0", "train", 0, 100), ("S1", "train", 100, 150)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from engine.layers import CrossAttention
 from engine.tokenizer import KronosTokenizer
 from engine.transformer import Kronos
 from tests.training.staging import CALM, make_stage, samplers
-from training.config import RunConfig, StageName
+from training.config import ReconstructionConfig, RunConfig, StageName
 from training.corpus import Corpus
 from training.stages import Stage, TokenizerStage, cross_entropies
 from training.windows import Batch, WindowSampler
@@ -78,7 +79,7 @@ def test_dropout_in_the_encoder_does_not_part_the_chances_from_the_loss(
     inputs = [stage.inputs(windows.batch(part)) for part in np.array_split(numbers, 2)]
     stage.module.train()
     seen: list[Tensor] = []
-    count, chances = stage.whole(inputs, ALONE, seed)
+    count, chances, _ = stage.whole(inputs, ALONE, seed)
     handle = stage.module.quant_embed.register_forward_hook(lambda *found: seen.append(found[2]))
     for index, part in enumerate(inputs):
         torch.manual_seed(index)
@@ -173,10 +174,13 @@ def test_the_tokenizer_is_validated_by_its_reconstruction(corpus: Corpus, config
     parts = [stage.measure(held_out.batch(part)) for part in np.array_split(batch.numbers, 2)]
     figures = stage.figures(parts[0] + parts[1])
     assert figures["loss"] == pytest.approx(F.mse_loss(full, batch.x).item(), rel=1e-5)
-    assert figures["coarse_mse"] == pytest.approx(F.mse_loss(coarse, batch.x).item(), rel=1e-5)
+    assert figures["coarse_error"] == pytest.approx(F.mse_loss(coarse, batch.x).item(), rel=1e-5)
     moves, decoded = batch.x[..., 3].diff(dim=1), full[..., 3].diff(dim=1)
     expected = ((decoded - moves).pow(2).sum() / moves.pow(2).sum()).item()
     assert figures["move_error"] == pytest.approx(expected, rel=1e-5)
+    body = full[..., [0, 3]]
+    inside = (full[..., 1] < body.amax(-1)) | (full[..., 2] > body.amin(-1))
+    assert 0 < figures["impossible"] == pytest.approx(inside.double().mean().item())
     used = np.bincount((ids % 16).flatten().numpy(), minlength=16)
     assert figures["coarse_codes"] == (used > 0).sum()
     share = used[used > 0] / used.sum()
@@ -187,7 +191,7 @@ def test_candles_that_never_move_can_be_validated() -> None:
     codes = torch.zeros(16, dtype=torch.float64)
     codes[3] = 4.0
     stage = TokenizerStage.__new__(TokenizerStage)  # figures need no network
-    figures = stage.figures(torch.cat([torch.tensor([24.0, 0.0, 0.0, 0.0, 0.0], dtype=torch.float64), codes]))
+    figures = stage.figures(torch.cat([torch.tensor([1.0, 0.0, 0.0, 4.0, 0.0, 0.0, 0.0], dtype=torch.float64), codes]))
     assert (figures["move_error"], figures["coarse_codes"], figures["coarse_perplexity"]) == (0.0, 1.0, 1.0)
 
 
@@ -199,3 +203,66 @@ def test_every_parameter_gets_a_gradient(
     [loss] = shares(stage, windows, windows.draw(0, 4), 1)
     assert all(gradient is not None for gradient in gradients(stage, loss).values())
     assert isinstance(stage.module, Kronos | KronosTokenizer)
+
+
+@pytest.fixture
+def weighed(corpus: Corpus, config: RunConfig) -> Callable[..., float]:
+    """Return the error of reconstructions, by the settings of `reconstruction`."""
+
+    def error(y: Tensor, x: Tensor, **settings: Any) -> float:
+        wanted = config.model_copy(update={"reconstruction": ReconstructionConfig(**settings)})
+        stage = make_stage("tokenizer", corpus, wanted)
+        assert isinstance(stage, TokenizerStage)
+        return float(stage.objective.error(y, x))
+
+    return error
+
+
+@pytest.fixture
+def candles(windows: WindowSampler) -> Tensor:
+    return windows.batch(windows.first_n(4)).x
+
+
+def test_values_weigh_by_their_ratios(weighed: Callable[..., float], candles: Tensor) -> None:
+    off = candles.clone()
+    off[..., 3] += 0.5  # the close alone
+    assert weighed(off, candles) == pytest.approx(0.25 / 6)
+    assert weighed(off, candles, weights=(1, 1, 1, 3, 0, 0)) == pytest.approx(0.25 * 3 / 6)
+    assert weighed(off, candles, weights=(2, 2, 2, 6, 0, 0)) == pytest.approx(0.25 * 3 / 6)
+    assert weighed(off, candles, weights=(1, 1, 1, 0, 1, 1)) == 0
+
+
+def test_moves_weigh_in_units_of_their_window(weighed: Callable[..., float], candles: Tensor) -> None:
+    shifted = candles.clone()
+    shifted[..., :4] += 0.3  # every price alike: no move is wrong
+    assert weighed(shifted, candles, moves=1.0) == pytest.approx(weighed(shifted, candles), rel=1e-4)
+    still = candles.clone()
+    still[..., :4] = still[:, :1, 3:4]  # no move at all: each close-to-close move is missed by itself
+    missed = weighed(still, candles, moves=1.0) - weighed(still, candles)
+    twice = weighed(2 * still, 2 * candles, moves=1.0) - weighed(2 * still, 2 * candles)
+    assert missed > 0.5
+    assert twice == pytest.approx(missed, rel=1e-4)
+
+
+def test_impossible_candles_cost_what_they_fall_short(weighed: Callable[..., float], candles: Tensor) -> None:
+    wide = candles.clone()
+    wide[..., 1] += 10
+    wide[..., 2] -= 10
+    assert weighed(wide, candles, shape=1.0) == weighed(wide, candles)
+    turned = wide.clone()
+    turned[..., [1, 2]] = wide[..., [2, 1]]  # high and low change places
+    assert weighed(turned, candles, shape=1.0) > weighed(turned, candles) + 10
+    less = wide.clone()
+    less[..., 4:] -= 1.0  # below the least volume there was
+    assert weighed(less, candles, shape=1.0) > weighed(less, candles) + 0.1
+
+
+def test_shares_add_up_whatever_the_loss_weighs(corpus: Corpus, config: RunConfig, windows: WindowSampler) -> None:
+    wanted = config.model_copy(
+        update={"reconstruction": ReconstructionConfig(coarse=0.5, moves=0.3, shape=0.2, bits=2.0)}
+    )
+    stage = make_stage("tokenizer", corpus, wanted)
+    numbers = windows.draw(0, 7)
+    [whole] = shares(stage, windows, numbers, 1)
+    divided = sum(shares(stage, windows, numbers, 3), torch.zeros(()))
+    torch.testing.assert_close(divided, whole, atol=1e-6, rtol=0)

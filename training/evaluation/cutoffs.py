@@ -138,15 +138,23 @@ def series_of(corpus: Corpus) -> list[Series]:
     ]
 
 
-def spread(series: Sequence[Series], *, lookback: int, horizon: int, count: int, seed: int) -> list[Cutoff]:
+def spread(
+    series: Sequence[Series], *, lookback: int, horizon: int, count: int, seed: int, together: int | None = None
+) -> list[Cutoff]:
     """Return up to `count` cutoffs whose futures do not overlap, the same ones for the same seed, ordered by time.
 
     Groups take turns, so that each has its share. Within one, cutoffs lie on a common grid of times, and a drawn time
     takes several symbols that have it: ranks across symbols need forecasts of one time.
+
+    Parameters
+    ----------
+    together
+        Symbols that a time takes before the next one is drawn; None takes as many as there will be times. With 1 there
+        are as many times as can be: forecasts of one time rise and fall together, and tell less.
     """
     grids = [_by_time(group, lookback, horizon) for group in _groups(series)]
     rng = np.random.default_rng(seed)
-    together = max(1, round(np.sqrt(count / max(1, len(grids)))))  # as many symbols at a time as times
+    together = together or max(1, round(np.sqrt(count / max(1, len(grids)))))  # as many symbols at a time as times
     queues = [_turns(grid, together, rng) for grid in grids if grid]
     chosen: list[Cutoff] = []
     while queues and len(chosen) < count:

@@ -32,12 +32,16 @@ class Request:
         Candles of history that every forecaster may count on; a past may hold more.
     seeds
         One a cutoff, made of the run's seed and the cutoff's own place, so that neither order nor company matters.
+    first
+        Time of the first cutoff of each one's series in the same walk, where parameters are held from then on; None:
+        its own.
     """
 
     pasts: Sequence[AsOf]
     future: np.ndarray
     lookback: int
     seeds: Sequence[int]
+    first: Sequence[int] | None = None
 
     @property
     def horizon(self) -> int:
@@ -68,11 +72,14 @@ class Members:
         (i + 1/2) / members, ascending at each step, and no member is a path.
     impossible
         Share of the drawn candles that no market can print, before repair (B,).
+    first_open
+        The open of the first candle of each path (B, members), from a forecaster that draws whole candles.
     """
 
     close: np.ndarray
     drawn: bool
     impossible: np.ndarray | None = None
+    first_open: np.ndarray | None = None
 
 
 class Forecaster(Protocol):
@@ -90,13 +97,14 @@ class Forecaster(Protocol):
         """Return what may follow each past."""
 
 
-def request_of(cutoffs: Sequence[Cutoff], seed: int) -> Request:
-    """Return what to ask of a forecaster at cutoffs of one lookback and horizon."""
+def request_of(cutoffs: Sequence[Cutoff], seed: int, first: Sequence[int] | None = None) -> Request:
+    """Return what to ask of a forecaster at cutoffs of one lookback and horizon; `first` as `Request` has it."""
     return Request(
         pasts=[cutoff.past for cutoff in cutoffs],
         future=np.stack([cutoff.future_times for cutoff in cutoffs]),
         lookback=cutoffs[0].lookback,
         seeds=[seed_of(cutoff, seed) for cutoff in cutoffs],
+        first=first,
     )
 
 

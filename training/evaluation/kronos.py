@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from engine.candles import CLOSE
+from engine.candles import CLOSE, OPEN
 from engine.predictor import KronosPredictor
 from training.evaluation.cutoffs import candles
 from training.evaluation.forecasters import Members, Request
@@ -31,7 +31,7 @@ class KronosForecaster:
     def forecast(self, request: Request) -> Members:
         """Draw paths for each past."""
         paths, impossible = self.paths(request)
-        return Members(paths[..., CLOSE], drawn=True, impossible=impossible)
+        return Members(paths[..., CLOSE], drawn=True, impossible=impossible, first_open=paths[:, :, 0, OPEN])
 
     def paths(self, request: Request) -> tuple[np.ndarray, np.ndarray]:
         """Return candles (B, samples, horizon, 6) and the share of them that had to be repaired (B,)."""

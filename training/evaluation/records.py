@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from engine.candles import CLOSE
+from engine.candles import CLOSE, HIGH, LOW, OPEN
 from training.evaluation import scores
 from training.evaluation.cutoffs import Cutoff
 from training.evaluation.forecasters import Members, Request
@@ -51,6 +51,8 @@ def records(name: str, members: Members, request: Request, cutoffs: Sequence[Cut
         "realised": scores.volatility(np.diff(actual, axis=1, prepend=0.0)),
         "past_volatility": sigma,
         "impossible": np.zeros(len(cutoffs)) if members.impossible is None else members.impossible,
+        "standing": _standing(request.closes),
+        "first_gap": _first_gap(members, request),
     }
     steps = {
         **_law(moves, actual, unit[:, None], members.drawn, request.seeds),
@@ -123,3 +125,24 @@ def _volatility(moves: np.ndarray, drawn: bool) -> np.ndarray:
     if drawn:
         return np.asarray(scores.volatility(np.diff(moves, axis=2, prepend=0.0)).mean(axis=1))
     return np.asarray(moves[..., -1].std(axis=1))
+
+
+def _standing(closes: np.ndarray) -> np.ndarray:
+    """Return where the last of the closes (B, lookback) stands, NaN where they never moved."""
+    deviation = closes.std(axis=1)
+    return np.asarray((closes[:, -1] - closes.mean(axis=1)) / np.where(deviation > 0, deviation, np.nan))
+
+
+def _first_gap(members: Members, request: Request) -> np.ndarray:
+    """Return how far the first open lies from the last close (B,): the median over paths, in units of the history.
+
+    The unit is the median of what lay between an open and the close before it, or the median range of a candle,
+    whichever is larger. NaN where a forecaster draws no candles, or candles had neither.
+    """
+    if members.first_open is None:
+        return np.full(len(request.pasts), np.nan)
+    candles = np.stack([past.last(request.lookback) for past in request.pasts])  # (B, lookback, 6)
+    jumps = np.median(np.abs(candles[:, 1:, OPEN] - candles[:, :-1, CLOSE]), axis=1)
+    unit = np.maximum(jumps, np.median(candles[..., HIGH] - candles[..., LOW], axis=1))
+    gap = np.median(np.abs(members.first_open - candles[:, -1, CLOSE, None]), axis=1)
+    return np.asarray(gap / np.where(unit > 0, unit, np.nan))

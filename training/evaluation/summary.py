@@ -67,12 +67,17 @@ def figures(table: pd.DataFrame, *, overlap: int = 1) -> dict[str, Estimate]:
     roots = estimates(table[["squared", "squared_price"]].to_numpy(), times, np.sqrt, overlap=overlap)
     found |= dict(zip(("rmse", "rmse_price"), roots, strict=True))
     found |= information(table, overlap=overlap)[0]
-    forecast, realised = table["volatility"].to_numpy(), table["realised"].to_numpy()
-    squares = np.column_stack([np.abs(forecast - realised), (forecast - realised) ** 2, realised, realised**2])
-    found |= dict(
-        zip(("volatility_mae", "volatility_r2"), estimates(squares, times, _volatility, overlap=overlap), strict=True)
-    )
+    found |= realised(table, overlap=overlap)
     return found
+
+
+def realised(table: pd.DataFrame, *, overlap: int = 1) -> dict[str, Estimate]:
+    """Return volatility_mae and volatility_r2 of one forecaster, from its rows of `by_cutoff`."""
+    forecast, actual = table["volatility"].to_numpy(), table["realised"].to_numpy()
+    squares = np.column_stack([np.abs(forecast - actual), (forecast - actual) ** 2, actual, actual**2])
+    times = table.index.get_level_values("time").to_numpy()
+    found = estimates(squares, times, _volatility, overlap=overlap)
+    return dict(zip(("volatility_mae", "volatility_r2"), found, strict=True))
 
 
 def information(table: pd.DataFrame, *, overlap: int = 1) -> tuple[dict[str, Estimate], Literal["symbols", "cutoffs"]]:
@@ -84,7 +89,7 @@ def information(table: pd.DataFrame, *, overlap: int = 1) -> tuple[dict[str, Est
     known = table[np.isfinite(table["last_actual"])]
     shared = known.groupby("time").filter(lambda here: len(here) >= FEWEST_SYMBOLS)
     if shared.empty:
-        return _pooled(known, overlap), "cutoffs"
+        return pooled(known, overlap), "cutoffs"
     values = [
         (time, *(scores.correlation(*here[["last_mean", "last_actual"]].to_numpy().T, ranks=r) for r in (False, True)))
         for time, here in shared.groupby("time")
@@ -144,7 +149,8 @@ def told(against: Estimate) -> dict[str, str]:
     return {key: f"{value:.3f}" for key, value in shown.items() if value is not None}
 
 
-def _pooled(known: pd.DataFrame, overlap: int) -> dict[str, Estimate]:
+def pooled(known: pd.DataFrame, overlap: int) -> dict[str, Estimate]:
+    """Return ic and rank_ic of the return at the last step over all cutoffs together, and icir, which is none then."""
     times = known.index.get_level_values("time").to_numpy()
     pair = known[["last_mean", "last_actual"]]
     if len(pair) < 3:

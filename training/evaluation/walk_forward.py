@@ -1,7 +1,8 @@
 """Forecasts at many cutoffs by many forecasters side by side: in batches, resumable, kept in a folder.
 
 The vocabulary: `horizon` candles are forecast at each `cutoff`; `n_windows` cutoffs, `step_size` candles apart
-(`cutoffs.rolling`, or `cutoffs.spread`). Refit: baselines are fitted anew at every cutoff, models never are.
+(`cutoffs.rolling`, or `cutoffs.spread`). `refit`: baselines are fitted anew at every cutoff, or at the first one of a
+series and then only filtered; models never are.
 
 Each batch of a forecaster is a Parquet file whose name is made of all that its scores depend on: the forecaster's
 digest, the candles, the cutoffs and the seed. What is there is not computed again, whatever stopped an earlier run or
@@ -22,6 +23,7 @@ import numpy as np
 import pandas as pd
 
 from training.errors import DataError, Remark, RunError, remark
+from training.evaluation.baselines.fitted import Fitted
 from training.evaluation.baselines.labels import label
 from training.evaluation.cutoffs import Cutoff
 from training.evaluation.forecasters import Forecaster, batches, request_of
@@ -30,7 +32,7 @@ from training.run import unwritable, write_json
 
 OnStep = Callable[[int, int], None]
 AT_ONCE = 64  # cutoffs in memory together
-FORMAT = 1  # of the records: another one is another file
+FORMAT = 2  # of the records: another one is another file
 SETTINGS = "evaluation.json"
 
 
@@ -62,6 +64,7 @@ def walk_forward(
     folder: Path,
     *,
     seed: int = 0,
+    refit: bool = True,
     on_step: OnStep | None = None,
 ) -> Results:
     """Forecast every cutoff with every forecaster and keep the scores in `folder`.
@@ -70,6 +73,9 @@ def walk_forward(
     ----------
     cutoffs
         Of one lookback and horizon.
+    refit
+        Whether baselines with parameters are fitted to the history of every cutoff; else, to that of the first cutoff
+        of each series alone.
     on_step
         Called with batches done and in all, those found included; may raise to cancel: the next call goes on there.
 
@@ -84,13 +90,18 @@ def walk_forward(
     parts = list(batches(cutoffs, AT_ONCE))
     places = digests(cutoffs)
     keys = [f"{FORMAT}/{seed}/{'/'.join(here)}" for here in batches(places, AT_ONCE)]
-    _note(folder, forecasters, cutoffs, places, seed)
+    if not refit:
+        forecasters = [one.held() if isinstance(one, Fitted) else one for one in forecasters]
+    _note(folder, forecasters, cutoffs, places, seed=seed, refit=refit)
+    first = _first_times(cutoffs)
     files: dict[str, list[Path]] = {one.name: [] for one in forecasters}
     done, total = 0, len(parts) * len(forecasters)
     for part, key in zip(parts, keys, strict=True):
-        request = request_of(part, seed)
+        request = request_of(part, seed, [first[id(cutoff.series)] for cutoff in part])
         for one in forecasters:
-            path = folder / f"{hashlib.sha256(f'{one.name}/{one.digest}/{key}'.encode()).hexdigest()[:32]}.parquet"
+            held = isinstance(one, Fitted) and not one.refit
+            made_of = f"{one.name}/{one.digest}/{key}" + (f"/{request.first}" if held else "")
+            path = folder / f"{hashlib.sha256(made_of.encode()).hexdigest()[:32]}.parquet"
             if not _whole(path):
                 _write(records(one.name, one.forecast(request), request, part), path)
             files[one.name].append(path)
@@ -152,6 +163,14 @@ def digests(cutoffs: Sequence[Cutoff]) -> list[str]:
     return found
 
 
+def _first_times(cutoffs: Sequence[Cutoff]) -> dict[int, int]:
+    """Return the time of the first cutoff of each series, by the series' identity."""
+    first: dict[int, int] = {}
+    for cutoff in cutoffs:
+        first[id(cutoff.series)] = min(cutoff.time, first.get(id(cutoff.series), cutoff.time))
+    return first
+
+
 def _check(forecasters: Sequence[Forecaster], cutoffs: Sequence[Cutoff]) -> None:
     if not cutoffs:
         raise DataError(remark("There is no cutoff: every series is shorter than one history and one horizon."))
@@ -162,7 +181,13 @@ def _check(forecasters: Sequence[Forecaster], cutoffs: Sequence[Cutoff]) -> None
 
 
 def _note(
-    folder: Path, forecasters: Sequence[Forecaster], cutoffs: Sequence[Cutoff], places: Sequence[str], seed: int
+    folder: Path,
+    forecasters: Sequence[Forecaster],
+    cutoffs: Sequence[Cutoff],
+    places: Sequence[str],
+    *,
+    seed: int,
+    refit: bool,
 ) -> None:
     """Write down what the scores are of."""
     try:
@@ -178,6 +203,7 @@ def _note(
             "lookback": cutoffs[0].lookback,
             "horizon": cutoffs[0].horizon,
             "seed": seed,
+            "refit": refit,
         },
     )
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import JSONResponse, Response
 
 from kronos_app.api.context import DeskOf, Language, require_token
-from kronos_app.api.schemas import BacktestOut, BacktestPlanOut, Backtests, ErrorBody
-from kronos_app.services.backtest import BacktestRequest, Table
+from kronos_app.api.schemas import BacktestOut, BacktestPlanOut, Backtests, BehindBody, ErrorBody, FetchAccepted
+from kronos_app.services.backtest import MOST_COMPARED, BacktestRequest, Table
+from kronos_app.services.backtest_behind import behind_json
+from kronos_app.services.backtest_compare import comparison_json
 from kronos_app.services.backtest_views import BacktestView, backtest_json, report_json
 from kronos_app.services.rendering import json_ready
 
@@ -41,6 +43,16 @@ def plan(desk: DeskOf, language: Language, body: BacktestRequest) -> BacktestPla
     )
 
 
+@router.get("/compare", summary="Backtests side by side", responses={**NOT_FOUND, 422: {"model": ErrorBody}})
+def compare(
+    desk: DeskOf,
+    language: Language,
+    backtest_id: Annotated[list[str], Query(max_length=MOST_COMPARED, description="Several times, an id each.")],
+) -> JSONResponse:
+    """Return finished backtests, their growth since the first day that all have, and the settings that differ."""
+    return JSONResponse(json_ready(comparison_json(desk.backtests.compare(backtest_id), language)))
+
+
 @router.get("/{backtest_id}", summary="One backtest", responses=NOT_FOUND)
 def get(desk: DeskOf, language: Language, backtest_id: str) -> BacktestOut:
     """Return a backtest as it stands, with its sentence and figures once it has finished."""
@@ -51,6 +63,27 @@ def get(desk: DeskOf, language: Language, backtest_id: str) -> BacktestOut:
 def report(desk: DeskOf, language: Language, backtest_id: str) -> JSONResponse:
     """Return figures, curves, months, drawdowns, luck and comparisons, null as long as there are none."""
     return JSONResponse(json_ready(report_json(desk.backtests.get(backtest_id), language)))
+
+
+@router.post(
+    "/{backtest_id}/behind",
+    status_code=202,
+    summary="The forecast behind a trade",
+    response_model=FetchAccepted,
+    responses={
+        200: {"description": "It was drawn again before: the forecast itself.", "model": dict[str, Any]},
+        **{status: {"model": ErrorBody} for status in (404, 409, 422)},
+    },
+)
+def behind(desk: DeskOf, request: Request, backtest_id: str, body: BehindBody) -> Response:
+    """Queue the forecast that an instrument was traded by on a day, or return it where it was drawn again before."""
+    asked = backtest_id, body.instrument, body.day
+    found = desk.backtests.behind(*asked)
+    if found is not None:
+        return JSONResponse(json_ready(behind_json(found)))
+    job = desk.backtests.draw_behind(*asked)
+    accepted = FetchAccepted(job_id=job.id, status=job.status)
+    return JSONResponse(accepted.model_dump(), 202, {"Location": request.url_for("get_job", job_id=job.id).path})
 
 
 @router.get(

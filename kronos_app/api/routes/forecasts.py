@@ -13,6 +13,7 @@ from kronos_app.data.calendars import with_calendar
 from kronos_app.errors import InvalidInput
 from kronos_app.i18n import text
 from kronos_app.services.desk import Desk
+from kronos_app.services.forecast_recalibration import Recalibration
 from kronos_app.services.forecasting import ForecastRequest, ForecastSettings
 from kronos_app.services.rendering import to_csv, to_json
 
@@ -36,7 +37,9 @@ def submit(desk: DeskOf, language: Language, request: Request, body: ForecastBod
     wanted = ForecastRequest(**settings, candles_id=candles_id)
     submission = desk.forecasts.submit(wanted)
     if submission.forecast_id is not None:
-        return JSONResponse({**to_json(desk.forecasts.get(submission.forecast_id), language=language), "cached": True})
+        view = desk.forecasts.get(submission.forecast_id)
+        found = desk.recalibrations.find(view) if wanted.recalibrate else None
+        return JSONResponse({**to_json(view, language=language, recalibration=found), "cached": True})
     assert submission.job_id is not None
     job = desk.jobs.get(submission.job_id)
     accepted = Accepted(job_id=job.id, status=job.status, candles_id=candles_id)
@@ -64,10 +67,16 @@ def get(
     forecast_id: str,
     paths: Annotated[bool, Query(description="Add every path, samples x horizon x columns.")] = False,
     form: Annotated[Literal["json", "csv"], Query(alias="format", description="json, or a table as csv.")] = "json",
+    recalibrate: Annotated[
+        bool | None, Query(description="Add recalibrated quantiles; absent: as it was asked for with the forecast.")
+    ] = None,
 ) -> Response:
     """Return timestamps, mean, median, quantiles, provenance, and what came where that is known."""
     view = desk.forecasts.get(forecast_id)
+    wanted = view.stored.request.get("recalibrate", False) if recalibrate is None else recalibrate
+    found = desk.recalibrations.find(view) if wanted else None
     if form == "csv":
         name = f'attachment; filename="forecast-{view.id}.csv"'
-        return Response(to_csv(view), media_type="text/csv; charset=utf-8", headers={"Content-Disposition": name})
-    return JSONResponse(to_json(view, paths=paths, language=language))
+        table = to_csv(view, found if isinstance(found, Recalibration) else None)
+        return Response(table, media_type="text/csv; charset=utf-8", headers={"Content-Disposition": name})
+    return JSONResponse(to_json(view, paths=paths, language=language, recalibration=found))

@@ -33,6 +33,26 @@ def test_a_backtest_is_planned_started_followed_read_and_deleted(client, body, f
     assert refused(client.get(f"{address}/tables/secrets"), 422)["code"] == "invalid_field"
     assert refused(client.post(f"{address}/resume"), 409)["code"] == "backtest_finished"
     assert client.get(address, headers={"Accept-Language": "zh-CN"}).json()["verdict"] != found["verdict"]
+    dealt = pd.read_csv(io.StringIO(client.get(f"{address}/tables/trades").text)).iloc[0]
+    asked = {"instrument": dealt["instrument"], "day": dealt["day"]}
+    accepted = client.post(f"{address}/behind", json=asked)
+    assert accepted.status_code == 202, accepted.text
+    assert finished(accepted.json()["job_id"]).status == "succeeded"
+    behind = client.post(f"{address}/behind", json=asked).json()
+    assert behind["day"] < asked["day"] <= behind["actual"]["timestamps"][0]
+    assert (behind["rank"], behind["among"], len(behind["bands"]["low_90"])) == (1, 1, 4)
+    unknown = asked | {"instrument": "../AA"}
+    assert refused(client.post(f"{address}/behind", json=unknown), 404)["code"] == "no_signal"
+    zoned = asked | {"day": "2024-04-01T00:00:00Z"}
+    assert refused(client.post(f"{address}/behind", json=zoned), 422)["code"] == "invalid_field"
+    assert refused(client.get("/api/v1/backtests/compare"), 422)["code"] == "invalid_field"
+    again = client.post("/api/v1/backtests", json=body | {"threshold": 0.01}).json()
+    finished(again["job_id"])
+    both = {"backtest_id": [found["id"], again["id"]]}
+    compared = client.get("/api/v1/backtests/compare", params=both).json()
+    assert [one["id"] for one in compared["backtests"]] == both["backtest_id"]
+    assert compared["differences"] == [{"field": "threshold", "values": [0.0, 0.01]}]
+    assert compared["curves"][found["id"]] == {name: report["curves"][name] for name in ("day", "strategy")}
     assert client.delete(address).status_code == 204
     assert refused(client.get(address), 404)["code"] == "backtest_not_found"
 
@@ -82,5 +102,5 @@ def test_every_address_asks_for_the_token(settings, desk):
         if path.startswith("/v1/backtests")
         for method in methods
     ]
-    assert len(asked) == 8
+    assert len(asked) == 10
     assert set(asked) == {401}

@@ -56,7 +56,7 @@ def test_one_is_cancelled_by_its_job_and_resumed(client, desk, body, finished, m
 
 
 def test_what_is_wrong_with_a_request_is_named(client, body, refused):
-    assert "samples" in refused(client.post("/api/v1/evaluations", json=body | {"samples": 1}), 422)["message"]
+    assert "samples" in refused(client.post("/api/v1/evaluations", json=body | {"samples": 0}), 422)["message"]
     assert refused(client.post("/api/v1/evaluations", json=body | {"models": ["x"]}), 404)["code"] == "unknown_model"
     assert refused(client.post("/api/v1/evaluations", json=body | {"models": []}), 422)["code"] == "invalid_field"
     assert refused(client.post("/api/v1/evaluations", json=body | {"folder": "/"}), 422)["code"] == "invalid_field"

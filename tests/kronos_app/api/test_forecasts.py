@@ -2,6 +2,8 @@ import csv
 import io
 import json
 import math
+from dataclasses import replace
+from datetime import date
 
 import pytest
 
@@ -68,6 +70,35 @@ def test_paths_and_csv_are_there_on_request(client, upload, done, make_frame):
     assert table.headers["content-type"].startswith("text/csv")
     assert "attachment" in table.headers["content-disposition"]
     assert len(list(csv.DictReader(io.StringIO(table.text)))) == 8
+
+
+def test_what_is_left_open_is_told_as_it_was_filled_in(client, upload, done, make_frame):
+    asked = client.get(done(candles_id=upload(make_frame(60)).json()["id"], samples=None)).json()["request"]
+    assert (asked["temperature"], asked["top_p"], asked["samples"]) == (1.0, 1.0, 100)
+
+
+def test_recalibrated_quantiles_are_there_on_request(client, upload, ask, done, desk, monkeypatch, make_frame):
+    from engine.usage import SpreadFactor
+
+    candles_id = upload(make_frame(60), calendar="24/7").json()["id"]
+    address = done(candles_id=candles_id, recalibrate=True)
+    nothing = client.get(address).json()
+    assert nothing["recalibration"]["factor"] is None
+    assert "20 forecasts" in nothing["recalibration"]["message"]
+    factor = SpreadFactor(1.5, 60, date(2024, 3, 1), 1.0, 1.0)
+    models = {"tiny": replace(desk.models.spec("tiny"), recalibration={"crypto/1h": factor})}
+    monkeypatch.setattr(desk.models, "built_in", lambda: models)
+    told = client.get(address).json()
+    assert {name: told[name] for name in ("quantiles", "median", "mean")} == {
+        name: nothing[name] for name in ("quantiles", "median", "mean")
+    }
+    corrected = told["recalibration"]
+    assert (corrected["factor"], corrected["source"], corrected["forecasts"]) == (1.5, "model", 60)
+    assert "crypto/1h" in corrected["message"]
+    assert corrected["quantiles"]["0.9"]["close"][0] > told["quantiles"]["0.9"]["close"][0]
+    assert ask(candles_id=candles_id, recalibrate=True).json()["recalibration"] == corrected
+    assert "recalibration" not in client.get(f"{address}?recalibrate=false").json()
+    assert "close_q0.9_recalibrated" in client.get(f"{address}?format=csv").text.splitlines()[0]
 
 
 @pytest.mark.parametrize("shape", ["rows", "columns"])

@@ -1,8 +1,9 @@
 """Figures of a backtest."""
 
+import pandas as pd
 import pytest
 
-from kronos_app.charts.backtest import BacktestWords, equity_chart, monthly_chart
+from kronos_app.charts.backtest import BacktestWords, equity_chart, growth_chart, monthly_chart
 
 
 @pytest.fixture
@@ -28,6 +29,14 @@ def test_a_strategy_is_drawn_over_luck_beside_what_it_is_compared_with(curves, w
     assert (list(figure.data[-1].y), figure.data[-1].yaxis) == ([0.0, -0.03], "y2")
     low, high = figure.data[0], figure.data[1]
     assert (list(low.y), list(high.y), high.fill) == (luck["0.05"], luck["0.95"], "tonexty")
+
+
+def test_strategies_are_drawn_over_each_other_each_to_its_own_end(words):
+    days = pd.bdate_range("2024-01-02", periods=3)
+    curves = {"one": pd.Series([0.0, 0.1, 0.2], days), "other": pd.Series([0.0, -0.1], days[:2])}
+    one, other = growth_chart(curves, words).data
+    assert (one.name, list(one.y), other.name, list(other.y)) == ("one", [0.0, 0.1, 0.2], "other", [0.0, -0.1])
+    assert one.line.color != other.line.color
 
 
 def test_months_are_coloured_by_gain_and_loss_the_latest_year_first(words):

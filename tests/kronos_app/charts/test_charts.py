@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from kronos_app.charts.candles import candle_chart
-from kronos_app.charts.forecast import BANDS, forecast_chart, overlay_chart
+from kronos_app.charts.forecast import BANDS, Outline, forecast_chart, overlay_chart
 from kronos_app.charts.style import DOWN, FORECAST, MOST_EMPTY, UP, TimeAxis, Words, time_labels
 
 WORDS = Words("历史", "中位数预测", "实际", "{level} % 区间", "价格", "成交量", "截止", "开", "高", "低", "收")
@@ -68,6 +68,16 @@ def test_bands_leave_from_the_last_close_and_hold_each_other(history, ahead):
     assert {values[0] for values in bands.values()} == {history["close"].iloc[-1]}
     assert (bands["90 % 区间"][1:] > bands["80 % 区间"][1:]).all()
     assert (bands["80 % 区间"][1:] > bands["50 % 区间"][1:]).all()
+
+
+def test_a_band_to_compare_with_is_drawn_as_dotted_lines_with_one_legend(history, ahead):
+    lower, upper = (ahead[1][level]["close"] for level in (0.1, 0.9))
+    figure = forecast_chart(history, ahead[0], ahead[1], WORDS, outline=Outline("原", lower, upper))
+    low, high = [trace for trace in figure.data if trace.name == "原"]
+    assert (low.line.dash, low.fill, low.showlegend, high.showlegend) == ("dot", None, False, True)
+    assert low.y[0] == history["close"].iloc[-1]
+    assert list(low.y[1:]) == list(lower)
+    assert list(high.y[1:]) == list(upper)
 
 
 def test_what_came_is_drawn_at_its_own_times(history, ahead):

@@ -78,3 +78,5 @@ def test_a_cutoff_shows_bands_that_leave_from_the_last_close():
     assert list(found["预测"].y) == [3.0, 3.0, 3.0]
     assert list(found["90 %"].y) == [3.0, 4.0, 4.0]
     assert list(found["预测"].x) == ["2024-01-03", "2024-01-04", "2024-01-05"]
+    early = traces(cutoff_chart(frame[:3], frame[3:4], bands, CHART))
+    assert (list(early["预测"].x), list(early["实际"].x)) == (list(found["预测"].x), ["2024-01-04"])

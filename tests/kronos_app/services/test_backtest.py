@@ -10,6 +10,7 @@ import pytest
 
 from kronos_app.errors import Conflict, InvalidInput, NotFound, TooLarge
 from kronos_app.services.backtest import BacktestRequest, BacktestWorker
+from kronos_app.services.backtest_compare import compared
 from kronos_app.services.backtest_report import periods, standing
 from kronos_app.services.desk import Desk
 from kronos_app.settings import Settings
@@ -137,6 +138,103 @@ def test_the_tables_are_there_as_csv(desk, made):
     assert set(positions["instrument"]) <= {"AA", "BB", "CC"}
 
 
+def test_backtests_are_compared_from_the_first_day_that_all_have(desk, made, single):
+    found = desk.backtests.compare([made.id, single.id])
+    assert [one.id for one in found.backtests] == [made.id, single.id]
+    first = [one.report["curves"]["day"][0] for one in found.backtests]
+    assert found.start == pd.Timestamp(max(first))
+    for one in (made, single):
+        daily = desk.backtests.result(one.id).daily
+        net = (daily["return"] - daily["cost"])[daily.index >= found.start]
+        np.testing.assert_allclose(found.curves[one.id], (1 + net).cumprod() - 1, rtol=1e-9, atol=1e-12)
+    different = dict(found.differences)
+    assert different["rule"] == ("topk", "single")
+    assert different["data"] == (made.origin, single.origin)
+    assert {"short", "benchmark"} < set(different)
+    assert not {"model", "weights", "lookback", "topk"} & set(different)
+
+
+def test_growth_is_counted_anew_from_a_later_start(made):
+    from dataclasses import replace
+
+    curves = made.report["curves"]
+    later = {name: values[5:] for name, values in curves.items()}
+    second = replace(made, id="later", report={**made.report, "curves": later, "weights": "0" * 64})
+    found = compared([made, second])
+    before, last = curves["strategy"][4], curves["strategy"][-1]
+    assert found.curves[made.id].iloc[-1] == pytest.approx((1 + last) / (1 + before) - 1)
+    assert found.curves["later"].iloc[-1] == pytest.approx(last)
+    assert found.differences == (("weights", (made.report["weights"], "0" * 64)),)
+
+
+def test_periods_without_a_common_day_have_no_common_growth(made):
+    from dataclasses import replace
+
+    curves = made.report["curves"]
+    halves = {
+        name: {column: values[part] for column, values in curves.items()}
+        for name, part in {"first": slice(0, 9), "second": slice(9, None)}.items()
+    }
+    found = compared([replace(made, id=n, report={**made.report, "curves": half}) for n, half in halves.items()])
+    assert (found.start, found.curves) == (None, {})
+
+
+def test_only_two_to_four_finished_backtests_are_compared(desk, made, stopped):
+    for ids in ([made.id], [made.id, made.id], [made.id, stopped.id]):
+        with pytest.raises(InvalidInput) as refused:
+            desk.backtests.compare(ids)
+        assert refused.value.code == "backtests_to_compare"
+    with pytest.raises(NotFound):
+        desk.backtests.compare([made.id, "0123456789ab"])
+
+
+def drawn(desk, backtest_id, name, day, finished):
+    """Return the forecast behind a trade, drawn by its job, and the job."""
+    assert desk.backtests.behind(backtest_id, name, day) is None
+    job = finished(desk.backtests.draw_behind(backtest_id, name, day).id)
+    return desk.backtests.behind(backtest_id, name, day), job
+
+
+def test_the_forecast_behind_a_trade_is_drawn_again_as_it_was_traded_by(desk, made, finished):
+    trade = desk.backtests.result(made.id).trades.iloc[-1]
+    found, job = drawn(desk, made.id, trade["instrument"], trade["day"], finished)
+    assert job.status == "succeeded", job.error
+    signals = sorted((desk.settings.home / "backtests" / made.id / "signals").glob("*.parquet"))
+    panel = pd.concat([pd.read_parquet(one) for one in signals])["mean_return"].unstack()
+    before = panel[panel.index < trade["day"]].iloc[-1]
+    assert found.day == before.name
+    assert (found.score, found.among) == (before[trade["instrument"]], 3)
+    assert found.rank == 1 + (before > found.score).sum()
+    assert found.drawn == pytest.approx(found.score, rel=1e-3)
+    assert (found.history.index[-1], len(found.history), len(found.bands)) == (found.day, 24, 4)
+    candles = walk(80, seed=NAMES.index(trade["instrument"]), freq="B", start="2024-01-01").set_index("timestamp")
+    pd.testing.assert_frame_equal(
+        found.actual, candles.loc[found.actual.index], check_freq=False, check_index_type=False
+    )
+    assert found.actual.index[0] == trade["day"]
+    bands = found.bands
+    assert (bands["low_90"] <= bands["low_50"]).all()
+    assert ((bands["low_50"] <= bands["median"]) & (bands["median"] <= bands["high_50"])).all()
+
+
+def test_a_model_that_has_changed_shows_nothing_in_place_of_what_it_was(desk, made, finished, monkeypatch):
+    from engine import KronosPredictor
+
+    monkeypatch.setattr(desk.models.get("tiny"), "digest", "0" * 64)
+    first = desk.backtests.result(made.id).trades.iloc[0]
+    found, job = drawn(desk, made.id, first["instrument"], first["day"], finished)
+    assert (found, job.status, job.error["code"]) == (None, "failed", "model_changed")
+    assert isinstance(desk.models.get("tiny"), KronosPredictor)
+
+
+def test_what_was_not_forecast_has_no_forecast_behind_it(desk, made):
+    first = desk.backtests.result(made.id).daily.index[0]
+    for name, day in (("AA", first - pd.Timedelta(days=9)), ("DD", first), ("../AA", first)):
+        with pytest.raises(NotFound) as refused:
+            desk.backtests.draw_behind(made.id, name, day)
+        assert refused.value.code == "no_signal"
+
+
 def test_one_instrument_is_traded_long_and_short_and_compared_with_holding_it(desk, single):
     report = single.report
     assert set(report["beside"]) == {"buy_and_hold"}
@@ -204,14 +302,14 @@ def stopped(desk, ask, finished, monkeypatch):
 
     monkeypatch.setattr(walking, "TOGETHER", 2)
     kept, go_on = threading.Event(), threading.Event()
-    write = walking._Kept.write
+    write = walking.Kept.write
 
     def slow(self, one, found):
         write(self, one, found)
         kept.set()
         assert go_on.wait(60)
 
-    monkeypatch.setattr(walking._Kept, "write", slow)
+    monkeypatch.setattr(walking.Kept, "write", slow)
     started = desk.backtests.start(ask(("AA",), rule="single"))
     assert kept.wait(60)
     desk.backtests.cancel(started.id)

@@ -4,6 +4,7 @@ import threading
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from kronos_app.errors import Conflict, InvalidInput, NotFound, TooLarge
@@ -362,3 +363,34 @@ def test_series_that_are_too_short_are_left_out_and_named(desk, ask, save, make_
     plan = desk.evaluations.plan(EvaluationRequest.build(request.model_dump() | {"data": both}))
     assert (plan.series, plan.cutoffs) == (1, 30)
     assert "short" in plan.notes[0].render()
+
+
+def test_the_daily_candles_of_a_market_of_a_qlib_folder_are_forecast(tmp_path, make_spec):
+    from kronos_app.settings import Settings
+    from tests.qlib_writer import walk, write
+
+    days = pd.bdate_range("2024-01-01", periods=70)
+    symbols = {name: walk(days, seed) for seed, name in enumerate(("SH600000", "SH600004", "SH600009"))}
+    symbols["SH600004"] *= np.nan  # listed, and never traded
+    write(tmp_path / "cn", symbols, days, markets={"few": ["SH600000", "SH600004"]})
+    settings = Settings(home=tmp_path / "home", threads=1, qlib_folders={"cn": tmp_path / "cn"})
+    desk = Desk(settings, {"tiny": make_spec()})
+    desk.start()
+    try:
+        data = {"kind": "qlib", "qlib_folder": "cn", "qlib_market": "few"}
+        least = {"models": ["tiny"], "lookback": 24, "horizon": 4, "n_windows": 5, "samples": 2, "fitted": False}
+        asked = EvaluationRequest.build({"data": data, **least})
+        plan = desk.evaluations.plan(asked)
+        assert (plan.series, plan.cutoffs) == (1, 5)
+        started = desk.evaluations.start(asked)
+        job = desk.jobs.wait(started.job_id, 60)
+        assert job.status == "succeeded", job.error
+        found = desk.evaluations.get(started.id)
+        assert found.origin == "SH600000"
+        assert found.report["cutoffs"] == 5
+        for wrong, code in (({"qlib_folder": "/etc"}, "unknown_qlib_folder"), ({"qlib_market": "x"}, "unknown_market")):
+            with pytest.raises(NotFound) as refused:
+                desk.evaluations.plan(EvaluationRequest.build({"data": data | wrong, **least}))
+            assert refused.value.code == code
+    finally:
+        desk.close()

@@ -1,23 +1,37 @@
 import math
+from dataclasses import replace
 
 import pytest
 
+from engine.registry import ModelSpec
+from engine.usage import GENERAL, Recommended
 from kronos_app.errors import InvalidInput
+from kronos_app.services.forecast_sampling import described, settled
 from kronos_app.services.forecasting import PRESETS, ForecastRequest
 
 
 def test_the_defaults_are_those_of_the_documentation():
     request = ForecastRequest.build({"candles_id": "a"})
-    assert (request.model, request.lookback, request.horizon, request.samples) == ("kronos-nano", 400, 24, 100)
-    assert (request.temperature, request.top_k, request.top_p, request.seed, request.cutoff) == (
-        1.0,
+    assert (request.model, request.lookback, request.horizon) == ("kronos-nano", 400, 24)
+    assert (request.top_k, request.seed, request.cutoff, request.window, request.recalibrate) == (
         0,
-        1.0,
         None,
         None,
+        "fit",
+        False,
     )
-    assert request.window == "fit"
     assert request.levels == (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
+
+
+def test_what_is_left_open_is_what_the_model_recommends_for_bands():
+    advice = {"point": Recommended(0.6, 0.9, 5, "published"), "bands": Recommended(0.95, 0.97, 80, "model")}
+    spec = ModelSpec("mine@2", "a", "b", max_context=64, parameters=1, licence="MIT", sampling=advice)
+    request = settled(ForecastRequest.build({"candles_id": "a", "model": "mine", "top_p": 0.5}), spec)
+    assert (request.model, request.temperature, request.top_p, request.samples) == ("mine@2", 0.95, 0.5, 80)
+    assert settled(request, replace(spec, sampling=GENERAL)) == request
+    assert described(spec, "bands").render() == "Recommended for mine@2 by those who trained it."
+    assert "authors" in described(spec, "point").render()
+    assert "nobody" in described(replace(spec, sampling=GENERAL), "bands").render()
 
 
 @pytest.mark.parametrize(

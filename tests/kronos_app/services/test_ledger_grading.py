@@ -1,5 +1,7 @@
 """Which candles count as the outcome of a forecast, and what it was worth by them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -122,6 +124,16 @@ def test_a_grade_has_the_scores_of_model_and_baselines(frame):
     assert set(graded.scores) == {"model", "last_close", "drift", "ewma"}
     assert graded.model["crps"] == pytest.approx(scores.crps(stored.paths[:, :, 3], actual))
     assert graded.model["coverage"]["0.8"] == pytest.approx(scores.coverage(stored.paths[:, :, 3], actual, 0.8))
+
+
+def test_a_grade_tells_the_error_in_deviations_of_the_paths(frame):
+    stored, came = forecast(frame), told(frame, frame)
+    moves = np.log(stored.paths[:, :, 3] / stored.last_close)
+    actual = np.log(frame["close"].iloc[CUTOFF : CUTOFF + 8].to_numpy() / stored.last_close)
+    error = np.sqrt((((actual - moves.mean(axis=0)) / moves.std(axis=0)) ** 2).mean())
+    assert grade(stored, came).error_in_deviations == pytest.approx(error)
+    one = stored.paths[:1]
+    assert grade(replace(stored, paths=one), came).to_dict()["error_in_deviations"] is None
 
 
 def test_the_baselines_see_nothing_after_the_cutoff(frame):

@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 
 from kronos_app.data.candle_frame import CandleFrame
+from kronos_app.i18n import Text
+from kronos_app.services.forecast_recalibration import Recalibration
 from kronos_app.services.forecast_view import ForecastView
 from kronos_app.services.rendering import candles_json, json_ready, localised, to_csv, to_json
 from kronos_app.store import CandleSet, StoredForecast
@@ -55,6 +57,30 @@ def test_a_forecast_as_json_has_everything(view):
 
 def test_paths_are_added_on_request(view):
     assert np.array(strict(to_json(view, paths=True))["paths"]).tolist() == view.stored.paths.tolist()
+
+
+def test_recalibrated_values_stand_beside_the_raw_ones(view):
+    found = Recalibration(2.0, "evaluation", 30, pd.Timestamp("2024-03-01T04:00"))
+    plain, told = strict(to_json(view)), strict(to_json(view, recalibration=found))
+    assert {name: told[name] for name in plain} == plain
+    assert "recalibration" not in plain
+    corrected = told["recalibration"]
+    assert (corrected["factor"], corrected["source"], corrected["forecasts"]) == (2.0, "evaluation", 30)
+    assert set(corrected["quantiles"]) == {"0.1", "0.5", "0.9"}
+    assert set(corrected["quantiles"]["0.1"]) == {"open", "high", "low", "close"}
+    raw, median, wide = (
+        np.array(one["close"]) for one in (told["quantiles"]["0.1"], told["median"], corrected["quantiles"]["0.1"])
+    )
+    np.testing.assert_allclose(wide, raw**2 / median, rtol=1e-12)
+    row = next(csv.DictReader(io.StringIO(to_csv(view, found))))
+    assert float(row["close_q0.1_recalibrated"]) == pytest.approx(wide[0])
+    assert float(row["close_q0.1"]) == pytest.approx(raw[0])
+    assert "close_q0.1_recalibrated" not in to_csv(view)
+
+
+def test_why_nothing_is_recalibrated_is_told(view):
+    told = strict(to_json(view, recalibration=Text("Nothing is known of {name}.", {"name": "walk"})))
+    assert told["recalibration"] == {"factor": None, "message": "Nothing is known of walk."}
 
 
 def test_numbers_that_json_lacks_become_null():

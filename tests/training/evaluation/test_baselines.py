@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -29,6 +31,7 @@ from training.evaluation.baselines import (
     Window,
     fitted,
 )
+from training.evaluation.baselines.fitted import Fitted
 from training.evaluation.baselines.labels import LABELS, label
 from training.evaluation.cutoffs import Cutoff, Series
 from training.evaluation.forecasters import Forecaster, Members, Request, request_of
@@ -222,8 +225,44 @@ def test_exponential_smoothing_is_statsmodels() -> None:
 def test_a_fit_that_fails_gives_way_to_the_walk(monkeypatch: pytest.MonkeyPatch) -> None:
     request = ask(walk("A", 300, 7), 200)
     for answer in (np.full(5, np.nan), np.full(5, 1e9), -np.ones(5)):
-        monkeypatch.setattr(Theta, "moments", lambda *_, answer=answer: (np.zeros(5), answer))
+        monkeypatch.setattr(Theta, "filtered", lambda *_, answer=answer: (np.zeros(5), answer))
         np.testing.assert_allclose(log_moves(Theta(), request), log_moves(LastClose(), request), rtol=1e-9)
+
+
+HELD = [one.held() for one in BASELINES if isinstance(one, Fitted)]
+
+
+@pytest.mark.parametrize("baseline", HELD, ids=lambda one: one.name)
+def test_held_parameters_are_those_of_the_first_cutoff_and_the_newest_candle_still_counts(baseline: Fitted) -> None:
+    rng = np.random.default_rng(11)  # noise around a walk, so that smoothing does not just take the last close
+    series = of_closes(50 * np.exp(rng.normal(0, 0.01, 400).cumsum() + rng.normal(0, 0.01, 400)))
+    anew = next(one for one in BASELINES if one.name == baseline.name)
+    first, later = ask(series, 200), ask(series, 300)
+    held = replace(later, first=[first.pasts[0].cutoff])
+    np.testing.assert_array_equal(baseline.forecast(first).close, anew.forecast(first).close)
+    fitted_then, fitted_now = baseline.forecast(held).close, anew.forecast(later).close
+    assert not np.allclose(fitted_then, fitted_now, rtol=1e-6)
+    changed = Series(series.group, series.symbol, series.values.copy(), series.times)
+    changed.values[299] *= 1.02  # the last candle that is known
+    request = replace(ask(changed, 300), first=held.first)
+    assert not np.allclose(baseline.forecast(request).close / fitted_then, 1.02, rtol=1e-6)
+
+
+def test_a_series_is_fitted_once_where_parameters_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    series, fits = walk("A", 400, 12), []
+    fit = Ets.fit
+    monkeypatch.setattr(Ets, "fit", lambda self, returns: fits.append(len(returns)) or fit(self, returns))
+    held = Ets().held()
+    for row in (200, 250, 300):
+        held.forecast(replace(ask(series, row), first=[ask(series, 200).pasts[0].cutoff]))
+    assert fits == [len(ask(series, 200).returns[0])]
+
+
+def test_parameters_are_not_fitted_to_what_came_later() -> None:
+    series = walk("A", 400, 13)
+    request = replace(ask(series, 200), first=[ask(series, 201).pasts[0].cutoff])
+    with pytest.raises(LookAhead, match="nothing after the cutoff"):
+        Ets().held().forecast(request)
 
 
 def test_every_baseline_has_a_name_for_people() -> None:

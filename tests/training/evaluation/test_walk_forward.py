@@ -17,7 +17,7 @@ from tests.training.evaluation.conftest import of_closes, walk
 from training.errors import DataError, RunError
 from training.evaluation import walk_forward as module
 from training.evaluation.asof import LookAhead
-from training.evaluation.baselines import QUICK, Ewma, LastClose
+from training.evaluation.baselines import QUICK, Ets, Ewma, LastClose
 from training.evaluation.cutoffs import Cutoff, Series, rolling
 from training.evaluation.forecasters import Members, Request
 from training.evaluation.kronos import KronosForecaster
@@ -125,6 +125,26 @@ def test_a_damaged_file_is_computed_again(places: list[Cutoff], tmp_path: Path) 
     model = Gaussian()
     pd.testing.assert_frame_equal(pd.concat(walk_forward([model], places, tmp_path).parts()), whole)
     assert len(model.asked) == 1
+
+
+def test_without_refit_a_series_is_fitted_at_its_first_cutoff_alone(
+    places: list[Cutoff], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fits: list[bytes] = []
+    fit = Ets.fit
+    monkeypatch.setattr(Ets, "fit", lambda self, returns: fits.append(returns.tobytes()) or fit(self, returns))
+    model, one, other = Gaussian(), tmp_path / "one", tmp_path / "other"
+    anew, held = (pd.concat(walk_forward([Ets(), model], places, one, refit=r).parts("ets")) for r in (True, False))
+    assert (len(fits), len(set(fits[-4:]))) == (40 + 4, 4)
+    assert len(model.asked) == 3  # what is not fitted is the same either way
+    same = anew["crps"].to_numpy() == held["crps"].to_numpy()
+    first = anew.groupby("symbol")["time"].transform("min").to_numpy() == anew["time"].to_numpy()
+    assert same[first].all()
+    assert not same[~first].any()
+    assert json.loads((one / SETTINGS).read_text())["refit"] is False
+    later = [place for place in places if place.time > min(c.time for c in places if c.series is place.series)]
+    again = [pd.concat(walk_forward([Ets()], later, folder, refit=False).parts()) for folder in (one, other)]
+    pd.testing.assert_frame_equal(*again)
 
 
 def test_settings_are_written_down(places: list[Cutoff], tmp_path: Path) -> None:

@@ -5,9 +5,9 @@ from dataclasses import asdict
 import pytest
 
 from training.errors import ConfigError
+from training.portfolio.days import WalkSettings
 from training.portfolio.rules import Dealing, TopkRule
 from training.portfolio.single import SingleRule
-from training.portfolio.walk import WalkSettings
 
 
 def test_the_defaults_are_those_of_qlibs_examples():

@@ -9,8 +9,11 @@ import pytest
 from engine.predictor import KronosPredictor
 from tests.qlib_writer import walk
 from training.errors import DataError, RunError
+from training.evaluation.asof import LookAhead
+from training.portfolio.behind import kept_scores, past_of, task_of
+from training.portfolio.days import Past, next_times
 from training.portfolio.signals import SIGNALS, scores
-from training.portfolio.walk import WalkSettings, next_times, signals
+from training.portfolio.walk import WalkSettings, signals
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 DAYS = pd.bdate_range("2020-01-01", periods=40)
@@ -71,6 +74,46 @@ def test_no_candle_after_a_day_changes_its_signal(predictor, universe, how):
     known = signals(predictor, universe, SETTINGS, **until)
     pd.testing.assert_frame_equal(signals(predictor, leak(universe, how), SETTINGS, **until), known, check_exact=True)
     assert len(known) == 9
+
+
+LEAKS = {
+    "the candle of the next day": lambda past: past.seen.rows(len(past.seen), len(past.seen) + 1),
+    "when it comes": lambda past: past.seen.times(0, len(past.seen) + 1),
+    "all that is known a day later": lambda past: past.seen.until(past.seen.cutoff + 86_400 * 10**9),
+}
+
+
+@pytest.mark.parametrize("leak", LEAKS.values(), ids=LEAKS.keys())
+def test_a_leak_planted_in_the_making_of_signals_is_caught(predictor, universe, monkeypatch, leak):
+    values = Past.values.fget
+    monkeypatch.setattr(Past, "values", property(lambda past: (leak(past), values(past))[1]))
+    with pytest.raises(LookAhead, match=r"A: .* nothing after the cutoff 2020-02-11"):
+        signals(predictor, universe, SETTINGS, start=DAYS[29], end=DAYS[30])
+
+
+def test_a_score_is_found_again_with_the_paths_behind_it(predictor, universe, tmp_path):
+    found = signals(predictor, universe, SETTINGS, start=DAYS[30], end=DAYS[31], folder=tmp_path)
+    kept = kept_scores(tmp_path, predictor.digest, universe, SETTINGS, DAYS[30])
+    pd.testing.assert_frame_equal(kept, found.loc[[DAYS[30]]])
+    batch = predictor.begin([task_of(predictor, past_of("B", universe["B"], 16, DAYS[30]), SETTINGS)])
+    while batch.active:
+        batch.advance()
+    drawn = batch.result(0)
+    assert scores(drawn.paths, drawn.last_close) == pytest.approx(kept.loc[(DAYS[30], "B")].to_dict(), rel=1e-5)
+
+
+def test_what_other_weights_settings_or_candles_made_is_not_taken_for_the_same(predictor, universe, tmp_path):
+    signals(predictor, universe, SETTINGS, start=DAYS[30], end=DAYS[30], folder=tmp_path)
+    other = WalkSettings(lookback=16, horizon=3, samples=4, seed=4)
+    assert kept_scores(tmp_path, "0" * 64, universe, SETTINGS, DAYS[30]) is None
+    assert kept_scores(tmp_path, predictor.digest, universe, other, DAYS[30]) is None
+    universe["A"].loc[30, "close"] *= 1.01
+    assert kept_scores(tmp_path, predictor.digest, universe, SETTINGS, DAYS[30]) is None
+
+
+def test_a_day_without_a_candle_has_no_forecast_behind_it(universe):
+    with pytest.raises(DataError, match="B has no signal of 2020-02-03"):
+        past_of("B", universe["B"], 16, DAYS[23])
 
 
 def test_the_candle_of_the_day_itself_is_known(predictor, universe):

@@ -1,4 +1,4 @@
-"""Baselines that are fitted to each history, by arch and statsmodels or as they would do it.
+"""Baselines that are fitted, by arch and statsmodels or as they would do it: to each history, or once a series.
 
 A fit that does not converge, or that a history is too short or too even for, falls back to the random walk of the whole
 history: a baseline always has an answer.
@@ -7,59 +7,96 @@ history: a baseline always has an answer.
 from __future__ import annotations
 
 import warnings
+from copy import copy
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.signal import lfilter
 
+from engine.candles import CLOSE
 from training.evaluation.baselines.walks import quantile_members
 from training.evaluation.forecasters import QUANTILES, Members, Request
 
+if TYPE_CHECKING:
+    from arch.univariate import HARX
+
 FEWEST_RETURNS = 20
+Parameters = tuple[float, ...]
 
 
 class Fitted:
-    """Fits one history at a time; `moments` is what a baseline adds."""
+    """Fits one history at a time; `fit` and `filtered` are what a baseline adds.
+
+    Attributes
+    ----------
+    refit
+        Whether parameters are fitted to each history; else, to the first one of its series alone.
+    """
 
     name = "fitted"
+    refit = True
+    _fits: dict[bytes, Parameters] | None = None
 
     @property
     def digest(self) -> str:
-        """Return the name: there is nothing else to set."""
-        return self.name
+        """Return the name, and whether parameters are held."""
+        return self.name if self.refit else f"{self.name}/held"
+
+    def held(self) -> Self:
+        """Return the same with parameters that are fitted at the first cutoff of a series and held from then on."""
+        other = copy(self)
+        other.refit, other._fits = False, {}
+        return other
 
     def forecast(self, request: Request) -> Members:
         """Return quantiles of the fitted model's Gaussian forecast of the log close."""
-        moments = [self._safely(returns, request.horizon) for returns in request.returns]
+        learned = request.returns if self.refit else _first_returns(request)
+        moments = [self._safely(*pair, request.horizon) for pair in zip(request.returns, learned, strict=True)]
         mean, deviation = (np.stack(part) for part in zip(*moments, strict=True))
         return Members(quantile_members(request.closes[:, -1], mean, deviation, QUANTILES), drawn=False)
 
-    def moments(self, returns: np.ndarray, horizon: int) -> tuple[np.ndarray, np.ndarray]:
+    def fit(self, returns: np.ndarray) -> Parameters:
+        """Return the parameters that fit log returns (n,), which are in units of their standard deviation."""
+        raise NotImplementedError
+
+    def filtered(self, parameters: Parameters, returns: np.ndarray, horizon: int) -> tuple[np.ndarray, np.ndarray]:
         """Return mean and standard deviation (horizon,) of the log close, from the last one on in units of returns.
 
         Parameters
         ----------
+        parameters
+            Of `fit`.
         returns
-            Past log returns (n,), in units of their standard deviation.
+            Past log returns (n,), in the same units as those that were fitted.
         """
         raise NotImplementedError
 
-    def _safely(self, returns: np.ndarray, horizon: int) -> tuple[np.ndarray, np.ndarray]:
+    def _safely(self, returns: np.ndarray, learned: np.ndarray, horizon: int) -> tuple[np.ndarray, np.ndarray]:
         steps = np.arange(1, horizon + 1)
-        unit = float(returns.std()) if len(returns) else 0.0
-        walk = np.zeros(horizon), unit * np.sqrt(steps)
-        if len(returns) < FEWEST_RETURNS or unit == 0.0:
+        walk = np.zeros(horizon), (float(returns.std()) if len(returns) else 0.0) * np.sqrt(steps)
+        unit = float(learned.std()) if len(learned) else 0.0
+        if len(learned) < FEWEST_RETURNS or unit == 0.0:
             return walk
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # fits of noise complain; what comes out is checked below
-                mean, deviation = self.moments(returns / unit, horizon)
+                mean, deviation = self.filtered(self._parameters(learned / unit), returns / unit, horizon)
         except (ValueError, np.linalg.LinAlgError):
             return walk
         mean, deviation = unit * np.asarray(mean), unit * np.asarray(deviation)
         # A fit that has gone astray promises what no market does.
         sane = np.isfinite([mean, deviation]).all() and (deviation > 0).all() and deviation[-1] < 10 * walk[1][-1]
         return (mean, deviation) if sane else walk
+
+    def _parameters(self, learned: np.ndarray) -> Parameters:
+        """Return what fits; where parameters are held, every series is fitted once."""
+        if self._fits is None:
+            return self.fit(learned)
+        place = learned.tobytes()
+        if place not in self._fits:
+            self._fits[place] = self.fit(learned)
+        return self._fits[place]
 
 
 class Garch(Fitted):
@@ -69,14 +106,20 @@ class Garch(Fitted):
         self.asymmetric = asymmetric
         self.name = "gjr" if asymmetric else "garch"
 
-    def moments(self, returns: np.ndarray, horizon: int) -> tuple[np.ndarray, np.ndarray]:
+    def fit(self, returns: np.ndarray) -> Parameters:
+        """Return the coefficients in arch's order."""
+        return tuple(self._model(returns).fit(disp="off", show_warning=False).params)
+
+    def filtered(self, parameters: Parameters, returns: np.ndarray, horizon: int) -> tuple[np.ndarray, np.ndarray]:
         """Return no mean, and the summed variances of the steps."""
+        law = self._model(returns).fix(np.asarray(parameters))
+        variance = law.forecast(horizon=horizon, reindex=False).variance.to_numpy()[-1]
+        return np.zeros(horizon), np.sqrt(variance.cumsum())
+
+    def _model(self, returns: np.ndarray) -> HARX:
         from arch import arch_model
 
-        model = arch_model(returns, mean="Zero", p=1, o=int(self.asymmetric), q=1, rescale=False)
-        fit = model.fit(disp="off", show_warning=False)
-        variance = fit.forecast(horizon=horizon, reindex=False).variance.to_numpy()[-1]
-        return np.zeros(horizon), np.sqrt(variance.cumsum())
+        return arch_model(returns, mean="Zero", p=1, o=int(self.asymmetric), q=1, rescale=False)
 
 
 class Ets(Fitted):
@@ -87,12 +130,16 @@ class Ets(Fitted):
 
     name = "ets"
 
-    def moments(self, returns: np.ndarray, horizon: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the last level, and the exact deviation from it."""
+    def fit(self, returns: np.ndarray) -> Parameters:
+        """Return the smoothing weight and the variance of the errors."""
         alpha = _smoothing(returns)
-        errors = _errors(returns, alpha)
-        steps = np.arange(horizon)
-        return np.full(horizon, (alpha - 1) * errors[-1]), np.sqrt((errors**2).mean() * (1 + steps * alpha**2))
+        return alpha, float((_errors(returns, alpha) ** 2).mean())
+
+    def filtered(self, parameters: Parameters, returns: np.ndarray, horizon: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the last level, and the exact deviation from it."""
+        alpha, variance = parameters
+        level = (alpha - 1) * _errors(returns, alpha)[-1]
+        return np.full(horizon, level), np.sqrt(variance * (1 + np.arange(horizon) * alpha**2))
 
 
 class Theta(Fitted):
@@ -104,15 +151,20 @@ class Theta(Fitted):
 
     name = "theta"
 
-    def moments(self, returns: np.ndarray, horizon: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the forecast, and its deviation from the errors one step ahead."""
+    def fit(self, returns: np.ndarray) -> Parameters:
+        """Return the smoothing weight, the trend and the variance of the errors one step ahead."""
         level = np.concatenate(([0.0], returns.cumsum()))
-        trend = np.polynomial.polynomial.polyfit(np.arange(len(level)), level, 1)[1]
-        alpha, steps = _smoothing(returns), np.arange(horizon)
+        trend = float(np.polynomial.polynomial.polyfit(np.arange(len(level)), level, 1)[1])
+        alpha = _smoothing(returns)
+        return alpha, trend, float((_errors(returns - trend / 2, alpha) ** 2).mean())
+
+    def filtered(self, parameters: Parameters, returns: np.ndarray, horizon: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the forecast, and its deviation from the errors one step ahead."""
+        alpha, trend, variance = parameters
+        steps = np.arange(horizon)
         smoothed = (alpha - 1) * _errors(returns, alpha)[-1]
-        mean = smoothed + trend / 2 * (steps + (1 - (1 - alpha) ** len(level)) / alpha)
-        errors = _errors(returns - trend / 2, alpha)
-        return mean, np.sqrt((errors**2).mean() * (1 + steps * alpha**2))
+        mean = smoothed + trend / 2 * (steps + (1 - (1 - alpha) ** (len(returns) + 1)) / alpha)
+        return mean, np.sqrt(variance * (1 + steps * alpha**2))
 
 
 class Arima(Fitted):
@@ -120,14 +172,25 @@ class Arima(Fitted):
 
     name = "arima"
 
-    def moments(self, returns: np.ndarray, horizon: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the forecast and its standard error, in closed form."""
+    def fit(self, returns: np.ndarray) -> Parameters:
+        """Return the coefficient and the variance of the errors."""
         from statsmodels.tsa.arima.estimators.yule_walker import yule_walker
 
         parameters, _ = yule_walker(returns, ar_order=1, demean=False)
-        sums = (float(parameters.ar_params[0]) ** np.arange(horizon + 1)).cumsum()  # 1, 1 + a, 1 + a + a^2, ...
-        mean = returns[-1] * (sums[1:] - 1)
-        return mean, np.sqrt(float(parameters.sigma2) * (sums[:-1] ** 2).cumsum())
+        return float(parameters.ar_params[0]), float(parameters.sigma2)
+
+    def filtered(self, parameters: Parameters, returns: np.ndarray, horizon: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the forecast and its standard error, in closed form."""
+        coefficient, variance = parameters
+        sums = (coefficient ** np.arange(horizon + 1)).cumsum()  # 1, 1 + a, 1 + a + a^2, ...
+        return returns[-1] * (sums[1:] - 1), np.sqrt(variance * (sums[:-1] ** 2).cumsum())
+
+
+def _first_returns(request: Request) -> list[np.ndarray]:
+    """Return the log returns that were known at the first cutoff of each one's series, as many as at the others."""
+    times = [past.cutoff for past in request.pasts] if request.first is None else request.first
+    closes = [past.until(time)[-request.lookback :, CLOSE] for past, time in zip(request.pasts, times, strict=True)]
+    return [np.diff(np.log(close)) for close in closes]
 
 
 def _smoothing(returns: np.ndarray) -> float:

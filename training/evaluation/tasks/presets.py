@@ -1,0 +1,114 @@
+"""How the paper sets its five tasks (arXiv:2508.02739v1, appendix D)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, TypedDict
+
+from training.errors import ConfigError, remark
+
+TaskName = Literal["price", "return", "volatility", "synthetic", "investment"]
+ForecastingTask = Literal["price", "return", "volatility"]
+DAY = 86_400  # seconds
+FEWEST = 16  # candles of history
+
+
+class Sampling(TypedDict):
+    """How paths are drawn."""
+
+    temperature: float
+    top_p: float
+    samples: int
+
+
+# Seconds of a candle to candles of history and of forecast: table 8.
+WINDOWS: Mapping[int, tuple[int, int]] = {
+    300: (480, 96),
+    600: (240, 48),
+    900: (160, 32),
+    1_200: (120, 24),
+    2_400: (90, 24),
+    3_600: (80, 12),
+    7_200: (60, 12),
+    14_400: (90, 18),
+    DAY: (40, 12),
+}
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task as the paper sets it.
+
+    Attributes
+    ----------
+    figures
+        What it is about, and of each whether more is better.
+    temperature, top_p, samples
+        How paths are drawn: table 6.
+    windows
+        Seconds of a candle to candles of history and of forecast.
+    count
+        How much of each market is taken unless one says otherwise: cutoffs, sequences, or days that are traded. The
+        paper takes more, on 24 GPUs.
+    """
+
+    name: TaskName
+    figures: Mapping[str, bool]
+    temperature: float
+    top_p: float
+    samples: int
+    windows: Mapping[int, tuple[int, int]]
+    count: int
+
+    def window(self, seconds: float, context: int) -> tuple[int, int]:
+        """Return candles of history and of forecast for candles of so many seconds.
+
+        They are the paper's own for the nearest interval that it has. History is shortened to what a model of `context`
+        candles holds beside the forecast.
+
+        Raises
+        ------
+        ConfigError
+            It holds no history beside it.
+        """
+        nearest = min(self.windows, key=lambda one: abs(math.log(one / seconds)))
+        lookback, horizon = self.windows[nearest]
+        if context - horizon < FEWEST:
+            raise ConfigError(
+                remark(
+                    "A forecast of {horizon} candles leaves too little room for history in a context of {context}.",
+                    horizon=horizon,
+                    context=context,
+                )
+            )
+        return min(lookback, context - horizon), horizon
+
+
+CORRELATIONS = {"ic": True, "rank_ic": True}
+POINTS: Sampling = {"temperature": 0.6, "top_p": 0.9, "samples": 10}
+TASKS: Mapping[TaskName, Task] = {
+    "price": Task("price", CORRELATIONS, **POINTS, windows=WINDOWS, count=60),
+    "return": Task("return", CORRELATIONS, **POINTS, windows=WINDOWS, count=60),
+    "volatility": Task(
+        "volatility", {"mae": False, "r2": True}, temperature=0.9, top_p=0.9, samples=1, windows=WINDOWS, count=60
+    ),
+    "synthetic": Task(
+        "synthetic",
+        {"discriminative": True, "tstr_ic": True, "tstr_rank_ic": True},
+        temperature=1.0,
+        top_p=0.95,
+        samples=1,
+        windows={900: (120, 96), DAY: (96, 35)},
+        count=1_000,
+    ),
+    "investment": Task(
+        "investment",
+        {"excess_return": True, "information_ratio": True},
+        **POINTS,
+        windows={DAY: (90, 10)},
+        count=250,
+    ),
+}
+FORECASTING: tuple[ForecastingTask, ...] = ("price", "return", "volatility")
