@@ -81,12 +81,12 @@ _SPECS = (
         description="Small model trained by this project; comes with it and works offline.",
         trained_until=MappingProxyType(
             {
-                "us_equity": date(2016, 12, 31),
-                "index": date(2016, 12, 31),
-                "crypto": date(2024, 6, 30),
-                "fx": date(2020, 6, 30),
-                "cn_equity": date(2025, 12, 31),
-                "": date(2025, 12, 31),  # a market of another name may be any of them
+                "us_equity": date(2016, 3, 31),
+                "index": date(2015, 3, 17),
+                "crypto": date(2024, 6, 13),
+                "fx": date(2019, 9, 26),
+                "cn_equity": date(2025, 11, 27),
+                "": date(2025, 11, 27),  # a market of another name may be any of them
             }
         ),
         sampling=read_sampling(NANO / SAMPLING),

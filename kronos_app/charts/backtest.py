@@ -139,6 +139,7 @@ def monthly_chart(monthly: Mapping[str, Mapping[str, float | None]], words: Back
     x, y, labels = (list(column) for column in zip(*told, strict=True))
     numbers = go.Scatter(x=x, y=y, text=labels, mode="text", textfont={"size": 10}, hoverinfo="skip", showlegend=False)
     layout = _layout(ROW * len(years) + FRAME) | {
+        "margin": {"l": 8, "r": 8, "t": 28, "b": 8},  # the months stand above
         "xaxis": {"type": "category", "side": "top", "showgrid": False, "fixedrange": True},
         "yaxis": {"type": "category", "autorange": "reversed", "showgrid": False, "fixedrange": True},
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -46,4 +48,17 @@ def test_it_was_trained_its_bands_widen_with_the_horizon_around_the_last_close(p
     assert 0.01 < width.iloc[0] < 0.15, "a day of 1 % volatility"
     assert width.iloc[-4:].mean() > 1.5 * width.iloc[:4].mean()
     assert abs(forecast.median()["close"].iloc[0] / close[-1] - 1) < 0.02
-    assert forecast.repairs < 0.2 * 64 * 16
+    assert forecast.repairs < 0.02 * 64 * 16
+
+
+def test_its_card_has_the_table_that_these_weights_were_judged_with(predictor: KronosPredictor) -> None:
+    folder = BUNDLED / "kronos-nano"
+    judged = json.loads((folder / "judgement.json").read_text(encoding="utf-8"))
+    assert judged["depends_on"]["forecasters"]["kronos-nano"].split("/")[0] == predictor.digest
+    assert (folder / "judgement.md").read_text(encoding="utf-8") in (folder / "README.md").read_text(encoding="utf-8")
+
+
+def test_its_factors_were_learned_on_what_the_judge_calls_new_assets() -> None:
+    factors = REGISTRY["kronos-nano"].recalibration
+    assert "crypto/1h" in factors
+    assert all(0.5 < factor.scale < 2 for factor in factors.values())

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from engine.registry import REGISTRY
 from tests.training.conftest import candles, corpus_of
 from training.advice import learning_rate
 from training.config import RunConfig
@@ -126,14 +127,15 @@ def test_a_price_that_moves_late_is_not_constant(config: RunConfig) -> None:
 
 def test_windows_that_the_base_was_trained_on_are_counted_by_market(corpus: Corpus, config: RunConfig) -> None:
     crypto = changed(config, base={"model": "kronos-nano"})
-    shifted = replace(corpus, times=corpus.times + pd.Timedelta("120D").as_unit("ns").value)
-    # Validation of crypto begins 932 hours after 30 April, that of stocks 332 hours after it; crypto ends in June.
+    ends = {market: REGISTRY["kronos-nano"].seen_until(market) for market in ("crypto", "stocks")}
+    # Validation of crypto begins 932 hours after the first candle of January 2024, that of stocks 332 hours after it.
+    after = pd.Timestamp(ends["crypto"]) + pd.Timedelta("1D") - pd.Timestamp("2024-01-01") - pd.Timedelta(hours=932)
+    shifted = replace(corpus, times=corpus.times + (after - pd.Timedelta("10D")).as_unit("ns").value)
     told = notes(shifted, crypto)
-    assert "138 of 138 validation and test windows of crypto begin by 2024-06-30, until when kronos-nano" in told
-    assert "138 of 138 validation and test windows of stocks begin by 2025-12-31" in told
-    until = pd.Timestamp("2024-07-01") - pd.Timestamp("2024-01-01") - pd.Timedelta(hours=932 + 10)
-    edge = replace(corpus, times=corpus.times + until.as_unit("ns").value)
-    assert "20 of 138 validation and test windows of crypto begin by 2024-06-30" in notes(edge, crypto)
+    assert f"138 of 138 validation and test windows of crypto begin by {ends['crypto']}, until when kronos-nano" in told
+    assert f"138 of 138 validation and test windows of stocks begin by {ends['stocks']}" in told
+    edge = replace(corpus, times=corpus.times + (after - pd.Timedelta("10h")).as_unit("ns").value)
+    assert f"20 of 138 validation and test windows of crypto begin by {ends['crypto']}" in notes(edge, crypto)
     later = replace(corpus, times=corpus.times + pd.Timedelta("3650D").as_unit("ns").value)
     assert "it may know them" not in notes(later, crypto)
 
