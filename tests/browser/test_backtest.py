@@ -7,19 +7,13 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.test_replay import fill, idle
+from tests.browser.test_replay import fill, idle, upload
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 
-def test_a_backtest_goes_on_without_its_tab_and_ends_with_a_sentence(page):
-    page.goto("/evaluate")
-    expect(page.get_by_label("Lookback", exact=True)).to_be_visible()
-    idle(page)
-    take = page.get_by_role("button", name="Take a sample")
-    if take.is_visible():
-        take.click()
-        expect(page.get_by_role("button", name="Start", exact=True)).to_be_visible()
+def test_a_backtest_goes_on_without_its_tab_and_ends_with_a_sentence(page, server):
+    upload(server, "traded", 4000)
     page.goto("/backtest")
     expect(page.get_by_label("Lookback", exact=True)).to_be_visible()
     idle(page)

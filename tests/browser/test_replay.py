@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 
+import httpx
 import pytest
 from playwright.sync_api import expect
 
@@ -25,6 +26,14 @@ def fill(page, label: str, value: int) -> None:
     field.fill(str(value))
     field.press("Enter")
     idle(page)
+
+
+def upload(server: str, name: str, rows: int) -> None:
+    """Keep the end of a sample under a name; being the newest data set, pages begin with it."""
+    from kronos_app.data import sample
+
+    content = sample.load("sp500").frame.tail(rows).to_csv(index=False)
+    httpx.post(f"{server}/api/v1/candles", files={"file": (f"{name}.csv", content)}, timeout=60).raise_for_status()
 
 
 def idle(page) -> None:
