@@ -72,21 +72,25 @@ class KronosTokenizer(nn.Module, CheckpointMixin):
         Parameters
         ----------
         chances
-            What `chances` gives for all candles of a training step, where `x` are only some of them.
+            What the quantizer's `chances` gives for all candles of a training step, where `x` are only some of them.
 
         Returns
         -------
         ((coarse, full), bsq_loss, code, ids)
             Reconstructions (B, T, d_in), a scalar, the scaled code (B, T, bits) and whole ids (B, T).
         """
-        code, loss = self.tokenizer.bsq(self.quant_embed(self._encode(x)), chances)
+        code, loss = self.tokenizer.bsq(self.unrounded(x), chances)
         coarse = self._decode(self.post_quant_embed_pre(code[..., : self.s1_bits]))
         full = self._decode(self.post_quant_embed(code))
         return (coarse, full), loss, code, pack_bits(code > 0)
 
-    def chances(self, x: Tensor) -> Tensor:
-        """Return the mean chance (bits,) of each bit of the code of `x` (B, T, d_in) to be 0."""
-        return self.tokenizer.bsq.chances(self.quant_embed(self._encode(x)))
+    def unrounded(self, x: Tensor) -> Tensor:
+        """Return the vectors (B, T, bits) whose signs are the code of normalised candles `x` (B, T, d_in)."""
+        x = self.embed(x)
+        for block in self.encoder:
+            x = block(x)
+        out: Tensor = self.quant_embed(x)
+        return out
 
     def encode(self, x: Tensor, half: bool = False) -> Tensor | tuple[Tensor, Tensor]:
         """Return the tokens of normalised candles `x` (B, T, d_in).
@@ -96,7 +100,7 @@ class KronosTokenizer(nn.Module, CheckpointMixin):
         half
             True gives the pair (coarse ids, fine ids), each (B, T); False the whole ids (B, T).
         """
-        bits = nn.functional.normalize(self.quant_embed(self._encode(x)), dim=-1) > 0
+        bits = nn.functional.normalize(self.unrounded(x), dim=-1) > 0
         if half:
             return pack_bits(bits[..., : self.s1_bits]), pack_bits(bits[..., self.s1_bits :])
         return pack_bits(bits)
@@ -115,12 +119,6 @@ class KronosTokenizer(nn.Module, CheckpointMixin):
             bits = unpack_bits(x, self.codebook_dim)
         signs = bits.to(self.head.weight.dtype) * 2 - 1
         return signs / math.sqrt(self.codebook_dim)
-
-    def _encode(self, x: Tensor) -> Tensor:
-        x = self.embed(x)
-        for block in self.encoder:
-            x = block(x)
-        return x
 
     def _decode(self, x: Tensor) -> Tensor:
         for block in self.decoder:

@@ -46,7 +46,7 @@ def warm_up(models: ModelService) -> None:
     _first_page.wait()
     time.sleep(SECONDS_TO_DRAW)
     import training.evaluation.baselines
-    import training.scores  # noqa: F401
+    import training.scores  # noqa: F401 - loaded for the first who forecasts or evaluates, not used here
 
     bundled = next((status.name for status in models.list() if status.bundled and status.downloaded), None)
     if bundled is not None:

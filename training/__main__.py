@@ -94,19 +94,13 @@ def _add_results(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _add_evaluate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("evaluate", help="forecast at many cutoffs and compare with the baselines")
-    parser.add_argument("model", help="registry name, Hub id or folder")
-    parser.add_argument("--tokenizer", help="Hub id or folder, where the registry does not know the model's own")
+    _ask_for_model(parser)
+    _ask_for_paths(parser)
     parser.add_argument(
         "--data", type=Path, required=True, help="folder of <market>/<interval>.parquet with a column split"
     )
     parser.add_argument("--split", default="val", help="which rows to judge on")
-    parser.add_argument("--lookback", type=int, default=400, help="candles of history")
-    parser.add_argument("--horizon", type=int, default=24, help="candles to forecast")
     parser.add_argument("--cutoffs", type=int, default=60, help="most cutoffs a file")
-    parser.add_argument("--samples", type=int, default=100, help="paths a forecast")
-    parser.add_argument("--temperature", type=float, default=1.0, help="sampling temperature")
-    parser.add_argument("--top-p", type=float, default=1.0, help="sampling top-p")
-    parser.add_argument("--threads", type=int, help="CPU threads")
     parser.add_argument(
         "--out",
         type=Path,
@@ -120,36 +114,24 @@ def _add_evaluate(commands: argparse._SubParsersAction[argparse.ArgumentParser])
 
 def _add_recalibrate(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("recalibrate", help="learn how much wider bands should be, by market and interval")
-    parser.add_argument("model", help="registry name, Hub id or folder")
+    _ask_for_model(parser)
+    _ask_for_paths(parser)
     parser.add_argument("data", type=Path, help="folder of <market>/<interval>.parquet with a column split")
-    parser.add_argument("--tokenizer", help="Hub id or folder, where the registry does not know the model's own")
     parser.add_argument("--split", default="val", help="which rows to learn from")
-    parser.add_argument("--lookback", type=int, default=400, help="candles of history")
-    parser.add_argument("--horizon", type=int, default=24, help="candles to forecast")
     parser.add_argument("--cutoffs", type=int, default=200, help="most cutoffs a file")
-    parser.add_argument("--samples", type=int, default=100, help="paths a forecast")
-    parser.add_argument("--temperature", type=float, default=1.0, help="sampling temperature; a factor is for one")
-    parser.add_argument("--top-p", type=float, default=1.0, help="sampling top-p; a factor is for one")
-    parser.add_argument("--threads", type=int, help="CPU threads")
     parser.add_argument("--out", type=Path, required=True, help="JSON file for the factors")
     parser.set_defaults(action=_recalibrate)
 
 
 def _add_judge(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("judge", help="say whether a model reaches what the bundled one has to reach")
-    parser.add_argument("model", help="registry name, Hub id or folder")
+    _ask_for_model(parser)
+    _ask_for_paths(parser)
     parser.add_argument("data", type=Path, help="folder of <market>/<interval>.parquet, or a CSV or Parquet file")
-    parser.add_argument("--tokenizer", help="Hub id or folder, where the registry does not know the model's own")
     parser.add_argument("--groups", nargs="+", default=(), metavar="MARKET/INTERVAL", help="patterns such as fx/*")
     parser.add_argument("--tail", type=float, default=0.1, help="share of the train candles that is their last stretch")
-    parser.add_argument("--lookback", type=int, default=400, help="candles of history")
-    parser.add_argument("--horizon", type=int, default=24, help="candles to forecast")
     parser.add_argument("--cutoffs", type=int, default=100, help="most cutoffs a market and interval, of each block")
-    parser.add_argument("--samples", type=int, default=100, help="paths a forecast")
-    parser.add_argument("--temperature", type=float, default=1.0, help="sampling temperature")
-    parser.add_argument("--top-p", type=float, default=1.0, help="sampling top-p")
     parser.add_argument("--seed", type=int, default=0, help="of cutoffs and paths")
-    parser.add_argument("--threads", type=int, help="CPU threads")
     parser.add_argument("--weights", choices=("trained", "random"), default="trained", help="random must fail")
     parser.add_argument("--time", choices=("kept", "shuffled"), default="kept", help="order of the history shown")
     parser.add_argument("--out", type=Path, help="folder for the table and all scores; the same again goes on there")
@@ -162,15 +144,29 @@ def _add_task(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
     parser = commands.add_parser("task", help="do a task of the paper, its figures beside")
     parser.add_argument("name", choices=list(TASKS), help="which one")
-    parser.add_argument("model", help="registry name, Hub id or folder")
-    parser.add_argument("--tokenizer", help="Hub id or folder, where the registry does not know the model's own")
+    _ask_for_model(parser)
     parser.add_argument("--data", type=Path, required=True, help="folder of <market>/<interval>.parquet")
     parser.add_argument("--split", help="which rows to judge on, by a column split; all, unless given")
     parser.add_argument("--count", type=int, help="most cutoffs or sequences a file, or days that are traded")
     parser.add_argument("--seed", type=int, default=0, help="of cutoffs, paths and networks")
-    parser.add_argument("--threads", type=int, help="CPU threads")
     parser.add_argument("--out", type=Path, help="folder to keep forecasts in, to go on with")
     parser.set_defaults(action=_task)
+
+
+def _ask_for_model(parser: argparse.ArgumentParser) -> None:
+    """Add what says which model forecasts."""
+    parser.add_argument("model", help="registry name, Hub id or folder")
+    parser.add_argument("--tokenizer", help="Hub id or folder, where the registry does not know the model's own")
+    parser.add_argument("--threads", type=int, help="CPU threads")
+
+
+def _ask_for_paths(parser: argparse.ArgumentParser) -> None:
+    """Add what says how it forecasts."""
+    parser.add_argument("--lookback", type=int, default=400, help="candles of history")
+    parser.add_argument("--horizon", type=int, default=24, help="candles to forecast")
+    parser.add_argument("--samples", type=int, default=100, help="paths a forecast")
+    parser.add_argument("--temperature", type=float, default=1.0, help="sampling temperature")
+    parser.add_argument("--top-p", type=float, default=1.0, help="sampling top-p")
 
 
 def _prepare(arguments: argparse.Namespace) -> None:

@@ -191,7 +191,6 @@ class _Training:
         self._check()
         self.top = self._highest_rate(config)
         self.optimizers = make_optimizers(stage.module, self.config, self.top)
-        self.tops = [group["lr"] for group in (one.param_groups[0] for one in self.optimizers)]
         self.average = Average(stage.module, self.config.ema) if self.config.ema else None
         self.progress = self._restore()
         if self.machine.checkpoint_activations:
@@ -266,8 +265,9 @@ class _Training:
         """Do a step, and return what the first process was asked for."""
         self.pace.begin()
         share = self.world.share(self.samples.draw(step, self.config.batch))
-        learning_rate = rate(self.config, self.top, step)
-        set_step(self.optimizers, self.tops, rate(self.config, 1.0, step), momentum(self.config, step))
+        share_of_top = rate(self.config, 1.0, step)
+        learning_rate = self.top * share_of_top
+        set_step(self.optimizers, share_of_top, momentum(self.config, step))
         self.stage.module.train()
         self.stage.module.zero_grad(set_to_none=True)
         loss, wish = self._descend(step, share)

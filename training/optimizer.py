@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -45,11 +45,11 @@ def make_optimizers(
     return adamw, optim.Muon(matrices, lr=stage.muon_rate, weight_decay=stage.weight_decay)
 
 
-def set_step(optimizers: Sequence[optim.Optimizer], tops: Sequence[float], share: float, momentum: float) -> None:
-    """Give each optimizer a share of its highest rate, and AdamW the first beta of a step."""
-    for optimizer, top in zip(optimizers, tops, strict=True):
+def set_step(optimizers: Iterable[optim.Optimizer], share: float, momentum: float) -> None:
+    """Give each optimizer a share of the rate it was made with, and AdamW the first beta of a step."""
+    for optimizer in optimizers:
         for group in optimizer.param_groups:
-            group["lr"] = top * share
+            group["lr"] = optimizer.defaults["lr"] * share
             if "betas" in group:
                 group["betas"] = (momentum, group["betas"][1])
 
@@ -120,10 +120,11 @@ def unpack(
         raise RunError(
             remark("The checkpoint is of another network or method than the config asks for: start a new run.")
         )
+    for name, parameter in parameters.items():
+        parameter.copy_(kept[name])
     for optimizer in optimizers:
         state = {}
-        for index, (name, parameter) in enumerate(_in_order(optimizer, parameters)):
-            parameter.copy_(kept[name])
+        for index, name in enumerate(_in_order(optimizer, parameters)):
             moments = {moment: tensors.get(f"{moment}.{name}") for moment in MOMENTS}
             state[index] = {moment: value for moment, value in moments.items() if value is not None}
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
@@ -135,9 +136,9 @@ def _of(kind: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name.partition(".")[2]: t for name, t in tensors.items() if name.startswith(f"{kind}.")}
 
 
-def _in_order(optimizer: optim.Optimizer, parameters: Mapping[str, nn.Parameter]) -> Iterator[tuple[str, nn.Parameter]]:
-    """Yield name and parameter in the order in which the optimizer counts them."""
+def _in_order(optimizer: optim.Optimizer, parameters: Mapping[str, nn.Parameter]) -> Iterator[str]:
+    """Yield the names of parameters in the order in which the optimizer counts them."""
     names = {id(parameter): name for name, parameter in parameters.items()}
     for group in optimizer.param_groups:
         for parameter in group["params"]:
-            yield names[id(parameter)], parameter
+            yield names[id(parameter)]

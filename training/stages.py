@@ -7,6 +7,7 @@ is dropped out; dropout falls differently in each part.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -65,9 +66,9 @@ class TokenizerStage:
 
     name: StageName = "tokenizer"
 
-    def __init__(self, module: KronosTokenizer, weighing: ReconstructionConfig | None = None) -> None:
+    def __init__(self, module: KronosTokenizer, weighing: ReconstructionConfig) -> None:
         self.module = module
-        self.objective = _Reconstruction(module, weighing or ReconstructionConfig())
+        self.objective = _Reconstruction(module, weighing)
 
     def inputs(self, batch: Batch) -> Inputs:
         """Return (candles,)."""
@@ -87,11 +88,9 @@ class TokenizerStage:
         with torch.no_grad():
             for index, (x,) in enumerate(parts):
                 seed(index)  # the encoder drops out first, hence what it will drop out when the loss is taken
-                chances += self.module.chances(x).float() * len(x)
-                if self.objective.weighing.bits:
-                    seed(index)
-                    ids = self.module.encode(x)
-                    together += _together(self.module.indices_to_bits(ids)) * len(x)
+                z = self.module.unrounded(x).float()
+                chances += self.module.tokenizer.bsq.chances(z) * len(x)
+                together += _together(torch.where(z > 0, 1.0, -1.0)) * len(x)
         return count, world.sum(chances) / count, world.sum(together) / count
 
     @torch.no_grad()
@@ -202,7 +201,7 @@ class _Reconstruction(nn.Module):
         (coarse, full), quantizer, code, _ = self.module(x, chances)
         loss: Tensor = self.weighing.coarse * self.error(coarse.float(), x) + self.error(full.float(), x) + quantizer
         if self.weighing.bits:
-            here = _together(code.float())
+            here = _together(code.float() * math.sqrt(code.shape[-1]))
             known = here if together is None else together + (here - here.detach())  # value of all, gradient of these
             loss = loss + self.weighing.bits * (known - torch.diag(known.diag())).pow(2).mean()
         return loss / 2 * (len(x) / count)
@@ -223,10 +222,10 @@ class _Reconstruction(nn.Module):
         return out
 
 
-def _together(code: Tensor) -> Tensor:
-    """Return the mean products (bits, bits) of the signs of each two bits of codes (B, T, bits)."""
-    flat = code.flatten(0, 1)
-    return flat.T @ flat * (code.shape[-1] / len(flat))
+def _together(signs: Tensor) -> Tensor:
+    """Return the mean products (bits, bits) of each two of the signs of codes (B, T, bits)."""
+    flat = signs.flatten(0, 1)
+    return flat.T @ flat / len(flat)
 
 
 def _short(y: Tensor, x: Tensor, move: Tensor) -> Tensor:

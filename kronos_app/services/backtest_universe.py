@@ -138,7 +138,7 @@ class Universes:
         NotFound
             There is none of that name.
         """
-        return qlib_path(self._settings, data)
+        return qlib_path(self._settings, data.qlib_folder)
 
     def _stored(self, data: BacktestData) -> tuple[list[Part], list[Text]]:
         found, notes = self._data.parts(data.choice)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from kronos_app.errors import InvalidInput, NotFound, TooLarge, Unavailable
+from kronos_app.errors import InvalidInput, TooLarge, Unavailable
 from kronos_app.i18n import Text, text
 from kronos_app.services.tuning_files import Part, check_room, write
 from kronos_app.store.series import SeriesKey
@@ -143,29 +143,20 @@ class TuningData:
         return parts, [note]
 
     def _qlib(self, choice: DataChoice) -> Laid:
-        from kronos_app.data.qlib_files import find_folders
         from kronos_app.data.qlib_folder import QlibFolder
+        from kronos_app.services.work_data import qlib_path
 
-        folders = find_folders(self._settings.qlib_folders)
-        name = choice.qlib_folder or ""
-        if name not in folders:
-            raise NotFound(
-                "unknown_qlib_folder",
-                text("There is no Qlib folder “{name}”.", name=name[:60]),
-                text("There are: {names}.", names=", ".join(folders))
-                if folders
-                else text("Name one in KRONOS_QLIB_FOLDERS, or download one as Qlib does."),
-            )
-        QlibFolder(name, folders[name]).instruments(choice.qlib_market)  # says what is wrong with either
+        folder = qlib_path(self._settings, choice.qlib_folder)
+        QlibFolder(choice.qlib_folder or "", folder).instruments(choice.qlib_market)  # says what is wrong with either
         data = {
             "source": "qlib",
-            "folder": str(folders[name]),
+            "folder": str(folder),
             "market": choice.qlib_market,
             "frequency": choice.qlib_frequency,
             "start": choice.qlib_start.isoformat() if choice.qlib_start else None,
             "end": choice.qlib_end.isoformat() if choice.qlib_end else None,
         }
-        return Laid(data, _digest([("qlib", *data.values(), *_changed(folders[name]))]))
+        return Laid(data, _digest([("qlib", *data.values(), *_changed(folder))]))
 
     def _check_size(self, parts: Sequence[Part]) -> None:
         rows, most = sum(part.rows for part in parts), self._settings.max_training_candles

@@ -41,20 +41,19 @@ class WorkData(BaseModel):
         return DataChoice.model_validate(self.model_dump())
 
 
-def qlib_path(settings: Settings, data: WorkData) -> Path:
-    """Return the Qlib folder that a request names.
+def qlib_path(settings: Settings, name: str | None) -> Path:
+    """Return the Qlib folder of that name.
 
     Raises
     ------
     NotFound
-        There is none of that name.
+        There is none.
     """
     folders = find_folders(settings.qlib_folders)
-    name = data.qlib_folder or ""
-    if name not in folders:
+    if name is None or name not in folders:
         raise NotFound(
             "unknown_qlib_folder",
-            text("There is no Qlib folder “{name}”.", name=name[:60]),
+            text("There is no Qlib folder “{name}”.", name=(name or "")[:60]),
             text("There are: {names}.", names=", ".join(folders))
             if folders
             else text("Name one in KRONOS_QLIB_FOLDERS, or download one as Qlib does."),
@@ -79,7 +78,7 @@ def qlib_parts(settings: Settings, data: WorkData, also: str | None = None) -> l
     """
     from kronos_app.data.qlib_folder import QlibFolder
 
-    path = qlib_path(settings, data)
+    path = qlib_path(settings, data.qlib_folder)
     source = QlibFolder(data.qlib_folder or "", path)
     names = [one.symbol for one in source.instruments(data.qlib_market)]
     if also is not None and also not in names:

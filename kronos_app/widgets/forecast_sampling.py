@@ -25,8 +25,13 @@ ADVISED = {
 
 def draw(model: str) -> None:
     """Ask how to draw paths, beginning with what the model recommends."""
-    _ = state.gettext()
     _follow(model)
+    _ask_for_preset(model)
+    _ask_for_settings()
+
+
+def _ask_for_preset(model: str) -> None:
+    _ = state.gettext()
     spec = desk().models.spec(model)
     labels: dict[str, str] = {use: state.say(label) for use, label in LABELS.items()}
     labels |= {key: state.say(preset.label) for key, preset in PRESETS.items()}
@@ -42,6 +47,10 @@ def draw(model: str) -> None:
     )
     if chosen is not None:
         st.caption(state.say(described(spec, chosen) if chosen in LABELS else PRESETS[chosen].description))
+
+
+def _ask_for_settings() -> None:
+    _ = state.gettext()
     st.slider(
         _("Temperature"),
         0.1,

@@ -39,6 +39,6 @@ def test_without_a_rate_of_its_own_adamw_takes_all() -> None:
 
 def test_each_follows_the_schedule_from_its_own_highest_rate() -> None:
     optimizers = make_optimizers(network(), StageConfig(muon_rate=0.02), 1e-3)
-    set_step(optimizers, (1e-3, 0.02), 0.5, 0.8)
+    set_step(optimizers, 0.5, 0.8)
     assert [group["lr"] for one in optimizers for group in one.param_groups] == [5e-4, 5e-4, 0.01]
     assert optimizers[0].param_groups[0]["betas"] == (0.8, 0.95)
