@@ -244,15 +244,14 @@ class ReconstructionConfig(Section):
         0.0,
         ge=0,
         le=10,
-        description="Weight of the error of prices against the close before, in units of a window's variance of moves.",
+        description="Weight of the error of moves from the close before, in units of the variance of those around it.",
     )
     shape: float = Field(
         0.0,
         ge=0,
         le=10,
-        description="Weight of what high, low and volume fall short of in a possible candle, in moves of a window.",
+        description="Weight of what high, low and volume lack to be possible, prices in units of a window's moves.",
     )
-
     bits: float = Field(
         0.0,
         ge=0,

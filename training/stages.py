@@ -25,7 +25,9 @@ from training.world import World
 Inputs = tuple[Tensor, ...]
 Seed = Callable[[int], None]  # seeds the dropout of a part
 STILL = 1e-4  # variance of moves, in normalised units, below which a window counts as having that
-MARGIN = 0.05  # of a move: by how much high and low must clear open and close before their shape costs nothing
+MARGIN = 0.05  # of a move, or of the mean volume: by how much a candle must be possible before its shape costs nothing
+SIDE = 16  # candles on each side of a move, among which it is large or small
+CALM = 0.1  # of a window's variance of moves: what its calmest stretches count as having, at least
 
 
 class Stage(Protocol):
@@ -71,8 +73,9 @@ class TokenizerStage:
         self.objective = _Reconstruction(module, weighing)
 
     def inputs(self, batch: Batch) -> Inputs:
-        """Return (candles,)."""
-        return (batch.x.to(_device(self.module)),)
+        """Return candles, and where no volume and no amount lie among them."""
+        device = _device(self.module)
+        return batch.x.to(device), batch.zero.to(device)
 
     def whole(self, parts: Sequence[Inputs], world: World, seed: Seed) -> Inputs:
         """Return the number of windows and, where these are dealt out, chances and correlations of bits over all.
@@ -80,13 +83,13 @@ class TokenizerStage:
         The entropy of the code is that of a mean over all windows, and so are the correlations: these must be known
         before the first part's loss is. One process without accumulation needs no such pass through the encoder.
         """
-        count = world.sum(torch.tensor(float(sum(len(x) for (x,) in parts)))).to(_device(self.module))
+        count = world.sum(torch.tensor(float(sum(len(x) for x, _ in parts)))).to(_device(self.module))
         if world.size == 1 and len(parts) == 1:
             return (count,)
         bits = self.module.codebook_dim
         chances, together = (torch.zeros(*size, device=_device(self.module)) for size in ((bits,), (bits, bits)))
         with torch.no_grad():
-            for index, (x,) in enumerate(parts):
+            for index, (x, _) in enumerate(parts):
                 seed(index)  # the encoder drops out first, hence what it will drop out when the loss is taken
                 z = self.module.unrounded(x).float()
                 chances += self.module.tokenizer.bsq.chances(z) * len(x)
@@ -102,15 +105,16 @@ class TokenizerStage:
         codes = 2**self.module.s1_bits
         if batch is None:
             return torch.zeros(7 + codes, dtype=torch.float64)
-        x = batch.x.to(_device(self.module))
+        x, zero = self.inputs(batch)
         (coarse, full), _, _, ids = self.module(x)
         full = full.float()
         moves, decoded = (y[..., CLOSE].diff(dim=1) for y in (x, full))
-        body = full[..., [OPEN, CLOSE]]
+        body, least = full[..., [OPEN, CLOSE]], torch.where(zero < 0, zero, -math.inf)[:, None]
         impossible = (full[..., HIGH] < body.amax(-1)) | (full[..., LOW] > body.amin(-1))
+        impossible |= (full[..., VOLUME:] < least).any(-1)
         sums = [
             torch.tensor(float(len(x))),
-            *(self.objective.error(y, x) * len(x) for y in (full, coarse.float())),
+            *(self.objective.error(y, x, zero) * len(x) for y in (full, coarse.float())),
             torch.tensor(float(impossible.numel())),
             impossible.sum(),
             moves.pow(2).sum(),
@@ -123,7 +127,7 @@ class TokenizerStage:
         """Return what was measured, as means.
 
         `move_error` is that of close-to-close moves over their variance, `impossible` the share of candles
-        whose decoded high or low lies inside their body.
+        whose decoded high or low lies inside their body, or whose volume or amount is below zero.
         """
         windows, full, coarse, candles, impossible, signal, noise = sums[:7].tolist()
         used = sums[7:]
@@ -196,30 +200,39 @@ class _Reconstruction(nn.Module):
         self.register_buffer("weights", (weights / weights.mean()).to(_device(module)), persistent=False)
 
     def forward(
-        self, x: Tensor, count: Tensor, chances: Tensor | None = None, together: Tensor | None = None
+        self, x: Tensor, zero: Tensor, count: Tensor, chances: Tensor | None = None, together: Tensor | None = None
     ) -> Tensor:
         (coarse, full), quantizer, code, _ = self.module(x, chances)
-        loss: Tensor = self.weighing.coarse * self.error(coarse.float(), x) + self.error(full.float(), x) + quantizer
+        errors = [self.error(y.float(), x, zero) for y in (coarse, full)]
+        loss: Tensor = self.weighing.coarse * errors[0] + errors[1] + quantizer
         if self.weighing.bits:
             here = _together(code.float() * math.sqrt(code.shape[-1]))
             known = here if together is None else together + (here - here.detach())  # value of all, gradient of these
             loss = loss + self.weighing.bits * (known - torch.diag(known.diag())).pow(2).mean()
         return loss / 2 * (len(x) / count)
 
-    def error(self, y: Tensor, x: Tensor) -> Tensor:
+    def error(self, y: Tensor, x: Tensor, zero: Tensor) -> Tensor:
         """Return the mean over windows of what reconstructions `y` of candles `x` (B, T, 6) lack.
 
         Where a price stands in its window says little about how far it moves from one candle to the next, which is what
-        a forecast is made of; so errors of moves count too, each window's in units of its own.
+        a forecast is made of; so errors of moves count too, in units of the moves around them: noise that a wild hour
+        would hide is all that is seen of a calm one.
         """
         error = ((y - x).pow(2) * self.weights).mean()
         if not (self.weighing.moves or self.weighing.shape):
             return error
-        variance = x[..., CLOSE].diff(dim=1).pow(2).mean(1).clamp_min(STILL)
-        missed = (_moves(y) - _moves(x)).pow(2).mean((1, 2)) / variance
-        short = _short(y, x, variance.sqrt()[:, None])
+        squares = x[..., CLOSE].diff(dim=1).pow(2)
+        variance = squares.mean(1, keepdim=True).clamp_min(STILL)
+        around = torch.maximum(_around(squares), CALM * variance)
+        missed = (_moves(y) - _moves(x)).pow(2).mean(-1) / around
+        short = _short(y, zero, variance.sqrt())
         out: Tensor = error + self.weighing.moves * missed.mean() + self.weighing.shape * short.mean()
         return out
+
+
+def _around(squares: Tensor) -> Tensor:
+    """Return the mean (B, T) of `squares` over the candles on both sides of each, and itself."""
+    return F.avg_pool1d(squares, 2 * SIDE + 1, stride=1, padding=SIDE, count_include_pad=False)
 
 
 def _together(signs: Tensor) -> Tensor:
@@ -228,12 +241,9 @@ def _together(signs: Tensor) -> Tensor:
     return flat.T @ flat / len(flat)
 
 
-def _short(y: Tensor, x: Tensor, move: Tensor) -> Tensor:
-    """Return (B, T) what candles `y` lack to be possible: prices in units of `move` (B, 1), volume and amount as is.
-
-    What volume cannot fall below is not known here; the least of the window's stands for it.
-    """
-    body, least = y[..., [OPEN, CLOSE]], x[..., VOLUME:].amin(1, keepdim=True)
+def _short(y: Tensor, zero: Tensor, move: Tensor) -> Tensor:
+    """Return (B, T) what candles `y` lack to be possible: prices in units of `move` (B, 1), volume and amount as is."""
+    body, least = y[..., [OPEN, CLOSE]], (zero + MARGIN * zero.abs())[:, None]
     high = F.relu(body.amax(-1) - y[..., HIGH] + MARGIN * move)
     low = F.relu(y[..., LOW] - body.amin(-1) + MARGIN * move)
     return (high + low) / move + F.relu(least - y[..., VOLUME:]).sum(-1)

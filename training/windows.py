@@ -40,12 +40,15 @@ class Batch:
         Time marks, int64 (B, T, 5).
     prefix
         Candles of each history, int64 (B,).
+    zero
+        Where no volume and no amount lie among the normalised candles, float32 (B, 2).
     """
 
     numbers: np.ndarray
     x: Tensor
     stamp: Tensor
     prefix: Tensor
+    zero: Tensor
 
     def __len__(self) -> int:
         """Return the windows."""
@@ -58,7 +61,8 @@ class Batch:
 
     def to(self, device: torch.device | str) -> Batch:
         """Return the batch with its tensors on `device`."""
-        return replace(self, x=self.x.to(device), stamp=self.stamp.to(device), prefix=self.prefix.to(device))
+        tensors = {name: getattr(self, name).to(device) for name in ("x", "stamp", "prefix", "zero")}
+        return replace(self, **tensors)
 
 
 class WindowSampler:
@@ -148,11 +152,13 @@ class WindowSampler:
         prefix = self.prefix(numbers)
         marks = self._marks[rows * self.corpus.marks.shape[1]].reshape(len(rows), self.window.size, -1)
         self._release(len(rows))
+        x, zero = normalise_by_prefix(values, prefix)
         return Batch(
             numbers,
-            torch.from_numpy(normalise_by_prefix(values, prefix)),
+            torch.from_numpy(x),
             torch.from_numpy(marks.astype(np.int64)),
             torch.from_numpy(prefix),
+            torch.from_numpy(zero[:, VOLUME:]),
         )
 
     def rows(self, numbers: np.ndarray) -> np.ndarray:
@@ -188,8 +194,8 @@ class WindowSampler:
                 mapped.madvise(mmap.MADV_DONTNEED)
 
 
-def normalise_by_prefix(values: np.ndarray, prefix: np.ndarray) -> np.ndarray:
-    """Return float32 windows normalised by the statistics of their first `prefix` candles only.
+def normalise_by_prefix(values: np.ndarray, prefix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return float32 windows normalised by the statistics of their first `prefix` candles only, and their 0s (B, 6).
 
     Statistics over the whole window would tell the model where the window is going to end, and teach it to expect every
     series to come back to its mean.
@@ -211,7 +217,7 @@ def normalise_by_prefix(values: np.ndarray, prefix: np.ndarray) -> np.ndarray:
     std = np.sqrt((deviations * deviations).sum(axis=0) / count)
     scale = Normaliser.of(mean.reshape(windows, features), std.reshape(windows, features))
     x = scale.apply(candles.reshape(length, windows, features))
-    return np.ascontiguousarray(x.transpose(1, 0, 2))
+    return np.ascontiguousarray(x.transpose(1, 0, 2)), scale.apply(np.zeros((windows, features)))
 
 
 def _windows_of(array: np.ndarray, size: int) -> np.ndarray:

@@ -168,6 +168,9 @@ def test_the_tokenizer_is_validated_by_its_reconstruction(corpus: Corpus, config
     stage = make_stage("tokenizer", corpus, config)
     assert isinstance(stage.module, KronosTokenizer)
     stage.module.eval()
+    with torch.no_grad():  # some candles are to have a shape, and some less than no volume
+        stage.module.head.weight.mul_(10)
+        stage.module.head.bias.add_(torch.tensor([0.0, 6.0, -6.0, 0.0, -3.0, 0.0]))
     held_out = samplers(corpus, config)[1]
     batch = held_out.batch(held_out.first_n(6))
     (coarse, full), _, _, ids = stage.module(batch.x)
@@ -180,7 +183,10 @@ def test_the_tokenizer_is_validated_by_its_reconstruction(corpus: Corpus, config
     assert figures["move_error"] == pytest.approx(expected, rel=1e-5)
     body = full[..., [0, 3]]
     inside = (full[..., 1] < body.amax(-1)) | (full[..., 2] > body.amin(-1))
-    assert 0 < figures["impossible"] == pytest.approx(inside.double().mean().item())
+    below = ((full[..., 4:] < batch.zero[:, None]) & (batch.zero < 0)[:, None]).any(-1)
+    assert (inside & ~below).any()
+    assert (below & ~inside).any()
+    assert figures["impossible"] == pytest.approx((inside | below).double().mean().item())
     used = np.bincount((ids % 16).flatten().numpy(), minlength=16)
     assert figures["coarse_codes"] == (used > 0).sum()
     share = used[used > 0] / used.sum()
@@ -209,11 +215,11 @@ def test_every_parameter_gets_a_gradient(
 def weighed(corpus: Corpus, config: RunConfig) -> Callable[..., float]:
     """Return the error of reconstructions, by the settings of `reconstruction`."""
 
-    def error(y: Tensor, x: Tensor, **settings: Any) -> float:
+    def error(y: Tensor, x: Tensor, zero: float = -5.0, **settings: Any) -> float:
         wanted = config.model_copy(update={"reconstruction": ReconstructionConfig(**settings)})
         stage = make_stage("tokenizer", corpus, wanted)
         assert isinstance(stage, TokenizerStage)
-        return float(stage.objective.error(y, x))
+        return float(stage.objective.error(y, x, torch.full((len(x), 2), zero)))
 
     return error
 
@@ -232,7 +238,7 @@ def test_values_weigh_by_their_ratios(weighed: Callable[..., float], candles: Te
     assert weighed(off, candles, weights=(1, 1, 1, 0, 1, 1)) == 0
 
 
-def test_moves_weigh_in_units_of_their_window(weighed: Callable[..., float], candles: Tensor) -> None:
+def test_moves_weigh_in_units_of_those_around_them(weighed: Callable[..., float], candles: Tensor) -> None:
     shifted = candles.clone()
     shifted[..., :4] += 0.3  # every price alike: no move is wrong
     assert weighed(shifted, candles, moves=1.0) == pytest.approx(weighed(shifted, candles), rel=1e-4)
@@ -244,6 +250,17 @@ def test_moves_weigh_in_units_of_their_window(weighed: Callable[..., float], can
     assert twice == pytest.approx(missed, rel=1e-4)
 
 
+def test_the_same_noise_weighs_more_where_prices_are_calm(weighed: Callable[..., float]) -> None:
+    walk = torch.randn(1, 200, generator=torch.Generator().manual_seed(0))
+    walk[:, :100] *= 0.3  # the first half is calmer than the second
+    x = walk.cumsum(1)[..., None].repeat(1, 1, 6)
+    calm, wild = x.clone(), x.clone()
+    calm[:, 40:60, :4] += 0.1
+    wild[:, 140:160, :4] += 0.1
+    assert weighed(calm, x, moves=1.0) > weighed(x, x, moves=1.0)
+    assert weighed(calm, x, moves=1.0) - weighed(calm, x) > 3 * (weighed(wild, x, moves=1.0) - weighed(wild, x))
+
+
 def test_impossible_candles_cost_what_they_fall_short(weighed: Callable[..., float], candles: Tensor) -> None:
     wide = candles.clone()
     wide[..., 1] += 10
@@ -253,8 +270,9 @@ def test_impossible_candles_cost_what_they_fall_short(weighed: Callable[..., flo
     turned[..., [1, 2]] = wide[..., [2, 1]]  # high and low change places
     assert weighed(turned, candles, shape=1.0) > weighed(turned, candles) + 10
     less = wide.clone()
-    less[..., 4:] -= 1.0  # below the least volume there was
-    assert weighed(less, candles, shape=1.0) > weighed(less, candles) + 0.1
+    less[..., 4:] = -2.5  # half a deviation below none
+    assert weighed(less, candles, zero=-2.0, shape=1.0) == pytest.approx(weighed(less, candles) + 2 * 0.6, rel=1e-4)
+    assert weighed(less, candles, zero=-3.0, shape=1.0) == weighed(less, candles)
 
 
 def test_shares_add_up_whatever_the_loss_weighs(corpus: Corpus, config: RunConfig, windows: WindowSampler) -> None:

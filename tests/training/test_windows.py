@@ -84,12 +84,14 @@ def test_nothing_after_the_prefix_reaches_the_normalisation(corpus: Corpus) -> N
     other = values.copy()
     for row, length in enumerate(prefix):
         other[row, length:] *= [[3.0], [0.2], [9.0]][row]
-    ours, theirs = normalise_by_prefix(values, prefix), normalise_by_prefix(other, prefix)
+    (ours, zero), (theirs, _) = normalise_by_prefix(values, prefix), normalise_by_prefix(other, prefix)
     for row, length in enumerate(prefix):
         np.testing.assert_array_equal(ours[row, :length], theirs[row, :length])
         assert (ours[row, length:] != theirs[row, length:]).any()
         np.testing.assert_allclose(ours[row, :length].mean(axis=0), 0, atol=1e-5)
         np.testing.assert_allclose(ours[row, :length].std(axis=0), 1, rtol=1e-3)
+        known = values[row, :length]
+        np.testing.assert_allclose(zero[row], np.clip(-known.mean(axis=0) / known.std(axis=0), -5, 5), rtol=1e-3)
 
 
 def test_the_loss_mask_begins_where_the_prefix_ends(sampler: WindowSampler) -> None:
