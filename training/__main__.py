@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from engine.errors import KronosError
-from training.config import StageName
+from training.config import STAGES, StageName
 from training.config_file import read_config
 from training.errors import RunError, TrainingError, remark
 from training.launch import begin, only, open_run, work
@@ -53,7 +53,7 @@ def _add_training(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     reproduce.add_argument("model", choices=REPRODUCIBLE, help="which one")
     reproduce.add_argument("--data", type=Path, required=True, help="folder of <market>/<interval>.parquet")
     reproduce.add_argument("--set", nargs="+", default=[], metavar="FIELD=VALUE", help="settings to override")
-    reproduce.add_argument("--out", type=Path, required=True, help="folder of the run")
+    reproduce.add_argument("--out", type=Path, required=True, help="folder of its runs")
     reproduce.set_defaults(action=_reproduce)
     resume = commands.add_parser("resume", help="go on with a run where it stopped")
     resume.add_argument("run", type=Path, help="folder of the run")
@@ -186,19 +186,27 @@ def _train(arguments: argparse.Namespace) -> None:
 
 
 def _reproduce(arguments: argparse.Namespace) -> None:
+    """Do the runs that made a model, each from the result of the one before, until one is paused."""
     paths = json.dumps([str(arguments.data / "*" / "*.parquet")])
-    config = read_config(RECIPES / f"{arguments.model}.yaml", [f"data.paths={paths}", *arguments.set])
-    _work(begin(config, arguments.out))
+    settings = [f"data.paths={paths}"]
+    for recipe in sorted((RECIPES / arguments.model).glob("*.yaml")):
+        left_out = {f"{stage}." for stage in STAGES} - {f"{stage}." for stage in read_config(recipe, settings).stages}
+        wanted = [setting for setting in arguments.set if not setting.startswith(tuple(left_out))]
+        run = begin(read_config(recipe, [*settings, *wanted]), arguments.out / recipe.stem)
+        if _work(run).state != "finished":
+            return
+        settings = [f"data.paths={paths}", f"base.model={run.export}"]
 
 
 def _resume(arguments: argparse.Namespace) -> None:
     _work(open_run(arguments.run))
 
 
-def _work(run: RunFolder) -> None:
+def _work(run: RunFolder) -> Status:
     with logged(run), shown(run):
         status = work(run)
     _tell(run, status)
+    return status
 
 
 def _cluster(arguments: argparse.Namespace) -> None:

@@ -112,6 +112,8 @@ def _freeze_lowest(model: Kronos | KronosTokenizer, layers: int, stage: StageNam
                 there=len(lowest),
             )
         )
+    if isinstance(model, KronosTokenizer) and layers == len(lowest):
+        below.append(model.quant_embed)  # with it, all that tokens depend on: predictors of them stay right
     for module in (*below, *lowest[:layers]):
         module.requires_grad_(False)
 

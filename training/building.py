@@ -75,17 +75,22 @@ def build_base(config: RunConfig) -> Base:
         predictor = _made(Kronos, base.shape, "base.shape", config.seed)
         if base.by_bits:
             begin_by_bits(predictor, config.seed)
-        name, context, until, spec = config.name, DEFAULT_CONTEXT, None, None
+        name, context, spec = config.name, DEFAULT_CONTEXT, None
     else:
         assert base.model is not None  # the config sees to it
         predictor = _loaded_predictor(base, base.model, spec, exported)
         name = spec.name if spec else str(about.get("name") or Path(base.model).name)
         context = spec.max_context if spec else int(about.get("max_context") or DEFAULT_CONTEXT)
-        until = date.fromisoformat(about["trained_until"][:10]) if about.get("trained_until") else None
     _check_bits(tokenizer, predictor)
+    return Base(tokenizer, predictor, context, name, digest(predictor, tokenizer), spec, known_until(base))
+
+
+def known_until(base: BaseConfig) -> date | None:
+    """Return the last day of what the base was trained on, as the config says, or the exported run that it is."""
     if base.trained_until is not None:
-        until = base.trained_until.date()
-    return Base(tokenizer, predictor, context, name, digest(predictor, tokenizer), spec, until)
+        return base.trained_until.date()
+    until = _about(_exported(base.model)).get("trained_until")
+    return date.fromisoformat(until[:10]) if until else None
 
 
 @torch.no_grad()

@@ -182,7 +182,11 @@ class MethodConfig(Section):
     kind: Literal["full", "frozen", "lora"] = Field(
         "full", description="All of them; all but the lowest layers; or adapters beside frozen weights."
     )
-    frozen_layers: int = Field(0, ge=0, description="With `frozen`: embeddings and this many lowest blocks stay put.")
+    frozen_layers: int = Field(
+        0,
+        ge=0,
+        description="With `frozen`: embeddings and so many lowest blocks stay put; with all, a tokenizer's tokens too.",
+    )
     lora: LoraConfig = Field(default_factory=LoraConfig, description="With `lora`: the adapters.")
 
     @model_validator(mode="after")

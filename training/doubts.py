@@ -11,6 +11,7 @@ import pandas as pd
 
 from engine.candles import CLOSE, VOLUME
 from engine.registry import ModelSpec, find_spec
+from training.building import known_until
 from training.config import RunConfig, SplitName
 from training.corpus import Corpus, Segment
 from training.errors import ConfigError, DataError, Remark, remark
@@ -107,8 +108,7 @@ def _called(model: str, spec: ModelSpec | None) -> str | Remark:
 
 def _seen_until(market: str, config: RunConfig, spec: ModelSpec | None) -> date | None:
     known = None if spec is None else spec.seen_until(market)
-    told = config.base.trained_until
-    return known if known is not None or told is None else told.date()
+    return known if known is not None else known_until(config.base)
 
 
 def _starts(segment: Segment, corpus: Corpus, config: RunConfig) -> np.ndarray:

@@ -86,6 +86,19 @@ def test_the_lowest_blocks_of_the_tokenizer_are_those_of_its_encoder(tokenizer: 
     assert any(name.startswith("decoder.0.") for name in moved)
 
 
+def test_a_tokenizer_whose_encoder_stays_put_keeps_its_tokens(tokenizer: KronosTokenizer) -> None:
+    x = torch.randn(2, 30, 6, generator=torch.Generator().manual_seed(1))
+    tokens, before = tokenizer.encode(x), copied(tokenizer)
+    learn(adapt(tokenizer, frozen(1), "tokenizer"))
+    assert torch.equal(tokenizer.encode(x), tokens)
+    assert {name.partition(".")[0] for name in changed(tokenizer, before)} == {
+        "post_quant_embed_pre",
+        "post_quant_embed",
+        "decoder",
+        "head",
+    }
+
+
 @pytest.mark.parametrize(("stage", "there"), [("predictor", 2), ("tokenizer", 1)])
 def test_more_frozen_layers_than_there_are_is_an_error(
     stage: StageName, there: int, predictor: Kronos, tokenizer: KronosTokenizer

@@ -58,6 +58,10 @@ def losses(run: Path, stage: str = "predictor") -> list[float]:
     return [row["loss"] for row in map(json.loads, lines) if "loss" in row]
 
 
+def weights(export: Path) -> dict[str, bytes]:
+    return {part: (export / part / "model.safetensors").read_bytes() for part in ("model", "tokenizer")}
+
+
 def test_prepare_says_what_there_is_to_learn_from(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = sorted(file.parent.rglob("*"))
     call("prepare", file)
@@ -101,7 +105,9 @@ def test_a_whole_run_is_trained_judged_and_exported(
     assert "finished" in capsys.readouterr().out
 
 
-def test_the_training_of_the_bundled_model_is_repeated_on_a_folder_of_candles(data: Path, out: Path) -> None:
+def test_the_training_of_the_bundled_model_is_repeated_on_a_folder_of_candles(
+    data: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for path in data.glob("*/*.parquet"):
         frame = pd.read_parquet(path)
         frame.assign(split=frame["symbol"].map({"A": "train", "B": "val"})).to_parquet(path)
@@ -109,7 +115,14 @@ def test_the_training_of_the_bundled_model_is_repeated_on_a_folder_of_candles(da
     settings = [f"{stage}.{setting}" for stage in ("tokenizer", "predictor") for setting in short]
     settings += ["window.lookback=24", "window.horizon=8", "window.lookback_min=8", "machine.compile=false"]
     call("reproduce", "kronos-nano", "--data", data, "--out", out, "--set", *settings)
-    export, shipped = out / "export", KronosPredictor.from_pretrained("kronos-nano", device="cpu")
+    assert (
+        "It is not known until when" not in capsys.readouterr().out
+    )  # each run knows what the one before learned from
+    first, second, last = (out / name / "export" for name in ("1_scratch", "2_longer", "3_decoder"))
+    assert weights(first) != weights(second)  # both networks go on
+    assert weights(second)["model"] == weights(last)["model"]
+    assert weights(second)["tokenizer"] != weights(last)["tokenizer"]
+    export, shipped = last, KronosPredictor.from_pretrained("kronos-nano", device="cpu")
     made = KronosPredictor.from_pretrained(export / "model", tokenizer=export / "tokenizer", device="cpu")
     assert made.model.config == shipped.model.config
     shapes = [{name: t.shape for name, t in one.tokenizer.state_dict().items()} for one in (made, shipped)]
