@@ -16,7 +16,7 @@ import torch
 from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor
 
-from engine.candles import FEATURES, VOLUME, Normaliser
+from engine.candles import CLOSE, FEATURES, HIGH, LOW, OPEN, PRICES, VOLUME, Normaliser
 from training.config import WindowConfig
 from training.corpus import Corpus, Segment, digest_of
 from training.errors import DataError, remark
@@ -110,7 +110,7 @@ class WindowSampler:
         self._bounds = np.cumsum(self.shares)[:-1]
         self._values = _windows_of(corpus.values, window.size)
         self._marks = _windows_of(corpus.marks, window.size)
-        self._keys = {purpose: key_of(seed, purpose) for purpose in ("group", "order", "prefix", "dropout")}
+        self._keys = {purpose: key_of(seed, purpose) for purpose in ("group", "order", "prefix", "dropout", "mirror")}
         self._handed_out = 0
 
     @property
@@ -124,7 +124,7 @@ class WindowSampler:
         c = self.corpus
         candles = c.digest or digest_of((c.values, c.marks, c.times), c.segments)
         w = self.window
-        settings = (w.lookback, w.horizon, w.shortest, w.stride, w.volume_dropout, self.seed)
+        settings = (w.lookback, w.horizon, w.shortest, w.stride, w.volume_dropout, w.mirrored, self.seed)
         sha = hashlib.sha256(f"{candles} {settings}".encode())
         sha.update(self._starts.tobytes() + self._ends.tobytes())
         return sha.hexdigest()
@@ -149,6 +149,8 @@ class WindowSampler:
         rows = self.rows(numbers)
         values = self._values[rows * len(FEATURES)].reshape(len(rows), self.window.size, -1)
         values[self.loses_volume(numbers), :, VOLUME:] = 0.0
+        mirrored = self.is_mirrored(numbers)
+        values[mirrored] = upside_down(values[mirrored])
         prefix = self.prefix(numbers)
         marks = self._marks[rows * self.corpus.marks.shape[1]].reshape(len(rows), self.window.size, -1)
         self._release(len(rows))
@@ -176,6 +178,10 @@ class WindowSampler:
         """Return which, bool (B,), of the windows of `numbers` (B,) are learned from without volume and amount."""
         return share(self._keys["dropout"], numbers) < self.window.volume_dropout
 
+    def is_mirrored(self, numbers: np.ndarray) -> np.ndarray:
+        """Return which, bool (B,), of the windows of `numbers` (B,) are learned from upside down."""
+        return share(self._keys["mirror"], numbers) < self.window.mirrored
+
     def describe(self, number: int) -> str:
         """Return what a reader can find a window by: its symbol and its first time."""
         segment = self._segments[int(np.searchsorted(self._ends, number, side="right"))]
@@ -192,6 +198,17 @@ class WindowSampler:
             mapped = getattr(array, "_mmap", None)
             if mapped is not None and array.nbytes > MAPPED and hasattr(mmap, "MADV_DONTNEED"):
                 mapped.madvise(mmap.MADV_DONTNEED)
+
+
+def upside_down(values: np.ndarray) -> np.ndarray:
+    """Return raw candles (B, T, 6) whose log prices are mirrored about the first close: a rise by a tenth undoes one.
+
+    Where prices went in the candles that are learned from says next to nothing about where they will go. A model that
+    sees each way as often as the other has no drift to learn by heart.
+    """
+    turned = values.copy()
+    turned[..., : len(PRICES)] = values[:, :1, CLOSE, None] ** 2 / values[..., [OPEN, LOW, HIGH, CLOSE]]
+    return turned
 
 
 def normalise_by_prefix(values: np.ndarray, prefix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -19,7 +19,7 @@ from training.config import WindowConfig
 from training.corpus import Corpus
 from training.errors import DataError
 from training.shuffle import below, key_of, share, shuffled
-from training.windows import WindowSampler, normalise_by_prefix
+from training.windows import WindowSampler, normalise_by_prefix, upside_down
 
 WINDOW = WindowConfig(lookback=20, horizon=12, lookback_min=8, volume_dropout=0.3)
 
@@ -92,6 +92,29 @@ def test_nothing_after_the_prefix_reaches_the_normalisation(corpus: Corpus) -> N
         np.testing.assert_allclose(ours[row, :length].std(axis=0), 1, rtol=1e-3)
         known = values[row, :length]
         np.testing.assert_allclose(zero[row], np.clip(-known.mean(axis=0) / known.std(axis=0), -5, 5), rtol=1e-3)
+
+
+def test_mirrored_windows_fall_where_prices_rose_and_are_candles_still(corpus: Corpus) -> None:
+    plain, turned = (WindowSampler(corpus.of("train"), changed(mirrored=share), seed=5) for share in (0.0, 0.5))
+    numbers = plain.draw(0, 200)
+    mirrored = turned.is_mirrored(numbers)
+    assert 60 < mirrored.sum() < 140
+    before, after = plain.batch(numbers).x, turned.batch(numbers).x
+    assert torch.equal(after[~mirrored], before[~mirrored])
+    assert torch.equal(after[mirrored][..., 4:], before[mirrored][..., 4:])
+    rose = before[mirrored][..., 3].diff(dim=1) > 0.01
+    assert (after[mirrored][..., 3].diff(dim=1)[rose] <= 0).all()  # 0 where values are bounded
+
+
+def test_what_is_mirrored_twice_is_as_it_was(corpus: Corpus) -> None:
+    candles = corpus.values[:64].astype(np.float64).reshape(2, 32, 6)
+    turned = upside_down(candles)
+    np.testing.assert_allclose(upside_down(turned), candles, rtol=1e-9)
+    np.testing.assert_allclose(
+        np.log(turned[:, 1:, 3] / turned[:, :-1, 3]), -np.log(candles[:, 1:, 3] / candles[:, :-1, 3]), atol=1e-9
+    )
+    assert (turned[..., 1] >= turned[..., [0, 3]].max(axis=-1)).all()
+    assert (turned[..., 2] <= turned[..., [0, 3]].min(axis=-1)).all()
 
 
 def test_the_loss_mask_begins_where_the_prefix_ends(sampler: WindowSampler) -> None:
@@ -203,7 +226,7 @@ def test_candles_without_a_digest_are_told_apart_by_their_values(corpus: Corpus)
     assert one == again != changed_one
 
 
-DIFFERENT = {"lookback": 21, "horizon": 13, "lookback_min": 9, "stride": 2, "volume_dropout": 0.4}
+DIFFERENT = {"lookback": 21, "horizon": 13, "lookback_min": 9, "stride": 2, "volume_dropout": 0.4, "mirrored": 0.1}
 
 
 def test_a_corpus_of_short_series_is_an_error(corpus: Corpus) -> None:
