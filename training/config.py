@@ -114,7 +114,12 @@ class WindowConfig(Section):
     stride: int = Field(1, ge=1, description="Candles between the starts of two windows.")
     balance: float = Field(0.5, ge=0, le=1, description="Sampling weight of a market is its windows to this power.")
     volume_dropout: float = Field(0.0, ge=0, lt=1, description="Share of windows that lose volume and amount.")
-    mirrored: float = Field(0.0, ge=0, le=1, description="Share of windows that rise where prices fell, and fall back.")
+    mirrored: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of windows that are mirrored: they rise where prices fell, and fall where they rose.",
+    )
     cache_tokens: bool = Field(True, description="Keep each window's tokens on disk: none is then encoded twice.")
 
     @property

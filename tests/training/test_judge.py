@@ -184,7 +184,8 @@ def test_a_last_stretch_that_is_no_share_is_refused(folder: Path, capsys: pytest
 
 def test_the_document_has_the_options_and_the_figures_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
     document = (ROOT / "docs" / "judging.md").read_text()
-    with pytest.raises(SystemExit):
-        main(["judge", "--help"])
+    for command in ("judge", "all"):  # the latter trains without a market
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
     assert set(re.findall(r"(?<!-)--[a-z][a-z-]*", document)) <= set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
     assert all(f"| {target.label} | {target.text} |" in document for target in TARGETS.values())
