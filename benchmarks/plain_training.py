@@ -90,7 +90,7 @@ class PlainStep:
         coarse, fine = (F.cross_entropy(a.flatten(0, 1), b.flatten()) for a, b in zip(logits, targets, strict=True))
         loss = (coarse + fine) / 2
         self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()  # type: ignore[no-untyped-call]  # of torch
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), max_norm=3.0)
         self.optimizer.step()
         return loss.item()

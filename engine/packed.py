@@ -58,7 +58,7 @@ class OneDnn:
     @staticmethod
     def fits(weight: Tensor) -> bool:
         """Return whether this build of PyTorch has the kernels for `weight`."""
-        available = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+        available = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]  # of torch
         kernels = hasattr(torch.ops.mkldnn, "_linear_pointwise") and hasattr(torch.ops.mkldnn, "_reorder_linear_weight")
         return bool(available and kernels and weight.device.type == "cpu" and weight.dtype == torch.float32)
 

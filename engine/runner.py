@@ -142,7 +142,7 @@ class PackedKronos:
         self.fine_table = embedding.emb_s2.weight @ fine.T * embedding.scale  # (V2, D)
         self.query_table = cross.q_proj(embedding.emb_s1.weight)  # (V1, D)
         self.times = copy.deepcopy(model.time_emb)  # a reduced model gives its own up
-        self.stack = PackedStack(model.transformer, layout, compiled=compiled)  # type: ignore[arg-type]
+        self.stack = PackedStack(model.transformer, layout, compiled=compiled)  # type: ignore[arg-type]  # a ModuleList
         self.norm, self.cross_norm = Norm(model.norm), Norm(model.dep_layer.norm)
         self.cross_kv = layout(cross.k_proj, cross.v_proj)
         self.cross_out = layout(cross.out_proj)
@@ -186,8 +186,8 @@ class PackedTokenizer:
 
     def __init__(self, tokenizer: KronosTokenizer) -> None:
         self.tokenizer = tokenizer
-        self.encoder = PackedStack(tokenizer.encoder, pack)  # type: ignore[arg-type]
-        self.decoder = PackedStack(tokenizer.decoder, pack)  # type: ignore[arg-type]
+        self.encoder = PackedStack(tokenizer.encoder, pack)  # type: ignore[arg-type]  # a ModuleList
+        self.decoder = PackedStack(tokenizer.decoder, pack)  # type: ignore[arg-type]  # a ModuleList
 
     def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return coarse and fine ids, each (S, T), of normalised candles `x` (S, T, 6)."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -79,8 +78,10 @@ def _known_to_base(corpus: Corpus, config: RunConfig, spec: ModelSpec | None) ->
         return
     model = _called(config.base.model, spec)
     judged = [segment for segment in corpus.segments if segment.split != "train"]
+    told = known_until(config.base)
     for market in sorted({_market(segment) for segment in judged}):
-        until = _seen_until(market, config, spec)
+        known_there = None if spec is None else spec.seen_until(market)
+        until = told if known_there is None else known_there
         if until is None:
             yield remark(
                 "It is not known until when {model} was trained: give base.trained_until, or its scores on candles it "
@@ -104,11 +105,6 @@ def _called(model: str, spec: ModelSpec | None) -> str | Remark:
     if spec is not None:
         return spec.name
     return remark("the base model") if Path(model).is_absolute() else model
-
-
-def _seen_until(market: str, config: RunConfig, spec: ModelSpec | None) -> date | None:
-    known = None if spec is None else spec.seen_until(market)
-    return known if known is not None else known_until(config.base)
 
 
 def _starts(segment: Segment, corpus: Corpus, config: RunConfig) -> np.ndarray:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import mmap
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -58,11 +58,6 @@ class Batch:
     def after(self) -> Tensor:
         """Return (B, T), true at the candles after the history: the only ones the predictor's loss is taken on."""
         return torch.arange(self.x.shape[1], device=self.prefix.device) >= self.prefix[:, None]
-
-    def to(self, device: torch.device | str) -> Batch:
-        """Return the batch with its tensors on `device`."""
-        tensors = {name: getattr(self, name).to(device) for name in ("x", "stamp", "prefix", "zero")}
-        return replace(self, **tensors)
 
 
 class WindowSampler:

@@ -149,7 +149,7 @@ def _round_the_clock(times: Nanoseconds, step: int) -> Schedule | None:
         return None  # months and the like have a pattern, but no hours
     phase = _mode(times[-500:] % step)
 
-    def between(first: int, last: int, foreseen: bool) -> Nanoseconds:  # noqa: ARG001
+    def between(first: int, last: int, foreseen: bool) -> Nanoseconds:  # noqa: ARG001  # as all rules are asked
         start = first + (phase - first) % step
         return np.arange(start, last + 1, step, dtype=np.int64)
 
