@@ -153,7 +153,7 @@ def _steps(options: argparse.Namespace, corpus: Corpus, folder: Path, tokens: st
         "seconds": seconds,
         "plain_seconds": plain_seconds,
         "ratio": median(b / a for a, b in zip(ours[1:], theirs[1:], strict=True)),
-        "windows": len(ours) * options.batch,
+        "windows": len(ours) * options.batch + 1,  # one validates
         "encoded": cache.encoded,
     }
 

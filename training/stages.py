@@ -73,9 +73,9 @@ class TokenizerStage:
         self.objective = _Reconstruction(module, weighing)
 
     def inputs(self, batch: Batch) -> Inputs:
-        """Return candles, and where no volume and no amount lie among them."""
+        """Return candles, and what makes their prices comparable."""
         device = _device(self.module)
-        return batch.x.to(device), batch.zero.to(device)
+        return batch.x.to(device), batch.scale.to(device), batch.shift.to(device)
 
     def whole(self, parts: Sequence[Inputs], world: World, seed: Seed) -> Inputs:
         """Return the number of windows and, where these are dealt out, chances and correlations of bits over all.
@@ -83,13 +83,13 @@ class TokenizerStage:
         The entropy of the code is that of a mean over all windows, and so are the correlations: these must be known
         before the first part's loss is. One process without accumulation needs no such pass through the encoder.
         """
-        count = world.sum(torch.tensor(float(sum(len(x) for x, _ in parts)))).to(_device(self.module))
+        count = world.sum(torch.tensor(float(sum(len(x) for x, *_ in parts)))).to(_device(self.module))
         if world.size == 1 and len(parts) == 1:
             return (count,)
         bits = self.module.codebook_dim
         chances, together = (torch.zeros(*size, device=_device(self.module)) for size in ((bits,), (bits, bits)))
         with torch.no_grad():
-            for index, (x, _) in enumerate(parts):
+            for index, (x, *_) in enumerate(parts):
                 seed(index)  # the encoder drops out first, hence what it will drop out when the loss is taken
                 z = self.module.unrounded(x).float()
                 chances += self.module.tokenizer.bsq.chances(z) * len(x)
@@ -105,16 +105,16 @@ class TokenizerStage:
         codes = 2**self.module.s1_bits
         if batch is None:
             return torch.zeros(7 + codes, dtype=torch.float64)
-        x, zero = self.inputs(batch)
+        x, scale, shift = self.inputs(batch)
         (coarse, full), _, _, ids = self.module(x)
         full = full.float()
         moves, decoded = (y[..., CLOSE].diff(dim=1) for y in (x, full))
-        body, least = full[..., [OPEN, CLOSE]], torch.where(zero < 0, zero, -math.inf)[:, None]
-        impossible = (full[..., HIGH] < body.amax(-1)) | (full[..., LOW] > body.amin(-1))
-        impossible |= (full[..., VOLUME:] < least).any(-1)
+        prices, traded = _lacks(full, scale, shift)
+        has_volume = shift[:, None, VOLUME:] > 0  # nothing is asked of what a forecast leaves out
+        impossible = (prices > 0).any(-1) | ((traded > 0) & has_volume).any(-1)
         sums = [
             torch.tensor(float(len(x))),
-            *(self.objective.error(y, x, zero) * len(x) for y in (full, coarse.float())),
+            *(self.objective.error(y, x, scale, shift) * len(x) for y in (full, coarse.float())),
             torch.tensor(float(impossible.numel())),
             impossible.sum(),
             moves.pow(2).sum(),
@@ -200,10 +200,16 @@ class _Reconstruction(nn.Module):
         self.register_buffer("weights", (weights / weights.mean()).to(_device(module)), persistent=False)
 
     def forward(
-        self, x: Tensor, zero: Tensor, count: Tensor, chances: Tensor | None = None, together: Tensor | None = None
+        self,
+        x: Tensor,
+        scale: Tensor,
+        shift: Tensor,
+        count: Tensor,
+        chances: Tensor | None = None,
+        together: Tensor | None = None,
     ) -> Tensor:
         (coarse, full), quantizer, code, _ = self.module(x, chances)
-        errors = [self.error(y.float(), x, zero) for y in (coarse, full)]
+        errors = [self.error(y.float(), x, scale, shift) for y in (coarse, full)]
         loss: Tensor = self.weighing.coarse * errors[0] + errors[1] + quantizer
         if self.weighing.bits:
             here = _together(code.float() * math.sqrt(code.shape[-1]))
@@ -211,7 +217,7 @@ class _Reconstruction(nn.Module):
             loss = loss + self.weighing.bits * (known - torch.diag(known.diag())).pow(2).mean()
         return loss / 2 * (len(x) / count)
 
-    def error(self, y: Tensor, x: Tensor, zero: Tensor) -> Tensor:
+    def error(self, y: Tensor, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
         """Return the mean over windows of what reconstructions `y` of candles `x` (B, T, 6) lack.
 
         Where a price stands in its window says little about how far it moves from one candle to the next, which is what
@@ -225,8 +231,10 @@ class _Reconstruction(nn.Module):
         variance = squares.mean(1, keepdim=True).clamp_min(STILL)
         around = torch.maximum(_around(squares), CALM * variance)
         missed = (_moves(y) - _moves(x)).pow(2).mean(-1) / around
-        short = _short(y, zero, variance.sqrt())
-        out: Tensor = error + self.weighing.moves * missed.mean() + self.weighing.shape * short.mean()
+        move = (variance.sqrt() * scale[:, CLOSE, None]).clamp_min(math.sqrt(STILL))
+        prices, traded = _lacks(y, scale, shift)
+        short = F.relu(prices / move[..., None] + MARGIN) + F.relu(traded + MARGIN * shift[:, None, VOLUME:])
+        out: Tensor = error + self.weighing.moves * missed.mean() + self.weighing.shape * short.sum(-1).mean()
         return out
 
 
@@ -241,12 +249,16 @@ def _together(signs: Tensor) -> Tensor:
     return flat.T @ flat / len(flat)
 
 
-def _short(y: Tensor, zero: Tensor, move: Tensor) -> Tensor:
-    """Return (B, T) what candles `y` lack to be possible: prices in units of `move` (B, 1), volume and amount as is."""
-    body, least = y[..., [OPEN, CLOSE]], (zero + MARGIN * zero.abs())[:, None]
-    high = F.relu(body.amax(-1) - y[..., HIGH] + MARGIN * move)
-    low = F.relu(y[..., LOW] - body.amin(-1) + MARGIN * move)
-    return (high + low) / move + F.relu(least - y[..., VOLUME:]).sum(-1)
+def _lacks(y: Tensor, scale: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
+    """Return what high and low, and volume and amount, of candles `y` (B, T, 6) lack to be possible, (B, T, 2) each.
+
+    See `Batch.scale` and `shift` (B, 6): where high and close are normalised each by its own statistics, a high that
+    lies above the close may still turn out below it. What lacks nothing is at or below zero.
+    """
+    real = y * scale[:, None] + shift[:, None]
+    body = real[..., [OPEN, CLOSE]]
+    prices = torch.stack([body.amax(-1) - real[..., HIGH], real[..., LOW] - body.amin(-1)], dim=-1)
+    return prices, -real[..., VOLUME:]
 
 
 def _moves(x: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ import torch
 from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor
 
-from engine.candles import CLOSE, FEATURES, HIGH, LOW, OPEN, PRICES, VOLUME, Normaliser
+from engine.candles import CLOSE, EPSILON, FEATURES, HIGH, LOW, OPEN, PRICES, VOLUME, Normaliser
 from training.config import WindowConfig
 from training.corpus import Corpus, Segment, digest_of
 from training.errors import DataError, remark
@@ -40,15 +40,17 @@ class Batch:
         Time marks, int64 (B, T, 5).
     prefix
         Candles of each history, int64 (B,).
-    zero
-        Where no volume and no amount lie among the normalised candles, float32 (B, 2).
+    scale, shift
+        Float32 (B, 6). Each feature is normalised by its own mean and deviation; times `scale` and plus `shift`, a
+        candle's prices can be compared with one another again, and its volume and amount with zero.
     """
 
     numbers: np.ndarray
     x: Tensor
     stamp: Tensor
     prefix: Tensor
-    zero: Tensor
+    scale: Tensor
+    shift: Tensor
 
     def __len__(self) -> int:
         """Return the windows."""
@@ -149,14 +151,9 @@ class WindowSampler:
         prefix = self.prefix(numbers)
         marks = self._marks[rows * self.corpus.marks.shape[1]].reshape(len(rows), self.window.size, -1)
         self._release(len(rows))
-        x, zero = normalise_by_prefix(values, prefix)
-        return Batch(
-            numbers,
-            torch.from_numpy(x),
-            torch.from_numpy(marks.astype(np.int64)),
-            torch.from_numpy(prefix),
-            torch.from_numpy(zero[:, VOLUME:]),
-        )
+        x, normaliser = normalise_by_prefix(values, prefix)
+        arrays = x, marks.astype(np.int64), prefix, *comparable(normaliser)
+        return Batch(numbers, *(torch.from_numpy(array) for array in arrays))
 
     def rows(self, numbers: np.ndarray) -> np.ndarray:
         """Return the corpus rows, int64 (B,), at which the windows of `numbers` (B,) begin."""
@@ -206,8 +203,8 @@ def upside_down(values: np.ndarray) -> np.ndarray:
     return turned
 
 
-def normalise_by_prefix(values: np.ndarray, prefix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return float32 windows normalised by the statistics of their first `prefix` candles only, and their 0s (B, 6).
+def normalise_by_prefix(values: np.ndarray, prefix: np.ndarray) -> tuple[np.ndarray, Normaliser]:
+    """Return float32 windows normalised by the statistics of their first `prefix` candles only, and by what (B, 6).
 
     Statistics over the whole window would tell the model where the window is going to end, and teach it to expect every
     series to come back to its mean.
@@ -227,9 +224,23 @@ def normalise_by_prefix(values: np.ndarray, prefix: np.ndarray) -> tuple[np.ndar
     mean = np.where(history, candles, 0.0).sum(axis=0) / count
     deviations = np.where(history, candles - mean, 0.0)
     std = np.sqrt((deviations * deviations).sum(axis=0) / count)
-    scale = Normaliser.of(mean.reshape(windows, features), std.reshape(windows, features))
-    x = scale.apply(candles.reshape(length, windows, features))
-    return np.ascontiguousarray(x.transpose(1, 0, 2)), scale.apply(np.zeros((windows, features)))
+    normaliser = Normaliser.of(mean.reshape(windows, features), std.reshape(windows, features))
+    x = normaliser.apply(candles.reshape(length, windows, features))
+    return np.ascontiguousarray(x.transpose(1, 0, 2)), normaliser
+
+
+def comparable(normaliser: Normaliser) -> tuple[np.ndarray, np.ndarray]:
+    """Return `Batch.scale` and `Batch.shift` of windows, float32 (B, 6), whose `normaliser` has arrays of that shape.
+
+    Prices are then in units of the largest of their four deviations, from the mean of the close on; volume and amount
+    in units of their own, from zero on.
+    """
+    deviation = normaliser.std + EPSILON
+    unit, origin = deviation.copy(), np.zeros_like(normaliser.mean)
+    unit[:, : len(PRICES)] = deviation[:, : len(PRICES)].max(axis=1, keepdims=True)
+    origin[:, : len(PRICES)] = normaliser.mean[:, CLOSE, None]
+    scale, shift = deviation / unit, (normaliser.mean - origin) / unit
+    return scale.astype(np.float32), shift.astype(np.float32)
 
 
 def _windows_of(array: np.ndarray, size: int) -> np.ndarray:

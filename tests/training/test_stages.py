@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from engine.candles import Normaliser
 from engine.layers import CrossAttention
 from engine.tokenizer import KronosTokenizer
 from engine.transformer import Kronos
@@ -164,6 +165,17 @@ def test_queries_of_the_last_positions_find_what_all_queries_find_there() -> Non
     torch.testing.assert_close(last, every[:, 4:])
 
 
+def restored(y: Tensor, batch: Batch, windows: WindowSampler) -> Tensor:
+    """Return the raw candles of reconstructions `y` (B, T, 6); volume and amount are 0 where there are none."""
+    values = np.stack([windows.corpus.values[row : row + y.shape[1]] for row in windows.rows(batch.numbers)])
+    lost = windows.loses_volume(batch.numbers)
+    values[lost, :, 4:] = 0.0
+    history = np.arange(y.shape[1]) < batch.prefix.numpy()[:, None]
+    raw = Normaliser.fit(values.astype(np.float64), history).invert(y.detach().numpy())
+    raw[lost, :, 4:] = 0.0
+    return torch.from_numpy(raw)
+
+
 def test_the_tokenizer_is_validated_by_its_reconstruction(corpus: Corpus, config: RunConfig) -> None:
     stage = make_stage("tokenizer", corpus, config)
     assert isinstance(stage.module, KronosTokenizer)
@@ -181,9 +193,9 @@ def test_the_tokenizer_is_validated_by_its_reconstruction(corpus: Corpus, config
     moves, decoded = batch.x[..., 3].diff(dim=1), full[..., 3].diff(dim=1)
     expected = ((decoded - moves).pow(2).sum() / moves.pow(2).sum()).item()
     assert figures["move_error"] == pytest.approx(expected, rel=1e-5)
-    body = full[..., [0, 3]]
-    inside = (full[..., 1] < body.amax(-1)) | (full[..., 2] > body.amin(-1))
-    below = ((full[..., 4:] < batch.zero[:, None]) & (batch.zero < 0)[:, None]).any(-1)
+    raw = restored(full, batch, held_out)
+    inside = (raw[..., 1] < raw[..., [0, 3]].amax(-1)) | (raw[..., 2] > raw[..., [0, 3]].amin(-1))
+    below = (raw[..., 4:] < 0).any(-1)
     assert (inside & ~below).any()
     assert (below & ~inside).any()
     assert figures["impossible"] == pytest.approx((inside | below).double().mean().item())
@@ -213,13 +225,14 @@ def test_every_parameter_gets_a_gradient(
 
 @pytest.fixture
 def weighed(corpus: Corpus, config: RunConfig) -> Callable[..., float]:
-    """Return the error of reconstructions, by the settings of `reconstruction`."""
+    """Return the error of reconstructions, by scale and shift of the features and the settings of `reconstruction`."""
 
-    def error(y: Tensor, x: Tensor, zero: float = -5.0, **settings: Any) -> float:
+    def error(y: Tensor, x: Tensor, scale: Any = 1.0, shift: Any = (0, 0, 0, 0, 5, 5), **settings: Any) -> float:
         wanted = config.model_copy(update={"reconstruction": ReconstructionConfig(**settings)})
         stage = make_stage("tokenizer", corpus, wanted)
         assert isinstance(stage, TokenizerStage)
-        return float(stage.objective.error(y, x, torch.full((len(x), 2), zero)))
+        frame = (torch.as_tensor(of, dtype=torch.float32).expand(len(x), 6) for of in (scale, shift))
+        return float(stage.objective.error(y, x, *frame))
 
     return error
 
@@ -271,8 +284,21 @@ def test_impossible_candles_cost_what_they_fall_short(weighed: Callable[..., flo
     assert weighed(turned, candles, shape=1.0) > weighed(turned, candles) + 10
     less = wide.clone()
     less[..., 4:] = -2.5  # half a deviation below none
-    assert weighed(less, candles, zero=-2.0, shape=1.0) == pytest.approx(weighed(less, candles) + 2 * 0.6, rel=1e-4)
-    assert weighed(less, candles, zero=-3.0, shape=1.0) == weighed(less, candles)
+    two, three = (0, 0, 0, 0, 2, 2), (0, 0, 0, 0, 3, 3)
+    assert weighed(less, candles, shift=two, shape=1.0) == pytest.approx(weighed(less, candles) + 2 * 0.6, rel=1e-4)
+    assert weighed(less, candles, shift=three, shape=1.0) == weighed(less, candles)
+
+
+def test_a_candle_is_as_possible_as_what_it_is_restored_to(weighed: Callable[..., float], candles: Tensor) -> None:
+    wide = candles.clone()
+    wide[..., 1] += 2
+    wide[..., 2] -= 2
+    assert weighed(wide, candles, shape=1.0) == weighed(wide, candles)
+    lower = (0, -20, 0, 0, 5, 5)  # the mean high would lie below the other prices
+    assert weighed(wide, candles, shift=lower, shape=1.0) > weighed(wide, candles) + 10
+    turned = candles.clone()
+    turned[..., :4] = turned[..., :1]  # one price alone, low and high have margins by their shift
+    assert weighed(turned, candles, shift=(0, 9, -9, 0, 5, 5), shape=1.0) == weighed(turned, candles)
 
 
 def test_shares_add_up_whatever_the_loss_weighs(corpus: Corpus, config: RunConfig, windows: WindowSampler) -> None:

@@ -19,7 +19,7 @@ from training.config import WindowConfig
 from training.corpus import Corpus
 from training.errors import DataError
 from training.shuffle import below, key_of, share, shuffled
-from training.windows import WindowSampler, normalise_by_prefix, upside_down
+from training.windows import WindowSampler, comparable, normalise_by_prefix, upside_down
 
 WINDOW = WindowConfig(lookback=20, horizon=12, lookback_min=8, volume_dropout=0.3)
 
@@ -84,14 +84,32 @@ def test_nothing_after_the_prefix_reaches_the_normalisation(corpus: Corpus) -> N
     other = values.copy()
     for row, length in enumerate(prefix):
         other[row, length:] *= [[3.0], [0.2], [9.0]][row]
-    (ours, zero), (theirs, _) = normalise_by_prefix(values, prefix), normalise_by_prefix(other, prefix)
+    (ours, normaliser), (theirs, _) = normalise_by_prefix(values, prefix), normalise_by_prefix(other, prefix)
     for row, length in enumerate(prefix):
         np.testing.assert_array_equal(ours[row, :length], theirs[row, :length])
         assert (ours[row, length:] != theirs[row, length:]).any()
         np.testing.assert_allclose(ours[row, :length].mean(axis=0), 0, atol=1e-5)
         np.testing.assert_allclose(ours[row, :length].std(axis=0), 1, rtol=1e-3)
-        known = values[row, :length]
-        np.testing.assert_allclose(zero[row], np.clip(-known.mean(axis=0) / known.std(axis=0), -5, 5), rtol=1e-3)
+        np.testing.assert_allclose(normaliser.mean[row], values[row, :length].mean(axis=0))
+
+
+def test_prices_can_be_compared_again_and_volumes_with_none(corpus: Corpus) -> None:
+    values = corpus.values[:96].reshape(3, 32, 6).astype(np.float64)
+    values[:, 5, 1] *= 3  # one spike: the high deviates by far more than the close
+    x, normaliser = normalise_by_prefix(values, np.array([8, 15, 31]))
+    scale, shift = comparable(normaliser)
+    assert (scale <= 1).all()
+    inner = (np.abs(x) < 5).all(axis=-1)  # nothing was clipped
+    seen = (x * scale[:, None] + shift[:, None])[inner]
+    raw, unit = values[inner], normaliser.std.max(axis=1, where=np.arange(6) < 4, initial=0)
+    np.testing.assert_allclose(
+        seen[:, :4] - seen[:, 3:4],
+        (raw[:, :4] - raw[:, 3:4]) / unit.repeat(32).reshape(3, 32)[inner][:, None],
+        atol=1e-3,
+    )
+    deviation = normaliser.std[:, None, 4:].repeat(32, axis=1)[inner]
+    np.testing.assert_allclose(seen[:, 4:], raw[:, 4:] / deviation, rtol=1e-3)
+    assert (x[..., 1] < x[..., 3]).any()  # which normalised prices cannot
 
 
 def test_mirrored_windows_fall_where_prices_rose_and_are_candles_still(corpus: Corpus) -> None:
