@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import pandas as pd
@@ -14,11 +14,11 @@ from torch import Tensor
 from engine.candles import FEATURES, Normaliser, time_marks
 from engine.generate import TOKENS_AT_ONCE, Generation, decode_paths, runs
 from engine.inputs import Series
+from engine.runner import PackedKronos, PackedTokenizer
 from engine.sampling import Sampling
 
 if TYPE_CHECKING:
     from engine.forecast import Forecast
-    from engine.predictor import KronosPredictor
 
 MOST_PADDING = 1.25  # a batch's longest history by its shortest
 FLOAT_BYTES = 4
@@ -41,6 +41,20 @@ class Task:
         return len(self.series.future)
 
 
+class Predictor(Protocol):
+    """What a batch needs of the `KronosPredictor` that it is drawn by."""
+
+    device: torch.device
+    max_context: int
+    clip: float
+
+    def packed(self) -> tuple[PackedKronos, PackedTokenizer]:
+        """Return both networks as generation runs them."""
+
+    def forecast_of(self, task: Task, raw: np.ndarray) -> Forecast:
+        """Return the forecast that the decoded candles `raw` (samples, N, 6) of `task` make."""
+
+
 class Batch:
     """Tasks drawn together, one candle at each `advance`; only one thread may use it.
 
@@ -54,7 +68,7 @@ class Batch:
         Draw all tasks from PyTorch's global generator instead, as the published `predict_batch` does.
     """
 
-    def __init__(self, predictor: KronosPredictor, tasks: Sequence[Task], *, shared_generator: bool = False) -> None:
+    def __init__(self, predictor: Predictor, tasks: Sequence[Task], *, shared_generator: bool = False) -> None:
         self.tasks = tuple(tasks)
         self._predictor = predictor
         self._shared_generator = shared_generator

@@ -10,6 +10,8 @@ from typing import Protocol
 from kronos_app.data.draft import Draft
 from kronos_app.i18n import Text
 
+LONGEST_SYMBOL = 100
+
 OnPage = Callable[[int], None]
 """Called with the number of candles so far after each page; may raise to cancel."""
 

@@ -15,8 +15,9 @@ from kronos_app.services.backtest import BacktestFolders, BacktestService, Backt
 from kronos_app.services.candles import CandleService
 from kronos_app.services.evaluation import EvaluationService, EvaluationWorker
 from kronos_app.services.evaluation_folders import EvaluationFolders
+from kronos_app.services.fetch_worker import FetchWorker
 from kronos_app.services.fetched import FetchedDrafts
-from kronos_app.services.fetching import FetchService, FetchWorker, Sources
+from kronos_app.services.fetching import FetchService
 from kronos_app.services.following import FollowService
 from kronos_app.services.following_source import NewestCandles
 from kronos_app.services.following_worker import FollowWorker
@@ -31,6 +32,7 @@ from kronos_app.services.registered_specs import RegisteredSpecs
 from kronos_app.services.registry import RegistryService
 from kronos_app.services.series import RefreshWorker, SeriesService
 from kronos_app.services.series_fetching import SeriesFetcher
+from kronos_app.services.sources import Sources
 from kronos_app.services.sql_query import Connections, SqlService, SqlWorker
 from kronos_app.services.tuning import TuningService
 from kronos_app.settings import Settings, get_settings

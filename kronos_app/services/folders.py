@@ -12,7 +12,7 @@ from kronos_app.i18n import text
 if TYPE_CHECKING:
     from kronos_app.data.draft import Draft
     from kronos_app.data.qlib_folder import QlibFolder
-    from kronos_app.services.fetching import Sources
+    from kronos_app.services.sources import Sources
 
 MOST_SERIES = 500
 

@@ -15,10 +15,10 @@ from uuid import uuid4
 
 from pydantic import Field, ValidationError
 
+from kronos_app.data.source import LONGEST_SYMBOL
 from kronos_app.errors import Conflict, InvalidInput, NotFound
 from kronos_app.i18n import text
 from kronos_app.services import forecasting
-from kronos_app.services.fetching import LONGEST_SYMBOL
 from kronos_app.services.forecast_request import ForecastSettings
 from kronos_app.services.rendering import localised
 from kronos_app.services.validation import from_pydantic

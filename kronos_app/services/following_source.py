@@ -12,8 +12,8 @@ from kronos_app.store.records import now
 
 if TYPE_CHECKING:
     from kronos_app.data.draft import Draft
-    from kronos_app.services.fetching import Sources
     from kronos_app.services.series_fetching import SeriesFetcher
+    from kronos_app.services.sources import Sources
 
 DAY = timedelta(days=1)
 # So much longer than its candles together a stretch of the calendar is at a market with nights and weekends.

@@ -9,10 +9,10 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, Literal
 
 from kronos_app.data.export import safe_csv
-from kronos_app.data.source import FetchRequest, OnPage
+from kronos_app.data.source import LONGEST_SYMBOL, FetchRequest, OnPage
 from kronos_app.errors import AppError, InvalidInput, NotFound, Unavailable
 from kronos_app.i18n import text
-from kronos_app.services.fetching import LONGEST_SYMBOL, FetchLimits
+from kronos_app.services.fetch_limits import FetchLimits
 from kronos_app.services.series_fetching import MB, to_draft
 from kronos_app.store.records import now
 from kronos_app.store.series import SeriesInfo, SeriesKey
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from kronos_app.data.candle_frame import CandleFrame
     from kronos_app.data.draft import Draft
     from kronos_app.jobs import JobRunner
-    from kronos_app.services.fetching import Sources
     from kronos_app.services.series_fetching import SeriesFetcher
+    from kronos_app.services.sources import Sources
     from kronos_app.settings import Settings
     from kronos_app.store import Store
 

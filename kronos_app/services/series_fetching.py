@@ -24,7 +24,7 @@ from kronos_app.store.series import SeriesInfo, SeriesKey, SeriesState
 
 if TYPE_CHECKING:
     from kronos_app.data.source import CandleSource
-    from kronos_app.services.fetching import Sources
+    from kronos_app.services.sources import Sources
     from kronos_app.settings import Settings
     from kronos_app.store import Store
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from kronos_app.services.fetching import LONGEST_SYMBOL
+from kronos_app.data.source import LONGEST_SYMBOL
 from kronos_app.services.validation import from_pydantic
 
 DataKind = Literal["candle_sets", "series", "watchlist", "qlib"]

@@ -128,7 +128,7 @@ def test_a_fetch_stops_at_the_limit_of_time(desk, finished, source, monkeypatch)
     job_id = desk.fetching.submit("yahoo", DAILY)
     assert source.reached.wait(60)
     now = time.monotonic
-    monkeypatch.setattr("kronos_app.services.fetching.time.monotonic", lambda: now() + 3600)
+    monkeypatch.setattr("kronos_app.services.fetch_limits.time.monotonic", lambda: now() + 3600)
     source.gate.set()
     while desk.jobs.get(job_id).active:
         time.sleep(0.01)

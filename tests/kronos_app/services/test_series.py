@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from kronos_app.data.source import FetchRequest
 from kronos_app.errors import AppError, InvalidInput, NotFound, Unavailable
 from kronos_app.services.desk import Desk
-from kronos_app.services.fetching import Sources
 from kronos_app.services.series_fetching import REREAD, SeriesFetcher
+from kronos_app.services.sources import Sources
 from kronos_app.settings import Settings
 from kronos_app.store import Store
 from kronos_app.store.series import SeriesKey

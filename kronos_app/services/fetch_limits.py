@@ -1,0 +1,50 @@
+"""How much a fetch may bring, and how long it may take."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from kronos_app.data.source import OnPage
+from kronos_app.errors import TooLarge, Unavailable
+from kronos_app.i18n import text
+
+if TYPE_CHECKING:
+    from kronos_app.settings import Settings
+
+
+class FetchLimits:
+    """How many candles a fetch may bring, and how long it may take."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def on_page(self, report: Callable[[int], None]) -> OnPage:
+        """Return what is to be called after each page: it reports the count, and raises beyond a limit."""
+        end = time.monotonic() + 60 * self._settings.fetch_minutes
+
+        def on_page(count: int) -> None:
+            report(count)
+            self.check_rows(count)
+            if time.monotonic() > end:
+                raise Unavailable(
+                    "fetch_too_slow",
+                    text(
+                        "The fetch took longer than {minutes} minutes and was stopped after {count} candles.",
+                        minutes=self._settings.fetch_minutes,
+                        count=count,
+                    ),
+                    text("Ask for a shorter range or a longer interval; KRONOS_FETCH_MINUTES sets the limit."),
+                )
+
+        return on_page
+
+    def check_rows(self, count: int) -> None:
+        """Raise `TooLarge` for more candles than allowed."""
+        if count > self._settings.max_rows:
+            raise TooLarge(
+                "too_many_candles",
+                text("The range has more than {limit} candles.", limit=self._settings.max_rows),
+                text("Ask for a shorter range or a longer interval; KRONOS_MAX_ROWS sets the limit."),
+            )
