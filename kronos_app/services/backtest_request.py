@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from kronos_app.services.validation import from_pydantic
+from kronos_app.services.request import Request
 from kronos_app.services.work_data import WorkData
 
 Signal = Literal[
@@ -30,10 +29,8 @@ class BacktestData(WorkData):
     """Which candles to trade; a folder is known by its name alone."""
 
 
-class BacktestRequest(BaseModel):
+class BacktestRequest(Request):
     """A backtest to be made."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     data: BacktestData = Field(description="Which candles to trade.")
     model: str = Field(max_length=100, description="Name of the model.")
@@ -64,17 +61,3 @@ class BacktestRequest(BaseModel):
         None, max_length=60, description="Instrument of the data to compare with; it is not traded."
     )
     random_signals: int = Field(500, ge=20, le=2000, description="Random signals sent through the same rule.")
-
-    @classmethod
-    def build(cls, fields: Mapping[str, Any]) -> BacktestRequest:
-        """Return the request made of `fields`.
-
-        Raises
-        ------
-        InvalidInput
-            Names the first field that does not fit and its limits.
-        """
-        try:
-            return cls.model_validate(dict(fields))
-        except ValidationError as error:
-            raise from_pydantic(error.errors()) from None

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from kronos_app.services.validation import from_pydantic
+from kronos_app.services.request import Request
 from kronos_app.services.work_data import WorkData
 
 MOST_MODELS = 4  # all of them are in memory while it lasts
@@ -18,10 +17,8 @@ class EvaluationData(WorkData):
     """Which candles to forecast; a folder is known by its name alone."""
 
 
-class EvaluationRequest(BaseModel):
+class EvaluationRequest(Request):
     """An evaluation to be made."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     data: EvaluationData = Field(description="Which candles to forecast.")
     task: TaskName | None = Field(
@@ -50,17 +47,3 @@ class EvaluationRequest(BaseModel):
     def cutoffs_of(self, rows: int) -> int:
         """Return how many cutoffs a series of `rows` candles has, at most."""
         return max(0, min(self.n_windows, (rows - self.lookback - self.horizon) // self.step + 1))
-
-    @classmethod
-    def build(cls, fields: Mapping[str, Any]) -> EvaluationRequest:
-        """Return the request made of `fields`.
-
-        Raises
-        ------
-        InvalidInput
-            Names the first field that does not fit and its limits.
-        """
-        try:
-            return cls.model_validate(dict(fields))
-        except ValidationError as error:
-            raise from_pydantic(error.errors()) from None

@@ -7,13 +7,13 @@ one forecast does. While forecasts that somebody asked for are under way a look 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from kronos_app.data.source import LONGEST_SYMBOL
 from kronos_app.errors import Conflict, InvalidInput, NotFound
@@ -21,7 +21,6 @@ from kronos_app.i18n import text
 from kronos_app.services import forecasting
 from kronos_app.services.forecast_request import ForecastSettings
 from kronos_app.services.rendering import localised
-from kronos_app.services.validation import from_pydantic
 from kronos_app.store.ledger import Follow
 from kronos_app.store.records import now
 
@@ -59,20 +58,6 @@ class FollowRequest(ForecastSettings):
         None, ge=1, le=WEEK, description="Seconds between two looks at the source; absent: by the length of a candle."
     )
     cutoff: None = Field(None, description="Always the newest candle that has ended.")
-
-    @classmethod
-    def build(cls, fields: Mapping[str, Any]) -> FollowRequest:
-        """Return the request made of `fields`.
-
-        Raises
-        ------
-        InvalidInput
-            Names the first field that does not fit and its limits.
-        """
-        try:
-            return cls.model_validate(dict(fields))
-        except ValidationError as error:
-            raise from_pydantic(error.errors()) from None
 
 
 @dataclass(frozen=True)

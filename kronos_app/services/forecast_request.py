@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
 from kronos_app.i18n import Text, text
-from kronos_app.services.validation import from_pydantic
+from kronos_app.services.request import Request
 
 DEFAULT_LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 MAX_SEED = 2**53 - 1  # the largest whole number that every JSON reader keeps
@@ -19,10 +18,8 @@ Window = Literal["fit", "exact", "strided"]
 Level = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
 
 
-class ForecastSettings(BaseModel):
+class ForecastSettings(Request):
     """Everything but the candles; the descriptions are what the API documents."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str = Field("kronos-nano", min_length=1, max_length=200, description="Name of a model from the registry.")
     lookback: int = Field(400, ge=2, le=1_000_000, description="Candles of history; fewer where they do not fit.")
@@ -71,20 +68,6 @@ class ForecastRequest(ForecastSettings):
     """A forecast of saved candles."""
 
     candles_id: str = Field(min_length=1, max_length=64, description="Id of a saved candle set.")
-
-    @classmethod
-    def build(cls, fields: Mapping[str, Any]) -> ForecastRequest:
-        """Return the request made of `fields`.
-
-        Raises
-        ------
-        InvalidInput
-            Names the first field that does not fit and its limits.
-        """
-        try:
-            return cls.model_validate(dict(fields))
-        except ValidationError as error:
-            raise from_pydantic(error.errors()) from None
 
 
 @dataclass(frozen=True)

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from kronos_app.data.source import LONGEST_SYMBOL
-from kronos_app.services.validation import from_pydantic
+from kronos_app.services.request import Request
 
 DataKind = Literal["candle_sets", "series", "watchlist", "qlib"]
 MOST_SERIES = 500
 
 
-class SeriesChoice(BaseModel):
+class SeriesChoice(Request):
     """A stored series, by what tells it from others."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: str = Field(max_length=50, description="As the list of series has it.")
     symbol: str = Field(max_length=LONGEST_SYMBOL, description="As the list of series has it.")
@@ -26,10 +23,8 @@ class SeriesChoice(BaseModel):
     adjustment: str = Field("", max_length=50, description="As the list of series has it.")
 
 
-class DataChoice(BaseModel):
+class DataChoice(Request):
     """Which candles to learn from; a folder is known by its name alone, never by its path."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: DataKind = Field(description="Where the candles are: data sets, stored series, a watchlist, a Qlib folder.")
     candle_sets: list[str] = Field(default_factory=list, max_length=MOST_SERIES, description="Ids of data sets.")
@@ -42,27 +37,11 @@ class DataChoice(BaseModel):
     qlib_end: datetime | None = Field(None, description="Last time to read; absent: the calendar's end.")
 
 
-class TuneRequest(BaseModel):
+class TuneRequest(Request):
     """A run to be made."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     data: DataChoice = Field(description="Which candles to learn from.")
     config: dict[str, Any] = Field(
         default_factory=dict,
         description="Settings of the run as in `config.yaml`, without `data`; `base.model` is a name from the models.",
     )
-
-    @classmethod
-    def build(cls, fields: Mapping[str, Any]) -> TuneRequest:
-        """Return the request made of `fields`.
-
-        Raises
-        ------
-        InvalidInput
-            Names the first field that does not fit and its limits.
-        """
-        try:
-            return cls.model_validate(dict(fields))
-        except ValidationError as error:
-            raise from_pydantic(error.errors()) from None

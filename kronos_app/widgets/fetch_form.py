@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
-from typing import TypeVar
 
 import streamlit as st
 
 from kronos_app import state
-from kronos_app.data.source import FetchRequest, Instrument, Interval
+from kronos_app.data.source import FetchRequest, Interval
 from kronos_app.data.sources import SourceFamily
 from kronos_app.errors import AppError
 from kronos_app.i18n import text
 from kronos_app.runtime import desk
 from kronos_app.services.fetching import KIND
 from kronos_app.widgets import errors, formats, job
+from kronos_app.widgets import source_fields as fields
 
-Answer = TypeVar("Answer")
-
-DEFAULT_EXCHANGE = "binance"
 DEFAULT_INTERVAL = "1d"
 # What a form suggests: enough candles for every model, and days enough to meet a trading day.
 SUGGESTED_CANDLES = 1_500
 SUGGESTED_DAYS = 5
 EARLIEST = date(1900, 1, 1)
-ANSWERS_KEPT = 30
-PLACEHOLDERS = {"yahoo": "AAPL, Apple, 600519.SS"}
-NARROWEST_FIELD = 220  # pixels
 
 
 def adopt() -> None:
@@ -43,8 +37,8 @@ def adopt() -> None:
             key = asked.request["source"]
             st.session_state[state.DATA_SOURCE] = desk().fetching.family(key).key
             st.session_state[state.DATA_EXCHANGE] = key
-            st.session_state[_key(state.DATA_QUERY, key)] = asked.request["symbol"]
-            st.session_state[_key(state.DATA_FETCH_INTERVAL, key)] = asked.request["interval"]
+            st.session_state[fields.join(state.DATA_QUERY, key)] = asked.request["symbol"]
+            st.session_state[fields.join(state.DATA_FETCH_INTERVAL, key)] = asked.request["interval"]
 
 
 def draw(family: SourceFamily) -> str | None:
@@ -64,89 +58,39 @@ def draw(family: SourceFamily) -> str | None:
 
 def _exchange(family: SourceFamily) -> str | None:
     _ = state.gettext()
-    names = list(_asked(("names", family.key), lambda: desk().fetching.names(family)) or ())
-    if len(names) < 2:
-        return next(iter(names), None)
-    known = st.session_state.get(state.DATA_EXCHANGE)
-    if known not in names:
-        st.session_state[state.DATA_EXCHANGE] = DEFAULT_EXCHANGE if DEFAULT_EXCHANGE in names else names[0]
-    return st.selectbox(_("Exchange"), names, key=state.DATA_EXCHANGE, persist_state="session")
+    names = list(fields.asked(("names", family.key), lambda: desk().fetching.names(family)) or ())
+    return next(iter(names), None) if len(names) < 2 else fields.exchange(state.DATA_EXCHANGE, _("Exchange"), names)
 
 
 def _request(family: SourceFamily, source: str) -> FetchRequest | None:
     """Ask for everything; None while the symbol or the intervals are missing."""
-    fields = st.grid(2, min_column_width=NARROWEST_FIELD)
-    with fields.container():
-        query = _query(source)
-    with fields.container():
-        symbol = _instrument(source, query)
-    intervals = _asked(("intervals", source), lambda: desk().fetching.intervals(source))
+    grid = st.grid(2, min_column_width=fields.NARROWEST_FIELD)
+    with grid.container():
+        query = fields.query(state.DATA_QUERY, source)
+    with grid.container():
+        symbol = fields.instrument(state.DATA_SYMBOL, source, query)
+    intervals = fields.asked(("intervals", source), lambda: desk().fetching.intervals(source))
     if not intervals:
         return None
-    with fields.container():
+    with grid.container():
         interval = _interval(source, intervals)
-    with fields.container():
+    with grid.container():
         start, end = _range(source, interval)
-    options = _options(family)
+    options = fields.options(state.DATA_ADJUSTED, family)
     return None if symbol is None else FetchRequest(symbol, interval.key, start, end, options)
-
-
-def _query(source: str) -> str:
-    _ = state.gettext()
-    return st.text_input(
-        _("Symbol or name"),
-        key=_key(state.DATA_QUERY, source),
-        persist_state="session",
-        placeholder=PLACEHOLDERS.get(source, "BTC/USDT"),
-        max_chars=100,
-        help=_("Press Enter to search."),
-    ).strip()
-
-
-def _instrument(source: str, query: str) -> str | None:
-    """Ask which of the instruments found is meant; what was typed can be taken as the symbol itself."""
-    _ = state.gettext()
-    found: Sequence[Instrument] = ()
-    if query:
-        found = _asked(("search", source, query), lambda: desk().fetching.search(source, query)) or ()
-    labels = {one.symbol: " · ".join(filter(None, (one.symbol, one.name, one.exchange))) for one in found}
-    same = next((symbol for symbol in labels if symbol.casefold() == query.casefold()), None)
-    if query and same is None:
-        labels[query] = _("“{symbol}” as typed").format(symbol=query)
-    return st.selectbox(
-        _("Instrument"),
-        list(labels),
-        index=list(labels).index(same) if same else 0 if labels else None,
-        format_func=labels.__getitem__,
-        key=_key(state.DATA_SYMBOL, source, query),
-        placeholder=_("Search first"),
-        disabled=not labels,
-    )
 
 
 def _interval(source: str, intervals: Sequence[Interval]) -> Interval:
     _ = state.gettext()
-    known = {interval.key: interval for interval in intervals}
-    labels = {name: f"{name} · {formats.span(known[name].length.total_seconds())}" for name in known}
-    key = _key(state.DATA_FETCH_INTERVAL, source)
-    if st.session_state.get(key) not in known:
-        st.session_state[key] = DEFAULT_INTERVAL if DEFAULT_INTERVAL in known else next(iter(known))
-    chosen = st.selectbox(
-        _("Interval"),
-        list(known),
-        format_func=labels.__getitem__,
-        key=key,
-        persist_state="session",
-    )
-    reach = known[chosen].reach
+    chosen = fields.interval(state.DATA_FETCH_INTERVAL, source, intervals, DEFAULT_INTERVAL)
     st.caption(
         _("At this interval there is no limit to how far back you can ask.")
-        if reach is None
+        if chosen.reach is None
         else _("At this interval there are candles of the last {span} only.").format(
-            span=formats.span(reach.total_seconds())
+            span=formats.span(chosen.reach.total_seconds())
         )
     )
-    return known[chosen]
+    return chosen
 
 
 def _range(source: str, interval: Interval) -> tuple[datetime | None, datetime | None]:
@@ -157,7 +101,7 @@ def _range(source: str, interval: Interval) -> tuple[datetime | None, datetime |
     # The first whole day within reach.
     low = EARLIEST if interval.reach is None else (now - interval.reach).date() + timedelta(days=1)
     days = max(SUGGESTED_CANDLES * interval.length // timedelta(days=1), SUGGESTED_DAYS)
-    first, last = (_key(name, source, interval.key) for name in (state.DATA_FROM, state.DATA_TO))
+    first, last = (fields.join(name, source, interval.key) for name in (state.DATA_FROM, state.DATA_TO))
     state.default(first, max(low, today - timedelta(days=days)))
     for key in (first, last):
         state.clamp(key, low, today)
@@ -188,20 +132,6 @@ def _midnight(day: date | None) -> datetime | None:
     return None if day is None else datetime.combine(day, time(), UTC)
 
 
-def _options(family: SourceFamily) -> Mapping[str, str]:
-    _ = state.gettext()
-    if family.key != "yahoo":
-        return {}
-    state.default(state.DATA_ADJUSTED, True)
-    adjusted = st.toggle(
-        _("Adjusted for splits and dividends"),
-        key=state.DATA_ADJUSTED,
-        persist_state="session",
-        help=_("Off: for splits alone, as intraday prices always are."),
-    )
-    return {"adjustment": "adjusted" if adjusted else "none"}
-
-
 def _follow(family: SourceFamily) -> str | None:
     """Draw the fetch that the address names, if it is one of this family."""
     _ = state.gettext()
@@ -220,29 +150,3 @@ def _follow(family: SourceFamily) -> str | None:
     if result_id is None and desk().jobs.get(job_id).status == "failed" and desk().candles.list():
         st.caption(_("The data sets kept here are not touched: they are below, and can be used."))
     return result_id
-
-
-def _asked(question: tuple[str, ...], ask: Callable[[], Answer]) -> Answer | None:
-    """Return the answer to a question that goes to a source; asked once, not at every click, failures included."""
-    _ = state.gettext()
-    answers: dict[tuple[str, ...], Answer | AppError] = st.session_state.setdefault(state.DATA_ANSWERS, {})
-    if question not in answers:
-        while len(answers) >= ANSWERS_KEPT:
-            del answers[next(iter(answers))]
-        with st.spinner(_("Asking the source …")):
-            try:
-                answers[question] = ask()
-            except AppError as error:
-                answers[question] = error
-    answer = answers[question]
-    if not isinstance(answer, AppError):
-        return answer
-    errors.show(answer.message, answer.hint)
-    if st.button(_("Ask again"), key=_key(state.DATA_AGAIN, *question), icon=":material/refresh:"):
-        del answers[question]
-        st.rerun()
-    return None
-
-
-def _key(*parts: str) -> str:
-    return ".".join(parts)

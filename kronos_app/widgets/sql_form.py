@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, TypeVar
+from typing import Any
 from zoneinfo import available_timezones
 
 import pandas as pd
@@ -19,13 +19,11 @@ from kronos_app.errors import AppError
 from kronos_app.i18n import text
 from kronos_app.runtime import desk
 from kronos_app.services.sql_query import KIND
-from kronos_app.widgets import drafts, errors, job
-
-Answer = TypeVar("Answer")
+from kronos_app.widgets import asking, drafts, errors, job
+from kronos_app.widgets.asking import Answer, Question
 
 NARROWEST_FIELD = 220  # pixels
 EARLIEST = date(1900, 1, 1)
-ANSWERS_KEPT = 30
 LONGEST_PLACE = 120  # characters
 QUERY_HEIGHT = 150  # pixels
 PREVIEW_HEIGHT = 260
@@ -128,7 +126,7 @@ def _request(name: str) -> SqlRequest | None:
     origin = _query(name) if by_query else _table(name)
     if origin is None:
         return None
-    shown = _asked(("sql preview", name, origin), lambda: desk().sql.preview(name, origin), again=not by_query)
+    shown = _asked(_preview_of(name, origin), lambda: desk().sql.preview(name, origin), again=not by_query)
     if shown is None:
         return None
     _preview(shown)
@@ -176,7 +174,7 @@ def _query(name: str) -> SqlRequest | None:
     shown = _key(state.DATA_SQL_SHOWN, name)
     if st.button(_("Show the first rows"), icon=":material/table_view:", disabled=not written, key="data.sql_show"):
         st.session_state[shown] = written
-        _forget(("sql preview", name, SqlRequest(query=written)))
+        asking.forget(_preview_of(name, SqlRequest(query=written)))
     # What was changed since is not what the columns below were chosen for.
     return SqlRequest(query=written) if written and st.session_state.get(shown) == written else None
 
@@ -306,41 +304,14 @@ def _follow(name: str) -> str | None:
     return job.follow(job_id)
 
 
-def _asked(question: tuple[Hashable, ...], ask: Callable[[], Answer], *, again: bool = True) -> Answer | None:
-    """Return the answer to a question that goes to a database; asked once, not at every click, failures included.
-
-    Parameters
-    ----------
-    again
-        Offer to ask again after a failure.
-    """
+def _asked(question: Question, ask: Callable[[], Answer], *, again: bool = True) -> Answer | None:
+    """Return the answer to a question that goes to a database, see `asking.asked`."""
     _ = state.gettext()
-    answers: dict[tuple[Hashable, ...], Answer | AppError] = st.session_state.setdefault(state.DATA_SQL_ANSWERS, {})
-    known = _frozen(question)
-    if known not in answers:
-        while len(answers) >= ANSWERS_KEPT:
-            del answers[next(iter(answers))]
-        with st.spinner(_("Asking the database …")):
-            try:
-                answers[known] = ask()
-            except AppError as error:
-                answers[known] = error
-    answer = answers[known]
-    if not isinstance(answer, AppError):
-        return answer
-    errors.show(answer.message, answer.hint)
-    if again and st.button(_("Ask again"), key=_key(state.DATA_AGAIN, *map(str, known)), icon=":material/refresh:"):
-        del answers[known]
-        st.rerun()
-    return None
+    return asking.asked(question, ask, meanwhile=_("Asking the database …"), again=again)
 
 
-def _forget(question: tuple[Hashable, ...]) -> None:
-    st.session_state.get(state.DATA_SQL_ANSWERS, {}).pop(_frozen(question), None)
-
-
-def _frozen(question: tuple[Hashable, ...]) -> tuple[Hashable, ...]:
-    return tuple((part.table, part.query) if isinstance(part, SqlRequest) else part for part in question)
+def _preview_of(name: str, origin: SqlRequest) -> Question:
+    return ("sql preview", name, origin.table, origin.query)
 
 
 def _key(*parts: str) -> str:
