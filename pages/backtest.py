@@ -6,7 +6,8 @@ import streamlit as st
 
 from kronos_app import state
 from kronos_app.runtime import desk
-from kronos_app.widgets import backtest_compare, backtest_form, backtest_list, backtest_run
+from kronos_app.widgets import backtest_compare, backtest_form, backtest_run
+from kronos_app.widgets.backtest_list import BACKTESTS
 from kronos_app.widgets.errors import shown
 
 NEW, ALL, COMPARE = "new", "all", "compare"
@@ -26,7 +27,7 @@ def draw() -> None:
     )
     views = {
         NEW: (_("New backtest"), backtest_form.draw),
-        ALL: (_("Backtests"), backtest_list.draw),
+        ALL: (_("Backtests"), BACKTESTS.draw),
         COMPARE: (_("Compare"), backtest_compare.draw),
     }
     linked = backtest_compare.PARAMETER in st.query_params

@@ -6,8 +6,9 @@ import streamlit as st
 
 from kronos_app import state
 from kronos_app.runtime import desk
-from kronos_app.widgets import evaluation_form, evaluation_list, evaluation_run
+from kronos_app.widgets import evaluation_form, evaluation_run
 from kronos_app.widgets.errors import shown
+from kronos_app.widgets.evaluation_list import EVALUATIONS
 
 NEW, ALL = "new", "all"
 
@@ -24,7 +25,7 @@ def draw() -> None:
             "baselines that cost nothing. The verdict is told whatever it is."
         )
     )
-    views = {NEW: (_("New evaluation"), evaluation_form.draw), ALL: (_("Evaluations"), evaluation_list.draw)}
+    views = {NEW: (_("New evaluation"), evaluation_form.draw), ALL: (_("Evaluations"), EVALUATIONS.draw)}
     state.default(state.EVALUATE_VIEW, ALL if desk().evaluations.list() else NEW)
     view = st.segmented_control(
         _("View"),

@@ -11,7 +11,8 @@ from kronos_app import state
 from kronos_app.charts.backtest import growth_chart
 from kronos_app.runtime import desk
 from kronos_app.services.backtest import FEWEST_COMPARED, MOST_COMPARED, BacktestComparison
-from kronos_app.widgets import backtest_list, backtest_tables, backtest_words, formats
+from kronos_app.widgets import backtest_tables, backtest_words, formats
+from kronos_app.widgets.backtest_list import BACKTESTS
 from kronos_app.widgets.last_candles import CHART_CONFIG
 
 PARAMETER = "compare"
@@ -31,7 +32,7 @@ def draw() -> None:
     chosen = st.multiselect(
         _("Backtests to compare"),
         list(found),
-        format_func=lambda name: f"{backtest_list.title(found[name])} · {formats.moment(found[name].created)}",
+        format_func=lambda name: f"{BACKTESTS.title(found[name])} · {formats.moment(found[name].created)}",
         key=state.BACKTEST_COMPARED,
         persist_state="session",
         max_selections=MOST_COMPARED,
@@ -41,7 +42,7 @@ def draw() -> None:
         return
     st.query_params[PARAMETER] = chosen
     compared = desk().backtests.compare(chosen)
-    names = [f"{place}. {backtest_list.title(one)}" for place, one in enumerate(compared.backtests, start=1)]
+    names = [f"{place}. {BACKTESTS.title(one)}" for place, one in enumerate(compared.backtests, start=1)]
     _growth(compared, names)
     _figures(compared, names)
     _differences(compared, names)

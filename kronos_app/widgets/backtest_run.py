@@ -6,55 +6,24 @@ from typing import Any
 
 import streamlit as st
 
-from kronos_app import nav, state
+from kronos_app import state
 from kronos_app.charts.backtest import equity_chart, monthly_chart
-from kronos_app.runtime import desk
 from kronos_app.services.backtest import BacktestView
 from kronos_app.services.backtest_report import standing
-from kronos_app.widgets import backtest_list, backtest_tables, backtest_words, errors
+from kronos_app.widgets import backtest_tables, backtest_words
+from kronos_app.widgets.backtest_list import BACKTESTS
 from kronos_app.widgets.errors import escape
 from kronos_app.widgets.last_candles import CHART_CONFIG
 
 
 def draw(backtest_id: str) -> None:
     """Draw the backtest that the address names."""
+    BACKTESTS.draw_one(backtest_id, _finished)
+
+
+def _finished(seen: BacktestView) -> None:
     _ = state.gettext()
-    nav.link("backtest", _("All backtests"), icon=":material/arrow_back:")
-    with errors.shown():
-        seen = desk().backtests.get(backtest_id)
-        _head(seen)
-        if seen.active:
-            backtest_list.progress(seen.id, seen.state)
-            st.caption(_("You may leave or close this page: the work goes on, and this address shows the result."))
-        elif seen.report is not None:
-            _finished(seen, seen.report)
-        else:
-            _ended(seen)
-
-
-def _head(seen: BacktestView) -> None:
-    words, buttons = st.columns([5, 4], vertical_alignment="center")
-    with words:
-        with st.container(horizontal=True, vertical_alignment="center"):
-            st.subheader(escape(backtest_list.title(seen)), width="content", anchor=False)
-            st.markdown(backtest_words.badge(seen), width="content")
-        st.markdown(f":small[{escape(backtest_words.details(seen))}]")
-    with buttons.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
-        backtest_list.actions(seen)
-
-
-def _ended(seen: BacktestView) -> None:
-    _ = state.gettext()
-    if seen.error is not None:
-        st.error(escape(state.say(seen.error)), icon=":material/error:")
-    elif seen.state == "cancelled":
-        st.info(_("It was cancelled. Signals are kept: Resume goes on from there."), icon=":material/cancel:")
-    else:
-        st.warning(_("It was interrupted. Signals are kept: Resume goes on from there."), icon=":material/power_off:")
-
-
-def _finished(seen: BacktestView, report: dict[str, Any]) -> None:
-    _ = state.gettext()
+    report = seen.report or {}
     _verdict(seen, report)
     for note in seen.notes:
         st.caption(":material/info: " + escape(state.say(note)))

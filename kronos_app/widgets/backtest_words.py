@@ -8,21 +8,7 @@ from kronos_app import state
 from kronos_app.charts.backtest import BacktestWords
 from kronos_app.services.backtest import BacktestView
 from kronos_app.widgets import formats, work_words
-from kronos_app.widgets.work_words import badge
 
-__all__ = [
-    "badge",
-    "chart_words",
-    "deal_prices",
-    "details",
-    "others",
-    "rules",
-    "score",
-    "sentence",
-    "setting",
-    "settings",
-    "signals",
-]
 DIGEST = 12  # characters that tell weights apart
 
 

@@ -9,9 +9,6 @@ from kronos_app.charts.evaluation import EvaluationWords
 from kronos_app.i18n import Text
 from kronos_app.services.evaluation import EvaluationView
 from kronos_app.widgets import formats, work_words
-from kronos_app.widgets.work_words import badge
-
-__all__ = ["badge", "chart_words", "details", "names", "sentence"]
 
 
 def details(seen: EvaluationView) -> str:
