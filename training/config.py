@@ -120,12 +120,6 @@ class WindowConfig(Section):
         le=1,
         description="Share of windows that are mirrored: they rise where prices fell, and fall where they rose.",
     )
-    spiked: float = Field(
-        0.0,
-        ge=0,
-        le=1,
-        description="Share of windows with a false print: a high or a low far off, once in their history.",
-    )
     cache_tokens: bool = Field(True, description="Keep each window's tokens on disk: none is then encoded twice.")
 
     @property

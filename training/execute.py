@@ -184,7 +184,7 @@ class _Execution:
 
     def _samplers(self, corpus: Corpus) -> tuple[WindowSampler, WindowSampler]:
         """Return the windows to learn from and those to validate with, which keep their volume."""
-        whole = self.config.window.model_copy(update={"volume_dropout": 0.0, "mirrored": 0.0, "spiked": 0.0})
+        whole = self.config.window.model_copy(update={"volume_dropout": 0.0, "mirrored": 0.0})
         return (
             WindowSampler(corpus.of("train"), self.config.window, self.config.seed),
             WindowSampler(corpus.of("validation"), whole, self.config.seed + VALIDATION_SEED),

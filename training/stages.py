@@ -25,7 +25,7 @@ from training.world import World
 Inputs = tuple[Tensor, ...]
 Seed = Callable[[int], None]  # seeds the dropout of a part
 STILL = 1e-4  # variance of moves, in normalised units, below which a window counts as having that
-MARGINS = 0.1, 0.05  # of a move, of the mean volume: how far a candle must be possible before its shape costs nothing
+MARGINS = 0.2, 0.05  # of a move, of the mean volume: how far a candle must be possible before its shape costs nothing
 SIDE = 16  # candles on each side of a move, among which it is large or small
 CALM = 0.1  # of a window's variance of moves: what its calmest stretches count as having, at least
 

@@ -24,9 +24,6 @@ from training.shuffle import below, key_of, mix, share, shuffled
 
 MAPPED = 32 << 20  # bytes of a mapped file that may stay in memory
 RELEASE = 256  # windows between two releases of what is beyond
-PURPOSES = ("group", "order", "prefix", "dropout", "mirror", "spike", "spiked candle", "spike's height")
-SPIKES = 10.0, 300.0  # heights of false prints, in mean ranges of the candles
-HIGHEST = 3.0  # a false print by the true price, at most
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +107,7 @@ class WindowSampler:
         self._bounds = np.cumsum(self.shares)[:-1]
         self._values = _windows_of(corpus.values, window.size)
         self._marks = _windows_of(corpus.marks, window.size)
-        self._keys = {purpose: key_of(seed, purpose) for purpose in PURPOSES}
+        self._keys = {purpose: key_of(seed, purpose) for purpose in ("group", "order", "prefix", "dropout", "mirror")}
         self._handed_out = 0
 
     @property
@@ -124,7 +121,7 @@ class WindowSampler:
         c = self.corpus
         candles = c.digest or digest_of((c.values, c.marks, c.times), c.segments)
         w = self.window
-        settings = (w.lookback, w.horizon, w.shortest, w.stride, w.volume_dropout, w.mirrored, w.spiked, self.seed)
+        settings = (w.lookback, w.horizon, w.shortest, w.stride, w.volume_dropout, w.mirrored, self.seed)
         sha = hashlib.sha256(f"{candles} {settings}".encode())
         sha.update(self._starts.tobytes() + self._ends.tobytes())
         return sha.hexdigest()
@@ -152,7 +149,6 @@ class WindowSampler:
         mirrored = self.is_mirrored(numbers)
         values[mirrored] = upside_down(values[mirrored])
         prefix = self.prefix(numbers)
-        self._spike(values, numbers, prefix)
         marks = self._marks[rows * self.corpus.marks.shape[1]].reshape(len(rows), self.window.size, -1)
         self._release(len(rows))
         x, normaliser = normalise_by_prefix(values, prefix)
@@ -177,27 +173,6 @@ class WindowSampler:
     def is_mirrored(self, numbers: np.ndarray) -> np.ndarray:
         """Return which, bool (B,), of the windows of `numbers` (B,) are learned from upside down."""
         return share(self._keys["mirror"], numbers) < self.window.mirrored
-
-    def is_spiked(self, numbers: np.ndarray) -> np.ndarray:
-        """Return which, bool (B,), of the windows of `numbers` (B,) have a false print."""
-        return share(self._keys["spike"], numbers) < self.window.spiked
-
-    def _spike(self, values: np.ndarray, numbers: np.ndarray, prefix: np.ndarray) -> None:
-        """Move a high or a low of the histories of spiked windows far off.
-
-        It makes that price deviate by more than the others, and these are normalised each by its own deviation: where a
-        high lies above a close can then be told only from the candles before.
-        """
-        at = below(self._keys["spiked candle"], numbers, prefix)
-        chance = 2 * share(self._keys["spike's height"], numbers)  # below 1: of a high, else of a low
-        height = SPIKES[0] * (SPIKES[1] / SPIKES[0]) ** (chance % 1)
-        for row in np.flatnonzero(self.is_spiked(numbers)):
-            known, candle = values[row, : prefix[row]], values[row, at[row]]
-            far = height[row] * (known[:, HIGH] - known[:, LOW]).mean()
-            if chance[row] < 1:
-                candle[HIGH] = min(candle[HIGH] + far, HIGHEST * candle[HIGH])
-            else:
-                candle[LOW] = max(candle[LOW] - far, candle[LOW] / HIGHEST)
 
     def describe(self, number: int) -> str:
         """Return what a reader can find a window by: its symbol and its first time."""

@@ -19,7 +19,7 @@ from training.config import WindowConfig
 from training.corpus import Corpus
 from training.errors import DataError
 from training.shuffle import below, key_of, share, shuffled
-from training.windows import Batch, WindowSampler, comparable, normalise_by_prefix, upside_down
+from training.windows import WindowSampler, comparable, normalise_by_prefix, upside_down
 
 WINDOW = WindowConfig(lookback=20, horizon=12, lookback_min=8, volume_dropout=0.3)
 
@@ -122,26 +122,6 @@ def test_mirrored_windows_fall_where_prices_rose_and_are_candles_still(corpus: C
     assert torch.equal(after[mirrored][..., 4:], before[mirrored][..., 4:])
     rose = before[mirrored][..., 3].diff(dim=1) > 0.01
     assert (after[mirrored][..., 3].diff(dim=1)[rose] <= 0).all()  # 0 where values are bounded
-
-
-def test_spiked_windows_have_one_false_print_in_their_history(corpus: Corpus) -> None:
-    plain, spiked = (WindowSampler(corpus.of("train"), changed(spiked=share), seed=5) for share in (0.0, 0.5))
-    numbers = plain.draw(0, 200)
-    hit = spiked.is_spiked(numbers)
-    assert 60 < hit.sum() < 140
-    before, after = plain.batch(numbers), spiked.batch(numbers)
-    assert torch.equal(after.x[~hit], before.x[~hit])
-    others = [0, 3, 4, 5]  # opens, closes, volumes and amounts stay, and so do their statistics
-    assert torch.equal(after.x[hit][..., others], before.x[hit][..., others])
-    high, low = (lowest(after, place) < lowest(before, place) - 0.01 for place in (1, 2))
-    assert (high ^ low)[hit].all()
-    assert 0.3 < high[hit].float().mean() < 0.7
-    assert not (high | low)[~hit].any()
-
-
-def lowest(batch: Batch, place: int) -> torch.Tensor:
-    """Return how the close deviates (B,) in units of the deviation of the high (1) or the low (2)."""
-    return batch.scale[:, 3] / batch.scale[:, place]
 
 
 def test_what_is_mirrored_twice_is_as_it_was(corpus: Corpus) -> None:
@@ -264,15 +244,7 @@ def test_candles_without_a_digest_are_told_apart_by_their_values(corpus: Corpus)
     assert one == again != changed_one
 
 
-DIFFERENT = {
-    "lookback": 21,
-    "horizon": 13,
-    "lookback_min": 9,
-    "stride": 2,
-    "volume_dropout": 0.4,
-    "mirrored": 0.1,
-    "spiked": 0.1,
-}
+DIFFERENT = {"lookback": 21, "horizon": 13, "lookback_min": 9, "stride": 2, "volume_dropout": 0.4, "mirrored": 0.1}
 
 
 def test_a_corpus_of_short_series_is_an_error(corpus: Corpus) -> None:
