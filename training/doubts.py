@@ -43,6 +43,7 @@ def doubts(corpus: Corpus, config: RunConfig, windows: Mapping[SplitName, int]) 
     yield from _known_to_base(corpus, config, spec)
     yield from _constant(corpus, config)
     yield from _learned_elsewhere(corpus)
+    yield from _learned_beside(corpus)
     if not windows["test"]:
         yield remark("There is no test split: the final scores are those of the candles that chose the checkpoint.")
     symbols = {(segment.group, segment.symbol) for segment in corpus.of("train").segments}
@@ -148,6 +149,21 @@ def _learned_elsewhere(corpus: Corpus) -> Iterator[Remark]:
             "{symbols} of {groups} are judged on days that are learned from at another interval: give ranges of time "
             "instead of fractions, and judge only what comes later.",
             symbols=_named(told), groups=", ".join(sorted({segment.group for segment in told})),
+        )  # fmt: skip
+
+
+def _learned_beside(corpus: Corpus) -> Iterator[Remark]:
+    """Yield where checkpoints are chosen on days that other symbols are learned from: markets move together."""
+    last: dict[str, int] = {}
+    for segment in corpus.of("train").segments:
+        last[segment.group] = max(last.get(segment.group, 0), int(corpus.times[segment.stop - 1]))
+    chosen_by = corpus.of("validation").segments
+    told = sorted({s.group for s in chosen_by if s.group in last and int(corpus.times[s.start]) <= last[s.group]})
+    if told:
+        yield remark(
+            "Checkpoints of {groups} are chosen on days that other symbols are learned from: what happened on a day "
+            "can be learned by heart, and the loss does not tell. Judge by later days: ranges of time, or split.tail.",
+            groups=", ".join(told),
         )  # fmt: skip
 
 

@@ -25,7 +25,7 @@ from training.world import World
 Inputs = tuple[Tensor, ...]
 Seed = Callable[[int], None]  # seeds the dropout of a part
 STILL = 1e-4  # variance of moves, in normalised units, below which a window counts as having that
-MARGINS = 0.2, 0.05  # of a move, of the mean volume: how far a candle must be possible before its shape costs nothing
+MARGIN = 0.05  # of a move, or of the mean volume: by how much a candle must be possible before its shape costs nothing
 SIDE = 16  # candles on each side of a move, among which it is large or small
 CALM = 0.1  # of a window's variance of moves: what its calmest stretches count as having, at least
 
@@ -233,7 +233,7 @@ class _Reconstruction(nn.Module):
         missed = (_moves(y) - _moves(x)).pow(2).mean(-1) / around
         move = (variance.sqrt() * scale[:, CLOSE, None]).clamp_min(math.sqrt(STILL))
         prices, traded = _lacks(y, scale, shift)
-        short = F.relu(prices / move[..., None] + MARGINS[0]) + F.relu(traded + MARGINS[1] * shift[:, None, VOLUME:])
+        short = F.relu(prices / move[..., None] + MARGIN) + F.relu(traded + MARGIN * shift[:, None, VOLUME:])
         out: Tensor = error + self.weighing.moves * missed.mean() + self.weighing.shape * short.sum(-1).mean()
         return out
 

@@ -203,3 +203,13 @@ def test_the_learning_rate_follows_the_amount_of_data(
 def test_the_learning_rate_never_falls_as_data_grows() -> None:
     rates = [learning_rate("predictor", windows, scratch=False).value for windows in range(1000, 200_000, 1000)]
     assert rates == sorted(rates)
+
+
+def test_days_learned_from_of_other_symbols_are_told(config: RunConfig) -> None:
+    said = "Checkpoints of stocks/1d are chosen on days that other symbols are learned from"
+    one, other = candles("A", 400, seed=1), candles("B", 400, seed=2)
+    assert said in notes(corpus_of(("stocks/1d", one, "train"), ("stocks/1d", other, "validation")), config)
+    later = corpus_of(("stocks/1d", one[:150], "train"), ("stocks/1d", other[150:], "validation"))
+    assert said not in notes(later, config)
+    apart = corpus_of(("stocks/1d", one, "train"), ("fx/1d", other, "validation"))
+    assert said not in notes(apart, config)
