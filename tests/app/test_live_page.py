@@ -8,12 +8,14 @@ from functools import partial
 import pytest
 
 from kronos_app import state
-from kronos_app.i18n import translate
+from kronos_app.errors import Unavailable
+from kronos_app.i18n import text, translate
 from kronos_app.services.desk import Desk
 from kronos_app.services.following import FollowRequest
 from tests.growing_market import Clock, GrowingSource, family
 
 LANGUAGES = ("en", "zh_CN")
+UNREACHABLE = Unavailable("unreachable", text("Binance cannot be reached."), text("Try again later."))
 BTC = {"source": "binance", "symbol": "BTC/USDT", "interval": "1h", "lookback": 40, "horizon": 2, "samples": 4}
 
 
@@ -88,6 +90,22 @@ def test_a_series_is_searched_for_and_followed(open_page, desk, lang):
     assert (status.follow.symbol, status.follow.interval, status.follow.cadence) == ("BTC/USDT", "1h", 900)
     assert status.follow.settings["horizon"] == 3
     assert "BTC/USDT" in said(app)
+
+
+def test_a_source_that_does_not_answer_is_asked_again_when_told_to(open_page, source, monkeypatch):
+    def unreachable():
+        raise UNREACHABLE
+
+    with monkeypatch.context() as broken:
+        broken.setattr(source, "intervals", unreachable)
+        app = open_page("live")
+        assert "cannot be reached" in app.error[0].value
+        assert not [element for element in app.button if element.label == "Follow"]
+    app.run()
+    assert app.error  # the answer is kept until someone asks again
+    button(app, "Ask again").click().run()
+    assert not app.error
+    assert button(app, "Follow").disabled
 
 
 def test_what_is_followed_already_is_refused_with_a_remedy(open_page, desk, follow):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,8 @@ from benchmarks.timing import Timing
 from engine.predictor import KronosPredictor
 from engine.sampling import Sampling
 from tests.benchmarks.conftest import TINY
+
+ROOT = Path(__file__).parents[2]
 
 ROOFS = Machine(flops=1e11, bandwidth=1e10, working_set=10**6)
 TINY_RUN = ["--sizes", "tiny", "--samples", "1", "3", "--lengths", "20:8", "--rounds", "1", "--threads", "1"]
@@ -120,14 +124,21 @@ def test_growth_leaves_out_the_start() -> None:
     assert memory.growth([10, 90, 100, 110, 120, 130, 140, 150]) == 40
 
 
+PEAKS = """
+from benchmarks import memory
+large = bytearray(64 << 20)
+del large
+memory.reset_peak()
+before = memory.peak()
+again = bytearray(64 << 20)
+print(memory.peak() - before)
+"""
+
+
 def test_the_high_water_mark_starts_anew() -> None:
-    large = bytearray(64 << 20)
-    del large
-    memory.reset_peak()
-    before = memory.peak()
-    again = bytearray(64 << 20)
-    assert memory.peak() - before > 60 << 20
-    assert len(again) == 64 << 20
+    # In a process of its own: from one that has grown large, the system may take memory back meanwhile.
+    found = subprocess.run([sys.executable, "-c", PEAKS], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert int(found.stdout) > 60 << 20
 
 
 def test_the_machine_has_two_roofs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -123,7 +123,8 @@ def missing(
             holes = gaps(index(part), timezone, calendar if always else None)
             absent = _named(holes, FixedStep(step) if always and step <= DAY else learned.learn(index(part)))
         parts.append(absent)
-    return index(ascending(np.concatenate(parts)))
+    named = ascending(np.concatenate(parts))
+    return index(named[~found_in(named, times)])  # a pattern may run on past a gap that does not fit it
 
 
 def share(timestamps: pd.DatetimeIndex, timezone: str | None, calendar: str | None) -> float | None:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from datetime import datetime
+
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kronos_app.data import sessions
@@ -11,6 +13,7 @@ from kronos_app.data.calendars import ALWAYS, CURRENCIES, future_timestamps, gap
 from kronos_app.errors import InvalidInput
 
 EXCHANGES = ["XNYS", "XSHG", "XHKG", "XLON", "XTKS", "XKRX", "XBOM", "XETR", "XPAR", "XASX", "XTSE", "XTAI", "XSES"]
+UNEVEN = [153, *[1] * 5, 2, 2, 2, 6, 7, 8, 8, 26, 44, 44, 117, 153, 261, 783]  # follows no calendar and no pattern
 
 
 def expect_continuation(times, known, zone, calendar, horizon=200):
@@ -202,6 +205,9 @@ def test_an_unknown_calendar_is_told_the_known_ones():
     unit=st.sampled_from(["s", "min", "h", "D"]),
     horizon=st.integers(0, 120),
     start=st.datetimes(pd.Timestamp("1971-01-01"), pd.Timestamp("2030-01-01")),
+)
+@example(
+    "XNYS", None, [153, *[1] * 5, 2, 2, 2, 6, 7, 8, 8, 26, 44, 44, 117, 153, 261, 783], "D", 0, datetime(2000, 1, 1)
 )
 def test_whatever_the_candles_the_horizon_is_filled_ascending_and_after_them(
     calendar, zone, steps, unit, horizon, start
