@@ -193,6 +193,11 @@ def say(message: Text) -> str:
     return message.render(language())
 
 
+def joined(*parts: str) -> str:
+    """Return the key of a field that is another one for each of what `parts` name, such as each source."""
+    return ".".join(parts)
+
+
 def default(key: str, value: Any) -> None:
     """Give a widget its first value, unless the session has one already."""
     st.session_state.setdefault(key, value)

@@ -104,28 +104,10 @@ def apply(
         is not to be had, or if nothing is left.
     """
     wanted = check(fixes)
-    if choice is not None and choice not in REPAIRS:
-        raise InvalidInput(
-            "unknown_repair",
-            text("There is no repair “{choice}”.", choice=str(choice)),
-            text("Choose one of {choices}.", choices=", ".join(REPAIRS)),
-        )
-    if draft.needs_timestamps:
-        raise InvalidInput(
-            "no_timestamps",
-            text("“{name}” has no time column.", name=draft.name),
-            text("State when the series starts and its interval."),
-        )
+    _check(draft, choice)
     ordered = draft.frame.sort_values("timestamp", kind="stable", na_position="last")
     unique = ordered[~ordered.duplicated()]
-    if choice in {None, "keep"}:
-        _refuse(draft, unique, choice)
-        result, touched = unique, unique.index[:0]
-    elif choice == "drop":
-        good = unique[~find_faults(unique).any]
-        result, touched = good[~good.duplicated("timestamp", keep="last")], good.index[:0]
-    else:
-        result, touched = _forward_fill(unique)
+    result, touched = _treat(draft, unique, choice)
     changes = [_changes(ordered, result, touched)]
     dropped = len(ordered) - len(result)
     steps = []
@@ -157,6 +139,33 @@ def apply(
         changes=pd.concat(changes).sort_values("row", kind="stable", ignore_index=True),
         steps=tuple(steps),
     )
+
+
+def _check(draft: Draft, choice: str | None) -> None:
+    """Refuse an unknown choice, and a draft that has no times yet."""
+    if choice is not None and choice not in REPAIRS:
+        raise InvalidInput(
+            "unknown_repair",
+            text("There is no repair “{choice}”.", choice=str(choice)),
+            text("Choose one of {choices}.", choices=", ".join(REPAIRS)),
+        )
+    if draft.needs_timestamps:
+        raise InvalidInput(
+            "no_timestamps",
+            text("“{name}” has no time column.", name=draft.name),
+            text("State when the series starts and its interval."),
+        )
+
+
+def _treat(draft: Draft, unique: pd.DataFrame, choice: str | None) -> tuple[pd.DataFrame, pd.Index[int]]:
+    """Return the rows with their faults treated as chosen, and which of them were filled."""
+    if choice in {None, "keep"}:
+        _refuse(draft, unique, choice)
+        return unique, unique.index[:0]
+    if choice == "drop":
+        good = unique[~find_faults(unique).any]
+        return good[~good.duplicated("timestamp", keep="last")], good.index[:0]
+    return _forward_fill(unique)
 
 
 def _fixed_cells(before: pd.DataFrame, fixed: Fixed) -> pd.DataFrame:

@@ -41,7 +41,7 @@ def asked(question: Question, ask: Callable[[], Answer], *, meanwhile: str, agai
     if not isinstance(answer, AppError):
         return answer
     errors.show(answer.message, answer.hint)
-    key = ".".join((state.ASK_AGAIN, *map(str, question)))
+    key = state.joined(state.ASK_AGAIN, *map(str, question))
     if again and st.button(_("Ask again"), key=key, icon=":material/refresh:"):
         forget(question)
         st.rerun()

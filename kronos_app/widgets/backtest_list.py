@@ -10,7 +10,7 @@ from kronos_app import nav, state
 from kronos_app.i18n import Text
 from kronos_app.runtime import desk
 from kronos_app.services.backtest import BacktestService, BacktestView
-from kronos_app.widgets import backtest_form, backtest_words
+from kronos_app.widgets import backtest_form, backtest_words, formats, work_words
 from kronos_app.widgets.work_list import WorkList
 
 
@@ -34,11 +34,34 @@ class BacktestList(WorkList[BacktestView]):
 
     def details(self, seen: BacktestView) -> str:
         """Return what a backtest is made of, in one line."""
-        return backtest_words.details(seen)
+        _ = state.gettext()
+        request = seen.request
+        rule = (
+            _("the best {topk}, {n_drop} replaced a day").format(topk=request.topk, n_drop=request.n_drop)
+            if request.rule == "topk"
+            else _("long or short")
+            if request.short
+            else _("long or flat")
+        )
+        return " · ".join(
+            [
+                backtest_words.signals()[request.signal],
+                rule,
+                _("{lookback} candles → {horizon}").format(lookback=request.lookback, horizon=request.horizon),
+                _("{samples} paths each").format(samples=request.samples),
+                _("begun {moment}").format(moment=formats.moment(seen.created)),
+            ]
+        )
 
     def sentence(self, seen: BacktestView) -> str:
-        """Return how far it is."""
-        return backtest_words.sentence(seen)
+        """Return how far it is and how long it will take, as far as that is known."""
+        _ = state.gettext()
+        return work_words.sentence(
+            seen,
+            loading=_("Loading the model"),
+            counted=_("Signals of {done} of {total} days"),
+            ending=_("Trading by the signals, and by random ones"),
+        )
 
     def verdicts(self, seen: BacktestView) -> Sequence[Text]:
         """Return what trading was worth."""

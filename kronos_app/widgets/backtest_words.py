@@ -7,7 +7,7 @@ from typing import Any
 from kronos_app import state
 from kronos_app.charts.backtest import BacktestWords
 from kronos_app.services.backtest import BacktestView
-from kronos_app.widgets import formats, work_words
+from kronos_app.widgets import formats
 
 DIGEST = 12  # characters that tell weights apart
 
@@ -95,39 +95,6 @@ def setting(field: str, value: Any) -> str:
     if isinstance(value, float):
         return formats.number(value, 0) if value.is_integer() else f"{value:g}"
     return str(value)[:DIGEST] if field == "weights" else str(value)
-
-
-def details(seen: BacktestView) -> str:
-    """Return what a backtest is made of, in one line."""
-    _ = state.gettext()
-    request = seen.request
-    rule = (
-        _("the best {topk}, {n_drop} replaced a day").format(topk=request.topk, n_drop=request.n_drop)
-        if request.rule == "topk"
-        else _("long or short")
-        if request.short
-        else _("long or flat")
-    )
-    return " · ".join(
-        [
-            signals()[request.signal],
-            rule,
-            _("{lookback} candles → {horizon}").format(lookback=request.lookback, horizon=request.horizon),
-            _("{samples} paths each").format(samples=request.samples),
-            _("begun {moment}").format(moment=formats.moment(seen.created)),
-        ]
-    )
-
-
-def sentence(seen: BacktestView) -> str:
-    """Return how far it is and how long it will take, as far as that is known."""
-    _ = state.gettext()
-    return work_words.sentence(
-        seen,
-        loading=_("Loading the model"),
-        counted=_("Signals of {done} of {total} days"),
-        ending=_("Trading by the signals, and by random ones"),
-    )
 
 
 def others(seen: BacktestView) -> dict[str, str]:

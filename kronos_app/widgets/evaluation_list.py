@@ -8,7 +8,7 @@ from kronos_app import state
 from kronos_app.i18n import Text
 from kronos_app.runtime import desk
 from kronos_app.services.evaluation import EvaluationService, EvaluationView
-from kronos_app.widgets import evaluation_words
+from kronos_app.widgets import formats, work_words
 from kronos_app.widgets.evaluation_form import EVALUATION
 from kronos_app.widgets.work_list import WorkList
 
@@ -33,11 +33,26 @@ class EvaluationList(WorkList[EvaluationView]):
 
     def details(self, seen: EvaluationView) -> str:
         """Return what an evaluation is made of, in one line."""
-        return evaluation_words.details(seen)
+        _ = state.gettext()
+        request = seen.request
+        return " · ".join(
+            [
+                _("{cutoffs} cutoffs").format(cutoffs=formats.number(seen.cutoffs, 0)),
+                _("{lookback} candles → {horizon}").format(lookback=request.lookback, horizon=request.horizon),
+                _("{samples} paths each").format(samples=request.samples),
+                _("begun {moment}").format(moment=formats.moment(seen.created)),
+            ]
+        )
 
     def sentence(self, seen: EvaluationView) -> str:
-        """Return how far it is."""
-        return evaluation_words.sentence(seen)
+        """Return how far it is and how long it will take, as far as that is known."""
+        _ = state.gettext()
+        return work_words.sentence(
+            seen,
+            loading=_("Waiting for its turn, or loading the models"),
+            counted=_("{done} of {total} forecasts"),
+            ending=_("Putting the scores together"),
+        )
 
     def verdicts(self, seen: EvaluationView) -> Sequence[Text]:
         """Return a sentence for each model."""

@@ -7,33 +7,6 @@ from collections.abc import Iterable
 from kronos_app import state
 from kronos_app.charts.evaluation import EvaluationWords
 from kronos_app.i18n import Text
-from kronos_app.services.evaluation import EvaluationView
-from kronos_app.widgets import formats, work_words
-
-
-def details(seen: EvaluationView) -> str:
-    """Return what an evaluation is made of, in one line."""
-    _ = state.gettext()
-    request = seen.request
-    return " · ".join(
-        [
-            _("{cutoffs} cutoffs").format(cutoffs=formats.number(seen.cutoffs, 0)),
-            _("{lookback} candles → {horizon}").format(lookback=request.lookback, horizon=request.horizon),
-            _("{samples} paths each").format(samples=request.samples),
-            _("begun {moment}").format(moment=formats.moment(seen.created)),
-        ]
-    )
-
-
-def sentence(seen: EvaluationView) -> str:
-    """Return how far it is and how long it will take, as far as that is known."""
-    _ = state.gettext()
-    return work_words.sentence(
-        seen,
-        loading=_("Waiting for its turn, or loading the models"),
-        counted=_("{done} of {total} forecasts"),
-        ending=_("Putting the scores together"),
-    )
 
 
 def names(forecasters: Iterable[str]) -> dict[str, str]:

@@ -37,8 +37,8 @@ def adopt() -> None:
             key = asked.request["source"]
             st.session_state[state.DATA_SOURCE] = desk().fetching.family(key).key
             st.session_state[state.DATA_EXCHANGE] = key
-            st.session_state[fields.join(state.DATA_QUERY, key)] = asked.request["symbol"]
-            st.session_state[fields.join(state.DATA_FETCH_INTERVAL, key)] = asked.request["interval"]
+            st.session_state[state.joined(state.DATA_QUERY, key)] = asked.request["symbol"]
+            st.session_state[state.joined(state.DATA_FETCH_INTERVAL, key)] = asked.request["interval"]
 
 
 def draw(family: SourceFamily) -> str | None:
@@ -101,7 +101,7 @@ def _range(source: str, interval: Interval) -> tuple[datetime | None, datetime |
     # The first whole day within reach.
     low = EARLIEST if interval.reach is None else (now - interval.reach).date() + timedelta(days=1)
     days = max(SUGGESTED_CANDLES * interval.length // timedelta(days=1), SUGGESTED_DAYS)
-    first, last = (fields.join(name, source, interval.key) for name in (state.DATA_FROM, state.DATA_TO))
+    first, last = (state.joined(name, source, interval.key) for name in (state.DATA_FROM, state.DATA_TO))
     state.default(first, max(low, today - timedelta(days=days)))
     for key in (first, last):
         state.clamp(key, low, today)

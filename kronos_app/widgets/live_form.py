@@ -32,7 +32,7 @@ def draw() -> None:
     source = names[0]
     if len(names) > 1:
         with grid.container():
-            source = fields.exchange(fields.join(state.LIVE_EXCHANGE, family.key), state.say(family.title), names)
+            source = fields.exchange(state.joined(state.LIVE_EXCHANGE, family.key), state.say(family.title), names)
     intervals = fields.asked(("intervals", source), lambda: desk().fetching.intervals(source))
     if not intervals:
         return

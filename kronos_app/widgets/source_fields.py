@@ -30,7 +30,7 @@ def query(key: str, source: str) -> str:
     _ = state.gettext()
     return st.text_input(
         _("Symbol or name"),
-        key=join(key, source),
+        key=state.joined(key, source),
         persist_state="session",
         placeholder=PLACEHOLDERS.get(source, "BTC/USDT"),
         max_chars=100,
@@ -53,7 +53,7 @@ def instrument(key: str, source: str, typed: str) -> str | None:
         list(labels),
         index=list(labels).index(same) if same else 0 if labels else None,
         format_func=labels.__getitem__,
-        key=join(key, source, typed),
+        key=state.joined(key, source, typed),
         placeholder=_("Search first"),
         disabled=not labels,
     )
@@ -64,7 +64,7 @@ def interval(key: str, source: str, intervals: Sequence[Interval], usual: str) -
     _ = state.gettext()
     known = {one.key: one for one in intervals}
     labels = {name: f"{name} · {formats.span(one.length.total_seconds())}" for name, one in known.items()}
-    key = join(key, source)
+    key = state.joined(key, source)
     if st.session_state.get(key) not in known:
         st.session_state[key] = usual if usual in known else next(iter(known))
     return known[
@@ -91,8 +91,3 @@ def asked(question: tuple[str, ...], ask: Callable[[], Answer]) -> Answer | None
     """Return the answer to a question that goes to a source, see `asking.asked`."""
     _ = state.gettext()
     return asking.asked(question, ask, meanwhile=_("Asking the source …"))
-
-
-def join(*parts: str) -> str:
-    """Return the key of a field that is another one for each source."""
-    return ".".join(parts)

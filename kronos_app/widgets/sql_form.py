@@ -53,12 +53,12 @@ def adopt() -> None:
             name = asked.request["connection"]
             st.session_state[state.DATA_SOURCE] = "sql"
             st.session_state[state.DATA_SQL_CONNECTION] = name
-            st.session_state[_key(state.DATA_SQL_WAY, name)] = "query" if asked.request["query"] else "table"
+            st.session_state[state.joined(state.DATA_SQL_WAY, name)] = "query" if asked.request["query"] else "table"
             if asked.request["query"]:
-                st.session_state[_key(state.DATA_SQL_QUERY, name)] = asked.request["query"]
-                st.session_state[_key(state.DATA_SQL_SHOWN, name)] = asked.request["query"]
+                st.session_state[state.joined(state.DATA_SQL_QUERY, name)] = asked.request["query"]
+                st.session_state[state.joined(state.DATA_SQL_SHOWN, name)] = asked.request["query"]
             else:
-                st.session_state[_key(state.DATA_SQL_TABLE, name)] = asked.request["table"]
+                st.session_state[state.joined(state.DATA_SQL_TABLE, name)] = asked.request["table"]
 
 
 def draw() -> Draft | None:
@@ -115,14 +115,14 @@ def _way(name: str) -> None:
         format_func=ways.__getitem__,
         default="table",
         required=True,
-        key=_key(state.DATA_SQL_WAY, name),
+        key=state.joined(state.DATA_SQL_WAY, name),
         persist_state="session",
     )
 
 
 def _request(name: str) -> SqlRequest | None:
     """Ask for everything; None while something is missing."""
-    by_query = st.session_state.get(_key(state.DATA_SQL_WAY, name)) == "query"
+    by_query = st.session_state.get(state.joined(state.DATA_SQL_WAY, name)) == "query"
     origin = _query(name) if by_query else _table(name)
     if origin is None:
         return None
@@ -144,7 +144,7 @@ def _table(name: str) -> SqlRequest | None:
     tables = _asked(("sql tables", name), lambda: desk().sql.tables(name))
     if tables is None:
         return None
-    key = _key(state.DATA_SQL_TABLE, name)
+    key = state.joined(state.DATA_SQL_TABLE, name)
     if st.session_state.get(key) not in tables:
         st.session_state.pop(key, None)
     table = st.selectbox(
@@ -164,14 +164,14 @@ def _query(name: str) -> SqlRequest | None:
     _ = state.gettext()
     written = st.text_area(
         _("Query"),
-        key=_key(state.DATA_SQL_QUERY, name),
+        key=state.joined(state.DATA_SQL_QUERY, name),
         persist_state="session",
         placeholder=EXAMPLE,
         height=QUERY_HEIGHT,
         max_chars=20_000,
         help=_("One SELECT in the words of the database; it runs in a transaction that cannot change anything."),
     ).strip()
-    shown = _key(state.DATA_SQL_SHOWN, name)
+    shown = state.joined(state.DATA_SQL_SHOWN, name)
     if st.button(_("Show the first rows"), icon=":material/table_view:", disabled=not written, key="data.sql_show"):
         st.session_state[shown] = written
         asking.forget(_preview_of(name, SqlRequest(query=written)))
@@ -223,7 +223,7 @@ def _columns(place: tuple[str, str], shown: Preview) -> dict[str, str]:
                 title if column in NEEDED else _("{column} (optional)").format(column=title),
                 headers,
                 headers.index(guessed) if guessed in headers else None,
-                key=_key(state.DATA_SQL_COLUMN, *place, column),
+                key=state.joined(state.DATA_SQL_COLUMN, *place, column),
                 placeholder=_("Choose a column") if column in NEEDED else _("Not used"),
             )
     return {column: header or "" for column, header in found.items()}
@@ -245,7 +245,7 @@ def _symbol(name: str, origin: SqlRequest, column: str | None, shown: Preview) -
         _("Instrument"),
         options,
         0 if len(options) == 1 else None,
-        key=_key(state.DATA_SQL_SYMBOL, name, table or str(origin.query), column),
+        key=state.joined(state.DATA_SQL_SYMBOL, name, table or str(origin.query), column),
         placeholder=_("Choose or type a symbol"),
         accept_new_options=True,
     )
@@ -263,7 +263,7 @@ def _times(place: tuple[str, str]) -> tuple[datetime | None, datetime | None, st
             None,
             EARLIEST,
             latest,
-            key=_key(state.DATA_SQL_FROM, *place),
+            key=state.joined(state.DATA_SQL_FROM, *place),
             help=_("The first day, as the database writes its times. Empty: from the earliest candle there is."),
         )
     with fields.container():
@@ -272,7 +272,7 @@ def _times(place: tuple[str, str]) -> tuple[datetime | None, datetime | None, st
             None,
             EARLIEST,
             latest,
-            key=_key(state.DATA_SQL_TO, *place),
+            key=state.joined(state.DATA_SQL_TO, *place),
             help=_("The last day, as the database writes its times. Empty: up to the latest candle there is."),
         )
     with fields.container():
@@ -280,7 +280,7 @@ def _times(place: tuple[str, str]) -> tuple[datetime | None, datetime | None, st
             _("Time zone"),
             sorted(available_timezones()),
             None,
-            key=_key(state.DATA_SQL_ZONE, *place),
+            key=state.joined(state.DATA_SQL_ZONE, *place),
             placeholder=_("As in the database"),
             help=_("Where the times are local to. Times that the database keeps as instants are brought there."),
         )
@@ -312,7 +312,3 @@ def _asked(question: Question, ask: Callable[[], Answer], *, again: bool = True)
 
 def _preview_of(name: str, origin: SqlRequest) -> Question:
     return ("sql preview", name, origin.table, origin.query)
-
-
-def _key(*parts: str) -> str:
-    return ".".join(parts)
