@@ -120,6 +120,12 @@ class WindowConfig(Section):
         le=1,
         description="Share of windows that are mirrored: they rise where prices fell, and fall where they rose.",
     )
+    moved: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of windows whose dates are moved by whole weeks: none can be learned by heart.",
+    )
     cache_tokens: bool = Field(True, description="Keep each window's tokens on disk: none is then encoded twice.")
 
     @property

@@ -183,8 +183,8 @@ class _Execution:
         return corpus
 
     def _samplers(self, corpus: Corpus) -> tuple[WindowSampler, WindowSampler]:
-        """Return the windows to learn from and those to validate with, which keep their volume."""
-        whole = self.config.window.model_copy(update={"volume_dropout": 0.0, "mirrored": 0.0})
+        """Return the windows to learn from and those to validate with, which stay as they are."""
+        whole = self.config.window.model_copy(update={"volume_dropout": 0.0, "mirrored": 0.0, "moved": 0.0})
         return (
             WindowSampler(corpus.of("train"), self.config.window, self.config.seed),
             WindowSampler(corpus.of("validation"), whole, self.config.seed + VALIDATION_SEED),

@@ -16,7 +16,7 @@ import torch
 from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor
 
-from engine.candles import CLOSE, EPSILON, FEATURES, HIGH, LOW, OPEN, PRICES, VOLUME, Normaliser
+from engine.candles import CLOSE, EPSILON, FEATURES, HIGH, LOW, OPEN, PRICES, VOLUME, Normaliser, time_marks
 from training.config import WindowConfig
 from training.corpus import Corpus, Segment, digest_of
 from training.errors import DataError, remark
@@ -24,6 +24,7 @@ from training.shuffle import below, key_of, mix, share, shuffled
 
 MAPPED = 32 << 20  # bytes of a mapped file that may stay in memory
 RELEASE = 256  # windows between two releases of what is beyond
+WEEKS = 52  # that a window is moved by at most: whole ones, so that hours and weekdays stay what they were
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +108,8 @@ class WindowSampler:
         self._bounds = np.cumsum(self.shares)[:-1]
         self._values = _windows_of(corpus.values, window.size)
         self._marks = _windows_of(corpus.marks, window.size)
-        self._keys = {purpose: key_of(seed, purpose) for purpose in ("group", "order", "prefix", "dropout", "mirror")}
+        purposes = ("group", "order", "prefix", "dropout", "mirror", "move", "weeks")
+        self._keys = {purpose: key_of(seed, purpose) for purpose in purposes}
         self._handed_out = 0
 
     @property
@@ -121,7 +123,7 @@ class WindowSampler:
         c = self.corpus
         candles = c.digest or digest_of((c.values, c.marks, c.times), c.segments)
         w = self.window
-        settings = (w.lookback, w.horizon, w.shortest, w.stride, w.volume_dropout, w.mirrored, self.seed)
+        settings = (w.lookback, w.horizon, w.shortest, w.stride, w.volume_dropout, w.mirrored, w.moved, self.seed)
         sha = hashlib.sha256(f"{candles} {settings}".encode())
         sha.update(self._starts.tobytes() + self._ends.tobytes())
         return sha.hexdigest()
@@ -150,6 +152,8 @@ class WindowSampler:
         values[mirrored] = upside_down(values[mirrored])
         prefix = self.prefix(numbers)
         marks = self._marks[rows * self.corpus.marks.shape[1]].reshape(len(rows), self.window.size, -1)
+        moved = self.weeks_moved(numbers)
+        marks[moved > 0] = self._marks_after(rows[moved > 0], moved[moved > 0])
         self._release(len(rows))
         x, normaliser = normalise_by_prefix(values, prefix)
         arrays = x, marks.astype(np.int64), prefix, *comparable(normaliser)
@@ -174,11 +178,22 @@ class WindowSampler:
         """Return which, bool (B,), of the windows of `numbers` (B,) are learned from upside down."""
         return share(self._keys["mirror"], numbers) < self.window.mirrored
 
+    def weeks_moved(self, numbers: np.ndarray) -> np.ndarray:
+        """Return by how many weeks, int64 (B,), the dates of the windows of `numbers` (B,) are moved on."""
+        moved = share(self._keys["move"], numbers) < self.window.moved
+        return np.where(moved, 1 + below(self._keys["weeks"], numbers, WEEKS), 0)
+
     def describe(self, number: int) -> str:
         """Return what a reader can find a window by: its symbol and its first time."""
         segment = self._segments[int(np.searchsorted(self._ends, number, side="right"))]
         row = int(self.rows(np.array([number]))[0])
         return f"{segment.symbol} from {pd.Timestamp(int(self.corpus.times[row]))}"
+
+    def _marks_after(self, rows: np.ndarray, weeks: np.ndarray) -> np.ndarray:
+        """Return the marks (B, T, 5) of the windows that begin at `rows` (B,), `weeks` (B,) later than they were."""
+        times = self.corpus.times[rows[:, None] + np.arange(self.window.size)].astype("datetime64[ns]")
+        times = times + (7 * weeks).astype("timedelta64[D]")[:, None]
+        return time_marks(pd.DatetimeIndex(times.ravel())).reshape(*times.shape, self.corpus.marks.shape[1])
 
     def _release(self, windows: int) -> None:
         """Give back what was read of large mapped files: a process would grow to their size, page by page."""
@@ -186,7 +201,7 @@ class WindowSampler:
         if self._handed_out < RELEASE:
             return
         self._handed_out = 0
-        for array in (self.corpus.values, self.corpus.marks):
+        for array in (self.corpus.values, self.corpus.marks, self.corpus.times):
             mapped = getattr(array, "_mmap", None)
             if mapped is not None and array.nbytes > MAPPED and hasattr(mmap, "MADV_DONTNEED"):
                 mapped.madvise(mmap.MADV_DONTNEED)

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.plain_training import frames_of, places_of, plain_batch
+from engine.candles import time_marks
 from tests.training.conftest import candles, corpus_of
 from training.config import WindowConfig
 from training.corpus import Corpus
@@ -122,6 +123,23 @@ def test_mirrored_windows_fall_where_prices_rose_and_are_candles_still(corpus: C
     assert torch.equal(after[mirrored][..., 4:], before[mirrored][..., 4:])
     rose = before[mirrored][..., 3].diff(dim=1) > 0.01
     assert (after[mirrored][..., 3].diff(dim=1)[rose] <= 0).all()  # 0 where values are bounded
+
+
+def test_moved_windows_keep_their_candles_hours_and_weekdays(corpus: Corpus) -> None:
+    plain, moved = (WindowSampler(corpus.of("train"), changed(moved=share), seed=5) for share in (0.0, 0.5))
+    numbers = plain.draw(0, 200)
+    weeks = moved.weeks_moved(numbers)
+    assert 60 < (weeks > 0).sum() < 140
+    assert set(weeks.tolist()) <= set(range(53))
+    before, after = plain.batch(numbers), moved.batch(numbers)
+    assert torch.equal(after.x, before.x)
+    assert torch.equal(after.stamp[weeks == 0], before.stamp[weeks == 0])
+    assert torch.equal(after.stamp[..., :3], before.stamp[..., :3])
+    for row in (weeks > 0).nonzero()[0][:5]:
+        start = int(plain.rows(numbers[row : row + 1])[0])
+        times = pd.DatetimeIndex(corpus.of("train").times[start : start + WINDOW.size])
+        expected = time_marks(times + pd.Timedelta(weeks=weeks[row]))
+        np.testing.assert_array_equal(after.stamp[row], expected)
 
 
 def test_what_is_mirrored_twice_is_as_it_was(corpus: Corpus) -> None:
@@ -244,7 +262,15 @@ def test_candles_without_a_digest_are_told_apart_by_their_values(corpus: Corpus)
     assert one == again != changed_one
 
 
-DIFFERENT = {"lookback": 21, "horizon": 13, "lookback_min": 9, "stride": 2, "volume_dropout": 0.4, "mirrored": 0.1}
+DIFFERENT = {
+    "lookback": 21,
+    "horizon": 13,
+    "lookback_min": 9,
+    "stride": 2,
+    "volume_dropout": 0.4,
+    "mirrored": 0.1,
+    "moved": 0.3,
+}
 
 
 def test_a_corpus_of_short_series_is_an_error(corpus: Corpus) -> None:
