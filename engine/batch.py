@@ -142,7 +142,7 @@ class Batch:
         tokens: list[tuple[Tensor, Tensor]] = []
         for rows in runs([len(task.series.values) for task in tasks]):
             values = np.stack([task.series.values for task in tasks[rows]])
-            scale = Normaliser.fit(values)
+            scale = Normaliser.fit(values, shared_deviation=tokenizer.tokenizer.config.shared_deviation)
             tokens += zip(*tokenizer.encode(self._tensor(scale.apply(values, self._predictor.clip))), strict=True)
             for place, index in enumerate(self._active[rows]):
                 self._scales[index] = Normaliser(scale.factor[place], scale.mean[place], scale.std[place])

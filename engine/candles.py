@@ -39,19 +39,32 @@ class Normaliser:
     std: np.ndarray
 
     @classmethod
-    def fit(cls, values: np.ndarray, history: np.ndarray | None = None) -> Normaliser:
-        """Learn the statistics of raw candles `values` (..., T, 6) where `history` (..., T) is true."""
+    def fit(
+        cls, values: np.ndarray, history: np.ndarray | None = None, *, shared_deviation: bool = False
+    ) -> Normaliser:
+        """Learn the statistics of raw candles `values` (..., T, 6) where `history` (..., T) is true; see `of`."""
         where = np.ones(values.shape[:-1], dtype=bool) if history is None else history
         mask = where[..., None]
         count = where.sum(axis=-1)[..., None, None]
         mean = values.sum(axis=-2, where=mask, keepdims=True) / count
         # The deviation is taken from deviations, not from squares: large prices with small moves keep their digits.
         std = np.sqrt(((values - mean) ** 2).sum(axis=-2, where=mask, keepdims=True) / count)
-        return cls.of(mean, std)
+        return cls.of(mean, std, shared_deviation=shared_deviation)
 
     @classmethod
-    def of(cls, mean: np.ndarray, std: np.ndarray) -> Normaliser:
-        """Take mean and population standard deviation (..., 6) of raw candles as they were computed elsewhere."""
+    def of(cls, mean: np.ndarray, std: np.ndarray, *, shared_deviation: bool = False) -> Normaliser:
+        """Take mean and population standard deviation (..., 6) of raw candles as they were computed elsewhere.
+
+        Parameters
+        ----------
+        shared_deviation
+            The deviation of the close serves for all four prices, see `TokenizerConfig`; where the close never moved,
+            the largest of the four does.
+        """
+        if shared_deviation:
+            prices, close = std[..., : len(PRICES)], std[..., CLOSE, None]
+            one = np.where(close > 0, close, prices.max(axis=-1, keepdims=True))
+            std = np.concatenate([np.broadcast_to(one, prices.shape), std[..., len(PRICES) :]], axis=-1)
         factor = _unit_scale(mean)
         return cls(factor, mean * factor, std * factor)
 

@@ -23,6 +23,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from engine.config import UNPUBLISHED
 from engine.errors import CheckpointError
 from engine.files import CONFIG, WEIGHTS, CheckpointFiles
 
@@ -95,21 +96,23 @@ def check_config(build: Callable[..., Any], config: Mapping[str, Any], *, origin
     """
     hints = typing.get_type_hints(build)
     expected = [name for name in inspect.signature(build).parameters if name != "self"]
+    required = [name for name in expected if name not in UNPUBLISHED]
     unknown = [name for name in config if name not in expected and name not in ANNOTATIONS]
-    missing = [name for name in expected if name not in config]
+    missing = [name for name in required if name not in config]
     if missing or unknown:
         faults = [
             f"{kind} {', '.join(names[:NAMED])}"
             for kind, names in (("lacks", missing), ("has unknown", unknown))
             if names
         ]
-        raise CheckpointError(f"{origin} {' and '.join(faults)}. It must hold exactly: {', '.join(expected)}.")
-    for name in expected:
+        raise CheckpointError(f"{origin} {' and '.join(faults)}. It must hold exactly: {', '.join(required)}.")
+    given = [name for name in expected if name in config]
+    for name in given:
         if not _is_a(config[name], hints[name]):
             raise CheckpointError(f"{origin}: {name} is {config[name]!r}, but must be of type {hints[name].__name__}.")
         if abs(config[name]) > MAX_SIZE:
             raise CheckpointError(f"{origin}: {name} is {config[name]!r}, but must not exceed {MAX_SIZE:,}.")
-    return {name: config[name] for name in expected}
+    return {name: config[name] for name in given}
 
 
 def _is_a(value: object, kind: type) -> bool:
@@ -184,6 +187,7 @@ def save_checkpoint(folder: str | Path, config: Mapping[str, Any] | DataclassIns
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     values = dict(config) if isinstance(config, Mapping) else asdict(config)
+    values = {name: value for name, value in values.items() if value or name not in UNPUBLISHED}
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
     with _replacing(folder / WEIGHTS) as path:
         save_file(tensors, path, metadata={"format": "pt"})

@@ -7,12 +7,18 @@ from dataclasses import dataclass, fields
 from engine.errors import CheckpointError
 
 MAX_LAYERS = 256  # a config from elsewhere must not exhaust memory before its weights are even compared
+UNPUBLISHED = frozenset({"shared_deviation"})  # fields that may be missing, and are written only where they are set
 MAX_BITS = 20  # 2^20 logits a head; the published checkpoints use 10
 
 
 @dataclass(frozen=True)
 class TokenizerConfig:
-    """Shape and loss weights of a `KronosTokenizer`; the defaults are those of the published base tokenizer."""
+    """Shape and loss weights of a `KronosTokenizer`; the defaults are those of the published base tokenizer.
+
+    `shared_deviation` is ours: all four prices are divided by the deviation of the close, where the published package
+    divides each by its own. How far a high lies above its close is then told in one unit in every window, even where
+    one false print made the highs deviate more than the closes; otherwise what is decoded there may be no candle.
+    """
 
     d_in: int = 6
     d_model: int = 256
@@ -30,6 +36,7 @@ class TokenizerConfig:
     gamma: float = 1.1
     zeta: float = 0.05
     group_size: int = 4
+    shared_deviation: bool = False
 
     def __post_init__(self) -> None:
         _check(self, positive=("d_in", "d_model", "n_heads", "ff_dim", "n_enc_layers", "n_dec_layers", "group_size"))

@@ -46,6 +46,7 @@ class KronosTokenizer(nn.Module, CheckpointMixin):
         gamma: float,
         zeta: float,
         group_size: int,
+        shared_deviation: bool = False,
     ) -> None:
         super().__init__()
         values = {name: value for name, value in locals().items() if name in TokenizerConfig.__dataclass_fields__}

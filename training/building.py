@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
@@ -71,6 +71,8 @@ def build_base(config: RunConfig) -> Base:
     spec = find_spec(base.model) if base.model is not None else None
     about = _about(exported)
     tokenizer = _tokenizer(base, spec, exported, config.seed)
+    if base.shared_deviation is not None:
+        tokenizer.config = replace(tokenizer.config, shared_deviation=base.shared_deviation)
     if base.shape is not None:
         predictor = _made(Kronos, base.shape, "base.shape", config.seed)
         if base.by_bits:

@@ -160,6 +160,11 @@ class BaseConfig(Section):
     by_bits: bool = Field(
         False, description="With `shape`: codes begin alike as far as their bits are, instead of each by itself."
     )
+    shared_deviation: bool | None = Field(
+        None,
+        description="Divide all prices by the deviation of the close, so that decoded candles are possible; none as "
+        "the tokenizer has it.",
+    )
     trained_until: NaiveDatetime | None = Field(
         None, description="Last candle the base was trained on, where the registry does not know it."
     )

@@ -182,23 +182,26 @@ class _Execution:
                 self.recorder.note(_advised(name, advice.reason))
         return corpus
 
-    def _samplers(self, corpus: Corpus) -> tuple[WindowSampler, WindowSampler]:
+    def _samplers(self, corpus: Corpus, tokenizer: KronosTokenizer) -> tuple[WindowSampler, WindowSampler]:
         """Return the windows to learn from and those to validate with, which stay as they are."""
+        shared = tokenizer.config.shared_deviation
         whole = self.config.window.model_copy(update={"volume_dropout": 0.0, "mirrored": 0.0, "moved": 0.0})
         return (
-            WindowSampler(corpus.of("train"), self.config.window, self.config.seed),
-            WindowSampler(corpus.of("validation"), whole, self.config.seed + VALIDATION_SEED),
+            WindowSampler(corpus.of("train"), self.config.window, self.config.seed, shared_deviation=shared),
+            WindowSampler(corpus.of("validation"), whole, self.config.seed + VALIDATION_SEED, shared_deviation=shared),
         )
 
     def _train_tokenizer(self, corpus: Corpus, base: Base) -> KronosTokenizer:
         module = adapt(deepcopy(base.tokenizer), self.config.method, "tokenizer", self.config.seed)
         self._train(
-            TokenizerStage(module.to(self.world.device), self.config.reconstruction), *self._samplers(corpus), _no_look
+            TokenizerStage(module.to(self.world.device), self.config.reconstruction),
+            *self._samplers(corpus, base.tokenizer),
+            _no_look,
         )
         return KronosTokenizer.from_pretrained(self.run.stage("tokenizer") / "best")
 
     def _train_predictor(self, corpus: Corpus, base: Base, tokenizer: KronosTokenizer) -> Kronos:
-        samples, validation = self._samplers(corpus)
+        samples, validation = self._samplers(corpus, tokenizer)
         kept = self.run.prepared if self.config.window.cache_tokens else None
         caches = [TokenCache(tokenizer, sampler, kept, self.world.device) for sampler in (samples, validation)]
         module = adapt(deepcopy(base.predictor), self.config.method, "predictor", self.config.seed)

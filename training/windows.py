@@ -78,6 +78,8 @@ class WindowSampler:
         Lengths, stride, balance and dropout.
     seed
         Another one draws other windows, and gives each another history.
+    shared_deviation
+        What the tokenizer asks for, see `TokenizerConfig`.
 
     Raises
     ------
@@ -85,8 +87,8 @@ class WindowSampler:
         No segment is as long as a window.
     """
 
-    def __init__(self, corpus: Corpus, window: WindowConfig, seed: int) -> None:
-        self.corpus, self.window, self.seed = corpus, window, seed
+    def __init__(self, corpus: Corpus, window: WindowConfig, seed: int, *, shared_deviation: bool = False) -> None:
+        self.corpus, self.window, self.seed, self.shared_deviation = corpus, window, seed, shared_deviation
         segments = sorted((s for s in corpus.segments if s.windows(window.size, window.stride)), key=_group)
         if not segments:
             raise DataError(
@@ -123,7 +125,10 @@ class WindowSampler:
         c = self.corpus
         candles = c.digest or digest_of((c.values, c.marks, c.times), c.segments)
         w = self.window
-        settings = (w.lookback, w.horizon, w.shortest, w.stride, w.volume_dropout, w.mirrored, w.moved, self.seed)
+        settings = (
+            *(w.lookback, w.horizon, w.shortest, w.stride, w.volume_dropout, w.mirrored, w.moved),
+            *(self.seed, self.shared_deviation),
+        )
         sha = hashlib.sha256(f"{candles} {settings}".encode())
         sha.update(self._starts.tobytes() + self._ends.tobytes())
         return sha.hexdigest()
@@ -155,7 +160,7 @@ class WindowSampler:
         moved = self.weeks_moved(numbers)
         marks[moved > 0] = self._marks_after(rows[moved > 0], moved[moved > 0])
         self._release(len(rows))
-        x, normaliser = normalise_by_prefix(values, prefix)
+        x, normaliser = normalise_by_prefix(values, prefix, shared_deviation=self.shared_deviation)
         arrays = x, marks.astype(np.int64), prefix, *comparable(normaliser)
         return Batch(numbers, *(torch.from_numpy(array) for array in arrays))
 
@@ -218,7 +223,9 @@ def upside_down(values: np.ndarray) -> np.ndarray:
     return turned
 
 
-def normalise_by_prefix(values: np.ndarray, prefix: np.ndarray) -> tuple[np.ndarray, Normaliser]:
+def normalise_by_prefix(
+    values: np.ndarray, prefix: np.ndarray, *, shared_deviation: bool = False
+) -> tuple[np.ndarray, Normaliser]:
     """Return float32 windows normalised by the statistics of their first `prefix` candles only, and by what (B, 6).
 
     Statistics over the whole window would tell the model where the window is going to end, and teach it to expect every
@@ -230,6 +237,8 @@ def normalise_by_prefix(values: np.ndarray, prefix: np.ndarray) -> tuple[np.ndar
         Raw candles (B, T, 6).
     prefix
         Number of history candles of each window (B,).
+    shared_deviation
+        One for all prices, see `TokenizerConfig`.
     """
     windows, length, features = values.shape
     # One row a time, all windows side by side: sums run over long rows, in the order of time as in a single window.
@@ -239,7 +248,8 @@ def normalise_by_prefix(values: np.ndarray, prefix: np.ndarray) -> tuple[np.ndar
     mean = np.where(history, candles, 0.0).sum(axis=0) / count
     deviations = np.where(history, candles - mean, 0.0)
     std = np.sqrt((deviations * deviations).sum(axis=0) / count)
-    normaliser = Normaliser.of(mean.reshape(windows, features), std.reshape(windows, features))
+    mean, std = mean.reshape(windows, features), std.reshape(windows, features)
+    normaliser = Normaliser.of(mean, std, shared_deviation=shared_deviation)
     x = normaliser.apply(candles.reshape(length, windows, features))
     return np.ascontiguousarray(x.transpose(1, 0, 2)), normaliser
 

@@ -54,6 +54,28 @@ def test_tiny_prices_keep_every_digit_of_their_moves(power: int) -> None:
     np.testing.assert_array_equal(Normaliser.fit(tiny).apply(tiny), Normaliser.fit(values).apply(values))
 
 
+@settings(max_examples=20)
+@given(st.integers(0, 1000), st.floats(1.2, 50.0))
+def test_with_a_shared_deviation_prices_differ_as_they_did_whatever_a_false_print_did(seed: int, spike: float) -> None:
+    values = series(seed)
+    values[7, HIGH] *= spike
+    scale = Normaliser.fit(values, shared_deviation=True)
+    assert (scale.std[..., :CLOSE] == scale.std[..., CLOSE, None]).all()
+    np.testing.assert_array_equal(scale.std[..., CLOSE:], Normaliser.fit(values).std[..., CLOSE:])
+    x = scale.apply(values, clip=1e6).astype(float)
+    wick, usual = values[:, HIGH] - values[:, CLOSE], values[:, HIGH].mean() - values[:, CLOSE].mean()
+    expected = (wick - usual) / (values[:, CLOSE].std() + 1e-5)
+    np.testing.assert_allclose(x[:, HIGH] - x[:, CLOSE], expected, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(scale.invert(x), values, rtol=1e-4)
+
+
+def test_where_the_close_never_moved_the_largest_deviation_is_shared() -> None:
+    values = series(9)
+    values[:, CLOSE] = 100.0
+    scale = Normaliser.fit(values, shared_deviation=True)
+    np.testing.assert_array_equal(scale.std[0, :4], values[:, :4].std(axis=0).max())
+
+
 def test_all_four_prices_are_scaled_alike() -> None:
     values = series(6, level=1e-6)
     values[:, LOW] /= 3

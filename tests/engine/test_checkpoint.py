@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,17 @@ def test_what_is_saved_loads_again_the_same(kind: str, tmp_path: Path) -> None:
     assert digest(again) == digest(network)
     assert sorted(path.name for path in (tmp_path / "new" / "folder").iterdir()) == [CONFIG, WEIGHTS]
     assert (tmp_path / "new" / "folder" / CONFIG).read_bytes() == (GOLDEN / kind / CONFIG).read_bytes()
+
+
+def test_what_the_published_package_does_not_know_is_written_only_where_it_is_set(tmp_path: Path) -> None:
+    tokenizer = KronosTokenizer.from_pretrained(GOLDEN / "tokenizer")
+    shared = KronosTokenizer.from_config(replace(tokenizer.config, shared_deviation=True))
+    shared.load_state_dict(tokenizer.state_dict())
+    shared.save_pretrained(tmp_path)
+    assert json.loads((tmp_path / CONFIG).read_text())["shared_deviation"] is True
+    again = KronosTokenizer.from_pretrained(tmp_path)
+    assert again.config.shared_deviation
+    assert digest(again) == digest(shared) != digest(tokenizer)
 
 
 def test_loading_draws_no_random_numbers_and_leaves_no_trainable_difference() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -100,6 +101,25 @@ def test_coarse_and_fine_tokens_may_have_different_numbers_of_bits(candles: pd.D
         *split(candles), samples=3, seed=1, window="exact"
     )
     assert np.isfinite(forecast.paths).all()
+
+
+def test_a_tokenizer_may_ask_for_one_deviation_of_all_prices(
+    model: Kronos, tokenizer: KronosTokenizer, candles: pd.DataFrame
+) -> None:
+    df, x, y = split(candles)
+    shared = KronosTokenizer.from_config(replace(tokenizer.config, shared_deviation=True))
+    shared.load_state_dict(tokenizer.state_dict())
+    mean, deviation = df[list(PRICES)].mean(), df[list(PRICES)].std(ddof=0)
+    alike = df.copy()  # where all prices deviate alike, one deviation is the deviation of each
+    alike[list(PRICES)] = mean + (df[list(PRICES)] - mean) * deviation["close"] / deviation
+    one, own, other = (
+        KronosPredictor(model, tokens, "cpu").forecast(frame, x, y, samples=4, seed=1).raw_paths
+        for tokens, frame in ((shared, alike), (tokenizer, alike), (shared, df))
+    )
+    np.testing.assert_allclose(one, own, rtol=1e-6)
+    assert not np.allclose(
+        other, KronosPredictor(model, tokenizer, "cpu").forecast(df, x, y, samples=4, seed=1).raw_paths
+    )
 
 
 def test_networks_with_other_bits_do_not_fit_together(model: Kronos, tokenizer: KronosTokenizer) -> None:

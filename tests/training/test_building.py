@@ -42,6 +42,15 @@ def test_a_registry_model_brings_its_tokenizer_and_context() -> None:
     assert base.trained_until is None
 
 
+@pytest.mark.parametrize("asked", [None, False, True])
+def test_one_deviation_of_all_prices_is_asked_for_or_left_as_it_is(folders: Path, asked: bool | None) -> None:
+    tokenizer = build_base(beginning(model=str(folders), shared_deviation=asked)).tokenizer
+    assert tokenizer.config.shared_deviation is bool(asked)
+    tokenizer.save_pretrained(folders / "tokenizer")
+    again = build_base(beginning(model=str(folders))).tokenizer
+    assert again.config.shared_deviation is bool(asked)
+
+
 def test_fresh_networks_follow_from_shape_and_seed() -> None:
     config = beginning(model=None, shape=PREDICTOR, tokenizer_shape=TOKENIZER, trained_until=datetime(2024, 2, 29))
     one = build_base(config)

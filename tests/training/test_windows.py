@@ -113,6 +113,17 @@ def test_prices_can_be_compared_again_and_volumes_with_none(corpus: Corpus) -> N
     assert (x[..., 1] < x[..., 3]).any()  # which normalised prices cannot
 
 
+def test_one_deviation_serves_all_prices_where_the_tokenizer_asks_for_it(corpus: Corpus) -> None:
+    train = corpus.of("train")
+    own, shared = (WindowSampler(train, WINDOW, seed=5, shared_deviation=asked) for asked in (False, True))
+    numbers = own.draw(0, 20)
+    before, after = own.batch(numbers), shared.batch(numbers)
+    assert torch.equal(after.x[..., 3:], before.x[..., 3:])
+    assert not torch.equal(after.x[..., :3], before.x[..., :3])
+    assert (after.scale[:, :4] == 1).all()
+    assert own.digest != shared.digest
+
+
 def test_mirrored_windows_fall_where_prices_rose_and_are_candles_still(corpus: Corpus) -> None:
     plain, turned = (WindowSampler(corpus.of("train"), changed(mirrored=share), seed=5) for share in (0.0, 0.5))
     numbers = plain.draw(0, 200)
