@@ -120,6 +120,12 @@ class WindowConfig(Section):
         le=1,
         description="Share of windows that are mirrored: they rise where prices fell, and fall where they rose.",
     )
+    turning: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of windows that throw a coin now and then for which way prices go on: no drift is learned.",
+    )
     moved: float = Field(
         0.0,
         ge=0,

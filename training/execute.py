@@ -185,7 +185,9 @@ class _Execution:
     def _samplers(self, corpus: Corpus, tokenizer: KronosTokenizer) -> tuple[WindowSampler, WindowSampler]:
         """Return the windows to learn from and those to validate with, which stay as they are."""
         shared = tokenizer.config.shared_deviation
-        whole = self.config.window.model_copy(update={"volume_dropout": 0.0, "mirrored": 0.0, "moved": 0.0})
+        whole = self.config.window.model_copy(
+            update={"volume_dropout": 0.0, "mirrored": 0.0, "turning": 0.0, "moved": 0.0}
+        )
         return (
             WindowSampler(corpus.of("train"), self.config.window, self.config.seed, shared_deviation=shared),
             WindowSampler(corpus.of("validation"), whole, self.config.seed + VALIDATION_SEED, shared_deviation=shared),

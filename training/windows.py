@@ -24,6 +24,7 @@ from training.shuffle import below, key_of, mix, share, shuffled
 
 MAPPED = 32 << 20  # bytes of a mapped file that may stay in memory
 RELEASE = 256  # windows between two releases of what is beyond
+TURN = 0.2  # chance, at each candle of a turning window, that a coin is thrown for which way it goes on
 WEEKS = 52  # that a window is moved by at most: whole ones, so that hours and weekdays stay what they were
 
 
@@ -110,7 +111,7 @@ class WindowSampler:
         self._bounds = np.cumsum(self.shares)[:-1]
         self._values = _windows_of(corpus.values, window.size)
         self._marks = _windows_of(corpus.marks, window.size)
-        purposes = ("group", "order", "prefix", "dropout", "mirror", "move", "weeks")
+        purposes = ("group", "order", "prefix", "dropout", "mirror", "turning", "turn", "coin", "move", "weeks")
         self._keys = {purpose: key_of(seed, purpose) for purpose in purposes}
         self._handed_out = 0
 
@@ -126,7 +127,7 @@ class WindowSampler:
         candles = c.digest or digest_of((c.values, c.marks, c.times), c.segments)
         w = self.window
         settings = (
-            *(w.lookback, w.horizon, w.shortest, w.stride, w.volume_dropout, w.mirrored, w.moved),
+            *(w.lookback, w.horizon, w.shortest, w.stride, w.volume_dropout, w.mirrored, w.turning, w.moved),
             *(self.seed, self.shared_deviation),
         )
         sha = hashlib.sha256(f"{candles} {settings}".encode())
@@ -153,8 +154,9 @@ class WindowSampler:
         rows = self.rows(numbers)
         values = self._values[rows * len(FEATURES)].reshape(len(rows), self.window.size, -1)
         values[self.loses_volume(numbers), :, VOLUME:] = 0.0
-        mirrored = self.is_mirrored(numbers)
-        values[mirrored] = upside_down(values[mirrored])
+        signs = self.signs(numbers)
+        changed = (signs < 0).any(axis=1)
+        values[changed] = turned(values[changed], signs[changed])
         prefix = self.prefix(numbers)
         marks = self._marks[rows * self.corpus.marks.shape[1]].reshape(len(rows), self.window.size, -1)
         moved = self.weeks_moved(numbers)
@@ -182,6 +184,16 @@ class WindowSampler:
     def is_mirrored(self, numbers: np.ndarray) -> np.ndarray:
         """Return which, bool (B,), of the windows of `numbers` (B,) are learned from upside down."""
         return share(self._keys["mirror"], numbers) < self.window.mirrored
+
+    def signs(self, numbers: np.ndarray) -> np.ndarray:
+        """Return which way each candle of the windows of `numbers` (B,) moves, int64 (B, T): 1 as it did, -1 turned."""
+        at = np.arange(self.window.size)
+        turning = share(self._keys["turning"], numbers) < self.window.turning
+        chance, coin = (mix(self._keys[purpose], numbers)[:, None] for purpose in ("turn", "coin"))
+        thrown = turning[:, None] & (share(chance, at[None]) < TURN)
+        last = np.maximum.accumulate(np.where(thrown, at, -1), axis=1)  # where the coin that counts was thrown
+        sides = np.where(last < 0, 1, 2 * below(coin, np.maximum(last, 0), 2) - 1)
+        return np.where(self.is_mirrored(numbers)[:, None], -sides, sides)
 
     def weeks_moved(self, numbers: np.ndarray) -> np.ndarray:
         """Return by how many weeks, int64 (B,), the dates of the windows of `numbers` (B,) are moved on."""
@@ -212,15 +224,28 @@ class WindowSampler:
                 mapped.madvise(mmap.MADV_DONTNEED)
 
 
-def upside_down(values: np.ndarray) -> np.ndarray:
-    """Return raw candles (B, T, 6) whose log prices are mirrored about the first close: a rise by a tenth undoes one.
+def turned(values: np.ndarray, signs: np.ndarray) -> np.ndarray:
+    """Return raw candles (B, T, 6) that move from the close before as they did, or the other way where `signs` is -1.
 
-    Where prices went in the candles that are learned from says next to nothing about where they will go. A model that
-    sees each way as often as the other has no drift to learn by heart.
+    In log prices, so that a rise by a tenth undoes one; a candle that is turned has its high for its low. Where prices
+    went in the candles that are learned from says next to nothing about where they will go, and a model that sees each
+    way as often as the other has no drift to learn by heart. How far they went stays.
+
+    Parameters
+    ----------
+    signs
+        1 or -1 for each candle, (B, T); the first candle is turned about its own close.
     """
-    turned = values.copy()
-    turned[..., : len(PRICES)] = values[:, :1, CLOSE, None] ** 2 / values[..., [OPEN, LOW, HIGH, CLOSE]]
-    return turned
+    close = values[..., CLOSE]
+    logs = np.log(close, dtype=np.float64)
+    steps = signs * np.diff(logs, axis=1, prepend=logs[:, :1])
+    after = np.exp(logs[:, :1] + steps.cumsum(axis=1))  # (B, T)
+    before, start = (np.concatenate([c[:, :1], c[:, :-1]], axis=1)[..., None] for c in (close, after))
+    kept = values[..., : len(PRICES)] * (start / before)
+    other = start * before / values[..., [OPEN, LOW, HIGH, CLOSE]]
+    found = values.copy()
+    found[..., : len(PRICES)] = np.where(signs[..., None] < 0, other, kept)
+    return found
 
 
 def normalise_by_prefix(

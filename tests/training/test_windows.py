@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.plain_training import frames_of, places_of, plain_batch
-from engine.candles import time_marks
+from engine.candles import FEATURES, time_marks
 from tests.training.conftest import candles, corpus_of
 from training.config import WindowConfig
 from training.corpus import Corpus
 from training.errors import DataError
 from training.shuffle import below, key_of, share, shuffled
-from training.windows import WindowSampler, comparable, normalise_by_prefix, upside_down
+from training.windows import WindowSampler, comparable, normalise_by_prefix, turned
 
 WINDOW = WindowConfig(lookback=20, horizon=12, lookback_min=8, volume_dropout=0.3)
 
@@ -125,15 +125,41 @@ def test_one_deviation_serves_all_prices_where_the_tokenizer_asks_for_it(corpus:
 
 
 def test_mirrored_windows_fall_where_prices_rose_and_are_candles_still(corpus: Corpus) -> None:
-    plain, turned = (WindowSampler(corpus.of("train"), changed(mirrored=share), seed=5) for share in (0.0, 0.5))
+    plain, fallen = (WindowSampler(corpus.of("train"), changed(mirrored=share), seed=5) for share in (0.0, 0.5))
     numbers = plain.draw(0, 200)
-    mirrored = turned.is_mirrored(numbers)
+    mirrored = fallen.is_mirrored(numbers)
     assert 60 < mirrored.sum() < 140
-    before, after = plain.batch(numbers).x, turned.batch(numbers).x
+    before, after = plain.batch(numbers).x, fallen.batch(numbers).x
     assert torch.equal(after[~mirrored], before[~mirrored])
     assert torch.equal(after[mirrored][..., 4:], before[mirrored][..., 4:])
     rose = before[mirrored][..., 3].diff(dim=1) > 0.01
     assert (after[mirrored][..., 3].diff(dim=1)[rose] <= 0).all()  # 0 where values are bounded
+
+
+def test_turning_windows_move_as_far_and_either_way_as_often(corpus: Corpus) -> None:
+    plain, turning = (WindowSampler(corpus.of("train"), changed(turning=share), seed=5) for share in (0.0, 1.0))
+    numbers = np.unique(plain.draw(0, 400))
+    signs = turning.signs(numbers)
+    assert set(signs.ravel().tolist()) == {-1, 1}
+    late = signs[:, 12:]  # by then a coin has been thrown in nearly every window
+    assert abs(late.mean()) < 0.1
+    assert 0.05 < (np.diff(late, axis=1) != 0).mean() < 0.15  # every second of the coins that a fifth throws
+    assert (plain.signs(numbers) == 1).all()
+
+
+@given(st.integers(0, 1000))
+def test_what_is_turned_is_a_candle_that_moves_as_far(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    raw = candles("A", 32, seed)[list(FEATURES)].to_numpy()[None]
+    signs = rng.choice([-1, 1], (1, 32))
+    found = turned(raw, signs)
+    moves = [np.diff(np.log(one[0, :, 3])) for one in (raw, found)]
+    np.testing.assert_allclose(moves[1], signs[0, 1:] * moves[0], atol=1e-9)
+    np.testing.assert_allclose(np.log(found[0, :, 1] / found[0, :, 2]), np.log(raw[0, :, 1] / raw[0, :, 2]), atol=1e-9)
+    assert (found[..., 1] >= found[..., [0, 3]].max(axis=-1) - 1e-9).all()
+    assert (found[..., 2] <= found[..., [0, 3]].min(axis=-1) + 1e-9).all()
+    np.testing.assert_array_equal(found[..., 4:], raw[..., 4:])
+    np.testing.assert_allclose(turned(found, signs), raw, rtol=1e-9)
 
 
 def test_moved_windows_keep_their_candles_hours_and_weekdays(corpus: Corpus) -> None:
@@ -155,13 +181,13 @@ def test_moved_windows_keep_their_candles_hours_and_weekdays(corpus: Corpus) -> 
 
 def test_what_is_mirrored_twice_is_as_it_was(corpus: Corpus) -> None:
     candles = corpus.values[:64].astype(np.float64).reshape(2, 32, 6)
-    turned = upside_down(candles)
-    np.testing.assert_allclose(upside_down(turned), candles, rtol=1e-9)
+    fallen = turned(candles, -np.ones((2, 32)))
+    np.testing.assert_allclose(turned(fallen, -np.ones((2, 32))), candles, rtol=1e-9)
     np.testing.assert_allclose(
-        np.log(turned[:, 1:, 3] / turned[:, :-1, 3]), -np.log(candles[:, 1:, 3] / candles[:, :-1, 3]), atol=1e-9
+        np.log(fallen[:, 1:, 3] / fallen[:, :-1, 3]), -np.log(candles[:, 1:, 3] / candles[:, :-1, 3]), atol=1e-9
     )
-    assert (turned[..., 1] >= turned[..., [0, 3]].max(axis=-1)).all()
-    assert (turned[..., 2] <= turned[..., [0, 3]].min(axis=-1)).all()
+    assert (fallen[..., 1] >= fallen[..., [0, 3]].max(axis=-1)).all()
+    assert (fallen[..., 2] <= fallen[..., [0, 3]].min(axis=-1)).all()
 
 
 def test_the_loss_mask_begins_where_the_prefix_ends(sampler: WindowSampler) -> None:
@@ -280,6 +306,7 @@ DIFFERENT = {
     "stride": 2,
     "volume_dropout": 0.4,
     "mirrored": 0.1,
+    "turning": 0.2,
     "moved": 0.3,
 }
 
