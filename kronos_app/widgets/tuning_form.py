@@ -19,7 +19,10 @@ BY_SHARE, BY_DATE = "share", "date"
 NARROWEST_COLUMN = 380  # pixels
 EARLIEST = date(1900, 1, 1)
 WINDOW = ("window.lookback", "window.horizon")
-MORE_WINDOW = ("window.lookback_min", "window.stride", "window.balance", "window.volume_dropout")
+MORE_WINDOW = (
+    "window.lookback_min", "window.stride", "window.balance", "window.volume_dropout", "window.mirrored",
+    "window.turning", "window.moved",
+)  # fmt: skip
 MORE_SPLIT = ("split.embargo", "split.holdout_symbols")
 LORA = ("method.lora.rank", "method.lora.alpha", "method.lora.dropout")
 JUDGE = ("judge.cutoffs", "judge.final_cutoffs", "judge.samples")
