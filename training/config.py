@@ -124,7 +124,7 @@ class WindowConfig(Section):
         0.0,
         ge=0,
         le=1,
-        description="Share of windows that throw a coin now and then for which way prices go on: no drift is learned.",
+        description="Share of windows that throw coins for which way prices go on: they have no drift to learn.",
     )
     moved: float = Field(
         0.0,

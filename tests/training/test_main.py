@@ -125,6 +125,7 @@ def test_the_training_of_the_bundled_model_is_repeated_on_a_folder_of_candles(
     export, shipped = exports[-1], KronosPredictor.from_pretrained("kronos-nano", device="cpu")
     made = KronosPredictor.from_pretrained(export / "model", tokenizer=export / "tokenizer", device="cpu")
     assert made.model.config == shipped.model.config
+    assert made.tokenizer.config.shared_deviation == shipped.tokenizer.config.shared_deviation
     shapes = [{name: t.shape for name, t in one.tokenizer.state_dict().items()} for one in (made, shipped)]
     assert shapes[0] == shapes[1]
 
