@@ -55,6 +55,18 @@ def test_a_run_from_scratch_ends_with_a_model_that_forecasts(tmp_path: Path, dat
     assert (run.export / "README.md").is_file()
 
 
+def test_one_deviation_of_all_prices_reaches_windows_and_result(tmp_path: Path, config: RunConfig) -> None:
+    base, quick = config.base.model_dump(mode="json"), {"cutoffs": 0, "final_cutoffs": 0}
+    runs = {}
+    for asked in (False, True):
+        settings = changed(config, base=base | {"shared_deviation": asked}, judge=quick, tokenizer=None)
+        runs[asked] = begin(tmp_path / f"run {asked}", settings)
+        assert go(runs[asked]).state == "finished"
+        tokenizer = KronosTokenizer.from_pretrained(runs[asked].export / "tokenizer")
+        assert tokenizer.config.shared_deviation is asked
+    assert losses(runs[True])[0] != losses(runs[False])[0]  # the same weights met other tokens
+
+
 def test_a_run_from_a_base_is_judged_beside_it(tmp_path: Path, config: RunConfig) -> None:
     first = begin(tmp_path / "first", config)
     assert go(first).state == "finished"
