@@ -20,7 +20,7 @@ def logit_error(exact: KronosPredictor, reduced: KronosPredictor, data: Sequence
     """
     apart, spread = [], []
     for inputs in data:
-        prepared = prepare(inputs, exact.clip)
+        prepared = prepare(inputs, exact)
         *expected, given = next_logits(exact, prepared)
         *found, _ = next_logits(reduced, prepared, given)
         for ours, theirs in zip(expected, found, strict=True):

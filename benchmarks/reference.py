@@ -94,7 +94,7 @@ def compare(
     """Time both by turns, with a horizon of only `steps` candles where that is given."""
     case = replace(case, horizon=min(case.horizon, steps or case.horizon))
     inputs = random_walks(case.series, case.history, case.horizon)
-    prepared = prepare(inputs, ours.clip)
+    prepared = prepare(inputs, ours)
     seconds: list[tuple[float, float]] = []
     for _ in range(rounds + 1):
         started = time.perf_counter()

@@ -55,7 +55,7 @@ def time_case(
         The engine, and whose networks the plain loop runs: the same, unless the engine keeps reduced weights.
     """
     inputs = random_walks(case.series, case.history, case.horizon)
-    prepared = prepare(inputs, plain.clip)
+    prepared = prepare(inputs, plain)
     timing = Timing(fast={window: [] for window in case.windows})
     for window in case.windows:
         timing.first[window] = _timed(predictor, case, inputs, window, how)
@@ -85,7 +85,7 @@ def scaling_error(
     predictor: KronosPredictor, case: Case, how: Sampling, steps: int, rounds: int
 ) -> tuple[float, float]:
     """Return the seconds of the whole plain loop and those scaled from `steps` steps, medians of runs by turns."""
-    prepared = prepare(random_walks(case.series, case.history, case.horizon), predictor.clip)
+    prepared = prepare(random_walks(case.series, case.history, case.horizon), predictor)
     _warm(predictor, prepared, case, how)
     pairs: Sequence[tuple[float, float]] = [
         (plain_seconds(predictor, prepared, case, how), plain_seconds(predictor, prepared, case, how, steps))

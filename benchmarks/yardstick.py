@@ -35,13 +35,13 @@ class Prepared:
         return self.stamp.shape[1] - self.x.shape[1]
 
 
-def prepare(inputs: Inputs, clip: float) -> Prepared:
-    """Return the tensors that the plain loop starts from. It is not charged for making them."""
+def prepare(inputs: Inputs, predictor: KronosPredictor) -> Prepared:
+    """Return the tensors, as `predictor` asks for them, that the plain loop starts from; it is not charged for that."""
     series = [check_series(*one) for one in zip(*inputs.parts(), strict=True)]
     values = np.stack([one.values for one in series])
     marks = np.stack([time_marks(pd.DatetimeIndex(one.times.append(one.future))) for one in series])
-    scale = Normaliser.fit(values)
-    return Prepared(torch.from_numpy(scale.apply(values, clip)), torch.from_numpy(marks), scale)
+    scale = Normaliser.fit(values, shared_deviation=predictor.tokenizer.config.shared_deviation)
+    return Prepared(torch.from_numpy(scale.apply(values, predictor.clip)), torch.from_numpy(marks), scale)
 
 
 def spread(horizon: int, steps: int) -> list[tuple[int, int]]:

@@ -25,7 +25,7 @@ LINEAR = {torch.ops.aten.mm, torch.ops.aten.addmm}
 
 def test_the_plain_loop_computes_everything_anew(predictor: KronosPredictor, case: Case) -> None:
     """However fast the engine becomes, the yardstick keeps the operations of the published loop."""
-    ready = prepare(random_walks(case.series, case.history, case.horizon), predictor.clip)
+    ready = prepare(random_walks(case.series, case.history, case.horizon), predictor)
     with FlopCounterMode(display=False) as counter:
         predict_plainly(
             predictor.model,
@@ -45,7 +45,7 @@ def test_the_plain_loop_predicts_what_the_published_interface_predicts(
     predictor: KronosPredictor, case: Case, how: Sampling
 ) -> None:
     inputs = random_walks(case.series, case.history, case.horizon)
-    ready = prepare(inputs, predictor.clip)
+    ready = prepare(inputs, predictor)
     torch.manual_seed(3)
     mean = predict_plainly(
         predictor.model,
@@ -91,7 +91,7 @@ def test_scaled_seconds_are_those_of_the_whole_loop(
 
     monkeypatch.setattr(yardstick, "time", clock)
     monkeypatch.setattr(yardstick, "step_plainly", step)
-    ready = prepare(random_walks(case.series, case.history, case.horizon), predictor.clip)
+    ready = prepare(random_walks(case.series, case.history, case.horizon), predictor)
     scaled = plain_seconds(predictor, ready, case, Sampling(), steps=4)
     assert lengths == [20, 22, 24, 24]
     whole = case.paths * sum(min(20 + drawn, 24) for drawn in range(8))
@@ -103,7 +103,7 @@ def test_the_whole_loop_is_timed_where_no_steps_are_left_out(
 ) -> None:
     whole = Mock()
     monkeypatch.setattr(yardstick, "predict_plainly", whole)
-    ready = prepare(random_walks(case.series, case.history, case.horizon), predictor.clip)
+    ready = prepare(random_walks(case.series, case.history, case.horizon), predictor)
     for steps in (None, case.horizon):
         plain_seconds(predictor, ready, case, Sampling(), steps)
     assert whole.call_count == 2

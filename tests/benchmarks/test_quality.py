@@ -18,7 +18,7 @@ from tests.benchmarks.conftest import TINY
 
 
 def test_logits_of_whole_weights_are_those_of_the_network(predictor: KronosPredictor) -> None:
-    ready = prepare(random_walks(2, 30, 1), predictor.clip)
+    ready = prepare(random_walks(2, 30, 1), predictor)
     coarse, fine, given = next_logits(predictor, ready)
     with torch.inference_mode():
         s1, s2 = (ids[:, -24:] for ids in predictor.tokenizer.encode(ready.x, half=True))
