@@ -74,7 +74,7 @@ def draw(forecaster: Forecaster, places: Sequence[Cutoff], out: Path, titles: Se
             panel.set_axis_off()
         for panel, place, title, fan in zip(panels, places, titles, _fans(forecaster, places, seed), strict=False):
             _panel(panel, place, title, fan)
-        panels[0].legend(frameon=False, fontsize=7, loc="upper left")
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=5, frameon=False)
         try:
             figure.savefig(out, metadata={"Date": None} if out.suffix == ".svg" else None)
         except OSError as error:
