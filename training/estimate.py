@@ -152,7 +152,8 @@ def _try(folder: Path) -> None:
     config, name = RunConfig.model_validate(trial["config"]), trial["stage"]
     torch.set_num_threads(config.machine.threads or max(1, (os.cpu_count() or 1) // config.machine.processes))
     world, base = World.alone(config.machine.device), build_base(config)
-    samples = WindowSampler(_windows(folder, config.window.size), config.window, config.seed)
+    shared = base.tokenizer.config.shared_deviation
+    samples = WindowSampler(_windows(folder, config.window.size), config.window, config.seed, shared_deviation=shared)
     stage: Stage
     if name == "tokenizer":
         stage = TokenizerStage(_adapted(config, base.tokenizer, name, world), config.reconstruction)

@@ -76,7 +76,7 @@ class WindowSampler:
     corpus
         Candles of one split.
     window
-        Lengths, stride, balance and dropout.
+        Lengths, stride and balance, and what of the windows is left out or changed.
     seed
         Another one draws other windows, and gives each another history.
     shared_deviation
@@ -155,12 +155,15 @@ class WindowSampler:
         values = self._values[rows * len(FEATURES)].reshape(len(rows), self.window.size, -1)
         values[self.loses_volume(numbers), :, VOLUME:] = 0.0
         signs = self.signs(numbers)
-        changed = (signs < 0).any(axis=1)
-        values[changed] = turned(values[changed], signs[changed])
+        other = (signs < 0).any(axis=1)
+        if other.any():
+            values[other] = turned(values[other], signs[other])
         prefix = self.prefix(numbers)
         marks = self._marks[rows * self.corpus.marks.shape[1]].reshape(len(rows), self.window.size, -1)
-        moved = self.weeks_moved(numbers)
-        marks[moved > 0] = self._marks_after(rows[moved > 0], moved[moved > 0])
+        weeks = self.weeks_moved(numbers)
+        moved = weeks > 0
+        if moved.any():
+            marks[moved] = self._marks_after(rows[moved], weeks[moved])
         self._release(len(rows))
         x, normaliser = normalise_by_prefix(values, prefix, shared_deviation=self.shared_deviation)
         arrays = x, marks.astype(np.int64), prefix, *comparable(normaliser)
@@ -187,13 +190,12 @@ class WindowSampler:
 
     def signs(self, numbers: np.ndarray) -> np.ndarray:
         """Return which way each candle of the windows of `numbers` (B,) moves, int64 (B, T): 1 as it did, -1 turned."""
-        at = np.arange(self.window.size)
+        signs = np.ones((len(numbers), self.window.size), dtype=np.int64)
         turning = share(self._keys["turning"], numbers) < self.window.turning
-        chance, coin = (mix(self._keys[purpose], numbers)[:, None] for purpose in ("turn", "coin"))
-        thrown = turning[:, None] & (share(chance, at[None]) < TURN)
-        last = np.maximum.accumulate(np.where(thrown, at, -1), axis=1)  # where the coin that counts was thrown
-        sides = np.where(last < 0, 1, 2 * below(coin, np.maximum(last, 0), 2) - 1)
-        return np.where(self.is_mirrored(numbers)[:, None], -sides, sides)
+        if turning.any():
+            signs[turning] = self._coins(numbers[turning])
+        signs[self.is_mirrored(numbers)] *= -1
+        return signs
 
     def weeks_moved(self, numbers: np.ndarray) -> np.ndarray:
         """Return by how many weeks, int64 (B,), the dates of the windows of `numbers` (B,) are moved on."""
@@ -205,6 +207,14 @@ class WindowSampler:
         segment = self._segments[int(np.searchsorted(self._ends, number, side="right"))]
         row = int(self.rows(np.array([number]))[0])
         return f"{segment.symbol} from {pd.Timestamp(int(self.corpus.times[row]))}"
+
+    def _coins(self, numbers: np.ndarray) -> np.ndarray:
+        """Return the coins, 1 or -1, by which each candle of turning windows goes, int64 (B, T); 1 before the first."""
+        at = np.arange(self.window.size)
+        chance, coin = (mix(self._keys[purpose], numbers)[:, None] for purpose in ("turn", "coin"))
+        thrown = np.where(share(chance, at[None]) < TURN, at, -1)
+        last = np.maximum.accumulate(thrown, axis=1)  # where the coin that counts was thrown
+        return np.where(last < 0, 1, 2 * below(coin, np.maximum(last, 0), 2) - 1)
 
     def _marks_after(self, rows: np.ndarray, weeks: np.ndarray) -> np.ndarray:
         """Return the marks (B, T, 5) of the windows that begin at `rows` (B,), `weeks` (B,) later than they were."""

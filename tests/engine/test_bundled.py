@@ -7,8 +7,11 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from huggingface_hub import PyTorchModelHubMixin
+from torch import nn
 
-from engine import KronosPredictor
+from engine import KronosPredictor, KronosTokenizer
 from engine.registry import BUNDLED, REGISTRY
 
 
@@ -20,6 +23,31 @@ def predictor() -> KronosPredictor:
 def test_the_default_model_is_the_bundled_one_with_its_context(predictor: KronosPredictor) -> None:
     assert (predictor.name, predictor.max_context) == ("kronos-nano", 512)
     assert sum(p.numel() for p in predictor.model.parameters()) == REGISTRY["kronos-nano"].parameters
+
+
+class Published(nn.Module, PyTorchModelHubMixin):
+    """A tokenizer with the parameters and the loading of the published package, which knows no shared deviation."""
+
+    def __init__(
+        self, d_in: int, d_model: int, n_heads: int, ff_dim: int, n_enc_layers: int, n_dec_layers: int,
+        ffn_dropout_p: float, attn_dropout_p: float, resid_dropout_p: float, s1_bits: int, s2_bits: int,
+        beta: float, gamma0: float, gamma: float, zeta: float, group_size: int,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        made = KronosTokenizer(
+            d_in, d_model, n_heads, ff_dim, n_enc_layers, n_dec_layers, ffn_dropout_p, attn_dropout_p, resid_dropout_p,
+            s1_bits, s2_bits, beta, gamma0, gamma, zeta, group_size,
+        )  # fmt: skip
+        for name, child in made.named_children():
+            self.add_module(name, child)
+
+
+def test_the_published_way_of_loading_passes_over_what_it_does_not_know(predictor: KronosPredictor) -> None:
+    assert predictor.tokenizer.config.shared_deviation
+    loaded = Published.from_pretrained(BUNDLED / "kronos-nano" / "tokenizer", strict=True)
+    ours = predictor.tokenizer.state_dict()
+    assert loaded.state_dict().keys() == ours.keys()
+    assert all(torch.equal(tensor, ours[name]) for name, tensor in loaded.state_dict().items())
 
 
 def test_it_ships_in_at_most_eight_megabytes() -> None:

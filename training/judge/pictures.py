@@ -29,6 +29,7 @@ LEVELS = (*(low for low, _ in BANDS), 0.5, *(high for _, high in reversed(BANDS)
 COLUMNS = 2
 PANEL = (5.5, 2.6)  # inches
 FORECAST, ACTUAL = "#4c78a8", "#222222"
+SHADES = ("#d8e2ed", "#b7c8dd", "#98b1ce")  # of the bands, the widest first
 HASH_SALT = "kronos"  # without one, names inside an SVG file are random
 
 
@@ -143,9 +144,9 @@ def _panel(panel: Axes, place: Cutoff, title: str, fan: np.ndarray) -> None:
     steps = np.arange(place.horizon + 1)
     known = np.full((len(fan), 1), past[-1])
     fan = np.concatenate([known, fan], axis=1)
-    for number, (low, high) in enumerate(BANDS):
+    for number, ((low, high), shade) in enumerate(zip(BANDS, SHADES, strict=True)):
         label = f"{round((high - low) * 100)} %"
-        panel.fill_between(steps, fan[number], fan[-1 - number], color=FORECAST, alpha=0.22, linewidth=0, label=label)
+        panel.fill_between(steps, fan[number], fan[-1 - number], color=shade, linewidth=0, label=label)
     panel.plot(steps, fan[len(BANDS)], color=FORECAST, linewidth=1.2, label="median")
     panel.plot(np.arange(1 - len(past), 1), past, color=ACTUAL, linewidth=0.8)
     came = np.r_[past[-1], place.actual[:, CLOSE]]
