@@ -113,6 +113,13 @@ def draw_table(report: Mapping[str, Any], key: str) -> None:
     counts = {name: formats.number(report[name], 0) for name in ("cutoffs", "series", "times")}
     ends = {name: formats.time(pd.Timestamp(report[name])) for name in ("first", "last")}
     st.caption(told.format(best=best, **counts, **ends))
+    foreseen = report.get("volatility_foreseen", {}).get("value")
+    if foreseen is not None:  # evaluations of an earlier version do not have it
+        told = _(
+            "A random walk whose volatility was foreseen would have {ratio} of the best baseline's CRPS: what lies "
+            "between that and 1 is all there was to gain by knowing how far prices go. More takes knowing where to."
+        )
+        st.caption(told.format(ratio=formats.number(foreseen, 3)))
 
 
 def table_csv(report: Mapping[str, Any]) -> str:

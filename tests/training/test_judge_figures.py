@@ -14,7 +14,7 @@ from training.evaluation.cutoffs import Cutoff, Series, rolling
 from training.evaluation.forecasters import Members, Request, request_of
 from training.evaluation.inference import Estimate
 from training.evaluation.records import records
-from training.evaluation.summary import by_cutoff
+from training.evaluation.summary import by_cutoff, foreseen
 from training.evaluation.walk_forward import walk_forward
 from training.judge.figures import Line, line, pull, volatility_ratio
 from training.judge.targets import TARGETS
@@ -73,7 +73,7 @@ def lines(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Line]:
     places = rolling(series, lookback=LOOKBACK, horizon=HORIZON)
     models = [Knows(), Knows("narrow", width=0.5), Knows("pulled", slope=-0.3), Knows("jumps", gap=0.5)]
     found = walk_forward([*models, *BASELINES], places, tmp_path_factory.mktemp("scores"))
-    table = pd.concat([by_cutoff(part) for part in found.parts()])
+    table = pd.concat([by_cutoff(part) for part in found.parts()]).join(foreseen(pd.concat(found.parts("ewma"))))
     return {model.name: line(table, model.name, [one.name for one in BASELINES]) for model in models}
 
 
@@ -96,6 +96,12 @@ def test_one_who_knows_the_law_reaches_every_figure(lines: dict[str, Line]) -> N
     assert (found.cutoffs, found.times) == (600, 300)
     assert found.crps[found.best] == min(found.crps[one.name] for one in BASELINES)
     assert found.figures["crps_ratio"].value == pytest.approx(found.crps["knows"] / found.crps[found.best])
+
+
+def test_who_knew_the_volatility_to_come_is_ahead_of_who_knows_the_law(lines: dict[str, Line]) -> None:
+    known = lines["knows"].foreseen
+    assert known == lines["narrow"].foreseen
+    assert known.value < lines["knows"].figures["crps_ratio"].value - 0.01
 
 
 def test_bands_half_as_wide_miss_coverage_and_pit(lines: dict[str, Line]) -> None:

@@ -12,8 +12,8 @@ import pandas as pd
 
 from training.errors import Remark
 from training.evaluation import scores
-from training.evaluation.inference import Difference, Estimate, diebold_mariano
-from training.evaluation.summary import by_cutoff, crps_ratio, figures, paired, ranking, verdict
+from training.evaluation.inference import Difference, Estimate, diebold_mariano, ratio
+from training.evaluation.summary import FORESEEN, by_cutoff, crps_ratio, figures, foreseen, paired, ranking, verdict
 from training.evaluation.walk_forward import Results
 
 REGIMES = ("calm", "usual", "wild")
@@ -58,6 +58,12 @@ class Report:
         return pd.concat([by_cutoff(part) for part in self.results.parts()])
 
     @cached_property
+    def foreseen(self) -> pd.Series:
+        """Return what a walk would score that knew the volatility to come, by cutoff (`summary.foreseen`)."""
+        found: pd.Series = pd.concat([foreseen(part) for part in self.results.parts(self.names[0])])
+        return found
+
+    @cached_property
     def best_baseline(self) -> str:
         """Return the baseline of lowest mean CRPS."""
         return ranking(self.table, self._baselines)[0]
@@ -75,6 +81,13 @@ class Report:
             test = diebold_mariano(one, other, times, overlap=overlap)
             found[name] = Row(figures(self.of(name), overlap=overlap), skill, test)
         return found
+
+    @property
+    def volatility_foreseen(self) -> Estimate:
+        """Return the CRPS of that walk as a ratio to the best baseline's: what is between it and 1 was to be gained."""
+        pairs = self.of(self.best_baseline).join(self.foreseen)
+        times = pairs.index.get_level_values("time").to_numpy()
+        return ratio(pairs[FORESEEN].to_numpy(), pairs["crps"].to_numpy(), times, overlap=self.results.overlap)
 
     @property
     def verdicts(self) -> dict[str, Remark]:
@@ -151,6 +164,7 @@ class Report:
         return {
             "best_baseline": self.best_baseline,
             "cutoffs": int(self.of(self.names[0]).shape[0]),
+            FORESEEN: self.volatility_foreseen.to_dict(),
             "forecasters": {
                 name: {
                     "figures": {key: estimate.to_dict() for key, estimate in row.figures.items()},

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+import scoringrules
 
 from training.errors import Remark, remark
 from training.evaluation import scores
@@ -40,6 +41,8 @@ RENAMED = {
     "hit": "direction",
 }
 FEWEST_SYMBOLS = 5  # of one time, to rank them
+FORESEEN = "volatility_foreseen"
+STILL = 1e-12  # of a log return: what never moved has a law as well
 
 
 def by_cutoff(steps: pd.DataFrame) -> pd.DataFrame:
@@ -111,6 +114,28 @@ def crps_ratio(table: pd.DataFrame, one: str, other: str, *, overlap: int = 1) -
     pairs = paired(table, one, other)
     times = pairs.index.get_level_values("time").to_numpy()
     return ratio(pairs["one"].to_numpy(), pairs["other"].to_numpy(), times, overlap=overlap)
+
+
+def foreseen(steps: pd.DataFrame) -> pd.Series:
+    """Return the CRPS (cutoffs,) of a walk without drift whose steps were as volatile as those that came.
+
+    Nobody forecasts this: it says how much there is to gain, at these cutoffs, for one who knows how far prices will
+    go and not where to.
+
+    Parameters
+    ----------
+    steps
+        Rows of `records`, of one forecaster: whoever it is, what came is the same.
+
+    Returns
+    -------
+    pandas.Series
+        By `KEYS`, in units of the history's volatility times the root of the horizon, named `FORESEEN`.
+    """
+    horizon = int(steps["step"].max())
+    deviation = np.maximum(steps["realised"], STILL) * np.sqrt(steps["step"] / horizon)
+    crps = scoringrules.crps_normal(steps["actual"].to_numpy(), 0.0, deviation.to_numpy()) / steps["unit"]
+    return steps[KEYS].assign(**{FORESEEN: crps}).groupby(KEYS, sort=False)[FORESEEN].mean()
 
 
 def paired(table: pd.DataFrame, one: str, other: str) -> pd.DataFrame:

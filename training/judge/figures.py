@@ -12,7 +12,7 @@ from scipy import stats
 
 from training.evaluation import scores
 from training.evaluation.inference import Estimate, estimates, ratio
-from training.evaluation.summary import crps_ratio, ranking
+from training.evaluation.summary import FORESEEN, crps_ratio, ranking
 
 VOLATILITY_BASELINE = "ewma"
 SURE = 0.95
@@ -30,6 +30,8 @@ class Line:
         Mean CRPS by forecaster, in units of the history's volatility times the root of the horizon.
     best
         The baseline of lowest CRPS.
+    foreseen
+        CRPS of a random walk that knew the volatility to come (see `foreseen`), as a ratio to that of `best`.
     figures
         crps_ratio (to that of the best baseline), coverage_90, coverage_80, ks (of the PIT at the last step),
         volatility_ratio (see `volatility_ratio`), pull (see `pull`), first_gap (median), impossible (share of candles).
@@ -43,6 +45,7 @@ class Line:
     times: int
     crps: Mapping[str, float]
     best: str
+    foreseen: Estimate
     figures: Mapping[str, Estimate]
     pull_forecast: Estimate
     pull_actual: Estimate
@@ -55,6 +58,7 @@ class Line:
             "times": self.times,
             "crps": {name: Estimate(value).to_dict()["value"] for name, value in self.crps.items()},
             "best_baseline": self.best,
+            FORESEEN: self.foreseen.to_dict(),
             **{name: figure.to_dict() for name, figure in self.figures.items()},
             "pull_forecast": self.pull_forecast.to_dict(),
             "pull_actual": self.pull_actual.to_dict(),
@@ -68,12 +72,14 @@ def line(table: pd.DataFrame, model: str, baselines: Sequence[str]) -> Line:
     Parameters
     ----------
     table
-        Rows of `training.evaluation.summary.by_cutoff`, of the model and of all baselines, `ewma` among them.
+        Rows of `training.evaluation.summary.by_cutoff`, of the model and of all baselines, `ewma` among them, with the
+        column that `foreseen` returns.
     """
     name = table.index.get_level_values("forecaster")
     mine, ewma = (table[name == one].droplevel("forecaster") for one in (model, VOLATILITY_BASELINE))
     times = mine.index.get_level_values("time").to_numpy()
     best = ranking(table, baselines)[0]
+    yardstick = table[name == best].droplevel("forecaster")
     averages = estimates(mine[["coverage_90", "coverage_80", "impossible"]].to_numpy(), times)
     pulls = pull(
         mine["standing"].to_numpy(),
@@ -88,6 +94,7 @@ def line(table: pd.DataFrame, model: str, baselines: Sequence[str]) -> Line:
         times=len(np.unique(times)),
         crps={one: float(table["crps"][name == one].mean()) for one in (model, *baselines)},
         best=best,
+        foreseen=ratio(mine[FORESEEN].to_numpy(), yardstick["crps"].reindex(mine.index).to_numpy(), times),
         figures={
             "crps_ratio": crps_ratio(table, model, best),
             "coverage_90": averages[0],

@@ -111,12 +111,13 @@ def judge(
     results = walk_forward([forecaster, *BASELINES], places, folder, seed=seed, on_step=on_step)
     names = [one.name for one in BASELINES]
     report = Report(results, names)
+    table = report.table.join(report.foreseen)
     block_of = {key_of(place): block for block, members in blocks.items() for place in members}
-    keys = report.table.index.to_frame(index=False)[KEYS].itertuples(index=False, name=None)
+    keys = table.index.to_frame(index=False)[KEYS].itertuples(index=False, name=None)
     where = np.array([block_of[key] for key in keys])
-    found = {block: _lines(report.table[where == block], forecaster.name, names) for block in blocks if blocks[block]}
+    found = {block: _lines(table[where == block], forecaster.name, names) for block in blocks if blocks[block]}
     if len(found) > 1:
-        found[TOGETHER] = _lines(report.table, forecaster.name, names)
+        found[TOGETHER] = _lines(table, forecaster.name, names)
     noted = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
     return Judgement(forecaster.name, found, report, noted, settings or {}, notes)
 

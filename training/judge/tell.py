@@ -79,6 +79,9 @@ def _summary(judgement: Judgement) -> Iterable[Row]:
     yield "best baseline", "", *(lines[OVER_ALL].best for lines in judgement.blocks.values())
     for name, target in TARGETS.items():
         yield target.label, target.text, *(_marked(judgement, block, OVER_ALL, name) for block in judgement.blocks)
+        if name == "crps_ratio":
+            known = (lines[OVER_ALL].foreseen for lines in judgement.blocks.values())
+            yield "  volatility foreseen", "", *(interval(one.to_dict()) for one in known)
         if name == "pull":
             for label, slope in (("  slope of forecast", "pull_forecast"), ("  slope of what came", "pull_actual")):
                 slopes = (getattr(lines[OVER_ALL], slope) for lines in judgement.blocks.values())
@@ -95,9 +98,10 @@ def _markets(judgement: Judgement, block: str, lines: Mapping[str, Line], *, int
 
 def _crps(lines: Mapping[str, Line]) -> Iterable[Row]:
     names = list(next(iter(lines.values())).crps)
-    yield "market", *names
+    yield "market", *names, "volatility foreseen"
     for part, found in lines.items():
-        yield part, *(f"{found.crps[name]:.4f}" for name in names)
+        known = found.foreseen.value * found.crps[found.best]
+        yield part, *(f"{crps:.4f}" for crps in (*(found.crps[name] for name in names), known))
 
 
 def _marked(judgement: Judgement, block: str, part: str, name: str, *, bare: bool = False) -> str:

@@ -8,11 +8,13 @@ import pytest
 from scipy import stats
 
 from tests.training.evaluation.conftest import of_closes, walk
+from training.evaluation import scores
+from training.evaluation.baselines import Ewma, Window
 from training.evaluation.cutoffs import Cutoff
 from training.evaluation.forecasters import Members, request_of
 from training.evaluation.inference import Estimate
 from training.evaluation.records import records
-from training.evaluation.summary import by_cutoff, crps_ratio, figures, information, ranking, verdict
+from training.evaluation.summary import by_cutoff, crps_ratio, figures, foreseen, information, ranking, verdict
 
 HISTORY = np.array([100.0, 110.0, 99.0, 108.9])
 FUTURE = np.array([110.0, 104.0])
@@ -151,3 +153,22 @@ def test_forecasters_are_ranked_by_their_crps_over_the_cutoffs_they_share() -> N
 )
 def test_the_verdict_is_one_plain_sentence(against: Estimate, sentence: str) -> None:
     assert str(verdict("kronos-nano", "ewma", against)).startswith(sentence)
+
+
+def test_foresight_scores_as_the_walk_that_moves_as_far_as_prices_did() -> None:
+    place = Cutoff(of_closes(np.r_[HISTORY, FUTURE]), 4, 4, 2)
+    request = request_of([place], 0)
+    moves = np.log(FUTURE / HISTORY[-1])
+    deviation = np.sqrt((np.diff(moves, prepend=0.0) ** 2).mean() * np.array([1, 2]))
+    members = stats.norm.ppf((np.arange(4000) + 0.5) / 4000)[:, None] * deviation
+    wanted = scores.crps(members[None], moves[None], drawn=False).mean() / (request.returns.std() * np.sqrt(2))
+    steps = [records(one.name, one.forecast(request), request, [place]) for one in (Ewma(), Window(3))]
+    for found in map(foreseen, steps):  # whoever forecast
+        assert found.to_dict() == {(place.group, "A", place.time, place.known_at): pytest.approx(wanted, rel=1e-3)}
+
+
+def test_foresight_of_what_never_moves_is_perfect() -> None:
+    place = Cutoff(of_closes(np.r_[HISTORY, HISTORY[-1], HISTORY[-1]]), 4, 4, 2)
+    request = request_of([place], 0)
+    found = foreseen(records("ewma", Ewma().forecast(request), request, [place]))
+    assert found.tolist() == pytest.approx([0.0], abs=1e-9)

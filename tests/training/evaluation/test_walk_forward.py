@@ -254,6 +254,10 @@ def test_one_who_knows_better_is_said_to_be_better(tmp_path: Path) -> None:
 
     found = report([Knows(name="knows"), *QUICK], places, tmp_path)
     assert str(found.verdicts["knows"]).startswith("On this data knows is better than ")
+    foreseen = found.volatility_foreseen
+    assert foreseen.value < found.rows["knows"].skill.value  # who knows the law still has to see what comes of it
+    assert found.to_dict()["volatility_foreseen"] == foreseen.to_dict()
+    assert foreseen.value == pytest.approx(found.foreseen.mean() / found.of(found.best_baseline)["crps"].mean())
 
 
 def test_tables_by_step_market_regime_and_period(places: list[Cutoff], tmp_path: Path) -> None:

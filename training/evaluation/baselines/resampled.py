@@ -57,13 +57,14 @@ class Seasonal:
     def forecast(self, request: Request) -> Members:
         """Return quantiles of the walk from each past."""
         variance = np.stack(
-            [self._variance(past, future) for past, future in zip(request.pasts, request.future, strict=True)]
+            [self.variance(past, future) for past, future in zip(request.pasts, request.future, strict=True)]
         )
         deviation = np.sqrt(variance.cumsum(axis=1))
         close = quantile_members(request.closes[:, -1], np.zeros_like(deviation), deviation, QUANTILES)
         return Members(close, drawn=False)
 
-    def _variance(self, past: AsOf, future: np.ndarray) -> np.ndarray:
+    def variance(self, past: AsOf, future: np.ndarray) -> np.ndarray:
+        """Return the variance of the steps to `future` times, (horizon,)."""
         squares = np.diff(np.log(past.last(self.candles + 1)[:, CLOSE])) ** 2
         times = past.last_times(self.candles + 1)[1:]
         daily = bool(np.median(np.diff(times)) >= DAY) if len(times) > 1 else True
