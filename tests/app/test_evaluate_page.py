@@ -146,7 +146,7 @@ def test_the_verdict_stands_first_in_the_readers_language(open_page, desk, put, 
     for warning in told.warnings:
         assert warning.render(lang) in said(app)
     foreseen = told.report["volatility_foreseen"]["value"]
-    assert {"en": f"would have {foreseen:.3f} of", "zh": f"最佳基准的 {foreseen:.3f} 倍"}[lang[:2]] in said(app)
+    assert {"en": f"would have {foreseen:.3f} of", "zh": f"最佳基线的 {foreseen:.3f} 倍"}[lang[:2]] in said(app)
     table = app.dataframe[0].value
     assert len(table) == 9
     assert table["crps"].is_monotonic_increasing
