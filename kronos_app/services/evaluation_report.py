@@ -20,6 +20,7 @@ PERIODS = 20  # points of coverage over time
 LEVELS = ("50", "80", "90", "95")
 CSV_COLUMNS = (
     "crps",
+    "crps_centred",
     "wis",
     "pinball",
     "energy",

@@ -16,7 +16,10 @@ from kronos_app.widgets import evaluation_words, formats
 from kronos_app.widgets.errors import escape
 
 GREEN, RED, GREY = "#2e9e5b", "#d64545", "#8593a3"
-FIGURES = ("crps", "mae", "rank_ic", "direction", "coverage_50", "coverage_80", "coverage_90", "coverage_95")
+FIGURES = (
+    *("crps", "crps_centred", "mae", "rank_ic", "direction"),
+    *("coverage_50", "coverage_80", "coverage_90", "coverage_95"),
+)
 
 
 def draw_verdicts(seen: EvaluationView) -> None:
@@ -88,6 +91,14 @@ def draw_table(report: Mapping[str, Any], key: str) -> None:
                     "better."
                 ),
             ),
+            "crps_centred": st.column_config.NumberColumn(
+                _("Without drift"),
+                format="%.4f",
+                help=_(
+                    "CRPS if the distribution were moved so that it expects no rise or fall. If this is less, the "
+                    "opinion of where the price goes cost more than it was worth."
+                ),
+            ),
             "mae": st.column_config.NumberColumn(
                 _("MAE"), format="%.4f", help=_("Mean absolute error of the median; less is better.")
             ),
@@ -142,7 +153,8 @@ def _table(report: Mapping[str, Any]) -> pd.DataFrame:
 def _row(name: str, one: Mapping[str, Any]) -> dict[str, Any]:
     skill = one["skill"]
     interval = None if skill["low"] is None else f"{skill['low']:.3f}–{skill['high']:.3f}"
-    figures = {figure: one["figures"][figure]["value"] for figure in FIGURES}
+    known = one["figures"]  # evaluations of an earlier version lack some
+    figures = {figure: known[figure]["value"] if figure in known else None for figure in FIGURES}
     rounded = {
         figure: round(value, 3) if value is not None and figure.startswith(("coverage", "direction")) else value
         for figure, value in figures.items()

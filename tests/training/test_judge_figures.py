@@ -116,6 +116,8 @@ def test_a_planted_pull_to_the_mean_is_found_as_it_was_planted(lines: dict[str, 
     assert marks(pulled)["pull"] == "missed"
     assert pulled.pull_actual.value == pytest.approx(honest.pull_actual.value)
     assert pulled.pull_forecast.value - honest.pull_forecast.value == pytest.approx(-0.3, abs=0.01)
+    assert pulled.centred.value < pulled.figures["crps_ratio"].value
+    assert pulled.centred.value == pytest.approx(honest.centred.value, abs=0.002)  # the pull is all that is wrong
     assert pulled.figures["pull"].value == pytest.approx(pulled.pull_forecast.value - pulled.pull_actual.value)
 
 

@@ -28,8 +28,9 @@ def records(name: str, members: Members, request: Request, cutoffs: Sequence[Cut
         Columns group, symbol, time, known_at (nanoseconds), forecaster, step (from 1), unit (the history's deviation of
         log returns times the root of the horizon).
 
-        Of the law at that step: crps, wis, pinball, sharpness (the members' deviation) and width_50 ... width_95 in
-        that unit; low_50, high_50 ... high_95; covered_50 ... covered_95 (1 or 0); pit.
+        Of the law at that step: crps, crps_centred (without its drift), wis, pinball, sharpness (the members'
+        deviation) and width_50 ... width_95 in that unit; low_50, high_50 ... high_95; covered_50 ... covered_95 (1 or
+        0); pit.
 
         Of points: median, mean, actual; absolute, squared (errors of median and mean); absolute_price, squared_price,
         percentage, scaled (MASE's); chance (of a rise), rose, hit, brier.
@@ -77,6 +78,7 @@ def _law(
     chance = np.stack([np.random.default_rng(seed).random(actual.shape[1]) for seed in seeds])
     found = {
         "crps": scores.crps(moves, actual, drawn=drawn) / unit,
+        "crps_centred": scores.crps_centred(moves, actual, drawn=drawn) / unit,
         "wis": scores.interval_score(low, median, high, actual) / unit,
         "pinball": scores.pinball(moves, actual, drawn=drawn) / unit,
         "sharpness": moves.std(axis=1) / unit,

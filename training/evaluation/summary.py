@@ -18,6 +18,7 @@ from training.evaluation.records import KEYS, LEVEL_NAMES
 # Averaged over steps, then over cutoffs.
 AVERAGED = (
     "crps",
+    "crps_centred",
     "wis",
     "pinball",
     "sharpness",

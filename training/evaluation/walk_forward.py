@@ -32,7 +32,7 @@ from training.run import unwritable, write_json
 
 OnStep = Callable[[int, int], None]
 AT_ONCE = 64  # cutoffs in memory together
-FORMAT = 2  # of the records: another one is another file
+FORMAT = 3  # of the records: another one is another file
 SETTINGS = "evaluation.json"
 
 

@@ -32,6 +32,8 @@ class Line:
         The baseline of lowest CRPS.
     foreseen
         CRPS of a random walk that knew the volatility to come (see `foreseen`), as a ratio to that of `best`.
+    centred
+        CRPS of the model without its drift (see `scores.crps_centred`), as a ratio to that of `best`.
     figures
         crps_ratio (to that of the best baseline), coverage_90, coverage_80, ks (of the PIT at the last step),
         volatility_ratio (see `volatility_ratio`), pull (see `pull`), first_gap (median), impossible (share of candles).
@@ -46,6 +48,7 @@ class Line:
     crps: Mapping[str, float]
     best: str
     foreseen: Estimate
+    centred: Estimate
     figures: Mapping[str, Estimate]
     pull_forecast: Estimate
     pull_actual: Estimate
@@ -59,6 +62,7 @@ class Line:
             "crps": {name: Estimate(value).to_dict()["value"] for name, value in self.crps.items()},
             "best_baseline": self.best,
             FORESEEN: self.foreseen.to_dict(),
+            "crps_ratio_centred": self.centred.to_dict(),
             **{name: figure.to_dict() for name, figure in self.figures.items()},
             "pull_forecast": self.pull_forecast.to_dict(),
             "pull_actual": self.pull_actual.to_dict(),
@@ -79,7 +83,7 @@ def line(table: pd.DataFrame, model: str, baselines: Sequence[str]) -> Line:
     mine, ewma = (table[name == one].droplevel("forecaster") for one in (model, VOLATILITY_BASELINE))
     times = mine.index.get_level_values("time").to_numpy()
     best = ranking(table, baselines)[0]
-    yardstick = table[name == best].droplevel("forecaster")
+    yardstick = table["crps"][name == best].droplevel("forecaster").reindex(mine.index).to_numpy()
     averages = estimates(mine[["coverage_90", "coverage_80", "impossible"]].to_numpy(), times)
     pulls = pull(
         mine["standing"].to_numpy(),
@@ -94,7 +98,8 @@ def line(table: pd.DataFrame, model: str, baselines: Sequence[str]) -> Line:
         times=len(np.unique(times)),
         crps={one: float(table["crps"][name == one].mean()) for one in (model, *baselines)},
         best=best,
-        foreseen=ratio(mine[FORESEEN].to_numpy(), yardstick["crps"].reindex(mine.index).to_numpy(), times),
+        foreseen=ratio(mine[FORESEEN].to_numpy(), yardstick, times),
+        centred=ratio(mine["crps_centred"].to_numpy(), yardstick, times),
         figures={
             "crps_ratio": crps_ratio(table, model, best),
             "coverage_90": averages[0],

@@ -27,6 +27,10 @@ HEADS: Mapping[str, str] = {
     "first_gap": "gap",
     "impossible": "impossible",
 }
+BESIDE: Mapping[str, Mapping[str, str]] = {  # what else of a line to tell, over all, below a figure
+    "crps_ratio": {"without its drift": "centred", "volatility foreseen": "foreseen"},
+    "pull": {"slope of forecast": "pull_forecast", "slope of what came": "pull_actual"},
+}
 Row = Sequence[object]
 WIDTH = 120  # columns of a terminal
 
@@ -79,13 +83,9 @@ def _summary(judgement: Judgement) -> Iterable[Row]:
     yield "best baseline", "", *(lines[OVER_ALL].best for lines in judgement.blocks.values())
     for name, target in TARGETS.items():
         yield target.label, target.text, *(_marked(judgement, block, OVER_ALL, name) for block in judgement.blocks)
-        if name == "crps_ratio":
-            known = (lines[OVER_ALL].foreseen for lines in judgement.blocks.values())
-            yield "  volatility foreseen", "", *(interval(one.to_dict()) for one in known)
-        if name == "pull":
-            for label, slope in (("  slope of forecast", "pull_forecast"), ("  slope of what came", "pull_actual")):
-                slopes = (getattr(lines[OVER_ALL], slope) for lines in judgement.blocks.values())
-                yield label, "", *(interval(one.to_dict()) for one in slopes)
+        for label, beside in BESIDE.get(name, {}).items():
+            found = (getattr(lines[OVER_ALL], beside) for lines in judgement.blocks.values())
+            yield f"  {label}", "", *(interval(one.to_dict()) for one in found)
 
 
 def _markets(judgement: Judgement, block: str, lines: Mapping[str, Line], *, intervals: bool = False) -> Iterable[Row]:
@@ -98,10 +98,10 @@ def _markets(judgement: Judgement, block: str, lines: Mapping[str, Line], *, int
 
 def _crps(lines: Mapping[str, Line]) -> Iterable[Row]:
     names = list(next(iter(lines.values())).crps)
-    yield "market", *names, "volatility foreseen"
+    yield "market", *names, *BESIDE["crps_ratio"]
     for part, found in lines.items():
-        known = found.foreseen.value * found.crps[found.best]
-        yield part, *(f"{crps:.4f}" for crps in (*(found.crps[name] for name in names), known))
+        beside = (getattr(found, name).value * found.crps[found.best] for name in BESIDE["crps_ratio"].values())
+        yield part, *(f"{crps:.4f}" for crps in (*(found.crps[name] for name in names), *beside))
 
 
 def _marked(judgement: Judgement, block: str, part: str, name: str, *, bare: bool = False) -> str:

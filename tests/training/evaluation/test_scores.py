@@ -39,6 +39,28 @@ def test_the_fair_crps_does_not_depend_on_the_number_of_draws_and_the_other_woul
     assert scores.crps(few, actual, drawn=False).mean() > true + 0.05
 
 
+@pytest.mark.parametrize("draws", [2, 5, 40])
+def test_without_its_drift_a_law_scores_as_the_one_about_zero_however_few_the_draws(draws: int) -> None:
+    rng = np.random.default_rng(0)
+    actual = rng.normal(size=(40_000, 1))
+    members = rng.normal(size=(40_000, draws, 1))
+    drifting = members + rng.normal(size=(40_000, 1, 1))
+    found = scores.crps_centred(drifting, actual, drawn=True)
+    np.testing.assert_allclose(found, scores.crps_centred(members, actual, drawn=True), **CLOSE)
+    assert found.mean() == pytest.approx(1 / np.sqrt(np.pi), abs=0.01)
+    assert scores.crps(drifting, actual, drawn=True).mean() > 1 / np.sqrt(np.pi) + 0.1
+
+
+def test_without_its_drift_a_law_of_quantiles_scores_as_the_law_about_zero() -> None:
+    members = 3.0 + stats.norm.ppf((np.arange(4000) + 0.5) / 4000)[None, :, None]
+    found = scores.crps_centred(members, np.array([[0.7]]), drawn=False)
+    np.testing.assert_allclose(found, scoringrules.crps_normal(0.7, 0, 1), atol=1e-6)
+
+
+def test_without_its_drift_a_single_draw_is_a_forecast_of_no_move() -> None:
+    np.testing.assert_allclose(scores.crps_centred(np.full((1, 1, 1), 3.0), np.array([[0.7]]), drawn=True), [[0.7]])
+
+
 def test_bands_of_a_right_law_hold_their_share_however_few_the_draws() -> None:
     rng = np.random.default_rng(1)
     members, actual = rng.normal(size=(20_000, 39, 1)), rng.normal(size=(20_000, 1))
