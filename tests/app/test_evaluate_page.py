@@ -136,6 +136,21 @@ def test_a_market_of_a_qlib_folder_is_chosen(qlib, open_page):
     assert (cutoffs, [metric.value for metric in app.metric][:1]) == (["12"], ["6"])
 
 
+def test_an_evaluation_of_an_earlier_version_is_shown_without_what_it_did_not_score(open_page, desk, put):
+    path = desk.settings.home / "evaluations" / put / "report.json"
+    report = json.loads(path.read_text(encoding="utf-8"))
+    del report["volatility_foreseen"]
+    for one in report["forecasters"].values():
+        del one["figures"]["crps_centred"]
+    path.write_text(json.dumps(report), encoding="utf-8")
+    app = open_page("evaluate", evaluation=put)
+    assert not app.exception
+    table = app.dataframe[0].value
+    assert table["crps"].notna().all()
+    assert table["crps_centred"].isna().all()
+    assert "foreseen" not in said(app)
+
+
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_the_verdict_stands_first_in_the_readers_language(open_page, desk, put, lang):
     app = open_page("evaluate", lang=lang, evaluation=put)
