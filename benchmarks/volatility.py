@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,13 +18,14 @@ from pathlib import Path
 import numpy as np
 
 from engine.candles import CLOSE, HIGH, LOW
-from training.evaluate import cutoffs as training_cutoffs
+from training.errors import DataError, TrainingError, remark
+from training.evaluate import cutoffs
 from training.evaluation.baselines.resampled import Seasonal
-from training.evaluation.baselines.walks import quantile_members
+from training.evaluation.baselines.walks import varying
 from training.evaluation.cutoffs import Cutoff
-from training.evaluation.forecasters import QUANTILES, Members, Request, batches, request_of
-from training.judge.judgement import judge
-from training.judge.places import LATER, cutoffs, read_blocks
+from training.evaluation.forecasters import Members, Request, batches, request_of
+from training.judge.judgement import Judgement, judge
+from training.judge.places import LATER, cutoffs_of, read_blocks
 from training.judge.tell import text
 
 SPANS = (5, 20, 100)  # candles, besides the whole history: Corsi's day, week and month, from fast to slow
@@ -57,9 +59,7 @@ class Regression:
         seasons = _seasons(request)
         variance = _variance(request) * np.exp(2 * (explained(request, seasons) @ self.weights))
         shares = seasons / seasons.mean(axis=1, keepdims=True)
-        deviation = np.sqrt((variance[:, None] * shares).cumsum(axis=1))
-        close = quantile_members(request.closes[:, -1], np.zeros_like(deviation), deviation, QUANTILES)
-        return Members(close, drawn=False)
+        return varying(request.closes[:, -1], variance[:, None] * shares)
 
 
 def fit(places: Sequence[Cutoff]) -> Regression:
@@ -92,27 +92,41 @@ def explained(request: Request, seasons: np.ndarray) -> np.ndarray:
 
 
 def learnable(paths: Sequence[Path], judged: Mapping[str, Sequence[Cutoff]], *, per_group: int) -> list[Cutoff]:
-    """Return cutoffs of rows marked train whose futures end before those of the last stretch begin."""
-    shape = next(one for block in judged.values() for one in block)
+    """Return cutoffs of rows marked train whose futures end before those of the last stretch begin.
+
+    Raises
+    ------
+    DataError
+        There are none.
+    """
+    shape = next((one for block in judged.values() for one in block), None)
     first: dict[str, int] = {}
     for one in judged.get(LATER, ()):
         first[one.group] = min(one.time, first.get(one.group, one.time))
-    found = training_cutoffs(paths, "train", lookback=shape.lookback, horizon=shape.horizon, per_group=per_group)
-    return [one for one in found if one.group not in first or one.known_at <= first[one.group]]
+    found = (
+        cutoffs(paths, "train", lookback=shape.lookback, horizon=shape.horizon, per_group=per_group) if shape else []
+    )
+    known = [one for one in found if one.group not in first or one.known_at <= first[one.group]]
+    if not known:
+        raise DataError(remark("There is no cutoff: every series is shorter than one history and one horizon."))
+    return known
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Learn, judge and print the table."""
     options = _parser().parse_args(arguments)
+    try:
+        print(text(_judged(options)))
+    except TrainingError as error:
+        sys.exit(str(error))
+
+
+def _judged(options: argparse.Namespace) -> Judgement:
     blocks = read_blocks(options.data, lookback=options.lookback, gap=options.horizon)
-    judged = {
-        block: cutoffs(series, lookback=options.lookback, horizon=options.horizon, per_group=options.cutoffs)
-        for block, series in blocks.items()
-    }
+    judged = cutoffs_of(blocks, lookback=options.lookback, horizon=options.horizon, per_group=options.cutoffs)
     places = learnable(sorted(options.data.glob("*/*.parquet")), judged, per_group=options.learn)
     with tempfile.TemporaryDirectory() as folder:
-        found = judge(fit(places), judged, Path(folder), settings={"learned from": f"{len(places):,} cutoffs"})
-    print(text(found))
+        return judge(fit(places), judged, Path(folder), settings={"learned from": f"{len(places):,} cutoffs"})
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -140,8 +154,7 @@ def _ranges(request: Request) -> np.ndarray:
 
 def _seasons(request: Request) -> np.ndarray:
     """Return the variance of returns at the times of day, or weekdays, that are to come, (B, horizon)."""
-    seasonal = Seasonal(candles=request.lookback - 1)
-    return np.stack([seasonal.variance(*one) for one in zip(request.pasts, request.future, strict=True)])
+    return Seasonal(candles=request.lookback - 1).variance(request)
 
 
 if __name__ == "__main__":

@@ -70,55 +70,65 @@ def draw_table(report: Mapping[str, Any], key: str) -> None:
         height="content",
         placeholder=formats.MISSING,
         key=f"evaluate.scores.{key}",
-        column_config={
-            "name": st.column_config.TextColumn(_("Forecaster"), pinned=True, width=290),
-            "skill": st.column_config.NumberColumn(
-                _("CRPS ratio"),
-                format="%.3f",
-                help=_(
-                    "To the best baseline: below 1 is better. Green is better beyond doubt, red worse, grey neither."
-                ),
-            ),
-            "interval": st.column_config.TextColumn(_("95 % interval")),
-            "p": st.column_config.NumberColumn(
-                _("p"), format="%.3f", help=_("Diebold–Mariano test of whether the two differ at all.")
-            ),
-            "crps": st.column_config.NumberColumn(
-                _("CRPS"),
-                format="%.4f",
-                help=_(
-                    "How far the whole distribution lies from what came, in units of the history's own spread; less is "
-                    "better."
-                ),
-            ),
-            "crps_centred": st.column_config.NumberColumn(
-                _("Without drift"),
-                format="%.4f",
-                help=_(
-                    "CRPS if the distribution were moved so that it expects no rise or fall. If this is less, the "
-                    "opinion of where the price goes cost more than it was worth."
-                ),
-            ),
-            "mae": st.column_config.NumberColumn(
-                _("MAE"), format="%.4f", help=_("Mean absolute error of the median; less is better.")
-            ),
-            "rank_ic": st.column_config.NumberColumn(
-                _("Rank IC"),
-                format="%.3f",
-                help=_("How well the order of forecast returns matches that of what came, from −1 to 1; 0 is chance."),
-            ),
-            "direction": st.column_config.NumberColumn(_("Direction"), format="percent"),
-            **{
-                f"coverage_{level}": st.column_config.NumberColumn(
-                    _("Coverage {level} %").format(level=level),
-                    format="percent",
-                    help=_("Share of closes inside the band; should be near the band's own level."),
-                )
-                for level in (50, 80, 90, 95)
-            },
-        },
+        column_config=_columns(),
         alt=_("Scores of models and baselines"),
     )
+    _draw_captions(report)
+
+
+def _columns() -> dict[str, Any]:
+    """Return how the columns of the table are headed, explained and written."""
+    _ = state.gettext()
+    return {
+        "name": st.column_config.TextColumn(_("Forecaster"), pinned=True, width=290),
+        "skill": st.column_config.NumberColumn(
+            _("CRPS ratio"),
+            format="%.3f",
+            help=_("To the best baseline: below 1 is better. Green is better beyond doubt, red worse, grey neither."),
+        ),
+        "interval": st.column_config.TextColumn(_("95 % interval")),
+        "p": st.column_config.NumberColumn(
+            _("p"), format="%.3f", help=_("Diebold–Mariano test of whether the two differ at all.")
+        ),
+        "crps": st.column_config.NumberColumn(
+            _("CRPS"),
+            format="%.4f",
+            help=_(
+                "How far the whole distribution lies from what came, in units of the history's own spread; less is "
+                "better."
+            ),
+        ),
+        "crps_centred": st.column_config.NumberColumn(
+            _("Without drift"),
+            format="%.4f",
+            help=_(
+                "CRPS if the distribution were moved so that it expects no rise or fall. If this is less, the "
+                "opinion of where the price goes cost more than it was worth."
+            ),
+        ),
+        "mae": st.column_config.NumberColumn(
+            _("MAE"), format="%.4f", help=_("Mean absolute error of the median; less is better.")
+        ),
+        "rank_ic": st.column_config.NumberColumn(
+            _("Rank IC"),
+            format="%.3f",
+            help=_("How well the order of forecast returns matches that of what came, from −1 to 1; 0 is chance."),
+        ),
+        "direction": st.column_config.NumberColumn(_("Direction"), format="percent"),
+        **{
+            f"coverage_{level}": st.column_config.NumberColumn(
+                _("Coverage {level} %").format(level=level),
+                format="percent",
+                help=_("Share of closes inside the band; should be near the band's own level."),
+            )
+            for level in (50, 80, 90, 95)
+        },
+    }
+
+
+def _draw_captions(report: Mapping[str, Any]) -> None:
+    """Say over what the table was averaged, and how much there was to gain."""
+    _ = state.gettext()
     told = _("{cutoffs} cutoffs of {series} series at {times} times, {first} to {last}. The best baseline is {best}.")
     best = evaluation_words.names([report["best_baseline"]])[report["best_baseline"]]
     counts = {name: formats.number(report[name], 0) for name in ("cutoffs", "series", "times")}
@@ -128,7 +138,8 @@ def draw_table(report: Mapping[str, Any], key: str) -> None:
     if foreseen is not None:  # evaluations of an earlier version do not have it
         told = _(
             "A random walk whose volatility was foreseen would have {ratio} of the best baseline's CRPS: what lies "
-            "between that and 1 is all there was to gain by knowing how far prices go. More takes knowing where to."
+            "between that and 1 is about what there was to gain by knowing how far prices go. More takes knowing "
+            "where to."
         )
         st.caption(told.format(ratio=formats.number(foreseen, 3)))
 

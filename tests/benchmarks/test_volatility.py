@@ -13,7 +13,7 @@ from training.evaluation.baselines import Ewma
 from training.evaluation.cutoffs import Cutoff
 from training.evaluation.forecasters import request_of
 from training.evaluation.scores import crps
-from training.judge.places import cutoffs, read_blocks
+from training.judge.places import cutoffs_of, read_blocks
 
 LOOKBACK, HORIZON = 60, 12
 SPELL = 40  # candles that are calm, then as many that are not: beyond what weights of 0.94 can follow
@@ -45,7 +45,7 @@ def folder(tmp_path: Path) -> Path:
 
 def judged(folder: Path) -> dict[str, list[Cutoff]]:
     blocks = read_blocks(folder, lookback=LOOKBACK, gap=HORIZON)
-    return {block: cutoffs(series, **JUDGE) for block, series in blocks.items()}
+    return cutoffs_of(blocks, **JUDGE)
 
 
 def learned(folder: Path) -> volatility.Regression:
@@ -84,3 +84,10 @@ def test_the_table_is_that_of_the_judge(folder: Path, capsys: pytest.CaptureFixt
     said = capsys.readouterr().out
     assert said.startswith("regression: 20 cutoffs, 60 → 12 candles, learned from ")
     assert "CRPS ÷ best baseline's" in said
+
+
+def test_a_folder_without_training_candles_is_told(tmp_path: Path) -> None:
+    (tmp_path / "crypto").mkdir()
+    candles("C", "val", 3, 400).to_parquet(tmp_path / "crypto" / "1h.parquet")
+    with pytest.raises(SystemExit, match="There is no cutoff: every series is shorter"):
+        volatility.main(["--data", str(tmp_path), "--lookback", str(LOOKBACK), "--horizon", str(HORIZON)])

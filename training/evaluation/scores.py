@@ -30,9 +30,9 @@ def crps(members: np.ndarray, actual: np.ndarray, *, drawn: bool) -> np.ndarray:
 def crps_centred(members: np.ndarray, actual: np.ndarray, *, drawn: bool) -> np.ndarray:
     """Return the CRPS that each step would have without its drift: its law moved so that its mean is 0.
 
-    What it falls short of `crps` by, the opinion of where things go costs more than it is worth. The mean of draws is
-    not that of their law; what taking it out takes from their deviations is given back, so that this, too, does not
-    depend on how many they are.
+    Where this is less than `crps`, an opinion of where things go costs more than it is worth. The mean of draws is not
+    quite that of their law, and deviations from it are too small; they are widened by as much, so that this score does
+    not depend on the number of draws either.
     """
     centred = members - members.mean(axis=1, keepdims=True)
     count = members.shape[1]

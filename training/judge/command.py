@@ -19,7 +19,7 @@ from training.evaluation.kronos import KronosForecaster
 from training.judge.doubles import Shuffled, untrained
 from training.judge.judgement import Judgement, OnStep, judge
 from training.judge.pictures import draw_judged
-from training.judge.places import TITLES, cutoffs, read_blocks, too_short
+from training.judge.places import TITLES, cutoffs_of, read_blocks, too_short
 from training.judge.tell import markdown, text
 from training.run import unwritable, write_json, write_text
 
@@ -57,7 +57,13 @@ def run(arguments: argparse.Namespace, on_step: OnStep | None = None) -> None:
         tail=arguments.tail,
         groups=arguments.groups,
     )
-    places = _places(blocks, arguments)
+    places = cutoffs_of(
+        blocks,
+        lookback=arguments.lookback,
+        horizon=arguments.horizon,
+        per_group=arguments.cutoffs,
+        seed=arguments.seed,
+    )
     with _folder(arguments.out) as folder:
         judgement = judge(
             forecaster,
@@ -90,20 +96,6 @@ def _folder(out: Path | None) -> Iterator[Path]:
     except OSError as error:
         raise RunError(unwritable(out, error)) from error
     yield out / "parts"
-
-
-def _places(blocks: Blocks, arguments: argparse.Namespace) -> dict[str, list[Cutoff]]:
-    found = {
-        block: cutoffs(
-            series,
-            lookback=arguments.lookback,
-            horizon=arguments.horizon,
-            per_group=arguments.cutoffs,
-            seed=arguments.seed,
-        )
-        for block, series in blocks.items()
-    }
-    return {block: places for block, places in found.items() if places}
 
 
 def _settings(arguments: argparse.Namespace) -> dict[str, str | int | float]:

@@ -12,7 +12,7 @@ from scipy import stats
 
 from training.evaluation import scores
 from training.evaluation.inference import Estimate, estimates, ratio
-from training.evaluation.summary import FORESEEN, crps_ratio, ranking
+from training.evaluation.summary import FORESEEN, ranking
 
 VOLATILITY_BASELINE = "ewma"
 SURE = 0.95
@@ -101,7 +101,7 @@ def line(table: pd.DataFrame, model: str, baselines: Sequence[str]) -> Line:
         foreseen=ratio(mine[FORESEEN].to_numpy(), yardstick, times),
         centred=ratio(mine["crps_centred"].to_numpy(), yardstick, times),
         figures={
-            "crps_ratio": crps_ratio(table, model, best),
+            "crps_ratio": ratio(mine["crps"].to_numpy(), yardstick, times),
             "coverage_90": averages[0],
             "coverage_80": averages[1],
             "ks": Estimate(distance),

@@ -74,6 +74,17 @@ def cutoffs(series: Sequence[Series], *, lookback: int, horizon: int, per_group:
     return chosen
 
 
+def cutoffs_of(
+    blocks: Mapping[str, Sequence[Series]], *, lookback: int, horizon: int, per_group: int, seed: int = 0
+) -> dict[str, list[Cutoff]]:
+    """Return the cutoffs of each block that has any."""
+    found = {
+        block: cutoffs(series, lookback=lookback, horizon=horizon, per_group=per_group, seed=seed)
+        for block, series in blocks.items()
+    }
+    return {block: places for block, places in found.items() if places}
+
+
 def too_short(series: Iterable[Series], size: int) -> dict[str, tuple[int, int]]:
     """Return, by group, how many symbols have nowhere `size` candles in a row, and how many there are."""
     longest: dict[tuple[str, str], int] = Counter()

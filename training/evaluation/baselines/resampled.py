@@ -8,7 +8,7 @@ import numpy as np
 
 from engine.candles import CLOSE
 from training.evaluation.asof import AsOf
-from training.evaluation.baselines.walks import quantile_members
+from training.evaluation.baselines.walks import varying
 from training.evaluation.forecasters import QUANTILES, Members, Request
 
 DAY = 86_400 * 10**9
@@ -56,15 +56,13 @@ class Seasonal:
 
     def forecast(self, request: Request) -> Members:
         """Return quantiles of the walk from each past."""
-        variance = np.stack(
-            [self.variance(past, future) for past, future in zip(request.pasts, request.future, strict=True)]
-        )
-        deviation = np.sqrt(variance.cumsum(axis=1))
-        close = quantile_members(request.closes[:, -1], np.zeros_like(deviation), deviation, QUANTILES)
-        return Members(close, drawn=False)
+        return varying(request.closes[:, -1], self.variance(request))
 
-    def variance(self, past: AsOf, future: np.ndarray) -> np.ndarray:
-        """Return the variance of the steps to `future` times, (horizon,)."""
+    def variance(self, request: Request) -> np.ndarray:
+        """Return the variance of each step to come, (B, horizon)."""
+        return np.stack([self._variance(*one) for one in zip(request.pasts, request.future, strict=True)])
+
+    def _variance(self, past: AsOf, future: np.ndarray) -> np.ndarray:
         squares = np.diff(np.log(past.last(self.candles + 1)[:, CLOSE])) ** 2
         times = past.last_times(self.candles + 1)[1:]
         daily = bool(np.median(np.diff(times)) >= DAY) if len(times) > 1 else True

@@ -27,6 +27,12 @@ def quantile_members(last: np.ndarray, mean: np.ndarray, deviation: np.ndarray, 
     return np.asarray(last[:, None, None] * np.exp(mean[:, None] + deviation[:, None] * z))
 
 
+def varying(last: np.ndarray, variance: np.ndarray) -> Members:
+    """Return quantiles of walks without drift from the closes `last` (B,) whose steps have the variances (B, H)."""
+    deviation = np.sqrt(variance.cumsum(axis=1))
+    return Members(quantile_members(last, np.zeros_like(deviation), deviation, QUANTILES), drawn=False)
+
+
 class Walk:
     """A random walk whose steps are alike: `step` says what they are."""
 
