@@ -480,13 +480,14 @@ def killed_url(tmp_path):
 
 
 WORKER = """
+import os
 import sys
 from kronos_app.jobs import JobRunner
 from kronos_app.store import Store
 
 def handler(request, on_step):
     on_step(1, 9)
-    print("working", flush=True)
+    os.write(1, b"working\\n")  # whole, whatever other threads write
     sys.stdin.read()
 
 runner = JobRunner(Store.open(sys.argv[1]), {"forecast": handler}, 5, int(sys.argv[2]))
