@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from engine.candles import CLOSE, FEATURES
+from engine.candles import CLOSE, FEATURES, PRICES
 from engine.errors import InputError
 
 
@@ -48,6 +48,24 @@ class Forecast:
     seed: int
     settings: Mapping[str, float | int | str]
     columns: tuple[str, ...] = FEATURES
+
+    def driftless(self) -> Forecast:
+        """Return the same paths without an opinion of where prices go: at each step the median close is the last close.
+
+        All prices of a step are multiplied by one number, so that every candle stays possible and paths lie as far
+        apart as they were drawn. Volume, amount and `raw_paths` stay.
+
+        Raises
+        ------
+        InputError
+            There is one path alone, whose every move would count as drift.
+        """
+        if len(self.paths) == 1:
+            raise InputError("A single path does not tell drift from chance: draw at least 2.")
+        drift = np.median(np.log(self.paths[..., CLOSE] / self.last_close), axis=0)
+        paths = self.paths.copy()
+        paths[..., : len(PRICES)] *= np.exp(-drift)[:, None]
+        return replace(self, paths=paths, settings={**self.settings, "driftless": True})
 
     def mean(self) -> pd.DataFrame:
         """Return the mean candle of each step."""

@@ -31,6 +31,8 @@ class Recommended:
     ----------
     temperature, top_p, samples
         As a forecast takes them.
+    driftless
+        Whether its paths are better without their drift, see `Forecast.driftless`.
     origin
         Who says so: whoever trained the model (`model`), the authors' code (`published`), or nobody in particular
         (`general`).
@@ -40,10 +42,12 @@ class Recommended:
     top_p: float
     samples: int
     origin: Origin = "general"
+    driftless: bool = False
 
     def __post_init__(self) -> None:
         _check_draw(self.temperature, self.top_p)
         _check_whole("samples", self.samples, MOST_SAMPLES)
+        _check_flag("driftless", self.driftless)
 
 
 @dataclass(frozen=True)
@@ -58,8 +62,8 @@ class SpreadFactor:
         How many forecasts it was learned from.
     until
         Day of the last candle among them: before it ends, the factor could not be known.
-    temperature, top_p
-        With which they were drawn; it holds for no others.
+    temperature, top_p, driftless
+        How they were made; it holds for no others.
     """
 
     scale: float
@@ -67,11 +71,13 @@ class SpreadFactor:
     until: date
     temperature: float
     top_p: float
+    driftless: bool = False
 
     def __post_init__(self) -> None:
         _check("scale", self.scale, 0.1, 10)
         _check_draw(self.temperature, self.top_p)
         _check_whole("cutoffs", self.cutoffs, 10**9)
+        _check_flag("driftless", self.driftless)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what `read_recalibration` reads."""
@@ -146,6 +152,11 @@ def _check_whole(name: str, value: int, most: int) -> None:
     if not isinstance(value, int):
         raise CheckpointError(f"{name}={value} must be a whole number.")
     _check(name, value, 1, most)
+
+
+def _check_flag(name: str, value: object) -> None:
+    if not isinstance(value, bool):
+        raise CheckpointError(f"{name}={value} must be true or false.")
 
 
 def _check(name: str, value: float, low: float, high: float) -> None:

@@ -84,6 +84,7 @@ FORECAST_TEMPERATURE = "forecast.temperature"
 FORECAST_TOP_P = "forecast.top_p"
 FORECAST_TOP_K = "forecast.top_k"
 FORECAST_SAMPLES = "forecast.samples"
+FORECAST_DRIFTLESS = "forecast.driftless"
 FORECAST_SEED = "forecast.seed"
 FORECAST_CACHED = "forecast.cached"
 FORECAST_ADVISED = "forecast.advised"  # model and values that the settings were last filled in from

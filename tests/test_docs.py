@@ -286,12 +286,13 @@ def test_the_forecasting_document_has_the_values_the_page_starts_with():
 def test_the_forecasting_document_has_what_every_model_recommends():
     from engine.registry import REGISTRY
 
-    table = {tuple(row[:2]): row[2:5] for row in rows(doc("forecasting.md")) if len(row) > 4}
+    table = {tuple(row[:2]): row[2:6] for row in rows(doc("forecasting.md")) if len(row) > 5}
     uses = {"bands": "For bands", "point": "For the median"}
     for name, spec in REGISTRY.items():
         for use, label in uses.items():
             advice = spec.sampling[use]
-            assert table[name, label] == [str(advice.temperature), str(advice.top_p), str(advice.samples)]
+            drift = "on" if advice.driftless else "off"
+            assert table[name, label] == [str(advice.temperature), str(advice.top_p), str(advice.samples), drift]
 
 
 def test_the_column_names_in_the_data_document_are_understood():

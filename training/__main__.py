@@ -167,6 +167,9 @@ def _ask_for_paths(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--samples", type=int, default=100, help="paths a forecast")
     parser.add_argument("--temperature", type=float, default=1.0, help="sampling temperature")
     parser.add_argument("--top-p", type=float, default=1.0, help="sampling top-p")
+    parser.add_argument(
+        "--drift", choices=("recommended", "kept", "removed"), default="recommended", help="of the paths, all together"
+    )
 
 
 def _prepare(arguments: argparse.Namespace) -> None:
@@ -273,6 +276,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
 
     from engine.predictor import KronosPredictor
     from training.evaluate import cutoffs, describe, evaluate, write_scores
+    from training.evaluation.kronos import is_driftless
 
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
@@ -292,6 +296,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
             samples=arguments.samples,
             temperature=arguments.temperature,
             top_p=arguments.top_p,
+            driftless=is_driftless(arguments.drift, arguments.model),
             refit=arguments.refit,
             on_step=_show_batches,
         )
@@ -305,13 +310,17 @@ def _recalibrate(arguments: argparse.Namespace) -> None:
 
     from engine.predictor import KronosPredictor
     from training.evaluate import cutoffs
-    from training.evaluation.kronos import KronosForecaster
+    from training.evaluation.kronos import KronosForecaster, is_driftless
     from training.evaluation.spread import learn, table, write_factors
 
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     predictor = KronosPredictor.from_pretrained(arguments.model, tokenizer=arguments.tokenizer)
-    drawn = {"temperature": arguments.temperature, "top_p": arguments.top_p}
+    made = {
+        "temperature": arguments.temperature,
+        "top_p": arguments.top_p,
+        "driftless": is_driftless(arguments.drift, arguments.model),
+    }
     places = cutoffs(
         arguments.data.glob("*/*.parquet"),
         arguments.split,
@@ -319,8 +328,8 @@ def _recalibrate(arguments: argparse.Namespace) -> None:
         horizon=arguments.horizon,
         per_group=arguments.cutoffs,
     )
-    model = KronosForecaster(predictor.name, predictor, arguments.samples, **drawn)
-    found = learn(model, places, **drawn, on_cutoffs=lambda done: _show_cutoffs(done, len(places)))
+    model = KronosForecaster(predictor.name, predictor, arguments.samples, **made)
+    found = learn(model, places, **made, on_cutoffs=lambda done: _show_cutoffs(done, len(places)))
     write_factors(found, arguments.out)
     print(table(found).round(3).to_string())
     if short := sorted({one.group for one in places} - set(found)):

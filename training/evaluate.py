@@ -70,6 +70,7 @@ def evaluate(
     samples: int = 100,
     temperature: float = 1.0,
     top_p: float = 1.0,
+    driftless: bool = False,
     baselines: Sequence[Forecaster] = BASELINES,
     seed: int = 0,
     refit: bool = True,
@@ -93,7 +94,7 @@ def evaluate(
     RunError
         The folder cannot be written to.
     """
-    model = KronosForecaster(predictor.name, predictor, samples, temperature, top_p)
+    model = KronosForecaster(predictor.name, predictor, samples, temperature, top_p, driftless)
     results = walk_forward([model, *baselines], places, folder, seed=seed, refit=refit, on_step=on_step)
     return Report(results, [one.name for one in baselines])
 

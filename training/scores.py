@@ -13,18 +13,22 @@ import numpy as np
 from training.evaluation import scores as of_many
 
 
-def crps(members: np.ndarray, actual: np.ndarray, *, drawn: bool = True) -> float:
+def crps(members: np.ndarray, actual: np.ndarray, *, drawn: bool = True, centred: bool = False) -> float:
     """Return the continuous ranked probability score in units of price, averaged over steps.
 
     Parameters
     ----------
     drawn
         Whether members are draws, or quantiles of a law at even levels; see `training.evaluation.scores.crps`.
+    centred
+        Whether draws were moved to lie about 0. They lie nearer to it than those of a law about 0 would, which flatters
+        them; `training.evaluation.scores.crps_centred` does not.
     """
+    estimate = of_many.crps_centred if centred else of_many.crps
     known = np.isfinite(actual)
     if not known.any():
         return float("nan")
-    return float(np.mean(of_many.crps(members[None, :, known], actual[None, known], drawn=drawn)))
+    return float(np.mean(estimate(members[None, :, known], actual[None, known], drawn=drawn)))
 
 
 def coverage(members: np.ndarray, actual: np.ndarray, level: float) -> float:
@@ -45,8 +49,11 @@ def mape(point: np.ndarray, actual: np.ndarray) -> float:
 
 
 def direction(point: np.ndarray, actual: np.ndarray, last: float) -> float:
-    """Return the share of steps on the right side of the `last` known close, of those where both have moved."""
-    moved = np.isfinite(actual) & (actual != last) & (point != last)
+    """Return the share of steps on the right side of the `last` known close, of those where both have moved.
+
+    What rounding leaves of a point forecast that did not move is no opinion.
+    """
+    moved = np.isfinite(actual) & (actual != last) & ~np.isclose(point, last, rtol=1e-12, atol=0)
     return _mean(((point > last) == (actual > last))[moved])
 
 

@@ -86,7 +86,7 @@ class Comparison:
         }
 
 
-def compare(paths: Array, actual: Array, history: Array) -> Comparison | None:
+def compare(paths: Array, actual: Array, history: Array, *, driftless: bool = False) -> Comparison | None:
     """Score the model's closes and those of the baselines.
 
     Parameters
@@ -97,6 +97,8 @@ def compare(paths: Array, actual: Array, history: Array) -> Comparison | None:
         Closes that came `(horizon,)`, NaN where unknown.
     history
         Closes up to the cutoff `(lookback,)`, all that the baselines see.
+    driftless
+        Whether the drift of the paths was taken out.
 
     Returns
     -------
@@ -110,18 +112,20 @@ def compare(paths: Array, actual: Array, history: Array) -> Comparison | None:
     last = float(history[-1])
     members = {one.name: one.members(history[None], len(actual), BASELINE_MEMBERS)[0] for one in QUICK}
     baselines = [score(name, m, actual, last, drawn=False) for name, m in members.items()]
-    scores = [score(MODEL, paths, actual, last), *baselines]
+    scores = [score(MODEL, paths, actual, last, driftless=driftless), *baselines]
     return Comparison(scores, matched, verdict(scores, matched))
 
 
-def score(name: str, members: Array, actual: Array, last: float, *, drawn: bool = True) -> Score:
+def score(
+    name: str, members: Array, actual: Array, last: float, *, drawn: bool = True, driftless: bool = False
+) -> Score:
     """Return the errors of `members` `(m, horizon)` against `actual` `(horizon,)`; `last` is the last known close.
 
-    A baseline's members are not `drawn`: they are quantiles of its law.
+    A baseline's members are not `drawn`: they are quantiles of its law. Paths that are `driftless` share a middle.
     """
     from training import scores
 
-    median = np.median(members, axis=0)
+    median = np.exp(np.median(np.log(members), axis=0))  # of returns: theirs is 0 where a forecast has no drift
     direction = scores.direction(median, actual, last)
     return Score(
         name=name,
@@ -129,7 +133,7 @@ def score(name: str, members: Array, actual: Array, last: float, *, drawn: bool 
         mape=scores.mape(median, actual),
         direction=direction if np.isfinite(direction) else None,
         coverage={level: scores.coverage(members, actual, level) for level in COVERAGE_LEVELS},
-        crps=scores.crps(members, actual, drawn=drawn),
+        crps=scores.crps(members - last, actual - last, drawn=drawn, centred=driftless),
     )
 
 

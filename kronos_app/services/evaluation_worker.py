@@ -70,6 +70,7 @@ class Watched:
         return Members(
             np.concatenate([part.close for part in parts]),
             parts[0].drawn,
+            parts[0].driftless,
             np.concatenate(impossible) if impossible else None,
         )
 

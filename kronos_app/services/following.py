@@ -20,6 +20,7 @@ from kronos_app.errors import Conflict, InvalidInput, NotFound
 from kronos_app.i18n import text
 from kronos_app.services import forecasting
 from kronos_app.services.forecast_request import ForecastSettings
+from kronos_app.services.forecast_sampling import settled
 from kronos_app.services.rendering import localised
 from kronos_app.store.ledger import Follow
 from kronos_app.store.records import now
@@ -100,7 +101,8 @@ class FollowService:
         Raises
         ------
         InvalidInput
-            No symbol, a horizon that the model cannot hold, a cadence below the least of this deployment.
+            No symbol, a horizon that the model cannot hold, one path without its drift, a cadence below the least of
+            this deployment.
         NotFound
             Unknown source, or model.
         Conflict
@@ -115,6 +117,7 @@ class FollowService:
                 text("State one as the source writes it, such as AAPL or BTC/USDT."),
             )
         self._check_horizon(request)
+        settled(request, self._models.spec(request.model))  # refuses what no forecast could be made with
         cadence = self._cadence(request)
         settings = request.model_dump(mode="json", include=set(ForecastSettings.model_fields) - {"cutoff"})
         follow = Follow(

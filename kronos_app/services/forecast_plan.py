@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 import pandas as pd
 
@@ -51,11 +52,17 @@ class Plan:
         """Return the time of the last history candle."""
         return pd.Timestamp(self.history.timestamps[-1])
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Return how the paths are made; with their drift they are told as before there was a choice."""
+        names = {*SAMPLING, "driftless"} if self.request.driftless else set(SAMPLING)
+        return self.request.model_dump(mode="json", include=names)
+
     def content(self, weights: str) -> str:
         """Return the hash of everything the paths depend on: weights, history, times, settings, seed."""
         times = self.timestamps.to_numpy("datetime64[ns]").astype("<i8").tobytes()
-        settings = self.request.model_dump(mode="json", include=set(SAMPLING))
-        parts = [weights, self.history.digest, hashlib.sha256(times).hexdigest(), json.dumps(settings, sort_keys=True)]
+        settings = json.dumps(self.settings, sort_keys=True)
+        parts = [weights, self.history.digest, hashlib.sha256(times).hexdigest(), settings]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def forecast_id(self, weights: str) -> str:

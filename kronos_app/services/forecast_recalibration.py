@@ -3,6 +3,8 @@
 The series itself is asked first: an evaluation of the model on it, then the ledger. Only forecasts whose last candle
 had come at the cutoff teach. Else there is what was learned over the model's market and shipped with it. Paths are
 never changed, and the ledger grades bands as they were drawn.
+
+Evaluations are of paths with their drift; of a forecast without it they teach what its absence would have cost there.
 """
 
 from __future__ import annotations
@@ -33,7 +35,6 @@ if TYPE_CHECKING:
     from training.evaluation.asof import AsOf
 
 Source = Literal["evaluation", "ledger", "model"]
-DRAWN = ("temperature", "top_p", "top_k")  # a factor holds for what was drawn alike
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,8 @@ class Recalibrations:
             files = _score_files(one, stored)
             if files and _is_of(one, candles, stored.cutoff):
                 records = _records(files, group_of(candles), _symbol(candles))
+                if records is not None and stored.driftless:
+                    records = records.assign(mean=0.0)
                 found = None if records is None else _learned(_known(records, stored.cutoff), "evaluation")
                 if found is not None:
                     return found
@@ -133,7 +136,7 @@ class Recalibrations:
         if not entries:
             return None
         asked = {info.id: info.request for info in self._store.forecasts.list() if info.model == model}
-        alike = [entry for entry in entries if _drawn(asked.get(entry.id, {})) == _drawn(stored.request)]
+        alike = [entry for entry in entries if _made(asked.get(entry.id, {})) == _made(stored.request)]
         return _learned(_past(alike, stored.cutoff, candles.name), "ledger")
 
     def _of_model(self, stored: StoredForecast, candles: CandleFrame) -> Recalibration | Text:
@@ -150,6 +153,12 @@ class Recalibrations:
                 model=model,
                 temperature=f"{shipped.temperature:g}",
                 top_p=f"{shipped.top_p:g}",
+            )
+        if shipped.driftless != stored.driftless:
+            return (
+                text("The factor of {model} is for forecasts without drift.", model=model)
+                if shipped.driftless
+                else text("The factor of {model} is for forecasts with their drift.", model=model)
             )
         if stored.cutoff.date() <= shipped.until:
             return text(
@@ -262,7 +271,12 @@ def _past(entries: Sequence[LedgerEntry], cutoff: pd.Timestamp, name: str) -> As
 
 
 def _drawn(request: Mapping[str, Any]) -> tuple[Any, ...]:
-    return tuple(request.get(name) for name in DRAWN)
+    return tuple(request.get(name) for name in ("temperature", "top_p", "top_k"))
+
+
+def _made(request: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return what must be equal where forecasts are to teach about one another."""
+    return *_drawn(request), bool(request.get("driftless"))
 
 
 def _nanoseconds(time: pd.Timestamp) -> int:

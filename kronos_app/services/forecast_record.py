@@ -55,8 +55,8 @@ class ForecastRecords:
     def _judged(self, model: str, group: str) -> Text | None:
         try:
             path = Path(self._models.spec(model).model_id).parent / JUDGEMENT
-            line = _line(_judgement(path, path.stat().st_mtime_ns), group)
-            return _told(model, group, line)
+            judgement = _judgement(path, path.stat().st_mtime_ns)
+            return _told(model, group, _line(judgement, group), judgement.get("settings", {}).get("drift"))
         except (AppError, OSError, ValueError, KeyError, TypeError, IndexError):
             return None  # nothing was judged, or not this market
 
@@ -73,7 +73,7 @@ def _line(judgement: dict[str, Any], group: str) -> dict[str, Any]:
     return lines[0]
 
 
-def _told(model: str, group: str, line: dict[str, Any]) -> Text:
+def _told(model: str, group: str, line: dict[str, Any], drift: str | None) -> Text:
     from training.evaluation.baselines.labels import label
 
     ratio = line["crps_ratio"]
@@ -81,18 +81,19 @@ def _told(model: str, group: str, line: dict[str, Any]) -> Text:
         "model": model,
         "group": group,
         "cutoffs": int(line["cutoffs"]),
+        "drift": text("without drift") if drift == "removed" else text("with its drift"),
         "ratio": f"{ratio['value']:.2f}",
         "baseline": Text.from_dict(label(str(line["best_baseline"])).to_dict()),
         "coverage": f"{line['coverage_90']['value'] * 100:.0f}",
     }
     if ratio["low"] is None or ratio["high"] is None:
         return text(
-            "{model} on {group}, judged at {cutoffs} cutoffs: CRPS {ratio} of that of {baseline}; the 90 % band held "
-            "{coverage} %.",
+            "{model} on {group}, judged {drift} at {cutoffs} cutoffs: CRPS {ratio} of that of {baseline}; the 90 % "
+            "band held {coverage} %.",
             **values,
         )
     return text(
-        "{model} on {group}, judged at {cutoffs} cutoffs: CRPS {ratio} of that of {baseline} (95 % interval "
+        "{model} on {group}, judged {drift} at {cutoffs} cutoffs: CRPS {ratio} of that of {baseline} (95 % interval "
         "{low}–{high}); the 90 % band held {coverage} %.",
         low=f"{ratio['low']:.2f}",
         high=f"{ratio['high']:.2f}",

@@ -43,6 +43,11 @@ class ForecastSettings(Request):
     samples: int | None = Field(
         None, ge=1, le=200, description="Paths to draw; absent: what the model recommends for bands."
     )
+    driftless: bool | None = Field(
+        None,
+        description="Move all paths of a step together so that their median is the last close: no opinion of where "
+        "prices go; absent: what the model recommends.",
+    )
     window: Window = Field(
         "fit",
         description="Where lookback and horizon exceed the context. fit: cut the history. exact: slide candle by "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from kronos_app.errors import InvalidInput
 from kronos_app.i18n import Text, text
 from kronos_app.services.forecast_request import ForecastSettings
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 Settings = TypeVar("Settings", bound=ForecastSettings)
 BANDS: Use = "bands"
-RECOMMENDED = ("temperature", "top_p", "samples")
+RECOMMENDED = ("temperature", "top_p", "samples", "driftless")
 
 LABELS: dict[Use, Text] = {"bands": text("For bands"), "point": text("For the median")}
 
@@ -22,10 +23,24 @@ def settled(request: Settings, spec: ModelSpec) -> Settings:
     """Return `request` for exactly the model of `spec`, with what it recommends for bands where nothing was said.
 
     A name alone may stand for another version tomorrow: the record names the one there is now.
+
+    Raises
+    ------
+    InvalidInput
+        The drift is to be taken out of one path alone.
     """
     advice = spec.sampling[BANDS]
     left = {name: getattr(advice, name) for name in RECOMMENDED if getattr(request, name) is None}
-    return request.model_copy(update={"model": spec.name, **left})
+    if request.samples == 1 and request.driftless is None:
+        left["driftless"] = False
+    made = request.model_copy(update={"model": spec.name, **left})
+    if made.samples == 1 and made.driftless:
+        raise InvalidInput(
+            "driftless_path",
+            text("driftless: a single path does not tell drift from chance."),
+            text("Draw 2 samples or more, or leave the drift in."),
+        )
+    return made
 
 
 def described(spec: ModelSpec, use: Use) -> Text:

@@ -55,6 +55,11 @@ class ForecastView:
         """Return the forecast's id."""
         return self.stored.id
 
+    @property
+    def driftless(self) -> bool:
+        """Return whether the drift of the paths was taken out."""
+        return self.stored.driftless
+
     def quantiles(self, levels: Sequence[float]) -> dict[float, pd.DataFrame]:
         """Return per level a frame `(horizon, 6)` of quantiles over the paths, each step and feature by itself."""
         values = np.quantile(self.stored.paths, levels, axis=0)
@@ -86,7 +91,7 @@ class ForecastView:
             return None
         close = self.actual["close"].reindex(self._index).to_numpy(np.float64)
         paths = self.stored.paths[:, :, FEATURES.index("close")]
-        return compare(paths, close, self.history["close"].to_numpy(np.float64))
+        return compare(paths, close, self.history["close"].to_numpy(np.float64), driftless=self.driftless)
 
     @property
     def _index(self) -> pd.DatetimeIndex:

@@ -47,6 +47,8 @@ class ForecastWorker:
         started = time.monotonic()
         with engine_errors(request.model):
             forecast = self._scheduler.forecast(predictor, _task(predictor, planned), on_step)
+            if request.driftless:
+                forecast = forecast.driftless()
         stored = _stored(planned, saved, predictor.digest, forecast, time.monotonic() - started)
         self._store.forecasts.put(stored)
         return stored.id
@@ -72,7 +74,7 @@ def find(store: Store, planned: Plan, weights: str) -> str | None:
 
 def candidates(store: Store, planned: Plan) -> list[ForecastInfo]:
     """Return the forecasts made with the same settings at the same cutoff: the only ones that can be the same."""
-    settings = planned.request.model_dump(mode="json", include={*SAMPLING, "model", "lookback", "horizon"})
+    settings = planned.settings | planned.request.model_dump(mode="json", include={"model", "lookback", "horizon"})
     return [
         info
         for info in store.forecasts.list()

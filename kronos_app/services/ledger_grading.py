@@ -145,7 +145,8 @@ def grade(stored: StoredForecast, came: Outcome, history: Array | None = None) -
     """
     seen = came.history[-int(stored.provenance["history_rows"]) :] if history is None else history
     actual = _array(came.closes.reindex(stored.timestamps))
-    compared = compare(stored.paths[:, :, FEATURES.index("close")], actual, seen)
+    paths = stored.paths[:, :, FEATURES.index("close")]
+    compared = compare(paths, actual, seen, driftless=stored.driftless)
     if compared is None:
         return None
     told = {score.pop("name"): score for score in compared.to_dict()["scores"]}

@@ -77,6 +77,11 @@ class StoredForecast:
     last_close: float
     repairs: int
 
+    @property
+    def driftless(self) -> bool:
+        """Return whether the drift of the paths was taken out; forecasts of earlier versions say nothing of it."""
+        return bool(self.request.get("driftless"))
+
 
 @dataclass(frozen=True)
 class ForecastInfo:

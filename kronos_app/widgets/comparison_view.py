@@ -14,7 +14,7 @@ from kronos_app.services.forecasting import ForecastView
 from kronos_app.store.records import ForecastInfo
 from kronos_app.widgets import formats
 from kronos_app.widgets.forecast_list import label
-from kronos_app.widgets.words import chart_words, window_names
+from kronos_app.widgets.words import chart_words, drift_name, window_names
 
 PARAMETER = "compare"
 
@@ -88,6 +88,7 @@ def _facts(view: ForecastView) -> dict[str, str]:
         _("Top-p"): str(request["top_p"]),
         _("Top-k"): str(request["top_k"]),
         _("Samples"): str(request["samples"]),
+        _("Drift"): drift_name(driftless=view.driftless),
         _("Seed"): str(view.stored.provenance["seed"]),
         _("MAE"): formats.price(score.mae if score else None),
         _("Coverage {level} %").format(level=80): formats.percent(score.coverage[0.8] if score else None, 0),

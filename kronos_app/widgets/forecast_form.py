@@ -76,6 +76,7 @@ def _request(candles_id: str, model: str, cutoff: pd.Timestamp | None) -> Foreca
             "top_p": values[state.FORECAST_TOP_P],
             "top_k": values[state.FORECAST_TOP_K],
             "samples": values[state.FORECAST_SAMPLES],
+            "driftless": values[state.FORECAST_DRIFTLESS],
             "seed": values[state.FORECAST_SEED],
         }
     )
@@ -248,6 +249,7 @@ def adopt(forecast: StoredForecast) -> None:
         state.FORECAST_TOP_P: asked["top_p"],
         state.FORECAST_TOP_K: asked["top_k"],
         state.FORECAST_SAMPLES: asked["samples"],
+        state.FORECAST_DRIFTLESS: bool(asked.get("driftless")),
         state.FORECAST_SEED: forecast.provenance["seed"],
     }
     if asked["cutoff"]:

@@ -27,7 +27,7 @@ from kronos_app.widgets import (
 )
 from kronos_app.widgets.errors import escape
 from kronos_app.widgets.last_candles import CHART_CONFIG
-from kronos_app.widgets.words import chart_words, window_names
+from kronos_app.widgets.words import chart_words, drift_name, window_names
 
 Quantiles = dict[float, pd.DataFrame]
 
@@ -73,8 +73,13 @@ def _heading(view: ForecastView) -> None:
     stored = view.stored
     mode = _("Replay") if stored.request.get("cutoff") else _("Future")
     st.subheader(f"{escape(stored.candles_name)} · {mode}")
+    told = (
+        _("{horizon} candles after {cutoff} by {model}, {samples} samples, without drift")
+        if view.driftless
+        else _("{horizon} candles after {cutoff} by {model}, {samples} samples")
+    )
     st.caption(
-        _("{horizon} candles after {cutoff} by {model}, {samples} samples").format(
+        told.format(
             horizon=len(stored.timestamps),
             cutoff=formats.time(stored.cutoff),
             model=escape(str(stored.provenance["model"])),
@@ -98,18 +103,23 @@ def _headline(view: ForecastView, quantiles: Quantiles, bands: Quantiles | None)
     last = view.stored.last_close
     low, high = BANDS[80]
     end = float(quantiles[0.5]["close"].iloc[-1])
-    band = [formats.price(float((bands or quantiles)[level]["close"].iloc[-1])) for level in (low, high)]
+    ends = [float((bands or quantiles)[level]["close"].iloc[-1]) for level in (low, high)]
+    band = " – ".join(formats.price(one) for one in ends)
+    apart = " … ".join(formats.percent(one / last - 1, signed=True) for one in ends)
     title = _("80 % band at the end") if bands is None else _("80 % band at the end, recalibrated")
     with st.container(horizontal=True, gap="medium"):
         st.metric(_("Last close"), formats.price(last), width=130)
-        st.metric(_("Median at the end"), formats.price(end), formats.percent(end / last - 1, signed=True), width=160)
-        st.metric(title, f"{band[0]} – {band[1]}", width=220)
-        st.metric(
-            _("Paths ending higher"),
-            formats.percent(float(view.probability_up().iloc[-1]), 0),
-            width=150,
-            help=_("The part of the paths whose last close is above the last known close."),
-        )
+        if not view.driftless:
+            change = formats.percent(end / last - 1, signed=True)
+            st.metric(_("Median at the end"), formats.price(end), change, width=160)
+        st.metric(title, band, apart, delta_color="off", delta_arrow="off", width=220)
+        if not view.driftless:
+            st.metric(
+                _("Paths ending higher"),
+                formats.percent(float(view.probability_up().iloc[-1]), 0),
+                width=150,
+                help=_("The part of the paths whose last close is above the last known close."),
+            )
 
 
 def _explain(view: ForecastView) -> None:
@@ -124,6 +134,14 @@ def _explain(view: ForecastView) -> None:
             "filled ones fall."
         ).format(samples=len(view.stored.paths))
     )
+    if view.driftless:
+        st.markdown(
+            _(
+                "The forecast is without drift: all paths were moved together so that half of them lie above the last "
+                "close at each step. It tells how far prices may go, not where to. Its median candles stand still for "
+                "that reason, not because nothing is expected to happen."
+            )
+        )
     if view.stored.repairs:
         st.markdown(
             _("In {count} sampled candles the high, low or volume contradicted the rest and was put right.").format(
@@ -226,6 +244,7 @@ def _provenance(view: ForecastView) -> None:
         _("Top-p"): settings["top_p"],
         _("Top-k"): settings["top_k"],
         _("Samples"): settings["samples"],
+        _("Drift"): drift_name(driftless=view.driftless),
         _("Seed"): made["seed"],
         _("Done to the data"): doubt.repaired(made),
         _("Repaired candles"): stored.repairs,

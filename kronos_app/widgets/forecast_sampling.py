@@ -20,6 +20,7 @@ ADVISED = {
     state.FORECAST_TEMPERATURE: "temperature",
     state.FORECAST_TOP_P: "top_p",
     state.FORECAST_SAMPLES: "samples",
+    state.FORECAST_DRIFTLESS: "driftless",
 }
 
 
@@ -81,6 +82,16 @@ def _ask_for_settings() -> None:
         on_change=_leave_advice,
         help=_("How many paths to draw. More make smoother bands and take longer."),
     )
+    st.toggle(
+        _("Without drift"),
+        key=state.FORECAST_DRIFTLESS,
+        persist_state="session",
+        on_change=_leave_advice,
+        help=_(
+            "Moves all paths together so that their median stays at the last close: how far prices may go, and no "
+            "opinion of where to."
+        ),
+    )
     st.number_input(
         _("Top-k"),
         0,
@@ -140,6 +151,6 @@ def _leave_preset() -> None:
 
 
 def _leave_advice() -> None:
-    """Presets say nothing of samples, recommendations do."""
+    """Presets say nothing of samples and drift, recommendations do."""
     if st.session_state[state.FORECAST_PRESET] in LABELS:
         _leave_preset()

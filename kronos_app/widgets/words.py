@@ -28,3 +28,9 @@ def window_names() -> dict[str, str]:
     """Return the ways to treat what exceeds the context, with their names."""
     _ = state.gettext()
     return {"fit": _("Fit"), "exact": _("Exact"), "strided": _("Strided")}
+
+
+def drift_name(*, driftless: bool) -> str:
+    """Return what became of the drift of a forecast's paths."""
+    _ = state.gettext()
+    return _("taken out") if driftless else _("as drawn")

@@ -106,31 +106,49 @@ def registry(monkeypatch):
 
 
 def drawn(app):
-    keys = (state.FORECAST_TEMPERATURE, state.FORECAST_TOP_P, state.FORECAST_SAMPLES)
+    keys = (state.FORECAST_TEMPERATURE, state.FORECAST_TOP_P, state.FORECAST_SAMPLES, state.FORECAST_DRIFTLESS)
     return tuple(app.get_by_key(key).value for key in keys)
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_the_settings_begin_with_what_the_model_recommends_and_follow_it(open_page, sample, registry, lang):
-    bands, point = Recommended(0.9, 0.95, 60, "model"), Recommended(0.7, 0.85, 20, "model")
+    bands, point = Recommended(0.9, 0.95, 60, "model", driftless=True), Recommended(0.7, 0.85, 20, "model")
     registry(sampling={"bands": bands, "point": point})
     app = open_page("forecast", lang=lang)
     told = translate("Recommended for {model} by those who trained it.", lang).format(model="kronos-nano")
-    assert drawn(app) == (0.9, 0.95, 60)
+    assert drawn(app) == (0.9, 0.95, 60, True)
     assert told in [caption.value for caption in app.caption]
     app.get_by_key(state.FORECAST_PRESET).set_value("point").run()
-    assert drawn(app) == (0.7, 0.85, 20)
+    assert drawn(app) == (0.7, 0.85, 20, False)
     app.get_by_key(state.FORECAST_MODEL).set_value("kronos-small").run()
-    assert drawn(app) == (0.6, 0.9, 5)
+    assert drawn(app) == (0.6, 0.9, 5, False)
     app.get_by_key(state.FORECAST_TOP_P).set_value(0.5).run()
     assert app.get_by_key(state.FORECAST_PRESET).value is None
     app.get_by_key(state.FORECAST_MODEL).set_value("kronos-nano").run()
-    assert drawn(app) == (0.9, 0.5, 60)
+    assert drawn(app) == (0.9, 0.5, 60, True)
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_forecast_without_drift_says_so_and_shows_no_direction(open_page, desk, sample, lang):
+    app = small(open_page("forecast", lang=lang))
+    assert app.get_by_key(state.FORECAST_DRIFTLESS).value, "kronos-nano recommends it"
+    opinions = {translate("Median at the end", lang), translate("Paths ending higher", lang)}
+    shown = []
+    for driftless in (True, False):
+        app.get_by_key(state.FORECAST_DRIFTLESS).set_value(driftless).run()
+        run_button(app, lang).click().run()
+        finish(app, desk)
+        shown.append((opinions & set(labels(app.metric)), app.table[-1].value.loc[translate("Drift", lang)].item()))
+        said = [one.value for one in (*app.caption, *app.markdown)]
+        assert any(translate("without drift", lang) in one for one in said) is driftless
+    assert shown == [(set(), translate("taken out", lang)), (opinions, translate("as drawn", lang))]
+    assert app.get_by_key(state.FORECAST_PRESET).value is None, "it is no longer what was recommended"
+    assert not app.exception
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_bands_are_recalibrated_when_asked_for_and_say_so(open_page, forecast, registry, lang):
-    registry(recalibration={"us_equity/1d": SpreadFactor(1.5, 60, date(2016, 12, 31), 1.0, 1.0)})
+    registry(recalibration={"us_equity/1d": SpreadFactor(1.5, 60, date(2016, 12, 31), 1.0, 1.0, driftless=True)})
     app = open_page("forecast", lang=lang, forecast=forecast())
     told = translate(
         "Recalibrated by {factor}: learned from {count} validation cutoffs of {group}, over by {until}.", lang

@@ -62,7 +62,8 @@ def test_every_model_says_how_it_is_best_drawn_from_and_who_says_so() -> None:
 def test_the_factors_of_the_bundled_model_are_of_what_it_was_recommended_for() -> None:
     nano = REGISTRY["kronos-nano"]
     bands = nano.sampling["bands"]
-    assert all((f.temperature, f.top_p) == (bands.temperature, bands.top_p) for f in nano.recalibration.values())
+    recommended = bands.temperature, bands.top_p, bands.driftless
+    assert all((f.temperature, f.top_p, f.driftless) == recommended for f in nano.recalibration.values())
     assert REGISTRY["kronos-small"].recalibration == {}
 
 

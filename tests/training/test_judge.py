@@ -18,7 +18,7 @@ from training.errors import DataError
 from training.evaluation.baselines import Ewma
 from training.evaluation.cutoffs import Cutoff, Series
 from training.evaluation.forecasters import request_of
-from training.evaluation.kronos import KronosForecaster
+from training.evaluation.kronos import DRIFTS, KronosForecaster, is_driftless
 from training.judge.doubles import Shuffled, shuffled, untrained
 from training.judge.judgement import judge
 from training.judge.pictures import draw, varied
@@ -150,7 +150,8 @@ def test_the_command_fails_a_random_model_and_goes_on_where_it_was(
     assert whole["cutoffs"] == 4 * 8
     assert whole["crps_ratio"]["value"] > 1.02
     assert list(whole["marks"].values()).count("missed") > 3
-    assert kept["settings"]["weights"] == "random"
+    assert (kept["settings"]["weights"], kept["settings"]["drift"]) == ("random", "kept")
+    assert "without its drift" in (out / "judgement.md").read_text()
     assert "| crypto/4h | 8 |" in (out / "judgement.md").read_text()
     assert set(pd.read_csv(out / "scores.csv")["forecaster"]) == {"model", "ewma", "walk_20", "walk_100", "garch"}
     made = {path: path.stat().st_mtime_ns for path in (out / "parts").glob("*.parquet")}
@@ -158,6 +159,31 @@ def test_the_command_fails_a_random_model_and_goes_on_where_it_was(
     assert made == {path: path.stat().st_mtime_ns for path in (out / "parts").glob("*.parquet")}
     assert "<!-- CRPS " in (tmp_path / "pictures" / "worst.svg").read_text()
     assert "<!-- crypto/1h C, " in (tmp_path / "pictures" / "forecasts.svg").read_text()
+
+
+def test_without_drift_the_pull_is_gone_and_its_cost_is_no_longer_told_apart(folder: Path, tmp_path: Path) -> None:
+    command = ["judge", GOLDEN / "model", folder, "--tokenizer", GOLDEN / "tokenizer", "--groups", "crypto/1h"]
+    command += ["--lookback", LOOKBACK, "--horizon", HORIZON, "--samples", 8, "--cutoffs", 4, "--threads", 1]
+    found = {}
+    for drift in ("kept", "removed"):
+        assert main([str(word) for word in [*command, "--drift", drift, "--out", tmp_path / drift]]) == 0
+        judged = json.loads((tmp_path / drift / "judgement.json").read_text())
+        assert judged["settings"]["drift"] == drift
+        found[drift] = judged["blocks"]["together"]["all"]
+    assert found["removed"]["crps_ratio"] == found["removed"]["crps_ratio_centred"]
+    assert found["removed"]["crps_ratio_centred"]["value"] == pytest.approx(
+        found["kept"]["crps_ratio_centred"]["value"]
+    )
+    assert found["removed"]["crps_ratio"] != found["kept"]["crps_ratio"]
+    told = (tmp_path / "removed" / "judgement.md").read_text()
+    assert "drift removed" in told
+    assert "without its drift" not in told
+
+
+def test_the_drift_is_removed_where_a_model_recommends_it() -> None:
+    assert [is_driftless(drift, "kronos-nano") for drift in DRIFTS] == [True, False, True]
+    assert [is_driftless(drift, "kronos-small") for drift in DRIFTS] == [False, False, True]
+    assert [is_driftless(drift, "some/folder") for drift in DRIFTS] == [False, False, True]
 
 
 def test_nothing_is_missed_beyond_chance_by_fewer_than_five_times(tmp_path: Path) -> None:

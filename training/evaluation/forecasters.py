@@ -70,6 +70,8 @@ class Members:
     drawn
         Whether a member is a path that was drawn at random. If not, members are quantiles at the fixed levels
         (i + 1/2) / members, ascending at each step, and no member is a path.
+    driftless
+        Whether drawn paths were moved together so that their median is the last close.
     impossible
         Share of the drawn candles that no market can print, before repair (B,).
     first_open
@@ -78,6 +80,7 @@ class Members:
 
     close: np.ndarray
     drawn: bool
+    driftless: bool = False
     impossible: np.ndarray | None = None
     first_open: np.ndarray | None = None
 

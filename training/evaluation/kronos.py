@@ -3,35 +3,54 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
 
 from engine.candles import CLOSE, OPEN
 from engine.predictor import KronosPredictor
+from engine.registry import find_spec
 from training.evaluation.cutoffs import candles
 from training.evaluation.forecasters import Members, Request
+
+Drift = Literal["recommended", "kept", "removed"]
+DRIFTS: tuple[Drift, ...] = get_args(Drift)
 
 
 @dataclass(frozen=True, eq=False)
 class KronosForecaster:
-    """A Kronos model as a forecaster; cutoffs are drawn together in batches that the engine puts together."""
+    """A Kronos model as a forecaster; cutoffs are drawn together in batches that the engine puts together.
+
+    Attributes
+    ----------
+    driftless
+        Forecast without the drift of the paths, see `engine.forecast.Forecast.driftless`.
+    """
 
     name: str
     predictor: KronosPredictor
     samples: int = 50
     temperature: float = 1.0
     top_p: float = 1.0
+    driftless: bool = False
 
     @property
     def digest(self) -> str:
         """Return weights and sampling."""
-        return f"{self.predictor.digest}/{self.samples}/{self.temperature:g}/{self.top_p:g}"
+        made = f"{self.predictor.digest}/{self.samples}/{self.temperature:g}/{self.top_p:g}"
+        return f"{made}/driftless" if self.driftless else made
 
     def forecast(self, request: Request) -> Members:
         """Draw paths for each past."""
         paths, impossible = self.paths(request)
-        return Members(paths[..., CLOSE], drawn=True, impossible=impossible, first_open=paths[:, :, 0, OPEN])
+        return Members(
+            paths[..., CLOSE],
+            drawn=True,
+            driftless=self.driftless,
+            impossible=impossible,
+            first_open=paths[:, :, 0, OPEN],
+        )
 
     def paths(self, request: Request) -> tuple[np.ndarray, np.ndarray]:
         """Return candles (B, samples, horizon, 6) and the share of them that had to be repaired (B,)."""
@@ -58,6 +77,14 @@ class KronosForecaster:
                 batch.advance()
             for place, index in enumerate(indices):
                 drawn = batch.result(place)
+                if self.driftless:
+                    drawn = drawn.driftless()
                 paths[index] = drawn.paths
                 impossible[index] = drawn.repairs / drawn.paths[..., 0].size
         return paths, impossible
+
+
+def is_driftless(drift: Drift, model: str) -> bool:
+    """Return whether `model`, a registry name, Hub id or folder, is to forecast without the drift of its paths."""
+    spec = find_spec(model)
+    return drift == "removed" or (drift == "recommended" and spec is not None and spec.sampling["bands"].driftless)

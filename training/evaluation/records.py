@@ -56,7 +56,7 @@ def records(name: str, members: Members, request: Request, cutoffs: Sequence[Cut
         "first_gap": _first_gap(members, request),
     }
     steps = {
-        **_law(moves, actual, unit[:, None], members.drawn, request.seeds),
+        **_law(moves, actual, unit[:, None], members, request.seeds),
         **_points(moves, actual, members.close, actual_close, request.closes),
     }
     return pd.DataFrame(
@@ -71,14 +71,17 @@ def records(name: str, members: Members, request: Request, cutoffs: Sequence[Cut
 
 
 def _law(
-    moves: np.ndarray, actual: np.ndarray, unit: np.ndarray, drawn: bool, seeds: Sequence[int]
+    moves: np.ndarray, actual: np.ndarray, unit: np.ndarray, members: Members, seeds: Sequence[int]
 ) -> dict[str, np.ndarray]:
+    drawn = members.drawn
+    centred = scores.crps_centred(moves, actual, drawn=drawn) / unit
     low, high = scores.bands(moves, drawn=drawn)
     median = np.median(moves, axis=1)
     chance = np.stack([np.random.default_rng(seed).random(actual.shape[1]) for seed in seeds])
     found = {
-        "crps": scores.crps(moves, actual, drawn=drawn) / unit,
-        "crps_centred": scores.crps_centred(moves, actual, drawn=drawn) / unit,
+        # Paths moved to a common middle lie nearer to it than draws do; only the latter estimate is fair to them.
+        "crps": centred if members.driftless else scores.crps(moves, actual, drawn=drawn) / unit,
+        "crps_centred": centred,
         "wis": scores.interval_score(low, median, high, actual) / unit,
         "pinball": scores.pinball(moves, actual, drawn=drawn) / unit,
         "sharpness": moves.std(axis=1) / unit,

@@ -51,6 +51,7 @@ def learn(
     *,
     temperature: float = 1.0,
     top_p: float = 1.0,
+    driftless: bool = False,
     seed: int = 0,
     on_cutoffs: Callable[[int], None] | None = None,
 ) -> dict[str, Learned]:
@@ -59,7 +60,7 @@ def learn(
     Parameters
     ----------
     model
-        Draws paths, with `temperature` and `top_p`.
+        Draws paths, with `temperature` and `top_p`, and `driftless` ones if so.
     cutoffs
         Of one lookback and horizon; the paths of one group are in memory together.
     on_cutoffs
@@ -85,7 +86,7 @@ def learn(
         moves, actual, unit = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
         scale = best_scale(moves, actual, unit)
         until = pd.Timestamp(max(one.known_at for one in here)).date()
-        factor = SpreadFactor(round(scale, 4), len(here), until, temperature, top_p)
+        factor = SpreadFactor(round(scale, 4), len(here), until, temperature, top_p, driftless)
         both = moves, scaled(moves, factor.scale)
         before, after = (_mean_crps(one, actual, unit) for one in both)
         found[group] = Learned(factor, np.stack([_coverage(one, actual) for one in both]), (before, after))

@@ -15,7 +15,7 @@ from training.errors import ConfigError, RunError, remark
 from training.evaluate import warnings_of, write_scores
 from training.evaluation.cutoffs import Cutoff, Series
 from training.evaluation.forecasters import Forecaster
-from training.evaluation.kronos import KronosForecaster
+from training.evaluation.kronos import KronosForecaster, is_driftless
 from training.judge.doubles import Shuffled, untrained
 from training.judge.judgement import Judgement, OnStep, judge
 from training.judge.pictures import draw_judged
@@ -45,8 +45,9 @@ def run(arguments: argparse.Namespace, on_step: OnStep | None = None) -> None:
     predictor = KronosPredictor.from_pretrained(arguments.model, tokenizer=arguments.tokenizer)
     if arguments.weights == "random":
         predictor = untrained(predictor)
+    driftless = is_driftless(arguments.drift, arguments.model)
     forecaster: Forecaster = KronosForecaster(
-        predictor.name, predictor, arguments.samples, arguments.temperature, arguments.top_p
+        predictor.name, predictor, arguments.samples, arguments.temperature, arguments.top_p, driftless
     )
     if arguments.time == "shuffled":
         forecaster = Shuffled(forecaster)
@@ -70,7 +71,7 @@ def run(arguments: argparse.Namespace, on_step: OnStep | None = None) -> None:
             places,
             folder,
             seed=arguments.seed,
-            settings=_settings(arguments),
+            settings=_settings(arguments, driftless=driftless),
             notes=_notes(predictor, blocks, places, arguments),
             on_step=on_step,
         )
@@ -98,9 +99,9 @@ def _folder(out: Path | None) -> Iterator[Path]:
     yield out / "parts"
 
 
-def _settings(arguments: argparse.Namespace) -> dict[str, str | int | float]:
+def _settings(arguments: argparse.Namespace, *, driftless: bool) -> dict[str, str | int | float]:
     names = ("samples", "temperature", "top_p", "weights", "time", "tail")
-    return {name: getattr(arguments, name) for name in names}
+    return {name: getattr(arguments, name) for name in names} | {"drift": "removed" if driftless else "kept"}
 
 
 def _notes(

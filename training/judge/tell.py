@@ -37,7 +37,7 @@ WIDTH = 120  # columns of a terminal
 
 def text(judgement: Judgement) -> str:
     """Return what a terminal of `WIDTH` columns shows."""
-    parts = [headline(judgement), table(list(_summary(judgement)))]
+    parts = [fill(headline(judgement), WIDTH), table(list(_summary(judgement)))]
     for block, lines in judgement.blocks.items():
         if block != TOGETHER:
             parts.append(f"{_title(block)}, by market\n\n{table(list(_markets(judgement, block, lines)))}")
@@ -53,7 +53,7 @@ def markdown(judgement: Judgement) -> str:
             parts.append(f"**{_title(block).capitalize()}**, by market")
             parts.append(_markdown(_markets(judgement, block, lines, intervals=True)))
             parts.append("Mean CRPS of each forecaster, in units of the history's volatility times √horizon:")
-            parts.append(_markdown(_crps(lines)))
+            parts.append(_markdown(_crps(judgement, lines)))
     notes = [f"- {note}" for note in judgement.notes]
     return "\n\n".join([*parts, f"{LEGEND} {_count(judgement)}", "\n".join(notes)]).strip() + "\n"
 
@@ -83,7 +83,7 @@ def _summary(judgement: Judgement) -> Iterable[Row]:
     yield "best baseline", "", *(lines[OVER_ALL].best for lines in judgement.blocks.values())
     for name, target in TARGETS.items():
         yield target.label, target.text, *(_marked(judgement, block, OVER_ALL, name) for block in judgement.blocks)
-        for label, beside in BESIDE.get(name, {}).items():
+        for label, beside in _beside(judgement, name).items():
             found = (getattr(lines[OVER_ALL], beside) for lines in judgement.blocks.values())
             yield f"  {label}", "", *(interval(one.to_dict()) for one in found)
 
@@ -96,11 +96,18 @@ def _markets(judgement: Judgement, block: str, lines: Mapping[str, Line], *, int
         yield part, found.cutoffs, *cells, *([found.best] if intervals else [])
 
 
-def _crps(lines: Mapping[str, Line]) -> Iterable[Row]:
-    names = list(next(iter(lines.values())).crps)
-    yield "market", *names, *BESIDE["crps_ratio"]
+def _beside(judgement: Judgement, figure: str) -> Mapping[str, str]:
+    """Return what to tell of a line beside a figure; the CRPS of a driftless forecast is already that without drift."""
+    beside = BESIDE.get(figure, {})
+    driftless = judgement.settings.get("drift") == "removed"
+    return {label: name for label, name in beside.items() if not (driftless and name == "centred")}
+
+
+def _crps(judgement: Judgement, lines: Mapping[str, Line]) -> Iterable[Row]:
+    names, told = list(next(iter(lines.values())).crps), _beside(judgement, "crps_ratio")
+    yield "market", *names, *told
     for part, found in lines.items():
-        beside = (getattr(found, name).value * found.crps[found.best] for name in BESIDE["crps_ratio"].values())
+        beside = (getattr(found, name).value * found.crps[found.best] for name in told.values())
         yield part, *(f"{crps:.4f}" for crps in (*(found.crps[name] for name in names), *beside))
 
 

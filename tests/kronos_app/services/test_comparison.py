@@ -53,6 +53,20 @@ def test_nothing_known_is_no_comparison(history):
     assert compare(around(np.full(3, 100.0), 1.0), np.full(3, np.nan), history) is None
 
 
+def test_paths_moved_to_a_common_middle_are_not_flattered_by_being_few(history):
+    last, rng = float(history[-1]), np.random.default_rng(5)
+    law = last * np.exp(rng.normal(0, 0.02, (4000, 400)))
+    actual = last * np.exp(rng.normal(0, 0.02, 400))
+    drawn = law[:6]
+    moved = drawn * last / np.exp(np.median(np.log(drawn), axis=0))
+    right, fair, flattered = (
+        named(compare(paths, actual, history, driftless=one))["model"].crps
+        for paths, one in ((law, False), (moved, True), (moved, False))
+    )
+    assert flattered < 0.97 * right
+    assert fair == pytest.approx(right, rel=0.03)
+
+
 def test_the_baselines_do_not_depend_on_the_number_of_paths(history):
     actual = np.full(6, history[-1])
     few, many = (named(compare(around(actual, 1.0, members), actual, history)) for members in (1, 200))

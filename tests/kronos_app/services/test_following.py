@@ -355,6 +355,7 @@ def test_the_same_twice_is_refused(desk):
         ({"symbol": "  "}, "no_symbol"),
         ({"horizon": 63}, "horizon_too_long"),
         ({"samples": 0}, "invalid_field"),
+        ({"samples": 1, "driftless": True}, "driftless_path"),
         ({"cutoff": "2026-03-01T00:00:00"}, "invalid_field"),
     ],
 )

@@ -123,6 +123,15 @@ def test_what_was_drawn_otherwise_teaches_nothing(desk, make, evaluated, fields)
     assert "20 forecasts of this series by tiny must be over" in reason(desk, make(of=evaluated, **fields))
 
 
+def test_of_a_forecast_without_drift_an_evaluation_teaches_what_no_drift_would_have_missed(
+    desk, make, evaluated, monkeypatch
+):
+    read = module._records
+    drawn, still = (desk.recalibrations.find(make(of=evaluated, driftless=one)) for one in (False, True))
+    monkeypatch.setattr(module, "_records", lambda *series: read(*series).assign(mean=0.0))
+    assert desk.recalibrations.find(make(of=evaluated)) == still != drawn
+
+
 def test_too_few_forecasts_that_were_over_teach_nothing(desk, make, evaluated):
     assert "20 forecasts" in reason(desk, make(ROWS - 1 - 12 * HORIZON, evaluated))
 
@@ -163,8 +172,9 @@ def shipped(registry, saved):
 
     plain, own = registry["tiny"], group_of(saved.candles)
 
-    def ship(until=date(2024, 3, 5), group=own):
-        registry["tiny"] = replace(plain, recalibration={group: SpreadFactor(1.25, 60, until, 1.0, 1.0)})
+    def ship(until=date(2024, 3, 5), group=own, driftless=False):
+        factor = SpreadFactor(1.25, 60, until, 1.0, 1.0, driftless)
+        registry["tiny"] = replace(plain, recalibration={group: factor})
 
     yield ship
     registry["tiny"] = plain
@@ -188,6 +198,14 @@ def test_a_shipped_factor_is_for_cutoffs_after_what_it_was_learned_from(desk, ma
 def test_a_shipped_factor_is_for_what_was_drawn_alike(desk, make, shipped):
     shipped()
     assert "temperature 1 and top-p 1" in reason(desk, make(temperature=0.6))
+
+
+def test_a_shipped_factor_is_for_paths_with_their_drift_or_for_those_without(desk, make, shipped):
+    shipped()
+    assert "forecasts with their drift" in reason(desk, make(driftless=True))
+    shipped(driftless=True)
+    assert "forecasts without drift" in reason(desk, make())
+    assert desk.recalibrations.find(make(driftless=True)).factor == 1.25
 
 
 def test_a_shipped_factor_is_for_no_other_market(desk, make, shipped):

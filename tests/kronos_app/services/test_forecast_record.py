@@ -38,12 +38,13 @@ def judge(desk, view, tmp_path):
     """Return a function that keeps a judgement of the model beside its weights."""
     group = group_of(desk.candles.get("named").candles)
 
-    def judge(low=0.93, high=1.02, **blocks):
+    def judge(low=0.93, high=1.02, drift=None, **blocks):
         ratio = {"value": 0.97, "low": low, "high": high}
         coverage = {"value": 0.894, "low": None, "high": None}
         line = {"cutoffs": 300, "crps_ratio": ratio, "coverage_90": coverage, "best_baseline": "ewma"}
         blocks = {"new": {group: line}, "together": {group: line | {"cutoffs": 700}}, **blocks}
-        (tmp_path / "tiny" / "judgement.json").write_text(json.dumps({"blocks": blocks}), encoding="utf-8")
+        judgement = {"blocks": blocks} | ({"settings": {"drift": drift}} if drift else {})
+        (tmp_path / "tiny" / "judgement.json").write_text(json.dumps(judgement), encoding="utf-8")
 
     judge.group = group
     return judge
@@ -100,11 +101,19 @@ def test_with_few_live_forecasts_it_is_told_what_was_judged(desk, view, judge, g
     grade(0)
     told = desk.records.find(view).render()
     assert told == (
-        f"tiny on {judge.group}, judged at 700 cutoffs: CRPS 0.97 of that of EWMA random walk (95 % interval "
-        "0.93–1.02); the 90 % band held 89 %."
+        f"tiny on {judge.group}, judged with its drift at 700 cutoffs: CRPS 0.97 of that of EWMA random walk "
+        "(95 % interval 0.93–1.02); the 90 % band held 89 %."
     )
     judge(low=None, high=None, together={})
-    assert "judged at 300 cutoffs: CRPS 0.97 of that of EWMA random walk; the" in desk.records.find(view).render()
+    assert (
+        "judged with its drift at 300 cutoffs: CRPS 0.97 of that of EWMA random walk; the"
+        in desk.records.find(view).render()
+    )
+
+
+def test_it_is_told_where_a_model_was_judged_without_drift(desk, view, judge):
+    judge(drift="removed")
+    assert "judged without drift at 700 cutoffs" in desk.records.find(view).render()
 
 
 def test_a_judgement_of_other_markets_or_in_pieces_tells_nothing(desk, view, judge, tmp_path):

@@ -20,6 +20,7 @@ def test_the_defaults_are_those_of_the_documentation():
         "fit",
         False,
     )
+    assert request.driftless is None
     assert request.levels == (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 
 
@@ -34,9 +35,23 @@ def test_what_is_left_open_is_what_the_model_recommends_for_bands():
     assert "nobody" in described(replace(spec, sampling=GENERAL), "bands").render()
 
 
+def test_the_drift_is_taken_out_where_the_model_recommends_it_and_one_path_keeps_its_own():
+    advice = {use: Recommended(1.0, 1.0, 80, "model", driftless=True) for use in ("point", "bands")}
+    spec = ModelSpec("mine", "a", "b", max_context=64, parameters=1, licence="MIT", sampling=advice)
+
+    def made(**fields):
+        return settled(ForecastRequest.build({"candles_id": "a", **fields}), spec).driftless
+
+    assert (made(), made(driftless=False), made(samples=1)) == (True, False, False)
+    with pytest.raises(InvalidInput, match="driftless") as caught:
+        made(samples=1, driftless=True)
+    assert "2 samples" in caught.value.hint.render()
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
+        ("driftless", "perhaps"),
         ("samples", 0),
         ("samples", 10**9),
         ("samples", 2.5),

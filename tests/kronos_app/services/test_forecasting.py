@@ -1,3 +1,4 @@
+from dataclasses import replace
 from threading import Barrier, Thread
 
 import numpy as np
@@ -81,6 +82,30 @@ def test_an_equal_request_is_answered_from_the_file_after_a_restart(settings, de
     later = Desk(settings, {"tiny": make_spec()})
     assert later.forecasts.submit(request(candles)).forecast_id == first.id
     later.close()
+
+
+def test_without_drift_the_paths_are_the_same_moved_together_and_another_forecast(save, made, make_frame):
+    candles = save(make_frame(60))
+    drawn, still = made(candles), made(candles, driftless=True)
+    assert (drawn.driftless, still.driftless) == (False, True)
+    assert drawn.id != still.id
+    assert made(candles, driftless=True).id == still.id
+    moved = np.log(still.stored.paths[..., 3] / drawn.stored.paths[..., 3])
+    np.testing.assert_allclose(moved, np.broadcast_to(moved[0], moved.shape), atol=1e-12)
+    np.testing.assert_allclose(still.median()["close"], still.stored.last_close, rtol=1e-9)
+    assert still.stored.provenance["settings"]["driftless"]
+    assert drawn.comparison.scores[0].direction is not None
+    assert still.comparison.scores[0].direction is None, "what does not move has no direction"
+
+
+def test_a_forecast_of_before_there_was_a_choice_is_found_again(desk, save, made, make_frame):
+    candles = save(make_frame(60))
+    first = made(candles)
+    old = {name: value for name, value in first.stored.request.items() if name != "driftless"}
+    desk.store.forecasts.put(replace(first.stored, request=old))
+    again = made(candles)
+    assert (again.id, again.driftless) == (first.id, False)
+    assert len(desk.jobs.list()) == 1
 
 
 def test_without_a_seed_one_is_drawn_and_recorded(save, made, make_frame):

@@ -202,6 +202,22 @@ def test_a_models_paths_depend_on_the_cutoff_alone(model: KronosPredictor, place
     assert (alone != other).any()
 
 
+def test_without_drift_the_median_of_each_step_is_the_last_close(
+    model: KronosPredictor, places: list[Cutoff], tmp_path: Path
+) -> None:
+    drawn, still = (KronosForecaster("kronos", model, samples=4, driftless=one) for one in (False, True))
+    assert drawn.digest != still.digest
+    request = module.request_of(places[:3], 0)
+    last = request.closes[:, -1, None]
+    moves = np.log(still.forecast(request).close / last[..., None])
+    np.testing.assert_allclose(np.median(moves, axis=1), 0.0, atol=1e-12)
+    assert np.abs(np.median(np.log(drawn.forecast(request).close / last[..., None]), axis=1)).min() > 1e-9
+    results = walk_forward([still], places[:3], tmp_path)
+    table = pd.concat(results.parts("kronos"))
+    np.testing.assert_array_equal(table["crps"], table["crps_centred"])
+    assert table["hit"].isna().all(), "no opinion is neither right nor wrong"
+
+
 def test_overlapping_futures_are_counted() -> None:
     series = [walk("A", 200), walk("B", 200, 1)]
     assert overlap_of(rolling(series, lookback=40, horizon=10)) == 1
