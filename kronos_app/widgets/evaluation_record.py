@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import streamlit as st
 
 from kronos_app import nav, state
+from kronos_app.i18n import Text
 from kronos_app.runtime import desk
 from kronos_app.services.forecasting import ForecastView
+from kronos_app.widgets import formats
 from kronos_app.widgets.errors import escape
 
 
@@ -20,7 +25,24 @@ def draw(view: ForecastView) -> None:
         if other is not None:
             st.caption(":material/query_stats: " + escape(state.say(other)))
         return
+    sentences = [state.say(one) for one in (found.verdicts[model], *found.warnings)]
+    if view.driftless and found.report is not None:
+        sentences.append(_without_drift(found.report, model))
     with st.container(horizontal=True, vertical_alignment="center"):
-        told = " ".join(state.say(one) for one in (found.verdicts[model], *found.warnings))
+        told = " ".join(filter(None, sentences))
         st.caption(":material/query_stats: " + escape(told), width="content")
         nav.link("evaluate", _("See the evaluation"), evaluation=found.id)
+
+
+def _without_drift(report: Mapping[str, Any], model: str) -> str:
+    """Return what an evaluation, of forecasts with their drift, says of those without; those of before say nothing."""
+    from training.evaluation.baselines.labels import label
+
+    _ = state.gettext()
+    scores, best = report["forecasters"], report["best_baseline"]
+    centred = scores[model]["figures"].get("crps_centred", {}).get("value")
+    if centred is None:
+        return ""
+    told = _("That was with their drift; without it their CRPS would have been {ratio} of that of {baseline}.")
+    ratio = centred / scores[best]["figures"]["crps"]["value"]
+    return told.format(ratio=formats.number(ratio, 2), baseline=state.say(Text.from_dict(label(best).to_dict())))

@@ -225,6 +225,21 @@ def test_a_forecast_shows_what_the_model_was_worth_on_its_data_before(open_page,
     assert desk.evaluations.get(put).verdicts["kronos-nano"].render(lang) in said(app)
 
 
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_beside_a_forecast_without_drift_an_evaluation_tells_what_that_would_have_been_worth(
+    open_page, desk, put, forecast, lang
+):
+    report = desk.evaluations.get(put).report
+    found, best = report["forecasters"], report["best_baseline"]
+    ratio = found["kronos-nano"]["figures"]["crps_centred"]["value"] / found[best]["figures"]["crps"]["value"]
+    told = translate(
+        "That was with their drift; without it their CRPS would have been {ratio} of that of {baseline}.", lang
+    )
+    told = told.split("{baseline}")[0 if lang == "en" else 1].format(ratio=f"{ratio:.2f}")
+    assert told in said(open_page("forecast", lang=lang, forecast=forecast(driftless=True)))
+    assert told not in said(open_page("forecast", lang=lang, forecast=forecast(driftless=False)))
+
+
 def test_a_forecast_of_data_never_evaluated_shows_no_verdict(open_page, forecast):
     assert "On this data" not in said(open_page("forecast", forecast=forecast()))
 
