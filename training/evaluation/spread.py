@@ -84,18 +84,18 @@ def learn(
             if on_cutoffs:
                 on_cutoffs(done)
         moves, actual, unit = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-        scale = best_scale(moves, actual, unit)
+        scale = best_scale(moves, actual, unit, driftless=driftless)
         until = pd.Timestamp(max(one.known_at for one in here)).date()
         factor = SpreadFactor(round(scale, 4), len(here), until, temperature, top_p, driftless)
         both = moves, scaled(moves, factor.scale)
-        before, after = (_mean_crps(one, actual, unit) for one in both)
+        before, after = (_mean_crps(one, actual, unit, driftless=driftless) for one in both)
         found[group] = Learned(factor, np.stack([_coverage(one, actual) for one in both]), (before, after))
     if not found:
         raise DataError(remark("No market and interval has the {fewest} cutoffs that a factor takes.", fewest=FEWEST))
     return found
 
 
-def best_scale(moves: np.ndarray, actual: np.ndarray, unit: np.ndarray) -> float:
+def best_scale(moves: np.ndarray, actual: np.ndarray, unit: np.ndarray, *, driftless: bool = False) -> float:
     """Return the factor of least mean CRPS.
 
     Parameters
@@ -106,10 +106,12 @@ def best_scale(moves: np.ndarray, actual: np.ndarray, unit: np.ndarray) -> float
         What came (B, H).
     unit
         What CRPS is measured in (B,).
+    driftless
+        Whether the paths were moved to a common middle.
     """
     # The CRPS of a stretched ensemble is convex in the factor, so there is one minimum.
     found = minimize_scalar(
-        lambda scale: _mean_crps(scaled(moves, scale), actual, unit),
+        lambda scale: _mean_crps(scaled(moves, scale), actual, unit, driftless=driftless),
         bounds=(NARROWEST, WIDEST),
         method="bounded",
         options={"xatol": 1e-4},
@@ -170,8 +172,9 @@ def _forecast(
         yield moves, actual, request.returns.std(axis=1) * np.sqrt(request.horizon)
 
 
-def _mean_crps(moves: np.ndarray, actual: np.ndarray, unit: np.ndarray) -> float:
-    return float((scores.crps(moves, actual, drawn=True) / unit[:, None]).mean())
+def _mean_crps(moves: np.ndarray, actual: np.ndarray, unit: np.ndarray, *, driftless: bool) -> float:
+    estimate = scores.crps_centred if driftless else scores.crps
+    return float((estimate(moves, actual, drawn=True) / unit[:, None]).mean())
 
 
 def _coverage(moves: np.ndarray, actual: np.ndarray) -> np.ndarray:

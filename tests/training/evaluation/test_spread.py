@@ -56,6 +56,13 @@ def test_the_factor_does_not_hang_on_the_unit_of_a_market() -> None:
     assert best_scale(moves * 7, actual * 7, unit * 7) == pytest.approx(factor, abs=1e-3)
 
 
+def test_few_paths_with_a_common_middle_are_widened_no_more_than_they_lack() -> None:
+    rng = np.random.default_rng(1)
+    moves, actual, unit = rng.normal(size=(4000, 8, 2)), rng.normal(size=(4000, 2)), np.ones(4000)
+    moved = moves - np.median(moves, axis=1, keepdims=True)
+    assert best_scale(moved, actual, unit, driftless=True) == pytest.approx(1.0, abs=0.05)
+
+
 def test_what_is_written_is_what_the_engine_reads(tmp_path: Path) -> None:
     cutoffs = places()
     found = learn(Gaussian(0.005), cutoffs, temperature=0.9, top_p=0.95)
