@@ -168,7 +168,10 @@ def _ask_for_paths(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--temperature", type=float, default=1.0, help="sampling temperature")
     parser.add_argument("--top-p", type=float, default=1.0, help="sampling top-p")
     parser.add_argument(
-        "--drift", choices=("recommended", "kept", "removed"), default="recommended", help="of the paths, all together"
+        "--drift",
+        choices=("recommended", "kept", "removed"),
+        default="recommended",
+        help="of the paths; recommended is as the model's own settings say",
     )
 
 

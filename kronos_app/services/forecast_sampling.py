@@ -31,16 +31,14 @@ def settled(request: Settings, spec: ModelSpec) -> Settings:
     """
     advice = spec.sampling[BANDS]
     left = {name: getattr(advice, name) for name in RECOMMENDED if getattr(request, name) is None}
-    if request.samples == 1 and request.driftless is None:
-        left["driftless"] = False
     made = request.model_copy(update={"model": spec.name, **left})
-    if made.samples == 1 and made.driftless:
+    if made.samples == 1 and request.driftless:
         raise InvalidInput(
             "driftless_path",
             text("driftless: a single path does not tell drift from chance."),
             text("Draw 2 samples or more, or leave the drift in."),
         )
-    return made
+    return made.model_copy(update={"driftless": False}) if made.samples == 1 else made
 
 
 def described(spec: ModelSpec, use: Use) -> Text:

@@ -27,7 +27,7 @@ def draw(view: ForecastView) -> None:
         return
     sentences = [state.say(one) for one in (found.verdicts[model], *found.warnings)]
     if view.driftless and found.report is not None:
-        sentences.append(_without_drift(found.report, model))
+        sentences.insert(1, _without_drift(found.report, model))
     with st.container(horizontal=True, vertical_alignment="center"):
         told = " ".join(filter(None, sentences))
         st.caption(":material/query_stats: " + escape(told), width="content")
@@ -43,6 +43,6 @@ def _without_drift(report: Mapping[str, Any], model: str) -> str:
     centred = scores[model]["figures"].get("crps_centred", {}).get("value")
     if centred is None:
         return ""
-    told = _("That was with their drift; without it their CRPS would have been {ratio} of that of {baseline}.")
+    told = _("That was with its drift; without it its CRPS would have been {ratio} of that of {baseline}.")
     ratio = centred / scores[best]["figures"]["crps"]["value"]
-    return told.format(ratio=formats.number(ratio, 2), baseline=state.say(Text.from_dict(label(best).to_dict())))
+    return told.format(ratio=formats.number(ratio, 3), baseline=state.say(Text.from_dict(label(best).to_dict())))

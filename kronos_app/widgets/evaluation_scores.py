@@ -14,6 +14,7 @@ from kronos_app.data.export import safe_csv
 from kronos_app.services.evaluation import EvaluationView
 from kronos_app.widgets import evaluation_words, formats
 from kronos_app.widgets.errors import escape
+from kronos_app.widgets.score_columns import score_columns
 
 GREEN, RED, GREY = "#2e9e5b", "#d64545", "#8593a3"
 FIGURES = (
@@ -90,14 +91,6 @@ def _columns() -> dict[str, Any]:
         "p": st.column_config.NumberColumn(
             _("p"), format="%.3f", help=_("Diebold–Mariano test of whether the two differ at all.")
         ),
-        "crps": st.column_config.NumberColumn(
-            _("CRPS"),
-            format="%.4f",
-            help=_(
-                "How far the whole distribution lies from what came, in units of the history's own spread; less is "
-                "better."
-            ),
-        ),
         "crps_centred": st.column_config.NumberColumn(
             _("Without drift"),
             format="%.4f",
@@ -106,23 +99,8 @@ def _columns() -> dict[str, Any]:
                 "opinion of where the price goes cost more than it was worth."
             ),
         ),
-        "mae": st.column_config.NumberColumn(
-            _("MAE"), format="%.4f", help=_("Mean absolute error of the median; less is better.")
-        ),
-        "rank_ic": st.column_config.NumberColumn(
-            _("Rank IC"),
-            format="%.3f",
-            help=_("How well the order of forecast returns matches that of what came, from −1 to 1; 0 is chance."),
-        ),
         "direction": st.column_config.NumberColumn(_("Direction"), format="percent"),
-        **{
-            f"coverage_{level}": st.column_config.NumberColumn(
-                _("Coverage {level} %").format(level=level),
-                format="percent",
-                help=_("Share of closes inside the band; should be near the band's own level."),
-            )
-            for level in (50, 80, 90, 95)
-        },
+        **score_columns((50, 80, 90, 95)),
     }
 
 

@@ -28,7 +28,8 @@ def draw(model: str) -> None:
     """Ask how to draw paths, beginning with what the model recommends."""
     _follow(model)
     _ask_for_preset(model)
-    _ask_for_settings()
+    _ask_for_advised()
+    _ask_for_the_rest()
 
 
 def _ask_for_preset(model: str) -> None:
@@ -50,7 +51,8 @@ def _ask_for_preset(model: str) -> None:
         st.caption(state.say(described(spec, chosen) if chosen in LABELS else PRESETS[chosen].description))
 
 
-def _ask_for_settings() -> None:
+def _ask_for_advised() -> None:
+    """Ask for what a model has recommendations of."""
     _ = state.gettext()
     st.slider(
         _("Temperature"),
@@ -92,6 +94,10 @@ def _ask_for_settings() -> None:
             "opinion of where to."
         ),
     )
+
+
+def _ask_for_the_rest() -> None:
+    _ = state.gettext()
     st.number_input(
         _("Top-k"),
         0,

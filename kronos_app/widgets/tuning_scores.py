@@ -12,6 +12,7 @@ from kronos_app import state
 from kronos_app.i18n import Text
 from kronos_app.widgets import formats, tuning_words
 from kronos_app.widgets.errors import escape
+from kronos_app.widgets.score_columns import score_columns
 
 OWN = ("tuned", "base")  # these come first, baselines after them
 DIGITS = {"coverage_50": 2, "coverage_80": 2, "coverage_90": 2}  # more than these are noise
@@ -54,33 +55,7 @@ def draw_table(scores: Mapping[str, Mapping[str, Any]], key: str) -> None:
         height="content",
         placeholder=formats.MISSING,
         key=key,
-        column_config={
-            "name": _("Forecaster"),
-            "crps": st.column_config.NumberColumn(
-                _("CRPS"),
-                format="%.4f",
-                help=_(
-                    "How far the whole distribution lies from what came, in units of the history's own spread; less is "
-                    "better."
-                ),
-            ),
-            **{
-                f"coverage_{level}": st.column_config.NumberColumn(
-                    _("Coverage {level} %").format(level=level),
-                    format="percent",
-                    help=_("Share of closes inside the band; should be near the band's own level."),
-                )
-                for level in (50, 80, 90)
-            },
-            "mae": st.column_config.NumberColumn(
-                _("MAE"), format="%.4f", help=_("Mean absolute error of the median; less is better.")
-            ),
-            "rank_ic": st.column_config.NumberColumn(
-                _("Rank IC"),
-                format="%.3f",
-                help=_("How well the order of forecast returns matches that of what came, from −1 to 1; 0 is chance."),
-            ),
-        },
+        column_config={"name": _("Forecaster"), **score_columns((50, 80, 90))},
         alt=_("Scores of the run, its base and the baselines"),
     )
 

@@ -233,9 +233,9 @@ def test_beside_a_forecast_without_drift_an_evaluation_tells_what_that_would_hav
     found, best = report["forecasters"], report["best_baseline"]
     ratio = found["kronos-nano"]["figures"]["crps_centred"]["value"] / found[best]["figures"]["crps"]["value"]
     told = translate(
-        "That was with their drift; without it their CRPS would have been {ratio} of that of {baseline}.", lang
+        "That was with its drift; without it its CRPS would have been {ratio} of that of {baseline}.", lang
     )
-    told = told.split("{baseline}")[0 if lang == "en" else 1].format(ratio=f"{ratio:.2f}")
+    told = told.split("{baseline}")[0 if lang == "en" else 1].format(ratio=f"{ratio:.3f}")
     assert told in said(open_page("forecast", lang=lang, forecast=forecast(driftless=True)))
     assert told not in said(open_page("forecast", lang=lang, forecast=forecast(driftless=False)))
 

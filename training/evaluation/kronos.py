@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,6 @@ from training.evaluation.cutoffs import candles
 from training.evaluation.forecasters import Members, Request
 
 Drift = Literal["recommended", "kept", "removed"]
-DRIFTS: tuple[Drift, ...] = get_args(Drift)
 
 
 @dataclass(frozen=True, eq=False)
