@@ -296,7 +296,7 @@ def test_the_forecasting_document_has_what_every_model_recommends():
 
 
 def test_the_column_names_in_the_data_document_are_understood():
-    from kronos_app.data.columns import ALIASES, plain
+    from kronos_app.data.upload.columns import ALIASES, plain
 
     listed = {row[0]: row[2].split(", ") for row in rows(doc("data.md")) if row[0] in ALIASES}
     assert set(listed) == set(ALIASES)
@@ -338,11 +338,12 @@ def test_the_python_examples_run(path, monkeypatch):
 
 
 def test_the_example_candles_have_the_id_in_the_documents(tmp_path):
-    from kronos_app.data import repair, upload
+    from kronos_app.data import repair
+    from kronos_app.data.upload import reader
     from kronos_app.settings import Settings
 
     content = (GOLDEN / "candles.csv").read_bytes()
-    draft = upload.read(content, "candles.csv", settings=Settings(home=tmp_path))
+    draft = reader.read(content, "candles.csv", settings=Settings(home=tmp_path))
     digest = repair.apply(draft).candles.digest[:16]
     assert digest in read(READMES[0])
     assert digest in doc("api.md")

@@ -208,9 +208,13 @@ PLANTED = [
     (wrong_arrows, "engine.hub", "from training.scores import crps"),
     (wrong_arrows, "training.loop", "def f():\n    from kronos_app.store import Store"),
     (wrong_packages, "training.loop", "import plotly.graph_objects as go"),
-    (wrong_arrows, "kronos_app.data.upload", "from kronos_app.services.desk import get_desk"),
-    (wrong_arrows, "kronos_app.data.upload", "from kronos_app import state"),
-    (wrong_arrows, "kronos_app.data.upload", "import importlib\nimportlib.import_module('kronos_app.store.store')"),
+    (wrong_arrows, "kronos_app.data.upload.reader", "from kronos_app.services.desk import get_desk"),
+    (wrong_arrows, "kronos_app.data.upload.reader", "from kronos_app import state"),
+    (
+        wrong_arrows,
+        "kronos_app.data.upload.reader",
+        "import importlib\nimportlib.import_module('kronos_app.store.store')",
+    ),
     (wrong_packages, "kronos_app.store.store", "class A:\n    def f(self):\n        import streamlit"),
     (wrong_arrows, "kronos_app.store.store", "from kronos_app.jobs import JobRunner"),
     (wrong_arrows, "kronos_app.jobs.runner", "if True:\n    from kronos_app.api.app import create_api"),
@@ -228,7 +232,7 @@ PLANTED = [
     (wrong_packages, "pages.home", "import duckdb"),
     (wrong_arrows, "pages.home", "from pages import data"),
     (wrong_arrows, "Home", "import pages.home"),
-    (cycles, "kronos_app.data.candle_frame", "from kronos_app.data import upload"),
+    (cycles, "kronos_app.data.candle_frame", "from kronos_app.data.upload import reader"),
     (cycles, "kronos_app.store.records", "def f():\n    from kronos_app.services.desk import Desk"),
 ]
 

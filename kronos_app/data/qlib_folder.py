@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from kronos_app.data.about import About
 from kronos_app.data.candle_frame import PRICES
-from kronos_app.data.columns import shorten
 from kronos_app.data.draft import Draft, Finding
 from kronos_app.data.qlib_files import QlibFiles
 from kronos_app.data.source import FetchRequest, Instrument, Interval, OnPage
+from kronos_app.data.upload.columns import shorten
 from kronos_app.errors import InvalidInput, NotFound
 from kronos_app.i18n import text
 

@@ -12,11 +12,11 @@ import pyarrow as pa
 
 from kronos_app.data import sql_columns, sql_tables
 from kronos_app.data.about import About
-from kronos_app.data.columns import shorten, shorten_list
 from kronos_app.data.draft import Draft
 from kronos_app.data.sql_connection import SqlConnection
 from kronos_app.data.sql_request import SqlRequest, check_count, columns_of, guess, validate
 from kronos_app.data.sql_session import Session, reading
+from kronos_app.data.upload.columns import shorten, shorten_list
 from kronos_app.errors import InvalidInput, NotFound, TooLarge
 from kronos_app.i18n import text
 

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from zoneinfo import available_timezones
 
 from kronos_app.data.candle_frame import FEATURES, PRICES
-from kronos_app.data.columns import ALIASES, DATE_NAMES, TIME_NAMES, plain, shorten, shorten_list
 from kronos_app.data.sql_statement import check
+from kronos_app.data.upload.columns import ALIASES, DATE_NAMES, TIME_NAMES, plain, shorten, shorten_list
 from kronos_app.errors import InvalidInput, TooLarge
 from kronos_app.i18n import text
 

@@ -6,8 +6,9 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from kronos_app.data import quality, repair, sample, upload
+from kronos_app.data import quality, repair, sample
 from kronos_app.data.calendars import with_calendar
+from kronos_app.data.upload import reader
 from kronos_app.errors import NotFound
 from kronos_app.i18n import text
 from kronos_app.services.inline_candles import to_csv_bytes
@@ -39,7 +40,7 @@ class CandleService:
         InvalidInput, TooLarge
             The file is not candles, holds those of several instruments, or is over a limit.
         """
-        return with_calendar(upload.read(content, filename, start=start, interval=interval, settings=self._settings))
+        return with_calendar(reader.read(content, filename, start=start, interval=interval, settings=self._settings))
 
     def read_all(
         self, content: bytes, filename: str, start: datetime | None = None, interval: str | None = None
@@ -51,7 +52,7 @@ class CandleService:
         InvalidInput, TooLarge
             The file is not candles, or over a limit.
         """
-        drafts = upload.read_all(content, filename, start=start, interval=interval, settings=self._settings)
+        drafts = reader.read_all(content, filename, start=start, interval=interval, settings=self._settings)
         return [with_calendar(draft) for draft in drafts]
 
     def read_inline(self, candles: Any, name: str, start: datetime | None = None, interval: str | None = None) -> Draft:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from kronos_app.data import sql
 from kronos_app.data.calendars import with_calendar
-from kronos_app.data.columns import shorten
 from kronos_app.data.sql_connection import SqlConnection, named_connections, secrets_files
 from kronos_app.data.sql_request import SqlRequest, validate
+from kronos_app.data.upload.columns import shorten
 from kronos_app.errors import NotFound
 from kronos_app.i18n import text
 from kronos_app.services.fetched import FetchedDrafts

@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
 
-from kronos_app.data import quality, repair, sample, upload
+from kronos_app.data import quality, repair, sample
 from kronos_app.data.about import About
 from kronos_app.data.candle_frame import PRICES
 from kronos_app.data.draft import Draft, Finding
 from kronos_app.data.export import safe_csv
+from kronos_app.data.upload import reader
 from kronos_app.errors import AppError, InvalidInput, NotFound
 from kronos_app.settings import Settings
 
@@ -31,7 +32,7 @@ def draft(**changes):
     rows = ROWS | {int(name[3:]): row for name, row in changes.items()}
     lines = [",".join(str(cell) for cell in row) for _, row in sorted(rows.items())]
     content = "timestamp,open,high,low,close,volume\n" + "\n".join(lines) + "\n"
-    return upload.read(content.encode(), "x.csv", settings=Settings())
+    return reader.read(content.encode(), "x.csv", settings=Settings())
 
 
 def closes(repaired):
@@ -118,7 +119,7 @@ def test_a_report_is_ready_for_json_and_its_findings_come_back():
 
 
 def test_a_report_of_a_file_without_times_says_so():
-    waiting = upload.read(b"open,high,low,close\n1,2,0.5,1\n", "x.csv", settings=Settings())
+    waiting = reader.read(b"open,high,low,close\n1,2,0.5,1\n", "x.csv", settings=Settings())
     report = quality.inspect(waiting)
     assert (report.first, report.last, report.interval) == (None, None, pd.Timedelta(0))
     assert report.findings[0].code == "no_timestamps"
@@ -284,7 +285,7 @@ def test_a_line_break_inside_a_cell_begins_no_new_cell():
 
 def test_exported_numbers_and_times_read_back_equal():
     frame = draft().frame.reset_index(drop=True)
-    back = upload.read(safe_csv(frame).encode(), "x.csv", settings=Settings()).frame
+    back = reader.read(safe_csv(frame).encode(), "x.csv", settings=Settings()).frame
     pd.testing.assert_frame_equal(back.reset_index(drop=True), frame, check_exact=True)
 
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
 
-from kronos_app.data import upload
+from kronos_app.data.upload import reader
 from kronos_app.errors import AppError, InvalidInput, TooLarge
 from kronos_app.settings import Settings
 
@@ -23,7 +23,7 @@ HEAD = "timestamp,open,high,low,close,volume\n"
 
 
 def read(content, name="candles.csv", **arguments):
-    return upload.read(
+    return reader.read(
         content if isinstance(content, bytes) else content.encode(), name, settings=SETTINGS, **arguments
     )
 
@@ -446,7 +446,7 @@ LONG = """date,symbol,open,high,low,close,volume
 
 def read_all(content, name="long.csv", **arguments):
     content = content if isinstance(content, bytes) else content.encode()
-    return upload.read_all(content, name, settings=SETTINGS, **arguments)
+    return reader.read_all(content, name, settings=SETTINGS, **arguments)
 
 
 def test_a_long_file_is_split_by_symbol_and_each_part_keeps_its_rows_and_faults():
@@ -519,7 +519,7 @@ def test_an_instrument_without_a_single_number_does_not_stop_the_others():
 
 
 def test_a_column_with_a_value_of_its_own_in_every_row_is_no_symbol(monkeypatch):
-    monkeypatch.setattr(upload, "MOST_SERIES", 3)
+    monkeypatch.setattr(reader, "MOST_SERIES", 3)
     with pytest.raises(TooLarge, match="4 instruments in column “code”"):
         read_all("date,code,open,high,low,close\n" + "".join(f"2024-01-31,{n},1,2,0.5,1.5\n" for n in range(4)))
 

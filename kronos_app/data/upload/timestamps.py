@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from kronos_app.data.draft import Finding, Severity
-from kronos_app.data.numbers import is_number, is_text, trim
+from kronos_app.data.upload.numbers import is_number, is_text, trim
 from kronos_app.i18n import Text, text
 
 Times = NDArray[np.datetime64]

@@ -13,11 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from kronos_app.data import decode, numbers, tables, timestamps
 from kronos_app.data.about import About
 from kronos_app.data.candle_frame import FEATURES, PRICES
-from kronos_app.data.columns import UNNAMED, plain, shorten, shorten_list
 from kronos_app.data.draft import BadCell, Draft, Finding
+from kronos_app.data.upload import decode, numbers, tables, timestamps
+from kronos_app.data.upload.columns import UNNAMED, plain, shorten, shorten_list
 from kronos_app.errors import InvalidInput, TooLarge
 from kronos_app.i18n import text
 from kronos_app.settings import Settings

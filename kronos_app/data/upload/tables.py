@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from kronos_app.data import decode
-from kronos_app.data.columns import ColumnMap, find_columns, recognised, shorten, shorten_list
+from kronos_app.data.upload import decode
+from kronos_app.data.upload.columns import ColumnMap, find_columns, recognised, shorten, shorten_list
 from kronos_app.errors import InvalidInput, TooLarge
 from kronos_app.i18n import text
 

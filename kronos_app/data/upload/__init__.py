@@ -1,0 +1,1 @@
+"""Files that users upload, read into drafts."""
