@@ -8,10 +8,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kronos_app.data import sql
 from kronos_app.data.calendars import with_calendar
-from kronos_app.data.sql_connection import SqlConnection, named_connections, secrets_files
-from kronos_app.data.sql_request import SqlRequest, validate
+from kronos_app.data.sql import reader
+from kronos_app.data.sql.connection import SqlConnection, named_connections, secrets_files
+from kronos_app.data.sql.request import SqlRequest, validate
 from kronos_app.data.upload.columns import shorten
 from kronos_app.errors import NotFound
 from kronos_app.i18n import text
@@ -19,7 +19,7 @@ from kronos_app.services.fetched import FetchedDrafts
 
 if TYPE_CHECKING:
     from kronos_app.data.draft import Draft
-    from kronos_app.data.sql import Preview
+    from kronos_app.data.sql.reader import Preview
     from kronos_app.jobs import JobRunner
     from kronos_app.services.candles import CandleService
     from kronos_app.settings import Settings
@@ -98,7 +98,7 @@ class SqlService:
         Unavailable
             The database does not answer.
         """
-        return sql.tables(self._connections.get(name), self._look)
+        return reader.tables(self._connections.get(name), self._look)
 
     def preview(self, name: str, request: SqlRequest) -> Preview:
         """Return the first rows of a table or a query.
@@ -114,7 +114,7 @@ class SqlService:
         Unavailable
             The database does not answer, or takes too long.
         """
-        return sql.preview(self._connections.get(name), request, self._look)
+        return reader.preview(self._connections.get(name), request, self._look)
 
     def symbols(self, name: str, table: str, column: str) -> list[str]:
         """Return the instruments that a column of a table names.
@@ -124,7 +124,7 @@ class SqlService:
         InvalidInput, NotFound, Unavailable
             As `preview`.
         """
-        return sql.symbols(self._connections.get(name), table, column, self._look)
+        return reader.symbols(self._connections.get(name), table, column, self._look)
 
     def submit(self, name: str, request: SqlRequest, *, repair: str | None = None, review: bool = False) -> str:
         """Queue the reading and return the id of its job, whose result is the id of the candle set.
@@ -176,7 +176,7 @@ class SqlWorker:
     def run(self, job: Mapping[str, Any], on_step: Callable[[int, int], None]) -> str:
         """Read what `job` asks for, keep it and return its id; `on_step` may raise to cancel."""
         on_step(0, 0)
-        draft = sql.read(
+        draft = reader.read(
             self._connections.get(job["connection"]),
             request_of(job),
             max_rows=self._settings.max_rows,

@@ -13,8 +13,8 @@ import streamlit as st
 
 from kronos_app import state
 from kronos_app.data.draft import Draft
-from kronos_app.data.sql import Preview
-from kronos_app.data.sql_request import COLUMNS, NEEDED, SqlRequest
+from kronos_app.data.sql.reader import Preview
+from kronos_app.data.sql.request import COLUMNS, NEEDED, SqlRequest
 from kronos_app.errors import AppError
 from kronos_app.i18n import text
 from kronos_app.runtime import desk

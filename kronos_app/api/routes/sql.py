@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from kronos_app.api.context import DeskOf, require_token
 from kronos_app.api.schemas import ErrorBody, FetchAccepted, Repair
-from kronos_app.data.sql_request import SqlRequest
+from kronos_app.data.sql.request import SqlRequest
 
 router = APIRouter(tags=["sql"], dependencies=[Depends(require_token)])
 

@@ -97,7 +97,7 @@ def test_what_cannot_be_read_is_refused_at_once(client, refused, fields, status,
 
 
 def test_a_query_that_takes_too_long_is_stopped(desk, finished, settings):
-    from kronos_app.data.sql_request import SqlRequest
+    from kronos_app.data.sql.request import SqlRequest
     from kronos_app.services.sql_query import Connections, SqlWorker, request_of
 
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"

@@ -12,11 +12,12 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
-from kronos_app.data import quality, repair, sql
-from kronos_app.data.sql_connection import DRIVERS, SqlConnection, named_connections, secrets_files
-from kronos_app.data.sql_request import COLUMNS, SqlRequest, guess
-from kronos_app.data.sql_session import reading
-from kronos_app.data.sql_statement import LONGEST, check
+from kronos_app.data import quality, repair
+from kronos_app.data.sql import reader
+from kronos_app.data.sql.connection import DRIVERS, SqlConnection, named_connections, secrets_files
+from kronos_app.data.sql.request import COLUMNS, SqlRequest, guess
+from kronos_app.data.sql.session import reading
+from kronos_app.data.sql.statement import LONGEST, check
 from kronos_app.errors import InvalidInput, NotFound, TooLarge, Unavailable
 
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
@@ -78,7 +79,7 @@ def database(request):
 
 
 def read(connection, max_rows=10_000, seconds=20, on_page=None, **fields):
-    return sql.read(connection, SqlRequest(**fields), max_rows=max_rows, seconds=seconds, on_page=on_page)
+    return reader.read(connection, SqlRequest(**fields), max_rows=max_rows, seconds=seconds, on_page=on_page)
 
 
 def refused(error, connection, **fields):
@@ -88,12 +89,12 @@ def refused(error, connection, **fields):
 
 
 def test_tables_and_views_are_listed(sqlite, duck):
-    assert sql.tables(sqlite, 10) == ["apple", "candles"]
-    assert sql.tables(duck, 10) == ["apple", "candles", "old.Odd table"]
+    assert reader.tables(sqlite, 10) == ["apple", "candles"]
+    assert reader.tables(duck, 10) == ["apple", "candles", "old.Odd table"]
 
 
 def test_a_preview_shows_twenty_rows_and_guesses_the_columns(database):
-    told = sql.preview(database, SqlRequest(table="candles"), 10)
+    told = reader.preview(database, SqlRequest(table="candles"), 10)
     assert told.headers == tuple(CANDLES.columns)
     assert len(told.rows) == 20
     assert told.rows[0][0] == "AAPL"
@@ -101,7 +102,7 @@ def test_a_preview_shows_twenty_rows_and_guesses_the_columns(database):
         "timestamp": "trade_date", "open": "open", "high": "high", "low": "low", "close": "close", "volume": "vol",
         "symbol": "symbol",
     }  # fmt: skip
-    assert sql.symbols(database, "candles", "symbol", 10) == ["AAPL", "MSFT"]
+    assert reader.symbols(database, "candles", "symbol", 10) == ["AAPL", "MSFT"]
 
 
 def test_one_instrument_of_a_table_is_read(database):
@@ -146,7 +147,7 @@ def test_symbols_may_be_numbers(database, tmp_path):
             opened.execute(f"CREATE TABLE c ({columns})")
             opened.execute(f"INSERT INTO c {rows}")
     market = connection(f"{database.dialect}:///{path}")
-    assert sql.symbols(market, "c", "code", 10) == ["1", "600519"]
+    assert reader.symbols(market, "c", "code", 10) == ["1", "600519"]
     assert (len(read(market, table="c", symbol="600519")), read(market, table="c", symbol="1").name) == (1, "1")
 
 
@@ -303,10 +304,10 @@ def test_a_query_is_stopped_when_nobody_wants_it_any_more(database):
 
 @pytest.mark.parametrize("statement", WRITES)
 def test_the_database_itself_refuses_to_write(database, tmp_path, statement):
-    before = sql.tables(database, 10), len(read(database, table="apple"))
+    before = reader.tables(database, 10), len(read(database, table="apple"))
     with pytest.raises((InvalidInput, Unavailable)), reading(database, 10) as session:
         session.all(statement.format(folder=tmp_path), 1)
-    assert (sql.tables(database, 10), len(read(database, table="apple"))) == before
+    assert (reader.tables(database, 10), len(read(database, table="apple"))) == before
     assert not (tmp_path / "other.db").exists()
 
 

@@ -6,7 +6,7 @@ import logging
 import re
 from typing import Any, Literal
 
-from kronos_app.data.sql_connection import SqlConnection
+from kronos_app.data.sql.connection import SqlConnection
 from kronos_app.data.upload.columns import shorten
 from kronos_app.errors import AppError, InvalidInput, Unavailable
 from kronos_app.i18n import text

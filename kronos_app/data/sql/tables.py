@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from kronos_app.data.sql_request import SqlRequest, aware, columns_of
-from kronos_app.data.sql_session import Session
+from kronos_app.data.sql.request import SqlRequest, aware, columns_of
+from kronos_app.data.sql.session import Session
 from kronos_app.data.upload.columns import shorten
 from kronos_app.errors import NotFound
 from kronos_app.i18n import text

@@ -11,10 +11,11 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
-from kronos_app.data import quality, sql
-from kronos_app.data.sql_connection import DRIVERS, SqlConnection
-from kronos_app.data.sql_request import SqlRequest
-from kronos_app.data.sql_session import reading
+from kronos_app.data import quality
+from kronos_app.data.sql import reader
+from kronos_app.data.sql.connection import DRIVERS, SqlConnection
+from kronos_app.data.sql.request import SqlRequest
+from kronos_app.data.sql.session import reading
 from kronos_app.errors import InvalidInput, NotFound, TooLarge, Unavailable
 from tests.servers import mariadb as mariadb_server
 from tests.servers import postgres as postgres_server
@@ -92,7 +93,7 @@ def maria(mariadb):
 
 
 def read(connection, max_rows=2_000_000, seconds=60, on_page=None, **fields):
-    return sql.read(connection, SqlRequest(**fields), max_rows=max_rows, seconds=seconds, on_page=on_page)
+    return reader.read(connection, SqlRequest(**fields), max_rows=max_rows, seconds=seconds, on_page=on_page)
 
 
 def tried(connection, statement, seconds=20):
@@ -102,8 +103,8 @@ def tried(connection, statement, seconds=20):
 
 
 def test_postgresql_lists_what_its_user_may_read(market):
-    assert sql.tables(market, 10) == ["Archive.Daily %", "apple", "candles", "numbered"]
-    assert sql.symbols(market, "candles", "symbol", 10) == ["600519", "AAPL"]
+    assert reader.tables(market, 10) == ["Archive.Daily %", "apple", "candles", "numbered"]
+    assert reader.symbols(market, "candles", "symbol", 10) == ["600519", "AAPL"]
 
 
 def test_postgresql_gives_candles_in_the_zone_asked_for(market):
@@ -317,7 +318,7 @@ def test_a_line_that_is_cut_is_told(postgres):
 
 
 def test_mariadb_gives_candles_and_knows_instants_from_local_times(maria):
-    assert sql.tables(maria, 10) == ["candles"]
+    assert reader.tables(maria, 10) == ["candles"]
     local = read(maria, table="candles", columns={"timestamp": "day", "clock": "clock"})
     assert (len(local), local.timezone, local.name) == (200, None, "AAPL")
     assert local.frame["timestamp"].iloc[[0, -1]].to_list() == [

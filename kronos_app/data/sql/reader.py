@@ -10,12 +10,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from kronos_app.data import sql_columns, sql_tables
 from kronos_app.data.about import About
 from kronos_app.data.draft import Draft
-from kronos_app.data.sql_connection import SqlConnection
-from kronos_app.data.sql_request import SqlRequest, check_count, columns_of, guess, validate
-from kronos_app.data.sql_session import Session, reading
+from kronos_app.data.sql import columns as sql_columns
+from kronos_app.data.sql import tables as sql_tables
+from kronos_app.data.sql.connection import SqlConnection
+from kronos_app.data.sql.request import SqlRequest, check_count, columns_of, guess, validate
+from kronos_app.data.sql.session import Session, reading
 from kronos_app.data.upload.columns import shorten, shorten_list
 from kronos_app.errors import InvalidInput, NotFound, TooLarge
 from kronos_app.i18n import text
@@ -27,7 +28,7 @@ LONGEST_CELL = 200  # characters of a preview
 
 @dataclass(frozen=True)
 class Preview:
-    """The first rows of a table or a query, long text cut, and which of `sql_request.COLUMNS` is which header."""
+    """The first rows of a table or a query, long text cut, and which of `request.COLUMNS` is which header."""
 
     headers: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from zoneinfo import available_timezones
 
 from kronos_app.data.candle_frame import FEATURES, PRICES
-from kronos_app.data.sql_statement import check
+from kronos_app.data.sql.statement import check
 from kronos_app.data.upload.columns import ALIASES, DATE_NAMES, TIME_NAMES, plain, shorten, shorten_list
 from kronos_app.errors import InvalidInput, TooLarge
 from kronos_app.i18n import text
@@ -26,7 +26,7 @@ class SqlRequest:
     Attributes
     ----------
     table, query
-        One of them: a table as `sql.tables` lists it, or a SELECT.
+        One of them: a table as `reader.tables` lists it, or a SELECT.
     columns
         What the database calls each of `COLUMNS`; the rest is guessed by name, and an empty name leaves one out.
     symbol

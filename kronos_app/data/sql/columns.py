@@ -31,7 +31,7 @@ class Gathered:
     Parameters
     ----------
     columns
-        Names as in `sql_request.COLUMNS` to positions in a row.
+        Names as in `request.COLUMNS` to positions in a row.
     instants
         Positions whose times are in UTC, though they do not say so.
     """
@@ -74,7 +74,7 @@ def draft(
     Parameters
     ----------
     columns, headers
-        By names as in `sql_request.COLUMNS`: values, and what the database calls them.
+        By names as in `request.COLUMNS`: values, and what the database calls them.
     timezone
         Where the times are local to; times that a database keeps as instants are brought there. None for times as
         they are, instants in UTC.

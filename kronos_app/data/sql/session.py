@@ -21,8 +21,8 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from kronos_app.data import sql_errors
-from kronos_app.data.sql_connection import SqlConnection
+from kronos_app.data.sql.connection import SqlConnection
+from kronos_app.data.sql.errors import from_database
 from kronos_app.errors import AppError, Unavailable
 from kronos_app.i18n import text
 
@@ -143,7 +143,7 @@ def reading(connection: SqlConnection, seconds: float, on_look: Callable[[], Non
         engine = how.engine(connection.url, seconds)
         opened = engine.connect()
     except failures as error:
-        raise sql_errors.from_database(connection, error, opening=True) from None
+        raise from_database(connection, error, opening=True) from None
     with closing(opened), _Watch(seconds, on_look or (lambda: None), lambda: how.stop(opened, engine)) as watch:
         try:
             how.begin(opened, seconds)
@@ -151,7 +151,7 @@ def reading(connection: SqlConnection, seconds: float, on_look: Callable[[], Non
             watch.check()
         except failures as error:
             watch.check()
-            raise sql_errors.from_database(connection, error, opening=False) from None
+            raise from_database(connection, error, opening=False) from None
         except AppError:
             watch.check()
             raise
@@ -266,7 +266,7 @@ def _begin_mysql(opened: sa.Connection, seconds: float) -> None:
     for setting in (
         f"SET SESSION {limit}",
         f"SET SESSION lock_wait_timeout = {MOST_LOCK_SECONDS}",
-        "SET SESSION sql_mode = ''",  # How quotes and backslashes are read, as `sql_statement` reads them.
+        "SET SESSION sql_mode = ''",  # How quotes and backslashes are read, as `statement` reads them.
         "SET SESSION time_zone = '+00:00'",
         "SET SESSION TRANSACTION READ ONLY",
         "START TRANSACTION READ ONLY",

@@ -1,6 +1,6 @@
 """What a user wrote, looked at before a database sees it: one statement that reads.
 
-That nothing is written, the database itself has to hold (`sql_session`). This is for a message that says what is
+That nothing is written, the database itself has to hold (`session`). This is for a message that says what is
 wrong, and for the few statements of MySQL that read and yet write a file.
 """
 

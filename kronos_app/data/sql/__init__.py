@@ -1,0 +1,1 @@
+"""Databases that an administrator named, read into drafts."""
