@@ -22,6 +22,7 @@ from benchmarks.plain import predict_plainly
 from benchmarks.shapes import Inputs, random_walks
 from benchmarks.yardstick import plain_seconds, prepare
 from engine.candles import FEATURES
+from engine.config import UNPUBLISHED, ModelConfig, TokenizerConfig
 from engine.errors import KronosError
 from engine.predictor import KronosPredictor
 from engine.sampling import Sampling
@@ -72,20 +73,32 @@ def load(path: Path, ours: KronosPredictor) -> Any:
     Raises
     ------
     KronosError
-        Where `path` holds no such package.
+        `path` holds no such package, a library that the package imports is missing, or `ours` has a setting that the
+        package does not know.
     """
     if not (path / PACKAGE).is_dir() and not (path / f"{PACKAGE}.py").is_file():
         raise KronosError(
             f"{path} holds no package `{PACKAGE}`: give the folder of a checkout of the published project."
         )
     with _importable(path) as package:
-        model = package.Kronos(**asdict(ours.model.config))
-        tokenizer = package.KronosTokenizer(**asdict(ours.tokenizer.config))
+        model = package.Kronos(**_published_config(ours.model.config))
+        tokenizer = package.KronosTokenizer(**_published_config(ours.tokenizer.config))
         model.load_state_dict(ours.model.state_dict())
         tokenizer.load_state_dict(ours.tokenizer.state_dict())
         return package.KronosPredictor(
             model.eval(), tokenizer.eval(), device="cpu", max_context=ours.max_context, clip=ours.clip
         )
+
+
+def _published_config(config: ModelConfig | TokenizerConfig) -> dict[str, Any]:
+    """Return the fields of a config that the published classes take."""
+    values = asdict(config)
+    unknown = [name for name in sorted(UNPUBLISHED & values.keys()) if values.pop(name)]
+    if unknown:
+        raise KronosError(
+            f"The published package does not know {', '.join(unknown)}: compare networks without this setting."
+        )
+    return values
 
 
 def compare(
@@ -136,9 +149,18 @@ def _importable(path: Path) -> Iterator[ModuleType]:
     others = {name: sys.modules.pop(name) for name in named()}
     sys.path.insert(0, str(path))
     try:
-        yield importlib.import_module(PACKAGE)
+        yield _import_package(path)
     finally:
         sys.path.remove(str(path))
         for name in named():
             del sys.modules[name]
         sys.modules.update(others)
+
+
+def _import_package(path: Path) -> ModuleType:
+    try:
+        return importlib.import_module(PACKAGE)
+    except ModuleNotFoundError as error:
+        raise KronosError(
+            f"The package in {path} imports {error.name}, which is not installed: run `pip install {error.name}`."
+        ) from error

@@ -23,7 +23,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from engine.config import UNPUBLISHED
+from engine.config import MISREAD, UNPUBLISHED
 from engine.errors import CheckpointError
 from engine.files import CONFIG, WEIGHTS, CheckpointFiles
 
@@ -33,9 +33,11 @@ if TYPE_CHECKING:
 MAX_CONFIG_BYTES = 1_000_000
 MAX_SIZE = 65_536  # of any width or count in a config: a hostile one must not exhaust the memory
 NAMED = 5  # tensors an error lists before it only counts
-# What other libraries note in a config.json; it does not change what the network computes.
+NOTE = "note"  # the key of a sentence for people
+# Keys of a config.json that do not change what the network computes: ours, and those of other libraries.
 ANNOTATIONS = frozenset(
     {
+        NOTE,
         "_name_or_path",
         "architectures",
         "auto_map",
@@ -183,11 +185,16 @@ def _count(kind: str, names: Collection[str]) -> str:
 
 
 def save_checkpoint(folder: str | Path, config: Mapping[str, Any] | DataclassInstance, module: nn.Module) -> None:
-    """Write `config` and the tensors of `module` to `folder`; a reader sees each file whole or not at all."""
+    """Write `config` and the tensors of `module` to `folder`; a reader sees each file whole or not at all.
+
+    A config with a field that the published package does not know also gets a note that says so.
+    """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     values = dict(config) if isinstance(config, Mapping) else asdict(config)
     values = {name: value for name, value in values.items() if value or name not in UNPUBLISHED}
+    if UNPUBLISHED & values.keys():
+        values[NOTE] = MISREAD
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
     with _replacing(folder / WEIGHTS) as path:
         save_file(tensors, path, metadata={"format": "pt"})

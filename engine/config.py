@@ -8,6 +8,10 @@ from engine.errors import CheckpointError
 
 MAX_LAYERS = 256  # a config from elsewhere must not exhaust memory before its weights are even compared
 UNPUBLISHED = frozenset({"shared_deviation"})  # fields that may be missing, and are written only where they are set
+MISREAD = (
+    "The published Kronos package loads this checkpoint but does not know shared_deviation: it divides each price by "
+    "its own deviation, so its forecasts differ from those of Kronos Desk."
+)
 MAX_BITS = 20  # 2^20 logits a head; the published checkpoints use 10
 
 

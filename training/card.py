@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import yaml
 
+from engine.config import MISREAD
 from engine.registry import find_spec
 from training.config import SPLITS, FileData, QlibData, RunConfig
 from training.corpus import Corpus
@@ -79,6 +80,8 @@ def model_card(
     corpus: Corpus,
     provenance: Mapping[str, Any],
     report: Report | None,
+    *,
+    shared_deviation: bool = False,
 ) -> str:
     """Return the card of a run as Markdown, with the front matter that the Hub reads.
 
@@ -86,6 +89,8 @@ def model_card(
     ----------
     provenance, report
         What `provenance.json` and `report.json` hold; None where the run was not judged.
+    shared_deviation
+        Whether the tokenizer divides all prices by the deviation of the close, which the published package does not do.
     """
     parts = [
         _front_matter(config),
@@ -102,19 +107,22 @@ def model_card(
         _table(("", *config.stages), _training(run, config)),
         *_reproduction(config, provenance),
         "## Use",
-        _use(facts),
+        _use(facts, shared_deviation=shared_deviation),
         "## Limits",
         LIMITS,
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def tokenizer_card(facts: Facts, model: str) -> str:
+def tokenizer_card(facts: Facts, model: str, *, shared_deviation: bool = False) -> str:
     """Return the card of the tokenizer of a result that was pushed as `model`."""
-    head = _yaml({"library_name": "kronos", "tags": TAGS})
-    return (
-        f"{head}\n\n# Tokenizer of {facts.name}\n\nBelongs to [{model}](https://huggingface.co/{model}): see there.\n"
-    )
+    parts = [
+        _yaml({"library_name": "kronos", "tags": TAGS}),
+        f"# Tokenizer of {facts.name}",
+        f"Belongs to [{model}](https://huggingface.co/{model}): see there.",
+        *([MISREAD] if shared_deviation else []),
+    ]
+    return "\n\n".join(parts) + "\n"
 
 
 def _opening(report: Report | None) -> str:
@@ -246,10 +254,11 @@ def _reproduction(config: RunConfig, provenance: Mapping[str, Any]) -> Iterable[
     yield _table(("", ""), rows)
 
 
-def _use(facts: Facts) -> str:
+def _use(facts: Facts, *, shared_deviation: bool) -> str:
     call = f'KronosPredictor.from_pretrained("model", tokenizer="tokenizer", max_context={facts.max_context})'
     lines = ["```python", "from engine import KronosPredictor", "", f"predictor = {call}", "```", ""]
-    return "\n".join([*lines, "The published Kronos package loads both folders as well."])
+    published = MISREAD if shared_deviation else "The published Kronos package loads both folders as well."
+    return "\n".join([*lines, published])
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -74,7 +74,9 @@ def export_run(
         )
         write_json(draft / FACTS, asdict(facts))
         report = _read_json(run.report)
-        card = model_card(run, config, facts, corpus, _read_json(run.provenance) or {}, report)
+        provenance = _read_json(run.provenance) or {}
+        shared = written[1].config.shared_deviation
+        card = model_card(run, config, facts, corpus, provenance, report, shared_deviation=shared)
         (draft / CARD).write_text(card, encoding="utf-8")
         if report is not None:
             write_json(draft / REPORT, report)
@@ -226,7 +228,8 @@ def push(run: Path, repo: str, *, token: str | None = None, private: bool = True
     model_files: dict[str, Path | bytes] = {name: export / MODEL / name for name in (CONFIG, WEIGHTS)}
     model_files |= {name: export / name for name in (CARD, FACTS, REPORT) if (export / name).exists()}
     tokenizer_files: dict[str, Path | bytes] = {name: export / TOKENIZER / name for name in (CONFIG, WEIGHTS)}
-    tokenizer_files[CARD] = tokenizer_card(facts, repo).encode()
+    shared = bool((_read_json(export / TOKENIZER / CONFIG) or {}).get("shared_deviation"))
+    tokenizer_files[CARD] = tokenizer_card(facts, repo, shared_deviation=shared).encode()
     with _explained(api.endpoint, repo):
         address = _commit(api, tokenizer, tokenizer_files, private)
         return _commit(api, repo, model_files, private), address

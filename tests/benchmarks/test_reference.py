@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,18 +13,32 @@ from benchmarks.reference import Comparison, compare, load
 from engine.errors import KronosError
 from engine.predictor import KronosPredictor
 from engine.sampling import Sampling
+from engine.tokenizer import KronosTokenizer
 
 STAND_IN = "from model.kronos import Kronos, KronosTokenizer, KronosPredictor"
 NETWORKS = '''
 """The published names and signatures, and its way to handle times; ours computes."""
 
-import engine.predictor
-from engine import Kronos, KronosTokenizer
+import engine
+
+
+class KronosTokenizer(engine.KronosTokenizer):
+    def __init__(self, d_in, d_model, n_heads, ff_dim, n_enc_layers, n_dec_layers, ffn_dropout_p, attn_dropout_p,
+                 resid_dropout_p, s1_bits, s2_bits, beta, gamma0, gamma, zeta, group_size):
+        super().__init__(d_in, d_model, n_heads, ff_dim, n_enc_layers, n_dec_layers, ffn_dropout_p, attn_dropout_p,
+                         resid_dropout_p, s1_bits, s2_bits, beta, gamma0, gamma, zeta, group_size)
+
+
+class Kronos(engine.Kronos):
+    def __init__(self, s1_bits, s2_bits, n_layers, d_model, n_heads, ff_dim, ffn_dropout_p, attn_dropout_p,
+                 resid_dropout_p, token_dropout_p, learn_te):
+        super().__init__(s1_bits, s2_bits, n_layers, d_model, n_heads, ff_dim, ffn_dropout_p, attn_dropout_p,
+                         resid_dropout_p, token_dropout_p, learn_te)
 
 
 class KronosPredictor:
     def __init__(self, model, tokenizer, device=None, max_context=512, clip=5):
-        self.ours = engine.predictor.KronosPredictor(model, tokenizer, device, max_context, clip)
+        self.ours = engine.KronosPredictor(model, tokenizer, device, max_context, clip)
 
     def predict_batch(self, df_list, x_timestamp_list, y_timestamp_list, pred_len, T=1.0, top_k=0, top_p=0.9,
                       sample_count=1, verbose=True):
@@ -73,6 +88,18 @@ def test_another_package_of_that_name_stays_what_it_is(
 def test_a_folder_without_the_package_is_named(tmp_path: Path, predictor: KronosPredictor) -> None:
     with pytest.raises(KronosError, match=str(tmp_path)):
         load(tmp_path, predictor)
+
+
+def test_a_setting_that_the_package_does_not_know_is_named(checkout: Path, predictor: KronosPredictor) -> None:
+    tokenizer = KronosTokenizer.from_config(replace(predictor.tokenizer.config, shared_deviation=True))
+    with pytest.raises(KronosError, match="does not know shared_deviation"):
+        load(checkout, KronosPredictor(predictor.model, tokenizer, "cpu", predictor.max_context))
+
+
+def test_a_library_that_the_package_needs_is_named(checkout: Path, predictor: KronosPredictor) -> None:
+    (checkout / "model" / "kronos.py").write_text("import no_such_library")
+    with pytest.raises(KronosError, match="run `pip install no_such_library`"):
+        load(checkout, predictor)
 
 
 @pytest.mark.parametrize(

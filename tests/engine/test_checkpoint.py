@@ -69,7 +69,9 @@ def test_what_the_published_package_does_not_know_is_written_only_where_it_is_se
     shared = KronosTokenizer.from_config(replace(tokenizer.config, shared_deviation=True))
     shared.load_state_dict(tokenizer.state_dict())
     shared.save_pretrained(tmp_path)
-    assert json.loads((tmp_path / CONFIG).read_text())["shared_deviation"] is True
+    written = json.loads((tmp_path / CONFIG).read_text())
+    assert written["shared_deviation"] is True
+    assert written["note"].startswith("The published Kronos package loads this checkpoint but")
     again = KronosTokenizer.from_pretrained(tmp_path)
     assert again.config.shared_deviation
     assert digest(again) == digest(shared) != digest(tokenizer)

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from engine.config import MISREAD
 from tests.training.conftest import candles, corpus_of
 from training.building import build_base
 from training.card import Facts, model_card, tokenizer_card, trained_until
@@ -185,6 +186,17 @@ def test_the_tokenizers_card_leads_to_the_model() -> None:
     text = tokenizer_card(FACTS, "acme/tuned")
     assert head(text)["library_name"] == "kronos"
     assert "(https://huggingface.co/acme/tuned)" in text
+
+
+def test_both_cards_say_where_the_published_package_forecasts_otherwise(
+    run: RunFolder, config: RunConfig, corpus: Corpus
+) -> None:
+    shared = model_card(run, config, FACTS, corpus, PROVENANCE, None, shared_deviation=True)
+    assert MISREAD in shared
+    assert "loads both folders as well" not in shared
+    assert MISREAD not in card(run, config, corpus)
+    assert MISREAD in tokenizer_card(FACTS, "acme/tuned", shared_deviation=True)
+    assert MISREAD not in tokenizer_card(FACTS, "acme/tuned")
 
 
 def test_training_ends_with_the_last_candle_learned_from_by_run_or_base(config: RunConfig, corpus: Corpus) -> None:
