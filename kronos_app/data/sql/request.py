@@ -9,7 +9,8 @@ from zoneinfo import available_timezones
 
 from kronos_app.data.candle_frame import FEATURES, PRICES
 from kronos_app.data.sql.statement import check
-from kronos_app.data.upload.columns import ALIASES, DATE_NAMES, TIME_NAMES, plain, shorten, shorten_list
+from kronos_app.data.upload import time_columns
+from kronos_app.data.upload.columns import ALIASES, plain, shorten, shorten_list
 from kronos_app.errors import InvalidInput, TooLarge
 from kronos_app.i18n import text
 
@@ -97,10 +98,10 @@ def guess(headers: Sequence[str]) -> dict[str, str]:
         for column, aliases in ALIASES.items()
         if any(alias in names for alias in aliases)
     }
-    clock = next((names[name] for name in TIME_NAMES if name in names), None)
-    day = next((names[name] for name in DATE_NAMES if name in names), None)
-    if clock is not None and day is not None and found["timestamp"] in {clock, day}:
-        found |= {"timestamp": day, "clock": clock}
+    times = time_columns.choose([plain(header) for header in headers])
+    if times is not None:
+        found["timestamp"] = headers[times.time]
+        found |= {} if times.clock is None else {"clock": headers[times.clock]}
     return {column: found[column] for column in COLUMNS if column in found}
 
 

@@ -8,23 +8,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kronos_app.data.candle_frame import PRICES
+from kronos_app.data.upload import time_columns
 from kronos_app.errors import InvalidInput
 from kronos_app.i18n import text
 
 ALIASES: dict[str, tuple[str, ...]] = {
-    # Earlier names win where a file has several columns for the time.
-    "timestamp": (
-        "timestamps", "timestamp", "datetime", "日期时间", "时间戳", "opentime", "candlebegintime", "交易时间",
-        "date", "日期", "交易日期", "tradedate", "tradingdate", "tradetime", "time", "时间", "localtime", "gmttime",
-        "unix", "unixtime", "epoch", "dt", "ts", "day",
-    ),
+    "timestamp": time_columns.NAMES,
     "open": ("open", "openprice", "o", "开盘", "开盘价", "今开", "今开盘"),
     "high": ("high", "highprice", "h", "最高", "最高价"),
     "low": ("low", "lowprice", "l", "最低", "最低价"),
     "close": ("close", "closeprice", "c", "closelast", "收盘", "收盘价"),
     "volume": ("volume", "vol", "v", "成交量", "总手", "tickvol", "tickvolume"),
     "amount": ("amount", "turnover", "amt", "成交额", "成交金额", "money", "quotevolume", "quoteassetvolume"),
-    # Earlier names win here, too: codes before names for people.
+    # Earlier names win: codes before names for people.
     "symbol": (
         "symbol", "symbols", "ticker", "tickers", "tscode", "code", "股票代码", "证券代码", "基金代码", "合约代码",
         "标的代码", "代码", "instrument", "orderbookid", "secid", "sid", "ric", "isin", "stockcode", "asset",
@@ -32,8 +28,6 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "name", "stockname", "股票名称", "股票简称", "证券简称", "名称",
     ),
 }  # fmt: skip
-DATE_NAMES = ("date", "日期", "交易日期", "tradedate", "tradingdate", "day")
-TIME_NAMES = ("time", "时间", "tradetime", "交易时间")
 UNNAMED = ("", "index", "unnamed0", "indexlevel0")
 _CANONICAL = {alias: name for name, aliases in ALIASES.items() for alias in aliases}
 
@@ -93,15 +87,13 @@ def find_columns(headers: Sequence[str], name: str) -> ColumnMap:
                 ),
                 text("Keep one of them, or rename the others."),
             )  # fmt: skip
-    times = sorted(found.pop("timestamp", []), key=lambda p: ALIASES["timestamp"].index(names[p]))
-    clock = next((p for p in times if names[p] in TIME_NAMES), None)
-    date = next((p for p in times if names[p] in DATE_NAMES), None)
+    times = time_columns.choose(names)
+    found.pop("timestamp", None)
     symbols = sorted(found.pop("symbol", []), key=lambda p: ALIASES["symbol"].index(names[p]))
     positions = {column: places[0] for column, places in found.items()} | ({"symbol": symbols[0]} if symbols else {})
-    if times:
-        pair = clock is not None and date is not None and times[0] in {clock, date}
-        positions["timestamp"] = date if pair and date is not None else times[0]
-        clock = clock if pair else None
+    clock = None if times is None else times.clock
+    if times is not None:
+        positions["timestamp"] = times.time
     elif "indexlevel0" in names or names[0] in UNNAMED:  # the index of a data frame
         positions["timestamp"] = names.index("indexlevel0") if "indexlevel0" in names else 0
     used = {*positions.values(), *(() if clock is None else (clock,))}
