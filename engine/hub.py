@@ -6,6 +6,7 @@ network.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -25,7 +26,7 @@ from huggingface_hub.errors import (
 
 from engine.errors import CheckpointError, HubError, HubNotFound, HubUnauthorized, HubUnreachable
 from engine.files import CONFIG, WEIGHTS, CheckpointFiles, find_files
-from engine.registry import ModelSpec
+from engine.registry import PINS, ModelSpec
 
 TIMEOUT = 10.0  # seconds a hub may take to answer the first question
 REMEDY = (
@@ -50,7 +51,8 @@ def fetch(
     source
         A local folder or a Hub id, "namespace/name". A folder of that name comes first.
     revision
-        Branch, tag or commit on the Hub; None is its main branch. Both files are of the same commit.
+        Branch, tag or commit on the Hub; None is the pinned commit of a published model (`PINS`), else the main
+        branch. Both files are of the same commit.
     token
         Access token for private or gated repositories; None takes the user's own, if any.
     local_files_only
@@ -59,7 +61,8 @@ def fetch(
     Raises
     ------
     CheckpointError
-        `source` is neither a folder nor a Hub id, or the folder is no checkpoint.
+        `source` is neither a folder nor a Hub id, the folder is no checkpoint, or the weights of a pinned commit have
+        another SHA-256 than the registry has.
     HubError
         It could not be downloaded: `HubUnreachable`, `HubNotFound` or `HubUnauthorized` say why.
     """
@@ -69,6 +72,7 @@ def fetch(
             raise CheckpointError(f"{folder} is a local folder, which has no revision {revision!r}: leave it out.")
         return find_files(folder)
     repo = _repo_id(source)
+    revision = revision or _pinned_revision(repo)
     cache = _cache(cache_dir)
     with _explained(repo, revision or constants.DEFAULT_REVISION):
         if not local_files_only and (force_download or not _is_cached(repo, revision, cache)):
@@ -91,7 +95,28 @@ def fetch(
 
         config = download(CONFIG, revision)
         # The cache keeps files in a folder named by their commit: a push in between cannot mix two of them.
-        return CheckpointFiles(config, download(WEIGHTS, config.parent.name))
+        files = CheckpointFiles(config, download(WEIGHTS, config.parent.name))
+    _check_pinned(repo, files)
+    return files
+
+
+def _pinned_revision(repo: str) -> str | None:
+    return PINS[repo].revision if repo in PINS else None
+
+
+def _check_pinned(repo: str, files: CheckpointFiles) -> None:
+    """Refuse weights of a pinned commit that are not those the registry has the SHA-256 of."""
+    pin = PINS.get(repo)
+    commit = files.config.parent.name
+    if pin is None or pin.revision != commit:
+        return
+    with files.weights.open("rb") as weights:
+        actual = hashlib.file_digest(weights, "sha256").hexdigest()
+    if actual != pin.weights:
+        raise CheckpointError(
+            f"{files.weights} is not the {WEIGHTS} of {repo} at revision {commit}: its SHA-256 is {actual} instead of "
+            f"{pin.weights}. Delete the file and download it again, from another mirror if this goes on."
+        )
 
 
 def _is_folder(source: str | Path) -> bool:
@@ -176,7 +201,8 @@ def _explain_answer(error: HfHubHTTPError, repo: str, revision: str) -> NoReturn
         ) from error
     if isinstance(error, RevisionNotFoundError):
         raise HubNotFound(
-            f"{repo} on {endpoint} has no revision {revision!r}. Give a branch, a tag or a whole commit."
+            f"{repo} on {endpoint} has no revision {revision!r}. Give a branch, a tag or a whole commit, such as"
+            " revision='main', or the folder of a copy."
         ) from error
     if status in {401, 403}:
         raise HubUnauthorized(
@@ -195,4 +221,4 @@ def is_downloaded(spec: ModelSpec) -> bool:
     sources = ((spec.model_id, spec.revision), (spec.tokenizer_id, spec.tokenizer_revision))
     if spec.bundled:
         return all((Path(folder) / name).is_file() for folder, _ in sources for name in (CONFIG, WEIGHTS))
-    return all(_is_cached(repo, revision, _cache()) for repo, revision in sources)
+    return all(_is_cached(repo, revision or _pinned_revision(repo), _cache()) for repo, revision in sources)

@@ -35,22 +35,57 @@ class ModelSpec:
     licence: str
     bundled: bool = False
     description: str = ""
-    revision: str | None = None  # None: the main branch
+    revision: str | None = None  # None: the pinned commit, else the main branch
     tokenizer_revision: str | None = None
-    # Last day of what it was trained on, by market; "" is for every other market.
+    # Last day of the candles that it was trained on or chosen by, by market; "" is for every other market.
     trained_until: Mapping[str, date] = field(default_factory=lambda: MappingProxyType({}), hash=False)
     sampling: Mapping[Use, Recommended] = field(default_factory=lambda: GENERAL, hash=False)
     # By how much its bands are off, by market and interval as in "crypto/1h", where that was learned.
     recalibration: Mapping[str, SpreadFactor] = field(default_factory=lambda: MappingProxyType({}), hash=False)
 
     def seen_until(self, market: str) -> date | None:
-        """Return the last day of a market that the model may have been trained on, None where nobody said."""
+        """Return the last day of a market that training or the choice of the checkpoint used, None where unknown."""
         return self.trained_until.get(market, self.trained_until.get(""))
 
 
 # Point forecasts as in the authors' backtest (finetune/config.py of shiyu-coder/Kronos); of bands they say nothing.
 _PUBLISHED_SAMPLING: Mapping[Use, Recommended] = MappingProxyType(
     {**GENERAL, "point": Recommended(temperature=0.6, top_p=0.9, samples=5, origin="published")}
+)
+
+
+@dataclass(frozen=True)
+class Pin:
+    """One commit of a repository on the Hub, and the SHA-256 of its `model.safetensors`."""
+
+    revision: str
+    weights: str
+
+
+# The published checkpoints by Hub id: what is loaded where nobody asks for another revision.
+PINS: Mapping[str, Pin] = MappingProxyType(
+    {
+        "NeoQuasar/Kronos-mini": Pin(
+            "f4e68697d9d5aed55cef5c96aabc3376bcad9f81",
+            "a7d5f37e2e9fbd9891f7d7d4f72574512dd1f704fee14223e0a8cd0fbf54197c",
+        ),
+        "NeoQuasar/Kronos-small": Pin(
+            "901c26c1332695a2a8f243eb2f37243a37bea320",
+            "b082dfcbd8e8c142a725c8bbb99781802f38fec81210e13479effb32b3c3e020",
+        ),
+        "NeoQuasar/Kronos-base": Pin(
+            "2b554741eca47781b64468546e77fef3e85130e6",
+            "abff193acab6db1a0368e9773e75799d11403b6d054ee6d5f0a11aeabc5f4b83",
+        ),
+        "NeoQuasar/Kronos-Tokenizer-2k": Pin(
+            "26966d0035065a0cae0ebad7af8ece35bc1fb51c",
+            "b97ec46b3b72160509e289183eaf7bdf5f0dac5bb9b49522f6d46638a99a8717",
+        ),
+        "NeoQuasar/Kronos-Tokenizer-base": Pin(
+            "0e0117387f39004a9016484a186a908917e22426",
+            "59d85f6af76a2c3b8240ea06cb21db4213b4eeca053f246b23e29cf832fc6bee",
+        ),
+    }
 )
 
 
@@ -63,8 +98,8 @@ def _published(size: str, tokenizer: str, max_context: int, parameters: int, des
         parameters=parameters,
         licence="MIT",
         description=description,
-        # "February 2024 (inclusive)": the authors in issue 204 of shiyu-coder/Kronos.
-        trained_until=MappingProxyType({"": date(2024, 2, 29)}),
+        # Trained through February 2024, chosen by March to May 2024: the author in issue 204 of shiyu-coder/Kronos.
+        trained_until=MappingProxyType({"": date(2024, 5, 31)}),
         sampling=_PUBLISHED_SAMPLING,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import socket
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from huggingface_hub import constants
 from engine.checkpoint import CONFIG, WEIGHTS
 from engine.errors import CheckpointError, HubNotFound, HubUnauthorized, HubUnreachable
 from engine.hub import fetch, is_downloaded
-from engine.registry import ModelSpec
+from engine.registry import ModelSpec, Pin
 from engine.tokenizer import KronosTokenizer
 from engine.transformer import Kronos
 from tests.engine.hub_server import Hub, serve
@@ -239,6 +240,39 @@ def test_downloaded_means_model_and_tokenizer(hub: Hub) -> None:
     hub.requests.clear()
     assert is_downloaded(SPEC)
     assert hub.requests == []
+
+
+@pytest.fixture
+def pin(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Pin:
+    """A pin to the first commit of acme/tiny, whose main branch has gone on."""
+    repository = hub.repositories["acme/tiny"]
+    pin = Pin(repository.branches["main"], hashlib.sha256(MODEL[WEIGHTS]).hexdigest())
+    repository.push({**MODEL, CONFIG: json.dumps({**json.loads(MODEL[CONFIG]), "token_dropout_p": 0.5}).encode()})
+    monkeypatch.setattr("engine.hub.PINS", {"acme/tiny": pin})
+    return pin
+
+
+def test_a_pinned_commit_is_loaded_unless_another_revision_is_asked_for(pin: Pin) -> None:
+    assert fetch("acme/tiny").config.parent.name == pin.revision
+    assert Kronos.from_pretrained("acme/tiny").config.token_dropout_p == 0
+    assert Kronos.from_pretrained("acme/tiny", revision="main").config.token_dropout_p == 0.5
+
+
+def test_a_pinned_model_is_downloaded_once_its_commit_is(pin: Pin) -> None:
+    fetch("acme/tiny", revision="main")
+    fetch("acme/tiny-tokenizer")
+    assert not is_downloaded(SPEC)
+    fetch("acme/tiny")
+    assert is_downloaded(SPEC)
+
+
+def test_other_weights_at_a_pinned_commit_are_refused(pin: Pin) -> None:
+    weights = fetch("acme/tiny").weights
+    weights.write_bytes(MODEL[WEIGHTS][:-1] + b"?")
+    with pytest.raises(
+        CheckpointError, match=f"its SHA-256 is [0-9a-f]{{64}} instead of {pin.weights}. Delete the file"
+    ):
+        fetch("acme/tiny")
 
 
 def test_a_folder_comes_before_a_hub_id(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import date
 from pathlib import Path
 
 import pytest
 
-from engine.registry import REGISTRY, ModelSpec, find_spec
+from engine.registry import PINS, REGISTRY, ModelSpec, find_spec
 from engine.usage import GENERAL, USES
 
 PUBLISHED = json.loads((Path(__file__).parents[1] / "golden" / "published_checkpoints.json").read_text())
@@ -30,6 +31,19 @@ def test_a_published_model_is_described_as_its_checkpoint_is(name: str, reposito
     assert spec.parameters == published["parameters"]
 
 
+@pytest.mark.parametrize("repository", PUBLISHED)
+def test_a_published_repository_is_pinned_to_a_whole_commit_and_to_its_weights(repository: str) -> None:
+    pin = PINS[repository]
+    assert re.fullmatch(r"[0-9a-f]{40}", pin.revision)
+    assert re.fullmatch(r"[0-9a-f]{64}", pin.weights)
+    assert PUBLISHED[repository].get("revision", pin.revision) == pin.revision
+
+
+def test_model_and_tokenizer_of_each_published_model_are_pinned() -> None:
+    specs = [REGISTRY[name] for name in NAMES]
+    assert {repo for spec in specs for repo in (spec.model_id, spec.tokenizer_id)} == set(PINS)
+
+
 def test_a_model_is_found_by_name_and_by_hub_id_but_not_by_its_tokenizer() -> None:
     assert find_spec("kronos-small") is REGISTRY["kronos-small"]
     assert find_spec("NeoQuasar/Kronos-small") is REGISTRY["kronos-small"]
@@ -43,7 +57,7 @@ def test_it_is_known_until_when_a_model_was_trained() -> None:
     assert nano.seen_until("us_equity") == date(2016, 3, 31)
     assert nano.seen_until("crypto") == date(2024, 6, 13)
     assert nano.seen_until("tea") == max(nano.trained_until.values())
-    assert small.seen_until("us_equity") == small.seen_until("tea") == date(2024, 2, 29)
+    assert small.seen_until("us_equity") == small.seen_until("tea") == date(2024, 5, 31)
 
 
 def test_of_a_model_that_nobody_described_it_is_not_known() -> None:
