@@ -48,7 +48,7 @@ define make_venv
 newer='import sys; sys.exit(sys.version_info < (3, 11))'; \
 if ! $(PYTHON) -c "import pip; $$newer" >/dev/null 2>&1; then \
 	found=; \
-	for python in python3.11 python3.12 python3.13 python3 python; do \
+	for python in python3.11 python3.12 python3.13 python3.14 python3 python; do \
 		if $$python -c "$$newer" >/dev/null 2>&1; then found=$$python; break; fi; \
 	done; \
 	if [ -z "$$found" ]; then \

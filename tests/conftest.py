@@ -1,9 +1,12 @@
 """What every test needs: a home folder of its own, and no setting of the machine it runs on."""
 
 import os
+import sys
 
 import pytest
 from hypothesis import settings as hypothesis_settings
+
+from training.qlib_support import has_qlib
 
 # A machine under load is slow, not wrong.
 hypothesis_settings.register_profile("kronos", deadline=None)
@@ -12,6 +15,13 @@ hypothesis_settings.load_profile("kronos")
 
 # Where `make test` found or installed what tests start.
 PROGRAMS = {"KRONOS_CHROMIUM", "KRONOS_POSTGRES", "KRONOS_MARIADB"}
+
+
+@pytest.fixture(scope="session")
+def qlib():
+    """Skip a test that runs Qlib itself where that cannot be installed."""
+    if sys.version_info >= (3, 13) and not has_qlib():
+        pytest.skip("pyqlib runs on Python 3.12 or older")
 
 
 @pytest.fixture(autouse=True)

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from kronos_app.settings import Settings
     from training.portfolio.days import WalkSettings
     from training.portfolio.luck import Luck
+    from training.portfolio.market import Market
     from training.portfolio.records import Backtest
+    from training.portfolio.rules import Dealing, TopkRule
 
 KIND = "backtest"
 EVEN = 0.5  # a chance of a rise that says nothing
@@ -102,21 +104,12 @@ class BacktestWorker:
     def _topk(
         self, backtest: KeptBacktest, universe: Mapping[str, pd.DataFrame], signal: pd.Series[float], still: OnStep
     ) -> Outcome:
-        from kronos_app.data.qlib_export import write_folder
         from training.portfolio.luck import compared, equal_weight, luck
         from training.portfolio.market import closes
         from training.portfolio.rules import Dealing, TopkRule
         from training.portfolio.signals import momentum
-        from training.portfolio.topk import backtest as qlib_backtest
 
         request = backtest.request
-        if request.data.kind == "qlib":
-            folder = self._universes.qlib_folder(request.data)
-        else:
-            folder = backtest.path / "qlib"
-            if not folder.is_dir():
-                others = [request.benchmark] if request.benchmark else []
-                write_folder(folder, exportable({**universe, **read(backtest.path / "candles", others)}))
         rule = TopkRule(topk=request.topk, n_drop=request.n_drop, hold_thresh=request.hold_thresh)
         dealing = Dealing(
             account=request.account,
@@ -128,16 +121,44 @@ class BacktestWorker:
             slippage=request.slippage,
             trade_unit=None,
         )
-        last = min(last_time(request) or pd.Timestamp.max, max(one["timestamp"].max() for one in universe.values()))
-        result, market = qlib_backtest(
-            folder, signal, rule, dealing, benchmark=request.benchmark, end=last.normalize(), on_step=still
-        )
+        result, market = self._portfolio(backtest, universe, signal, rule, dealing, still)
         chance = luck(market, signal, rule, dealing, count=request.random_signals, seed=request.seed, on_step=still)
         rising = momentum(closes(universe))
         rising = rising[rising.index.isin(signal.index.get_level_values("datetime"), level="datetime")]
         traded = compared(market, rising, rule, dealing)
         net = pd.Series(traded.returns[:, 0] - traded.costs[:, 0], index=traded.days)
         return result, chance, {MOMENTUM: net, EQUAL: equal_weight(market)}
+
+    def _portfolio(
+        self,
+        backtest: KeptBacktest,
+        universe: Mapping[str, pd.DataFrame],
+        signal: pd.Series[float],
+        rule: TopkRule,
+        dealing: Dealing,
+        still: OnStep,
+    ) -> tuple[Backtest, Market]:
+        """Return the portfolio's days and the quotes it dealt at, by Qlib where it is installed."""
+        from kronos_app.data.qlib_export import write_folder
+        from training.portfolio import simulated, topk
+        from training.qlib_support import has_qlib
+
+        request = backtest.request
+        others = [request.benchmark] if request.benchmark else []
+        last = min(last_time(request) or pd.Timestamp.max, max(one["timestamp"].max() for one in universe.values()))
+        end = last.normalize()
+        if not has_qlib():
+            candles = {**universe, **read(backtest.path / "candles", others)}
+            return simulated.backtest(
+                candles, signal, rule, dealing, benchmark=request.benchmark, end=end, on_step=still
+            )
+        if request.data.kind == "qlib":
+            folder = self._universes.qlib_folder(request.data)
+        else:
+            folder = backtest.path / "qlib"
+            if not folder.is_dir():
+                write_folder(folder, exportable({**universe, **read(backtest.path / "candles", others)}))
+        return topk.backtest(folder, signal, rule, dealing, benchmark=request.benchmark, end=end, on_step=still)
 
     def _single(
         self, backtest: KeptBacktest, universe: Mapping[str, pd.DataFrame], signal: pd.Series[float], still: OnStep

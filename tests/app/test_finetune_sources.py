@@ -87,6 +87,7 @@ def qlib(tmp_path, monkeypatch):
     monkeypatch.setenv("KRONOS_QLIB_FOLDERS", json.dumps({"cn_data": str(tmp_path / "cn")}))
 
 
+@pytest.mark.usefixtures("qlib")
 def test_a_qlib_folder_is_learned_from_and_chosen_again_by_a_copy(qlib, open_page, desk):
     app = opened(open_page, "qlib")
     app.get_by_key(f"{state.FINETUNE_MARKET}.qlib:cn_data").set_value("csi300").run()

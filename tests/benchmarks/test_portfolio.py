@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from benchmarks import portfolio
 
 
+@pytest.mark.usefixtures("qlib")
 def test_a_small_run_times_the_same_work_on_both_sides(tmp_path, capsys):
     file = tmp_path / "found.json"
     small = ["--symbols", "8", "--days", "30", "--topk", "3", "--drop", "1", "--rounds", "1", "--random", "5"]

@@ -35,6 +35,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.usefixtures("qlib")
 def test_members_of_a_set_are_read_for_the_days_they_belong_to_it(folder: Path, tmp_path: Path) -> None:
     config = RunConfig.model_validate(
         {
@@ -61,6 +62,7 @@ def test_members_of_a_set_are_read_for_the_days_they_belong_to_it(folder: Path, 
     np.testing.assert_allclose(corpus.values[first:, 5], written["volume"] * written["vwap"], rtol=1e-6)
 
 
+@pytest.mark.usefixtures("qlib")
 def test_every_day_of_a_range_can_be_asked_for_at_any_frequency(tmp_path: Path) -> None:
     symbols = {"A": walk(MINUTES, 5), "INDEX": walk(MINUTES[7:], 6)[PRICES]}
     write(tmp_path / "data", symbols, MINUTES, frequency="1min")
@@ -76,6 +78,7 @@ def test_every_day_of_a_range_can_be_asked_for_at_any_frequency(tmp_path: Path) 
     assert index[PRICES].notna().all(axis=None)
 
 
+@pytest.mark.usefixtures("qlib")
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
@@ -92,6 +95,7 @@ def test_what_is_missing_is_named_with_what_there_is(fields: dict[str, Any], mes
     assert message in str(error.value)
 
 
+@pytest.mark.usefixtures("qlib")
 def test_a_damaged_folder_is_told_in_words_of_qlib(tmp_path: Path) -> None:
     write(tmp_path / "data", {"SH600000": walk(DAYS, 1)}, DAYS)
     (tmp_path / "data" / "calendars" / "day.txt").write_text("soon\n")
@@ -105,3 +109,9 @@ def test_the_fingerprint_follows_the_folder(folder: Path) -> None:
     assert fingerprint(wanted) == before
     os.utime(folder / "features" / "sz000001" / "close.day.bin", (1, 1))
     assert fingerprint(wanted) != before
+
+
+def test_without_qlib_the_refusal_says_what_to_do(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.qlib_support.find_spec", lambda name: None)
+    with pytest.raises(DataError, match=r"needs the package pyqlib, which runs on Python 3\.12 or older"):
+        list(read_candles(QlibData(source="qlib", folder=str(folder))))

@@ -19,6 +19,7 @@ from engine.candles import PRICES
 from training.adapters.symbol import SymbolCandles
 from training.config import QlibData
 from training.errors import DataError, remark
+from training.qlib_support import require_qlib
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,9 +33,11 @@ def read(data: QlibData) -> Iterator[SymbolCandles]:
     Raises
     ------
     DataError
-        The folder, the set, the frequency or the fields are not there; says which sets and frequencies there are.
+        Qlib is not installed, or the folder, the set, the frequency or the fields are not there; the message lists the
+        sets and frequencies that there are.
     """
     folder, frequency = _checked(data)
+    require_qlib()
     request = {
         "folder": str(folder),
         "market": data.market,

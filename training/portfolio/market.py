@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -105,6 +105,20 @@ class Market:
         price = price.where(price > NO_PRICE, close)
         arrays = [frame.to_numpy()[1:] for frame in (close, price, volume, blocked)]
         return cls(calendar[1:], calendar[0], names, arrays[0], arrays[1], arrays[2], arrays[3], None)
+
+    def between(self, before: pd.Timestamp, last: pd.Timestamp) -> Market:
+        """Return the days after `before`, whose signal is traded on the first of them, up to and including `last`."""
+        return self._part((self.days > before) & (self.days <= last), self.instruments, before)
+
+    def of(self, names: Sequence[str]) -> Market:
+        """Return some instruments alone."""
+        chosen = tuple(sorted(names))
+        return self._part(np.ones(len(self.days), dtype=bool), chosen, self.before)
+
+    def _part(self, rows: np.ndarray, names: tuple[str, ...], before: pd.Timestamp | None) -> Market:
+        where = np.ix_(rows, np.isin(self.instruments, names))
+        arrays = (self.close[where], self.price[where], self.volume[where], self.blocked[where])
+        return Market(self.days[rows], before, names, *arrays, None if self.factor is None else self.factor[where])
 
     @cached_property
     def tradable(self) -> np.ndarray:

@@ -27,6 +27,11 @@ def missing(unknown: Sequence[str]) -> Iterator[Remark]:
         yield remark("There are no candles on these days of {names}: left out.", names=named)
 
 
+def no_benchmark(symbol: str) -> Remark:
+    """Say that there is nothing to compare with."""
+    return remark("There are no candles of the benchmark {symbol}: nothing is compared with it.", symbol=symbol)
+
+
 def few(scores: pd.Series[float], instruments: Sequence[str], rule: TopkRule) -> Iterator[Remark]:
     """Say what the rule does where there are not enough instruments for it."""
     known = scores[scores.index.isin(instruments, level="instrument")]

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import json
-import re
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from training.errors import DataError, Remark, remark
-from training.portfolio.market import Market, ranked
-from training.portfolio.notes import few, missing, stranded
+from training.errors import DataError, remark
+from training.portfolio.costs import split_costs
+from training.portfolio.market import Market
+from training.portfolio.notes import few, missing, no_benchmark, stranded
 from training.portfolio.process import lines
 from training.portfolio.records import Backtest
 from training.portfolio.rules import Dealing, TopkRule
+from training.portfolio.scores import check_scores, find_span, idle_note
+from training.qlib_support import require_qlib
 
 OnStep = Callable[[int, int], object]
 DAILY = ["account", "cash", "value", "return", "cost", "turnover", "bench"]
-INSTRUMENT = re.compile(r"\.*[A-Za-z0-9_^=&-][A-Za-z0-9._^=&-]{0,39}")  # Qlib makes a path of it
 
 
 def backtest(
@@ -59,9 +60,10 @@ def backtest(
     TrainingError
         Qlib failed; says why.
     """
-    scores, notes = _clean(signal, benchmark)
-    span = _span(folder, scores, end)
+    scores, notes = check_scores(signal, benchmark)
+    span = find_span(_calendar(folder), str(folder), scores, end)
     scores = scores[~scores.index.isin(span.idle, level="datetime")]
+    require_qlib()
     settings: dict[str, Any] = {
         "rule": asdict(rule),
         "dealing": asdict(dealing),
@@ -75,15 +77,12 @@ def backtest(
     if not facts["benchmark"]:
         daily["bench"] = np.nan
         if benchmark:
-            notes.append(
-                remark("There are no candles of the benchmark {symbol}: nothing is compared with it.", symbol=benchmark)
-            )
-    if len(span.idle):
-        notes.append(remark("{count} days of the signal are no trading days and are left out.", count=len(span.idle)))
+            notes.append(no_benchmark(benchmark))
+    notes += idle_note(span)
     market = Market.of_quotes(tables["quotes"], pd.DatetimeIndex(daily.index), span.before)
     positions = tables["positions"]
     notes += [*missing(facts["unknown"]), *few(scores, facts["instruments"], rule), *stranded(market, positions)]
-    trades = _parts(tables["trades"], market, dealing)
+    trades = split_costs(tables["trades"], market, dealing)
     return Backtest(daily, positions, trades, settings, risk, tuple(notes)), market
 
 
@@ -115,57 +114,13 @@ def _answer(
     return facts, json.loads((work / "risk.json").read_text(encoding="utf-8")), tables
 
 
-@dataclass(frozen=True, eq=False)
-class _Span:
-    """Days that are traded: the one before the first, the first and the last; `idle` are the signal's that are none."""
-
-    before: pd.Timestamp
-    first: pd.Timestamp
-    last: pd.Timestamp
-    idle: pd.DatetimeIndex
-
-
-def _span(folder: Path, scores: pd.Series[float], end: pd.Timestamp | None) -> _Span:
+def _calendar(folder: Path) -> pd.DatetimeIndex:
     try:
-        lines = (folder / "calendars" / "day.txt").read_text(encoding="utf-8-sig").split()
-        calendar = pd.DatetimeIndex(lines)
+        return pd.DatetimeIndex((folder / "calendars" / "day.txt").read_text(encoding="utf-8-sig").split())
     except (OSError, ValueError) as error:
         raise DataError(
             remark("{folder} has no calendar of days that can be read: it is no Qlib folder.", folder=str(folder))
         ) from error
-    asked = pd.DatetimeIndex(scores.index.get_level_values("datetime").unique())
-    there = asked.isin(calendar)
-    if not there.any():
-        raise DataError(remark("No day of the signal is in the calendar of {folder}.", folder=str(folder)))
-    begun, ended = asked[there].min(), asked[there].max()
-    last = end or calendar[: int(calendar.searchsorted(ended, side="right")) + 1][-1]
-    days = calendar[(calendar > begun) & (calendar <= last)]
-    if not len(days):
-        raise DataError(
-            remark("{folder} has no day after the first of the signal: nothing can be traded.", folder=str(folder))
-        )
-    return _Span(begun, days[0], days[-1], asked[~there])
-
-
-def _clean(signal: pd.Series[float], benchmark: str | None) -> tuple[pd.Series[float], list[Remark]]:
-    """Return the ranks of each day, and what was left out."""
-    if list(signal.index.names) != ["datetime", "instrument"]:
-        raise DataError(remark("A signal is a series by datetime and instrument."))
-    if signal.index.has_duplicates:
-        day, name = signal.index[signal.index.duplicated()][0]
-        raise DataError(remark("{symbol} has two scores on {day}.", symbol=str(name), day=f"{day:%Y-%m-%d}"))
-    names = [*signal.index.get_level_values("instrument").unique(), *([benchmark] if benchmark else [])]
-    for name in names:
-        if not INSTRUMENT.fullmatch(name):
-            raise DataError(remark("{symbol} cannot be the name of an instrument.", symbol=repr(name[:40])))
-    days = pd.DatetimeIndex(signal.index.get_level_values("datetime"))
-    if days.tz is not None or (days != days.normalize()).any():
-        raise DataError(remark("A score belongs to a day: its time must be midnight, without a time zone."))
-    scores = ranked(signal)
-    if scores.empty:
-        raise DataError(remark("The signal has no score that is a number."))
-    dropped = len(signal) - len(scores)
-    return scores, [remark("{count} scores are no numbers and are left out.", count=dropped)] if dropped else []
 
 
 def _check(facts: dict[str, Any], folder: Path, dealing: Dealing) -> None:
@@ -175,22 +130,3 @@ def _check(facts: dict[str, Any], folder: Path, dealing: Dealing) -> None:
         raise DataError(
             remark("{folder} has no field {field} to deal at.", folder=str(folder), field=dealing.deal_price)
         )
-
-
-def _parts(trades: pd.DataFrame, market: Market, dealing: Dealing) -> pd.DataFrame:
-    """Return the orders with what their costs are made of; whatever a least cost adds is commission."""
-    dealt = trades["value"] > 0
-    row = market.days.get_indexer(pd.DatetimeIndex(trades["day"]))
-    column = pd.Index(market.instruments).get_indexer(pd.Index(trades["instrument"]))
-    turnover = market.volume[row, column] * market.price[row, column]
-    ordered = trades["ordered"] * trades["price"]
-    impact = dealing.impact * trades["value"] * share_squared(ordered.to_numpy(np.float64), turnover)
-    slippage = dealing.slippage * trades["value"]
-    parts = {"slippage": slippage.where(dealt, 0.0), "impact": impact.where(dealt, 0.0)}
-    return trades.assign(**parts, commission=(trades["cost"] - slippage - impact).where(dealt, 0.0))
-
-
-def share_squared(value: np.ndarray, turnover: np.ndarray) -> np.ndarray:
-    """Return the squared share of the day's turnover, 1 where it is not known, as Qlib has it."""
-    known = np.isfinite(turnover) & (turnover != 0)
-    return np.where(known, (value / np.where(known, turnover, 1.0)) ** 2, 1.0)

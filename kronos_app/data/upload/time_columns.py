@@ -35,6 +35,7 @@ END_NAMES = (
 )  # fmt: skip
 NAMES = (*START_NAMES, *INSTANT_NAMES, *DATE_NAMES, *CLOCK_NAMES, *OTHER_NAMES, *END_NAMES)
 
+
 @dataclass(frozen=True)
 class TimeColumns:
     """Positions of the column of the time, and of the time of day where that is a column of its own."""

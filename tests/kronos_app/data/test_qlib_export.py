@@ -51,6 +51,7 @@ def test_what_is_written_is_read_back(tmp_path, series):
     np.testing.assert_allclose(plain["close"], series["AAA"].frame["close"], rtol=1e-7)
 
 
+@pytest.mark.usefixtures("qlib")
 @pytest.mark.parametrize("frequency", ["day", "5min"])
 def test_pyqlib_reads_what_is_written(tmp_path, frequency):
     days = DAYS if frequency == "day" else pd.date_range("2024-01-02 09:35", periods=60, freq="5min")

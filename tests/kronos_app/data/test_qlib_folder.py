@@ -66,6 +66,7 @@ def day(text):
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
+@pytest.mark.usefixtures("qlib")
 @pytest.mark.parametrize(("frequency", "interval"), [("day", "1d"), ("1min", "1m")])
 def test_candles_are_those_that_pyqlib_reads(tmp_path, frequency, interval):
     times = DAYS if frequency == "day" else pd.date_range("2024-01-02 09:31", periods=240, freq="min")

@@ -111,6 +111,7 @@ def test_a_backtest_ends_with_a_sentence_figures_and_what_it_is_compared_with(ma
     assert (low <= high).all()
 
 
+@pytest.mark.usefixtures("qlib")
 def test_the_result_is_that_of_qlib_called_with_the_same_signal(desk, made):
     from training.portfolio.rules import Dealing, TopkRule
     from training.portfolio.signals import pick
@@ -125,6 +126,16 @@ def test_the_result_is_that_of_qlib_called_with_the_same_signal(desk, made):
     days = pd.to_datetime(made.report["curves"]["day"])
     result, _ = backtest(path / "qlib", pick(panel, "mean_return"), rule, dealing, benchmark="DD", end=days[-1])
     pd.testing.assert_frame_equal(desk.backtests.result(made.id).daily, result.daily, check_freq=False)
+
+
+def test_without_qlib_the_simulator_trades_the_same_portfolio(made, make, monkeypatch):
+    monkeypatch.setattr("training.qlib_support.find_spec", lambda name: None)
+    simulated = make(benchmark="DD")
+    for figure in ("total_return", "bench_return", "turnover", "max_drawdown", "cost"):
+        # A Qlib folder holds prices as 32-bit floats.
+        assert simulated.report["figures"][figure] == pytest.approx(made.report["figures"][figure], rel=1e-3, abs=1e-5)
+    assert simulated.report["figures"]["trades"] == made.report["figures"]["trades"]
+    assert "Simulated without Qlib" in str(simulated.report["notes"])
 
 
 def test_the_tables_are_there_as_csv(desk, made):

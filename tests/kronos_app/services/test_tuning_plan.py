@@ -139,6 +139,7 @@ def qlib_desk(settings, make_spec, tmp_path):
     desk.close()
 
 
+@pytest.mark.usefixtures("qlib")
 def test_a_qlib_folder_is_learned_from_without_telling_where_it_lies(qlib_desk, make_config, tmp_path):
     data = {"kind": "qlib", "qlib_folder": "mine", "qlib_market": "few", "qlib_end": "2021-06-01"}
     plan = qlib_desk.tuning.plan(TuneRequest.build({"data": data, "config": make_config()}))

@@ -79,7 +79,7 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def ours(folder):
+def ours(qlib, folder):
     """Run the first case through our adapter; returns the backtest, its market and the progress that was told."""
     rule, changes, seed = CASES[0]
     told = []
@@ -90,7 +90,7 @@ def ours(folder):
 
 
 @pytest.fixture(scope="session")
-def direct(folder, tmp_path_factory):
+def direct(qlib, folder, tmp_path_factory):
     """Run every case through Qlib directly; returns report, risk and holdings of each."""
     work = tmp_path_factory.mktemp("direct")
     cases = []

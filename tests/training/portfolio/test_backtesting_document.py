@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[3]
 DOCUMENT = (ROOT / "docs" / "backtesting.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("qlib")
 def test_the_example_goes_from_candles_to_a_verdict(tmp_path, monkeypatch):
     golden = ROOT / "tests" / "golden"
     tiny = KronosPredictor.from_pretrained(golden / "model", tokenizer=golden / "tokenizer", device="cpu")

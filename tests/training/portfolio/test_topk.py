@@ -65,7 +65,7 @@ ODD = Dealing(account=1e6, deal_price="open", limit_threshold=0.03, slippage=0.0
 
 
 @pytest.fixture(scope="module")
-def odd(tmp_path_factory):
+def odd(qlib, tmp_path_factory):
     """Run a folder in which everything is wrong that usually is."""
     folder = tmp_path_factory.mktemp("odd") / "us_data"
     frames = {
@@ -140,6 +140,7 @@ def test_the_simulator_agrees_on_odd_data_too(odd):
     np.testing.assert_allclose(daily["cost"], result.daily["cost"], atol=1e-12)
 
 
+@pytest.mark.usefixtures("qlib")
 def test_a_backtest_can_be_cancelled_and_leaves_no_process(folder):
     class Cancelled(Exception):
         pass
@@ -159,11 +160,13 @@ def test_of_many_missing_instruments_a_few_are_named():
     ]
 
 
+@pytest.mark.usefixtures("qlib")
 def test_a_process_that_breaks_off_says_why(tmp_path):
     with pytest.raises(TrainingError, match=r"qlib_child broke off: FileNotFoundError: .*request\.json"):
         run("training.portfolio.qlib_child", tmp_path)
 
 
+@pytest.mark.usefixtures("qlib")
 @pytest.mark.parametrize(
     ("signal", "more", "said"),
     [

@@ -1,0 +1,29 @@
+"""Whether Qlib is installed: pyqlib 0.9.7 asks for Python 3.12 or older, all else runs on newer ones too."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from training.errors import DataError, remark
+
+
+def has_qlib() -> bool:
+    """Return whether Qlib can be imported, without importing it."""
+    return find_spec("qlib") is not None
+
+
+def require_qlib() -> None:
+    """Check that Qlib is there before a process is started that needs it.
+
+    Raises
+    ------
+    DataError
+        It is not; says what to do.
+    """
+    if not has_qlib():
+        raise DataError(
+            remark(
+                "Reading a Qlib folder here needs the package pyqlib, which runs on Python 3.12 or older: make the "
+                "environment with Python 3.11 or 3.12, or fetch the instruments on the Data page and use them instead."
+            )
+        )
