@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 from pydantic import SecretStr
 
-from kronos_app.data import exchange_pages
 from kronos_app.data.about import About
 from kronos_app.data.calendars import ALWAYS
 from kronos_app.data.draft import Draft, Finding
 from kronos_app.data.exchange_client import ExchangeClient
 from kronos_app.data.exchange_pages import COLUMNS, Page
+from kronos_app.data.exchange_reading import MILLISECOND, MarketReader
 from kronos_app.data.source import FetchRequest, Instrument, Interval, OnPage
 from kronos_app.errors import InvalidInput, NotFound
 from kronos_app.i18n import text
@@ -34,7 +34,6 @@ _UNITS = {
 }  # fmt: skip
 _LENGTHS = {("kraken", "2w"): timedelta(days=15)}  # where ccxt's name for an interval is not what it is
 _LAST_ONLY = {"kraken": 720}  # exchanges that answer with so many candles before now and no others
-_PAGE = 100  # candles, where ccxt does not know how many an exchange answers with
 _SHOWN = 5
 
 
@@ -158,22 +157,9 @@ class ExchangeSource:
         symbol, page = self._market(request.symbol)
         now, findings = self._now()
         begin, end = self._range(request, interval, now, findings)
-        count = 0
-
-        def report(candles: int) -> None:
-            nonlocal count
-            count = candles
-            if on_page is not None:
-                on_page(candles)
-
-        def fetch(since: int) -> Page:
-            return self._client.call(
-                lambda client: exchange_pages.to_page(client.fetch_ohlcv(symbol, interval.key, since, page)),
-                lambda: report(count),
-            )
-
-        length = interval.length // timedelta(milliseconds=1)
-        rows = exchange_pages.collect(fetch, _ms(begin), _ms(end), length=length, limit=page or _PAGE, on_page=report)
+        reader = MarketReader(self._client, symbol, page, on_page)
+        rows, incomplete = reader.read(interval, self.intervals(), _ms(begin), _ms(end))
+        findings += incomplete
         opens = pd.DatetimeIndex(pd.to_datetime(rows[:, 0].astype("int64"), unit="ms"))
         finished = np.asarray(_ends(opens, interval) <= pd.Timestamp(now.replace(tzinfo=None)))
         if not finished.any():
@@ -347,7 +333,7 @@ def _draft(rows: Page, opens: pd.DatetimeIndex, about: About, source: str, findi
 
 
 def _ms(moment: datetime) -> int:
-    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // MILLISECOND
 
 
 def _say(moment: datetime) -> str:

@@ -10,6 +10,7 @@ server while it runs:
     html                           answers with a page, as a login page of a network does
     descending                     sends the candles of a page in the wrong order
     overlap                        sends candles again that were before the start of the page
+    duplicates                     sends every candle of a page twice
 """
 
 from __future__ import annotations
@@ -70,6 +71,8 @@ class Exchange:
     now: float | None = None  # seconds since 1970; None for this machine's clock
     clock_offset: float = 0.0  # seconds that the exchange's clock is ahead
     window_only: bool = False  # a page covers its own length of time only, as on exchanges that compute an end
+    ahead: tuple[int, ...] = ()  # seconds from now at which every page has one more candle: future-dated, or running
+    kept: dict[int, int] = field(default_factory=dict)  # candles kept by length in seconds, fewer than there were
     requests: list[tuple[str, dict[str, str], dict[str, str]]] = field(default_factory=list)  # path, query, headers
     url: str = ""
     closing: Event = field(default_factory=Event)
@@ -97,17 +100,19 @@ class Exchange:
         end = min(self.time(), market.delisted or math.inf)
         if self.window_only:
             end = min(end, since + limit * length)
-        begin = max(since, market.listed)
+        begin = max(since, market.listed // length * length)
+        if length in self.kept:
+            begin = max(begin, int(self.time()) - self.kept[length] * length)
         found: list[int] = []
         moment = -(-begin // length) * length
         while moment < end and len(found) < limit:
-            gap = next((stop for start, stop in market.gaps if start <= moment < stop), None)
-            if gap is None:
+            shut = next((stop for start, stop in market.gaps if start <= moment and moment + length <= stop), None)
+            if shut is None:
                 found.append(moment)
                 moment += length
             else:
-                moment = -(-gap // length) * length
-        return found
+                moment = shut // length * length
+        return found + [int(self.time() + seconds) // length * length for seconds in self.ahead]
 
 
 def candle(market: Market, opened: int, length: int) -> list[str]:
@@ -144,6 +149,8 @@ def binance_answer(exchange: Exchange, path: str, query: dict[str, str], fault: 
         [opened * 1000, *candle(market, opened, length), (opened + length) * 1000 - 1, "0", 10, "0", "0", "0"]
         for opened in exchange.opens(market, length, since, limit)
     ]
+    if fault == "duplicates":
+        rows = [row for row in rows for _ in range(2)]
     return 200, rows[::-1] if fault == "descending" else rows
 
 

@@ -167,7 +167,35 @@ def test_a_start_before_the_listing_is_said(binance):
     assert draft.findings[1].message.render() == "Binance has candles from 2023-07-22 00:00 UTC on."
 
 
-def test_an_exchange_that_answers_a_pages_length_only_is_searched_for_the_listing_and_over_gaps():
+def traded_minutes(days, *, first_day=datetime(2023, 10, 2, tzinfo=UTC), opens=14 * 60, closes=20 * 60):
+    """Return a market that trades on weekdays from 14:00 to 20:00 only, and the number of its 1-minute candles."""
+    begin = int(first_day.timestamp())
+    stretches = [
+        (begin + day * servers.DAY + opens * 60, begin + day * servers.DAY + closes * 60)
+        for day in range(days)
+        if day % 7 < 5
+    ]
+    gaps = [(stop, start) for (_, stop), (start, _) in pairwise(stretches)]
+    market = servers.Market("BTC", "USDT", listed=stretches[0][0], delisted=stretches[-1][1], gaps=tuple(gaps))
+    return market, sum(stop - start for start, stop in stretches) // 60
+
+
+@pytest.mark.parametrize(
+    ("fault", "ahead"), [(None, ()), ("descending", (36_000,)), ("overlap", (0,)), ("duplicates", (0, 36_000))]
+)
+def test_candles_behind_quiet_stretches_come_from_an_exchange_that_answers_by_windows(fault, ahead):
+    market, count = traded_minutes(21)
+    with servers.binance(now=NOW.timestamp(), window_only=True, markets=[market], ahead=ahead, fault=fault) as server:
+        server.fault_on = "klines"
+        draft = source(server).fetch(FetchRequest("BTC/USDT", "1m"))
+    ended = draft.frame["timestamp"] < pd.Timestamp(market.delisted, unit="s")
+    assert int(ended.sum()) == count
+    assert draft.frame["timestamp"].is_unique
+    assert len(server.asked("klines")) < 200
+    assert "range_incomplete" not in codes(draft)
+
+
+def test_an_exchange_that_answers_by_windows_is_searched_for_the_listing_and_over_gaps():
     day = servers.DAY
     listed = int(LISTED.timestamp())
     gap = (listed + 30 * day, listed + 110 * day)
@@ -178,6 +206,17 @@ def test_an_exchange_that_answers_a_pages_length_only_is_searched_for_the_listin
     inside = wanted["timestamp"].between(*pd.to_datetime(gap, unit="s"), inclusive="left")
     np.testing.assert_array_equal(draft.frame["timestamp"], wanted["timestamp"][~inside])
     assert len(server.asked("klines")) < 60
+
+
+def test_where_an_exchange_keeps_its_latest_fine_candles_only_the_missing_range_is_named():
+    kept = 10 * 1440
+    with servers.binance(now=NOW.timestamp(), window_only=True, kept={60: kept}) as server:
+        draft = source(server).fetch(FetchRequest("BTC/USDT", "1m", start=NOW - timedelta(days=60)))
+    assert len(draft) in {kept - 1, kept}
+    assert len(server.asked("klines")) < 100
+    finding = next(finding for finding in draft.findings if finding.code == "range_incomplete")
+    assert finding.severity == "warning"
+    assert "from 2024-01-02 00:00 UTC to 2024-02-19 00:00 UTC" in finding.message.render()
 
 
 def test_a_delisted_market_ends_where_it_ended(binance):
@@ -477,26 +516,66 @@ def test_collecting_pages_gives_what_there_is_in_the_range(present, begin, span,
     np.testing.assert_array_equal(rows[:, 0], opens[(opens >= first) & (opens < last)])
 
 
+MINUTE = 60_000
+
+
+def one_minute_candles(opens):
+    return to_page([[moment * MINUTE, 1, 1, 1, 1, 1] for moment in opens])
+
+
 @given(
-    listed=st.integers(0, 5000),
-    begin=st.integers(0, 5000),
-    span=st.integers(1, 5000),
+    present=st.sets(st.integers(1, 3000), max_size=80),
+    begin=st.integers(1, 2000),
+    span=st.integers(1, 1500),
     limit=st.integers(2, 50),
+    covered=st.sampled_from(["one more", "exactly", "one less"]),
+    ahead=st.none() | st.integers(1, 5000),
 )
 @settings(max_examples=200, deadline=None)
-def test_the_listing_is_found_where_a_page_covers_its_own_length_only(listed, begin, span, limit):
-    asked = []
+def test_every_candle_between_quiet_stretches_is_collected_from_windows(present, begin, span, limit, covered, ahead):
+    window = limit + {"one more": 1, "exactly": 0, "one less": -1}[covered]
 
     def fetch(since):
-        asked.append(since)
-        first = max(listed + 1, -(-since // 60_000))
-        last = -(-since // 60_000) + limit
-        return to_page([[moment * 60_000, 1, 1, 1, 1, 1] for moment in range(first, last)])
+        first = -(-since // MINUTE)
+        inside = {moment for moment in present if first <= moment < first + window}
+        return one_minute_candles(sorted(inside | ({ahead} if ahead in present else set())))
 
-    first, last = begin + 1, begin + span + 1
-    rows = collect(fetch, first * 60_000, last * 60_000, length=60_000, limit=limit, on_page=lambda count: None)
-    np.testing.assert_array_equal(rows[:, 0], 60_000.0 * np.arange(max(first, listed + 1), last))
-    assert len(asked) <= len(rows) / limit + 30
+    first, last = begin * MINUTE, (begin + span) * MINUTE
+    rows = collect(fetch, first, last, length=MINUTE, limit=limit, on_page=lambda count: None)
+    expected_opens = sorted(moment * MINUTE for moment in present if begin <= moment < begin + span)
+    np.testing.assert_array_equal(rows[:, 0], expected_opens)
+
+
+@pytest.mark.parametrize("ahead", [1, 10, -1])
+def test_a_candle_that_every_page_adds_at_the_end_does_not_end_the_paging(ahead):
+    def fetch(since):
+        first = -(-since // MINUTE)
+        return one_minute_candles([*range(first, min(first + 300, 1001)), 1000 + ahead])
+
+    rows = collect(fetch, MINUTE, 1001 * MINUTE, length=MINUTE, limit=300, on_page=lambda count: None)
+    np.testing.assert_array_equal(rows[:, 0], MINUTE * np.arange(1, 1001))
+
+
+def test_a_window_shorter_than_the_limit_is_learned_from_the_answers():
+    traded = [*range(1, 200), *range(460, 475), *range(700, 900)]
+
+    def fetch(since):
+        first = -(-since // MINUTE)
+        return one_minute_candles([moment for moment in traded if first <= moment < first + 60])
+
+    rows = collect(fetch, MINUTE, 1000 * MINUTE, length=MINUTE, limit=300, on_page=lambda count: None)
+    np.testing.assert_array_equal(rows[:, 0], MINUTE * np.array(traded))
+
+
+def test_a_quiet_stretch_can_be_cancelled():
+    class Cancelled(Exception):
+        pass
+
+    def cancel(_count):
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        collect(lambda since: one_minute_candles([]), MINUTE, 10**6 * MINUTE, length=MINUTE, limit=9, on_page=cancel)
 
 
 def test_the_last_reading_of_a_candle_stays():
