@@ -1,6 +1,7 @@
 # make app     open the dashboard at http://localhost:8501
 # make test    run all tests, the browser's included
 # make lint    check format, style and types
+# make soak    mutated uploads, kills and load against a running desk, about 30 minutes
 # make bench   measure speed and memory; ARGS=--table for the ratios that are promised
 #
 # Each makes the environment in .venv when it is missing or older than the requirements. ARGS go to the program behind it:
@@ -12,7 +13,7 @@ PYTHON := $(VENV)/bin/python
 ARGS ?=
 INSTALL := $(PYTHON) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: app test lint bench
+.PHONY: app test lint bench soak
 .DELETE_ON_ERROR:
 
 app: $(VENV)/.app
@@ -32,6 +33,9 @@ lint: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(PYTHON) -m benchmarks $(ARGS)
+
+soak: $(VENV)/.dev
+	$(PYTHON) -m tests.soak $(ARGS)
 
 $(VENV)/.app: requirements.txt constraints.txt
 	@$(make_venv)

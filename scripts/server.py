@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -18,16 +19,25 @@ ROOT = Path(__file__).parents[1]
 SECONDS_TO_START = 120
 
 
-@contextmanager
-def running(home: Path | None = None, python: str = sys.executable) -> Iterator[str]:
-    """Start a server on a free port and yield its address once it answers.
+@dataclass(frozen=True)
+class Server:
+    """A running server: its address, and its process to be ended or killed."""
+
+    address: str
+    process: subprocess.Popen[bytes]
+
+
+def start(home: Path, python: str = sys.executable, *, quiet: bool = False) -> Server:
+    """Start a server on a free port and return it once it answers.
 
     Parameters
     ----------
     home
-        Folder for what the app writes; default a fresh one that is removed at the end.
+        Folder for what the app writes.
     python
         The Python of the environment that it runs in.
+    quiet
+        Whether its log is thrown away.
 
     Raises
     ------
@@ -37,26 +47,39 @@ def running(home: Path | None = None, python: str = sys.executable) -> Iterator[
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
+    command = [python, "-m", "streamlit", "run", "Home.py", "--server.port", str(port)]
+    environment = os.environ | {"KRONOS_HOME": str(home)}
+    errors = subprocess.DEVNULL if quiet else None
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=errors)
+    server = Server(f"http://127.0.0.1:{port}", process)
+    try:
+        _wait_for(server)
+    except httpx.HTTPError:
+        process.kill()
+        process.wait()
+        raise
+    return server
+
+
+@contextmanager
+def running(home: Path | None = None, python: str = sys.executable) -> Iterator[str]:
+    """Start a server as `start` does, yield its address and end it; without a home it gets a fresh one."""
     with tempfile.TemporaryDirectory() as fresh:
-        command = [python, "-m", "streamlit", "run", "Home.py", "--server.port", str(port)]
-        environment = os.environ | {"KRONOS_HOME": str(home or fresh)}
-        server = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+        server = start(home or Path(fresh), python)
         try:
-            address = f"http://127.0.0.1:{port}"
-            _wait_for(f"{address}/_stcore/health", server)
-            yield address
+            yield server.address
         finally:
-            server.terminate()
-            server.wait(30)
+            server.process.terminate()
+            server.process.wait(30)
 
 
-def _wait_for(address: str, server: subprocess.Popen[bytes]) -> None:
+def _wait_for(server: Server) -> None:
     deadline = time.monotonic() + SECONDS_TO_START
     while True:
         try:
-            httpx.get(address, timeout=5).raise_for_status()
+            httpx.get(f"{server.address}/_stcore/health", timeout=5).raise_for_status()
             return
         except httpx.HTTPError:
-            if time.monotonic() > deadline or server.poll() is not None:
+            if time.monotonic() > deadline or server.process.poll() is not None:
                 raise
             time.sleep(0.05)

@@ -1,0 +1,111 @@
+"""Servers that are killed while they forecast or store: what was answered for must be there after a restart."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import numpy as np
+
+from scripts.server import ROOT, Server, start
+from tests.soak.report import Answers
+
+SECONDS_TO_END = 120.0
+CANDLES = (ROOT / "tests" / "golden" / "candles.csv").read_bytes()
+
+
+def run_forecasts(kills: int, seed: int) -> tuple[str, list[str]]:
+    """Return a row and what failed, after killing a server `kills` times in the middle of a forecast."""
+    rng = random.Random(seed)
+    answers = Answers()
+    made: list[str] = []
+    with tempfile.TemporaryDirectory() as home:
+        server = start(Path(home), quiet=True)
+        with _api(server) as api:
+            saved = api.post("candles", files={"file": ("candles.csv", CANDLES)}).raise_for_status().json()
+        for number in range(kills):
+            with _api(server) as api:
+                body = {"candles_id": saved["id"], "lookback": 200, "horizon": 60, "samples": 50, "seed": number}
+                response = api.post("forecasts", json=body)
+                answers.add(f"forecast {number}", response)
+                job = response.json()["job_id"]
+            time.sleep(rng.uniform(0, 1.5))
+            _kill(server)
+            server = start(Path(home), quiet=True)
+            with _api(server) as api:
+                made += _wait_for_forecast(api, job, number, answers)
+        with _api(server) as api:
+            missing = [one for one in made if api.get(f"forecasts/{one}").status_code != 200]
+        _kill(server)
+    answers.failures += [f"forecast {one} was made and is gone" for one in missing]
+    return answers.row(f"{kills} kills of forecasts", f"{len(made)} made, {len(missing)} lost"), answers.failures
+
+
+def run_stores(kills: int, seed: int) -> tuple[str, list[str]]:
+    """Return a row and what failed, after killing a server `kills` times while candles are uploaded."""
+    rng = random.Random(seed)
+    answers = Answers()
+    stored: list[str] = []
+    with tempfile.TemporaryDirectory() as home:
+        server = start(Path(home), quiet=True)
+        for number in range(kills):
+            uploads = threading.Thread(target=_upload_until_killed, args=(server, number, stored, answers))
+            uploads.start()
+            time.sleep(rng.uniform(0.2, 1.5))
+            _kill(server)
+            uploads.join()
+            server = start(Path(home), quiet=True)
+        with _api(server) as api:
+            missing = [one for one in stored if api.get(f"candles/{one}").status_code != 200]
+        _kill(server)
+    answers.failures += [f"candles {one} were stored and are gone" for one in missing]
+    return answers.row(f"{kills} kills of stores", f"{len(stored)} stored, {len(missing)} lost"), answers.failures
+
+
+def _api(server: Server) -> httpx.Client:
+    return httpx.Client(base_url=f"{server.address}/api/v1/", timeout=60)
+
+
+def _kill(server: Server) -> None:
+    os.kill(server.process.pid, signal.SIGKILL)
+    server.process.wait()
+
+
+def _wait_for_forecast(api: httpx.Client, job_id: str, number: int, answers: Answers) -> list[str]:
+    """Return the id of the forecast that a job ends with, none where it does not."""
+    deadline = time.monotonic() + SECONDS_TO_END
+    while time.monotonic() < deadline:
+        job = api.get(f"jobs/{job_id}").json()
+        if job.get("status") == "succeeded":
+            return [job["forecast_id"]]
+        if job.get("status") not in {"queued", "running"}:
+            answers.failures.append(f"the job of forecast {number} is {job.get('status')} after the restart")
+            return []
+        time.sleep(0.1)
+    answers.failures.append(f"the job of forecast {number} did not end in {SECONDS_TO_END:.0f} s after the restart")
+    return []
+
+
+def _upload_until_killed(server: Server, number: int, stored: list[str], answers: Answers) -> None:
+    """Upload new candles until the connection breaks; remember those that the server said it stored."""
+    rng = np.random.default_rng(number)
+    with _api(server) as api:
+        while True:
+            close = 100 + rng.normal(size=50).cumsum()
+            lines = [
+                f"2024-01-{day % 28 + 1:02d} {day // 28:02d}:00,{p},{p + 1},{p - 1},{p}" for day, p in enumerate(close)
+            ]
+            content = "\n".join(["timestamp,open,high,low,close", *sorted(lines)]).encode()
+            try:
+                response = api.post("candles", files={"file": (f"walk-{number}.csv", content)})
+                answers.add(f"upload before kill {number}", response)
+                if response.status_code == 201:
+                    stored.append(response.json()["id"])
+            except (httpx.HTTPError, ValueError):
+                return
