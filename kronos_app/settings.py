@@ -45,6 +45,11 @@ class Settings(BaseSettings):
         4000, gt=0, description="Most that stored series may take, in MB; those used longest ago go first."
     )
     query_seconds: int = Field(60, gt=0, description="Longest a query to a SQL database may take, in seconds.")
+    query_memory_mb: int = Field(
+        2000, ge=500, description="Most memory of the process that runs a query to a SQL database, in MB."
+    )
+    query_result_mb: int = Field(500, gt=0, description="Most that the rows of such a query may take, in MB.")
+    parallel_queries: int = Field(4, gt=0, description="Queries to SQL databases at a time; the others wait in line.")
     yahoo_url: str | None = Field(
         None, description="Where Yahoo Finance is reached instead of its own addresses: a mirror or a proxy."
     )

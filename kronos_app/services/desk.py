@@ -9,6 +9,7 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from kronos_app.data.sources import FAMILIES, SourceFamily
+from kronos_app.data.sql.process import QueryProcesses
 from kronos_app.jobs import Handler, JobRunner
 from kronos_app.services import backtest, evaluation, fetching, following, forecasting, series, sql_query, tuning_trial
 from kronos_app.services.backtest import BacktestFolders, BacktestService, BacktestWorker, BehindWorker, Universes
@@ -83,17 +84,17 @@ class Desk:
         self.ledger = LedgerService(self.store, clock)
         forecaster = ForecastWorker(self.store, self.candles, self.models, self.scheduler)
         newest = NewestCandles(fetcher, market, clock)
-        connections = Connections()
+        connections, processes = Connections(), QueryProcesses(settings.parallel_queries)
         handlers: dict[str, Handler] = {
             forecasting.KIND: forecaster.run,
-            sql_query.KIND: SqlWorker(settings, connections, drafts, self.candles).run,
+            sql_query.KIND: SqlWorker(settings, connections, processes, drafts, self.candles).run,
             fetching.KIND: FetchWorker(settings, fetcher, drafts, self.candles).run,
             series.KIND: RefreshWorker(settings, self.store, fetcher, market, clock).run,
             following.KIND: FollowWorker(self.store, self.candles, forecaster, self.ledger, newest).run,
         }
         self.jobs = JobRunner(self.store, handlers, settings.max_queued_jobs, settings.parallel_jobs)
         self.forecasts = ForecastService(self.store, self.jobs, self.candles, self.models)
-        self.sql = SqlService(settings, connections, drafts, self.jobs)
+        self.sql = SqlService(settings, connections, processes, drafts, self.jobs)
         self.fetching = FetchService(market, drafts, self.jobs)
         self.series = SeriesService(settings, self.store, fetcher, market, self.jobs)
         self.following = FollowService(settings, self.store, self.jobs, self.fetching, self.models, clock)

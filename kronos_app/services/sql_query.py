@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
-from datetime import datetime
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kronos_app.data.calendars import with_calendar
-from kronos_app.data.sql import reader
 from kronos_app.data.sql.connection import SqlConnection, named_connections, secrets_files
-from kronos_app.data.sql.request import SqlRequest, validate
+from kronos_app.data.sql.limits import LOOK_RESULT_MB, Limits
+from kronos_app.data.sql.process import QueryProcesses
+from kronos_app.data.sql.request import SqlRequest, from_dict, to_dict, validate
 from kronos_app.data.upload.columns import shorten
 from kronos_app.errors import NotFound
 from kronos_app.i18n import text
@@ -72,9 +72,20 @@ class Connections:
 class SqlService:
     """Reading from databases: what there is, and the job that brings it."""
 
-    def __init__(self, settings: Settings, connections: Connections, drafts: FetchedDrafts, jobs: JobRunner) -> None:
-        self._look = min(LONGEST_LOOK, float(settings.query_seconds))
+    def __init__(
+        self,
+        settings: Settings,
+        connections: Connections,
+        processes: QueryProcesses,
+        drafts: FetchedDrafts,
+        jobs: JobRunner,
+    ) -> None:
+        whole = limits_of(settings)
+        self._limits = replace(
+            whole, seconds=min(LONGEST_LOOK, whole.seconds), result_mb=min(LOOK_RESULT_MB, whole.result_mb)
+        )
         self._connections = connections
+        self._processes = processes
         self._drafts = drafts
         self._jobs = jobs
 
@@ -98,7 +109,7 @@ class SqlService:
         Unavailable
             The database does not answer.
         """
-        return reader.tables(self._connections.get(name), self._look)
+        return self._processes.tables(self._connections.get(name), self._limits)
 
     def preview(self, name: str, request: SqlRequest) -> Preview:
         """Return the first rows of a table or a query.
@@ -114,7 +125,7 @@ class SqlService:
         Unavailable
             The database does not answer, or takes too long.
         """
-        return reader.preview(self._connections.get(name), request, self._look)
+        return self._processes.preview(self._connections.get(name), request, self._limits)
 
     def symbols(self, name: str, table: str, column: str) -> list[str]:
         """Return the instruments that a column of a table names.
@@ -124,7 +135,7 @@ class SqlService:
         InvalidInput, NotFound, Unavailable
             As `preview`.
         """
-        return reader.symbols(self._connections.get(name), table, column, self._look)
+        return self._processes.symbols(self._connections.get(name), table, column, self._limits)
 
     def submit(self, name: str, request: SqlRequest, *, repair: str | None = None, review: bool = False) -> str:
         """Queue the reading and return the id of its job, whose result is the id of the candle set.
@@ -147,9 +158,7 @@ class SqlService:
             Too many jobs wait already.
         """
         request = validate(request, self._connections.get(name).dialect)
-        moments = {side: moment and moment.isoformat() for side, moment in _moments(request).items()}
-        asked = asdict(request) | moments | {"columns": dict(request.columns)}
-        return self._jobs.submit(KIND, asked | {"connection": name, "repair": repair, "review": review}).id
+        return self._jobs.submit(KIND, to_dict(request) | {"connection": name, "repair": repair, "review": review}).id
 
     def fetched(self, result_id: str) -> Draft:
         """Return what a job with `review` brought, with its faults.
@@ -166,21 +175,26 @@ class SqlWorker:
     """Reads what `SqlService` queued; several threads may run it."""
 
     def __init__(
-        self, settings: Settings, connections: Connections, drafts: FetchedDrafts, candles: CandleService
+        self,
+        settings: Settings,
+        connections: Connections,
+        processes: QueryProcesses,
+        drafts: FetchedDrafts,
+        candles: CandleService,
     ) -> None:
-        self._settings = settings
+        self._limits = limits_of(settings)
         self._connections = connections
+        self._processes = processes
         self._drafts = drafts
         self._candles = candles
 
     def run(self, job: Mapping[str, Any], on_step: Callable[[int, int], None]) -> str:
         """Read what `job` asks for, keep it and return its id; `on_step` may raise to cancel."""
         on_step(0, 0)
-        draft = reader.read(
+        draft = self._processes.read(
             self._connections.get(job["connection"]),
-            request_of(job),
-            max_rows=self._settings.max_rows,
-            seconds=self._settings.query_seconds,
+            from_dict(job),
+            limits=self._limits,
             on_page=lambda count: on_step(count, 0),
         )
         draft = with_calendar(draft)
@@ -191,11 +205,6 @@ class SqlWorker:
         return self._drafts.put(draft, saved.id) if job["review"] else saved.id
 
 
-def request_of(job: Mapping[str, Any]) -> SqlRequest:
-    """Return what the record of a job asks for."""
-    start, end = (job[side] and datetime.fromisoformat(job[side]) for side in ("start", "end"))
-    return SqlRequest(job["table"], job["query"], job["columns"], job["symbol"], start, end, job["timezone"])
-
-
-def _moments(request: SqlRequest) -> dict[str, datetime | None]:
-    return {"start": request.start, "end": request.end}
+def limits_of(settings: Settings) -> Limits:
+    """Return the limits of one query."""
+    return Limits(settings.query_seconds, settings.max_rows, settings.query_result_mb, settings.query_memory_mb)

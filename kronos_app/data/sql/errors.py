@@ -25,6 +25,7 @@ _WRITE = re.compile(
 _CLOSED = re.compile(
     r"unable to open|not a database|disk i/o|locked|lock on file|cannot open|malformed|different config"
 )
+_MEMORY = re.compile(r"out of memory|bad_alloc|bad allocation|could not allocate|failed to allocate|failed to offload")
 _MYSQL: dict[int, Kind] = {
     1044: "login", 1045: "login", 1049: "login", 1698: "login", 1130: "login",
     1040: "unreachable", 2002: "unreachable", 2003: "unreachable", 2005: "unreachable",
@@ -84,6 +85,13 @@ def from_database(connection: SqlConnection, error: Exception, *, opening: bool)
         text("The database of the connection “{name}” does not accept the query: {said}", name=name, said=said),
         text("Correct the query, or choose another table."),
     )
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Return whether DuckDB or SQLite, which run in this process, could not get the memory they needed."""
+    cause: Any = getattr(error, "orig", None) or error
+    local = type(cause).__module__.split(".")[0] in {"duckdb", "_duckdb", "sqlite3"}
+    return isinstance(cause, MemoryError) or (local and _MEMORY.search(str(cause).lower()) is not None)
 
 
 def _words(cause: Any) -> str:

@@ -1,4 +1,8 @@
-"""Candles from a database: what tables there are, what is in them, and the rows that are candles."""
+"""Candles from a database: what tables there are, what is in them, and the rows that are candles.
+
+A query may take more memory or time than the database can be held to: `process` runs these functions in a process of
+its own.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +19,11 @@ from kronos_app.data.draft import Draft
 from kronos_app.data.sql import columns as sql_columns
 from kronos_app.data.sql import tables as sql_tables
 from kronos_app.data.sql.connection import SqlConnection
+from kronos_app.data.sql.limits import Limits, too_many_rows
 from kronos_app.data.sql.request import SqlRequest, check_count, columns_of, guess, validate
 from kronos_app.data.sql.session import Session, reading
 from kronos_app.data.upload.columns import shorten, shorten_list
-from kronos_app.errors import InvalidInput, NotFound, TooLarge
+from kronos_app.errors import InvalidInput, NotFound
 from kronos_app.i18n import text
 
 PREVIEW_ROWS = 20
@@ -35,7 +40,7 @@ class Preview:
     guessed: Mapping[str, str]
 
 
-def tables(connection: SqlConnection, seconds: float) -> list[str]:
+def tables(connection: SqlConnection, limits: Limits) -> list[str]:
     """Return the tables and views that the connection may see, those of other schemas with the schema in front.
 
     Raises
@@ -43,11 +48,11 @@ def tables(connection: SqlConnection, seconds: float) -> list[str]:
     Unavailable
         The database does not answer.
     """
-    with reading(connection, seconds) as session:
+    with reading(connection, limits) as session:
         return [table.label for table in sql_tables.tables(session, connection.dialect)]
 
 
-def preview(connection: SqlConnection, request: SqlRequest, seconds: float) -> Preview:
+def preview(connection: SqlConnection, request: SqlRequest, limits: Limits) -> Preview:
     """Return the first rows of a table or a query.
 
     Raises
@@ -62,7 +67,7 @@ def preview(connection: SqlConnection, request: SqlRequest, seconds: float) -> P
         The database does not answer, or takes too long.
     """
     request = validate(request, connection.dialect)
-    with reading(connection, seconds) as session:
+    with reading(connection, limits) as session:
         if request.table is None:
             headers, rows = session.all(str(request.query), PREVIEW_ROWS)
         else:
@@ -72,7 +77,7 @@ def preview(connection: SqlConnection, request: SqlRequest, seconds: float) -> P
     return Preview(headers, tuple(tuple(map(_shown, row)) for row in rows), guess(headers))
 
 
-def symbols(connection: SqlConnection, table: str, column: str, seconds: float) -> list[str]:
+def symbols(connection: SqlConnection, table: str, column: str, limits: Limits) -> list[str]:
     """Return the different values of a column, at most a thousand.
 
     Raises
@@ -84,7 +89,7 @@ def symbols(connection: SqlConnection, table: str, column: str, seconds: float) 
     Unavailable
         The database does not answer, or takes too long.
     """
-    with reading(connection, seconds) as session:
+    with reading(connection, limits) as session:
         found = sql_tables.find(session, connection.dialect, table)
         _, rows = session.all(sql_tables.distinct(found, column, MOST_SYMBOLS), MOST_SYMBOLS)
     return [str(row[0]).strip() for row in rows]
@@ -94,8 +99,7 @@ def read(
     connection: SqlConnection,
     request: SqlRequest,
     *,
-    max_rows: int,
-    seconds: float,
+    limits: Limits,
     on_page: Callable[[int], None] | None = None,
 ) -> Draft:
     """Return the candles that a request asks for, ascending, with their faults.
@@ -113,7 +117,7 @@ def read(
     NotFound
         There is no such table, or no row in the range.
     TooLarge
-        There are more rows than `max_rows`.
+        There are more rows or bytes than the limits.
     Unavailable
         The database does not answer, breaks off, or takes too long.
     """
@@ -124,15 +128,15 @@ def read(
         if on_page is not None:
             on_page(count)
 
-    with reading(connection, seconds, look) as session, session.rows(_statement(session, connection, request)) as rows:
+    with reading(connection, limits, look) as session, session.rows(_statement(session, connection, request)) as rows:
         columns = columns_of(request, rows.headers)
         places = {column: rows.headers.index(header) for column, header in columns.items()}
         gathered = sql_columns.Gathered(places, rows.instants)
         for chunk in rows.chunks:
             gathered.add(chunk, request.symbol)
             count = gathered.count
-            if count > max_rows:
-                raise _too_many(max_rows)
+            if count > limits.rows:
+                raise too_many_rows(limits)
             look()
     return _draft(connection, request, columns, gathered)
 
@@ -191,14 +195,6 @@ def _shown(value: Any) -> Any:
     if isinstance(value, bytes | memoryview):
         return f"({len(value)} B)"
     return shorten(str(value), LONGEST_CELL)
-
-
-def _too_many(most: int) -> TooLarge:
-    return TooLarge(
-        "too_many_rows",
-        text("There are more than {limit} rows.", limit=most),
-        text("Ask for a shorter range or one instrument; KRONOS_MAX_ROWS sets the limit."),
-    )
 
 
 def _nothing() -> NotFound:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 from zoneinfo import available_timezones
 
 from kronos_app.data.candle_frame import FEATURES, PRICES
@@ -46,6 +47,22 @@ class SqlRequest:
     start: datetime | None = None
     end: datetime | None = None
     timezone: str | None = None
+
+
+def to_dict(request: SqlRequest) -> dict[str, Any]:
+    """Return a JSON-ready form of a request."""
+    moments = {"start": request.start, "end": request.end}
+    return (
+        asdict(request)
+        | {side: moment and moment.isoformat() for side, moment in moments.items()}
+        | {"columns": dict(request.columns)}
+    )
+
+
+def from_dict(data: Mapping[str, Any]) -> SqlRequest:
+    """Return the request of which `to_dict` made `data`; other keys are left out."""
+    start, end = (data[side] and datetime.fromisoformat(data[side]) for side in ("start", "end"))
+    return SqlRequest(data["table"], data["query"], data["columns"], data["symbol"], start, end, data["timezone"])
 
 
 def validate(request: SqlRequest, dialect: str) -> SqlRequest:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import socket
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -22,9 +23,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from kronos_app.data.sql.connection import SqlConnection
-from kronos_app.data.sql.errors import from_database
-from kronos_app.errors import AppError, Unavailable
-from kronos_app.i18n import text
+from kronos_app.data.sql.errors import from_database, out_of_memory
+from kronos_app.data.sql.limits import Limits, too_many_bytes, too_slow
+from kronos_app.errors import AppError
 
 if TYPE_CHECKING:
     import sqlite3
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
 CHUNK = 10_000  # rows
+FIRST_CHUNK = 100  # rows: how long they are is not known yet
+CHUNK_BYTES = 16_000_000
 CONNECT_SECONDS = 10
 LOOK_SECONDS = 0.2
 PATIENCE_SECONDS = 5.0  # for a database that was told to stop
@@ -63,9 +66,10 @@ class Rows:
 class Session:
     """An open connection; made by `reading`."""
 
-    def __init__(self, connection: SqlConnection, opened: sa.Connection, watch: _Watch) -> None:
+    def __init__(self, connection: SqlConnection, opened: sa.Connection, watch: _Watch, limits: Limits) -> None:
         self._connection = connection
         self._opened = opened
+        self._limits = limits
         self._watch = watch
         self._read_all = False
 
@@ -83,7 +87,7 @@ class Session:
                 yield Rows((), iter(()))
                 return
             headers = tuple(map(str, result.keys()))
-            yield Rows(headers, self._chunks(result.yield_per(chunk), chunk), self._instants(result))
+            yield Rows(headers, self._chunks(result, chunk), self._instants(result))
         finally:
             if self._connection.dialect == "mysql" and not self._read_all:
                 self._watch.stop()  # Its driver would read all the rest before it lets go.
@@ -110,18 +114,37 @@ class Session:
             place for place, column in enumerate(result.cursor.description) if column[1] == _MYSQL_TIMESTAMP
         )
 
-    def _chunks(self, result: sa.CursorResult[Any], size: int) -> Iterator[Sequence[Sequence[Any]]]:
+    def _chunks(self, result: sa.CursorResult[Any], most: int) -> Iterator[Sequence[Sequence[Any]]]:
+        """Yield the rows in chunks of about equal size in memory, and stop at the limit of bytes."""
         self._read_all = False
-        for rows in result.partitions(size):
+        size, total = min(FIRST_CHUNK, most), 0
+        while rows := result.fetchmany(size):
             self._watch.check()
+            taken = sum(map(_bytes_of, rows))
+            total += taken
+            if total > self._limits.result_bytes:
+                raise too_many_bytes(self._limits)
+            size = max(1, min(most, 10 * size, CHUNK_BYTES * len(rows) // taken))
             yield rows
         self._watch.check()
         self._read_all = True
 
 
+def _bytes_of(row: Sequence[Any]) -> int:
+    """Return about how many bytes a row takes: eight a number, the length of what has one."""
+    taken = 8 * len(row)
+    for value in row:
+        kind = type(value)
+        if kind is str or kind is bytes:
+            taken += len(value)
+        elif kind is list or kind is tuple or kind is dict:
+            taken += len(str(value))
+    return taken
+
+
 @contextmanager
-def reading(connection: SqlConnection, seconds: float, on_look: Callable[[], None] | None = None) -> Iterator[Session]:
-    """Open a connection that can only read, for at most `seconds`.
+def reading(connection: SqlConnection, limits: Limits, on_look: Callable[[], None] | None = None) -> Iterator[Session]:
+    """Open a connection that can only read, for at most `limits.seconds`.
 
     Parameters
     ----------
@@ -134,23 +157,29 @@ def reading(connection: SqlConnection, seconds: float, on_look: Callable[[], Non
         The database cannot be reached, refuses the login, breaks off or takes too long.
     InvalidInput
         It does not accept the statement.
+    TooLarge
+        It sends more bytes than the limit.
+    MemoryError
+        The query needs more memory than this process may take.
     """
     import sqlalchemy as sa
 
     failures = (sa.exc.SQLAlchemyError, OSError, UnicodeError)
     try:
         how = _HOW[connection.dialect]
-        engine = how.engine(connection.url, seconds)
+        engine = how.engine(connection.url, limits)
         opened = engine.connect()
     except failures as error:
         raise from_database(connection, error, opening=True) from None
-    with closing(opened), _Watch(seconds, on_look or (lambda: None), lambda: how.stop(opened, engine)) as watch:
+    with closing(opened), _Watch(limits, on_look or (lambda: None), lambda: how.stop(opened, engine)) as watch:
         try:
-            how.begin(opened, seconds)
-            yield Session(connection, opened, watch)
+            how.begin(opened, limits.seconds)
+            yield Session(connection, opened, watch, limits)
             watch.check()
         except failures as error:
             watch.check()
+            if out_of_memory(error):
+                raise MemoryError from None
             raise from_database(connection, error, opening=False) from None
         except AppError:
             watch.check()
@@ -160,8 +189,8 @@ def reading(connection: SqlConnection, seconds: float, on_look: Callable[[], Non
 class _Watch:
     """Looks after a connection while it is busy, and stops it when its time is over or nobody wants it any more."""
 
-    def __init__(self, seconds: float, on_look: Callable[[], None], stop: Callable[[], None]) -> None:
-        self._seconds = seconds
+    def __init__(self, limits: Limits, on_look: Callable[[], None], stop: Callable[[], None]) -> None:
+        self._limits = limits
         self._on_look = on_look
         self._stop = stop
         self._done = Event()
@@ -187,7 +216,7 @@ class _Watch:
             self._stop()
 
     def _look(self) -> None:
-        end = time.monotonic() + self._seconds
+        end = time.monotonic() + self._limits.seconds
         while not self._done.wait(LOOK_SECONDS):
             if self._reason is None:
                 try:
@@ -195,25 +224,16 @@ class _Watch:
                 except Exception as error:  # noqa: BLE001 - whatever it is, whoever reads raises it
                     self._reason = error
             if self._reason is None and time.monotonic() > end:
-                self._reason = too_slow(self._seconds)
+                self._reason = too_slow(self._limits)
             if self._reason is not None:
                 self.stop()
-
-
-def too_slow(seconds: float) -> Unavailable:
-    """Return the error of a query that took its whole time."""
-    return Unavailable(
-        "sql_too_slow",
-        text("The query took longer than {seconds} seconds and was stopped.", seconds=round(seconds)),
-        text("Ask for a shorter range or fewer rows; KRONOS_QUERY_SECONDS sets the limit."),
-    )
 
 
 @dataclass(frozen=True)
 class _How:
     """How one kind of database is opened, held to reading, and stopped from another thread."""
 
-    engine: Callable[[sa.URL, float], sa.Engine]
+    engine: Callable[[sa.URL, Limits], sa.Engine]
     begin: Callable[[sa.Connection, float], None]
     stop: Callable[[sa.Connection, sa.Engine], None]
 
@@ -229,7 +249,7 @@ def _driver(opened: sa.Connection) -> Any:
     return opened.connection.driver_connection
 
 
-def _postgresql(url: sa.URL, _seconds: float) -> sa.Engine:
+def _postgresql(url: sa.URL, _limits: Limits) -> sa.Engine:
     # A server that is gone without a word is noticed after half a minute.
     alive = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 4}
     return _create(url, connect_args={"connect_timeout": CONNECT_SECONDS, "application_name": "kronos-desk", **alive})
@@ -255,8 +275,8 @@ def _stop_postgresql(opened: sa.Connection, _engine: sa.Engine) -> None:
             line.shutdown(socket.SHUT_RDWR)
 
 
-def _mysql(url: sa.URL, seconds: float) -> sa.Engine:
-    patience = round(seconds + 2 * PATIENCE_SECONDS)
+def _mysql(url: sa.URL, limits: Limits) -> sa.Engine:
+    patience = round(limits.seconds + 2 * PATIENCE_SECONDS)
     return _create(url, connect_args={"connect_timeout": CONNECT_SECONDS, "read_timeout": patience})
 
 
@@ -279,7 +299,7 @@ def _stop_mysql(opened: sa.Connection, engine: sa.Engine) -> None:
         other.exec_driver_sql(f"KILL QUERY {int(_driver(opened).thread_id())}")
 
 
-def _sqlite(url: sa.URL, _seconds: float) -> sa.Engine:
+def _sqlite(url: sa.URL, _limits: Limits) -> sa.Engine:
     import sqlite3
 
     path = Path(url.database or "").resolve()
@@ -307,11 +327,18 @@ def _begin_sqlite(opened: sa.Connection, _seconds: float) -> None:
         return sqlite3.SQLITE_OK if fine else sqlite3.SQLITE_DENY
 
     _driver(opened).execute("PRAGMA query_only = ON")
+    _driver(opened).execute("PRAGMA temp_store = MEMORY")  # Sorting counts against the limit of memory.
     _driver(opened).set_authorizer(judge)
 
 
-def _duckdb(url: sa.URL, _seconds: float) -> sa.Engine:
-    config = {"enable_external_access": "false", "memory_limit": "1GB", "threads": 2}
+def _duckdb(url: sa.URL, limits: Limits) -> sa.Engine:
+    config = {
+        "enable_external_access": "false",
+        "memory_limit": f"{limits.memory_mb // 2}MB",  # The process needs the rest for rows and libraries.
+        "threads": 2,
+        "temp_directory": str(Path(tempfile.gettempdir()) / "kronos-duckdb"),  # Not beside the file of somebody else.
+        "max_temp_directory_size": f"{limits.memory_mb}MB",
+    }
     return _create(
         f"duckdb:///{quote(url.database or '', safe='/:')}", connect_args={"read_only": True, "config": config}
     )

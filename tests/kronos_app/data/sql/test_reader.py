@@ -15,11 +15,13 @@ import sqlalchemy as sa
 from kronos_app.data import quality, repair
 from kronos_app.data.sql import reader
 from kronos_app.data.sql.connection import DRIVERS, SqlConnection, named_connections, secrets_files
+from kronos_app.data.sql.limits import Limits
 from kronos_app.data.sql.request import COLUMNS, SqlRequest, guess
 from kronos_app.data.sql.session import reading
 from kronos_app.data.sql.statement import LONGEST, check
 from kronos_app.errors import InvalidInput, NotFound, TooLarge, Unavailable
 
+TEN_SECONDS = Limits(10)
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
 # What must not get through, even if nobody looked at it before.
 WRITES = (
@@ -79,7 +81,8 @@ def database(request):
 
 
 def read(connection, max_rows=10_000, seconds=20, on_page=None, **fields):
-    return reader.read(connection, SqlRequest(**fields), max_rows=max_rows, seconds=seconds, on_page=on_page)
+    limits = Limits(seconds, rows=max_rows)
+    return reader.read(connection, SqlRequest(**fields), limits=limits, on_page=on_page)
 
 
 def refused(error, connection, **fields):
@@ -89,12 +92,12 @@ def refused(error, connection, **fields):
 
 
 def test_tables_and_views_are_listed(sqlite, duck):
-    assert reader.tables(sqlite, 10) == ["apple", "candles"]
-    assert reader.tables(duck, 10) == ["apple", "candles", "old.Odd table"]
+    assert reader.tables(sqlite, TEN_SECONDS) == ["apple", "candles"]
+    assert reader.tables(duck, TEN_SECONDS) == ["apple", "candles", "old.Odd table"]
 
 
 def test_a_preview_shows_twenty_rows_and_guesses_the_columns(database):
-    told = reader.preview(database, SqlRequest(table="candles"), 10)
+    told = reader.preview(database, SqlRequest(table="candles"), TEN_SECONDS)
     assert told.headers == tuple(CANDLES.columns)
     assert len(told.rows) == 20
     assert told.rows[0][0] == "AAPL"
@@ -102,7 +105,7 @@ def test_a_preview_shows_twenty_rows_and_guesses_the_columns(database):
         "timestamp": "trade_date", "open": "open", "high": "high", "low": "low", "close": "close", "volume": "vol",
         "symbol": "symbol",
     }  # fmt: skip
-    assert reader.symbols(database, "candles", "symbol", 10) == ["AAPL", "MSFT"]
+    assert reader.symbols(database, "candles", "symbol", TEN_SECONDS) == ["AAPL", "MSFT"]
 
 
 def test_one_instrument_of_a_table_is_read(database):
@@ -147,7 +150,7 @@ def test_symbols_may_be_numbers(database, tmp_path):
             opened.execute(f"CREATE TABLE c ({columns})")
             opened.execute(f"INSERT INTO c {rows}")
     market = connection(f"{database.dialect}:///{path}")
-    assert reader.symbols(market, "c", "code", 10) == ["1", "600519"]
+    assert reader.symbols(market, "c", "code", TEN_SECONDS) == ["1", "600519"]
     assert (len(read(market, table="c", symbol="600519")), read(market, table="c", symbol="1").name) == (1, "1")
 
 
@@ -304,10 +307,10 @@ def test_a_query_is_stopped_when_nobody_wants_it_any_more(database):
 
 @pytest.mark.parametrize("statement", WRITES)
 def test_the_database_itself_refuses_to_write(database, tmp_path, statement):
-    before = reader.tables(database, 10), len(read(database, table="apple"))
-    with pytest.raises((InvalidInput, Unavailable)), reading(database, 10) as session:
+    before = reader.tables(database, TEN_SECONDS), len(read(database, table="apple"))
+    with pytest.raises((InvalidInput, Unavailable)), reading(database, TEN_SECONDS) as session:
         session.all(statement.format(folder=tmp_path), 1)
-    assert (reader.tables(database, 10), len(read(database, table="apple"))) == before
+    assert (reader.tables(database, TEN_SECONDS), len(read(database, table="apple"))) == before
     assert not (tmp_path / "other.db").exists()
 
 
@@ -324,15 +327,15 @@ def test_the_database_itself_refuses_to_write(database, tmp_path, statement):
 )
 def test_duckdb_reaches_no_other_file(duck, tmp_path, query):
     (tmp_path / "secret.csv").write_text("a,b\n1,2\n")
-    with pytest.raises((InvalidInput, Unavailable)), reading(duck, 10) as session:
+    with pytest.raises((InvalidInput, Unavailable)), reading(duck, TEN_SECONDS) as session:
         session.all(query.format(folder=tmp_path), 1)
     assert not (tmp_path / "stolen.csv").exists()
 
 
 def test_several_may_read_one_file_at_a_time(database):
-    with reading(database, 10) as first:
+    with reading(database, TEN_SECONDS) as first:
         assert len(first.all("SELECT * FROM candles", 5)[1]) == 5
-        with reading(database, 10) as second:
+        with reading(database, TEN_SECONDS) as second:
             assert len(second.all("SELECT * FROM apple", 5)[1]) == 5
             with pytest.raises(sa.exc.DBAPIError):
                 second.all("DELETE FROM candles", 5)
@@ -342,7 +345,7 @@ def test_several_may_read_one_file_at_a_time(database):
 def test_sqlite_reaches_no_other_file_and_loads_nothing(sqlite, tmp_path):
     sqlite3.connect(tmp_path / "other.db").close()
     for query in (f"ATTACH '{tmp_path}/other.db' AS o", "SELECT load_extension('x')", "PRAGMA writable_schema = 1"):
-        with pytest.raises(InvalidInput), reading(sqlite, 10) as session:
+        with pytest.raises(InvalidInput), reading(sqlite, TEN_SECONDS) as session:
             session.all(query, 1)
 
 

@@ -12,14 +12,16 @@ import pytest
 import sqlalchemy as sa
 
 from kronos_app.data import quality
-from kronos_app.data.sql import reader
 from kronos_app.data.sql.connection import DRIVERS, SqlConnection
+from kronos_app.data.sql.limits import Limits
+from kronos_app.data.sql.process import QueryProcesses
 from kronos_app.data.sql.request import SqlRequest
 from kronos_app.data.sql.session import reading
 from kronos_app.errors import InvalidInput, NotFound, TooLarge, Unavailable
 from tests.servers import mariadb as mariadb_server
 from tests.servers import postgres as postgres_server
 
+PROCESSES = QueryProcesses(4)
 PASSWORD = "S3cret/of the:reader"
 LOGIN = "postgresql://reader:wr0ng%2Fpass word"
 MILLIONS = (
@@ -92,19 +94,20 @@ def maria(mariadb):
     return connection(mariadb.url("reader", PASSWORD))
 
 
-def read(connection, max_rows=2_000_000, seconds=60, on_page=None, **fields):
-    return reader.read(connection, SqlRequest(**fields), max_rows=max_rows, seconds=seconds, on_page=on_page)
+def read(connection, max_rows=2_000_000, seconds=60, on_page=lambda _: None, **fields):
+    limits = Limits(seconds, rows=max_rows)
+    return PROCESSES.read(connection, SqlRequest(**fields), limits=limits, on_page=on_page)
 
 
 def tried(connection, statement, seconds=20):
     """Give a statement to the database as it is, unseen by any check."""
-    with reading(connection, seconds) as session:
+    with reading(connection, Limits(seconds)) as session:
         return session.all(statement, 5)[1]
 
 
 def test_postgresql_lists_what_its_user_may_read(market):
-    assert reader.tables(market, 10) == ["Archive.Daily %", "apple", "candles", "numbered"]
-    assert reader.symbols(market, "candles", "symbol", 10) == ["600519", "AAPL"]
+    assert PROCESSES.tables(market, Limits(10)) == ["Archive.Daily %", "apple", "candles", "numbered"]
+    assert PROCESSES.symbols(market, "candles", "symbol", Limits(10)) == ["600519", "AAPL"]
 
 
 def test_postgresql_gives_candles_in_the_zone_asked_for(market):
@@ -193,7 +196,7 @@ def test_a_login_that_fails_is_told_without_the_password(postgres, caplog, url, 
     assert "wr0ng" not in told
     assert PASSWORD not in told
     assert error.__cause__ is None
-    assert error.__suppress_context__
+    assert error.__context__ is None
 
 
 def test_a_slow_query_is_ended_by_the_server(postgres, market):
@@ -318,7 +321,7 @@ def test_a_line_that_is_cut_is_told(postgres):
 
 
 def test_mariadb_gives_candles_and_knows_instants_from_local_times(maria):
-    assert reader.tables(maria, 10) == ["candles"]
+    assert PROCESSES.tables(maria, Limits(10)) == ["candles"]
     local = read(maria, table="candles", columns={"timestamp": "day", "clock": "clock"})
     assert (len(local), local.timezone, local.name) == (200, None, "AAPL")
     assert local.frame["timestamp"].iloc[[0, -1]].to_list() == [
