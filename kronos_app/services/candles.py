@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kronos_app.data import quality, repair, sample
 from kronos_app.data.calendars import with_calendar
 from kronos_app.data.upload import reader
+from kronos_app.data.upload.preview import TablePreview, preview
 from kronos_app.errors import NotFound
 from kronos_app.i18n import text
 from kronos_app.services.inline_candles import to_csv_bytes
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from kronos_app.data.quality import QualityReport
     from kronos_app.data.repair import Repaired
     from kronos_app.data.sample import SampleInfo
+    from kronos_app.data.upload.mapping import ColumnMapping
     from kronos_app.settings import Settings
     from kronos_app.store import Store
 
@@ -32,18 +34,36 @@ class CandleService:
         self._settings = settings
         self._store = store
 
-    def read(self, content: bytes, filename: str, start: datetime | None = None, interval: str | None = None) -> Draft:
-        """Return what is in an uploaded file; `start` and `interval` make the times of a file that has none.
+    def read(
+        self,
+        content: bytes,
+        filename: str,
+        start: datetime | None = None,
+        interval: str | None = None,
+        mapping: ColumnMapping | None = None,
+    ) -> Draft:
+        """Return what is in an uploaded file.
+
+        `start` and `interval` make the times of a file that has none; `mapping` states which column is which, the rest
+        is inferred.
 
         Raises
         ------
         InvalidInput, TooLarge
             The file is not candles, holds those of several instruments, or is over a limit.
         """
-        return with_calendar(reader.read(content, filename, start=start, interval=interval, settings=self._settings))
+        draft = reader.read(
+            content, filename, start=start, interval=interval, mapping=mapping, settings=self._settings
+        )  # fmt: skip
+        return with_calendar(draft)
 
     def read_all(
-        self, content: bytes, filename: str, start: datetime | None = None, interval: str | None = None
+        self,
+        content: bytes,
+        filename: str,
+        start: datetime | None = None,
+        interval: str | None = None,
+        mapping: ColumnMapping | None = None,
     ) -> list[Draft]:
         """Return what is in an uploaded file, one draft an instrument; the parameters are those of `read`.
 
@@ -52,8 +72,20 @@ class CandleService:
         InvalidInput, TooLarge
             The file is not candles, or over a limit.
         """
-        drafts = reader.read_all(content, filename, start=start, interval=interval, settings=self._settings)
+        drafts = reader.read_all(
+            content, filename, start=start, interval=interval, mapping=mapping, settings=self._settings
+        )  # fmt: skip
         return [with_calendar(draft) for draft in drafts]
+
+    def preview_file(self, content: bytes, filename: str, mapping: ColumnMapping | None = None) -> TablePreview:
+        """Return the first rows of an uploaded file and how its columns would be read, also where it is refused.
+
+        Raises
+        ------
+        InvalidInput, TooLarge
+            The file is no table, or a column that `mapping` names is not there.
+        """
+        return preview(content, filename, self._settings, mapping=mapping)
 
     def read_inline(self, candles: Any, name: str, start: datetime | None = None, interval: str | None = None) -> Draft:
         """Return candles that arrived as row objects or columns, read as if they were a file; row 1 is its header."""

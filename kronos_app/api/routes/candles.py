@@ -13,9 +13,26 @@ from kronos_app.api.schemas import CALENDAR, FIXES, RESAMPLE, ErrorBody, FetchAc
 from kronos_app.data.calendars import with_calendar
 from kronos_app.data.draft import Draft
 from kronos_app.data.source import FetchRequest
-from kronos_app.services.rendering import candles_json
+from kronos_app.data.upload.mapping import ROLES, ColumnMapping
+from kronos_app.data.upload.units import UNITS
+from kronos_app.services.rendering import candles_json, localised
 
 router = APIRouter(prefix="/candles", tags=["candles"], dependencies=[Depends(require_token)])
+
+Columns = Annotated[
+    str | None,
+    Form(max_length=20_000, description=f"JSON object, header to role; absent: inferred. Roles: {', '.join(ROLES)}."),
+]
+TimeFormat = Annotated[
+    str | None, Form(max_length=100, description="Format of the times, such as %d.%m.%Y; absent: detected.")
+]
+Timezone = Annotated[
+    str | None, Form(max_length=60, description="IANA name of the zone that the times are local to; absent: detected.")
+]
+Units = Annotated[
+    str | None,
+    Form(max_length=2_000, description=f"JSON object, role to unit: a factor, or one of {', '.join(UNITS)}."),
+]
 
 
 @router.post(
@@ -39,17 +56,45 @@ def upload(
     calendar: Annotated[str | None, Form(max_length=20, description=CALENDAR)] = None,
     fixes: Annotated[list[Fix], Form(max_length=5, description=FIXES)] = [],  # noqa: B006 - FastAPI copies it
     resample: Annotated[str | None, Form(max_length=20, description=RESAMPLE)] = None,
+    columns: Columns = None,
+    time_format: TimeFormat = None,
+    timezone: Timezone = None,
+    units: Units = None,
 ) -> dict[str, Any]:
     """Check, repair as asked and keep the candles, all of them or none.
 
     The answer's `series` is a list with `id` and quality report of each instrument; a single one stands beside it too.
     """
+    mapping = ColumnMapping.from_form(columns, time_format, timezone, units)
     drafts: list[Draft] = []
     for one in file:
-        drafts += desk.candles.read_all(one.file.read(), one.filename or "upload", start, interval)
+        drafts += desk.candles.read_all(one.file.read(), one.filename or "upload", start, interval, mapping)
     drafts = [with_calendar(draft, calendar) for draft in drafts]
     series = [candles_json(saved, language) for saved in desk.candles.keep_all(drafts, repair, fixes, resample)]
     return (series[0] if len(series) == 1 else {}) | {"series": series}
+
+
+@router.post(
+    "/preview",
+    summary="Preview how a file's columns would be read",
+    responses={413: {"model": ErrorBody}, 422: {"model": ErrorBody}},
+)
+def preview(
+    desk: DeskOf,
+    language: Language,
+    file: Annotated[UploadFile, File(description="As for an upload.")],
+    columns: Columns = None,
+    time_format: TimeFormat = None,
+    timezone: Timezone = None,
+    units: Units = None,
+) -> dict[str, Any]:
+    """Return the first rows of a file, the role and unit of each column, and why it would be refused, if it would be.
+
+    Nothing is stored. What the form states wins; the rest is inferred.
+    """
+    mapping = ColumnMapping.from_form(columns, time_format, timezone, units)
+    shown = desk.candles.preview_file(file.file.read(), file.filename or "upload", mapping)
+    return dict(localised(shown.to_dict(), language))
 
 
 @router.post(

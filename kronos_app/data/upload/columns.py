@@ -1,44 +1,23 @@
-"""Which column of a file is which, by the names that data vendors use in English and Chinese."""
+"""Which column of a file has which role, by the names that vendors use; how headers are compared and shown."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from kronos_app.data.candle_frame import PRICES
 from kronos_app.data.upload import time_columns
-from kronos_app.errors import InvalidInput
-from kronos_app.i18n import text
+from kronos_app.data.upload.names import NAMES, QUOTE_CURRENCIES
+from kronos_app.data.upload.units import split_unit
 
-ALIASES: dict[str, tuple[str, ...]] = {
-    "timestamp": time_columns.NAMES,
-    "open": ("open", "openprice", "o", "开盘", "开盘价", "今开", "今开盘"),
-    "high": ("high", "highprice", "h", "最高", "最高价"),
-    "low": ("low", "lowprice", "l", "最低", "最低价"),
-    "close": ("close", "closeprice", "c", "closelast", "收盘", "收盘价"),
-    "volume": ("volume", "vol", "v", "成交量", "总手", "tickvol", "tickvolume"),
-    "amount": ("amount", "turnover", "amt", "成交额", "成交金额", "money", "quotevolume", "quoteassetvolume"),
-    # Earlier names win: codes before names for people.
-    "symbol": (
-        "symbol", "symbols", "ticker", "tickers", "tscode", "code", "股票代码", "证券代码", "基金代码", "合约代码",
-        "标的代码", "代码", "instrument", "orderbookid", "secid", "sid", "ric", "isin", "stockcode", "asset",
-        "contract", "pair", "交易对", "合约", "标的", "品种",
-        "name", "stockname", "股票名称", "股票简称", "证券简称", "名称",
-    ),
-}  # fmt: skip
-UNNAMED = ("", "index", "unnamed0", "indexlevel0")
-_CANONICAL = {alias: name for name, aliases in ALIASES.items() for alias in aliases}
-
-
-@dataclass(frozen=True)
-class ColumnMap:
-    """Positions of the columns in use: canonical name to index, `clock` a separate time of day, `unused` headers."""
-
-    positions: dict[str, int]
-    clock: int | None
-    unused: tuple[str, ...]
+ALIASES: dict[str, tuple[str, ...]] = {"timestamp": time_columns.NAMES, **NAMES}
+UNNAMED = ("", "index", "unnamed0", "indexlevel0", "column1")  # unique_labels calls a first column without a name so
+_ROLES: dict[str, tuple[str, ...]] = {}
+for _role, _aliases in ALIASES.items():
+    for _alias in _aliases:
+        _ROLES[_alias] = (*_ROLES.get(_alias, ()), _role)
+_VOLUME_OF_ASSET = re.compile(r"^vol(?:ume)?[\s_(\[-]+([a-z][a-z0-9]{1,9})[)\]]?$")
+_NO_ASSETS = re.compile(r"ma|sma|ema|avg|average|mean|ratio|change|chg|weighted|delta|pct|rate|shares?|stocks?")
 
 
 def plain(header: str) -> str:
@@ -46,59 +25,77 @@ def plain(header: str) -> str:
     name = unicodedata.normalize("NFKC", header).casefold().strip("\ufeff \t\"'<>")
     name = re.sub(r"^\d+[a-z]?\.\s+", "", name)  # "1. open"
     name = re.sub(r"[(\[（].*$", "", name)  # units: 成交量(手)
-    return re.sub(r"[\s_\-./:]+", "", name)
+    return re.sub(r"[\s_\-./:$*#'’]+", "", name)
+
+
+def roles_of(header: str) -> tuple[str, ...]:
+    """Return the roles that a header's name allows; the first is the likeliest."""
+    if "%" in header or "％" in header:
+        return ()  # a rate or a change, whatever its name
+    asset = asset_of(header)
+    if asset is not None:
+        return ("amount",) if asset in QUOTE_CURRENCIES else ("volume",)
+    for name in (plain(header), plain(split_unit(header)[0])):
+        if name in _ROLES:
+            return _ROLES[name]
+    return ()
+
+
+def asset_of(header: str) -> str | None:
+    """Return `btc` of `Volume BTC` or `Volume_(BTC)`: the asset in which a volume is counted."""
+    match = _VOLUME_OF_ASSET.match(unicodedata.normalize("NFKC", header).casefold().strip("\ufeff \t\"'<>"))
+    if match is None or split_unit(header)[1] is not None or _NO_ASSETS.match(match[1]):
+        return None
+    return match[1]
+
+
+def preference(header: str, role: str) -> int:
+    """Return the place of a header among the names of a role; less is better."""
+    names = ALIASES[role]
+    places = [names.index(name) for name in (plain(header), plain(split_unit(header)[0])) if name in names]
+    return places[0] if places else len(names)
 
 
 def recognised(headers: Sequence[str]) -> int:
     """Return how many different columns these headers name; used to find the header row, delimiter and encoding."""
-    return len({_CANONICAL[plain(h)] for h in headers if plain(h) in _CANONICAL})
+    return len({roles_of(header)[0] for header in headers if roles_of(header)})
 
 
-def find_columns(headers: Sequence[str], name: str) -> ColumnMap:
-    """Return which header is which column.
+def candidates(headers: Sequence[str]) -> dict[str, list[int]]:
+    """Return the positions of the columns that each role may have, the best name first.
 
-    Raises
-    ------
-    InvalidInput
-        If open, high, low or close is missing or there twice; the message names it and the columns found.
+    A name of two roles, such as `value`, is a candidate of both.
     """
+    places: dict[str, list[int]] = {}
+    for position, header in enumerate(headers):
+        for role in roles_of(header):
+            places.setdefault(role, []).append(position)
+    return {
+        role: sorted(where, key=lambda position: preference(headers[position], role)) for role, where in places.items()
+    }
+
+
+def choose_times(headers: Sequence[str]) -> dict[str, int]:
+    """Return the positions of the columns that hold the time: `timestamp`, or `date` and `clock`; empty if none."""
     names = [plain(header) for header in headers]
-    found: dict[str, list[int]] = {}
-    for position, column in enumerate(names):
-        if column in _CANONICAL:
-            found.setdefault(_CANONICAL[column], []).append(position)
-    missing = [price for price in PRICES if price not in found]
-    if missing:
-        raise InvalidInput(
-            "missing_columns",
-            text(
-                "“{name}” lacks the column(s) {missing}; its columns are: {found}.",
-                name=name, missing=", ".join(missing), found=shorten_list(headers),
-            ),
-            text("The first row must name the columns timestamp, open, high, low, close and perhaps volume, amount."),
-        )  # fmt: skip
-    for column, where in found.items():
-        if len(where) > 1 and column not in {"timestamp", "symbol"}:
-            raise InvalidInput(
-                "repeated_column",
-                text(
-                    "“{name}” has {count} columns for {column}: {found}.",
-                    name=name, count=len(where), column=column, found=shorten_list([headers[p] for p in where]),
-                ),
-                text("Keep one of them, or rename the others."),
-            )  # fmt: skip
     times = time_columns.choose(names)
-    found.pop("timestamp", None)
-    symbols = sorted(found.pop("symbol", []), key=lambda p: ALIASES["symbol"].index(names[p]))
-    positions = {column: places[0] for column, places in found.items()} | ({"symbol": symbols[0]} if symbols else {})
-    clock = None if times is None else times.clock
     if times is not None:
-        positions["timestamp"] = times.time
-    elif "indexlevel0" in names or names[0] in UNNAMED:  # the index of a data frame
-        positions["timestamp"] = names.index("indexlevel0") if "indexlevel0" in names else 0
-    used = {*positions.values(), *(() if clock is None else (clock,))}
-    unused = tuple(shorten(h) for p, h in enumerate(headers) if p not in used and h.strip())
-    return ColumnMap(positions, clock, unused)
+        return {"timestamp": times.time} if times.clock is None else {"date": times.time, "clock": times.clock}
+    if "indexlevel0" in names or names[0] in UNNAMED:  # the index of a data frame
+        return {"timestamp": names.index("indexlevel0") if "indexlevel0" in names else 0}
+    return {}
+
+
+def unique_labels(headers: Sequence[str]) -> tuple[str, ...]:
+    """Return headers that differ: a repeated one gets its number, one without a name its place."""
+    labels: list[str] = []
+    for position, header in enumerate(headers, start=1):
+        label = base = header.strip("\ufeff \t\"'") or f"column {position}"
+        number = 2
+        while label in labels:
+            label, number = f"{base} ({number})", number + 1
+        labels.append(label)
+    return tuple(labels)
 
 
 def shorten(value: str, length: int = 40) -> str:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
 
-from kronos_app.data.upload import reader
+from kronos_app.data.upload import instruments, reader
 from kronos_app.errors import AppError, InvalidInput, TooLarge
 from kronos_app.settings import Settings
 
@@ -408,16 +408,20 @@ def test_limits_of_size_and_rows_hold():
 
 
 def test_missing_columns_are_named_with_those_found():
-    message = str(refusal("date,open,price\n2024-01-31,1,2\n", "my.csv"))
-    assert all(word in message for word in ("my.csv", "high, low, close", "“price”"))
+    message = str(refusal("date,open,mean\n2024-01-31,1,2\n", "my.csv"))
+    assert all(word in message for word in ("my.csv", "high, low, close", "“mean”"))
 
 
 def test_a_file_without_header_is_told_so():
     assert refusal("2024-01-31,1,2,0.5,1.5\n").code == "no_header"
 
 
-def test_the_same_column_twice_is_refused():
-    assert refusal("date,open,high,low,close,Close\n2024-01-31,1,2,0.5,1.5,1.5\n").code == "repeated_column"
+def test_of_two_columns_for_a_price_the_first_is_read_and_a_difference_is_said():
+    draft = read("date,open,high,low,close,Close\n2024-01-31,1,2,0.5,1.5,1.6\n")
+    assert draft.frame["close"].tolist() == [1.5]
+    finding = next(f for f in draft.findings if f.code == "column_choice")
+    assert finding.severity == "warning"
+    assert "“Close”" in finding.message.render()
 
 
 def test_a_row_with_too_many_cells_is_named():
@@ -519,7 +523,7 @@ def test_an_instrument_without_a_single_number_does_not_stop_the_others():
 
 
 def test_a_column_with_a_value_of_its_own_in_every_row_is_no_symbol(monkeypatch):
-    monkeypatch.setattr(reader, "MOST_SERIES", 3)
+    monkeypatch.setattr(instruments, "MOST_SERIES", 3)
     with pytest.raises(TooLarge, match="4 instruments in column “code”"):
         read_all("date,code,open,high,low,close\n" + "".join(f"2024-01-31,{n},1,2,0.5,1.5\n" for n in range(4)))
 

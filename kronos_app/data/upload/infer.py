@@ -1,0 +1,278 @@
+"""Decide which column of a table has which role and unit: what is stated first, then names, then values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from kronos_app.data.candle_frame import PRICES
+from kronos_app.data.draft import Finding, Severity
+from kronos_app.data.upload import numbers
+from kronos_app.data.upload.columns import (
+    UNNAMED,
+    asset_of,
+    candidates,
+    choose_times,
+    plain,
+    preference,
+    shorten,
+    shorten_list,
+)
+from kronos_app.data.upload.mapping import ColumnMapping, Role
+from kronos_app.data.upload.names import OPEN_INTEREST, QUALIFIERS, QUOTE_CURRENCIES, RATES_AS_WELL
+from kronos_app.data.upload.table import Selection, Table
+from kronos_app.data.upload.units import LOT, UNITS, split_unit
+from kronos_app.errors import InvalidInput
+from kronos_app.i18n import Text, text
+
+_TIME_ROLES = ("timestamp", "date", "clock")
+_WORDED = frozenset(UNITS) - {"lots", "hundred"}
+
+
+@dataclass(frozen=True)
+class Inference:
+    """The mapping by which a table is read, and what was decided on the way."""
+
+    mapping: ColumnMapping
+    findings: tuple[Finding, ...]
+
+
+def selection(stated: ColumnMapping) -> Selection:
+    """Return which columns may be used: those that are stated, those with known names, and an index without a name."""
+
+    def select(headers: Sequence[str]) -> Collection[int]:
+        positions = {position for where in candidates(headers).values() for position in where}
+        positions |= set(choose_times(headers).values())
+        positions |= {position for position, header in enumerate(headers) if plain(header) in QUALIFIERS}
+        return sorted(positions | {headers.index(header) for header in stated.columns if header in headers})
+
+    return select
+
+
+def infer(table: Table, stated: ColumnMapping | None = None) -> Inference:
+    """Return the mapping by which a table is read: what is stated, completed by names and values of the columns.
+
+    Raises
+    ------
+    InvalidInput
+        A stated column is not there.
+    """
+    stated = stated or ColumnMapping()
+    missing = [header for header in stated.columns if header not in table.headers]
+    if missing:
+        raise InvalidInput(
+            "unknown_header",
+            text(
+                "“{name}” has no column {missing}; its columns are: {found}.",
+                name=table.name, missing=shorten_list(missing), found=shorten_list(table.headers),
+            ),
+            text("Name columns in the field “columns” as they are in the file."),
+        )  # fmt: skip
+    choice = _Choice(table, stated)
+    choice.choose_times()
+    choice.choose_prices()
+    choice.choose_volume_and_amount()
+    choice.choose_symbol()
+    choice.choose_units()
+    columns: dict[str, Role] = {table.headers[p]: role for role, p in choice.roles.items()}
+    columns |= stated.columns
+    mapping = stated.model_copy(update={"columns": columns, "units": {**choice.units, **stated.units}})
+    return Inference(mapping, tuple(choice.findings))
+
+
+@dataclass
+class _Choice:
+    """Roles as they are decided, one after another."""
+
+    table: Table
+    stated: ColumnMapping
+    roles: dict[Role, int] = field(default_factory=dict)
+    units: dict[str, str | float] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    _numbers: dict[int, NDArray[np.float64]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._free = {
+            role: [p for p in where if self.table.headers[p] not in self.stated.columns]
+            for role, where in candidates(self.table.headers).items()
+        }
+        self._taken = {role: p for p, h in enumerate(self.table.headers) if (role := self.stated.columns.get(h))}
+
+    def choose_times(self) -> None:
+        """Choose the columns of the time unless one is stated."""
+        if any(role in self._taken for role in ("timestamp", "date")):
+            return
+        for role, position in choose_times(self.table.headers).items():
+            header = self.table.headers[position]
+            cells = self.table.cells.get(position)
+            if header not in self.stated.columns and not (cells is not None and _only_counts(cells, header)):
+                self.roles[role] = position  # type: ignore[index]
+
+    def choose_prices(self) -> None:
+        """Choose the best name of each price that has numbers."""
+        for role in PRICES:
+            if role not in self._taken:
+                self._choose(role, self._free.get(role, []))  # type: ignore[arg-type]
+
+    def choose_volume_and_amount(self) -> None:
+        """Choose both by name, and by their sizes where names leave it open."""
+        volumes, amounts = self._free.get("volume", []), self._free.get("amount", [])
+        if "volume" in self._taken:
+            volumes = []
+        if "amount" in self._taken:
+            amounts = []
+        pair = self._base_and_quote([*volumes, *amounts])
+        if pair is not None and "volume" not in self._taken and "amount" not in self._taken:
+            volumes, amounts = [pair[0], *(p for p in volumes if p not in pair)], [pair[1]]
+        self._choose("volume", volumes)
+        amounts = [p for p in amounts if p not in self.roles.values()]
+        sure = [p for p in amounts if plain(self.table.headers[p]) not in RATES_AS_WELL or p in (pair or ())]
+        unsure = [p for p in amounts if p not in sure and not self._is_rate(p)]
+        self._choose("amount", sure + unsure)
+
+    def choose_symbol(self) -> None:
+        """Choose the column that names the instruments."""
+        if "symbol" not in self._taken:
+            free = [p for p in self._free.get("symbol", []) if p in self.table.cells]
+            if free:
+                self.roles["symbol"] = free[0]
+
+    def choose_units(self) -> None:
+        """Take the units that headers name."""
+        for role in ("volume", "amount", *PRICES):
+            position = self._position(role)
+            if position is None or role in self.stated.units:
+                continue
+            unit = split_unit(self.table.headers[position])[1]
+            if unit is None or (role in PRICES and unit not in _WORDED):
+                continue
+            if unit == "lots" and role == "volume":
+                self._choose_lots(position)
+            elif unit != "lots":
+                self.units[role] = unit
+
+    def _choose_lots(self, position: int) -> None:
+        """Decide how many shares a lot has: 100, unless amount or open interest say that lots are contracts."""
+        header = self.table.headers[position]
+        ratio = self._amount_ratio(self._position("amount"), position)
+        if ratio is not None and 0.5 * LOT < ratio < 2 * LOT:
+            self.units["volume"] = "lots"
+        elif ratio is None and not any(plain(h) in OPEN_INTEREST for h in self.table.headers):
+            self.units["volume"] = "lots"
+            self._add("unit", "warning", text(
+                "Column “{column}” counts lots; each was read as {count} shares. State another unit if it has more or "
+                "fewer.", column=shorten(header), count=LOT,
+            ))  # fmt: skip
+        else:
+            self._add("unit", "warning", text(
+                "Column “{column}” counts lots of unknown size; its numbers are lots. State the unit to change that.",
+                column=shorten(header),
+            ))  # fmt: skip
+
+    def _choose(self, role: Role, positions: Sequence[int]) -> None:
+        """Give a role to the first column that has numbers other than zero, and say which others there are."""
+        positions = [p for p in positions if p not in self.roles.values()]
+        if not positions or role in self._taken:
+            return
+        chosen = positions[0]
+        if len(positions) > 1:
+            chosen = next((p for p in positions if np.nan_to_num(self._values(p)).any()), chosen)
+        self.roles[role] = chosen
+        others = [p for p in positions if p != chosen]
+        if not others:
+            return
+        headers = self.table.headers
+        equal = [p for p in others if preference(headers[p], role) == preference(headers[chosen], role)]
+        doubtful = any(not np.array_equal(self._values(p), self._values(chosen), equal_nan=True) for p in equal)
+        self._add(
+            "column_choice",
+            "warning" if doubtful else "info",
+            text(
+                "“{column}” was read as {role}; {others} could be it, too, and is left out.",
+                column=shorten(headers[chosen]), role=role, others=shorten_list([headers[p] for p in others]),
+            ),
+        )  # fmt: skip
+
+    def _base_and_quote(self, positions: Sequence[int]) -> tuple[int, int] | None:
+        """Return the volumes in the asset and in the quote currency, as in `Volume BTC` and `Volume USDT`."""
+        pool = [p for p in positions if asset_of(self.table.headers[p]) is not None]
+        for quote in sorted(pool, key=lambda p: asset_of(self.table.headers[p]) not in QUOTE_CURRENCIES):
+            for base in pool:
+                ratio = self._amount_ratio(quote, base) if base != quote else None
+                if ratio is not None and 0.8 < ratio < 1.25:
+                    return base, quote
+        return None
+
+    def _is_rate(self, position: int) -> bool:
+        """Return whether a column called `turnover` or the like holds the share of what was traded, not an amount."""
+        header = self.table.headers[position]
+        values = self._values(position)
+        traded = values[np.isfinite(values) & (values > 0)]
+        size = float(np.median(traded)) if len(traded) else 0.0
+        ratio = self._amount_ratio(position, self._position("volume"))
+        close = self._median_close()
+        if ratio is not None:
+            rate = ratio < 0.03 and size <= 100
+            known = 0.03 <= ratio <= 300
+        else:
+            rate = size <= 100 and (close is None or size < 10 * close)
+            known = not rate
+        if rate:
+            self._add("rate", "info", text(
+                "Column “{column}” is no amount: its values are a rate. It is left out.", column=shorten(header)
+            ))  # fmt: skip
+        elif not known:
+            self._add("doubtful_amount", "warning", text(
+                "Column “{column}” was read as amount, though it is far from price times volume.",
+                column=shorten(header),
+            ))  # fmt: skip
+        return rate
+
+    def _amount_ratio(self, amount: int | None, volume: int | None) -> float | None:
+        """Return the median of amount / (volume × close) with the units of headers; None where there is none."""
+        close = self._position("close")
+        if amount is None or volume is None or close is None:
+            return None
+        a, v, c = (self._values(p) for p in (amount, volume, close))
+        with np.errstate(all="ignore"):
+            ratio = a / (v * c)
+        ratio = ratio[np.isfinite(ratio) & (ratio > 0)]
+        if not len(ratio):
+            return None
+        units = [split_unit(self.table.headers[p])[1] for p in (amount, volume)]
+        factors = [UNITS[u] if u is not None and u != "lots" else 1.0 for u in units]
+        return float(np.median(ratio)) * factors[0] / factors[1]
+
+    def _median_close(self) -> float | None:
+        position = self._position("close")
+        values = np.array([]) if position is None else self._values(position)
+        return float(np.nanmedian(values)) if np.isfinite(values).any() else None
+
+    def _position(self, role: str) -> int | None:
+        return self._taken.get(role, self.roles.get(role))  # type: ignore[call-overload, no-any-return]
+
+    def _values(self, position: int) -> NDArray[np.float64]:
+        if position not in self._numbers:
+            cells = self.table.cells.get(position)
+            count = len(self.table.rows)
+            if cells is None or not (numbers.is_text(cells) or numbers.is_number(cells)):
+                self._numbers[position] = np.full(count, np.nan)
+            else:
+                self._numbers[position] = numbers.parse({"": cells}, self.table.delimiter)[0][""].values
+        return self._numbers[position]
+
+    def _add(self, code: str, severity: Severity, message: Text) -> None:
+        self.findings.append(Finding(code, severity, message))
+
+
+def _only_counts(column: pa.ChunkedArray, header: str) -> bool:
+    """Return whether a column without a name, the index of some data frame, counts rows instead of telling the time."""
+    if plain(header) not in UNNAMED:
+        return False
+    first = next((cell.as_py() for cell in column.slice(0, 10) if cell.as_py() not in {None, ""}), "")
+    return isinstance(first, int | float) or re.fullmatch(r"\d{0,7}(\.0)?", str(first).strip()) is not None

@@ -1,0 +1,102 @@
+"""Refusals of a table's columns, times and numbers; each says which columns are unused and how to state their roles."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from kronos_app.data.upload.columns import shorten, shorten_list
+from kronos_app.data.upload.mapping import ColumnMapping
+from kronos_app.data.upload.table import Table
+from kronos_app.errors import InvalidInput
+from kronos_app.i18n import Text, text
+
+
+def unused(table: Table, mapping: ColumnMapping) -> list[str]:
+    """Return the columns that have no role, those without a name left out."""
+    return [h for h in table.headers if mapping.columns.get(h, "ignore") == "ignore" and not h.startswith("column ")]
+
+
+def refuse(code: str, message: Text, advice: Text, table: Table, mapping: ColumnMapping, role: str) -> InvalidInput:
+    """Return an error whose hint adds to `advice` the unused columns and how to state which of them is `role`."""
+    free = unused(table, mapping) or list(table.headers)
+    example = json.dumps({shorten(free[0]): role}, ensure_ascii=False) if free else "{}"
+    return InvalidInput(code, message, mapping_hint(advice, unused(table, mapping), example))
+
+
+def mapping_hint(advice: Text, headers: Sequence[str], example: str) -> Text:
+    """Return `advice`, then how to state the roles of columns."""
+    if not headers:
+        return text(
+            "{advice} Or state which column is which: on the page by “Choose the columns”, over REST in the field "
+            "columns, such as columns={example}.",
+            advice=advice, example=example,
+        )  # fmt: skip
+    return text(
+        "{advice} Or state which column is which: on the page by “Choose the columns”, over REST in the field columns, "
+        "such as columns={example}. Unused columns: {headers}.",
+        advice=advice, example=example, headers=shorten_list(headers),
+    )  # fmt: skip
+
+
+def missing_prices(table: Table, mapping: ColumnMapping, missing: Sequence[str]) -> InvalidInput:
+    """Return the error for a table that lacks prices, or that has no header row."""
+    if not table.named:
+        cells = [str(table.cells[p][0].as_py()) for p in range(min(6, len(table.headers)))]
+        return refuse(
+            "no_header",
+            text(
+                "“{name}” has no header row; row {row} begins with {found}.",
+                name=table.name, row=int(table.rows[0]), found=shorten_list(cells, 6),
+            ),
+            text("Add a first row that names the columns: timestamp, open, high, low, close, volume."),
+            table, mapping, missing[0],
+        )  # fmt: skip
+    return refuse(
+        "missing_columns",
+        text(
+            "“{name}” lacks the column(s) {missing}; its columns are: {found}.",
+            name=table.name, missing=", ".join(missing), found=shorten_list(table.headers),
+        ),
+        text("The first row must name the columns timestamp, open, high, low, close and perhaps volume, amount."),
+        table, mapping, missing[0],
+    )  # fmt: skip
+
+
+def no_numbers(table: Table, mapping: ColumnMapping, role: str, header: str, value: str) -> InvalidInput:
+    """Return the error for a price column without a single number."""
+    return refuse(
+        "no_numbers",
+        text(
+            "Column “{column}” of “{name}” holds no numbers; row {row} says “{value}”.",
+            column=shorten(header), name=table.name, row=int(table.rows[0]), value=shorten(value),
+        ),
+        text("Prices must be plain numbers, such as 101.25."),
+        table, mapping, role,
+    )  # fmt: skip
+
+
+def wrong_type(table: Table, mapping: ColumnMapping, role: str, header: str, kind: str) -> InvalidInput:
+    """Return the error for a column whose type cannot hold what its role needs."""
+    return refuse(
+        "wrong_type",
+        text("Column “{column}” of “{name}” is of type {kind}.", column=shorten(header), name=table.name,
+             kind=shorten(kind)),
+        text("Store prices and volumes as numbers, and times as timestamps or text."),
+        table, mapping, role,
+    )  # fmt: skip
+
+
+def no_times(table: Table, mapping: ColumnMapping, header: str, row: int | None, value: str) -> InvalidInput:
+    """Return the error for a time column that is empty (`row` is None) or cannot be read."""
+    if row is None:
+        message = text("The time column “{column}” of “{name}” is empty.", column=header, name=table.name)
+    else:
+        message = text(
+            "The time column “{column}” of “{name}” cannot be read; row {row} says “{value}”.",
+            column=header, name=table.name, row=row, value=shorten(value),
+        )  # fmt: skip
+    advice = text(
+        "Use dates such as 2024-01-31 09:30, or seconds or milliseconds since 1970, or state the time format."
+    )
+    return refuse("no_times", message, advice, table, mapping, "timestamp")

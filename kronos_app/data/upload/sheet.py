@@ -1,0 +1,178 @@
+"""A table whose cells are read as a mapping says: times, numbers and symbols, all its instruments together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from kronos_app.data.candle_frame import FEATURES, PRICES
+from kronos_app.data.draft import Finding
+from kronos_app.data.upload import numbers, refusals, timestamps
+from kronos_app.data.upload.columns import plain, shorten, shorten_list
+from kronos_app.data.upload.infer import Inference
+from kronos_app.data.upload.mapping import ColumnMapping
+from kronos_app.data.upload.names import QUALIFIERS
+from kronos_app.data.upload.table import Table
+from kronos_app.i18n import text
+
+_TIME_ROLES = ("timestamp", "date", "clock")
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A column as in the file, and which of its cells cannot be read."""
+
+    cells: pa.ChunkedArray
+    bad: NDArray[np.bool_]
+    header: str
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A file whose cells have been read: one row of `frame` a line.
+
+    Attributes
+    ----------
+    name
+        Of the file.
+    frame
+        Times and numbers, indexed by the row in the file.
+    cells
+        By role, the columns that were read.
+    symbols
+        The instrument of each line, empty where there is none; None in a file without symbols.
+    qualifiers
+        By header, columns that may tell apart several series of one symbol.
+    timezone, findings
+        As in a draft.
+    """
+
+    name: str
+    frame: pd.DataFrame
+    cells: Mapping[str, Cells]
+    symbols: pa.ChunkedArray | None = None
+    qualifiers: Mapping[str, pa.ChunkedArray] = field(default_factory=dict)
+    timezone: str | None = None
+    findings: tuple[Finding, ...] = ()
+
+
+def read(table: Table, inference: Inference) -> Sheet:
+    """Return the cells of a table read as an inference says.
+
+    Raises
+    ------
+    InvalidInput
+        A price column is missing or holds no numbers, or the time column no times.
+    """
+    mapping = inference.mapping
+    where: dict[str, int] = {
+        role: table.headers.index(h) for h, role in mapping.columns.items() if role not in {"ignore", "symbol"}
+    }
+    missing = [price for price in PRICES if price not in where]
+    if missing:
+        raise refusals.missing_prices(table, mapping, missing)
+    for role, position in where.items():
+        _check_type(table, mapping, role, position)
+    frame = pd.DataFrame(index=pd.Index(table.rows, name="row"))
+    findings = [*table.findings, *_unused(table, mapping), *inference.findings]
+    cells: dict[str, Cells] = {}
+    timezone = None
+    if "timestamp" in where or "date" in where:
+        parsed, cells["timestamp"] = _read_times(table, mapping, where)
+        frame["timestamp"] = parsed.values
+        timezone = parsed.timezone
+        findings += parsed.findings
+    columns = {role: table.cells[where[role]] for role in FEATURES if role in where}
+    values, remarks = numbers.parse(columns, table.delimiter)
+    findings += remarks
+    for role, parsed_numbers in values.items():
+        header = shorten(table.headers[where[role]])
+        if role in PRICES and np.isnan(parsed_numbers.values).all():
+            value = columns[role][0].as_py()
+            raise refusals.no_numbers(table, mapping, role, header, "" if value is None else str(value))
+        factor = mapping.factor(role)
+        frame[role] = parsed_numbers.values * factor if factor != 1 else parsed_numbers.values
+        if factor != 1:
+            findings.append(_multiplied(header, mapping.units[role], factor))
+        cells[role] = Cells(columns[role], parsed_numbers.bad, header)
+    symbols = _read_symbols(table, mapping, cells)
+    return Sheet(table.name, frame, cells, symbols, _qualifiers(table, mapping), timezone, tuple(findings))
+
+
+def _check_type(table: Table, mapping: ColumnMapping, role: str, position: int) -> None:
+    header = table.headers[position]
+    cells = table.cells.get(position)
+    if cells is None:
+        raise refusals.wrong_type(table, mapping, role, header, table.unreadable.get(position, "unknown"))
+    times = role in _TIME_ROLES
+    if not times and not (numbers.is_text(cells) or numbers.is_number(cells)):
+        raise refusals.wrong_type(table, mapping, role, header, str(cells.type))
+
+
+def _read_times(table: Table, mapping: ColumnMapping, where: Mapping[str, int]) -> tuple[timestamps.Parsed, Cells]:
+    position = where.get("timestamp", where.get("date", -1))
+    clock = where.get("clock")
+    parsed = timestamps.parse(table.cells[position], None if clock is None else table.cells[clock])
+    header = " + ".join(shorten(table.headers[p]) for p in (position, clock) if p is not None)
+    if np.isnat(parsed.values).all():
+        bad = np.flatnonzero(parsed.bad)
+        first = int(bad[0]) if len(bad) else 0
+        value = str(table.cells[position][first].as_py())
+        row = int(table.rows[first]) if len(bad) else None
+        raise refusals.no_times(table, mapping, header, row, value)
+    return parsed, Cells(table.cells[position], parsed.bad, header)
+
+
+def _read_symbols(table: Table, mapping: ColumnMapping, cells: dict[str, Cells]) -> pa.ChunkedArray | None:
+    """Return the symbol of each line, those of several columns joined."""
+    headers = [h for h in mapping.headers("symbol") if table.headers.index(h) in table.cells]
+    if not headers:
+        return None
+    columns = [_as_symbols(table.cells[table.headers.index(header)]) for header in headers]
+    joined = columns[0] if len(columns) == 1 else pc.utf8_trim_whitespace(pc.binary_join_element_wise(*columns, " "))
+    no_fault = np.zeros(len(table.rows), dtype=bool)
+    cells["symbol"] = Cells(joined, no_fault, " + ".join(shorten(header) for header in headers))
+    return joined
+
+
+def _as_symbols(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return symbols as text without spaces around it, empty where there is none; 600519.0 is 600519."""
+    if pa.types.is_floating(column.type) and not pc.any(pc.not_equal(pc.round(column), column)).as_py():
+        column = pc.cast(column, pa.int64(), safe=False)
+    column = column if numbers.is_text(column) else pc.cast(column, pa.string())
+    return pc.fill_null(pc.utf8_trim_whitespace(column), "")
+
+
+def _qualifiers(table: Table, mapping: ColumnMapping) -> dict[str, pa.ChunkedArray]:
+    """Return the unused columns that may tell apart several series of one symbol, in the order in which to try them."""
+    free = {
+        plain(header): position
+        for position, header in enumerate(table.headers)
+        if mapping.columns.get(header) is None and position in table.cells
+    }
+    return {table.headers[free[name]]: _as_symbols(table.cells[free[name]]) for name in QUALIFIERS if name in free}
+
+
+def _unused(table: Table, mapping: ColumnMapping) -> list[Finding]:
+    headers = refusals.unused(table, mapping)
+    if not headers:
+        return []
+    return [Finding("unused_columns", "info", text("Columns not used: {found}.", found=shorten_list(headers)))]
+
+
+def _multiplied(header: str, unit: str | float, factor: float) -> Finding:
+    if isinstance(unit, str):
+        message = text(
+            "Column “{column}” counts in the unit {unit}; its numbers were multiplied by {factor}.",
+            column=header, unit=unit, factor=f"{factor:,.12g}",
+        )  # fmt: skip
+    else:
+        message = text("The numbers of column “{column}” were multiplied by {factor}.", column=header,
+                       factor=f"{factor:,.12g}")  # fmt: skip
+    return Finding("unit", "info", message)

@@ -1,0 +1,91 @@
+"""A file's cells before anyone decided which column is which, and the limits that hold for all kinds of files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from kronos_app.data.draft import Finding
+from kronos_app.errors import InvalidInput, TooLarge
+from kronos_app.i18n import text
+
+MOST_COLUMNS = 1000
+Selection = Callable[[Sequence[str]], Collection[int]]
+"""Returns the positions of the columns to load, from all headers."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns of a file.
+
+    Attributes
+    ----------
+    name
+        File name, safe to show.
+    headers
+        Labels of all columns, each different, in the order of the file.
+    cells
+        The loaded columns by position.
+    rows
+        The file row of each line, 1-based.
+    delimiter
+        Of a text file.
+    named
+        False where the file has no header row, so that only stated columns can be read.
+    unreadable
+        Types of columns that hold neither numbers, times nor short text, by position.
+    findings
+        What was left out while the cells were split.
+    """
+
+    name: str
+    headers: tuple[str, ...]
+    cells: Mapping[int, pa.ChunkedArray]
+    rows: NDArray[np.int64]
+    delimiter: str = ""
+    named: bool = True
+    unreadable: Mapping[int, str] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+
+
+def check_columns(count: int, name: str) -> None:
+    """Raise where there are more columns than any table of candles has."""
+    if count > MOST_COLUMNS:
+        raise InvalidInput(
+            "too_many_columns",
+            text("“{name}” has more than {count} columns.", name=name, count=MOST_COLUMNS),
+            text("Keep the columns timestamp, open, high, low, close, volume and amount."),
+        )
+
+
+def check_rows(count: int, most: int, name: str) -> None:
+    """Raise where there are more rows than the limit."""
+    if count > most:
+        raise TooLarge(
+            "too_many_rows",
+            text("“{name}” has {count} rows, more than the limit of {most}.", name=name, count=count, most=most),
+            text("Upload a shorter range or a longer interval."),
+        )
+
+
+def check_memory(size: int, limit: int, name: str) -> None:
+    """Raise where the columns take more bytes than the limit."""
+    if size > limit:
+        raise TooLarge(
+            "file_too_large",
+            text("“{name}” is larger than {limit} MB after decompression.", name=name, limit=limit // 1_000_000),
+            text("Upload fewer candles."),
+        )
+
+
+def no_rows(name: str) -> InvalidInput:
+    """Return the error for a table without candles."""
+    return InvalidInput(
+        "no_rows",
+        text("“{name}” has a header but no candles.", name=name),
+        text("Choose a file with at least one candle."),
+    )
