@@ -193,7 +193,7 @@ class _Choice:
             "column_choice",
             "warning" if doubtful else "info",
             text(
-                "“{column}” was read as {role}; {others} could be it, too, and is left out.",
+                "“{column}” was read as {role}. Also possible, and left out: {others}.",
                 column=shorten(headers[chosen]), role=role, others=shorten_list([headers[p] for p in others]),
             ),
         )  # fmt: skip

@@ -118,7 +118,10 @@ def _check_type(table: Table, mapping: ColumnMapping, role: str, position: int) 
 def _read_times(table: Table, mapping: ColumnMapping, where: Mapping[str, int]) -> tuple[timestamps.Parsed, Cells]:
     position = where.get("timestamp", where.get("date", -1))
     clock = where.get("clock")
-    parsed = timestamps.parse(table.cells[position], None if clock is None else table.cells[clock])
+    parsed = timestamps.parse(
+        table.cells[position], None if clock is None else table.cells[clock],
+        time_format=mapping.time_format, timezone=mapping.timezone,
+    )  # fmt: skip
     header = " + ".join(shorten(table.headers[p]) for p in (position, clock) if p is not None)
     if np.isnat(parsed.values).all():
         bad = np.flatnonzero(parsed.bad)

@@ -7,7 +7,7 @@ findings. Rows are read together, never one by one.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -58,8 +58,30 @@ class Parsed:
     findings: tuple[Finding, ...] = ()
 
 
-def parse(column: pa.ChunkedArray, clock: pa.ChunkedArray | None = None) -> Parsed:
-    """Return a column of any type as times; `clock` is a separate column with the time of day."""
+def parse(
+    column: pa.ChunkedArray,
+    clock: pa.ChunkedArray | None = None,
+    *,
+    time_format: str | None = None,
+    timezone: str | None = None,
+) -> Parsed:
+    """Return a column of any type as times; `clock` is a separate column with the time of day.
+
+    `time_format` is a stated strptime pattern, `timezone` the stated zone of times that name none.
+    """
+    parsed = _detect(column, clock) if time_format is None else _by_pattern(column, clock, time_format)
+    return replace(parsed, timezone=parsed.timezone or timezone)
+
+
+def _by_pattern(column: pa.ChunkedArray, clock: pa.ChunkedArray | None, time_format: str) -> Parsed:
+    cells = _as_text(column)
+    cells = cells if clock is None else pc.binary_join_element_wise(cells, _as_text(clock), " ")
+    times = pd.to_datetime(pd.Series(trim(cells).to_pylist(), dtype=object), format=time_format, errors="coerce")
+    values = times.to_numpy("datetime64[ns]")
+    return Parsed(values, np.isnat(values) & np.asarray(trim(cells).is_valid().to_numpy(), dtype=bool))
+
+
+def _detect(column: pa.ChunkedArray, clock: pa.ChunkedArray | None = None) -> Parsed:
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
         return _from_native(column)
     if clock is not None:
