@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from engine.arguments import check_levels
 from engine.candles import CLOSE, FEATURES, PRICES
 from engine.errors import InputError
 
@@ -83,8 +84,7 @@ class Forecast:
         InputError
             Where a level is not between 0 and 1.
         """
-        if not levels or not all(0 <= level <= 1 for level in levels):
-            raise InputError(f"levels={list(levels)} must name at least one share, each between 0 and 1.")
+        levels = check_levels(levels)
         values = np.quantile(self.paths, levels, axis=0)
         return {level: self._frame(value) for level, value in zip(levels, values, strict=True)}
 

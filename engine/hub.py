@@ -24,6 +24,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
+from engine.arguments import check_text
 from engine.errors import CheckpointError, HubError, HubNotFound, HubUnauthorized, HubUnreachable
 from engine.files import CONFIG, WEIGHTS, CheckpointFiles, find_files
 from engine.registry import PINS, ModelSpec
@@ -66,6 +67,8 @@ def fetch(
     HubError
         It could not be downloaded: `HubUnreachable`, `HubNotFound` or `HubUnauthorized` say why.
     """
+    if revision is not None:
+        check_text(revision, "revision")
     if _is_folder(source):
         folder = Path(source)
         if revision is not None:
@@ -120,6 +123,8 @@ def _check_pinned(repo: str, files: CheckpointFiles) -> None:
 
 
 def _is_folder(source: str | Path) -> bool:
+    if not isinstance(source, str | Path):
+        raise CheckpointError(f"{source!r} is of type {type(source).__name__}: give a folder or a Hub id.")
     try:
         return source != "" and Path(source).is_dir()  # Path("") would be the working folder
     except OSError:  # such as a name longer than the file system allows

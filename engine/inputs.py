@@ -1,18 +1,25 @@
-"""What a caller hands in, checked once before anything is computed."""
+"""The candles that a caller passes, their times and the times to forecast, checked before anything is computed."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from decimal import Decimal
+from numbers import Real
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api import types
 
+from engine.arguments import is_bool, type_name
 from engine.candles import FEATURES, PRICES
 from engine.errors import InputError
 
 Times = Sequence[object] | pd.Series | pd.DatetimeIndex
+LARGEST = 1e50  # of a price, volume or amount: the squares of what is computed from larger ones overflow
+LISTED = 5  # names that an error lists
 
 
 @dataclass(frozen=True)
@@ -51,13 +58,8 @@ def check_series(
     InputError
         Naming the column, row or timestamp at fault.
     """
-    missing = [column for column in PRICES if column not in df.columns]
-    if missing:
-        raise InputError(
-            f"Columns {', '.join(missing)} are missing in {name}; it has {', '.join(map(str, df.columns))}."
-        )
-    given = [column for column in FEATURES if column in df.columns]
-    values = _numbers(df[given], name)
+    present = _check_columns(df, name)
+    values = _numbers(df[present], name)
     if positive:
         _refuse(values[list(PRICES)] <= 0, values, name, "a price must be above zero")
     times = check_times(x_timestamp, f"x_timestamp of {name}")
@@ -65,7 +67,7 @@ def check_series(
     if len(times) != len(values):
         raise InputError(f"x_timestamp has {len(times)} entries and {name} {len(values)} candles: give one for each.")
     if len(values) < 2:
-        raise InputError(f"{name.capitalize()} has {len(values)} candles; a forecast needs at least 2 of history.")
+        raise InputError(f"{_capital(name)} has {len(values)} candles; a forecast needs at least 2 of history.")
     if len(future) and str(future.tz) != str(times.tz):
         raise InputError(f"x_timestamp of {name} has the time zone {times.tz} and y_timestamp {future.tz}: use one.")
     if len(future) and future[0] <= times[-1]:
@@ -74,21 +76,22 @@ def check_series(
         values["volume"] = 0.0
     if "amount" not in values:
         values["amount"] = values["volume"] * values[list(PRICES)].mean(axis=1)
-    absent = frozenset(FEATURES) - set(given) if "volume" not in given else frozenset()
+    absent = frozenset(FEATURES) - set(present) if "volume" not in present else frozenset()
     return Series(values[list(FEATURES)].to_numpy(np.float64), times, future, absent)
 
 
 def check_times(timestamps: Times, name: str) -> pd.DatetimeIndex:
     """Return timestamps as an index, in the zone they are written in; `InputError` unless they strictly ascend."""
-    given = pd.Series(timestamps)
-    if len(given) and pd.api.types.is_numeric_dtype(given):
-        raise InputError(
-            f"{name} holds numbers such as {given.iloc[0]}, not times: convert them with pandas.to_datetime."
-        )
+    times = _listed_times(timestamps, name)
+    number = _first_number(times)
+    if number is not None:
+        raise InputError(f"{name} holds numbers such as {number}, not times: convert them with pandas.to_datetime.")
     try:
-        index = pd.DatetimeIndex(given)
-    except (ValueError, TypeError) as error:
-        raise InputError(f"{name} holds something that is not a time: {error}") from error
+        index = pd.DatetimeIndex(times)
+    except (ValueError, TypeError, OverflowError) as error:
+        raise InputError(
+            f"{name} holds something that is not a time ({error}): convert it with pandas.to_datetime, in one zone."
+        ) from error
     if index.hasnans:
         raise InputError(f"{name} has no time at position {int(np.flatnonzero(index.isna())[0])}.")
     if not (index.is_monotonic_increasing and index.is_unique):
@@ -97,10 +100,77 @@ def check_times(timestamps: Times, name: str) -> pd.DatetimeIndex:
     return index
 
 
+def check_lists(df_list: object, x_timestamp_list: object, y_timestamp_list: object) -> int:
+    """Return how many series there are; `InputError` unless all three are lists of one length."""
+    lists = {"df_list": df_list, "x_timestamp_list": x_timestamp_list, "y_timestamp_list": y_timestamp_list}
+    for name, value in lists.items():
+        if isinstance(value, str | bytes) or not isinstance(value, Sequence):
+            raise InputError(f"{name} is of type {type_name(value)}: pass a list with one entry for each series.")
+    frames, x, y = (len(value) for value in lists.values() if isinstance(value, Sequence))
+    if not frames == x == y:
+        raise InputError(
+            f"{frames} data frames, {x} x_timestamp and {y} y_timestamp: give one of each for every series."
+        )
+    return frames
+
+
+def _check_columns(df: object, name: str) -> list[str]:
+    """Return which features a frame has; each may be there once, the prices must be."""
+    if not isinstance(df, pd.DataFrame):
+        raise InputError(
+            f"{_capital(name)} is of type {type_name(df)}: pass a pandas.DataFrame with columns {', '.join(PRICES)}."
+        )
+    if df.columns.nlevels > 1:
+        raise InputError(_explain_levels(df.columns, name))
+    missing = [column for column in PRICES if column not in df.columns]
+    if missing:
+        named = {str(column).strip().lower() for column in df.columns}
+        remedy = " Rename them with df.rename(columns=str.lower)." if named.issuperset(PRICES) else ""
+        raise InputError(f"Columns {', '.join(missing)} are missing in {name}; it has {_some(df.columns)}.{remedy}")
+    for column in FEATURES:
+        count = int((df.columns == column).sum())
+        if count > 1:
+            raise InputError(f"Column {column} is there {count} times in {name}: keep one of them.")
+    return [column for column in FEATURES if column in df.columns]
+
+
+def _explain_levels(columns: pd.Index[Any], name: str) -> str:
+    """Return what is wrong with columns of several levels, as they come of a download of several tickers."""
+    levels = [pd.unique(columns.get_level_values(level)) for level in range(columns.nlevels)]
+    others = [i for i, level in enumerate(levels) if "close" not in {str(value).lower() for value in level}]
+    if len(levels) != 2 or len(others) != 1:
+        return f"The columns of {name} have {len(levels)} levels: make them {', '.join(PRICES)} alone."
+    level = others[0]
+    tickers = levels[level]
+    if len(tickers) == 1:
+        return (
+            f"The columns of {name} have a second level with the ticker {tickers[0]}: take it off with "
+            f"df.droplevel({level}, axis=1)."
+        )
+    return (
+        f"{_capital(name)} holds {len(tickers)} tickers ({_some(tickers)}): forecast each by itself, such as "
+        f"df.xs({tickers[0]!r}, axis=1, level={level})."
+    )
+
+
 def _numbers(df: pd.DataFrame, name: str) -> pd.DataFrame:
-    values: pd.DataFrame = df.apply(pd.to_numeric, errors="coerce").astype(np.float64).reset_index(drop=True)
-    _refuse(~values.map(math.isfinite), df.reset_index(drop=True), name, "a finite number is needed")
+    columns = {str(column): _column_numbers(df[column], f"{column} of {name}") for column in df.columns}
+    values = pd.DataFrame(columns, dtype=np.float64)
+    shown = df.reset_index(drop=True)
+    _refuse(~values.map(math.isfinite), shown, name, "a finite number is needed")
+    _refuse(values.abs() > LARGEST, shown, name, f"numbers may be at most {LARGEST:g}")
     return values
+
+
+def _column_numbers(column: pd.Series[Any], name: str) -> np.ndarray:
+    """Return a column as float64, NaN where a cell is no number."""
+    if types.is_object_dtype(column.dtype):
+        column = column.where(column.map(lambda cell: isinstance(cell, Real | Decimal | str) and not is_bool(cell)))
+    elif types.is_bool_dtype(column.dtype) or not (
+        types.is_any_real_numeric_dtype(column.dtype) or types.is_string_dtype(column.dtype)
+    ):
+        raise InputError(f"{name} is of type {column.dtype}, not numbers: convert it first.")
+    return pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
 
 
 def _refuse(bad: pd.DataFrame, shown: pd.DataFrame, name: str, why: str) -> None:
@@ -108,3 +178,41 @@ def _refuse(bad: pd.DataFrame, shown: pd.DataFrame, name: str, why: str) -> None
         row, column = (int(axis[0]) for axis in np.nonzero(bad.to_numpy()))
         label = bad.columns[column]
         raise InputError(f"{label} of {name} is {shown[label].iloc[row]} at position {row}: {why}.")
+
+
+def _listed_times(timestamps: Any, name: str) -> pd.Series[Any]:
+    """Return what may be times as a series; `InputError` where it is no list of single values."""
+    dimensions = getattr(timestamps, "ndim", 1)
+    single = isinstance(timestamps, str | bytes | Mapping | Set) or not isinstance(timestamps, Iterable)
+    if single or dimensions != 1 or isinstance(timestamps, pd.MultiIndex):
+        raise InputError(
+            f"{name} is of type {type_name(timestamps)}: pass a list, a Series or a DatetimeIndex with one time for "
+            "each candle."
+        )
+    try:
+        return pd.Series(timestamps if hasattr(timestamps, "dtype") else list(timestamps))
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{name} is no list of times: {error}") from error
+
+
+def _first_number(times: pd.Series[Any]) -> object:
+    """Return the first number among what should be times, which pandas would take for nanoseconds; None without."""
+    if not len(times):
+        return None
+    if types.is_numeric_dtype(times.dtype):
+        return times.iloc[0]
+    if types.is_object_dtype(times.dtype):
+        return next((cell for cell in times if isinstance(cell, Real | Decimal) and cell == cell), None)
+    return None
+
+
+def _some(names: Iterable[object]) -> str:
+    listed = [str(name) for name in names]
+    if not listed:
+        return "none"
+    more = f" and {len(listed) - LISTED} more" if len(listed) > LISTED else ""
+    return ", ".join(listed[:LISTED]) + more
+
+
+def _capital(name: str) -> str:
+    return name[:1].upper() + name[1:]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -14,13 +14,23 @@ import torch
 from torch import nn
 from tqdm.auto import tqdm
 
+from engine.arguments import (
+    check_callback,
+    check_count,
+    check_flag,
+    check_number,
+    check_seed,
+    check_text,
+    check_window,
+)
 from engine.batch import Batch, Task, group, memory
 from engine.candles import CLIP, CLOSE, FEATURES, LOW, PRICE_FLOOR, repair_paths
 from engine.checkpoint import digest
+from engine.device import resolve_device
 from engine.errors import CheckpointError, InputError
 from engine.forecast import Forecast
 from engine.generate import OnStep
-from engine.inputs import Times, check_series
+from engine.inputs import Times, check_lists, check_series
 from engine.packed import PRECISIONS, Precision
 from engine.registry import REGISTRY, find_spec
 from engine.runner import PackedKronos, PackedTokenizer
@@ -34,6 +44,7 @@ DEFAULT_STRIDE = 64
 MAX_SAMPLES = 10_000
 MEMORY_BUDGET = 2 * 2**30  # of one batch
 MOST_MEMORY = 8 * 2**30  # of one task
+FEWEST_CONTEXT = 2  # one candle of history and one of forecast
 FEWEST_CANDLES = 2  # one alone has no deviation to scale by
 
 
@@ -45,7 +56,7 @@ class KronosPredictor:
     model, tokenizer
         Networks whose `s1_bits` and `s2_bits` agree.
     device
-        Where to compute; None picks CUDA, then MPS, then the CPU.
+        Where to compute, such as `cpu`, `cuda`, `cuda:1` or `mps`; None picks CUDA, then MPS, then the CPU.
     max_context
         Most candles the model sees, history and forecast together.
     clip
@@ -70,7 +81,7 @@ class KronosPredictor:
         self,
         model: Kronos,
         tokenizer: KronosTokenizer,
-        device: str | torch.device | None = None,
+        device: str | torch.device | int | None = None,
         max_context: int = DEFAULT_CONTEXT,
         clip: float = CLIP,
         *,
@@ -78,23 +89,22 @@ class KronosPredictor:
         weights: Precision = "float32",
         compiled: bool = False,
     ) -> None:
+        _check_networks(model, tokenizer)
         for bits in ("s1_bits", "s2_bits"):
             if getattr(model, bits) != getattr(tokenizer, bits):
                 raise CheckpointError(
                     f"The model has {bits}={getattr(model, bits)} and the tokenizer {bits}={getattr(tokenizer, bits)}: "
                     "they were not trained together."
                 )
-        if max_context < 2:
-            raise InputError(
-                f"max_context={max_context} must be at least 2: one candle of history and one of forecast."
-            )
+        self.max_context = check_count(max_context, "max_context", FEWEST_CONTEXT)
+        self.clip = check_number(clip, "clip", 0, above=True)
         if weights not in PRECISIONS:
             raise InputError(f"weights={weights!r} must be one of {', '.join(PRECISIONS)}.")
-        self.device = torch.device(device) if device else best_device()
+        self.device = resolve_device(device)
         self.model = model.to(self.device).eval()
         self.tokenizer = tokenizer.to(self.device).eval()
-        self.max_context, self.clip, self.name = max_context, clip, name
-        self.weights, self.compiled = weights, compiled
+        self.name = check_text(name, "name")
+        self.weights, self.compiled = weights, check_flag(compiled, "compiled")
         self.memory_budget = MEMORY_BUDGET
         self._packing = Lock()
         self._packed: tuple[PackedKronos, PackedTokenizer] | None = None
@@ -110,7 +120,7 @@ class KronosPredictor:
         *,
         tokenizer: str | Path | None = None,
         revision: str | None = None,
-        device: str | torch.device | None = None,
+        device: str | torch.device | int | None = None,
         max_context: int | None = None,
         weights: Precision = "float32",
         compiled: bool = False,
@@ -133,29 +143,33 @@ class KronosPredictor:
 
         Raises
         ------
+        InputError
+            Where a setting makes no sense, or this machine has no such device.
         HubError
             Where a checkpoint cannot be fetched.
         CheckpointError
             Where one is damaged, or the two do not fit.
         """
-        name = name or DEFAULT_MODEL
+        device = resolve_device(device)  # before anything is downloaded
+        name = DEFAULT_MODEL if name is None else name
         spec = find_spec(name)
         if tokenizer is None and spec is None:
             known = ", ".join(REGISTRY)
             raise CheckpointError(f"No tokenizer is known for {name}: pass tokenizer=..., or use one of {known}.")
-        model = Kronos.from_pretrained(
-            spec.model_id if spec else name, revision=revision or (spec.revision if spec else None)
-        )
-        if tokenizer is None and spec is not None:
+        if revision is None and spec is not None:
+            revision = spec.revision
+        model = Kronos.from_pretrained(spec.model_id if spec else name, revision=revision)
+        if tokenizer is not None:
+            codec = KronosTokenizer.from_pretrained(tokenizer)
+        elif spec is not None:
             codec = KronosTokenizer.from_pretrained(spec.tokenizer_id, revision=spec.tokenizer_revision)
-        else:
-            codec = KronosTokenizer.from_pretrained(str(tokenizer))
-        context = max_context or (spec.max_context if spec else DEFAULT_CONTEXT)
+        if max_context is None:
+            max_context = spec.max_context if spec else DEFAULT_CONTEXT
         return cls(
             model,
             codec,
             device,
-            context,
+            max_context,
             name=spec.name if spec else Path(name).name,
             weights=weights,
             compiled=compiled,
@@ -173,7 +187,7 @@ class KronosPredictor:
         y_timestamp: Times,
         pred_len: int,
         T: float = 1.0,
-        top_k: int = 0,
+        top_k: int | None = 0,
         top_p: float = 0.9,
         sample_count: int = 1,
         verbose: bool = True,
@@ -210,21 +224,25 @@ class KronosPredictor:
         verbose: bool = True,
     ) -> list[pd.DataFrame]:
         """Return `predict` of several series of one length, drawn together."""
-        _check_lists(df_list, x_timestamp_list, y_timestamp_list)
-        if not df_list:
+        count = check_lists(df_list, x_timestamp_list, y_timestamp_list)
+        if not count:
             raise InputError("predict_batch needs at least one series.")
-        how = Sampling(T, top_k or 0, top_p)
+        pred_len = check_count(pred_len, "pred_len", 0)
+        samples = check_count(sample_count, "sample_count", 1, MAX_SAMPLES)
+        how = Sampling(check_number(T, "T", 0), 0 if top_k is None else top_k, top_p)
         series = [
-            check_series(*one, name=f"series {i}" if len(df_list) > 1 else "the series")
+            check_series(*one, name=f"series {i}" if count > 1 else "the series")
             for i, one in enumerate(zip(df_list, x_timestamp_list, y_timestamp_list, strict=True))
         ]
         if len({len(s.values) for s in series}) > 1:
             raise InputError("predict_batch needs series of one length; forecast_batch takes any.")
         for s in series:
             if len(s.future) != pred_len:
-                raise InputError(f"pred_len={pred_len}, but y_timestamp has {len(s.future)} entries.")
-        self._check_horizon(pred_len, sample_count)
-        batch = Batch(self, [Task(s, sample_count, how, 0, "exact", 1) for s in series], shared_generator=True)
+                raise InputError(
+                    f"pred_len={pred_len}, but y_timestamp has {len(s.future)} entries: give one for each candle."
+                )
+        tasks = [self._checked(Task(s, samples, how, 0, "exact", 1)) for s in series]
+        batch = Batch(self, tasks, shared_generator=True)
         with tqdm(total=pred_len, disable=not verbose) as bar:
             while batch.active:
                 batch.advance()
@@ -242,7 +260,7 @@ class KronosPredictor:
         *,
         samples: int = 100,
         temperature: float = 1.0,
-        top_k: int = 0,
+        top_k: int | None = 0,
         top_p: float = 1.0,
         seed: int | None = None,
         window: str = "fit",
@@ -276,6 +294,7 @@ class KronosPredictor:
         InputError
             Where candles, timestamps or settings cannot be forecast; before anything is computed.
         """
+        check_callback(on_step, "on_step")
         batch = self.begin(
             [
                 self.task(
@@ -306,7 +325,7 @@ class KronosPredictor:
         *,
         samples: int = 100,
         temperature: float = 1.0,
-        top_k: int = 0,
+        top_k: int | None = 0,
         top_p: float = 1.0,
         seed: int | None = None,
         window: str = "fit",
@@ -317,8 +336,9 @@ class KronosPredictor:
 
         Series are drawn together in batches of nearly one length that keep within `memory_budget`.
         """
-        _check_lists(df_list, x_timestamp_list, y_timestamp_list)
-        seed = _check_seed(seed)
+        check_lists(df_list, x_timestamp_list, y_timestamp_list)
+        check_callback(on_step, "on_step")
+        seed = check_seed(seed)
         tasks = [
             self.task(
                 *one,
@@ -353,7 +373,7 @@ class KronosPredictor:
         *,
         samples: int = 100,
         temperature: float = 1.0,
-        top_k: int = 0,
+        top_k: int | None = 0,
         top_p: float = 1.0,
         seed: int | None = None,
         window: str = "fit",
@@ -367,20 +387,12 @@ class KronosPredictor:
         InputError
             Where candles, timestamps or settings cannot be forecast.
         """
-        how = Sampling(temperature, top_k or 0, top_p)
+        samples = check_count(samples, "samples", 1, MAX_SAMPLES)
+        how = Sampling(temperature, 0 if top_k is None else top_k, top_p)
+        window = check_window(window)
+        stride = check_count(stride, "stride", 1, self.max_context - 1 if window == "strided" else None)
         series = check_series(df, x_timestamp, y_timestamp, name=name, positive=True)
-        self._check_horizon(len(series.future), samples)
-        series = series.last(self._history_rows(len(series.values), len(series.future), window))
-        if window == "strided" and not (stride == int(stride) and 1 <= stride < self.max_context):
-            raise InputError(f"stride={stride} must be a whole number from 1 to {self.max_context - 1}.")
-        task = Task(series, samples, how, _check_seed(seed), window, int(stride))
-        needed = self.memory(task)
-        if needed > MOST_MEMORY:
-            raise InputError(
-                f"{samples} paths of {task.horizon} candles need {needed / 2**30:.1f} GiB with {self.name}; "
-                f"{MOST_MEMORY / 2**30:.0f} GiB are allowed: ask for fewer."
-            )
-        return task
+        return self._checked(Task(series, samples, how, check_seed(seed), window, stride))
 
     def memory(self, task: Task) -> int:
         """Return the bytes that generating `task` needs beyond the weights, from above."""
@@ -439,17 +451,25 @@ class KronosPredictor:
             },
         )
 
-    def _check_horizon(self, horizon: int, samples: int) -> None:
-        if not 1 <= horizon <= self.max_context:
-            raise InputError(f"The horizon is {horizon} candles; {self.name} can forecast 1 to {self.max_context}.")
-        if not 1 <= samples <= MAX_SAMPLES:
-            raise InputError(f"samples={samples} must lie between 1 and {MAX_SAMPLES}.")
+    def _checked(self, task: Task) -> Task:
+        """Return a task with the history that its window leaves; `InputError` where context or memory are too small."""
+        if not 1 <= task.horizon <= self.max_context:
+            raise InputError(
+                f"The horizon is {task.horizon} candles; {self.name} can forecast 1 to {self.max_context}."
+            )
+        task = replace(task, series=task.series.last(self._history_rows(task)))
+        needed = self.memory(task)
+        if needed > MOST_MEMORY:
+            raise InputError(
+                f"{task.samples} paths of {task.horizon} candles need {needed / 2**30:.1f} GiB with {self.name}; "
+                f"{MOST_MEMORY / 2**30:.0f} GiB are allowed: ask for fewer."
+            )
+        return task
 
-    def _history_rows(self, rows: int, horizon: int, window: str) -> int:
-        if window in ("exact", "strided"):
+    def _history_rows(self, task: Task) -> int:
+        rows, horizon = len(task.series.values), task.horizon
+        if task.window != "fit":
             return rows
-        if window != "fit":
-            raise InputError(f"window={window!r} must be 'fit', 'exact' or 'strided'.")
         room = self.max_context - horizon
         if room < FEWEST_CANDLES:
             raise InputError(
@@ -464,24 +484,10 @@ def _versions(*modules: nn.Module) -> tuple[tuple[int, int], ...]:
     return tuple((p.data_ptr(), p._version) for module in modules for p in module.parameters())
 
 
-def _check_seed(seed: object) -> int:
-    if seed is None:
-        return secrets.randbits(31)
-    if not isinstance(seed, int | np.integer) or not 0 <= seed < 2**63:
-        raise InputError(f"seed={seed!r} must be a whole number from 0 to 2**63 - 1.")
-    return int(seed)
-
-
-def _check_lists(*lists: Sequence[object]) -> None:
-    if len({len(one) for one in lists}) > 1:
-        frames, x, y = (len(one) for one in lists)
-        raise InputError(
-            f"{frames} data frames, {x} x_timestamp and {y} y_timestamp: give one of each for every series."
-        )
-
-
-def best_device() -> torch.device:
-    """Return CUDA where there is one, else MPS, else the CPU."""
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+def _check_networks(model: object, tokenizer: object) -> None:
+    for name, network, kind in (("model", model, Kronos), ("tokenizer", tokenizer, KronosTokenizer)):
+        if not isinstance(network, kind):
+            raise InputError(
+                f"{name} is a {type(network).__name__}, not a {kind.__name__}: load it with "
+                f"{kind.__name__}.from_pretrained, or load both with KronosPredictor.from_pretrained."
+            )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.errors import InputError
+from engine.arguments import check_count, check_number
 
 
 @dataclass(frozen=True)
@@ -32,12 +31,9 @@ class Sampling:
     top_p: float = 1.0
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.temperature) and self.temperature >= 0):
-            raise InputError(f"temperature={self.temperature} must be a finite number, zero or above.")
-        if not (math.isfinite(self.top_k) and self.top_k >= 0 and self.top_k == int(self.top_k)):
-            raise InputError(f"top_k={self.top_k} must be a whole number, zero (keep all) or above.")
-        if not 0 < self.top_p <= 1:
-            raise InputError(f"top_p={self.top_p} must lie above 0 and not above 1.")
+        check_number(self.temperature, "temperature", 0)
+        check_count(self.top_k, "top_k", 0)
+        check_number(self.top_p, "top_p", 0, 1, above=True)
 
 
 def draw(logits: Tensor, how: Sampling, generators: Sequence[torch.Generator | None]) -> Tensor:

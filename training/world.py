@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from engine.predictor import best_device
+from engine.device import resolve_device
 from training.errors import RunError, remark
 
 TIMEOUT = timedelta(minutes=30)  # the first process may judge forecasts while the others wait
@@ -44,7 +44,7 @@ class World:
     @classmethod
     def alone(cls, device: str | None = None) -> World:
         """Return the world of one process, on the fastest device there is where none is named."""
-        return cls(0, 1, torch.device(device) if device else best_device())
+        return cls(0, 1, resolve_device(device))
 
     @classmethod
     def from_environment(cls, device: str | None = None, *, timeout: timedelta = TIMEOUT) -> World:
@@ -62,7 +62,7 @@ class World:
         """
         if not distributed.is_initialized() and int(os.environ.get("WORLD_SIZE", "1")) == 1:
             return cls.alone(device)
-        chosen = torch.device(device) if device else best_device()
+        chosen = resolve_device(device)
         if chosen.type == "cuda":
             chosen = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
             torch.cuda.set_device(chosen)

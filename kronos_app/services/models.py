@@ -179,13 +179,9 @@ class ModelService:
 
     def devices(self) -> tuple[str, ...]:
         """Return the devices of this machine, the fastest first."""
-        import torch
+        from engine.device import available_devices
 
-        cards = torch.cuda.device_count()
-        found = ["cuda"] if cards == 1 else [f"cuda:{index}" for index in range(cards)]
-        if torch.backends.mps.is_available():
-            found.append("mps")
-        return (*found, "cpu")
+        return available_devices()
 
     def _get(self, name: str, device: str | None) -> _Loaded:
         spec = self.spec(name)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -124,3 +126,111 @@ def test_missing_columns_are_named_beside_those_there_are(frame: pd.DataFrame) -
 def test_a_forecast_needs_a_history(rows: int, frame: pd.DataFrame) -> None:
     with pytest.raises(InputError, match=f"The series has {rows} candles; a forecast needs at least 2"):
         check_series(frame[:rows], HISTORY[:rows], FUTURE)
+
+
+def side_by_side(frame: pd.DataFrame, *tickers: str) -> pd.DataFrame:
+    """Columns of two levels, as yfinance downloads them."""
+    return pd.concat(dict.fromkeys(tickers, frame), axis=1).swaplevel(axis=1)
+
+
+def test_tickers_side_by_side_are_named_with_the_way_to_take_them_apart(frame: pd.DataFrame) -> None:
+    both = side_by_side(frame, "AAPL", "MSFT")
+    with pytest.raises(InputError, match=r"holds 2 tickers \(AAPL, MSFT\): .* df.xs\('AAPL', axis=1, level=1\)"):
+        check_series(both, HISTORY, FUTURE)
+    with pytest.raises(InputError, match=r"df.xs\('AAPL', axis=1, level=0\)"):
+        check_series(both.swaplevel(axis=1), HISTORY, FUTURE)
+    check_series(both.xs("AAPL", axis=1, level=1), HISTORY, FUTURE)
+
+
+def test_a_second_header_row_is_taken_off(frame: pd.DataFrame) -> None:
+    alone = side_by_side(frame, "AAPL")
+    with pytest.raises(InputError, match=r"ticker AAPL: take it off with df.droplevel\(1, axis=1\)"):
+        check_series(alone, HISTORY, FUTURE)
+    check_series(alone.droplevel(1, axis=1), HISTORY, FUTURE)
+
+
+@pytest.mark.parametrize("column", ["close", "volume"])
+def test_a_column_that_is_there_twice_is_named(column: str, frame: pd.DataFrame) -> None:
+    with pytest.raises(InputError, match=f"Column {column} is there 2 times in the series: keep one"):
+        check_series(pd.concat([frame, frame[[column]]], axis=1), HISTORY, FUTURE)
+
+
+def test_names_in_other_letters_are_renamed(frame: pd.DataFrame) -> None:
+    with pytest.raises(
+        InputError, match=r"Columns open, high, low, close are missing .* df.rename\(columns=str.lower\)"
+    ):
+        check_series(frame.rename(columns=str.capitalize), HISTORY, FUTURE)
+
+
+@pytest.mark.parametrize("candles", [None, {"open": [1.0]}, np.ones((4, 4)), pd.Series([1.0]), "candles.csv"], ids=type)
+def test_candles_are_a_data_frame(candles) -> None:
+    with pytest.raises(InputError, match=f"The series is of type {type(candles).__name__}: pass a pandas.DataFrame"):
+        check_series(candles, HISTORY, FUTURE)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[True] * 4, HISTORY, HISTORY - HISTORY[0], np.ones(4) + 0j, pd.Categorical(["a"] * 4)],
+    ids=["bool", "time", "duration", "complex", "category"],
+)
+def test_a_column_that_holds_no_numbers_is_named_with_its_type(values, frame: pd.DataFrame) -> None:
+    with pytest.raises(InputError, match=r"volume of the series is of type .*, not numbers: convert it first"):
+        check_series(frame.assign(volume=values), HISTORY, FUTURE)
+
+
+@pytest.mark.parametrize("cell", [True, [1.0], HISTORY[0], 1j], ids=repr)
+def test_a_cell_that_is_no_number_is_named_among_numbers(cell, frame: pd.DataFrame) -> None:
+    frame["volume"] = pd.Series([1.0, 2.0, cell, 4.0], dtype=object)
+    with pytest.raises(InputError, match=r"volume of the series is .* at position 2: a finite number is needed"):
+        check_series(frame, HISTORY, FUTURE)
+
+
+def test_a_missing_number_of_a_nullable_column_is_named(frame: pd.DataFrame) -> None:
+    frame["volume"] = pd.array([1, 2, None, 4], dtype="Int64")
+    with pytest.raises(InputError, match="volume of the series is <NA> at position 2"):
+        check_series(frame, HISTORY, FUTURE)
+
+
+def test_a_number_too_large_to_compute_with_is_named(frame: pd.DataFrame) -> None:
+    with pytest.raises(
+        InputError, match=r"volume of the series is 1e\+200 at position 0: numbers may be at most 1e\+50"
+    ):
+        check_series(frame.assign(volume=1e200), HISTORY, FUTURE)
+
+
+@pytest.mark.parametrize("kind", ["Int64", "float32", "object", "int64[pyarrow]", "str"])
+def test_numbers_may_be_of_any_type(kind: str, frame: pd.DataFrame) -> None:
+    plain = check_series(frame, HISTORY, FUTURE)
+    np.testing.assert_array_equal(check_series(frame.astype(int).astype(kind), HISTORY, FUTURE).values, plain.values)
+    decimals = frame.assign(volume=[Decimal(1), Decimal(2), Decimal(3), Decimal(4)])
+    np.testing.assert_array_equal(check_series(decimals, HISTORY, FUTURE).values, plain.values)
+
+
+@pytest.mark.parametrize(
+    "times",
+    [None, "2024-03-01", HISTORY[0], 5, HISTORY.to_frame(), {0: HISTORY[0]}, set(HISTORY)],
+    ids=type,
+)
+def test_times_are_a_list(times, frame: pd.DataFrame) -> None:
+    with pytest.raises(InputError, match=f"x_timestamp of the series is of type {type(times).__name__}: pass a list"):
+        check_series(frame, times, FUTURE)
+
+
+@pytest.mark.parametrize(
+    "times",
+    [[*HISTORY[:3], 5], pd.Series([1, 2, 3, 4], dtype=object), [True] * 4, [1j] * 4],
+    ids=["one", "object", "bool", "complex"],
+)
+def test_numbers_are_no_times_wherever_they_stand(times, frame: pd.DataFrame) -> None:
+    with pytest.raises(InputError, match="x_timestamp of the series holds numbers such as"):
+        check_series(frame, times, FUTURE)
+
+
+@pytest.mark.parametrize(
+    "times",
+    [pd.period_range("2024", periods=4), HISTORY - HISTORY[0], [*HISTORY[:3], HISTORY[3].tz_localize("UTC")]],
+    ids=["periods", "durations", "a zone for one"],
+)
+def test_what_is_no_time_is_refused_with_a_remedy(times, frame: pd.DataFrame) -> None:
+    with pytest.raises(InputError, match=r"not a time .*convert it with pandas.to_datetime, in one zone"):
+        check_series(frame, times, FUTURE)
