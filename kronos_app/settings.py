@@ -59,6 +59,9 @@ class Settings(BaseSettings):
     qlib_folders: dict[Annotated[str, Field(pattern=r"^[\w-]{1,30}$")], Path] = Field(
         default_factory=dict, description="Folders in Qlib's layout, as JSON by name; default: those Qlib downloads to."
     )
+    allowed_addresses: tuple[Annotated[str, Field(pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?$")], ...] = Field(
+        (), description="Servers that runs may send figures to, as JSON; MLFLOW_TRACKING_URI is allowed, too."
+    )
     max_follows: int = Field(20, gt=0, description="Series that may be followed at a time.")
     follow_seconds: int = Field(60, gt=0, description="Shortest time between two looks at a followed series.")
     parallel_runs: int = Field(1, gt=0, description="Fine-tuning runs at a time; the others wait in line.")

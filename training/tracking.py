@@ -16,10 +16,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
+from training.addresses import AddressPolicy
 from training.config import RunConfig
 from training.errors import ConfigError, Remark, remark
 
 EXPERIMENT = "kronos"
+COMET = "https://www.comet.com"
 TIMEOUT = 5.0  # seconds a tracking server may take: training waits for it
 MOST_PARAMS = 100  # of one request to MLflow
 LONGEST_PARAM = 250
@@ -52,16 +54,18 @@ def open_trackers(config: RunConfig, folder: Path, note: Callable[[Remark], None
     Raises
     ------
     ConfigError
-        MLflow's address is none, or Comet is asked for and not installed or has no key.
+        MLflow's address is none or not allowed, or Comet is asked for and not allowed, not installed or has no key.
     """
     track, name = config.track, f"{config.name} {folder.name}"
+    policy = AddressPolicy.from_environment()
+    check_services(config, policy)
     opening: dict[str, Open] = {}
     if track.tensorboard:
         opening["TensorBoard"] = lambda step: _TensorBoard(folder / "tensorboard", step)
     if track.mlflow_uri is not None:
         uri = track.mlflow_uri
-        _check_mlflow(uri)
-        opening["MLflow"] = lambda _: _Mlflow(uri, name, config, folder / "mlflow.json")
+        credentials = _mlflow_credentials() if policy.gets_credentials(uri) else {}
+        opening["MLflow"] = lambda _: _Mlflow(uri, name, config, folder / "mlflow.json", credentials)
     if track.comet_project is not None:
         project = track.comet_project
         _check_comet()
@@ -126,15 +130,12 @@ class _TensorBoard:
 class _Mlflow:
     """A run on an MLflow server."""
 
-    def __init__(self, uri: str, name: str, config: RunConfig, kept: Path) -> None:
+    def __init__(self, uri: str, name: str, config: RunConfig, kept: Path, credentials: Mapping[str, Any]) -> None:
         import httpx2
 
-        user, token = os.environ.get("MLFLOW_TRACKING_USERNAME"), os.environ.get("MLFLOW_TRACKING_TOKEN")
+        # A redirect leads to a server that nobody allowed: its answer is an error.
         self._client = httpx2.Client(
-            base_url=f"{uri.rstrip('/')}/api/2.0/mlflow/",
-            timeout=TIMEOUT,
-            auth=(user, os.environ.get("MLFLOW_TRACKING_PASSWORD", "")) if user else None,
-            headers={"Authorization": f"Bearer {token}"} if token else None,
+            base_url=f"{uri.rstrip('/')}/api/2.0/mlflow/", timeout=TIMEOUT, follow_redirects=False, **credentials
         )
         self._run = _kept(kept, uri)
         if self._run:
@@ -210,15 +211,29 @@ class _Comet:
         self._experiment.end()
 
 
-def _check_mlflow(uri: str) -> None:
-    if not uri.startswith(("http://", "https://")):
-        raise ConfigError(
-            remark(
-                "track.mlflow_uri is {uri}: give the address of an MLflow server, such as http://127.0.0.1:5000, "
-                "which `mlflow server` starts.",
-                uri=uri,
-            )
-        )
+def check_services(config: RunConfig, policy: AddressPolicy) -> None:
+    """Do nothing where a run may send its figures to all services that its config names.
+
+    Raises
+    ------
+    ConfigError
+        It may not; names the field.
+    """
+    if config.track.mlflow_uri is not None:
+        policy.check("track.mlflow_uri", config.track.mlflow_uri)
+    if config.track.comet_project is not None:
+        policy.check("track.comet_project", os.environ.get("COMET_URL_OVERRIDE") or COMET)
+
+
+def _mlflow_credentials() -> dict[str, Any]:
+    """Return the options of a client that send what MLflow's own variables have."""
+    user, token = os.environ.get("MLFLOW_TRACKING_USERNAME"), os.environ.get("MLFLOW_TRACKING_TOKEN")
+    options: dict[str, Any] = {}
+    if user:
+        options["auth"] = (user, os.environ.get("MLFLOW_TRACKING_PASSWORD", ""))
+    if token:
+        options["headers"] = {"Authorization": f"Bearer {token}"}
+    return options
 
 
 def _check_comet() -> None:

@@ -78,7 +78,7 @@ class TuningService:
         self._store = store
         self._data = TuningData(settings, candles, series)
         self._runs = RunFolders(settings.home / "runs")
-        self._trainers = Trainers(self.tick)
+        self._trainers = Trainers(settings, self.tick)
         self._starting = Lock()
         self._closed = False
         self._jobs = jobs

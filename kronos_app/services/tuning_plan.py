@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections import OrderedDict, defaultdict
 from contextlib import suppress
@@ -11,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from kronos_app.errors import InvalidInput
 from kronos_app.i18n import Text, text
@@ -77,7 +77,9 @@ class Planner:
         return Planned(plan, base, known.prepared, laid.digest)
 
     def _config(self, request: TuneRequest, base: BaseModel, laid: Laid) -> RunConfig:
+        from training.addresses import AddressPolicy
         from training.config_file import parse_config
+        from training.tracking import check_services
 
         if "data" in request.config:
             raise InvalidInput(
@@ -87,6 +89,8 @@ class Planner:
         with training_errors(self._places(base).text):
             config = parse_config(fields)
         self._check_machine(config)
+        with training_errors():
+            check_services(config, AddressPolicy.of(self._settings.allowed_addresses, os.environ))
         _check_context(config, base)
         if config.machine.threads is None and self._settings.threads is not None:
             machine = config.machine.model_copy(update={"threads": self._settings.threads})
@@ -94,18 +98,12 @@ class Planner:
         return config
 
     def _check_machine(self, config: RunConfig) -> None:
-        device, uri = config.machine.device, config.track.mlflow_uri
+        device = config.machine.device
         if device is not None and device not in self._models.devices():
             raise InvalidInput(
                 "unknown_device",
                 text("machine.device: this machine has no {device}.", device=device),
                 text("Choose one of: {devices}.", devices=", ".join(self._models.devices())),
-            )
-        if uri is not None and urlsplit(uri).scheme not in {"http", "https"}:
-            raise InvalidInput(
-                "mlflow_address",
-                text("track.mlflow_uri: {uri} is no address of a server.", uri=uri[:200]),
-                text("Give one that begins with https:// or http://."),
             )
 
     def _planned(self, config: RunConfig, base: BaseModel, laid: Laid, digest: str) -> Planned:

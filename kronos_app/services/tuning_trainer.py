@@ -21,6 +21,7 @@ from kronos_app.services.tuning_places import ROOT
 
 if TYPE_CHECKING:
     from kronos_app.services.tuning_runs import Run
+    from kronos_app.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -34,11 +35,14 @@ class Trainers:
 
     Parameters
     ----------
+    settings
+        What trainers are held to.
     on_end
         Called, from a thread of its own, when a trainer that was started here has ended.
     """
 
-    def __init__(self, on_end: Callable[[], object]) -> None:
+    def __init__(self, settings: Settings, on_end: Callable[[], object]) -> None:
+        self._settings = settings
         self._on_end = on_end
         self._lock = Lock()
         self._children: dict[str, subprocess.Popen[bytes]] = {}
@@ -59,7 +63,7 @@ class Trainers:
                 child = subprocess.Popen(  # noqa: S603 - only the folder varies, and its name is ours
                     command,
                     cwd=ROOT,
-                    env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                    env=self._environment(),
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
@@ -78,6 +82,12 @@ class Trainers:
         with self._lock:
             self._children[run.id] = child
         Thread(target=self._watch, args=(run.id, child), name=f"kronos-run-{run.id}", daemon=True).start()
+
+    def _environment(self) -> dict[str, str]:
+        """Return the environment of a trainer: a user of the desk chose its config, the administrator its limits."""
+        from training.addresses import VARIABLE
+
+        return {**os.environ, "PYTHONUNBUFFERED": "1", VARIABLE: json.dumps(self._settings.allowed_addresses)}
 
     def alive(self, run: Run) -> bool:
         """Return whether somebody trains a run, or has just been started to."""

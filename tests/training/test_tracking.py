@@ -73,6 +73,8 @@ class Mlflow(ThreadingHTTPServer):
         self.experiments: list[str] = []
         self.runs: list[dict[str, Any]] = []
         self.authorizations: set[str | None] = set()
+        self.requests: list[str] = []
+        self.moved_to = ""
         self.broken = False
 
     def answer(self, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
@@ -111,6 +113,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def reply(self, body: dict[str, Any]) -> None:
         self.server.authorizations.add(self.headers.get("Authorization"))
+        self.server.requests.append(self.path)
+        if self.server.moved_to:
+            self.send_response(307)
+            self.send_header("Location", self.server.moved_to + self.path)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         status, answer = self.server.answer(urlsplit(self.path).path, body)
         content = json.dumps(answer).encode()
         self.send_response(status)
@@ -160,6 +169,62 @@ def test_mlflows_own_variables_open_a_guarded_server(tmp_path: Path, mlflow: Mlf
     monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "abc")
     tell(tmp_path, config(tensorboard=False, mlflow_uri=mlflow.url), {1: {"loss": 2.0}})
     assert mlflow.authorizations == {"Bearer abc"}
+
+
+@pytest.fixture
+def thief() -> Iterator[Mlflow]:
+    """Another server, which nobody allowed."""
+    with Mlflow() as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def test_a_run_of_a_desk_reaches_only_servers_that_its_administrator_named(
+    tmp_path: Path, mlflow: Mlflow, thief: Mlflow, monkeypatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "abc")
+    monkeypatch.setenv("KRONOS_ALLOWED_ADDRESSES", json.dumps([mlflow.url]))
+    with pytest.raises(ConfigError, match="may not send anything to"):
+        tell(tmp_path, config(tensorboard=False, mlflow_uri=thief.url), {1: {"loss": 2.0}})
+    assert not thief.requests
+    tell(tmp_path, config(tensorboard=False, mlflow_uri=mlflow.url), {1: {"loss": 2.0}})
+    assert mlflow.authorizations == {None}, "credentials are for MLFLOW_TRACKING_URI alone"
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_credentials_go_to_the_administrators_server_alone(
+    tmp_path: Path, mlflow: Mlflow, thief: Mlflow, monkeypatch, listed: bool
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "abc")
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "desk")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow.url)
+    if listed:
+        monkeypatch.setenv("KRONOS_ALLOWED_ADDRESSES", json.dumps([thief.url]))
+    tell(tmp_path / "a", config(tensorboard=False, mlflow_uri=mlflow.url), {1: {"loss": 2.0}})
+    tell(tmp_path / "b", config(tensorboard=False, mlflow_uri=thief.url), {1: {"loss": 2.0}})
+    assert None not in mlflow.authorizations
+    assert thief.authorizations == {None}
+
+
+def test_a_redirect_to_another_server_is_not_followed(
+    tmp_path: Path, mlflow: Mlflow, thief: Mlflow, monkeypatch
+) -> None:
+    monkeypatch.setenv("KRONOS_ALLOWED_ADDRESSES", json.dumps([mlflow.url]))
+    mlflow.moved_to = thief.url
+    [note] = tell(tmp_path, config(tensorboard=False, mlflow_uri=mlflow.url), {1: {"loss": 2.0}})
+    assert "307" in str(note)
+    assert mlflow.requests
+    assert not thief.requests
+
+
+def test_comet_has_to_be_named_by_the_administrator(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("KRONOS_ALLOWED_ADDRESSES", "[]")
+    monkeypatch.setenv("COMET_API_KEY", "abc")
+    with pytest.raises(ConfigError, match=r"track\.comet_project: this desk may not send anything to https://www"):
+        open_trackers(config(comet_project="candles"), tmp_path)
 
 
 def test_a_server_that_goes_away_is_noted_once_and_the_others_go_on(tmp_path: Path, mlflow: Mlflow) -> None:

@@ -1,10 +1,12 @@
 """Runs by real trainers: started, paused, resumed, killed, found again, one after the other."""
 
 import shutil
+import socket
 
 import numpy as np
 import psutil
 import pytest
+import yaml
 from safetensors.numpy import load_file, save_file
 
 from kronos_app.errors import AppError, Conflict, InvalidInput, NotFound
@@ -33,7 +35,7 @@ def _end(settings):
     """End what a test that failed leaves running."""
     yield
     for run in RunFolders(settings.home / "runs").list():
-        Trainers(lambda: None).kill(run)
+        Trainers(settings, lambda: None).kill(run)
 
 
 def test_runs_wait_for_their_turn_and_the_next_begins_by_itself(desk, request_for, reach):
@@ -220,3 +222,25 @@ def test_what_an_interruption_left_half_made_is_no_run(desk, request_for):
     assert [view.id for view in desk.tuning.list()] == [run.id]
     desk.tuning.start(request_for(name="another"))
     assert not (desk.settings.home / "runs" / ".gone-1").exists()
+
+
+def test_a_trainer_reaches_no_server_that_the_administrator_did_not_name(
+    desk, settings, request_for, reach, monkeypatch
+):
+    """Its config was written by an earlier version, which let the address through."""
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "t0ken")
+    with monkeypatch.context() as unstarted:
+        unstarted.setattr(desk.tuning._trainers, "start", lambda run: None)
+        run_id = desk.tuning.start(request_for()).id
+    run = desk.tuning.run(run_id)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0)
+        address = f"http://127.0.0.1:{server.getsockname()[1]}"
+        written = yaml.safe_load(run.folder.config.read_text("utf-8"))
+        written["track"] = {"mlflow_uri": address}
+        run.folder.config.write_text(yaml.safe_dump(written), encoding="utf-8")
+        Trainers(settings, lambda: None).start(run)
+        view = reach(desk.tuning, run_id, lambda view: view.state == "failed")
+        assert f"may not send anything to {address}" in view.error.render()
+        with pytest.raises(BlockingIOError):
+            server.accept()

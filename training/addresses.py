@@ -1,0 +1,160 @@
+"""Addresses that a run may send figures to, and which of them gets the credentials of this machine.
+
+A desk hands its trainers the administrator's list in `KRONOS_ALLOWED_ADDRESSES`, so that no user of the desk can make
+its machine talk to other servers. Whoever starts a run in a terminal is the administrator: without the variable every
+address is allowed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Self
+from urllib.parse import unquote, urlsplit
+
+from training.errors import ConfigError, remark
+
+VARIABLE = "KRONOS_ALLOWED_ADDRESSES"
+TRACKING_SERVER = "MLFLOW_TRACKING_URI"  # MLflow's own variable
+_PORTS = {"http": 80, "https": 443}
+LONGEST = 200  # characters of an address in a message
+
+
+@dataclass(frozen=True)
+class Address:
+    """Scheme, host and port of a server, and the folder on it; only equal spelling is equal."""
+
+    scheme: str
+    host: str
+    port: int
+    path: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, address: str) -> Self:
+        """Return the parts of an address.
+
+        Raises
+        ------
+        ValueError
+            It is not that of an HTTP server, or has a user, a password, a query or a way out of its folder.
+        """
+        parts = urlsplit(address)
+        path = unquote(unquote(parts.path))
+        unclear = {"\\", "?", "#", "@"} & {*unquote(parts.netloc), *path}
+        if parts.scheme not in _PORTS or not parts.hostname or parts.query or parts.fragment or unclear:
+            raise ValueError(address)
+        if not address.isprintable() or " " in address or not address.isascii():
+            raise ValueError(address)
+        folders = tuple(name for name in path.split("/") if name)
+        if {".", ".."} & {*folders}:
+            raise ValueError(address)
+        return cls(parts.scheme, parts.hostname.rstrip("."), parts.port or _PORTS[parts.scheme], folders)
+
+    def is_within(self, other: Address) -> bool:
+        """Return whether this is on the same server as `other`, in its folder."""
+        same = (self.scheme, self.host, self.port) == (other.scheme, other.host, other.port)
+        return same and self.path[: len(other.path)] == other.path
+
+
+@dataclass(frozen=True)
+class AddressPolicy:
+    """Which addresses may be spoken to.
+
+    Attributes
+    ----------
+    allowed
+        None allows every address.
+    tracking_server
+        The administrator's MLflow server, the only one that gets credentials where it is set; it is allowed, too.
+    """
+
+    allowed: tuple[Address, ...] | None = None
+    tracking_server: Address | None = None
+
+    @classmethod
+    def of(cls, allowed: Iterable[str] | None, environment: Mapping[str, str]) -> Self:
+        """Return the policy of a list of addresses, None for no list, and of MLflow's own variable.
+
+        Raises
+        ------
+        ConfigError
+            The list names something else than addresses of HTTP servers.
+        """
+        try:
+            listed = None if allowed is None else tuple(map(Address.parse, allowed))
+        except ValueError as error:
+            raise ConfigError(
+                remark(
+                    "{variable} has {address}: give addresses such as https://mlflow.example.com:5000.",
+                    variable=VARIABLE, address=str(error)[:LONGEST],
+                )
+            ) from None  # fmt: skip
+        try:
+            server = Address.parse(environment.get(TRACKING_SERVER, ""))
+        except ValueError:  # MLflow itself also takes folders and databases there.
+            server = None
+        return cls(listed, server)
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """Return the policy of this process: the list of the desk that started it, if one did.
+
+        Raises
+        ------
+        ConfigError
+            The list cannot be read.
+        """
+        written = os.environ.get(VARIABLE)
+        try:
+            allowed = None if written is None else [str(address) for address in json.loads(written)]
+        except (ValueError, TypeError):
+            raise ConfigError(
+                remark(
+                    '{variable} is not a list in JSON: write it as ["https://mlflow.example.com"].', variable=VARIABLE
+                )
+            ) from None
+        return cls.of(allowed, os.environ)
+
+    def check(self, field: str, address: str) -> None:
+        """Do nothing where the address may be spoken to.
+
+        Raises
+        ------
+        ConfigError
+            It is not an address of a server, or not an allowed one; names the field.
+        """
+        shown = address[:LONGEST]
+        try:
+            parsed = Address.parse(address)
+        except ValueError:
+            raise ConfigError(
+                remark(
+                    "{field} is {address}: give the address of a server, such as http://127.0.0.1:5000, without user "
+                    "and password.",
+                    field=field, address=shown.rpartition("@")[2],
+                )
+            ) from None  # fmt: skip
+        if self.allowed is None or any(map(parsed.is_within, (*self.allowed, *self._own()))):
+            return
+        raise ConfigError(
+            remark(
+                "{field}: this desk may not send anything to {address}. Leave it out, or have the administrator add "
+                "the server to {variable}.",
+                field=field, address=shown, variable=VARIABLE,
+            )
+        )  # fmt: skip
+
+    def gets_credentials(self, address: str) -> bool:
+        """Return whether the credentials of this machine's administrator may go to a server.
+
+        With a list only to the administrator's own server; without, to the one that the administrator wrote into the
+        config, unless MLflow's variable names another.
+        """
+        if self.tracking_server is None:
+            return self.allowed is None
+        return Address.parse(address).is_within(self.tracking_server)
+
+    def _own(self) -> tuple[Address, ...]:
+        return () if self.tracking_server is None else (self.tracking_server,)
