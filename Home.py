@@ -10,8 +10,12 @@ from threading import Thread
 import streamlit as st
 from starlette.routing import Mount
 
+from kronos_app import access
 from kronos_app.api.app import create_api
 from kronos_app.runtime import desk, warm_up
+from kronos_app.settings import check_settings
+from kronos_app.web.server import configure_server, end_process_later
+from kronos_app.web.stack import create_middleware
 from kronos_app.widgets.errors import show_unexpected
 
 # For libgomp, which reads it when torch is loaded: how long threads of a forecast spin while they wait for one another.
@@ -26,12 +30,16 @@ async def lifespan(_: st.App) -> AsyncIterator[None]:
     yield
     from kronos_app.services.desk import close_desk
 
+    end_process_later()
     close_desk()
 
 
+settings = check_settings()
+configure_server(settings)
 app = st.App(
     "kronos_app/frame/main.py",
-    routes=[Mount("/api", app=create_api(desk))],
+    routes=[Mount("/api", app=create_api(desk, settings, lambda: bool(access.password())))],
+    middleware=create_middleware(settings, access.password, access.browser_of, access.held_uploads, access.page()),
     lifespan=lifespan,
     on_script_error=show_unexpected,
 )

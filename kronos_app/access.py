@@ -1,44 +1,59 @@
-"""An optional password before the pages, off unless `KRONOS_PASSWORD` or the secret `password` is set.
+"""What the middleware in `kronos_app/web` needs to know of Streamlit: password, sessions, uploads in memory.
 
-It keeps strangers out of a desk on an open port; it is no user management. The API has its own token
+The password keeps strangers out of a desk on an open port; it is no user management. The API has its own token
 (`KRONOS_API_TOKEN`).
 """
 
 from __future__ import annotations
 
-import hmac
-import os
+from collections import Counter
+from pathlib import Path
+from typing import cast
 
 import streamlit as st
 from streamlit.errors import StreamlitSecretNotFoundError
+from streamlit.runtime import Runtime
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 
-from kronos_app import state
+from kronos_app.settings import get_settings
+from kronos_app.web.browser import HEADER
 
 
 def password() -> str:
     """Return the password of this deployment, empty where there is none."""
+    setting = get_settings().password
+    if setting is not None:
+        return setting.get_secret_value()
     try:
-        secret = st.secrets.get("password", "")
+        return str(st.secrets.get("password", ""))
     except StreamlitSecretNotFoundError:
-        secret = ""
-    return os.environ.get("KRONOS_PASSWORD") or str(secret)
+        return ""
 
 
 def admitted() -> bool:
-    """Return whether this session may see the pages."""
-    return not password() or bool(st.session_state.get(state.ADMITTED))
+    """Return whether this session came through the middleware, which asks for the password where there is one."""
+    return not password() or HEADER in st.context.headers
 
 
-def draw_door() -> None:
-    """Ask for the password; run the script again once it was right."""
-    _ = state.gettext()
-    st.title("Kronos Desk")
-    with st.form("access", width=420):
-        given = st.text_input(_("Password"), type="password")
-        entered = st.form_submit_button(_("Enter"), type="primary")
-    if not entered:
-        return
-    if hmac.compare_digest(given.encode(), password().encode()):
-        st.session_state[state.ADMITTED] = True
-        st.rerun()
-    st.error(_("This password is not right."))
+def browser_of(session_id: str) -> str | None:
+    """Return the id of the browser that a connected session belongs to, None for any other."""
+    client = Runtime.instance().get_client(session_id)
+    if client is None or client.client_context is None:
+        return None
+    return {name.lower(): value for name, value in client.client_context.headers}.get(HEADER.lower())
+
+
+def held_uploads() -> dict[str, int]:
+    """Return, by browser, the bytes of uploads that sessions keep in memory; without a connection, by an empty id."""
+    if not Runtime.exists():
+        return {}
+    held: Counter[str] = Counter()
+    uploads = cast("MemoryUploadedFileManager", Runtime.instance().uploaded_file_mgr)
+    for session_id, files in list(uploads.file_storage.items()):
+        held[browser_of(session_id) or ""] += sum(len(file.data) for file in list(files.values()))
+    return dict(held)
+
+
+def page() -> str:
+    """Return the HTML that Streamlit sends for every page."""
+    return (Path(st.__file__).parent / "static" / "index.html").read_text("utf-8")

@@ -4,12 +4,14 @@
     ├── InvalidInput         422: a file, field or setting to be corrected
     ├── NotFound             404: an id nobody knows
     ├── Unauthorized         401: a missing or wrong token
+    ├── Forbidden            403: a request that this sender may not make
     ├── TooLarge             413: over a limit of size, rows or memory
     ├── Conflict             409: true but not possible now
+    ├── TooManyRequests      429: more than one caller may do in this time
     └── Unavailable          503: the store, a hub or an exchange does not answer
 
 Each carries a stable `code` for programs, a `message` that names the file, row or field, and a `hint` that says what
-to do.
+to do; where waiting helps, `retry_after` in seconds.
 """
 
 from __future__ import annotations
@@ -23,12 +25,15 @@ class AppError(Exception):
     """An error with a message for people; subclasses fix the HTTP status."""
 
     status = 500
+    retry_after: int | None = None
 
-    def __init__(self, code: str, message: Text, hint: Text | None = None) -> None:
+    def __init__(self, code: str, message: Text, hint: Text | None = None, *, retry_after: int | None = None) -> None:
         super().__init__(message.render())
         self.code = code
         self.message = message
         self.hint = hint or text("")
+        if retry_after is not None:
+            self.retry_after = retry_after
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready form that keeps the message translatable (job records store it)."""
@@ -53,6 +58,12 @@ class Unauthorized(AppError):
     status = 401
 
 
+class Forbidden(AppError):
+    """A request that this sender may not make."""
+
+    status = 403
+
+
 class TooLarge(AppError):
     """Input beyond a limit of size, rows or memory."""
 
@@ -63,6 +74,12 @@ class Conflict(AppError):
     """A request that the present state does not allow."""
 
     status = 409
+
+
+class TooManyRequests(AppError):
+    """More than one caller may do in this time."""
+
+    status = 429
 
 
 class Unavailable(AppError):

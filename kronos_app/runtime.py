@@ -8,7 +8,12 @@ from contextlib import suppress
 from threading import Event
 from typing import TYPE_CHECKING
 
+import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from kronos_app.callers import CALLER
 from kronos_app.errors import AppError
+from kronos_app.web.browser import HEADER
 
 if TYPE_CHECKING:
     from kronos_app.services.desk import Desk
@@ -20,9 +25,14 @@ _first_page = Event()
 
 
 def desk() -> Desk:
-    """Return the desk, opening it on first use; the import waits until then so that the first page need not."""
+    """Return the desk, opening it on first use; the import waits until then so that the first page need not.
+
+    From here on the work of this script's thread is counted for the browser that it runs for.
+    """
     from kronos_app.services.desk import get_desk
 
+    if get_script_run_ctx(suppress_warning=True) is not None:
+        CALLER.set(st.context.headers.get(HEADER, ""))
     return get_desk()
 
 

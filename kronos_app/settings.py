@@ -8,8 +8,16 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 from platformdirs import user_data_path
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+def _names(value: Any) -> Any:
+    return [name.strip() for name in value.split(",") if name.strip()] if isinstance(value, str) else value
+
+
+# Written with commas: `desk.example.com, 192.168.1.5`.
+Names = Annotated[list[str], NoDecode, BeforeValidator(_names)]
 
 
 class ExchangeSettings(BaseModel):
@@ -34,11 +42,35 @@ class Settings(BaseSettings):
     database_url: str | None = Field(
         None, description="SQLAlchemy URL of the store; default: a DuckDB file in the home."
     )
-    api_token: SecretStr | None = Field(None, description="Bearer token of API calls; unset, the API is open.")
+    api_token: SecretStr | None = Field(
+        None, description="Bearer token of API calls; unset, the API is open, or closed where there is a password."
+    )
+    password: SecretStr | None = Field(None, description="Password before the pages; unset, the pages are open.")
+    allowed_hosts: Names = Field(
+        default_factory=list,
+        description="Host names that the server answers to besides localhost, with commas; *.NAME for all below.",
+    )
+    trusted_proxies: Names = Field(
+        default_factory=list,
+        description="Addresses or networks of proxies whose X-Forwarded-For is believed, with commas.",
+    )
     max_upload_mb: int = Field(200, gt=0, description="Largest upload, in MB, also after decompression.")
     max_rows: int = Field(2_000_000, gt=0, description="Most candles in one file.")
     max_loaded_models: int = Field(2, gt=0, description="Models kept in memory; the least recently used goes first.")
     max_queued_jobs: int = Field(50, gt=0, description="Jobs that may wait; one more is refused.")
+    max_queued_jobs_per_caller: int | None = Field(
+        None, gt=0, description="Jobs of one caller that may wait; default half of KRONOS_MAX_QUEUED_JOBS."
+    )
+    max_transfers_mb: int | None = Field(
+        None, gt=0, description="Most that uploads of all callers may take in memory, in MB; default 5 largest uploads."
+    )
+    max_transfers_per_caller_mb: int | None = Field(
+        None, gt=0, description="Most that uploads of one caller may take in memory, in MB; default 2 largest uploads."
+    )
+    body_seconds: int = Field(600, gt=0, description="Longest that a request body may take to arrive, in seconds.")
+    shutdown_seconds: int = Field(
+        10, gt=0, description="Time that requests under way have to end when the server stops, in seconds."
+    )
     parallel_jobs: int = Field(8, gt=0, description="Jobs of one kind done at a time; the others wait in line.")
     fetch_minutes: int = Field(10, gt=0, description="Longest a fetch from a market source may take, in minutes.")
     store_mb: int = Field(
@@ -78,6 +110,13 @@ class Settings(BaseSettings):
     threads: int | None = Field(None, gt=0, description="Threads the model may use; default all cores.")
     language: str = Field("en", pattern="^(en|zh_CN)$", description="Language of a new session.")
 
+    @field_validator("api_token", "password")
+    @classmethod
+    def _refuse_empty_secrets(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().strip():
+            raise ValueError("is empty: set a secret, or remove the variable")
+        return value
+
     @property
     def store_url(self) -> str:
         """Return the URL of the store, with the DuckDB file in the home folder as default."""
@@ -90,3 +129,18 @@ class Settings(BaseSettings):
 def get_settings() -> Settings:
     """Return the settings of this process; tests clear the cache with `get_settings.cache_clear()`."""
     return Settings()
+
+
+def check_settings() -> Settings:
+    """Return the settings of this process, for programs that start with them.
+
+    Raises
+    ------
+    SystemExit
+        With a line for each variable that is wrong.
+    """
+    try:
+        return get_settings()
+    except ValidationError as error:
+        lines = [f"KRONOS_{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors(include_input=False)]
+        raise SystemExit("The settings are wrong:\n" + "\n".join(lines)) from None

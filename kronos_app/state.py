@@ -19,7 +19,6 @@ LANGUAGE = "app.language"
 CANDLES_ID = "app.candles_id"
 MODEL = "app.model"
 DEVICE = "app.device"
-ADMITTED = "app.admitted"
 ANSWERS = "app.answers"
 ASK_AGAIN = "app.ask_again"
 

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 VENDORS = frozenset({"yfinance", "ccxt", "qlib"})
 DATABASES = frozenset({"sqlalchemy", "duckdb", "duckdb_engine"})
 
-LEAVES = frozenset({"kronos_app.errors", "kronos_app.i18n", "kronos_app.settings"})
+LEAVES = frozenset({"kronos_app.callers", "kronos_app.errors", "kronos_app.i18n", "kronos_app.settings"})
 MODEL = frozenset({"engine", "training"})
 KEEPING = frozenset({"kronos_app.data", "kronos_app.store", "kronos_app.jobs"})
 BELOW_PAGES = MODEL | KEEPING | {"kronos_app.services"}
@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "engine": frozenset(),
     "training": frozenset({"engine"}),
     "kronos_app": frozenset(),
+    "kronos_app.callers": frozenset(),
     "kronos_app.errors": frozenset(),
     "kronos_app.i18n": frozenset(),
     "kronos_app.settings": frozenset(),
@@ -31,16 +32,17 @@ MAY_IMPORT = {
     "kronos_app.store": MODEL | {"kronos_app.data"},
     "kronos_app.jobs": MODEL | {"kronos_app.data", "kronos_app.store"},
     "kronos_app.services": MODEL | KEEPING,
-    "kronos_app.api": MODEL | KEEPING | {"kronos_app.services"},
+    "kronos_app.web": frozenset(),
+    "kronos_app.api": MODEL | KEEPING | {"kronos_app.services", "kronos_app.web"},
     "kronos_app.charts": BELOW_PAGES - {"kronos_app.store"},
-    "kronos_app.runtime": BELOW_PAGES,
+    "kronos_app.runtime": BELOW_PAGES | {"kronos_app.web"},
     "kronos_app.state": BELOW_PAGES | {"kronos_app.nav"},
     "kronos_app.nav": BELOW_PAGES | {"kronos_app.state"},
-    "kronos_app.access": BELOW_PAGES | {"kronos_app.state"},
+    "kronos_app.access": BELOW_PAGES | {"kronos_app.web"},
     "kronos_app.widgets": BELOW_PAGES | SESSION | {"kronos_app.charts"},
     "kronos_app.frame": BELOW_PAGES | SESSION | DRAWING,
     "pages": BELOW_PAGES | SESSION | DRAWING,
-    "Home": BELOW_PAGES | SESSION | DRAWING | {"kronos_app.api"},
+    "Home": BELOW_PAGES | SESSION | DRAWING | {"kronos_app.api", "kronos_app.web"},
 }
 
 # The packages of others that a layer must not see.
@@ -227,6 +229,9 @@ PLANTED = [
     (wrong_packages, "kronos_app.api.app", "from streamlit import cache_data"),
     (wrong_arrows, "kronos_app.charts.style", "from kronos_app.store.records import Job"),
     (wrong_packages, "kronos_app.charts.style", "def f():\n    import torch"),
+    (wrong_arrows, "kronos_app.web.door", "from kronos_app import access"),
+    (wrong_arrows, "kronos_app.web.door", "from kronos_app.api.errors import install"),
+    (wrong_packages, "kronos_app.web.uploads", "import streamlit"),
     (wrong_arrows, "kronos_app.errors", "from kronos_app.data.draft import Draft"),
     (wrong_arrows, "kronos_app.widgets.job", "from kronos_app.frame import main"),
     (wrong_packages, "pages.home", "import duckdb"),

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from kronos_app.api import errors
+from kronos_app.api import docs, errors
+from kronos_app.api.guard import TokenGuard
 from kronos_app.api.limits import BodyLimit
 from kronos_app.api.routes import (
     backtests,
@@ -23,6 +24,7 @@ from kronos_app.api.routes import (
     sql,
     status,
 )
+from kronos_app.api.schemas import ErrorBody
 from kronos_app.services.desk import Desk
 from kronos_app.settings import Settings, get_settings
 
@@ -35,7 +37,26 @@ Forecasts are no investment advice.
 """
 
 
-def create_api(get_desk: Callable[[], Desk], settings: Settings | None = None) -> FastAPI:
+# What any call may be answered, besides what its route declares.
+REFUSALS = {
+    400: "The body cannot be read.",
+    401: "The token is missing or wrong.",
+    403: "A page of another site sent the request.",
+    408: "The body did not arrive in time.",
+    413: "The body is over a limit.",
+    421: "The server does not answer to this host name.",
+    422: "A field is to be corrected.",
+    429: "Too many wrong tokens, uploads or jobs of this caller; Retry-After says when to try again.",
+    500: "Something unexpected went wrong; the log has the details.",
+    503: "The store or a source does not answer, or too much is under way.",
+}
+
+
+def create_api(
+    get_desk: Callable[[], Desk],
+    settings: Settings | None = None,
+    pages_locked: Callable[[], bool] = lambda: False,
+) -> FastAPI:
     """Return the API; its own addresses begin with /v1 and /docs, the mount puts /api in front.
 
     Parameters
@@ -44,14 +65,25 @@ def create_api(get_desk: Callable[[], Desk], settings: Settings | None = None) -
         Called by each request, so that nothing is opened before the first.
     settings
         Token and limits; default those of the process.
+    pages_locked
+        Returns whether the pages have a password: without a token, the API is closed then.
     """
     settings = settings or get_settings()
     # The usual documentation page loads its scripts from a content network, which an offline user does not reach.
-    app = FastAPIOffline(title="Kronos Desk", version=VERSION, description=DESCRIPTION, redoc_url=None)
+    app = FastAPIOffline(
+        title="Kronos Desk",
+        version=VERSION,
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        responses={status: {"model": ErrorBody, "description": why} for status, why in REFUSALS.items()},
+    )
     app.state.get_desk = get_desk
     app.state.settings = settings
     app.add_middleware(BodyLimit, max_upload_mb=settings.max_upload_mb)
+    app.add_middleware(TokenGuard, token=settings.api_token, pages_locked=pages_locked)
     errors.install(app)
+    docs.install(app)
     for module in (
         status,
         candles,

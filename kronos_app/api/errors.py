@@ -5,19 +5,18 @@ from __future__ import annotations
 import logging
 from typing import cast
 
-from babel import negotiate_locale
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from kronos_app.errors import AppError, TooLarge
-from kronos_app.i18n import LANGUAGES, Text, text
+from kronos_app.i18n import Text, text
 from kronos_app.services.validation import from_pydantic
+from kronos_app.web.responses import error_response, language_of
 
 log = logging.getLogger(__name__)
 
-_ALIASES = {"zh": "zh_CN", "en": "en"}
 _HTTP: dict[int, tuple[str, Text, Text]] = {
     400: ("bad_request", text("The request body cannot be read."), text("Send JSON, or a form with the field file.")),
     404: ("no_such_address", text("There is nothing at this address."), text("See /api/docs for the addresses.")),
@@ -35,34 +34,6 @@ class BodyTooLarge(HTTPException):
     def __init__(self, error: TooLarge) -> None:
         super().__init__(error.status)
         self.error = error
-
-
-def language_of(accept_language: str) -> str:
-    """Return the language of ours that an `Accept-Language` header likes best, English if none."""
-    wishes = []
-    for part in accept_language[:1000].split(","):
-        tag, _, quality = part.strip().partition(";q=")
-        wishes.append((_weight(quality), tag.strip().replace("-", "_")))
-    ranked = [tag for weight, tag in sorted(wishes, key=lambda wish: -wish[0]) if weight > 0]
-    # A Chinese of any region is served with the one Chinese there is.
-    known = [_ALIASES.get(tag.split("_")[0].lower(), tag) for tag in ranked]
-    return negotiate_locale(known, list(LANGUAGES)) or "en"
-
-
-def _weight(quality: str) -> float:
-    try:
-        return float(quality) if quality else 1.0
-    except ValueError:
-        return 0.0
-
-
-def error_response(error: AppError, language: str) -> JSONResponse:
-    """Return `error` as a response."""
-    told = {"code": error.code, "message": error.message.render(language), "hint": error.hint.render(language)}
-    # A message quotes its cause, which may hold half a surrogate pair that UTF-8 cannot carry.
-    body = {name: value.encode("utf-8", "replace").decode() for name, value in told.items()}
-    headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
-    return JSONResponse({"error": body}, error.status, headers)
 
 
 def install(app: FastAPI) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from kronos_app.api.errors import BodyTooLarge, error_response, language_of
+from kronos_app.api.errors import BodyTooLarge
 from kronos_app.errors import TooLarge
 from kronos_app.i18n import text
+from kronos_app.web.responses import refusal
 
 MB = 1024 * 1024
 # Parsed JSON takes about ten times the memory of its text; longer series are uploaded as files.
@@ -33,9 +34,8 @@ class BodyLimit:
         limit_mb = self._max_upload_mb if is_form else min(MAX_JSON_MB, self._max_upload_mb)
         limit = limit_mb * MB + (FORM_OVERHEAD if is_form else 0)
         declared = headers.get("content-length", "")
-        if declared.isdigit() and int(declared) > limit:
-            response = error_response(_too_large(limit_mb), language_of(headers.get("accept-language", "")))
-            await response(scope, receive, send)
+        if declared.isdecimal() and int(declared) > limit:
+            await refusal(scope, _too_large(limit_mb))(scope, receive, send)
             return
         arrived = 0
 

@@ -38,13 +38,22 @@ class ErrorBody(BaseModel):
     error: ErrorDetail
 
 
+Part = Literal["up", "down"]
+
+
 class Health(BaseModel):
     """Whether the service can work."""
 
-    status: Literal["ok"]
+    status: Literal["ok", "failing"] = Field(description="ok where all parts are up.")
     version: str
-    store_notice: str | None = Field(description="What happened when the store was opened, if anything did.")
-    bundled_model: bool = Field(description="Whether the model that needs no network is installed.")
+    store: Part = Field(description="Whether the store answers.")
+    workers: Part = Field(description="Whether the threads live that do the jobs.")
+    store_notice: str | None = Field(
+        None, description="What happened when the store was opened, if anything did; only with the token."
+    )
+    bundled_model: bool | None = Field(
+        None, description="Whether the model that needs no network is installed; only with the token."
+    )
 
 
 class ModelOut(BaseModel):

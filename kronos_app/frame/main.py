@@ -1,4 +1,4 @@
-"""What surrounds every page: access gate, navigation, sidebar, then the page itself."""
+"""What surrounds every page: navigation, sidebar, then the page itself."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ from kronos_app.widgets.errors import shown
 def main() -> None:
     """Draw the frame and run the chosen page inside it."""
     st.set_page_config(page_title="Kronos Desk", page_icon=str(style.ICON), layout="wide")
+    if not access.admitted():
+        _ = state.gettext()
+        st.error(_("There is a password, but this server cannot ask for it. Start it with: streamlit run Home.py"))
+        st.stop()
     style.apply()
-    admitted = access.admitted()
-    # Declared before the door, too: Streamlit would forget which page the address names.
-    chosen = st.navigation([nav.page(name) for name in nav.ENTRIES], position="sidebar" if admitted else "hidden")
-    if not admitted:
-        access.draw_door()
-        return
+    chosen = st.navigation([nav.page(name) for name in nav.ENTRIES], position="sidebar")
     st.query_params.update(nav.language_parameter())
     st.session_state.setdefault(state.LANGUAGE, state.language())
     with st.sidebar, shown():

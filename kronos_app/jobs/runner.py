@@ -11,7 +11,8 @@ from threading import Condition, Thread
 from typing import Any
 from uuid import uuid4
 
-from kronos_app.errors import AppError, Conflict, NotFound, Unavailable
+from kronos_app.callers import CALLER
+from kronos_app.errors import AppError, Conflict, NotFound, TooManyRequests, Unavailable
 from kronos_app.i18n import text
 from kronos_app.store import Job, Store
 from kronos_app.store.records import now
@@ -26,6 +27,7 @@ SECONDS_BETWEEN_WRITES = 1.0
 # A job that takes the process down with it must not do so for ever.
 MAX_ATTEMPTS = 2
 KEEP_FINISHED = timedelta(days=7)
+SECONDS_TO_RETRY = 10
 
 
 class Cancelled(Exception):
@@ -49,16 +51,25 @@ class JobRunner:
     handlers
         For each kind of job the function that does it: it takes the request and `on_step(done, total)`, which it calls
         often and which raises `Cancelled`, and returns the id of its result.
-    max_queued
-        How many jobs may wait.
+    max_queued, max_per_caller
+        How many jobs may wait, altogether and of one caller; by default half of them.
     parallel
         How many of each kind may run at the same time: those that wait for a network do not keep others waiting.
     """
 
-    def __init__(self, store: Store, handlers: Mapping[str, Handler], max_queued: int, parallel: int = 1) -> None:
+    def __init__(
+        self,
+        store: Store,
+        handlers: Mapping[str, Handler],
+        max_queued: int,
+        parallel: int = 1,
+        max_per_caller: int | None = None,
+    ) -> None:
         self._store = store
         self._handlers = handlers
         self._max_queued = max_queued
+        self._max_per_caller = max_per_caller or (max_queued + 1) // 2
+        self._callers: dict[str, str] = {}  # of the jobs submitted to this process
         self._parallel = parallel
         self._jobs: dict[str, Job] = {}  # what this process knows, in order of submission; newer than the store
         self._cancelling: set[str] = set()
@@ -95,6 +106,8 @@ class JobRunner:
         ------
         Conflict
             `queue_full`, if `max_queued` jobs are waiting.
+        TooManyRequests
+            `too_many_jobs`, if `max_per_caller` jobs of this caller are waiting.
         Unavailable
             If the record cannot be stored.
         """
@@ -102,18 +115,37 @@ class JobRunner:
             for job in self._jobs.values():
                 if job.active and job.kind == kind and job.id not in self._cancelling and _same(job.request, request):
                     return job
-            waiting = sum(job.status == "queued" for job in self._jobs.values())
-            if waiting >= self._max_queued:
-                raise Conflict(
-                    "queue_full",
-                    text("{waiting} jobs are waiting already.", waiting=waiting),
-                    text("Wait until one has finished, or cancel one."),
-                )
+            self._require_place()
             job = Job(uuid4().hex, kind, request)
             self._store.jobs.put(job)
             self._jobs[job.id] = job
+            self._callers[job.id] = CALLER.get()
             self._changed.notify_all()
             return job
+
+    def working(self) -> bool:
+        """Return whether the workers live."""
+        with self._changed:
+            return bool(self._threads) and all(thread.is_alive() for thread in self._threads)
+
+    def _require_place(self) -> None:
+        waiting = [job.id for job in self._jobs.values() if job.status == "queued"]
+        if len(waiting) >= self._max_queued:
+            raise Conflict(
+                "queue_full",
+                text("{waiting} jobs are waiting already.", waiting=len(waiting)),
+                text("Wait until one has finished, or cancel one."),
+                retry_after=SECONDS_TO_RETRY,
+            )
+        caller = CALLER.get()  # none for what the program does by itself
+        own = sum(self._callers.get(job_id) == caller for job_id in waiting) if caller else 0
+        if own >= self._max_per_caller:
+            raise TooManyRequests(
+                "too_many_jobs",
+                text("{waiting} of your jobs are waiting already.", waiting=own),
+                text("Wait until one has finished, or cancel one; the other places are for others."),
+                retry_after=SECONDS_TO_RETRY,
+            )
 
     def get(self, job_id: str) -> Job:
         """Return the job as it is now.
@@ -265,6 +297,7 @@ class JobRunner:
         self._store.jobs.prune(limit)
         for job in [job for job in self._jobs.values() if job.finished is not None and job.finished < limit]:
             del self._jobs[job.id]
+            self._callers.pop(job.id, None)
 
 
 def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:

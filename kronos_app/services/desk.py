@@ -92,7 +92,13 @@ class Desk:
             series.KIND: RefreshWorker(settings, self.store, fetcher, market, clock).run,
             following.KIND: FollowWorker(self.store, self.candles, forecaster, self.ledger, newest).run,
         }
-        self.jobs = JobRunner(self.store, handlers, settings.max_queued_jobs, settings.parallel_jobs)
+        self.jobs = JobRunner(
+            self.store,
+            handlers,
+            settings.max_queued_jobs,
+            settings.parallel_jobs,
+            settings.max_queued_jobs_per_caller,
+        )
         self.forecasts = ForecastService(self.store, self.jobs, self.candles, self.models)
         self.sql = SqlService(settings, connections, processes, drafts, self.jobs)
         self.fetching = FetchService(market, drafts, self.jobs)

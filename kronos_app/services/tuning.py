@@ -386,6 +386,7 @@ class TuningService:
                 "run_queue_full",
                 text("{waiting} runs are waiting already.", waiting=waiting),
                 text("Wait until one has finished, or discard one."),
+                retry_after=60,
             )
 
     def _check_free(self, name: str, runs: Sequence[Run]) -> None:

@@ -128,6 +128,7 @@ def page(server, browser):
     page = context.new_page()
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text) if "Content Security" in message.text else None)
     yield page
     context.close()
     assert errors == []

@@ -1,12 +1,14 @@
 import re
+from threading import Event
 
 import pytest
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
 from kronos_app.api.app import create_api
-from kronos_app.api.errors import language_of
-from kronos_app.settings import Settings
+from kronos_app.api.routes import status
+from kronos_app.web.responses import language_of
+from kronos_app.settings import Settings, check_settings
 
 
 @pytest.fixture
@@ -16,10 +18,41 @@ def guarded(desk, tmp_path):
     return TestClient(create_api(lambda: desk, settings))
 
 
-def test_health_tells_version_store_and_model(client):
-    told = client.get("/api/v1/health")
-    assert told.status_code == 200
-    assert told.json() == {"status": "ok", "version": "0.1.0", "store_notice": None, "bundled_model": True}
+PARTS = {"status": "ok", "version": "0.1.0", "store": "up", "workers": "up"}
+TOKEN = {"Authorization": "Bearer gehêim".encode()}
+
+
+def test_health_says_which_parts_are_up_and_more_only_with_the_token(client, guarded):
+    assert (client.get("/api/v1/health").status_code, client.get("/api/v1/health").json()) == (200, PARTS)
+    assert guarded.get("/v1/health").json() == PARTS
+    assert guarded.get("/v1/health", headers={"Authorization": "Bearer wrong"}).json() == PARTS
+    details = {"store_notice": None, "bundled_model": True}
+    assert guarded.get("/v1/health", headers=TOKEN).json() == PARTS | details
+
+
+def test_health_answers_503_and_names_the_part_that_is_down(guarded, desk, monkeypatch):
+    desk.jobs.stop()
+    response = guarded.get("/v1/health")
+    assert (response.status_code, response.json()) == (503, PARTS | {"status": "failing", "workers": "down"})
+    desk.store.close()
+    response = guarded.get("/v1/health", headers=TOKEN)
+    assert response.status_code == 503
+    assert response.json() == PARTS | {
+        "status": "failing",
+        "store": "down",
+        "workers": "down",
+        "store_notice": None,
+        "bundled_model": True,
+    }
+
+
+def test_health_does_not_wait_for_a_store_that_hangs(guarded, desk, monkeypatch):
+    hanging = Event()
+    monkeypatch.setattr(status, "SECONDS_TO_ANSWER", 0.1)
+    monkeypatch.setattr(desk.store.jobs, "list", lambda **_: hanging.wait(30))
+    response = guarded.get("/v1/health")
+    hanging.set()
+    assert (response.status_code, response.json()["store"]) == (503, "down")
 
 
 def test_the_models_are_listed(client):
@@ -46,8 +79,48 @@ def test_every_route_but_health_asks_for_the_token(guarded, refused, method, pat
 
 
 def test_the_right_token_opens(guarded):
-    headers = {"Authorization": "Bearer gehêim".encode()}
-    assert guarded.get("/v1/models", headers=headers).status_code == 200
+    assert guarded.get("/v1/models", headers=TOKEN).status_code == 200
+
+
+def test_a_path_without_a_route_asks_for_the_token_too(guarded, refused):
+    refused(guarded.get("/v1/anything"), 401)
+    refused(guarded.get("/v1/anything", headers=TOKEN), 404)
+
+
+def test_with_a_password_and_no_token_the_api_is_closed_and_says_what_to_set(desk, settings, refused):
+    client = TestClient(create_api(lambda: desk, settings, lambda: True))
+    for headers in ({}, {"Authorization": "Bearer guess"}):
+        error = refused(client.get("/v1/models", headers=headers), 401)
+        assert error["code"] == "api_closed"
+        assert "KRONOS_API_TOKEN" in error["hint"]
+    assert client.get("/v1/health").status_code == 200
+
+
+def test_guessing_the_token_is_logged_without_it_and_refused_for_a_minute(guarded, refused, caplog):
+    wrong = {"Authorization": "Bearer hunter2"}
+    for _ in range(10):
+        assert refused(guarded.get("/v1/models", headers=wrong), 401)["code"] == "unauthorized"
+    response = guarded.get("/v1/models", headers=wrong)
+    assert refused(response, 429)["code"] == "too_many_attempts"
+    assert 1 <= int(response.headers["retry-after"]) <= 60
+    refused(guarded.get("/v1/models", headers=TOKEN), 429)  # else the right guess would show all the same
+    assert guarded.get("/v1/health", headers=TOKEN).json() == PARTS
+    assert caplog.text.count("Wrong API token from") == 10
+    assert "hunter2" not in caplog.text
+
+
+@pytest.mark.parametrize("name", ["KRONOS_API_TOKEN", "KRONOS_PASSWORD"])
+@pytest.mark.parametrize("value", ["", "  "])
+def test_an_empty_secret_stops_the_start_and_says_what_to_do(monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as caught:
+        check_settings()
+    assert f"{name}: Value error, is empty: set a secret, or remove the variable" in str(caught.value)
+
+
+def test_names_in_settings_are_written_with_commas(monkeypatch):
+    monkeypatch.setenv("KRONOS_ALLOWED_HOSTS", "desk.example.com, *.lan,")
+    assert Settings().allowed_hosts == ["desk.example.com", "*.lan"]
 
 
 def test_the_documentation_needs_no_network(client):

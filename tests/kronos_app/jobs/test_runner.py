@@ -4,12 +4,14 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from kronos_app.errors import Conflict, InvalidInput, NotFound
+from kronos_app.callers import CALLER
+from kronos_app.errors import Conflict, InvalidInput, NotFound, TooManyRequests
 from kronos_app.i18n import text
 from kronos_app.jobs import Cancelled, Job, JobRunner
 from kronos_app.jobs.runner import MAX_ATTEMPTS
@@ -277,6 +279,47 @@ def test_a_full_queue_refuses_and_says_what_to_do(make_runner):
     assert caught.value.hint.render()
     runner.cancel(jobs[0].id)
     runner.submit("forecast", {"number": 2})
+
+
+@pytest.fixture
+def calling():
+    """Return a context manager in which work is counted for a caller."""
+
+    @contextmanager
+    def calling(name):
+        token = CALLER.set(name)
+        yield
+        CALLER.reset(token)
+
+    return calling
+
+
+def test_one_caller_leaves_half_of_the_queue_to_others(make_runner, calling):
+    runner = make_runner(start=False, max_queued=4)
+    with calling("greedy"):
+        first = [runner.submit("forecast", {"number": number}) for number in range(2)]
+        with pytest.raises(TooManyRequests) as caught:
+            runner.submit("forecast", {"number": 2})
+        assert (caught.value.code, caught.value.status, caught.value.retry_after) == ("too_many_jobs", 429, 10)
+        assert runner.submit("forecast", {"number": 0}).id == first[0].id
+    with calling("other"):
+        runner.submit("forecast", {"number": 3})
+    runner.submit("forecast", {"number": 4})  # of the program itself
+    with calling("other"), pytest.raises(Conflict) as caught:
+        runner.submit("forecast", {"number": 5})
+    assert (caught.value.code, caught.value.retry_after) == ("queue_full", 10)
+    with calling("greedy"):
+        runner.cancel(first[0].id)
+        runner.submit("forecast", {"number": 6})
+
+
+def test_a_runner_says_whether_its_workers_live(make_runner):
+    runner = make_runner(start=False)
+    assert not runner.working()
+    runner.start()
+    assert runner.working()
+    runner.stop()
+    assert not runner.working()
 
 
 def test_a_queued_job_is_cancelled_at_once_and_never_runs(make_runner, store):

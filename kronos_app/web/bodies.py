@@ -1,0 +1,198 @@
+"""Request bodies: limits of time and of bytes in flight, and an orderly end where a request is refused unread."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from kronos_app.errors import AppError, Unavailable
+from kronos_app.i18n import text
+from kronos_app.web.client import caller_of
+from kronos_app.web.responses import refusal
+from kronos_app.web.transfers import Transfers
+
+DISCONNECT: Message = {"type": "http.disconnect"}
+
+
+@dataclass(frozen=True)
+class BodyTimes:
+    """Limits of the time that the server waits for one body.
+
+    `total` and `idle` in seconds: altogether, and for the next byte. `rate` is the least mean speed in bytes per
+    second, demanded after the first `grace` seconds. What follows a refusal is read and dropped for `linger` seconds,
+    so that the client sees the answer before the connection ends.
+    """
+
+    total: float = 600.0
+    idle: float = 20.0
+    grace: float = 20.0
+    rate: float = 10_000.0
+    linger: float = 2.0
+
+
+class RequestTimeout(AppError):
+    """A body that does not arrive in time."""
+
+    status = 408
+
+
+class BodyGate:
+    """ASGI middleware that counts bodies from the moment that the application begins to read them.
+
+    Parameters
+    ----------
+    stopping
+        Returns whether the server is about to stop: bodies that make no progress are refused then.
+    """
+
+    def __init__(self, app: ASGIApp, transfers: Transfers, times: BodyTimes, stopping: Callable[[], bool]) -> None:
+        self._app = app
+        self._transfers = transfers
+        self._times = times
+        self._stopping = stopping
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, with a `receive` and a `send` that watch over its body."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        body = _Body(scope, receive, send, self._transfers, self._times, self._stopping)
+        try:
+            await self._app(scope, body.receive, body.send)
+        except ClientDisconnect:
+            pass  # nobody is left to answer, or the answer is the refusal that was sent
+        finally:
+            body.release()
+
+
+class _Body:
+    """The body of one request."""
+
+    def __init__(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        transfers: Transfers,
+        times: BodyTimes,
+        stopping: Callable[[], bool],
+    ) -> None:
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._transfers = transfers
+        self._times = times
+        self._stopping = stopping
+        headers = Headers(scope=scope)
+        declared = headers.get("content-length", "")
+        self._declared = int(declared) if declared.isdecimal() else 0
+        self._complete = not self._declared and "transfer-encoding" not in headers
+        self._caller = ""
+        self._reserved = 0
+        self._arrived = 0
+        self._waited = 0.0
+        self._answering = False
+        self._refused = False
+
+    async def receive(self) -> Message:
+        """Return the next message; where a limit is passed, answer the client and report it as gone."""
+        if self._refused:
+            return DISCONNECT
+        if self._complete:
+            return await self._receive()
+        try:
+            self._reserve(self._declared)
+            message = await self._next()
+            self._arrived += len(message.get("body", b""))
+            self._reserve(self._arrived)
+        except AppError as error:
+            await self._refuse(error)
+            return DISCONNECT
+        self._complete = not message.get("more_body", False)
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Send a message of the application, unless the gate has answered already."""
+        if not self._refused:
+            await self._forward(message)
+
+    def release(self) -> None:
+        """Count the body no longer."""
+        self._transfers.release(self._caller, self._reserved)
+
+    def _reserve(self, size: int) -> None:
+        """Make the reservation at least `size` bytes."""
+        if size > self._reserved:
+            self._caller = self._caller or caller_of(self._scope)
+            self._transfers.reserve(self._caller, size - self._reserved)
+            self._reserved = size
+
+    async def _next(self) -> Message:
+        began = time.monotonic()
+        while True:
+            waited = time.monotonic() - began
+            left = self._seconds_left(waited)
+            if left <= 0:
+                raise _timeout()
+            try:
+                # In short turns, to notice that the server stops.
+                message = await asyncio.wait_for(self._receive(), min(left, 1.0))
+            except TimeoutError:
+                if self._stopping():
+                    raise _stops() from None
+                continue
+            self._waited += time.monotonic() - began
+            return message
+
+    def _seconds_left(self, waited: float) -> float:
+        times = self._times
+        altogether = min(times.total, times.grace + self._arrived / times.rate)
+        return min(times.idle - waited, altogether - self._waited - waited)
+
+    async def _refuse(self, error: AppError) -> None:
+        if not self._answering:
+            await refusal(self._scope, error)(self._scope, self._receive, self._forward)
+        self._refused = True
+
+    async def _forward(self, message: Message) -> None:
+        if self._complete:
+            await self._send(message)
+        elif message["type"] == "http.response.start":
+            self._answering = True
+            MutableHeaders(scope=message)["Connection"] = "close"
+            await self._send(message)
+        elif message.get("more_body", False):
+            await self._send(message)
+        else:
+            await self._send({**message, "more_body": True})
+            await self._drop_rest()
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _drop_rest(self) -> None:
+        """Read and drop what the client still sends, for a short time."""
+        end = time.monotonic() + self._times.linger
+        while (left := end - time.monotonic()) > 0:
+            try:
+                message = await asyncio.wait_for(self._receive(), min(left, 0.5))
+            except TimeoutError:
+                return
+            if not message.get("more_body", False):
+                return
+
+
+def _timeout() -> RequestTimeout:
+    return RequestTimeout(
+        "body_timeout",
+        text("The request body did not arrive in time."),
+        text("Send it again over a faster connection; KRONOS_BODY_SECONDS sets the longest time."),
+    )
+
+
+def _stops() -> Unavailable:
+    return Unavailable("stopping", text("The server is about to stop."), text("Try again later."), retry_after=30)

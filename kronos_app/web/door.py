@@ -1,0 +1,113 @@
+"""The password before the pages: without it neither a page nor a websocket, an upload or a media file is reached."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+from urllib.parse import parse_qs
+
+from starlette.datastructures import Headers, QueryParams
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocketClose
+
+from kronos_app.errors import TooManyRequests, Unauthorized
+from kronos_app.i18n import LANGUAGES, Text, text
+from kronos_app.web.attempts import Attempts
+from kronos_app.web.browser import ADMITTED, RETURNING, Cookies
+from kronos_app.web.client import BROWSER, client_address
+from kronos_app.web.door_page import render_door
+from kronos_app.web.responses import language_of, refusal
+
+ENTER = "/enter"
+# The API has its own token, and monitoring has no browser.
+OPEN = ("/api/", "/_stcore/health")
+MAX_FORM = 4096
+
+
+class Door:
+    """ASGI middleware that asks for the password where there is one.
+
+    Parameters
+    ----------
+    password
+        Returns the password before the pages, empty where there is none.
+    """
+
+    def __init__(self, app: ASGIApp, cookies: Cookies, password: Callable[[], str]) -> None:
+        self._app = app
+        self._cookies = cookies
+        self._password = password
+        self._attempts = Attempts("password")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, take the password, or ask for it."""
+        password = self._password() if scope["type"] != "lifespan" else ""
+        if password and scope["type"] == "http" and (scope["method"], scope["path"]) == ("POST", ENTER):
+            await (await self._enter(Request(scope, receive), password))(scope, receive, send)
+        elif not password or scope[ADMITTED] or (scope["type"] == "http" and scope["path"].startswith(OPEN)):
+            await self._app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await WebSocketClose(1008)(scope, receive, send)
+        else:
+            await _ask(scope)(scope, receive, send)
+
+    async def _enter(self, request: Request, password: str) -> Response:
+        """Return a cookie and the way to the page for the right password, else the form again."""
+        scope = request.scope
+        # A browser in which the password was entered before is counted by itself: nobody at its address locks it out.
+        client = str(scope[BROWSER]) if scope[RETURNING] else client_address(scope)
+        if scope[RETURNING]:
+            self._attempts.remember(client)
+        try:
+            self._attempts.check(client)
+        except TooManyRequests as error:
+            return _page(scope, "/", error.message, error.hint, status=429, retry_after=error.retry_after)
+        fields = await _read_form(request)
+        target = _local(fields.get("target", "/"))
+        if not _equal(fields.get("password", ""), password):
+            self._attempts.count_failure(client)
+            return _page(scope, target, text("This password is not right."), status=401)
+        self._attempts.remember(client)
+        cookie = self._cookies.write(scope, self._cookies.new_browser(password))
+        return RedirectResponse(target, 303, {"Set-Cookie": cookie})
+
+
+def _ask(scope: Scope) -> Response:
+    """Return the form to who navigates to a page, an error to everything else."""
+    headers = Headers(scope=scope)
+    if scope["method"] in {"GET", "HEAD"} and "text/html" in headers.get("accept", ""):
+        query = scope["query_string"].decode("latin-1")
+        return _page(scope, scope["path"] + (f"?{query}" if query else ""))
+    error = Unauthorized(
+        "password_needed", text("The password is missing."), text("Open the pages in a browser and enter the password.")
+    )
+    return refusal(scope, error)
+
+
+def _page(scope: Scope, target: str, *messages: Text, status: int = 200, retry_after: int | None = None) -> Response:
+    wanted = QueryParams(scope["query_string"]).get("lang", "")
+    language = wanted if wanted in LANGUAGES else language_of(Headers(scope=scope).get("accept-language", ""))
+    message = " ".join(message.render(language) for message in messages)
+    headers = {"Cache-Control": "no-store"} | ({"Retry-After": str(retry_after)} if retry_after else {})
+    return Response(render_door(target, message, language), status, headers, "text/html")
+
+
+async def _read_form(request: Request) -> dict[str, str]:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_FORM:
+            return {}
+    return {name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
+
+
+def _local(target: str) -> str:
+    """Return the address on this server, the start page for one elsewhere."""
+    return target if target.startswith("/") and not target.startswith(("//", "/\\")) else "/"
+
+
+def _equal(entered: str, password: str) -> bool:
+    # Of digests, so that the time tells nothing about the length either.
+    return hmac.compare_digest(*(hmac.digest(b"password", value.encode(), "sha256") for value in (entered, password)))

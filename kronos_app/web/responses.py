@@ -1,0 +1,48 @@
+"""Errors as `{"error": {"code", "message", "hint"}}`, in the language the caller prefers."""
+
+from __future__ import annotations
+
+from babel import negotiate_locale
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
+from starlette.types import Scope
+
+from kronos_app.errors import AppError
+from kronos_app.i18n import LANGUAGES
+
+_ALIASES = {"zh": "zh_CN", "en": "en"}
+
+
+def language_of(accept_language: str) -> str:
+    """Return the language of ours that an `Accept-Language` header likes best, English if none."""
+    preferences = []
+    for part in accept_language[:1000].split(","):
+        tag, _, quality = part.strip().partition(";q=")
+        preferences.append((_weight(quality), tag.strip().replace("-", "_")))
+    ranked = [tag for weight, tag in sorted(preferences, key=lambda item: -item[0]) if weight > 0]
+    # A Chinese of any region is served with the one Chinese there is.
+    known = [_ALIASES.get(tag.split("_")[0].lower(), tag) for tag in ranked]
+    return negotiate_locale(known, list(LANGUAGES)) or "en"
+
+
+def _weight(quality: str) -> float:
+    try:
+        return float(quality) if quality else 1.0
+    except ValueError:
+        return 0.0
+
+
+def error_response(error: AppError, language: str) -> JSONResponse:
+    """Return `error` as a response."""
+    rendered = {"code": error.code, "message": error.message.render(language), "hint": error.hint.render(language)}
+    # A message quotes its cause, which may hold half a surrogate pair that UTF-8 cannot carry.
+    body = {name: value.encode("utf-8", "replace").decode() for name, value in rendered.items()}
+    headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else {}
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(error.retry_after)
+    return JSONResponse({"error": body}, error.status, headers)
+
+
+def refusal(scope: Scope, error: AppError) -> JSONResponse:
+    """Return `error` as the response to the request of `scope`."""
+    return error_response(error, language_of(Headers(scope=scope).get("accept-language", "")))

@@ -1,0 +1,42 @@
+"""Uploads from pages reach a session only from the browser that the session belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from kronos_app.errors import Forbidden
+from kronos_app.i18n import text
+from kronos_app.web.client import BROWSER
+from kronos_app.web.responses import refusal
+
+PREFIX = "/_stcore/upload_file/"  # and the session's and the file's id
+
+
+class UploadGate:
+    """ASGI middleware that refuses an upload unread where its session is not one of the browser that sends it.
+
+    Parameters
+    ----------
+    owner
+        Returns the id of the browser that a connected session belongs to, None for any other.
+    """
+
+    def __init__(self, app: ASGIApp, owner: Callable[[str], str | None]) -> None:
+        self._app = app
+        self._owner = owner
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or refuse it."""
+        if scope["type"] == "http" and scope["path"].startswith(PREFIX) and scope["method"] != "OPTIONS":
+            owner = self._owner(scope["path"].removeprefix(PREFIX).partition("/")[0])
+            if owner is None or owner != scope[BROWSER]:
+                error = Forbidden(
+                    "not_your_session",
+                    text("This upload belongs to no session of this browser."),
+                    text("Allow cookies, reload the page and upload the file there."),
+                )
+                await refusal(scope, error)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
