@@ -14,8 +14,6 @@ BOTH = "tokenizer and predictor"  # one heading: their settings are the same
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 VARIABLE = re.compile(r"\bKRONOS_[A-Z][A-Z_]*[A-Z]\b")
-# Read by the pages alone, so no field of the settings.
-NO_SETTING = {"KRONOS_PASSWORD"}
 
 
 def read(path):
@@ -61,12 +59,7 @@ def test_every_setting_is_in_hosting_with_its_default(variable):
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_no_document_names_a_setting_that_is_none(path):
-    assert set(VARIABLE.findall(read(path))) <= set(settings()) | NO_SETTING
-
-
-def test_the_password_that_hosting_describes_is_read():
-    assert "KRONOS_PASSWORD" in doc("hosting.md")
-    assert "KRONOS_PASSWORD" in read(ROOT / "kronos_app" / "access.py")
+    assert set(VARIABLE.findall(read(path))) <= set(settings())
 
 
 def routes():

@@ -7,8 +7,8 @@ from starlette.testclient import TestClient
 
 from kronos_app.api.app import create_api
 from kronos_app.api.routes import status
-from kronos_app.web.responses import language_of
 from kronos_app.settings import Settings, check_settings
+from kronos_app.web.responses import language_of
 
 
 @pytest.fixture
