@@ -57,6 +57,14 @@ class WeeklySlots:
         future: Nanoseconds = times[times > start][:horizon]
         return future
 
+    def between(self, first: int, last: int) -> Nanoseconds:
+        """Return the slots from one time to another, both included."""
+        monday = first - (first - MONDAY) % WEEK
+        weeks = np.arange(monday, last + 1, WEEK, dtype=np.int64)
+        times = (weeks[:, None] + self.slots[None, :]).ravel()
+        due: Nanoseconds = times[(times >= first) & (times <= last)]
+        return due
+
     def missing(self, before: Nanoseconds, after: Nanoseconds) -> Nanoseconds:
         """Return the number of slots in the units between each pair."""
         start = _unit_start(before, self.unit) + self.unit - 1

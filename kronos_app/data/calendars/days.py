@@ -13,6 +13,7 @@ from kronos_app.data.calendars.timetable import Calendar, Sessions
 FITS = 0.8  # of the candles
 MOST_APART = 4  # sessions; what is further apart goes by weeks or months
 EVEN = 0.9  # of the steps
+SEVERAL, REGULAR = 3, 0.5  # of a day of the week, how many show whether it regularly has candles, and how often
 PERIOD_FITS, TINY = 0.95, 1e-9
 TURNS = (0, DAY, -DAY)  # a candle may have a time of the day before its session, or of the day after
 
@@ -39,30 +40,46 @@ class Labels:
     share: float
 
     def days(self, times: Nanoseconds, zone: str | None) -> Nanoseconds:
-        """Return the days of the sessions that candles of a series in `zone` name."""
-        local = times if self.zone is None else convert(times, zone, self.zone)
+        """Return the days of the sessions that candles of a series in `zone` name; without a zone it is UTC."""
+        local = times if self.zone is None else convert(times, zone or "UTC", self.zone)
         return (local - self.time) // DAY * DAY + self.turn
 
     def times(self, days: Nanoseconds, zone: str | None) -> Nanoseconds:
         """Return the times that candles of these days have, by the clock of a series in `zone`."""
         local = days - self.turn + self.time
-        return local if self.zone is None else convert(local, self.zone, zone)
+        return local if self.zone is None else convert(local, self.zone, zone or "UTC")
 
 
 def label(times: Nanoseconds, zone: str | None, calendar: Calendar) -> Labels | None:
     """Return how daily or longer candles name their sessions, None where they do not follow the calendar."""
-    best = None
-    sessions = calendar.sessions(int(times[0]) - 3 * DAY, int(times[-1]) + 3 * DAY).days
-    for clock in (None, calendar.zone) if zone not in {None, calendar.zone} else (None,):
-        local = times if clock is None else convert(times, zone, clock)
+    best, rank = None, (-1.0, False, False, False)
+    table = calendar.sessions(int(times[0]) - 3 * DAY, int(times[-1]) + 3 * DAY)
+    sessions = table.days
+    for clock in (None, calendar.zone) if zone != calendar.zone else (None,):
+        local = times if clock is None else convert(times, zone or "UTC", clock)
         time = _mode(local % DAY)
         same = local % DAY == time
         for turn in TURNS:
             share = float(np.mean(same & np.isin(local - time + turn, sessions)))
-            # As good in one zone as in another, in a season: then midnight is what was meant.
-            if best is None or (share, time == 0, turn == 0) > (best.share, best.time == 0, best.turn == 0):
-                best = Labels(clock, time, turn, share)
-    return best if best is not None and best.share >= FITS else None
+            # As good in one zone as in another, in a season: then midnight is what was meant, or an opening or close.
+            local_zone = (zone if clock is None else clock) == calendar.zone
+            edge = local_zone and bool((table.hours[:, (0, 3)] % DAY == time).any())
+            this = (share, time == 0, edge, turn == 0)
+            if this > rank:
+                best, rank = Labels(clock, time, turn, share), this
+    if best is None or best.share < FITS or _trades_when_closed(best.days(times, zone), sessions):
+        return None
+    return best
+
+
+def _trades_when_closed(days: Nanoseconds, sessions: Nanoseconds) -> bool:
+    """Return whether a weekday without any session regularly has candles, as Sunday in currencies told in UTC."""
+    span = np.arange(days.min(), days.max() + 1, DAY, dtype=np.int64)
+    weekdays = (span // DAY + 3) % 7
+    chances = np.bincount(weekdays, minlength=7)
+    open_ = np.bincount(weekdays[np.isin(span, sessions)], minlength=7)
+    candles = np.bincount(weekdays[np.isin(span, days)], minlength=7)
+    return bool(((open_ == 0) & (chances >= SEVERAL) & (candles >= REGULAR * chances)).any())
 
 
 @dataclass(frozen=True)

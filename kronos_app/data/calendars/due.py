@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from kronos_app.data import sessions as learned
-from kronos_app.data.calendars import days, slots
-from kronos_app.data.calendars.clock import DAY, Nanoseconds, ascending, convert, found_in, index, midnight, nanoseconds
+from kronos_app.data.calendars import days, own, slots
+from kronos_app.data.calendars.clock import DAY, Nanoseconds, ascending, found_in, index, midnight, nanoseconds
+from kronos_app.data.calendars.clocks import EVIDENCE, Clock, clocks_of
 from kronos_app.data.calendars.registry import ALWAYS, get
 from kronos_app.data.calendars.timetable import Calendar
 from kronos_app.data.sessions import FixedStep
@@ -19,6 +20,7 @@ from kronos_app.data.sessions import FixedStep
 YEAR = 366 * DAY  # hours of trading change over the years: how candles are cut is learned anew in each
 RECENT_DAYS = 370 * DAY  # of daily candles, what tells how they are named
 MOST_MISSING = 5_000_000  # candles named one by one
+HALF_HOUR = 1_800_000_000_000
 LAST_DAY = 220 * 365 * DAY  # in 2189: near the end of what nanoseconds can count
 
 
@@ -66,7 +68,7 @@ def future_timestamps(
     times = learned.nanoseconds(timestamps)
     schedule = None if found is None or len(times) < 2 else follow(times, timezone, found)
     future = None if schedule is None else _after(schedule, times, horizon)
-    return learned.future_timestamps(timestamps, horizon) if future is None else index(future)
+    return index(own.future(times, horizon, timezone) if future is None else future)
 
 
 def gaps(timestamps: pd.DatetimeIndex, timezone: str | None = None, calendar: str | None = None) -> pd.Series[int]:
@@ -78,7 +80,7 @@ def gaps(timestamps: pd.DatetimeIndex, timezone: str | None = None, calendar: st
     found = get(calendar)
     times = learned.nanoseconds(timestamps)
     if found is None or len(times) < 3:
-        return learned.gaps(timestamps)
+        return own.gaps(times, timezone)
     step = learned.common_step(times)
     if found.key == ALWAYS and step <= DAY:
         return _counted(times[:-1], FixedStep(step).missing(times[:-1], times[1:]))
@@ -86,7 +88,7 @@ def gaps(timestamps: pd.DatetimeIndex, timezone: str | None = None, calendar: st
     for part in _years(times, step):
         absent = _absent(part, timezone, found)
         if absent is None:
-            parts.append(learned.gaps(index(part)))
+            parts.append(own.gaps(part, timezone))
         else:
             parts.append(_counted(part, np.bincount(np.searchsorted(part, absent) - 1, minlength=len(part))))
     return pd.concat(parts) if len(parts) > 1 else parts[0]
@@ -120,8 +122,12 @@ def missing(
         if absent is None and only_by_calendar and not always:
             continue
         if absent is None:
-            holes = gaps(index(part), timezone, calendar if always else None)
-            absent = _named(holes, FixedStep(step) if always and step <= DAY else learned.learn(index(part)))
+            absent = _named(
+                part,
+                gaps(index(part), timezone, calendar if always else None),
+                timezone,
+                step if always and step <= DAY else None,
+            )
         parts.append(absent)
     named = ascending(np.concatenate(parts))
     return index(named[~found_in(named, times)])  # a pattern may run on past a gap that does not fit it
@@ -159,21 +165,35 @@ def _round_the_clock(times: Nanoseconds, step: int) -> Schedule | None:
 
 def _within_day(times: Nanoseconds, step: int, timezone: str | None, calendar: Calendar) -> Schedule | None:
     recent = times[times > times[-1] - slots.RECENT]
-    for zone in (calendar.zone, "UTC") if timezone is None else (timezone,):
-        found = slots.fit(ascending(convert(recent, zone, calendar.zone)), step, calendar)
-        if found is not None:
-            break
-    else:
+    clock = _best_clock(times, step, timezone, calendar)
+    found = slots.fit(ascending(clock.to(recent, calendar.zone)), step, calendar)
+    if found is None:
         return None
-    clock = zone
 
     def between(first: int, last: int, foreseen: bool) -> Nanoseconds:
-        low, high = convert(np.array([first, last], dtype=np.int64), clock, calendar.zone)
+        low, high = clock.to(np.array([first, last], dtype=np.int64), calendar.zone)
         open_ = calendar.sessions(midnight(int(low)) - 2 * DAY, midnight(int(high)) + 2 * DAY, foreseen=foreseen)
-        due = ascending(convert(found.times(open_), calendar.zone, clock))
+        due = ascending(clock.of(found.times(open_), calendar.zone))
         return due[(due >= first) & (due <= last)]
 
     return Schedule(found.share, between)
+
+
+def _best_clock(times: Nanoseconds, step: int, timezone: str | None, calendar: Calendar) -> Clock:
+    """Return the clock by which the candles of the last year fit best, the first of several that fit equally."""
+    clocks = clocks_of(timezone, calendar)
+    if len(clocks) == 1:
+        return clocks[0]
+    # Hours tell clocks apart: of shorter candles the first of each half hour is enough, and much faster.
+    coarse = max(step, HALF_HOUR)
+    times = times[times > times[-1] - EVIDENCE]
+    thin = times if step >= HALF_HOUR else ascending(times - times % coarse)
+
+    def likeness(clock: Clock) -> float:
+        fit = slots.fit(ascending(clock.to(thin, calendar.zone)), coarse, calendar, EVIDENCE)
+        return -1.0 if fit is None else fit.likeness
+
+    return max(clocks, key=likeness)
 
 
 def _by_day(times: Nanoseconds, timezone: str | None, calendar: Calendar) -> Schedule | None:
@@ -235,12 +255,15 @@ def _absent(times: Nanoseconds, timezone: str | None, calendar: Calendar) -> Nan
     return absent
 
 
-def _named(holes: pd.Series[int], pattern: learned.Pattern) -> Nanoseconds:
+def _named(times: Nanoseconds, holes: pd.Series[int], timezone: str | None, step: int | None) -> Nanoseconds:
+    """Return the times within holes, every `step` where it is not None, by the pattern of the series otherwise."""
     if holes.sum() > MOST_MISSING:
         return np.empty(0, dtype=np.int64)
+    if step is None:
+        return own.missing(times, holes, timezone)
     starts = nanoseconds(pd.DatetimeIndex(holes.index))
-    parts = [pattern.after(int(start), int(count)) for start, count in zip(starts, holes, strict=True)]
-    return np.concatenate([np.empty(0, dtype=np.int64), *parts])
+    parts = [FixedStep(step).after(int(start), int(count)) for start, count in zip(starts, holes, strict=True)]
+    return np.concatenate([times[:0], *parts])
 
 
 def _counted(times: Nanoseconds, count: Nanoseconds) -> pd.Series[int]:

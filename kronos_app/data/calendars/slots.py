@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Literal
 
@@ -74,7 +74,9 @@ class Slots:
     extra, never
         Times that most whole sessions have and the grid does not, and the other way round.
     share
-        Part of the recent candles that stand at these times.
+        Part of the recent candles that are at these times.
+    likeness
+        What is common to the recent candles and those due, as a share of both together.
     """
 
     grid: Grid
@@ -82,6 +84,7 @@ class Slots:
     extra: Nanoseconds = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     never: Nanoseconds = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     share: float = 1.0
+    likeness: float = 1.0
 
     def times(self, sessions: Sessions) -> Nanoseconds:
         """Return the times of the candles due in these sessions, ascending, by the calendar's clock."""
@@ -104,17 +107,19 @@ class Slots:
         return np.union1d(grid[~np.isin(grid, self.never + turn)], extra[kept & within])
 
 
-def fit(times: Nanoseconds, step: int, calendar: Calendar) -> Slots | None:
+def fit(times: Nanoseconds, step: int, calendar: Calendar, recent: int = RECENT) -> Slots | None:
     """Return when candles of a session fall due, None where the series does not follow the calendar.
 
     Parameters
     ----------
     times
-        Ascending, by the calendar's clock; the last twelve weeks of them count.
+        Ascending, by the calendar's clock.
     step
         Length of a candle, less than a day.
+    recent
+        Nanoseconds before the last candle that count.
     """
-    times = times[times > times[-1] - RECENT]
+    times = times[times > times[-1] - recent]
     sessions = calendar.sessions(int(times[0]) - 2 * DAY, int(times[-1]) + 2 * DAY)
     if not len(sessions) or 2 * DAY // step > 200_000:  # finer than a second: no market's candles
         return None
@@ -130,10 +135,9 @@ def fit(times: Nanoseconds, step: int, calendar: Calendar) -> Slots | None:
         if likeness > ALIKE:
             break
     learned = _put_right(best, times, sessions)
-    share = float(np.mean(found_in(times, learned.times(sessions))))
-    if share < FITS:
-        return None
-    return Slots(learned.grid, learned.usual, learned.extra, learned.never, share)
+    due = learned.times(sessions)
+    share = float(np.mean(found_in(times, due)))
+    return replace(learned, share=share, likeness=_likeness(times, due)) if share >= FITS else None
 
 
 def _likeness(times: Nanoseconds, due: Nanoseconds) -> float:
