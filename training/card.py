@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import numpy as np
 import yaml
@@ -16,6 +17,7 @@ from engine.registry import find_spec
 from training.config import SPLITS, FileData, QlibData, RunConfig
 from training.corpus import Corpus
 from training.log import LOG, read_log
+from training.markdown import Markup, code, code_block, escape, table
 from training.report import Report, interval, judged, said, score_rows, verdicts, worse
 from training.run import RunFolder
 
@@ -94,17 +96,17 @@ def model_card(
     """
     parts = [
         _front_matter(config),
-        f"# {facts.name}",
+        f"# {escape(facts.name)}",
         _opening(report),
-        _table(("", ""), _summary(config, facts)),
+        table(("", ""), _summary(config, facts)),
         *_scores(report),
         "## Data",
         _source(config),
-        _table(("group", "split", "symbols", "candles", "windows", "from", "to"), _data(config, corpus)),
+        table(("group", "split", "symbols", "candles", "windows", "from", "to"), _data(config, corpus)),
         _split_note(config),
-        "\n".join(f"- {said(note)}" for note in run.status().notes),
+        "\n".join(f"- {said(note, escape)}" for note in run.status().notes),
         "## Training",
-        _table(("", *config.stages), _training(run, config)),
+        table(("", *config.stages), _training(run, config)),
         *_reproduction(config, provenance),
         "## Use",
         _use(facts, shared_deviation=shared_deviation),
@@ -118,8 +120,8 @@ def tokenizer_card(facts: Facts, model: str, *, shared_deviation: bool = False) 
     """Return the card of the tokenizer of a result that was pushed as `model`."""
     parts = [
         _yaml({"library_name": "kronos", "tags": TAGS}),
-        f"# Tokenizer of {facts.name}",
-        f"Belongs to [{model}](https://huggingface.co/{model}): see there.",
+        f"# Tokenizer of {escape(facts.name)}",
+        f"Belongs to [{escape(model)}](https://huggingface.co/{quote(model)}): see there.",
         *([MISREAD] if shared_deviation else []),
     ]
     return "\n\n".join(parts) + "\n"
@@ -129,7 +131,7 @@ def _opening(report: Report | None) -> str:
     """Return the verdicts; worse is said first of all, not hidden."""
     if not judged(report):
         return "**Not judged**: nobody knows whether it forecasts better than what it began with."
-    return "\n\n".join([*(["**Worse than its base model.**"] if worse(report) else []), *verdicts(report)])
+    return "\n\n".join([*(["**Worse than its base model.**"] if worse(report) else []), *verdicts(report, escape)])
 
 
 def _scores(report: Report | None) -> Iterable[str]:
@@ -144,9 +146,9 @@ def _scores(report: Report | None) -> Iterable[str]:
         base = one["to_base"]
         lines = [f"- CRPS ÷ base model: {interval(base)}"] if base else []
         lines.append(f"- CRPS ÷ best baseline ({one['best_baseline']}): {interval(one['to_baseline'])}")
-        yield "\n".join([*lines, *(f"- {said(note)}" for note in one["notes"])])
+        yield "\n".join([*lines, *(f"- {said(note, escape)}" for note in one["notes"])])
         head, *rows = score_rows(one)
-        yield _table(head, rows)
+        yield table(head, [(name, *map(Markup, figures)) for name, *figures in rows])
 
 
 def _front_matter(config: RunConfig) -> str:
@@ -166,13 +168,14 @@ def _yaml(values: Mapping[str, Any]) -> str:
 
 
 def _summary(config: RunConfig, facts: Facts) -> Iterable[Sequence[object]]:
-    base = f"{facts.base} (`{facts.base_digest[:16]}`)" if config.base.model else "none: trained from scratch"
+    digest = code(facts.base_digest[:16])
+    base = Markup(f"{escape(facts.base)} ({digest})") if config.base.model else "none: trained from scratch"
     yield "base model", base
     yield "method", _method(config)
     yield "parameters", f"{facts.parameters / 1e6:.2f} M"
     yield "context", f"{facts.max_context} candles, history and forecast together"
     yield "learned from candles until", facts.trained_until
-    yield "weights", f"`{facts.digest[:16]}`"
+    yield "weights", code(facts.digest[:16])
 
 
 def _method(config: RunConfig) -> str:
@@ -187,10 +190,10 @@ def _method(config: RunConfig) -> str:
 def _source(config: RunConfig) -> str:
     data = config.data
     if isinstance(data, QlibData):
-        return f"Qlib instruments of the set `{data.market}`, candle length `{data.frequency}`."
+        return f"Qlib instruments of the set {code(data.market)}, candle length {code(data.frequency)}."
     if isinstance(data, FileData):
-        return data.origin or "Candles in files; where they came from was not said."
-    return f"Series of a Kronos Desk store{f', watchlist {data.watchlist}' if data.watchlist else ''}."
+        return escape(data.origin) or "Candles in files; where they came from was not said."
+    return f"Series of a Kronos Desk store{f', watchlist {escape(data.watchlist)}' if data.watchlist else ''}."
 
 
 def _data(config: RunConfig, corpus: Corpus) -> Iterable[Sequence[object]]:
@@ -244,14 +247,14 @@ def _reproduction(config: RunConfig, provenance: Mapping[str, Any]) -> Iterable[
     packages = ", ".join(f"{name} {version}" for name, version in provenance.get("packages", {}).items())
     rows = (
         ("seed", config.seed),
-        ("code", f"`{str(provenance.get('code', ''))[:16]}`"),
-        ("candles", f"`{str(provenance.get('data', ''))[:16]}`"),
+        ("code", code(str(provenance.get("code", ""))[:16])),
+        ("candles", code(str(provenance.get("data", ""))[:16])),
         ("libraries", packages),
     )
     settings = config.model_dump(mode="json", exclude_defaults=True, exclude=PRIVATE)
-    yield f"```yaml\n{yaml.safe_dump(settings, sort_keys=False)}```"
+    yield code_block(yaml.safe_dump(settings, sort_keys=False), "yaml")
     yield "The same settings, seed, code and candles give the same losses."
-    yield _table(("", ""), rows)
+    yield table(("", ""), rows)
 
 
 def _use(facts: Facts, *, shared_deviation: bool) -> str:
@@ -259,11 +262,6 @@ def _use(facts: Facts, *, shared_deviation: bool) -> str:
     lines = ["```python", "from engine import KronosPredictor", "", f"predictor = {call}", "```", ""]
     published = MISREAD if shared_deviation else "The published Kronos package loads both folders as well."
     return "\n".join([*lines, published])
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
 def _day(nanoseconds: int) -> date:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from training.errors import Remark
@@ -22,11 +22,11 @@ def worse(report: Report | None) -> bool:
     return any(one["worse"] for one in judged(report).values())
 
 
-def verdicts(report: Report | None) -> Iterable[str]:
-    """Yield a sentence a split: beside the base model where there is one, and beside the baselines."""
+def verdicts(report: Report | None, quote: Callable[[str], str] = str) -> Iterable[str]:
+    """Yield a sentence a split: beside the base model where there is one, and beside the baselines; see `said`."""
     for split, one in judged(report).items():
         told = [one["verdict"]] + ([one["against_baselines"]] if one["to_base"] else [])
-        yield f"On the {split} split: {' '.join(said(verdict) for verdict in told)}"
+        yield f"On the {split} split: {' '.join(said(verdict, quote) for verdict in told)}"
 
 
 def score_rows(one: Mapping[str, Any]) -> Iterable[Sequence[str]]:
@@ -44,7 +44,12 @@ def interval(estimate: Mapping[str, Any]) -> str:
     return f"{value:.3f}" if low is None or high is None else f"{value:.3f} [{low:.3f}, {high:.3f}]"
 
 
-def said(told: Mapping[str, Any]) -> str:
-    """Return the sentence that `Remark.to_dict` keeps."""
-    params = {name: said(one) if isinstance(one, Mapping) else one for name, one in told["params"].items()}
-    return str(Remark(told["msgid"], params))
+def said(told: Mapping[str, Any], quote: Callable[[str], str] = str) -> str:
+    """Return the sentence that `Remark.to_dict` keeps; `quote` is applied to the texts that go into it."""
+    return str(Remark(told["msgid"], {name: _param(value, quote) for name, value in told["params"].items()}))
+
+
+def _param(value: Any, quote: Callable[[str], str]) -> Any:
+    if isinstance(value, Mapping):
+        return said(value, quote)
+    return quote(value) if isinstance(value, str) else value

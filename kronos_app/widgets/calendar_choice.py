@@ -9,6 +9,7 @@ from kronos_app import state
 from kronos_app.data import calendars
 from kronos_app.data.draft import Draft
 from kronos_app.widgets import formats
+from kronos_app.widgets.errors import escape
 
 OPTIONS = (calendars.LEARNED, *calendars.CALENDARS)
 NEXT_SHOWN = 3
@@ -84,7 +85,7 @@ def _consequences(times: pd.DatetimeIndex, timezone: str | None, key: str | None
     due = calendars.future_timestamps(times, NEXT_SHOWN, timezone, key)
     st.caption(
         _("Next due: {times} ({zone}).").format(
-            times=" · ".join(formats.time(time) for time in due), zone=timezone or _("time zone not stated")
+            times=" · ".join(formats.time(time) for time in due), zone=escape(timezone or _("time zone not stated"))
         )
     )
 

@@ -14,6 +14,7 @@ from kronos_app.data.candle_frame import CandleFrame
 from kronos_app.runtime import desk
 from kronos_app.store.records import CandleSetInfo
 from kronos_app.widgets import formats
+from kronos_app.widgets.errors import escape
 from kronos_app.widgets.last_candles import CHART_CONFIG
 from kronos_app.widgets.words import chart_words
 
@@ -41,7 +42,7 @@ def draw() -> None:
         closes = {key: close[close.index >= last - pd.DateOffset(months=months)] for key, close in closes.items()}
     empty = [names[key] for key, close in closes.items() if close.empty]
     if empty:
-        st.info(_("Without a candle in this range: {names}.").format(names=", ".join(empty)))
+        st.info(_("Without a candle in this range: {names}.").format(names=escape(", ".join(empty))))
     table = normalise({names[key]: close for key, close in closes.items() if not close.empty})
     words = replace(chart_words(), price=_("Close, start = 100"))
     st.plotly_chart(

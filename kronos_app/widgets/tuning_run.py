@@ -192,13 +192,16 @@ def _files(run: RunView) -> None:
         first, second = st.tabs([_("Settings"), _("Model card")])
         first.code(desk().tuning.config_text(run.id), language="yaml", height=420)
         with second:
-            st.markdown(_without_header(card) if card else _("It is written when the run has finished."))
+            st.markdown(card_body(card) if card else _("It is written when the run has finished."))
 
 
-def _without_header(card: str) -> str:
-    """Return a model card without the lines at its top that are for the Hub alone."""
+def card_body(card: str) -> str:
+    """Return a model card without the lines at its top that are for the Hub alone, and without images.
+
+    A card has no image of its own; one that an earlier version wrote may hold that of a symbol's name.
+    """
     parts = card.split("---\n", 2)
-    return parts[2] if card.startswith("---\n") and len(parts) == 3 else card
+    return (parts[2] if card.startswith("---\n") and len(parts) == 3 else card).replace("![", "\\!\\[")
 
 
 def _curves_csv(run_id: str) -> str:

@@ -341,3 +341,10 @@ def test_every_setting_of_the_form_is_a_field_with_a_help_text():
         assert field_of(path).description
     for path, value in FIRST.items():
         assert type(field_of(path).get_default()) in {type(value), type(None)}
+
+
+def test_the_card_of_an_earlier_version_loads_no_image():
+    from kronos_app.widgets.tuning_run import card_body
+
+    card = "---\ntags: [a]\n---\n# Run\n\n| ![x](https://evil.example/a.png) | AAPL |\n"
+    assert card_body(card) == "# Run\n\n| \\!\\[x](https://evil.example/a.png) | AAPL |\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from markdown_it import MarkdownIt
 
 from engine.config import MISREAD
 from tests.training.conftest import candles, corpus_of
@@ -163,7 +165,7 @@ def test_no_folder_server_or_password_is_published(run: RunFolder, config: RunCo
     [
         ({"kind": "full"}, "every parameter trained"),
         ({"kind": "frozen", "frozen_layers": 3}, "the 3 lowest blocks and the embeddings frozen"),
-        ({"kind": "lora", "lora": {"rank": 4, "targets": ["q_proj"]}}, "LoRA, rank 4, alpha 16, on q_proj"),
+        ({"kind": "lora", "lora": {"rank": 4, "targets": ["q_proj"]}}, r"LoRA, rank 4, alpha 16, on q\_proj"),
     ],
 )
 def test_the_method_is_named(
@@ -208,3 +210,20 @@ def test_training_ends_with_the_last_candle_learned_from_by_run_or_base(config: 
     assert nano.spec is not None
     known = MappingProxyType({"crypto": date(2024, 6, 30), "": date(2020, 1, 1)})
     assert trained_until(corpus, replace(nano, spec=replace(nano.spec, trained_until=known))) == date(2024, 6, 30)
+
+
+def test_what_users_named_neither_links_nor_loads(run: RunFolder, config: RunConfig, corpus: Corpus) -> None:
+    hostile = "![x](https://evil.example/a.png) <img src=https://evil.example/b.png> www.evil.example |"
+    segments = tuple(replace(segment, symbol=hostile, group=hostile) for segment in corpus.segments)
+    data = {"source": "files", "paths": ["a.csv"], "origin": hostile}
+    settings = RunConfig.model_validate(config.model_dump() | {"data": data})
+    run.write_status(notes=[remark("Of {symbol}.", symbol=hostile).to_dict()])
+    verdict = judgement() | {"verdict": remark("Not {name}.", name=hostile).to_dict(), "best_baseline": "ewma"}
+    facts = replace(FACTS, name=hostile, base=hostile)
+    provenance = PROVENANCE | {"packages": {hostile: hostile}}
+    text = model_card(run, settings, facts, replace(corpus, segments=segments), provenance, {"validation": verdict})
+    page = MarkdownIt("gfm-like", {"html": True, "linkify": False}).render(text.split("---\n", 2)[2])
+    assert page.count("evil.example") >= 15
+    assert not re.findall("<(?:img|a|script)[ >]", page)
+    assert "![" not in text.replace("\\!\\[", "")
+    assert "evil.example" not in MarkdownIt().render(tokenizer_card(facts, "me/model")).split("href")[1]

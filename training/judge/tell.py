@@ -10,6 +10,8 @@ from training.judge.figures import Line
 from training.judge.judgement import OVER_ALL, TOGETHER, Judgement
 from training.judge.places import TITLES
 from training.judge.targets import TARGETS, Mark
+from training.markdown import Markup, escape
+from training.markdown import table as tabulate
 from training.report import interval
 from training.terminal import table
 
@@ -47,14 +49,14 @@ def text(judgement: Judgement) -> str:
 
 def markdown(judgement: Judgement) -> str:
     """Return the same with every interval and the baselines' CRPS, as a section of a model card."""
-    parts = [headline(judgement), _markdown(_summary(judgement))]
+    parts = [escape(headline(judgement)), _markdown(_summary(judgement))]
     for block, lines in judgement.blocks.items():
         if block != TOGETHER:
             parts.append(f"**{_title(block).capitalize()}**, by market")
             parts.append(_markdown(_markets(judgement, block, lines, intervals=True)))
             parts.append("Mean CRPS of each forecaster, in units of the history's volatility times √horizon:")
             parts.append(_markdown(_crps(judgement, lines)))
-    notes = [f"- {note}" for note in judgement.notes]
+    notes = [f"- {escape(note)}" for note in judgement.notes]
     return "\n\n".join([*parts, f"{LEGEND} {_count(judgement)}", "\n".join(notes)]).strip() + "\n"
 
 
@@ -122,5 +124,4 @@ def _marked(judgement: Judgement, block: str, part: str, name: str, *, bare: boo
 
 def _markdown(rows: Iterable[Row]) -> str:
     head, *body = rows
-    lines = [head, ["---"] * len(head), *body]
-    return "\n".join("| " + " | ".join(str(cell).strip() for cell in one) + " |" for one in lines)
+    return tabulate([str(cell) for cell in head], [(name, *(Markup(cell) for cell in cells)) for name, *cells in body])
