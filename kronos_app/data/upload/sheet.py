@@ -118,18 +118,18 @@ def _check_type(table: Table, mapping: ColumnMapping, role: str, position: int) 
 def _read_times(table: Table, mapping: ColumnMapping, where: Mapping[str, int]) -> tuple[timestamps.Parsed, Cells]:
     position = where.get("timestamp", where.get("date", -1))
     clock = where.get("clock")
+    header = " + ".join(shorten(table.headers[p]) for p in (position, clock) if p is not None)
     parsed = timestamps.parse(
         table.cells[position], None if clock is None else table.cells[clock],
-        time_format=mapping.time_format, timezone=mapping.timezone,
+        header=header, time_format=mapping.time_format, timezone=mapping.timezone,
     )  # fmt: skip
-    header = " + ".join(shorten(table.headers[p]) for p in (position, clock) if p is not None)
     if np.isnat(parsed.values).all():
         bad = np.flatnonzero(parsed.bad)
         first = int(bad[0]) if len(bad) else 0
-        value = str(table.cells[position][first].as_py())
+        value = str(parsed.cells[first].as_py())
         row = int(table.rows[first]) if len(bad) else None
         raise refusals.no_times(table, mapping, header, row, value)
-    return parsed, Cells(table.cells[position], parsed.bad, header)
+    return parsed, Cells(parsed.cells, parsed.bad, header)
 
 
 def _read_symbols(table: Table, mapping: ColumnMapping, cells: dict[str, Cells]) -> pa.ChunkedArray | None:

@@ -35,6 +35,9 @@ END_NAMES = (
 )  # fmt: skip
 NAMES = (*START_NAMES, *INSTANT_NAMES, *DATE_NAMES, *CLOCK_NAMES, *OTHER_NAMES, *END_NAMES)
 
+# A column of these names may hold the time of day alone, beside a date.
+_MAYBE_CLOCK = frozenset({"timestamp", "timestamps", "bartime", "starttime", "barstart", "begintime", *CLOCK_NAMES})
+
 
 @dataclass(frozen=True)
 class TimeColumns:
@@ -47,7 +50,7 @@ class TimeColumns:
 def choose(names: Sequence[str]) -> TimeColumns | None:
     """Return which columns hold the times, None where no name says so.
 
-    A date goes with a time of day.
+    A date goes with a time of day. Where the latter may hold whole times as well, its cells decide later.
 
     Parameters
     ----------
@@ -59,7 +62,7 @@ def choose(names: Sequence[str]) -> TimeColumns | None:
         return None
     best = ranked[0]
     date = next((p for p in ranked if names[p] in DATE_NAMES), None)
-    clock = next((p for p in ranked if names[p] in CLOCK_NAMES), None)
+    clock = next((p for p in ranked if names[p] in _MAYBE_CLOCK), None)
     if date is not None and clock is not None and best in {date, clock}:
         return TimeColumns(date, clock)
     return TimeColumns(best)

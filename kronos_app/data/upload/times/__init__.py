@@ -1,0 +1,1 @@
+"""Columns of a file read as times; `timestamps.parse` is the way in."""

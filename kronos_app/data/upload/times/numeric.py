@@ -1,0 +1,219 @@
+"""Numbers as times: digits of a date, days of a spreadsheet, or an epoch by its size."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from kronos_app.data.draft import Finding, Severity
+from kronos_app.data.upload.times import order
+from kronos_app.data.upload.times.order import Order
+from kronos_app.data.upload.times.values import (
+    EARLIEST,
+    LATEST,
+    NAT,
+    Integers,
+    Mask,
+    Reading,
+    Times,
+    assemble,
+    in_utc,
+    latest_plausible,
+    on_the_clock,
+)
+from kronos_app.data.upload.times.written import REPUBLIC
+from kronos_app.i18n import Text, text
+
+Floats = NDArray[np.float64]
+
+# Units of an epoch, with the size at which the next one begins.
+UNITS = (text("seconds"), text("milliseconds"), text("microseconds"), text("nanoseconds"))
+_FACTORS = np.array([1_000_000_000, 1_000_000, 1_000, 1])
+_LIMITS = np.array([1e11, 1e14, 1e17])
+_LEAST_EPOCH = 1e8
+_SPREADSHEET = 10_000, 100_000  # 1927 to 2173
+_EXACT = 2.0**53
+_MOSTLY = 0.95
+_HORIZON = np.timedelta64(366, "D")  # a spreadsheet's days may go so far ahead, more are something else
+
+
+def read(values: Floats, exact: Integers | None, width: int | None, stated: Order | None = None) -> Reading:
+    """Return numbers as times.
+
+    Parameters
+    ----------
+    values, exact
+        The cells, NaN where empty; and as integers, 0 where empty, where all are whole.
+    width
+        Number of digits that all cells have as text, zeros in front included; None where they differ.
+    stated
+        The order of day, month and year where the user knows it.
+    """
+    known = np.isfinite(values)
+    nothing = on_the_clock(np.full(len(values), NAT), ~np.isnan(values))
+    if not known.any():
+        return nothing
+    size = float(np.median(np.abs(values[known])))
+    if exact is None and size < _EXACT and (values[known] == np.rint(values[known])).all():
+        exact = np.where(known & (np.abs(values) < _EXACT), values, 0).astype(np.int64)
+    digits = width or len(str(int(size)))
+    if exact is not None:
+        dates = _digits(exact, known, digits, stated)
+        if dates is not None and 2 * int(dates.bad[known].sum()) <= known.sum():
+            return dates
+    if _SPREADSHEET[0] <= size < _SPREADSHEET[1]:
+        return spreadsheet_days(values, known) if _are_days(values, known) else nothing
+    if size < _LEAST_EPOCH or (exact is not None and _is_clock(exact[known])):
+        return nothing
+    return epochs(values, known, exact)
+
+
+def _digits(exact: Integers, known: Mask, digits: int, stated: Order | None) -> Reading | None:
+    """Read digits such as 20240131, 240131, 1130131 or 202401; None where they are no dates."""
+    if digits == 8:
+        times = _parts(exact, "year_first", 4)
+        if stated in {None, "year_first"} and 2 * np.isnat(times[known]).sum() <= known.sum():
+            return _dates(times, known)
+        return _in_best_order(
+            exact, known, {o: _parts(exact, o, 4) for o in ("month_first", "day_first")}, digits, stated
+        )
+    if digits == 7 and stated is None:
+        times = assemble(exact // 10_000 + REPUBLIC, exact // 100 % 100, exact % 100, *_midnight(exact))
+        if np.isnat(times[known]).any() or (times[known] > latest_plausible()).any():
+            return None
+        first = int(exact[known][0]) // 10_000
+        message = text("The years were read as those of the Republic of China: {year} is {common}.",
+                       year=first, common=first + REPUBLIC)  # fmt: skip
+        return _dates(times, known, (Finding("era_years", "info", message),))
+    if digits in {5, 6}:
+        return _six_digits(exact, known, digits, stated)
+    return None
+
+
+def _six_digits(exact: Integers, known: Mask, digits: int, stated: Order | None) -> Reading | None:
+    orders: tuple[Order, ...] = ("year_first", "day_first", "month_first")
+    if stated is None and (exact[known] % 100 == 0).all():
+        return None  # times of day such as 93000, not days of the year 2000
+    readings: dict[Order, Times] = {o: _parts(exact, o, 2) for o in orders}
+    if digits == 6:
+        one = np.ones_like(exact)
+        readings["year_month"] = assemble(exact // 100, exact % 100, one, *_midnight(exact))
+    if digits == 5 and stated is None and _are_days(exact.astype(np.float64), known):
+        return None  # days of a spreadsheet, unless they were in the future
+    return _in_best_order(exact, known, readings, digits, stated)
+
+
+def _in_best_order(
+    exact: Integers, known: Mask, readings: dict[Order, Times], digits: int, stated: Order | None
+) -> Reading | None:
+    if stated is not None:
+        return _dates(readings[stated], known) if stated in readings else None
+    possible = {o: times[known] for o, times in readings.items() if not np.isnat(times[known]).any()}
+    if not possible:
+        return None
+    choice, findings = order.choose(possible, f"“{int(exact[known][0]):0{digits + digits % 2}d}”")
+    if digits < 8 and (readings[choice][known] > latest_plausible() + _HORIZON).any():
+        return None
+    return _dates(readings[choice], known, findings)
+
+
+def _parts(exact: Integers, option: Order, year_width: int) -> Times:
+    """Return digits as dates whose year is `year_width` digits long and first or last."""
+    size = 10**year_width
+    if option == "year_first":
+        year, month, day = exact // 10_000, exact // 100 % 100, exact % 100
+    else:
+        year, first, second = exact % size, exact // (size * 100), exact // size % 100
+        month, day = (first, second) if option == "month_first" else (second, first)
+    if year_width == 2:
+        year = np.where((year >= 0) & (year < 100), order.to_year(year), 0)
+    return assemble(year, month, day, *_midnight(exact))
+
+
+def _midnight(exact: Integers) -> tuple[Integers, Integers, Integers, Integers]:
+    zero = np.zeros_like(exact)
+    return zero, zero, zero, zero
+
+
+def _dates(times: Times, known: Mask, findings: tuple[Finding, ...] = ()) -> Reading:
+    values = np.where(known, times, NAT)
+    return on_the_clock(values, known & np.isnat(values), findings)
+
+
+def _are_days(values: Floats, known: Mask) -> bool:
+    """Return whether numbers are days of a spreadsheet up to about today; times of day and of far years are not."""
+    latest = float((latest_plausible() + _HORIZON - np.datetime64("1899-12-30", "ns")) / np.timedelta64(1, "D"))
+    days = values[known]
+    return bool(((days >= _SPREADSHEET[0]) & (days <= latest)).mean() >= _MOSTLY)
+
+
+def _is_clock(exact: Integers) -> bool:
+    """Return whether all numbers are a time of day as HHMMSSmmm; as seconds since 1970 they would lie before 1978."""
+    hour, minute, second = exact // 10_000_000, exact // 100_000 % 100, exact // 1000 % 100
+    return bool(((exact >= 0) & (hour < 24) & (minute < 60) & (second < 60) & (exact % 1000 == 0)).all())
+
+
+def spreadsheet_days(values: Floats, known: Mask) -> Reading:
+    """Return numbers as days since 1899-12-30."""
+    milliseconds = np.rint(np.where(known, values, 0) * 86_400_000)
+    usable = known & (np.abs(milliseconds) < 1e13)
+    times = np.datetime64("1899-12-30", "ms") + np.where(usable, milliseconds, 0).astype("timedelta64[ms]")
+    message = text("The times were read as spreadsheet dates (days since 1899-12-30).")
+    return on_the_clock(*_limited(times, values, usable), (Finding("numeric_times", "info", message),))
+
+
+def epochs(values: Floats, known: Mask, exact: Integers | None, unit: int | None = None) -> Reading:
+    """Return numbers as an epoch: in one unit, that of their median size if none is stated.
+
+    Where each number in the unit of its own size makes a smoother series, that is taken, with a warning.
+    """
+    sizes = np.where(known, np.abs(values), np.nan)
+    common = int(np.searchsorted(_LIMITS, np.nanmedian(sizes), side="right")) if unit is None else unit
+    message = text("The times were read as {unit} since 1970 in UTC.", unit=UNITS[common])
+    alike = _epochs(values, known, exact, np.full(len(values), common), message, "numeric_times", "info")
+    own = np.where(sizes >= _LEAST_EPOCH, np.searchsorted(_LIMITS, sizes, side="right"), common)
+    if unit is not None or (own[known] == common).all():
+        return alike
+    # A vendor that changed its unit, in one file; a long series that passes 1970 has small numbers, too.
+    message = text("The times mix units, such as seconds and milliseconds since 1970; each was read by its size.")
+    each = _epochs(values, known, exact, own, message, "mixed_units", "warning")
+    return each if _roughness(each) < _roughness(alike) else alike
+
+
+def _epochs(
+    values: Floats,
+    known: Mask,
+    exact: Integers | None,
+    unit: NDArray[np.intp],
+    message: Text,
+    code: str,
+    severity: Severity,
+) -> Reading:
+    factor = _FACTORS[unit]
+    usable = known & (np.abs(values) < 7.2e18 / factor)  # the year 2198
+    if exact is None:
+        nanoseconds = np.rint(np.where(usable, values, 0) * factor).astype(np.int64)
+    else:
+        nanoseconds = np.where(usable, exact, 0) * factor
+    finding = Finding(code, severity, message)
+    return in_utc(*_limited(nanoseconds.astype("datetime64[ns]"), values, usable), (finding,))
+
+
+def _roughness(reading: Reading) -> tuple[int, int, int]:
+    return int(reading.bad.sum()), *order.disorder(reading.values[~np.isnat(reading.values)])
+
+
+def _limited(times: Times, values: Floats, usable: Mask) -> tuple[Times, Mask]:
+    days = times.astype("datetime64[s]")
+    good = usable & (days >= EARLIEST) & (days < LATEST)
+    return np.where(good, times, NAT).astype("datetime64[ns]"), ~good & ~np.isnan(values)
+
+
+def to_integers(column: pa.ChunkedArray) -> Integers | None:
+    """Return whole numbers as 64-bit integers, 0 where empty; None where one has a fraction or is too large."""
+    try:
+        return np.array(pc.fill_null(pc.cast(column, pa.int64()), 0).to_numpy(), dtype=np.int64)
+    except pa.ArrowException:
+        return None

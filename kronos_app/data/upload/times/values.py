@@ -1,0 +1,101 @@
+"""What all readers of times share: the reading of a column, times from their parts, and what counts as plausible."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from kronos_app.data.draft import Finding
+
+Times = NDArray[np.datetime64]
+Integers = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+SECOND = 1_000_000_000
+DAY = 86_400 * SECOND
+NAT = np.datetime64("NaT", "ns")
+EARLIEST, LATEST = np.datetime64("1800-01-01", "ns"), np.datetime64("2200-01-01", "ns")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A column as times on the clock, before anything is done about time zones.
+
+    Attributes
+    ----------
+    values
+        Naive datetime64[ns], NaT where empty or unreadable.
+    bad
+        Which cells are neither empty nor readable.
+    offsets, zoned
+        Nanoseconds from UTC, and which cells state an offset, a zone or an instant.
+    zone
+        The IANA name that every zoned cell states, if it is one name.
+    findings
+        What was decided on the way.
+    cells
+        The text that was read, where that is not the column itself.
+    """
+
+    values: Times
+    bad: Mask
+    offsets: Integers
+    zoned: Mask
+    zone: str | None = None
+    findings: tuple[Finding, ...] = ()
+    cells: pa.ChunkedArray | None = field(default=None, repr=False)
+
+
+def on_the_clock(values: Times, bad: Mask, findings: tuple[Finding, ...] = ()) -> Reading:
+    """Return a reading of times that state no zone."""
+    return Reading(values, bad, np.zeros(len(values), np.int64), np.zeros(len(values), bool), None, findings)
+
+
+def in_utc(values: Times, bad: Mask, findings: tuple[Finding, ...] = ()) -> Reading:
+    """Return a reading of instants."""
+    return Reading(values, bad, np.zeros(len(values), np.int64), ~np.isnat(values), None, findings)
+
+
+def unreadable(column: pa.ChunkedArray) -> Reading:
+    """Return a reading of which no cell is a time."""
+    return on_the_clock(np.full(len(column), NAT), ~nulls(column))
+
+
+def nulls(column: pa.ChunkedArray) -> Mask:
+    """Return which cells are empty."""
+    return np.asarray(column.is_null().to_numpy(), dtype=bool)
+
+
+def mask(column: pa.ChunkedArray) -> Mask:
+    """Return a column of truth values as an array, empty cells as false."""
+    return np.asarray(column.fill_null(False).to_numpy(), dtype=bool)
+
+
+def latest_plausible() -> np.datetime64:
+    """Return the time after which a candle lies in the future, whatever the zone: two days from now."""
+    return np.datetime64("now", "ns") + np.timedelta64(2, "D")
+
+
+def assemble(
+    year: Integers,
+    month: Integers,
+    day: Integers,
+    hour: Integers,
+    minute: Integers,
+    second: Integers,
+    fraction: Integers,
+) -> Times:
+    """Return times from their parts, NaT where there is no such day or time of day; 24:00 is the end of a day."""
+    month_ok = (year >= 1800) & (year < 2200) & (month >= 1) & (month <= 12)
+    months = (np.where(month_ok, year - 1970, 0) * 12 + np.where(month_ok, month - 1, 0)).astype("datetime64[M]")
+    length = ((months + 1).astype("datetime64[D]") - months.astype("datetime64[D]")).astype(np.int64)
+    midnight = (hour == 24) & (minute == 0) & (second == 0) & (fraction == 0)
+    clock_ok = ((hour < 24) & (minute < 60) & (second < 60)) | midnight
+    good = month_ok & (day >= 1) & (day <= length) & clock_ok
+    days = months.astype("datetime64[D]").astype(np.int64) + np.where(good, day - 1, 0)
+    seconds = np.where(good, (hour * 60 + minute) * 60 + second, 0)
+    times = (days * DAY + seconds * SECOND + np.where(good, fraction, 0)).astype("datetime64[ns]")
+    return np.where(good, times, NAT)
