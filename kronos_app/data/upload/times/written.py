@@ -86,18 +86,18 @@ class _Fields:
         self.cells = cells
         self.names = {field.name for field in parts.type}
 
-    def text(self, name: str) -> pa.Array:
+    def part(self, name: str) -> pa.Array:
         return self._parts.field(name)
 
     def number(self, name: str) -> Integers:
         if name not in self.names:
             return np.full(len(self._parts), 1 if name == "d" else 0, dtype=np.int64)
-        cells = self.text(name)
+        cells = self.part(name)
         filled = pc.if_else(pc.equal(cells, ""), "0", cells)
         return np.asarray(pc.cast(filled, pa.int64()).to_numpy(zero_copy_only=False), dtype=np.int64)
 
     def width(self, name: str) -> Integers:
-        return np.asarray(pc.utf8_length(self.text(name)).to_numpy(zero_copy_only=False), dtype=np.int64)
+        return np.asarray(pc.utf8_length(self.part(name)).to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
 def _read_fields(fields: _Fields, where: Integers, state: _Cells, stated: Order | None) -> None:
@@ -106,11 +106,11 @@ def _read_fields(fields: _Fields, where: Integers, state: _Cells, stated: Order 
         times, findings = _numbers_in_order(fields, clock, stated)
     else:
         year, findings = _years(fields)
-        month = _month_numbers(fields.text("n")) if "n" in fields.names else fields.number("m")
+        month = _month_numbers(fields.part("n")) if "n" in fields.names else fields.number("m")
         times = assemble(year, month, fields.number("d"), *clock)
     good = ~np.isnat(times)
     if "z" in fields.names:
-        offsets, zoned, known = _offsets(fields.text("z"), times, state)
+        offsets, zoned, known = _offsets(fields.part("z"), times, state)
         good &= known
         state.offsets[where[good]], state.zoned[where[good]] = offsets[good], zoned[good]
     state.values[where[good]] = times[good]
@@ -135,10 +135,10 @@ def _clock(fields: _Fields) -> tuple[Integers, Integers, Integers, Integers]:
     hour = fields.number("H")
     fraction = np.zeros(len(hour), dtype=np.int64)
     if "f" in fields.names:
-        padded = pc.utf8_rpad(fields.text("f"), width=9, padding="0")
+        padded = pc.utf8_rpad(fields.part("f"), width=9, padding="0")
         fraction = np.asarray(pc.cast(padded, pa.int64()).to_numpy(zero_copy_only=False), dtype=np.int64)
     if "p" in fields.names:
-        half = pc.utf8_lower(fields.text("p"))
+        half = pc.utf8_lower(fields.part("p"))
         afternoon, morning = (mask_of(half, name) for name in ("pm", "am"))
         hour = twelve_hours(hour, morning, afternoon)
     return hour, fields.number("M"), fields.number("S"), fraction
@@ -170,7 +170,7 @@ def _numbers_in_order(
     """Read three numbers as day, month and year in the order that suits them together."""
     a, b, c = (fields.number(name) for name in "abc")
     width_a, width_c = fields.width("a"), fields.width("c")
-    if stated is None and bool(mask_of(fields.text("s"), "年").all()) and not (width_a == 3).any():
+    if stated is None and bool(mask_of(fields.part("s"), "年").all()) and not (width_a == 3).any():
         stated = "year_first"
     if stated is None and (width_a == 3).any():
         message = text("The years were read as those of the Republic of China: {year} is {common}.",
@@ -179,7 +179,7 @@ def _numbers_in_order(
     last_year = np.where(width_c == 1, 0, np.where(width_c == 2, order.to_year(c), c))
     last_year = np.where(last_year >= 1900 + BUDDHIST, last_year - BUDDHIST, last_year)
     readings: dict[Order, Times] = {}
-    dots = bool(mask_of(fields.text("s"), ".").all())
+    dots = bool(mask_of(fields.part("s"), ".").all())
     options: tuple[Order, ...] = ("day_first", "month_first") if dots else ("month_first", "day_first")
     for option in (*options, "year_first") if stated is None else (stated,):
         if option == "day_first":
