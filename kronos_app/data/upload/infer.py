@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from kronos_app.data.candle_frame import PRICES
+from kronos_app.data.candle_frame import FEATURES, PRICES
 from kronos_app.data.draft import Finding, Severity
 from kronos_app.data.upload import numbers
 from kronos_app.data.upload.columns import (
@@ -24,7 +24,7 @@ from kronos_app.data.upload.columns import (
     shorten_list,
 )
 from kronos_app.data.upload.mapping import ColumnMapping, Role
-from kronos_app.data.upload.names import OPEN_INTEREST, QUALIFIERS, QUOTE_CURRENCIES, RATES_AS_WELL
+from kronos_app.data.upload.names import FIXED_POINT_MARKERS, OPEN_INTEREST, QUALIFIERS, QUOTE_CURRENCIES, RATES_AS_WELL
 from kronos_app.data.upload.table import Selection, Table
 from kronos_app.data.upload.units import LOT, UNITS, split_unit
 from kronos_app.errors import InvalidInput
@@ -144,6 +144,7 @@ class _Choice:
 
     def choose_units(self) -> None:
         """Take the units that headers name."""
+        self._choose_fixed_point()
         for role in ("volume", "amount", *PRICES):
             position = self._position(role)
             if position is None or role in self.stated.units:
@@ -155,6 +156,30 @@ class _Choice:
                 self._choose_lots(position)
             elif unit != "lots":
                 self.units[role] = unit
+
+    def _choose_fixed_point(self) -> None:
+        """Recognise whole prices that count billionths, as Databento's files have them."""
+        positions = [self._position(role) for role in PRICES]
+        if any(p is None or p not in self.table.cells for p in positions) or set(PRICES) & set(self.stated.units):
+            return
+        if not all(_first_is_whole(self.table.cells[p], 1_000_000) for p in positions if p is not None):
+            return
+        values = np.concatenate([self._values(p) for p in positions if p is not None])
+        values = values[np.isfinite(values) & (values != 0)]
+        if not len(values) or (values % 1).any() or np.abs(values).min() < 1e6:
+            return
+        marked = sum(plain(header) in FIXED_POINT_MARKERS for header in self.table.headers) > 1
+        if marked or (np.abs(values).min() >= 1e9 and not (values % 1e5).any()):
+            self.units |= dict.fromkeys(PRICES, 1e-9)
+            self._add("fixed_point", "warning", text(
+                "Prices are whole numbers such as {value}; they were read as billionths. State the unit 1 to change that.",
+                value=f"{values[0]:.0f}",
+            ))  # fmt: skip
+        elif np.abs(values).min() >= 1e10:
+            self._add("fixed_point", "warning", text(
+                "Prices are whole numbers such as {value}. If they count billionths, state the unit 1e-9.",
+                value=f"{values[0]:.0f}",
+            ))  # fmt: skip
 
     def _choose_lots(self, position: int) -> None:
         """Decide how many shares a lot has: 100, unless amount or open interest say that lots are contracts."""
@@ -257,17 +282,25 @@ class _Choice:
         return self._taken.get(role, self.roles.get(role))  # type: ignore[call-overload, no-any-return]
 
     def _values(self, position: int) -> NDArray[np.float64]:
-        if position not in self._numbers:
-            cells = self.table.cells.get(position)
-            count = len(self.table.rows)
-            if cells is None or not (numbers.is_text(cells) or numbers.is_number(cells)):
-                self._numbers[position] = np.full(count, np.nan)
-            else:
-                self._numbers[position] = numbers.parse({"": cells}, self.table.delimiter)[0][""].values
-        return self._numbers[position]
+        """Return the numbers of a column; all columns that may hold some are read together, as their marks agree."""
+        if not self._numbers:
+            stated = [p for role, p in self._taken.items() if role in FEATURES]
+            where = {p for role in FEATURES for p in self._free.get(role, [])} | set(stated)
+            cells = {str(p): self.table.cells[p] for p in sorted(where) if p in self.table.cells}
+            usable = {name: c for name, c in cells.items() if numbers.is_text(c) or numbers.is_number(c)}
+            parsed = numbers.parse(usable, self.table.delimiter)[0]
+            self._numbers = {int(name): column.values for name, column in parsed.items()}
+        return self._numbers.get(position, np.full(len(self.table.rows), np.nan))
 
     def _add(self, code: str, severity: Severity, message: Text) -> None:
         self.findings.append(Finding(code, severity, message))
+
+
+def _first_is_whole(cells: pa.ChunkedArray, least: int) -> bool:
+    """Return whether the first cell that is not empty is a large whole number."""
+    first = next((cell for cell in cells.slice(0, 50).to_pylist() if cell not in {None, ""}), "")
+    digits = str(first).strip()
+    return digits.isdecimal() and int(digits) >= least
 
 
 def _only_counts(column: pa.ChunkedArray, header: str) -> bool:

@@ -91,6 +91,9 @@ QUALIFIERS = (
 OPEN_INTEREST = frozenset({"openinterest", "openint", "oi", "持仓量", "持仓", "未平倉量", "opnintrst", "建玉"})
 """A file with such a column is of futures: its lots are contracts."""
 
+FIXED_POINT_MARKERS = frozenset({"rtype", "publisherid", "instrumentid", "tsevent"})
+"""Columns of Databento's files, whose whole prices count billionths."""
+
 QUOTE_CURRENCIES = frozenset({
     "usd", "usdt", "usdc", "busd", "tusd", "fdusd", "dai", "eur", "gbp", "jpy", "krw", "try", "cny", "inr", "brl",
     "aud", "cad", "chf", "hkd", "twd", "currency", "quote", "dollar", "dollars",

@@ -1,29 +1,34 @@
 """Columns of a file as numbers.
 
-Decimal points or commas, thousands separators and currency signs are read; a cell that is no number is reported,
-never dropped.
+Decimal points or commas, thousands of any usual grouping, currency signs and suffixes such as `1.40M` are read; a cell
+that is no number is reported, never dropped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from kronos_app.data.candle_frame import PRICES
 from kronos_app.data.draft import Finding
+from kronos_app.data.upload import marks
+from kronos_app.data.upload.units import suffix_factor
 from kronos_app.i18n import text
 
-Decimal = Literal[".", ","]
-
-EMPTY = ("", "nan", "null", "none", "na", "n/a", "#n/a", "nat", "-", "--", "\\n")
-SPACES = r"[ \x{00a0}\x{2009}\x{202f}'’]"  # thousands separators of whatever locale; RE2 syntax
-NUMBER = r"^[+-]?(\d+|\d{{1,3}}(?:{group}\d{{3}})+)?(?:{point}\d*)?(?:[eE][+-]?\d+)?$"
+EMPTY = ("", "nan", "null", "none", "na", "n/a", "#n/a", "nat", "-", "--", "---", "\\n")
+SPACES = r"[\s'’]"  # thousands separators of whatever locale, after NFKC; RE2 syntax
+_GROUPED = (
+    r"\d+|\d{{1,3}}(?:{group}\d{{3}})+|\d{{1,2}}(?:{group}\d{{2}})+{group}\d{{3}}"  # the last is Indian: 1,28,03,123
+)
+NUMBER = rf"^-?(?:{_GROUPED})?(?:{{point}}\d*)?(?:[eE][+-]?\d{{{{1,4}}}})?$"
+MANTISSA = r"^-?[.,]?\d"
 INFINITE = r"(?i)^[+-]?(inf|infinity|∞)$"
+SUFFIX = r"^(?P<number>[^A-Za-z\x{0400}-\x{ffff}]*\d[.,]?)\s*(?P<suffix>[A-Za-z\x{0400}-\x{ffff}]{1,5})\.?$"
 
 
 @dataclass(frozen=True)
@@ -53,55 +58,93 @@ def trim(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def parse(columns: Mapping[str, pa.ChunkedArray], delimiter: str) -> tuple[dict[str, Numbers], list[Finding]]:
-    """Return the columns as numbers; whether a comma is a decimal is decided once, from all cells of the file."""
+    """Return the columns as numbers, and what was decided; decimal marks are judged by all columns together.
+
+    Parameters
+    ----------
+    columns
+        Text or numbers, by the names of a draft's columns. Suffixes are read everywhere but in prices.
+    delimiter
+        Of the file, empty if it has none.
+    """
     texts = {name: trim(column) for name, column in columns.items() if is_text(column)}
-    point, findings = decimal_mark(list(texts.values()), delimiter)
+    simple = {name: _simple(cells) for name, cells in texts.items()}
+    suffixed = {name: _without_suffix(cells) for name, cells in simple.items() if name not in PRICES}
+    factors = {name: pair for name, pair in suffixed.items() if pair is not None}
+    simple |= {name: cells for name, (cells, _) in factors.items()}
+    points, findings = marks.decide(simple, delimiter)
     numbers = {}
     for name, column in columns.items():
-        numbers[name] = _from_text(texts[name], point) if name in texts else _from_numbers(column)
+        numbers[name] = _from_text(simple[name], points[name]) if name in texts else _from_numbers(column)
+        if name in factors:
+            factor = factors[name][1]
+            numbers[name] = Numbers(numbers[name].values * factor, numbers[name].bad | np.isnan(factor))
+            findings.append(_suffix_finding(name, texts[name], factor))
     return numbers, findings
 
 
-def decimal_mark(columns: Sequence[pa.ChunkedArray], delimiter: str) -> tuple[Decimal, list[Finding]]:
-    """Return the decimal mark of the file's numbers and what to say about it where they leave both readings open."""
-    if not any(_any(column, ",") for column in columns):
-        several = any(_any_match(column, r"^[+-]?\d{1,3}(\.\d{3}){2,}$") for column in columns)
-        return ("," if several else "."), []
-    comma = sum(_count(c, r"\.\d{3},\d|^[+-]?\d*,(\d{0,2}|\d{4,})$|^[+-]?(\d{4,}|0),\d+$") for c in columns)
-    dot = sum(
-        _count(c, r",\d{3}\.\d|,\d{3},\d{3}|^[+-]?\d*\.(\d{0,2}|\d{4,})$|^[+-]?(\d{4,}|0)\.\d+$") for c in columns
-    )
-    if comma != dot:
-        return ("," if comma > dot else "."), []
-    point: Decimal = "." if delimiter == "," else ","
-    message = (
-        text("Numbers such as “1,234” may mean 1234 or 1.234; they were read as 1234 (comma between thousands).")
-        if point == "."
-        else text("Numbers such as “1,234” may mean 1234 or 1.234; they were read as 1.234 (comma as decimal mark).")
-    )
-    return point, [Finding("ambiguous_decimal", "warning", message)]
+def _simple(cells: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return cells without currency signs, spaces between digits and full-width characters, where there are any."""
+    if not pc.any(pc.match_substring_regex(cells, r"[^0-9.,eE+\-]|^\+")).as_py():
+        return cells
+    clean = pc.replace_substring(pc.utf8_normalize(cells, form="NFKC"), "−", "-")
+    clean = pc.replace_substring_regex(clean, r"^([+-]?)\s*(?:[$€£¥₹₩₫₽]|Rs\.?|US\$|HK\$|NT\$)\s*", r"\1")
+    for _ in range(2):  # matches do not overlap: 1 2 3 needs a second look
+        clean = pc.replace_substring_regex(clean, rf"(\d){SPACES}(\d)", r"\1\2")
+    return pc.replace_substring_regex(clean, r"^\+", "")
 
 
-def _from_text(column: pa.ChunkedArray, point: Decimal) -> Numbers:
+def _without_suffix(cells: pa.ChunkedArray) -> tuple[pa.ChunkedArray, NDArray[np.float64]] | None:
+    """Return cells without suffixes, and their factors, NaN for an unknown suffix; None where there are no suffixes."""
+    if not pc.any(pc.match_substring_regex(cells, r"[^0-9.,+\-]\.?$")).as_py():
+        return None
+    parts = pc.extract_regex(cells, pattern=SUFFIX).combine_chunks()
+    matched = np.asarray(parts.is_valid().to_numpy(zero_copy_only=False), dtype=bool)
+    if not matched.any():
+        return None
+    coded = parts.field("suffix").dictionary_encode()
+    known = {suffix: suffix_factor(suffix) for suffix in coded.dictionary.to_pylist()}
+    if not any(known.values()):
+        return None
+    values = np.array([known[s] or np.nan for s in coded.dictionary.to_pylist()] or [np.nan])
+    codes = np.where(matched, np.nan_to_num(coded.indices.to_numpy(zero_copy_only=False)), 0).astype(np.int64)
+    factor = np.where(matched, values[codes], 1.0)
+    readable = pa.array(matched & ~np.isnan(factor))
+    simple = pc.if_else(readable, parts.field("number"), cells.combine_chunks())
+    return pa.chunked_array([simple]), np.where(matched & np.isnan(factor), 1.0, factor)
+
+
+def _suffix_finding(name: str, cells: pa.ChunkedArray, factor: NDArray[np.float64]) -> Finding:
+    example = str(cells[int(np.argmax(factor != 1))].as_py())
+    message = text("Numbers of {column} have suffixes, such as “{value}”; they were multiplied.", column=name,
+                   value=example[:40])  # fmt: skip
+    return Finding("unit", "info", message)
+
+
+def _from_text(column: pa.ChunkedArray, point: marks.Mark) -> Numbers:
     if point == ".":
         try:
             return Numbers(_floats(pc.cast(column, pa.float64())), np.zeros(len(column), dtype=bool))
         except pa.ArrowInvalid:
             pass  # some cell is not plain: read the column the careful way
-    group = "," if point == "." else r"\."
-    clean = pc.replace_substring_regex(column, r"^([+-]?)\s*[$€£¥￥]\s*", r"\1")
-    clean = pc.replace_substring_regex(clean, rf"(\d){SPACES}(\d)", r"\1\2")
-    clean = pc.replace_substring_regex(clean, rf"(\d){SPACES}(\d)", r"\1\2")
-    infinite = pc.match_substring_regex(clean, INFINITE)
-    regular = pc.match_substring_regex(clean, NUMBER.format(group=group, point=r"\." if point == "." else ","))
-    regular = pc.and_(regular, pc.match_substring_regex(clean, r"\d"))
-    plain = pc.replace_substring(clean, group.lstrip("\\"), "")
+    group, decimal = (",", r"\.") if point == "." else (r"\.", ",")
+    infinite = pc.match_substring_regex(column, INFINITE)
+    regular = pc.match_substring_regex(column, NUMBER.format(group=group, point=decimal))
+    regular = pc.and_(regular, pc.match_substring_regex(column, MANTISSA))
+    plain = pc.replace_substring(column, marks.OTHER[point], "")
     plain = plain if point == "." else pc.replace_substring(plain, ",", ".")
     plain = pc.if_else(infinite, pc.replace_substring_regex(plain, "(?i)(infinity|∞)", "inf"), plain)
     readable = pc.or_(regular, infinite)
-    values = pc.cast(pc.if_else(readable, plain, pa.scalar(None, plain.type)), pa.float64())
+    values = _cast(pc.if_else(readable, plain, pa.scalar(None, plain.type)))
     bad = pc.fill_null(pc.invert(readable), False)
-    return Numbers(_floats(values), np.asarray(bad.to_numpy(), dtype=bool))
+    return Numbers(values, np.asarray(bad.to_numpy(), dtype=bool))
+
+
+def _cast(column: pa.ChunkedArray) -> NDArray[np.float64]:
+    try:
+        return _floats(pc.cast(column, pa.float64()))
+    except pa.ArrowInvalid:  # beyond the range of a float
+        return np.array([np.nan if cell is None else float(cell) for cell in column.to_pylist()], dtype=np.float64)
 
 
 def _from_numbers(column: pa.ChunkedArray) -> Numbers:
@@ -110,15 +153,3 @@ def _from_numbers(column: pa.ChunkedArray) -> Numbers:
 
 def _floats(column: pa.ChunkedArray) -> NDArray[np.float64]:
     return np.array(pc.fill_null(column, np.nan).to_numpy(), dtype=np.float64)
-
-
-def _any(column: pa.ChunkedArray, part: str) -> bool:
-    return bool(pc.any(pc.match_substring(column, part)).as_py())
-
-
-def _any_match(column: pa.ChunkedArray, pattern: str) -> bool:
-    return bool(pc.any(pc.match_substring_regex(column, pattern)).as_py())
-
-
-def _count(column: pa.ChunkedArray, pattern: str) -> int:
-    return int(pc.sum(pc.match_substring_regex(column, pattern)).as_py() or 0)

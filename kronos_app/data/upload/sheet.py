@@ -21,6 +21,7 @@ from kronos_app.data.upload.names import QUALIFIERS
 from kronos_app.data.upload.table import Table
 from kronos_app.i18n import text
 
+_UNDEFINED_PRICE = float(2**63 - 1)  # Databento's, in billionths
 _TIME_ROLES = ("timestamp", "date", "clock")
 
 
@@ -97,12 +98,29 @@ def read(table: Table, inference: Inference) -> Sheet:
             value = columns[role][0].as_py()
             raise refusals.no_numbers(table, mapping, role, header, "" if value is None else str(value))
         factor = mapping.factor(role)
-        frame[role] = parsed_numbers.values * factor if factor != 1 else parsed_numbers.values
+        numbers_read, remarks = _without_placeholders(role, header, parsed_numbers.values)
+        findings += remarks
+        frame[role] = numbers_read * factor if factor != 1 else numbers_read
         if factor != 1:
             findings.append(_multiplied(header, mapping.units[role], factor))
         cells[role] = Cells(columns[role], parsed_numbers.bad, header)
     symbols = _read_symbols(table, mapping, cells)
     return Sheet(table.name, frame, cells, symbols, _qualifiers(table, mapping), timezone, tuple(findings))
+
+
+def _without_placeholders(
+    role: str, header: str, values: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], list[Finding]]:
+    """Return a volume or amount without the -1 that means none, a price without the number that stands for none."""
+    if role in PRICES:
+        return np.where(values == _UNDEFINED_PRICE, np.nan, values), []
+    none = values == -1
+    if not none.any() or (values[~none] < 0).any():
+        return values, []
+    empty = none | (values == 0) if not (values[~none] > 0).any() else none
+    message = text("{count} cell(s) of column “{column}” say -1, which stands for no {role}; they were read as empty.",
+                   count=int(none.sum()), column=header, role=role)  # fmt: skip
+    return np.where(empty, np.nan, values), [Finding("no_volume", "info", message)]
 
 
 def _check_type(table: Table, mapping: ColumnMapping, role: str, position: int) -> None:

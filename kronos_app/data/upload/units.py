@@ -73,3 +73,12 @@ def unit_of(text: str) -> str | None:
         if match and match[1]:
             return _CJK[match[1]]
     return None
+
+
+def suffix_factor(suffix: str) -> float | None:
+    """Return what `M`, `万` or `亿元` behind a number multiplies it by; None for anything else."""
+    name = simplify(suffix).strip()
+    for candidate in (name, name.rstrip(_COUNTED)):
+        if candidate in SUFFIXES:
+            return SUFFIXES[candidate]
+    return 1.0 if name and not name.strip(_COUNTED) else None
