@@ -10,6 +10,7 @@ import zlib
 from io import BytesIO
 from typing import Literal
 
+from kronos_app.data.upload import encodings
 from kronos_app.errors import InvalidInput, TooLarge
 from kronos_app.i18n import text
 
@@ -22,13 +23,12 @@ BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-FALLBACKS = ("gb18030", "big5", "cp1252")
 GZIP, PARQUET, FEATHER, FEATHER_V1 = b"\x1f\x8b", b"PAR1", b"ARROW1", b"FEA1"
 KINDS: dict[bytes, Kind] = {PARQUET: "parquet", FEATHER: "feather"}  # both begin and end with their magic bytes
 ARCHIVES = {
     b"PK\x03\x04": "ZIP",
     b"PK\x05\x06": "ZIP",
-    b"\xd0\xcf\x11\xe0": "Excel",
+    b"\xd0\xcf\x11\xe0": "Excel (.xls)",
     b"7z\xbc\xaf": "7z",
     b"Rar!": "RAR",
 }
@@ -69,7 +69,7 @@ def unpack(content: bytes, name: str, limit_mb: int) -> tuple[bytes, Kind]:
 
 
 def to_utf8(content: bytes, name: str) -> bytes:
-    """Return text as UTF-8 without byte order mark, from UTF-8, UTF-16, UTF-32, GBK/GB18030, Big5 or Windows-1252."""
+    """Return text as UTF-8 without byte order mark, from UTF-8, UTF-16, UTF-32 or what `encodings` knows."""
     for bom, encoding in BOMS:
         if content.startswith(bom):
             body = content[len(bom) :]
@@ -80,12 +80,10 @@ def to_utf8(content: bytes, name: str) -> bytes:
     try:
         content.decode("utf-8")
     except UnicodeDecodeError:
-        for encoding in FALLBACKS:
-            try:
-                return _checked(content.decode(encoding), name)
-            except UnicodeDecodeError:
-                continue
-        raise not_a_table(name) from None
+        decoded = encodings.decode(content)
+        if decoded is None:
+            raise not_a_table(name) from None
+        return _checked(decoded, name)
     return _checked_bytes(content, name)
 
 
@@ -129,14 +127,19 @@ def _gunzip(content: bytes, name: str, limit: int) -> bytes:
         ) from error
 
 
+def wrong_kind(name: str, ending: str) -> InvalidInput:
+    """Return the error for text without a table in a file whose ending promises another kind."""
+    return InvalidInput(
+        "wrong_kind",
+        text("“{name}” is text without a table of candles, not a .{kind} file.", name=name, kind=ending),
+        text("Write or download the file again."),
+    )
+
+
 def _kind(content: bytes, name: str) -> Kind:
     for magic, archive in ARCHIVES.items():
         if content.startswith(magic):
-            raise InvalidInput(
-                "unsupported_archive",
-                text("“{name}” is a {kind} file or workbook, which is not read.", name=name, kind=archive),
-                text("Save the table as CSV, or unpack the archive and upload the file inside."),
-            )
+            raise _unsupported(name, "Excel (.xlsx)" if archive == "ZIP" and b"xl/" in content else archive)
     if content.startswith(FEATHER_V1):
         raise InvalidInput(
             "old_feather",
@@ -148,14 +151,21 @@ def _kind(content: bytes, name: str) -> Kind:
             if not content.endswith(magic):
                 raise damaged(kind, name)
             return kind
-    suffix = name.lower().removesuffix(".gz").rpartition(".")[2]
-    if suffix in {"parquet", "pq", "feather", "arrow"}:
-        raise InvalidInput(
-            "wrong_kind",
-            text("“{name}” is not a {kind} file, whatever its name says.", name=name, kind=suffix),
-            text("Write the file again; a table of text must be named .csv."),
-        )
     return "text"
+
+
+def _unsupported(name: str, kind: str) -> InvalidInput:
+    if kind.startswith("Excel"):
+        return InvalidInput(
+            "unsupported_archive",
+            text("“{name}” is a workbook of {kind}, which is not read.", name=name, kind=kind),
+            text("Save the sheet as CSV (UTF-8) and upload that."),
+        )
+    return InvalidInput(
+        "unsupported_archive",
+        text("“{name}” is a {kind} archive, which is not read.", name=name, kind=kind),
+        text("Unpack the archive and upload the file inside."),
+    )
 
 
 def _utf16_without_bom(head: bytes) -> str | None:

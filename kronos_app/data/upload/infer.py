@@ -27,6 +27,7 @@ from kronos_app.data.upload.mapping import ColumnMapping, Role
 from kronos_app.data.upload.names import FIXED_POINT_MARKERS, OPEN_INTEREST, QUALIFIERS, QUOTE_CURRENCIES, RATES_AS_WELL
 from kronos_app.data.upload.table import Selection, Table
 from kronos_app.data.upload.units import LOT, UNITS, split_unit
+from kronos_app.data.upload.wide import split_headers
 from kronos_app.errors import InvalidInput
 from kronos_app.i18n import Text, text
 
@@ -46,9 +47,10 @@ def selection(stated: ColumnMapping) -> Selection:
     """Return which columns may be used: those that are stated, those with known names, and an index without a name."""
 
     def select(headers: Sequence[str]) -> Collection[int]:
-        positions = {position for where in candidates(headers).values() for position in where}
-        positions |= set(choose_times(headers).values())
-        positions |= {position for position, header in enumerate(headers) if plain(header) in QUALIFIERS}
+        fields = [name for name, _ in split_headers(headers)]
+        positions = {position for where in candidates(fields).values() for position in where}
+        positions |= set(choose_times(fields).values())
+        positions |= {position for position, header in enumerate(fields) if plain(header) in QUALIFIERS}
         return sorted(positions | {headers.index(header) for header in stated.columns if header in headers})
 
     return select
@@ -99,7 +101,7 @@ class _Choice:
     def __post_init__(self) -> None:
         self._free = {
             role: [p for p in where if self.table.headers[p] not in self.stated.columns]
-            for role, where in candidates(self.table.headers).items()
+            for role, where in candidates(self.table.fields).items()
         }
         self._taken = {role: p for p, h in enumerate(self.table.headers) if (role := self.stated.columns.get(h))}
 
@@ -107,10 +109,11 @@ class _Choice:
         """Choose the columns of the time unless one is stated."""
         if any(role in self._taken for role in ("timestamp", "date")):
             return
-        for role, position in choose_times(self.table.headers).items():
+        for role, position in choose_times(self.table.fields).items():
             header = self.table.headers[position]
             cells = self.table.cells.get(position)
-            if header not in self.stated.columns and not (cells is not None and _only_counts(cells, header)):
+            name = self.table.fields[position]
+            if header not in self.stated.columns and not (cells is not None and _only_counts(cells, name)):
                 self.roles[role] = position  # type: ignore[index]
 
     def choose_prices(self) -> None:
@@ -131,7 +134,7 @@ class _Choice:
             volumes, amounts = [pair[0], *(p for p in volumes if p not in pair)], [pair[1]]
         self._choose("volume", volumes)
         amounts = [p for p in amounts if p not in self.roles.values()]
-        sure = [p for p in amounts if plain(self.table.headers[p]) not in RATES_AS_WELL or p in (pair or ())]
+        sure = [p for p in amounts if plain(self.table.fields[p]) not in RATES_AS_WELL or p in (pair or ())]
         unsure = [p for p in amounts if p not in sure and not self._is_rate(p)]
         self._choose("amount", sure + unsure)
 
@@ -149,7 +152,7 @@ class _Choice:
             position = self._position(role)
             if position is None or role in self.stated.units:
                 continue
-            unit = split_unit(self.table.headers[position])[1]
+            unit = split_unit(self.table.fields[position])[1]
             if unit is None or (role in PRICES and unit not in _WORDED):
                 continue
             if unit == "lots" and role == "volume":
@@ -168,11 +171,11 @@ class _Choice:
         values = values[np.isfinite(values) & (values != 0)]
         if not len(values) or (values % 1).any() or np.abs(values).min() < 1e6:
             return
-        marked = sum(plain(header) in FIXED_POINT_MARKERS for header in self.table.headers) > 1
+        marked = sum(plain(header) in FIXED_POINT_MARKERS for header in self.table.fields) > 1
         if marked or (np.abs(values).min() >= 1e9 and not (values % 1e5).any()):
             self.units |= dict.fromkeys(PRICES, 1e-9)
             self._add("fixed_point", "warning", text(
-                "Prices are whole numbers such as {value}; they were read as billionths. State the unit 1 to change that.",
+                "Prices are whole numbers such as {value}, read as billionths. State the unit 1 to change that.",
                 value=f"{values[0]:.0f}",
             ))  # fmt: skip
         elif np.abs(values).min() >= 1e10:
@@ -187,7 +190,7 @@ class _Choice:
         ratio = self._amount_ratio(self._position("amount"), position)
         if ratio is not None and 0.5 * LOT < ratio < 2 * LOT:
             self.units["volume"] = "lots"
-        elif ratio is None and not any(plain(h) in OPEN_INTEREST for h in self.table.headers):
+        elif ratio is None and not any(plain(h) in OPEN_INTEREST for h in self.table.fields):
             self.units["volume"] = "lots"
             self._add("unit", "warning", text(
                 "Column “{column}” counts lots; each was read as {count} shares. State another unit if it has more or "
@@ -211,8 +214,8 @@ class _Choice:
         others = [p for p in positions if p != chosen]
         if not others:
             return
-        headers = self.table.headers
-        equal = [p for p in others if preference(headers[p], role) == preference(headers[chosen], role)]
+        headers, fields = self.table.headers, self.table.fields
+        equal = [p for p in others if preference(fields[p], role) == preference(fields[chosen], role)]
         doubtful = any(not np.array_equal(self._values(p), self._values(chosen), equal_nan=True) for p in equal)
         self._add(
             "column_choice",
@@ -225,8 +228,8 @@ class _Choice:
 
     def _base_and_quote(self, positions: Sequence[int]) -> tuple[int, int] | None:
         """Return the volumes in the asset and in the quote currency, as in `Volume BTC` and `Volume USDT`."""
-        pool = [p for p in positions if asset_of(self.table.headers[p]) is not None]
-        for quote in sorted(pool, key=lambda p: asset_of(self.table.headers[p]) not in QUOTE_CURRENCIES):
+        pool = [p for p in positions if asset_of(self.table.fields[p]) is not None]
+        for quote in sorted(pool, key=lambda p: asset_of(self.table.fields[p]) not in QUOTE_CURRENCIES):
             for base in pool:
                 ratio = self._amount_ratio(quote, base) if base != quote else None
                 if ratio is not None and 0.8 < ratio < 1.25:
@@ -269,7 +272,7 @@ class _Choice:
         ratio = ratio[np.isfinite(ratio) & (ratio > 0)]
         if not len(ratio):
             return None
-        units = [split_unit(self.table.headers[p])[1] for p in (amount, volume)]
+        units = [split_unit(self.table.fields[p])[1] for p in (amount, volume)]
         factors = [UNITS[u] if u is not None and u != "lots" else 1.0 for u in units]
         return float(np.median(ratio)) * factors[0] / factors[1]
 
@@ -308,4 +311,6 @@ def _only_counts(column: pa.ChunkedArray, header: str) -> bool:
     if plain(header) not in UNNAMED:
         return False
     first = next((cell.as_py() for cell in column.slice(0, 10) if cell.as_py() not in {None, ""}), "")
-    return isinstance(first, int | float) or re.fullmatch(r"\d{0,7}(\.0)?", str(first).strip()) is not None
+    if isinstance(first, int | float):
+        return abs(first) < 10_000_000  # 20240131 is a date
+    return re.fullmatch(r"\d{0,7}(\.0)?", str(first).strip()) is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from kronos_app.data.about import About
 from kronos_app.data.candle_frame import FEATURES, PRICES
 from kronos_app.data.draft import BadCell, Draft, Finding
 from kronos_app.data.upload.columns import shorten
-from kronos_app.data.upload.sheet import Sheet
+from kronos_app.data.upload.sheet import Cells, Sheet
 from kronos_app.errors import TooLarge
 from kronos_app.i18n import text
 
@@ -30,6 +31,7 @@ def split(sheet: Sheet) -> Iterator[Draft]:
     TooLarge
         There are more instruments than `MOST_SERIES`.
     """
+    sheet = _qualified(sheet)
     known = [] if sheet.symbols is None else [s for s in pc.unique(sheet.symbols).to_pylist() if s]
     if len(known) > MOST_SERIES:
         raise TooLarge(
@@ -42,8 +44,9 @@ def split(sheet: Sheet) -> Iterator[Draft]:
         )  # fmt: skip
     if len(known) < 2:
         everything = np.arange(len(sheet.frame))
-        about = About(symbol=shorten(known[0]) if known else None, origin=sheet.name)
-        yield _draft(sheet, everything, sheet.name, about, sheet.findings)
+        symbol = shorten(known[0]) if known else sheet.symbol
+        name = symbol if sheet.several and symbol else sheet.name
+        yield _draft(sheet, everything, name, About(symbol=symbol, origin=sheet.name), sheet.findings)
         return
     codes = np.asarray(pc.index_in(sheet.symbols, value_set=pa.array(known, pa.string())).fill_null(-1).to_numpy())
     order = np.argsort(codes, kind="stable")
@@ -66,6 +69,42 @@ def split(sheet: Sheet) -> Iterator[Draft]:
         where = order[bounds[position] : bounds[position + 1]]
         name = shorten(symbol)
         yield _draft(sheet, where, name, About(symbol=name, origin=sheet.name), findings)
+
+
+def _qualified(sheet: Sheet) -> Sheet:
+    """Return a sheet whose symbols tell apart the series of one symbol, where times repeat and a column names them.
+
+    NSE lists a share in several series, such as EQ and N5; contracts of one symbol have several expiries.
+    """
+    if not sheet.qualifiers or "timestamp" not in sheet.frame:
+        return sheet
+    lines = pd.DataFrame({"time": sheet.frame["timestamp"].to_numpy()})
+    lines["symbol"] = "" if sheet.symbols is None else sheet.symbols.to_numpy()
+    lines["full"] = lines["symbol"]
+    used = []
+    repeated = lines.duplicated(["time", "full"]).sum()
+    for header, cells in sheet.qualifiers.items():
+        if not repeated:
+            break
+        finer = (lines["full"] + " " + pd.Series(cells.to_numpy())).str.strip()
+        left = lines.assign(full=finer).duplicated(["time", "full"]).sum()
+        if left <= repeated / 2:
+            lines["full"], repeated = finer, left
+            used.append(header)
+    if not used:
+        return sheet
+    several = lines.groupby("symbol")["full"].transform("nunique") > 1
+    names = lines["full"].where(several, lines["symbol"])
+    column = " + ".join(f"“{shorten(header)}”" for header in used)
+    message = text(
+        "{count} symbol(s) have several series, told apart by {column}, such as “{example}”; each was read alone.",
+        count=int(lines.loc[several, "symbol"].nunique()), column=column, example=shorten(str(names[several].iloc[-1])),
+    )  # fmt: skip
+    symbols = pa.chunked_array([pa.array(names, pa.string())])
+    header = sheet.cells["symbol"].header + " + " if "symbol" in sheet.cells else ""
+    named = Cells(symbols, np.zeros(len(names), dtype=bool), header + " + ".join(map(shorten, used)))
+    findings = (*sheet.findings, Finding("several_series", "info", message))
+    return replace(sheet, symbols=symbols, cells={**sheet.cells, "symbol": named}, findings=findings)
 
 
 def _split_finding(sheet: Sheet, count: int) -> Finding:

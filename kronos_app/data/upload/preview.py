@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from kronos_app.data.draft import Finding
-from kronos_app.data.upload import decode, refusals, sheet, tables
+from kronos_app.data.upload import decode, refusals, sheet, tables, wide
 from kronos_app.data.upload.columns import shorten
 from kronos_app.data.upload.infer import infer, selection
 from kronos_app.data.upload.mapping import ColumnMapping, Role
@@ -87,7 +87,8 @@ def preview(content: bytes, filename: str, settings: Settings, *, mapping: Colum
     """
     name = decode.safe_name(filename)
     stated = mapping or ColumnMapping()
-    table = tables.read(content, name, selection(stated), settings)
+    whole = tables.read(content, name, selection(stated), settings)
+    table = wide.split(whole, stated)[0]
     inference = infer(table, stated)
     shown = tables.first_rows(content, name, table, ROWS, settings)
     cells = list(zip(*shown, strict=True)) if shown else [()] * len(table.headers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from kronos_app.data.draft import Draft
-from kronos_app.data.upload import decode, instruments, sheet, tables
+from kronos_app.data.upload import decode, instruments, sheet, tables, wide
 from kronos_app.data.upload.columns import shorten_list
 from kronos_app.data.upload.infer import infer, selection
 from kronos_app.data.upload.mapping import ColumnMapping
@@ -77,5 +77,6 @@ def read_all(
     """
     stated = mapping or ColumnMapping()
     table = tables.read(content, decode.safe_name(filename), selection(stated), settings)
-    drafts = instruments.split(sheet.read(table, infer(table, stated)))
+    sheets = [sheet.read(part, infer(part, stated)) for part in wide.split(table, stated)]
+    drafts = [draft for read_sheet in sheets for draft in instruments.split(read_sheet)]
     return [with_stated_times(draft, start, interval) if draft.needs_timestamps else draft for draft in drafts]

@@ -14,7 +14,11 @@ from kronos_app.i18n import Text, text
 
 def unused(table: Table, mapping: ColumnMapping) -> list[str]:
     """Return the columns that have no role, those without a name left out."""
-    return [h for h in table.headers if mapping.columns.get(h, "ignore") == "ignore" and not h.startswith("column ")]
+    return [
+        header
+        for header, name in zip(table.headers, table.fields, strict=True)
+        if mapping.columns.get(header, "ignore") == "ignore" and name and not header.startswith("column ")
+    ]
 
 
 def refuse(code: str, message: Text, advice: Text, table: Table, mapping: ColumnMapping, role: str) -> InvalidInput:

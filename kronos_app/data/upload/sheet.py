@@ -18,7 +18,7 @@ from kronos_app.data.upload.columns import plain, shorten, shorten_list
 from kronos_app.data.upload.infer import Inference
 from kronos_app.data.upload.mapping import ColumnMapping
 from kronos_app.data.upload.names import QUALIFIERS
-from kronos_app.data.upload.table import Table
+from kronos_app.data.upload.table import Table, without_lines
 from kronos_app.i18n import text
 
 _UNDEFINED_PRICE = float(2**63 - 1)  # Databento's, in billionths
@@ -46,6 +46,8 @@ class Sheet:
         Times and numbers, indexed by the row in the file.
     cells
         By role, the columns that were read.
+    symbol, several
+        As in a table.
     symbols
         The instrument of each line, empty where there is none; None in a file without symbols.
     qualifiers
@@ -57,6 +59,8 @@ class Sheet:
     name: str
     frame: pd.DataFrame
     cells: Mapping[str, Cells]
+    symbol: str | None = None
+    several: bool = False
     symbols: pa.ChunkedArray | None = None
     qualifiers: Mapping[str, pa.ChunkedArray] = field(default_factory=dict)
     timezone: str | None = None
@@ -64,13 +68,43 @@ class Sheet:
 
 
 def read(table: Table, inference: Inference) -> Sheet:
-    """Return the cells of a table read as an inference says.
+    """Return the cells of a table read as an inference says, without the lines that are notes or headers.
 
     Raises
     ------
     InvalidInput
         A price column is missing or holds no numbers, or the time column no times.
     """
+    sheet = _read(table, inference)
+    notes = _find_notes(sheet)
+    return sheet if not notes.any() else _read(without_lines(table, notes), inference)
+
+
+def _find_notes(sheet: Sheet) -> NDArray[np.bool_]:
+    """Return which lines are no candles: above the first and below the last with a time or price, or headers again."""
+    named = [role for role in ("timestamp", *PRICES) if role in sheet.frame]
+    empty: NDArray[np.bool_] = np.asarray(sheet.frame[named].isna().to_numpy(bool).all(axis=1))
+    if "timestamp" not in sheet.frame:  # an empty candle takes its place in time; words do not
+        words = [pc.match_substring_regex(sheet.cells[role].cells, r"\pL{2}") for role in PRICES
+                 if numbers.is_text(sheet.cells[role].cells)]  # fmt: skip
+        empty &= np.array([_as_mask(column) for column in words]).any(axis=0) if words else False
+    candles = np.flatnonzero(~empty)
+    notes = np.ones(len(empty), dtype=bool)
+    if len(candles):
+        notes[candles[0] : candles[-1] + 1] = False
+    repeated = [
+        _as_mask(pc.equal(pc.utf8_trim_whitespace(sheet.cells[role].cells), sheet.cells[role].header))
+        for role in PRICES
+        if numbers.is_text(sheet.cells[role].cells)
+    ]
+    return notes | np.array(repeated).all(axis=0) if len(repeated) == len(PRICES) else notes
+
+
+def _as_mask(column: pa.ChunkedArray) -> NDArray[np.bool_]:
+    return np.asarray(pc.fill_null(column, False).to_numpy(), dtype=bool)
+
+
+def _read(table: Table, inference: Inference) -> Sheet:
     mapping = inference.mapping
     where: dict[str, int] = {
         role: table.headers.index(h) for h, role in mapping.columns.items() if role not in {"ignore", "symbol"}
@@ -104,8 +138,11 @@ def read(table: Table, inference: Inference) -> Sheet:
         if factor != 1:
             findings.append(_multiplied(header, mapping.units[role], factor))
         cells[role] = Cells(columns[role], parsed_numbers.bad, header)
-    symbols = _read_symbols(table, mapping, cells)
-    return Sheet(table.name, frame, cells, symbols, _qualifiers(table, mapping), timezone, tuple(findings))
+    symbols = None if table.several else _read_symbols(table, mapping, cells)
+    return Sheet(
+        table.name, frame, cells, table.symbol, table.several, symbols, _qualifiers(table, mapping), timezone,
+        tuple(findings),
+    )  # fmt: skip
 
 
 def _without_placeholders(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from kronos_app.data.draft import Finding
+from kronos_app.data.upload.columns import shorten
 from kronos_app.errors import InvalidInput, TooLarge
 from kronos_app.i18n import text
 
@@ -36,6 +37,14 @@ class Table:
         Of a text file.
     named
         False where the file has no header row, so that only stated columns can be read.
+    fields
+        What to infer roles from, where that is not the labels: a column of another instrument has the empty name.
+    tickers
+        Of the columns, where a row of the header names them.
+    symbol
+        The instrument of a table that was divided by columns.
+    several
+        Whether it was divided into several.
     unreadable
         Types of columns that hold neither numbers, times nor short text, by position.
     findings
@@ -48,8 +57,16 @@ class Table:
     rows: NDArray[np.int64]
     delimiter: str = ""
     named: bool = True
+    fields: tuple[str, ...] = ()
+    tickers: tuple[str, ...] = ()
+    symbol: str | None = None
+    several: bool = False
     unreadable: Mapping[int, str] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.fields:
+            object.__setattr__(self, "fields", self.headers)
 
 
 def check_columns(count: int, name: str) -> None:
@@ -89,3 +106,28 @@ def no_rows(name: str) -> InvalidInput:
         text("“{name}” has a header but no candles.", name=name),
         text("Choose a file with at least one candle."),
     )
+
+
+def left_out(notes: Sequence[tuple[int, str]]) -> tuple[Finding, ...]:
+    """Return the remark about lines that were left out because they are notes, each with its row and text."""
+    if not notes:
+        return ()
+    message = text(
+        "{count} line(s) that are no candles were left out; row {row} says “{value}”.",
+        count=len(notes), row=notes[0][0], value=shorten(notes[0][1], 60),
+    )  # fmt: skip
+    return (Finding("notes", "info", message, tuple(row for row, _ in notes[:5])),)
+
+
+def without_lines(table: Table, notes: NDArray[np.bool_]) -> Table:
+    """Return a table without the lines that are notes, and a remark about them."""
+    keep = pa.array(~notes)
+    places = np.flatnonzero(notes)
+    remarks = left_out([(int(table.rows[place]), _text_of(table, int(place))) for place in places])
+    cells = {position: column.filter(keep) for position, column in table.cells.items()}
+    return replace(table, cells=cells, rows=table.rows[~notes], findings=(*table.findings, *remarks))
+
+
+def _text_of(table: Table, place: int) -> str:
+    cells = [table.cells[position][place].as_py() for position in sorted(table.cells)]
+    return ", ".join(str(cell) for cell in cells if cell not in {None, ""})

@@ -1,8 +1,7 @@
-"""Text with separators as a table: where its header is, what stands above and below it, and its cells."""
+"""Text with separators as a table: its header, the cells below, and the notes above and below the candles."""
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,23 +13,24 @@ from numpy.typing import NDArray
 
 from kronos_app.data.draft import Finding
 from kronos_app.data.upload import decode
-from kronos_app.data.upload.columns import recognised, shorten, unique_labels
-from kronos_app.data.upload.table import Table, check_columns, check_rows, no_rows
+from kronos_app.data.upload.columns import shorten, unique_labels
+from kronos_app.data.upload.headers import Header, find_header, split
+from kronos_app.data.upload.table import Table, check_columns, check_rows, left_out, no_rows
 from kronos_app.errors import InvalidInput
 from kronos_app.i18n import text
 
-DELIMITERS = (",", ";", "\t", "|")
-HEADER_LINES = 30  # a header may follow a title or a remark
-_VALUE = re.compile(r"[-+]?[\d.,:/ TZ-]+")
+_NUMBER = re.compile(r"[-+]?[\d.,:/ %-]*\d[\d.,:/ %-]*")
+_MONTH = re.compile(r"(?i)jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec")
+_COMMENT = re.compile(r"\s*[\"']?\s*(#|//|--|\*|注|※)")
 
 
 @dataclass(frozen=True)
-class Header:
-    """Where a text's header is: its delimiter, 1-based line (0 if there is none), and names."""
+class _Ragged:
+    """A line with another number of cells than the header: its place among the lines below that, cells and text."""
 
-    delimiter: str
-    line: int
-    names: tuple[str, ...]
+    place: int
+    cells: int
+    text: str
 
 
 def read(content: bytes, name: str, max_rows: int) -> Table:
@@ -49,16 +49,26 @@ def read(content: bytes, name: str, max_rows: int) -> Table:
     check_rows(len(lines), max_rows, name)
     if not len(lines):
         raise no_rows(name)
-    table, lines, findings = _parse(content, header, lines, name)
-    cells = dict(enumerate(table.columns))
-    empty = _all_empty(table.columns)
-    if empty.any():  # a spreadsheet's lines of nothing but separators
-        cells = {position: column.filter(pa.array(~empty)) for position, column in cells.items()}
-        lines = lines[~empty]
+    body = content[_line_start(content, header.line + 1) :]
+    columns, ragged = _parse(body, header, name)
+    if any(not _surplus(row, header) for row in ragged):
+        body = _without_surplus(body, header)
+        columns, ragged = _parse(body, header, name)
+    count = len(columns[0]) + len(ragged)
+    if count != len(lines):  # a quoted cell with a line break inside: count rows instead of lines
+        lines = np.arange(header.line + 1, header.line + 1 + count)
+    notes = _notes(ragged, len(columns[0]), lines, header, name)
+    lines = np.delete(lines, [row.place for row in ragged])
+    empty = _all_empty(columns)  # a spreadsheet's lines of nothing but separators
+    lines = lines[~empty]
     if not len(lines):
         raise no_rows(name)
-    labels = unique_labels(header.names)
-    return Table(name, labels, cells, lines, header.delimiter, named=header.line > 0, findings=findings)
+    cells = {p: column.filter(pa.array(~empty)) if empty.any() else column for p, column in enumerate(columns)}
+    labels = unique_labels([" ".join(filter(None, pair)) for pair in zip(header.names, header.tickers, strict=True)])
+    return Table(
+        name, labels, cells, lines, header.delimiter, named=header.line > 0, findings=notes,
+        fields=header.names if any(header.tickers) else (), tickers=header.tickers if any(header.tickers) else (),
+    )  # fmt: skip
 
 
 def clean(content: bytes) -> bytes:
@@ -66,36 +76,6 @@ def clean(content: bytes) -> bytes:
     if b"\n" not in content:
         content = content.replace(b"\r", b"\n")  # old Macintosh
     return re.sub(rb"(?m)^ +(?=\r?$)", b"", content) if b"\n " in content else content
-
-
-def find_header(content: bytes) -> Header:
-    """Return where the names of the columns are; line 0 and empty names where the first line holds values."""
-    head = content[:200_000].decode("utf-8", errors="ignore").split("\n")[:HEADER_LINES]
-    best = (0, Header(",", 0, ()))
-    for number, line in enumerate(head, start=1):
-        for delimiter in DELIMITERS:
-            names = split(line.strip("\r"), delimiter)
-            if recognised(names) > best[0]:
-                best = (recognised(names), Header(delimiter, number, tuple(names)))
-    if best[0] >= 2:
-        return best[1]
-    number, first = next(((n, line.strip("\r")) for n, line in enumerate(head, start=1) if line.strip()), (1, ""))
-    delimiter = max(DELIMITERS, key=first.count)
-    names = split(first, delimiter)
-    values = sum(bool(_VALUE.fullmatch(cell.strip())) for cell in names)
-    return (
-        Header(delimiter, 0, ("",) * len(names))
-        if values > len(names) // 2
-        else Header(delimiter, number, tuple(names))
-    )
-
-
-def split(line: str, delimiter: str) -> list[str]:
-    """Return the cells of a line; none where its quotes do not match."""
-    try:
-        return next(csv.reader([line], delimiter=delimiter), [])
-    except csv.Error:
-        return []
 
 
 def _filled_lines(content: bytes) -> NDArray[np.int64]:
@@ -110,45 +90,86 @@ def _filled_lines(content: bytes) -> NDArray[np.int64]:
     return np.flatnonzero((length > 0) & ~only_return) + 1
 
 
-def _parse(
-    content: bytes, header: Header, lines: NDArray[np.int64], name: str
-) -> tuple[pa.Table, NDArray[np.int64], tuple[Finding, ...]]:
-    """Return the cells below the header, the file rows of its lines, and what was left out."""
+def _parse(body: bytes, header: Header, name: str) -> tuple[list[pa.ChunkedArray], list[_Ragged]]:
+    """Return the columns below the header, and the lines that have another number of cells."""
     from pyarrow import csv as arrow_csv
 
-    ragged: list[arrow_csv.InvalidRow] = []
+    ragged: list[_Ragged] = []
 
-    def note(row: arrow_csv.InvalidRow) -> str:
-        ragged.append(row)
-        return "error"
+    def skip(row: arrow_csv.InvalidRow) -> str:
+        ragged.append(_Ragged((row.number or 1) - 1, row.actual_columns, row.text))
+        return "skip"
 
     names = [str(position) for position in range(len(header.names))]
-    start = _line_start(content, header.line + 1)
     try:
         table = arrow_csv.read_csv(
-            pa.BufferReader(pa.py_buffer(content).slice(start)),
+            pa.BufferReader(body),
             read_options=arrow_csv.ReadOptions(use_threads=False, column_names=names, block_size=4 << 20),
-            parse_options=arrow_csv.ParseOptions(delimiter=header.delimiter, invalid_row_handler=note),
+            parse_options=arrow_csv.ParseOptions(delimiter=header.delimiter, invalid_row_handler=skip),
             convert_options=arrow_csv.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
             ),
         )
     except pa.ArrowException as error:
-        if not ragged:
-            raise decode.not_a_table(name) from error
-        row = ragged[0]
-        number = int(lines[min(row.number - 1, len(lines) - 1)]) if row.number else 0
-        raise InvalidInput(
-            "ragged_row",
-            text(
-                "Row {row} of “{name}” has {found} cell(s) where the header has {expected}: “{value}”.", row=number,
-                name=name, found=row.actual_columns, expected=row.expected_columns, value=shorten(row.text, 60),
-            ),
-            text("Correct or remove the row; a number with the separator inside must stand in quotes."),
-        ) from error  # fmt: skip
-    if table.num_rows != len(lines):  # a quoted cell with a line break inside: count rows instead of lines
-        lines = np.arange(header.line + 1, header.line + 1 + table.num_rows)
-    return table, lines, ()
+        raise decode.not_a_table(name) from error
+    return table.columns, ragged
+
+
+def _surplus(row: _Ragged, header: Header) -> list[str]:
+    """Return the cells of a line beyond the header's that are not empty; a line that has too few counts as one."""
+    cells = split(row.text, header.delimiter)
+    return cells if len(cells) < len(header.names) else [c for c in cells[len(header.names) :] if c.strip()]
+
+
+def _without_surplus(body: bytes, header: Header) -> bytes:
+    """Return lines without the separators that some of them have at their end beyond the header's."""
+    count = len(header.names)
+    lines = []
+    for line in body.decode("utf-8", errors="replace").split("\n"):
+        cells = split(line.rstrip("\r"), header.delimiter)
+        while len(cells) > count and not cells[-1].strip() and line.rstrip().endswith(header.delimiter):
+            cells.pop()
+            line = line.rstrip()[: -len(header.delimiter)]
+        lines.append(line)
+    return "\n".join(lines).encode("utf-8", errors="replace")
+
+
+def _notes(
+    ragged: Sequence[_Ragged], good: int, lines: NDArray[np.int64], header: Header, name: str
+) -> tuple[Finding, ...]:
+    """Return what to say about lines that are no candles.
+
+    Raises
+    ------
+    InvalidInput
+        One of them may be a candle: it has numbers, or lies between candles.
+    """
+    places = {row.place for row in ragged}
+    candles = [place for place in range(len(lines)) if place not in places]
+    first, last = (candles[0], candles[-1]) if candles else (len(lines), -1)
+    for row in ragged:
+        outside = row.place < first or row.place > last
+        if not (_COMMENT.match(row.text) or (outside and good and _is_note(row.text, header.delimiter))):
+            raise InvalidInput(
+                "ragged_row",
+                text(
+                    "Row {row} of “{name}” has {found} cell(s) where the header has {expected}: “{value}”.",
+                    row=int(lines[row.place]), name=name, found=row.cells, expected=len(header.names),
+                    value=shorten(row.text, 60),
+                ),
+                text("Correct or remove the row; a number with the separator inside must stand in quotes."),
+            )  # fmt: skip
+    return left_out([(int(lines[row.place]), row.text) for row in ragged])
+
+
+def _is_note(line: str, delimiter: str) -> bool:
+    """Return whether a line is words rather than values."""
+    cells = [cell.strip() for cell in split(line, delimiter) if cell.strip()]
+    if sum(bool(_NUMBER.fullmatch(cell)) for cell in cells) > 2:
+        return False
+    first = _MONTH.sub("", cells[0]) if cells else ""
+    letters = sum(character.isalpha() for character in first)
+    return letters > 1 and (not first[:1].isdigit() or (len(cells) < 3 and letters > 3))
 
 
 def _line_start(content: bytes, number: int) -> int:

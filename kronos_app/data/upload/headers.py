@@ -1,0 +1,123 @@
+"""Where a text has its header: delimiter, line, names, and the tickers of a header of several rows."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from kronos_app.data.upload.columns import ALIASES, choose_times, plain, recognised
+
+DELIMITERS = (",", ";", "\t", "|")
+HEADER_LINES = 30  # a header may follow a title or a remark
+_VALUE = re.compile(r"[-+]?[\d.,:/ TZ-]+")
+_LEVELS = frozenset({"", "price", "attributes", "field", "fields", "ohlcv", "level0", "level1"})
+"""What pandas writes in front of the names of columns that have several levels."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """A text's header.
+
+    Attributes
+    ----------
+    delimiter
+        Between cells.
+    line
+        1-based, the last one of several; 0 if there is no header.
+    names
+        Of the columns, empty for those without a name.
+    tickers
+        Of the columns, where a second row names them; empty elsewhere.
+    """
+
+    delimiter: str
+    line: int
+    names: tuple[str, ...]
+    tickers: tuple[str, ...] = ()
+
+
+def find_header(content: bytes) -> Header:
+    """Return where the names of the columns are; line 0 and empty names where the first line holds values."""
+    head = [line.strip("\r") for line in content[:200_000].decode("utf-8", errors="ignore").split("\n")[:HEADER_LINES]]
+    best = (0, Header(",", 0, ()))
+    for number, line in enumerate(head, start=1):
+        for delimiter in DELIMITERS:
+            names = split(line, delimiter)
+            if recognised(names) > best[0]:
+                best = (recognised(names), Header(delimiter, number, tuple(names)))
+    header = best[1] if best[0] >= 2 else _first_line(head)
+    header = replace(header, tickers=("",) * len(header.names))
+    return _fitted(_with_tickers(header, head), head)
+
+
+def _first_line(head: Sequence[str]) -> Header:
+    """Return the first line as the header unless it holds values."""
+    number, first = next(((n, line) for n, line in enumerate(head, start=1) if line.strip()), (1, ""))
+    delimiter = max(DELIMITERS, key=first.count)
+    names = split(first, delimiter)
+    values = sum(bool(_VALUE.fullmatch(cell.strip())) for cell in names)
+    if values > len(names) // 2:
+        return Header(delimiter, 0, ("",) * len(names))
+    return Header(delimiter, number, tuple(names))
+
+
+def _with_tickers(header: Header, head: Sequence[str]) -> Header:
+    """Return a header with the rows that pandas writes around it: one of tickers, and one that names the index."""
+    if not header.line:
+        return header
+    names = list(header.names)
+    count = len(names)
+    below = [split(line, header.delimiter) for line in head[header.line : header.line + 2]]
+    above = split(head[header.line - 2], header.delimiter) if header.line > 1 else []
+    line = header.line
+    tickers = header.tickers
+    if below and _are_tickers(below[0], count):
+        tickers, line = ("", *below[0][1:]), line + 1
+        below = below[1:]
+    elif _are_tickers(above, count) and plain(names[0]) in _LEVELS:
+        tickers = ("", *above[1:])
+    index = below[0] if below and len(below[0]) == count else [""]
+    if plain(index[0]) in ALIASES["timestamp"] and not any(cell.strip() for cell in index[1:]):
+        names[0], line = index[0], line + 1
+    if any(tickers) and plain(names[0]) in _LEVELS:
+        names[0] = ""
+    return Header(header.delimiter, line, tuple(names), tuple(cell.strip() for cell in tickers))
+
+
+def _are_tickers(cells: Sequence[str], count: int) -> bool:
+    """Return whether a row names the instrument of each column but the first."""
+    if len(cells) != count or count < 3 or not all(cell.strip() for cell in cells[1:]) or recognised(cells[1:]) > 1:
+        return False
+    first = plain(cells[0])
+    return first in ALIASES["symbol"] or (
+        first in _LEVELS and not any(_VALUE.fullmatch(cell.strip()) for cell in cells[1:])
+    )
+
+
+def _fitted(header: Header, head: Sequence[str]) -> Header:
+    """Return a header as wide as the lines below it, where nothing but separators or an index without a name differ."""
+    rows = [split(line, header.delimiter) for line in head[header.line :] if line.strip(header.delimiter + " \t\"'")]
+    widths = [len(row) for row in rows[:-1] or rows]  # the last line may be cut off or a note
+    if not widths or not header.line:
+        return header
+    width = max(set(widths), key=widths.count)
+    names, tickers = header.names, header.tickers
+    surplus = width - len(names)
+    typical = [row for row in rows if len(row) == width]
+    if surplus < 0 and not any(name.strip() for name in names[width:]):
+        return replace(header, names=names[:width], tickers=tickers[:width])
+    if surplus > 0 and not any(cell.strip() for row in typical for cell in row[len(names) :]):
+        return replace(header, names=(*names, *[""] * surplus), tickers=(*tickers, *[""] * surplus))
+    if surplus == 1 and not choose_times(names):
+        return replace(header, names=("", *names), tickers=("", *tickers))
+    return header
+
+
+def split(line: str, delimiter: str) -> list[str]:
+    """Return the cells of a line; none where its quotes do not match."""
+    try:
+        return next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:
+        return []

@@ -1,0 +1,253 @@
+"""JSON as a table: rows with or without names, columns, candles by time, and any of them inside an answer of an API."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from kronos_app.data.candle_frame import PRICES
+from kronos_app.data.draft import Finding
+from kronos_app.data.upload.columns import candidates, recognised, unique_labels
+from kronos_app.data.upload.table import Table, check_columns, check_rows, no_rows
+from kronos_app.errors import InvalidInput, TooLarge
+from kronos_app.i18n import text
+
+MOST_MB = 50  # objects of Python take ten times the memory of their text
+DEPTH = 6
+_ORDERS = (
+    ("open", "high", "low", "close"),  # most exchanges
+    ("low", "high", "open", "close"),  # Coinbase
+    ("open", "close", "high", "low"),  # KuCoin, Bitfinex
+)
+_BEHIND: Mapping[int, tuple[str, ...]] = {  # what follows time, prices and volume, by the number of cells
+    7: ("turnover",),
+    12: ("close_time", "quote_volume", "count", "taker_base", "taker_quote", ""),  # Binance
+}
+Columns = dict[str, list[Any]]
+
+
+def read(content: bytes, name: str, max_rows: int) -> Table | None:
+    """Return the table in a JSON document or in lines of JSON; None if the content is neither.
+
+    Raises
+    ------
+    InvalidInput
+        There are no candles in it.
+    TooLarge
+        It has more rows or bytes than the limits.
+    """
+    if content.lstrip()[:1] not in {b"[", b"{"}:
+        return None
+    if len(content) > MOST_MB * 1_000_000:
+        raise TooLarge(
+            "file_too_large",
+            text("“{name}” is a JSON file of more than {limit} MB.", name=name, limit=MOST_MB),
+            text("Upload fewer candles, or the same as CSV or Parquet."),
+        )
+    try:
+        document = _load(content)
+    except RecursionError as error:
+        raise _no_candles(name) from error
+    if document is None:
+        return None
+    columns = _find(document, DEPTH)
+    if columns is None:
+        raise _no_candles(name)
+    count = len(next(iter(columns.values()), []))
+    check_columns(len(columns), name)
+    check_rows(count, max_rows, name)
+    if not count:
+        raise no_rows(name)
+    columns, findings = _named(columns, name)
+    cells = {position: _to_arrow(values) for position, values in enumerate(columns.values())}
+    return Table(name, unique_labels(list(columns)), cells, np.arange(1, count + 1), findings=findings)
+
+
+def _load(content: bytes) -> Any:
+    """Return the document, a list where each line is one, or None."""
+    source = content.decode("utf-8")
+    try:
+        return json.loads(source)
+    except ValueError:
+        pass
+    try:
+        return [json.loads(line) for line in source.splitlines() if line.strip()]
+    except ValueError:
+        return None
+
+
+def _find(value: Any, depth: int) -> Columns | None:
+    """Return the largest table in a value."""
+    if depth < 0 or not value:
+        return None
+    if isinstance(value, list):
+        if all(isinstance(row, dict) for row in value):
+            columns = _records(value)
+            return columns if _is_table(columns) else _largest(_inside(value[:100], depth))
+        if all(isinstance(row, list) for row in value):
+            return _rows(value)
+        return None
+    if not isinstance(value, dict):
+        return None
+    names, rows = value.get("columns"), value.get("data")
+    if isinstance(names, list) and isinstance(rows, list) and all(isinstance(row, list) for row in rows):
+        return _split_orientation(names, rows, value.get("index"))
+    lists = _equal_lists(value)
+    if _is_table(lists):
+        return lists
+    return _by_key(value) or _several(value, depth) or _largest(_inside(list(value.values()), depth))
+
+
+def _inside(values: Sequence[Any], depth: int) -> Iterator[Columns]:
+    for value in values:
+        if isinstance(value, dict | list) and (columns := _find(value, depth - 1)):
+            yield columns
+
+
+def _largest(tables: Iterator[Columns]) -> Columns | None:
+    return max(tables, key=lambda columns: len(next(iter(columns.values()), [])), default=None)
+
+
+def _is_table(columns: Columns) -> bool:
+    return recognised(list(columns)) >= 4
+
+
+def _records(rows: Sequence[Mapping[str, Any]]) -> Columns:
+    """Return row objects as columns; an object in a row counts as cells: `mid.c`."""
+    flat = [_flat(row) for row in rows]
+    names = dict.fromkeys(name for row in flat for name in row)
+    return {name: [row.get(name) for row in flat] for name in names}
+
+
+def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
+    cells: dict[str, Any] = {}
+    for name, value in row.items():
+        if isinstance(value, dict):
+            cells |= {f"{name}.{inner}": cell for inner, cell in value.items()}
+        else:
+            cells[name] = value
+    return cells
+
+
+def _rows(rows: Sequence[Sequence[Any]]) -> Columns | None:
+    """Return lists as columns named by their place; a first list of names is the header."""
+    head = [cell for cell in rows[0] if isinstance(cell, str)]
+    names = [str(cell) for cell in rows[0]] if recognised(head) >= 4 else None
+    body = rows[1:] if names else rows
+    width = max(map(len, rows))
+    if width < 5 or not body:
+        return None
+    labels = unique_labels([*(names or []), *[""] * (width - len(names or []))])
+    return {label: [row[p] if p < len(row) else None for row in body] for p, label in enumerate(labels)}
+
+
+def _split_orientation(names: Sequence[Any], rows: Sequence[Sequence[Any]], index: Any) -> Columns:
+    labels = unique_labels([str(name) for name in names])
+    columns = {label: [row[p] if p < len(row) else None for row in rows] for p, label in enumerate(labels)}
+    if isinstance(index, list) and len(index) == len(rows) and "timestamp" not in candidates(labels):
+        columns = {"index": list(index), **columns}
+    return columns
+
+
+def _equal_lists(value: Mapping[str, Any], depth: int = 4) -> Columns:
+    """Return the lists of cells in an object, however deep, that are as long as most of them."""
+    lists: Columns = {}
+
+    def collect(part: Any, below: int) -> None:
+        for name, inner in part.items() if isinstance(part, dict) else ():
+            if isinstance(inner, list) and inner and not any(isinstance(cell, dict | list) for cell in inner):
+                lists.setdefault(str(name), inner)
+            elif below and isinstance(inner, dict):
+                collect(inner, below - 1)
+            elif below and isinstance(inner, list) and len(inner) == 1:
+                collect(inner[0], below - 1)
+
+    collect(value, depth)
+    lengths = [len(cells) for cells in lists.values()]
+    usual = max(set(lengths), key=lengths.count, default=0)
+    return {name: cells for name, cells in lists.items() if len(cells) == usual}
+
+
+def _by_key(value: Mapping[str, Any]) -> Columns | None:
+    """Return objects of objects: candles by their time, or columns whose cells have the time as their key."""
+    if not all(isinstance(inner, dict) and inner for inner in value.values()):
+        return None
+    if recognised(list(value)) >= 4:
+        index = list(dict.fromkeys(key for inner in value.values() for key in inner))
+        columns = {name: [inner.get(key) for key in index] for name, inner in value.items()}
+        return columns if "timestamp" in candidates(list(columns)) else {"index": list(index), **columns}
+    columns = _records(list(value.values()))
+    if not _is_table(columns) or any(isinstance(cell, dict | list) for cells in columns.values() for cell in cells):
+        return None
+    return columns if "timestamp" in candidates(list(columns)) else {"timestamp": list(value), **columns}
+
+
+def _several(value: Mapping[str, Any], depth: int) -> Columns | None:
+    """Return the tables of several instruments, by their symbols, as one with a column for the symbol."""
+    parts = {key: _find(inner, depth - 1) for key, inner in value.items() if isinstance(inner, dict | list)}
+    tables = {key: columns for key, columns in parts.items() if columns and _is_table(columns)}
+    names = {tuple(columns) for columns in tables.values()}
+    if len(tables) < 2 or len(names) > 1:
+        return None
+    lengths = {key: len(next(iter(columns.values()))) for key, columns in tables.items()}
+    merged: Columns = {"symbol": [key for key, length in lengths.items() for _ in range(length)]}
+    for name in next(iter(names)):
+        merged.setdefault(name, [cell for columns in tables.values() for cell in columns[name]])
+    return merged
+
+
+def _named(columns: Columns, name: str) -> tuple[Columns, tuple[Finding, ...]]:
+    """Return columns with names; those of lists without any by the order of prices that their values allow."""
+    labels = list(columns)
+    if labels != [f"column {place}" for place in range(1, len(labels) + 1)]:
+        return columns, ()
+    prices = [np.array([_number(cell) for cell in columns[label][:500]]) for label in labels[1:5]]
+    order = next((order for order in _ORDERS if _fits(dict(zip(order, prices, strict=True)))), _ORDERS[0])
+    behind = (*_BEHIND.get(len(labels), ()), *[""] * len(labels))
+    names = unique_labels(["timestamp", *order, "volume", *behind][: len(labels)])
+    message = text(
+        "The lists in “{name}” have no names; they were read as {order}.", name=name, order=", ".join(names[:6])
+    )
+    return dict(zip(names, columns.values(), strict=True)), (Finding("json_order", "info", message),)
+
+
+def _fits(candles: Mapping[str, np.ndarray[Any, np.dtype[np.float64]]]) -> bool:
+    high, low = candles["high"], candles["low"]
+    with np.errstate(invalid="ignore"):
+        return all(bool(np.all((candles[price] <= high) & (candles[price] >= low))) for price in PRICES)
+
+
+def _number(cell: Any) -> float:
+    try:
+        return float(cell)
+    except (TypeError, ValueError, OverflowError):
+        return float("nan")
+
+
+def _to_arrow(values: Sequence[Any]) -> pa.ChunkedArray:
+    """Return cells as whole numbers, numbers, or else text."""
+    kinds = {type(value) for value in values} - {type(None)}
+    try:
+        if kinds == {int}:
+            return pa.chunked_array([pa.array(values, pa.int64())])
+        if kinds and kinds <= {int, float}:
+            return pa.chunked_array([pa.array(values, pa.float64())])
+    except (OverflowError, pa.ArrowException):
+        pass  # larger than 64 bits: text
+    cells = ["" if value is None or isinstance(value, dict | list) else str(value) for value in values]
+    return pa.chunked_array([pa.array([cell.encode("utf-8", "replace").decode() for cell in cells], pa.string())])
+
+
+def _no_candles(name: str) -> InvalidInput:
+    return InvalidInput(
+        "no_candles_in_json",
+        text("“{name}” is a JSON file in which no candles can be recognised.", name=name),
+        text(
+            'Upload a list of objects such as {"time": …, "open": …, "high": …, "low": …, "close": …}, '
+            "a list of lists, or the same as CSV."
+        ),
+    )
