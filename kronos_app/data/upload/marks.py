@@ -53,7 +53,9 @@ class _Evidence:
         return self.either if self.large else 0
 
 
-def decide(columns: Mapping[str, pa.ChunkedArray], delimiter: str) -> tuple[dict[str, Mark], list[Finding]]:
+def decide(
+    columns: Mapping[str, pa.ChunkedArray], delimiter: str, *, spaced: bool = False
+) -> tuple[dict[str, Mark], list[Finding]]:
     """Return the decimal mark of each column, and what to say where the file leaves both readings open.
 
     Parameters
@@ -62,17 +64,20 @@ def decide(columns: Mapping[str, pa.ChunkedArray], delimiter: str) -> tuple[dict
         Text without currency signs and suffixes, by name; prices are known by theirs.
     delimiter
         Of the file: a comma between cells is hardly a decimal mark as well.
+    spaced
+        Whether spaces or apostrophes stood between thousands, so that points and commas do not.
     """
     marked = {name: cells for name, cells in columns.items() if _may_be_marked(cells)}
-    evidence = {name: (_evidence(cells, "."), _evidence(cells, ",")) for name, cells in marked.items()}
+    evidence = {name: (_evidence(cells, ".", spaced), _evidence(cells, ",", spaced)) for name, cells in marked.items()}
     votes = {name: dot.vote - comma.vote for name, (dot, comma) in evidence.items()}
+    pointed = [name for name in columns if name not in marked]
     certain = sum(votes[name] for name, pair in evidence.items() if any(e.decimal or e.group for e in pair))
+    certain += sum(len(columns[name]) for name in pointed)
     total = certain or sum(votes.values())
     if total:
+        own: dict[str, Mark] = dict.fromkeys(pointed, ".")
+        own |= {name: "." if votes[name] > 0 else "," for name, pair in evidence.items() if _speaks_for_itself(*pair)}
         common: Mark = "." if total > 0 else ","
-        own: dict[str, Mark] = {
-            name: "." if votes[name] > 0 else "," for name, pair in evidence.items() if _speaks_for_itself(*pair)
-        }
         return {name: own.get(name, common) for name in columns}, []
     point, findings = _open_choice(evidence, delimiter)
     return dict.fromkeys(columns, point), findings
@@ -124,14 +129,16 @@ def _ambiguous(example: str, point: Mark) -> Finding:
 
 
 def _may_be_marked(cells: pa.ChunkedArray) -> bool:
-    """Return whether a column has marks that need a look: most have decimal points that can be nothing else."""
+    """Return whether a column's marks need a look: most columns have decimal points that can be nothing else."""
     if _count(cells, r",|\.\d+\."):
         return True
     return not _count(cells.slice(0, 1000), r"^[+-]?\d*\.(\d{0,2}|\d{4,})$|^[+-]?(\d{4,}|0)\.\d+$")
 
 
-def _evidence(cells: pa.ChunkedArray, mark: Mark) -> _Evidence:
+def _evidence(cells: pa.ChunkedArray, mark: Mark, spaced: bool) -> _Evidence:
     m, o = (r"\.", ",") if mark == "." else (",", r"\.")
+    if spaced:
+        return _Evidence(_count(cells, m), 0, 0, 0, 0, 0)
     both = rf"{o}\d+{m}\d*$"
     lone = rf"{_SIGN}\d*{m}(\d{{0,2}}|\d{{4,}})$|{_SIGN}(\d{{4,}}|0+){m}\d+$"
     return _Evidence(

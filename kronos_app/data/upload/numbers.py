@@ -27,6 +27,7 @@ _GROUPED = (
 )
 NUMBER = rf"^-?(?:{_GROUPED})?(?:{{point}}\d*)?(?:[eE][+-]?\d{{{{1,4}}}})?$"
 MANTISSA = r"^-?[.,]?\d"
+SPACED = r"^[^\d]*\d{1,3}([\s\x{00a0}\x{2009}\x{202f}'’]\d{3})+([.,]\d*)?$"
 INFINITE = r"(?i)^[+-]?(inf|infinity|∞)$"
 SUFFIX = r"^(?P<number>[^A-Za-z\x{0400}-\x{ffff}]*\d[.,]?)\s*(?P<suffix>[A-Za-z\x{0400}-\x{ffff}]{1,5})\.?$"
 
@@ -72,7 +73,8 @@ def parse(columns: Mapping[str, pa.ChunkedArray], delimiter: str) -> tuple[dict[
     suffixed = {name: _without_suffix(cells) for name, cells in simple.items() if name not in PRICES}
     factors = {name: pair for name, pair in suffixed.items() if pair is not None}
     simple |= {name: cells for name, (cells, _) in factors.items()}
-    points, findings = marks.decide(simple, delimiter)
+    spaced = any(pc.any(pc.match_substring_regex(cells, SPACED)).as_py() for cells in texts.values())
+    points, findings = marks.decide(simple, delimiter, spaced=spaced)
     numbers = {}
     for name, column in columns.items():
         numbers[name] = _from_text(simple[name], points[name]) if name in texts else _from_numbers(column)
