@@ -72,8 +72,12 @@ def parse(columns: Mapping[str, pa.ChunkedArray], delimiter: str) -> tuple[dict[
     simple = {name: _simple(cells) for name, cells in texts.items()}
     suffixed = {name: _without_suffix(cells) for name, cells in simple.items() if name not in PRICES}
     factors = {name: pair for name, pair in suffixed.items() if pair is not None}
+    spaced = any(
+        pc.any(pc.match_substring_regex(cells, SPACED)).as_py()
+        for name, cells in texts.items()
+        if cells is not simple[name]
+    )
     simple |= {name: cells for name, (cells, _) in factors.items()}
-    spaced = any(pc.any(pc.match_substring_regex(cells, SPACED)).as_py() for cells in texts.values())
     points, findings = marks.decide(simple, delimiter, spaced=spaced)
     numbers = {}
     for name, column in columns.items():
