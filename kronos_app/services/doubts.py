@@ -7,15 +7,19 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from kronos_app.data.candle_frame import PRICES, CandleFrame
 from kronos_app.data.checks import suspect
+from kronos_app.data.checks.levels import LevelBreak, find_level_breaks
 from kronos_app.data.checks.telling import findings
 from kronos_app.data.draft import Finding
 from kronos_app.data.faults import usable
-from kronos_app.i18n import text
+from kronos_app.errors import InvalidInput
+from kronos_app.i18n import Text, text
 from kronos_app.store.records import CandleSet
 
 # Candles before those the model sees that tell what is usual in the series.
 BEFORE = 2_000
+FEWEST_CANDLES = 2  # of a history
 
 
 def doubts(saved: CandleSet, cutoff: pd.Timestamp | None, rows: int) -> list[Finding]:
@@ -51,3 +55,61 @@ def doubts(saved: CandleSet, cutoff: pd.Timestamp | None, rows: int) -> list[Fin
         message = text("{count} impossible candle(s) were kept as they are.", count=impossible)
         told.insert(0, Finding("impossible", "warning", message))
     return [replace(finding, rows=()) for finding in told]
+
+
+def refuse_level_breaks(candles: CandleFrame, rows: int) -> None:
+    """Refuse a history with a change of the price level that makes its median and its bands wrong.
+
+    Parameters
+    ----------
+    candles
+        Up to the cutoff.
+    rows
+        How many candles, at the end, the model is given.
+
+    Raises
+    ------
+    InvalidInput
+        Names the last such change and the lookback that leaves it out.
+    """
+    frame = usable(candles.frame.tail(rows + BEFORE))
+    if len(frame) < FEWEST_CANDLES:
+        return
+    volume = frame["volume"].to_numpy(np.float64) if "volume" in frame and frame["volume"].any() else None
+    first = len(frame) - len(usable(candles.frame.tail(rows)))
+    breaks = [
+        one for one in find_level_breaks(frame[list(PRICES)].to_numpy(np.float64), volume) if one.position > first
+    ]
+    if not breaks:
+        return
+    last = breaks[-1]
+    after = len(frame) - last.position
+    time = str(frame["timestamp"].iloc[last.position])
+    raise InvalidInput("level_break", _broken(candles.name, last, time), _way_out(last, after))
+
+
+def _broken(name: str, change: LevelBreak, time: str) -> Text:
+    if change.split is not None:
+        new, old = change.split.shares
+        return text(
+            "lookback: {name} is not adjusted for a split of {new} for {old} at {time}. Median and bands of a forecast "
+            "from both price levels would be wrong.",
+            name=name, new=new, old=old, time=time,
+        )  # fmt: skip
+    return text(
+        "lookback: the price level of {name} changes {factor}-fold at {time}, as after a split of an unusual ratio. "
+        "Median and bands of a forecast from both price levels would be wrong.",
+        name=name, factor=f"{max(change.factor, 1 / change.factor):.3g}", time=time,
+    )  # fmt: skip
+
+
+def _way_out(change: LevelBreak, after: int) -> Text:
+    if after < FEWEST_CANDLES:
+        return text("Adjust the candles for the split on the Data page, or choose an earlier cutoff.")
+    if change.split is not None:
+        return text(
+            "Adjust the candles for the split on the Data page (over REST: fixes=adjust_splits), or set lookback to "
+            "{after} or less.",
+            after=after,
+        )
+    return text("Upload adjusted candles, or set lookback to {after} or less.", after=after)

@@ -14,10 +14,10 @@ from kronos_app.data import calendars
 from kronos_app.data.candle_frame import CandleFrame
 from kronos_app.errors import InvalidInput
 from kronos_app.i18n import text
+from kronos_app.services.doubts import FEWEST_CANDLES, refuse_level_breaks
 from kronos_app.services.forecast_request import ForecastRequest
 from kronos_app.store.records import CandleSet
 
-FEWEST_CANDLES = 2  # of history
 SAMPLING = ("temperature", "top_k", "top_p", "samples", "seed", "window")
 
 
@@ -91,7 +91,8 @@ def plan(request: ForecastRequest, candle_set: CandleSet, max_context: int) -> P
     Raises
     ------
     InvalidInput
-        Names the field and the value that would do.
+        Names the field and the value that would do; for a history across a split that the candles are not adjusted
+        for, also the split.
     """
     candles = candle_set.candles
     used = min(request.lookback, _room(request, max_context))
@@ -111,6 +112,7 @@ def plan(request: ForecastRequest, candle_set: CandleSet, max_context: int) -> P
             else text("A forecast needs at least 2 candles: add more."),
         )
     known = candles.timestamps[:rows]
+    refuse_level_breaks(replace(candles, frame=candles.frame.iloc[:rows]), used)
     history = replace(candles, frame=candles.frame.iloc[rows - used : rows].reset_index(drop=True))
     zone, calendar = candles.timezone, candles.about.calendar
     followed = calendars.share(known, zone, calendar) is not None

@@ -2,6 +2,7 @@
 
     returns.py    outliers and leaps of the price
     splits.py     splits that prices were not adjusted for
+    levels.py     splits and other changes of level that break a forecast
     runs.py       stale prices, stretches without volume
     times.py      mixed intervals, a last candle that has not ended
     suspects.py   all of them together

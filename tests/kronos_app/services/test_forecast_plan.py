@@ -169,3 +169,68 @@ def test_weights_and_values_change_the_content_but_levels_do_not(candles, make_f
     assert planned.content("w") != planned.content("v")
     assert planned.content("w") != plan(request(), others, 64).content("w")
     assert planned.content("w") == plan(request(levels=(0.5,)), candles, 64).content("w")
+
+
+def split_after(frame, rows, ratio, volume=True):
+    """Candles of one price level up to `rows`, and of another, `ratio` times lower, from there on."""
+    changed = frame.copy()
+    changed.loc[rows:, ["open", "high", "low", "close"]] /= ratio
+    if volume:
+        changed.loc[rows:, "volume"] *= ratio
+    return CandleSet("walk", CandleFrame(changed, "walk.csv", "upload"), {}, {})
+
+
+@pytest.mark.parametrize("ratio", [4.0, 10.0, 50.0, 100.0, 1000.0, 0.1, 0.02])
+@pytest.mark.parametrize("volume", [True, False])
+def test_a_split_inside_the_history_is_refused_with_the_lookback_that_leaves_it_out(make_frame, ratio, volume):
+    candles = split_after(make_frame(60), 45, ratio, volume)
+    with pytest.raises(InvalidInput, match="is not adjusted for a split of") as caught:
+        plan(request(), candles, 64)
+    assert "set lookback to 15 or less" in caught.value.hint.render()
+    assert len(plan(request(lookback=15), candles, 64).history) == 15
+    with pytest.raises(InvalidInput, match="split"):
+        plan(request(lookback=16), candles, 64)
+
+
+@pytest.mark.parametrize("ratio", [35.0, 66.0, 1 / 180])
+def test_a_change_of_level_by_an_unusual_ratio_is_refused_too(make_frame, ratio):
+    with pytest.raises(InvalidInput, match="as after a split of an unusual ratio") as caught:
+        plan(request(), split_after(make_frame(60), 45, ratio), 64)
+    assert "set lookback to 15 or less" in caught.value.hint.render()
+
+
+@pytest.mark.parametrize("fall", [0.5, 0.6, 0.8])
+@pytest.mark.parametrize("overnight", [True, False])
+def test_a_crash_is_no_split(make_frame, fall, overnight):
+    frame = make_frame(60)
+    before = frame["close"].iloc[44]
+    candles = split_after(frame, 45, 1 / (1 - fall), volume=False)
+    crashed = candles.candles.frame
+    crashed.loc[45, "volume"] *= 8
+    if not overnight:
+        crashed.loc[45, ["open", "high"]] = before
+    assert len(plan(request(), candles, 64).history) == 40
+
+
+def test_a_crash_of_sixty_percent_without_volume_is_no_split(make_frame):
+    frame = make_frame(60).drop(columns=["volume", "amount"], errors="ignore")
+    assert len(plan(request(), split_after(frame, 45, 2.5, volume=False), 64).history) == 40
+
+
+def test_a_split_after_the_cutoff_is_not_looked_at(make_frame):
+    candles = split_after(make_frame(60), 50, 100.0)
+    assert len(plan(request(cutoff="2024-03-02T23:00:00"), candles, 64).history) == 40
+
+
+def test_a_bad_tick_is_no_change_of_level(make_frame):
+    frame = make_frame(60)
+    frame.loc[45, ["open", "high", "low", "close"]] *= 100
+    assert len(plan(request(), CandleSet("walk", CandleFrame(frame, "walk.csv", "upload"), {}, {}), 64).history) == 40
+
+
+def test_a_split_right_before_the_last_candle_is_adjusted_or_left_behind(make_frame):
+    with pytest.raises(InvalidInput, match="split") as caught:
+        plan(request(), split_after(make_frame(60), 59, 100.0), 64)
+    assert (
+        "Adjust the candles for the split on the Data page, or choose an earlier cutoff." in caught.value.hint.render()
+    )
