@@ -93,6 +93,7 @@ HISTORY_TEXT = "history.text"
 HISTORY_MODEL = "history.model"
 HISTORY_CANDLES = "history.candles"
 HISTORY_PAGE = "history.page"
+HISTORY_COMPARE_TEXT = "history.compare.text"
 HISTORY_FIRST = "history.first"
 HISTORY_SECOND = "history.second"
 

@@ -2,54 +2,47 @@
 
 from __future__ import annotations
 
-import math
-
 import streamlit as st
 
 from kronos_app import state
 from kronos_app.runtime import desk
-from kronos_app.store.records import ForecastInfo
-from kronos_app.widgets import comparison_view, job
+from kronos_app.store.records import ForecastFilter, ForecastInfo
+from kronos_app.widgets import comparison_view, job, paging
 from kronos_app.widgets.confirm import confirm
 from kronos_app.widgets.errors import shown
 from kronos_app.widgets.forecast_list import draw_rows
-
-PAGE_SIZE = 20
 
 
 def draw() -> None:
     _ = state.gettext()
     st.title(_("History"))
     job.draw_active()
-    infos = desk().forecasts.list()
-    if not infos:
+    total = desk().forecasts.count()
+    if not total:
         st.info(_("No forecast was made yet."), icon=":material/history:")
         return
     with shown():
-        comparison_view.draw(infos)
-    _list(infos)
+        comparison_view.draw(total)
+    _list(total)
 
 
-def _list(infos: list[ForecastInfo]) -> None:
+def _list(total: int) -> None:
     _ = state.gettext()
     st.subheader(_("All forecasts"))
-    found = _filtered(infos)
-    pages = max(math.ceil(len(found) / PAGE_SIZE), 1)
-    state.clamp(state.HISTORY_PAGE, 1, pages)
-    page = 1
-    if pages > 1:
-        page = st.number_input(_("Page, of {pages}").format(pages=pages), 1, pages, key=state.HISTORY_PAGE, width=160)
-    st.caption(_("{found} of {count} forecasts").format(found=len(found), count=len(infos)))
-    draw_rows(found[(page - 1) * PAGE_SIZE : page * PAGE_SIZE], on_delete=_delete)
+    wanted = _choose_filter()
+    count = desk().forecasts.count(wanted)
+    start = paging.first_row(count, state.HISTORY_PAGE)
+    st.caption(_("{found} of {count} forecasts").format(found=count, count=total))
+    draw_rows(desk().forecasts.list(wanted, limit=paging.PAGE_SIZE, offset=start), on_delete=_delete)
 
 
-def _filtered(infos: list[ForecastInfo]) -> list[ForecastInfo]:
+def _choose_filter() -> ForecastFilter:
     _ = state.gettext()
     everything = _("All")
-    names = {info.candles_id: info.candles_name for info in infos}
+    names = desk().forecasts.data_sets()
     first, second, third = st.columns([2, 1, 1])
     with first:
-        wanted = st.text_input(_("Search"), key=state.HISTORY_TEXT, placeholder=_("data set, model or id"))
+        text = st.text_input(_("Search"), key=state.HISTORY_TEXT, placeholder=_("data set, model or id"))
     with second:
         candles = st.selectbox(
             _("Data set"),
@@ -60,11 +53,11 @@ def _filtered(infos: list[ForecastInfo]) -> list[ForecastInfo]:
     with third:
         model = st.selectbox(
             _("Model"),
-            [None, *sorted({info.model for info in infos})],
+            [None, *desk().forecasts.models()],
             format_func=lambda name: name or everything,
             key=state.HISTORY_MODEL,
         )
-    return desk().forecasts.list(model=model, candles_id=candles, text=wanted)
+    return ForecastFilter(model=model, candles_id=candles, text=text)
 
 
 def _delete(info: ForecastInfo) -> None:

@@ -28,7 +28,7 @@ def draw() -> None:
     _steps()
     job.draw_active()
     st.subheader(_("Recent forecasts"))
-    recent = desk().forecasts.list()[:RECENT]
+    recent = desk().forecasts.list(limit=RECENT)
     if not recent:
         st.caption(_("None yet. Your forecasts will be listed here."))
         return

@@ -252,9 +252,17 @@ class RunOut(BaseModel):
     registered: list[str] = Field(description="Versions made of it.")
 
 
+class Jobs(BaseModel):
+    """Jobs, the newest first."""
+
+    total: int = Field(description="How many there are in all.")
+    jobs: list[JobOut]
+
+
 class Runs(BaseModel):
     """The runs there are."""
 
+    total: int = Field(description="How many there are in all.")
     runs: list[RunOut]
 
 
@@ -315,6 +323,7 @@ class EvaluationOut(BaseModel):
 class Evaluations(BaseModel):
     """The evaluations there are."""
 
+    total: int = Field(description="How many there are in all.")
     evaluations: list[EvaluationOut]
 
 
@@ -351,6 +360,7 @@ class BacktestOut(BaseModel):
 class Backtests(BaseModel):
     """The backtests there are."""
 
+    total: int = Field(description="How many there are in all.")
     backtests: list[BacktestOut]
 
 

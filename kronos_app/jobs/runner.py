@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from threading import Condition, Thread
 from typing import Any
 from uuid import uuid4
@@ -15,15 +16,19 @@ from kronos_app.callers import CALLER
 from kronos_app.errors import AppError, Conflict, NotFound, TooManyRequests, Unavailable
 from kronos_app.i18n import text
 from kronos_app.store import Job, Store
+from kronos_app.store.database import patience
 from kronos_app.store.records import now
 
 log = logging.getLogger(__name__)
 
 OnStep = Callable[[int, int], None]
 Handler = Callable[[dict[str, Any], OnStep], str]
+JobPage = tuple[list[Job], int]
 
 # Writing each step would make fast steps wait for the disk; after a crash the job starts anew anyway.
 SECONDS_BETWEEN_WRITES = 1.0
+# While the database is out: between two attempts to write what jobs have come to, or to read what is to be done.
+SECONDS_BETWEEN_ATTEMPTS = 1.0
 # A job that takes the process down with it must not do so for ever.
 MAX_ATTEMPTS = 2
 KEEP_FINISHED = timedelta(days=7)
@@ -43,6 +48,8 @@ class JobRunner:
 
     A job that was under way when a process died may be what killed it. It is done again while no other is, so that the
     second time it takes nobody with it.
+
+    While the database is out, jobs wait for it in whatever call needs it, and states are written as soon as it answers.
 
     Parameters
     ----------
@@ -73,6 +80,8 @@ class JobRunner:
         self._parallel = parallel
         self._jobs: dict[str, Job] = {}  # what this process knows, in order of submission; newer than the store
         self._cancelling: set[str] = set()
+        self._unsaved: set[str] = set()  # ids of jobs whose state the store does not have yet
+        self._recovered = False
         self._changed = Condition()
         self._stopping = False
         self._threads: list[Thread] = []
@@ -83,6 +92,7 @@ class JobRunner:
             self._stopping = False
             self._threads = [thread for thread in self._threads if thread.is_alive()]
             if not self._threads:
+                self._recovered = False
                 self._recover()
             for number in range(len(self._threads), self._parallel * len(self._handlers)):
                 self._threads.append(Thread(target=self._work, name=f"kronos-jobs-{number}", daemon=True))
@@ -178,13 +188,20 @@ class JobRunner:
             self._changed.wait_for(lambda: job_id not in self._jobs or not self._jobs[job_id].active, seconds)
         return self.get(job_id)
 
-    def list(self, *, active_only: bool = False) -> list[Job]:
+    def list(self, *, active_only: bool = False, kind: str | None = None) -> list[Job]:
         """Return the jobs, newest first; with `active_only` those that are queued or running."""
         with self._changed:
-            known = dict(self._jobs)
-        stored = {} if active_only else {job.id: job for job in self._store.jobs.list()}
+            known = {job.id: job for job in self._jobs.values() if kind in {None, job.kind}}
+        stored = {} if active_only else {job.id: job for job in self._store.jobs.list(kind=kind)}
         jobs = [job for job in (stored | known).values() if job.active or not active_only]
         return sorted(jobs, key=lambda job: job.created, reverse=True)
+
+    def page(self, *, active_only: bool = False, kind: str | None = None, limit: int, offset: int = 0) -> JobPage:
+        """Return so many jobs, newest first, and how many there are."""
+        with self._changed:
+            known = dict(self._jobs)
+        stored = self._store.jobs.list(active_only=active_only, kind=kind, limit=limit, offset=offset)
+        return [known.get(job.id, job) for job in stored], self._store.jobs.count(active_only=active_only, kind=kind)
 
     def cancel(self, job_id: str) -> Job:
         """Cancel a queued job at once and a running one at its next step; a finished one stays as it is.
@@ -204,22 +221,27 @@ class JobRunner:
         return job or self.get(job_id)
 
     def _recover(self) -> None:
+        """Take up what an earlier process left, before the jobs of this one; where that cannot be read, later."""
         try:
             self._prune()
             left = self._store.jobs.list(active_only=True)
-        except Unavailable:
-            log.exception("Unfinished jobs could not be read")
+        except Unavailable as error:
+            log.warning("Unfinished jobs could not be read, and will be later: %s", error)
             return
-        for job in sorted(left, key=lambda job: job.created):
+        self._recovered = True
+        own, self._jobs = self._jobs, {}
+        for job in sorted((job for job in left if job.id not in own), key=lambda job: job.created):
             if job.status == "running" and job.attempts >= MAX_ATTEMPTS:
                 self._update(job, status="failed", finished=now(), error=_interrupted(job).to_dict())
             else:
                 self._update(job, status="queued", started=None, done=0)
+        self._jobs.update(own)
 
     def _work(self) -> None:
         while (job := self._next()) is not None:
             try:
-                result_id = self._handlers[job.kind](job.request, self._on_step(job.id))
+                with patience(partial(self._check, job.id)):
+                    result_id = self._handlers[job.kind](job.request, self._on_step(job.id))
                 end: dict[str, Any] = {"status": "succeeded", "result_id": result_id}
             except _Stopped:
                 end = {"status": "queued", "started": None, "done": 0, "attempts": job.attempts - 1}
@@ -236,10 +258,13 @@ class JobRunner:
         """Wait for a job that may begin and mark it as running; None when the runner stops."""
         with self._changed:
             while not self._stopping:
-                job = self._first_in_line()
+                if not self._recovered:
+                    self._recover()
+                self._save_late()
+                job = self._first_in_line() if self._recovered else None
                 if job is not None:
                     return self._update(job, status="running", started=now(), attempts=job.attempts + 1)
-                self._changed.wait()
+                self._changed.wait(None if self._recovered and not self._unsaved else SECONDS_BETWEEN_ATTEMPTS)
             return None
 
     def _first_in_line(self) -> Job | None:
@@ -260,16 +285,20 @@ class JobRunner:
         def on_step(done: int, total: int) -> None:
             nonlocal written
             with self._changed:
-                if job_id in self._cancelling:
-                    raise Cancelled
-                if self._stopping:
-                    raise _Stopped
+                self._check(job_id)
                 job = self._jobs[job_id]
                 due = time.monotonic() - written >= SECONDS_BETWEEN_WRITES and (done, total) != (job.done, job.total)
                 self._update(job, write=due, done=done, total=total)
                 written = time.monotonic() if due else written
 
         return on_step
+
+    def _check(self, job_id: str) -> None:
+        """Raise where a job is to stop."""
+        if job_id in self._cancelling:
+            raise Cancelled
+        if self._stopping:
+            raise _Stopped
 
     def _finish(self, job_id: str, end: dict[str, Any]) -> None:
         with self._changed:
@@ -285,12 +314,24 @@ class JobRunner:
     def _update(self, job: Job, *, write: bool = True, **values: Any) -> Job:
         job = self._jobs[job.id] = replace(job, **values)
         if write:
-            try:
-                self._store.jobs.put(job)
-            except Unavailable:
-                # The work goes on: this process still knows the job, and the next state is written again.
-                log.warning("The state of job %s could not be stored", job.id)
+            self._save(job)
         return job
+
+    def _save(self, job: Job) -> None:
+        try:
+            self._store.jobs.put(job)
+            self._unsaved.discard(job.id)
+        except Unavailable as error:
+            # The work goes on: this process still knows the job, and its state is written later.
+            log.warning("The state of job %s could not be stored: %s", job.id, error)
+            self._unsaved.add(job.id)
+
+    def _save_late(self) -> None:
+        """Write the states that could not be written before, as long as the store takes them."""
+        for job_id in sorted(self._unsaved):
+            self._save(self._jobs[job_id])
+            if job_id in self._unsaved:
+                return
 
     def _prune(self) -> None:
         limit = now() - KEEP_FINISHED
@@ -298,6 +339,7 @@ class JobRunner:
         for job in [job for job in self._jobs.values() if job.finished is not None and job.finished < limit]:
             del self._jobs[job.id]
             self._callers.pop(job.id, None)
+            self._unsaved.discard(job.id)
 
 
 def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:

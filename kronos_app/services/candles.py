@@ -163,9 +163,13 @@ class CandleService:
             )
         return saved
 
-    def list(self) -> Infos:
-        """Return the saved sets, newest first."""
-        return self._store.candles.list()
+    def list(self, text: str | None = None, *, limit: int | None = None, offset: int = 0) -> Infos:
+        """Return the saved sets with `text` in their names, newest first."""
+        return self._store.candles.list(text, limit=limit, offset=offset)
+
+    def count(self, text: str | None = None) -> int:
+        """Return how many saved sets have `text` in their names."""
+        return self._store.candles.count(text)
 
     def delete(self, candles_id: str) -> None:
         """Forget a candle set; forecasts made from it stay, without history and comparison."""

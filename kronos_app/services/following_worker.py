@@ -20,7 +20,7 @@ from kronos_app.data.candle_frame import CandleFrame
 from kronos_app.errors import NotFound
 from kronos_app.i18n import text
 from kronos_app.services.ledger_grading import SAME
-from kronos_app.store.ledger import OPEN, Follow
+from kronos_app.store.ledger import OPEN, Follow, LedgerFilter
 from kronos_app.store.records import CandleSet
 
 if TYPE_CHECKING:
@@ -74,7 +74,8 @@ class FollowWorker:
                 forecast_id=forecast_id,
                 made=follow.made + (forecast_id != follow.forecast_id),
             )
-        self._ledger.grade([entry.id for entry in self._ledger.list(states=OPEN) if entry.candles_id == saved.id])
+        waiting = self._ledger.list(LedgerFilter(states=OPEN))
+        self._ledger.grade([entry.id for entry in waiting if entry.candles_id == saved.id])
         return forecast_id
 
     def _follow(self, follow_id: str) -> Follow:

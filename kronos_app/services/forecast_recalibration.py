@@ -23,6 +23,8 @@ from kronos_app.errors import AppError
 from kronos_app.i18n import Text, text
 from kronos_app.services.ledger_grading import same_instrument
 from kronos_app.services.tuning_files import group_of
+from kronos_app.store.ledger import LedgerFilter
+from kronos_app.store.records import ForecastFilter
 
 if TYPE_CHECKING:
     from kronos_app.data.candle_frame import CandleFrame
@@ -128,14 +130,14 @@ class Recalibrations:
         model = str(stored.provenance["model"])
         entries = [
             entry
-            for entry in self._store.ledger.list(states=("graded",), model=model)
+            for entry in self._store.ledger.list(LedgerFilter(states=("graded",), model=model))
             if entry.weights == stored.provenance["digest"]
             and _error(entry) is not None
             and (entry.candles_id == stored.candles_id or _same_series(entry, candles))
         ]
         if not entries:
             return None
-        asked = {info.id: info.request for info in self._store.forecasts.list() if info.model == model}
+        asked = {info.id: info.request for info in self._store.forecasts.list(ForecastFilter(model=model))}
         alike = [entry for entry in entries if _made(asked.get(entry.id, {})) == _made(stored.request)]
         return _learned(_past(alike, stored.cutoff, candles.name), "ledger")
 

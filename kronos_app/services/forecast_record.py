@@ -15,6 +15,7 @@ from kronos_app.errors import AppError
 from kronos_app.i18n import Text, text
 from kronos_app.services.ledger_record import FEWEST_APART
 from kronos_app.services.tuning_files import group_of
+from kronos_app.store.ledger import LedgerFilter
 
 if TYPE_CHECKING:
     from kronos_app.data.candle_frame import CandleFrame
@@ -44,7 +45,7 @@ class ForecastRecords:
 
     def _of_ledger(self, model: str, candles: CandleFrame) -> Text | None:
         symbol = candles.about.symbol or candles.name
-        entries = self._ledger.list(states=("graded",), model=model, symbol=symbol, ahead=True)
+        entries = self._ledger.list(LedgerFilter(states=("graded",), model=model, symbol=symbol, ahead=True))
         total = self._ledger.summary([entry for entry in entries if entry.step == candles.interval]).total
         if total is None or total.apart < FEWEST_APART:
             return None

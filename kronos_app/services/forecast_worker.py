@@ -13,7 +13,7 @@ from kronos_app.services.engine_errors import engine_errors
 from kronos_app.services.forecast_plan import SAMPLING, Plan, plan
 from kronos_app.services.forecast_request import ForecastRequest
 from kronos_app.services.forecast_sampling import settled
-from kronos_app.store.records import ForecastInfo, StoredForecast, now
+from kronos_app.store.records import ForecastFilter, ForecastInfo, StoredForecast, now
 
 if TYPE_CHECKING:
     from engine import Forecast, KronosPredictor
@@ -74,11 +74,14 @@ def find(store: Store, planned: Plan, weights: str) -> str | None:
 
 def candidates(store: Store, planned: Plan) -> list[ForecastInfo]:
     """Return the forecasts made with the same settings at the same cutoff: the only ones that can be the same."""
-    settings = planned.settings | planned.request.model_dump(mode="json", include={"model", "lookback", "horizon"})
+    request = planned.request
+    settings = planned.settings | request.model_dump(mode="json", include={"model", "lookback", "horizon"})
     return [
         info
-        for info in store.forecasts.list()
-        if info.cutoff == planned.cutoff and settings.items() <= info.request.items()
+        for info in store.forecasts.list(
+            ForecastFilter(model=request.model, cutoff=planned.cutoff, horizon=request.horizon)
+        )
+        if settings.items() <= info.request.items()
     ]
 
 

@@ -7,6 +7,7 @@ never handed to the engine; the future's timestamps are made from the candles up
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ from kronos_app.services.forecast_request import (
 from kronos_app.services.forecast_sampling import settled
 from kronos_app.services.forecast_view import ForecastView
 from kronos_app.services.forecast_worker import candidates, find
-from kronos_app.store.records import ForecastInfo
+from kronos_app.store.records import ANY_FORECAST, ForecastFilter, ForecastInfo
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -125,16 +126,21 @@ class ForecastService:
             )
         return ForecastView.of(stored, self._store.candles.get(stored.candles_id))
 
-    def list(self, model: str | None = None, candles_id: str | None = None, text: str | None = None) -> Infos:
-        """Return the forecasts made, newest first; `text` is looked for in the names of candles and model."""
-        wanted = (text or "").casefold()
-        return [
-            info
-            for info in self._store.forecasts.list()
-            if (model is None or info.model == model)
-            and (candles_id is None or info.candles_id == candles_id)
-            and wanted in f"{info.candles_name} {info.model} {info.id}".casefold()
-        ]
+    def list(self, wanted: ForecastFilter = ANY_FORECAST, *, limit: int | None = None, offset: int = 0) -> Infos:
+        """Return the forecasts that fit, newest first."""
+        return self._store.forecasts.list(wanted, limit=limit, offset=offset)
+
+    def count(self, wanted: ForecastFilter = ANY_FORECAST) -> int:
+        """Return how many forecasts fit."""
+        return self._store.forecasts.count(wanted)
+
+    def models(self) -> Sequence[str]:
+        """Return the names of the models that forecasts were made with."""
+        return self._store.forecasts.models()
+
+    def data_sets(self) -> Mapping[str, str]:
+        """Return the names of the data sets that forecasts were made from, by id."""
+        return self._store.forecasts.data_sets()
 
     def delete(self, forecast_id: str) -> None:
         """Forget a forecast; its candles stay."""

@@ -25,7 +25,7 @@ from kronos_app.i18n import text
 from kronos_app.services import ledger_grading, ledger_record
 from kronos_app.services.comparison import COVERAGE_LEVELS
 from kronos_app.services.ledger_record import Record
-from kronos_app.store.ledger import OPEN, EntryState, LedgerEntry
+from kronos_app.store.ledger import ANY_ENTRY, OPEN, LedgerEntry, LedgerFilter
 from kronos_app.store.records import CandleSet, CandleSetInfo, StoredForecast, now
 from kronos_app.store.series import SeriesInfo, SeriesKey
 
@@ -131,28 +131,13 @@ class LedgerService:
             )
         return entry
 
-    def list(
-        self,
-        *,
-        states: Sequence[EntryState] | None = None,
-        model: str | None = None,
-        symbol: str | None = None,
-        follow_id: str | None = None,
-        ahead: bool | None = None,
-        limit: int | None = None,
-    ) -> Entries:
-        """Return the entries that fit, newest first.
+    def list(self, wanted: LedgerFilter = ANY_ENTRY, *, limit: int | None = None, offset: int = 0) -> Entries:
+        """Return the entries that fit, newest first."""
+        return self._store.ledger.list(wanted, limit=limit, offset=offset)
 
-        Parameters
-        ----------
-        symbol
-            A symbol, or the name of a series without one.
-        ahead
-            True for those made before their first candle had ended, False for replays.
-        """
-        return self._store.ledger.list(
-            states=states, model=model, symbol=symbol, follow_id=follow_id, ahead=ahead, limit=limit
-        )
+    def count(self, wanted: LedgerFilter = ANY_ENTRY) -> int:
+        """Return how many entries fit."""
+        return self._store.ledger.count(wanted)
 
     def summary(self, entries: Sequence[LedgerEntry]) -> Summary:
         """Return what these entries say together."""
@@ -164,7 +149,8 @@ class LedgerService:
 
     def _ready(self, only: set[str] | None = None) -> Ready:
         """Return the entries of which more may have come, each with where to look, the furthest first."""
-        waiting = [entry for entry in self._store.ledger.list(states=OPEN) if only is None or entry.id in only]
+        waiting = self._store.ledger.list(LedgerFilter(states=OPEN))
+        waiting = [entry for entry in waiting if only is None or entry.id in only]
         if only is None:
             self._tried = {entry.id: self._tried[entry.id] for entry in waiting if entry.id in self._tried}
         if not waiting:

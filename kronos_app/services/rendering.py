@@ -15,9 +15,23 @@ from kronos_app.i18n import Text
 from kronos_app.services.forecast_recalibration import Recalibration
 from kronos_app.services.forecast_request import DEFAULT_LEVELS
 from kronos_app.services.forecast_view import ForecastView
-from kronos_app.store.records import CandleSet, Job
+from kronos_app.store.records import CandleSet, CandleSetInfo, ForecastInfo, Job
 
 TOLD_APART = ("warnings", "repair")  # of the provenance: their messages are translated
+
+
+def forecast_info_json(info: ForecastInfo) -> dict[str, Any]:
+    """Return a line of the list of forecasts as the API has it."""
+    names = ("id", "candles_id", "candles_name", "model", "horizon", "samples", "lookback", "request", "damaged")
+    times = {"created": info.created.isoformat(), "cutoff": info.cutoff.isoformat()}
+    return {name: getattr(info, name) for name in names} | times
+
+
+def candle_info_json(info: CandleSetInfo) -> dict[str, Any]:
+    """Return a line of the list of candle sets as the API has it."""
+    times = {name: getattr(info, name).isoformat() for name in ("created", "first", "last")}
+    facts = {name: getattr(info, name) for name in ("id", "name", "source", "rows")}
+    return {**facts, **times, "interval_seconds": info.interval.total_seconds()}
 
 
 def to_json(

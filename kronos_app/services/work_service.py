@@ -130,4 +130,4 @@ class WorkService(ABC, Generic[Kept, View]):
 
     def _job_of(self) -> Mapping[str, Job]:
         """Return the newest job of each."""
-        return {job.request[self._kind]: job for job in reversed(self._jobs.list()) if job.kind == self._kind}
+        return {job.request[self._kind]: job for job in reversed(self._jobs.list(kind=self._kind))}

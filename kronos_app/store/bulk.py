@@ -53,6 +53,14 @@ def insert(connection: sa.Connection, series_id: int, candles: CandleFrame) -> N
     connection.execute(_candles.insert(), rows)
 
 
+def insert_rows(connection: sa.Connection, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
+    """Add rows to a table; DuckDB takes all by one statement, as each costs it some milliseconds."""
+    if connection.dialect.name == "duckdb":
+        connection.execute(table.insert().values(list(rows)))
+    else:
+        connection.execute(table.insert(), list(rows))
+
+
 def select(
     connection: sa.Connection, series_id: int, start: int | None = None, end: int | None = None, last: int | None = None
 ) -> Table:

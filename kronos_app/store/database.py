@@ -1,41 +1,87 @@
-"""One database for all threads, which outlives its file."""
+"""One database for all threads, which outlives its file, its server's restarts and its own outages."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from threading import Lock
 from typing import TypeVar
 
 import sqlalchemy as sa
+from tenacity import Retrying, before_sleep_log, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from kronos_app.errors import Unavailable
 from kronos_app.i18n import Text, text
-from kronos_app.store.opening import Opened, is_damage, open_database, replace_damaged
+from kronos_app.store import failures
+from kronos_app.store.failures import FAILURES, Outage
+from kronos_app.store.opening import Opened, open_database, parse, replace_damaged
 
 log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
-FAILURES = (sa.exc.DBAPIError, sa.exc.TimeoutError, OSError)
+Work = Callable[[sa.Connection], Result]
+
+# Between two attempts to open a database that could not be opened: an attempt may take seconds, and all wait for it.
+SECONDS_BETWEEN_ATTEMPTS = 2.0
+# A job that meets an outage waits so long at most.
+SECONDS_OF_PATIENCE = 15 * 60.0
+_patience: ContextVar[Callable[[], None] | None] = ContextVar("patience", default=None)
+
+
+@contextmanager
+def patience(on_wait: Callable[[], None]) -> Iterator[None]:
+    """Have this thread wait where the database is out, rather than fail; `on_wait`, called often, may raise to stop."""
+    token = _patience.set(on_wait)
+    try:
+        yield
+    finally:
+        _patience.reset(token)
 
 
 class Database:
-    """The database at `url`, one transaction at a time."""
+    """The database at `url`, one transaction at a time.
+
+    It need not answer when this is made: it is opened as soon as it can be, by whatever wants it next.
+
+    Raises
+    ------
+    InvalidInput
+        If `url` is no database address.
+    """
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self._address = parse(url)
         self._lock = Lock()
         self._closed = False
-        self._use(open_database(url))
+        self._opened: Opened | None = None
+        self._identity: tuple[int, int] | None = None
+        self._problem: Unavailable | None = None
+        self._notice: Text | None = None
+        self._next_attempt = 0.0
+        with self._lock:
+            self._try_to_open()
+
+    @property
+    def problem(self) -> Unavailable | None:
+        """Return why nothing can be saved at this moment, None where it can."""
+        with self._lock:
+            if not self._closed:
+                self._try_to_open()
+                self._reopen_if_gone()
+            return self._problem
 
     @property
     def notice(self) -> Text | None:
         """Return what happened to the database, if anything did, up to this moment: its file may just have gone."""
+        problem = self.problem
         with self._lock:
-            if not self._closed:
-                self._reopen_if_gone()
-            return self._notice
+            if problem is None:
+                return self._notice
+            return text("{reason} {remedy}", reason=problem.message, remedy=problem.hint)
 
     def read(self, query: sa.Select[*tuple[object, ...]]) -> Sequence[sa.RowMapping]:
         """Return the rows of `query`.
@@ -43,23 +89,19 @@ class Database:
         Raises
         ------
         Unavailable
-            `store_unavailable`, if the database fails.
+            `store_unavailable`, if the database fails; `store_damaged`, if its file is broken there.
         """
         return self.reading(lambda connection: connection.execute(query).mappings().all())
 
-    def reading(self, work: Callable[[sa.Connection], Result]) -> Result:
+    def reading(self, work: Work[Result]) -> Result:
         """Return what `work` reads, in a transaction of its own.
 
         Raises
         ------
         Unavailable
-            `store_unavailable`, if the database fails.
+            `store_unavailable`, if the database fails; `store_damaged`, if its file is broken there.
         """
-        with self._lock:
-            try:
-                return self._transaction(work)
-            except FAILURES as error:
-                raise self._failed(error) from error
+        return self._patiently(lambda: self._attempt(work))
 
     def write(self, *statements: sa.Executable) -> None:
         """Execute all `statements` or none; in a new file, where damage turns up in this one.
@@ -67,7 +109,7 @@ class Database:
         Raises
         ------
         Unavailable
-            `store_unavailable`, if the database fails.
+            `store_unavailable`, if the database fails; `store_read_only`, if it cannot be written.
         """
 
         def work(connection: sa.Connection) -> None:
@@ -76,61 +118,119 @@ class Database:
 
         self.writing(work)
 
-    def writing(self, work: Callable[[sa.Connection], Result]) -> Result:
+    def writing(self, work: Work[Result]) -> Result:
         """Do all that `work` does or nothing, and return its result; in a new file, where damage turns up in this one.
 
         Raises
         ------
         Unavailable
-            `store_unavailable`, if the database fails.
+            `store_unavailable`, if the database fails; `store_read_only`, if it cannot be written.
         """
-        with self._lock:
-            try:
-                try:
-                    return self._transaction(work)
-                except sa.exc.DBAPIError as error:
-                    if self._file is None or not is_damage(error):
-                        raise
-                    log.exception("The database is damaged")
-                    self._engine.dispose()
-                    self._use(replace_damaged(self._url))
-                    return self._transaction(work)
-            except FAILURES as error:
-                raise self._failed(error) from error
+        return self._patiently(lambda: self._attempt(work, writes=True))
 
     def close(self) -> None:
         """Release the file; a later call raises Unavailable."""
         with self._lock:
             self._closed = True
-            self._engine.dispose()
+            self._drop()
+
+    def _patiently(self, attempt: Callable[[], Result]) -> Result:
+        on_wait = _patience.get()
+        if on_wait is None:
+            return attempt()
+
+        def sleep(seconds: float) -> None:
+            on_wait()
+            time.sleep(seconds)
+
+        return Retrying(
+            retry=retry_if_exception_type(Outage),
+            wait=wait_exponential(0.1, max=5.0),
+            stop=stop_after_delay(SECONDS_OF_PATIENCE),
+            before_sleep=before_sleep_log(log, logging.WARNING),
+            sleep=sleep,
+            reraise=True,
+        )(attempt)
+
+    def _attempt(self, work: Work[Result], *, writes: bool = False) -> Result:
+        with self._lock:
+            opened = self._usable(writes=writes)
+            try:
+                return self._transaction(opened, work)
+            except FAILURES as error:
+                problem = self._failed(error)
+                if writes and problem.code == "store_damaged":
+                    self._use(replace_damaged(self._address))
+                elif not isinstance(problem, Outage):
+                    raise problem from error
+            # A connection that had ended meanwhile, say as its server was started anew, is no reason to fail.
+            try:
+                return self._transaction(self._usable(writes=writes), work)
+            except FAILURES as error:
+                raise self._failed(error) from error
+
+    def _usable(self, *, writes: bool) -> Opened:
+        """Return the open database, or raise why there is none."""
+        if self._closed:
+            raise failures.unusable(text("The database was closed."), text("Start Kronos Desk again."))
+        self._reopen_if_gone()
+        if writes and self._opened is not None and self._opened.read_only and self._due():
+            self._drop()
+        self._try_to_open()
+        if self._opened is None or (writes and self._opened.read_only):
+            raise self._problem or failures.read_only(self._address.name)
+        return self._opened
+
+    def _due(self) -> bool:
+        return time.monotonic() >= self._next_attempt
+
+    def _try_to_open(self) -> None:
+        """Open the database where it is not and an attempt is due; what stands in the way is kept in `_problem`."""
+        if self._opened is not None or not self._due():
+            return
+        try:
+            self._use(open_database(self._address))
+        except Unavailable as problem:
+            self._problem = problem
+        self._next_attempt = time.monotonic() + SECONDS_BETWEEN_ATTEMPTS
 
     def _use(self, opened: Opened) -> None:
-        self._engine, self._file, self._notice = opened.engine, opened.file, opened.notice
-        self._identity = _identity(opened.file)
+        if self._problem is not None:
+            log.warning("The database %s answers", self._address.name)
+        self._opened = opened
+        self._problem = failures.read_only(self._address.name) if opened.read_only else None
+        self._notice = opened.notice or self._notice
+        self._identity = _identity(self._address.file)
 
-    def _transaction(self, work: Callable[[sa.Connection], Result]) -> Result:
-        if self._closed:
-            raise _unavailable()
-        self._reopen_if_gone()
-        with self._engine.begin() as connection:
+    def _transaction(self, opened: Opened, work: Work[Result]) -> Result:
+        with opened.engine.begin() as connection:
             return work(connection)
 
     def _failed(self, error: Exception) -> Unavailable:
         log.error("The database failed", exc_info=error)
-        # After a fatal error DuckDB refuses all further work on the connection. Memory has nothing but its connection.
-        if self._file is not None:
-            self._engine.dispose()
-        return _unavailable()
+        # After a fatal error DuckDB refuses all further work on the connection, and a server's lock ends with it.
+        # Memory has nothing but its connection.
+        if not self._address.in_memory:
+            self._drop()
+            self._next_attempt = 0.0
+        return failures.explain(error, self._address.name, is_file=self._address.file is not None)
+
+    def _drop(self) -> None:
+        if self._opened is not None:
+            self._opened.engine.dispose()
+            self._opened = None
 
     def _reopen_if_gone(self) -> None:
-        if self._file is None or _identity(self._file) == self._identity:
+        file = self._address.file
+        if file is None or self._opened is None or _identity(file) == self._identity:
             return
         # Without this the system would keep the deleted file alive unseen, and lose all that is written from now on.
-        self._engine.dispose()
-        existed, name = self._file.exists(), str(self._file)
-        self._use(open_database(self._url))
+        existed = file.exists()
+        self._drop()
+        self._next_attempt, self._notice = 0.0, None
+        self._try_to_open()
         if not existed and self._notice is None:
-            self._notice = text("{name} was deleted while in use. A new database was started.", name=name)
+            self._notice = text("{name} was deleted while in use. A new database was started.", name=str(file))
 
 
 def _identity(file: Path | None) -> tuple[int, int] | None:
@@ -139,11 +239,3 @@ def _identity(file: Path | None) -> tuple[int, int] | None:
     except OSError:
         return None
     return status and (status.st_dev, status.st_ino)
-
-
-def _unavailable() -> Unavailable:
-    return Unavailable(
-        "store_unavailable",
-        text("The database does not answer."),
-        text("Try again; if it stays so, check the disk's free space and the log, or start Kronos Desk again."),
-    )

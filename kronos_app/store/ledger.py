@@ -13,10 +13,9 @@ import sqlalchemy as sa
 from kronos_app.store import tables
 from kronos_app.store.database import Database
 from kronos_app.store.records import now
-from kronos_app.store.repositories import Repository
+from kronos_app.store.repositories import Conditions, Repository, readable
 
 EntryState = Literal["pending", "partial", "graded", "lost"]
-Conditions = list[sa.ColumnElement[bool]]
 Ids = list[str]
 OPEN: tuple[EntryState, ...] = ("pending", "partial")
 
@@ -131,6 +130,28 @@ class Follow:
     error: dict[str, Any] | None = None
 
 
+@dataclass(frozen=True)
+class LedgerFilter:
+    """Which entries to list: None for any.
+
+    Attributes
+    ----------
+    symbol
+        A symbol, or the name of a series without one.
+    ahead
+        True for those made before their first candle had ended, False for replays.
+    """
+
+    states: Sequence[EntryState] | None = None
+    model: str | None = None
+    symbol: str | None = None
+    follow_id: str | None = None
+    ahead: bool | None = None
+
+
+ANY_ENTRY = LedgerFilter()
+
+
 class Ledger(Repository):
     """Forecasts with their grades."""
 
@@ -146,32 +167,24 @@ class Ledger(Repository):
         row = self._read(entry_id)
         return None if row is None else LedgerEntry(**row)
 
-    def list(
-        self,
-        *,
-        states: Sequence[EntryState] | None = None,
-        model: str | None = None,
-        symbol: str | None = None,
-        follow_id: str | None = None,
-        ahead: bool | None = None,
-        limit: int | None = None,
-    ) -> list[LedgerEntry]:
-        """Return the entries that fit, newest first; `symbol` is a symbol, or the name of what has none."""
+    def list(self, wanted: LedgerFilter = ANY_ENTRY, *, limit: int | None = None, offset: int = 0) -> list[LedgerEntry]:
+        """Return the entries that fit, newest first."""
+        rows = self._rows(_names(LedgerEntry), self._where(wanted), limit, offset)
+        return readable(rows, lambda row: LedgerEntry(**row), self._table)
+
+    def count(self, wanted: LedgerFilter = ANY_ENTRY) -> int:
+        """Return how many entries fit."""
+        return self._count(self._where(wanted))
+
+    def _where(self, wanted: LedgerFilter) -> Conditions:
         column = self._table.c
-        wanted: Conditions = [sa.true()]
-        if states is not None:
-            wanted.append(column.state.in_(states))
-        if model is not None:
-            wanted.append(column.model == model)
-        if symbol is not None:
-            wanted.append(sa.func.coalesce(column.symbol, column.name) == symbol)
-        if follow_id is not None:
-            wanted.append(column.follow_id == follow_id)
-        if ahead is not None:
-            wanted.append(column.ahead == ahead)
-        columns = [self._table.c[name] for name in _names(LedgerEntry)]
-        query = sa.select(*columns).where(sa.and_(*wanted)).order_by(column.created.desc()).limit(limit)
-        return [LedgerEntry(**row) for row in self._database.read(query)]
+        equal = {name: getattr(wanted, name) for name in ("model", "follow_id", "ahead")}
+        found = [column[name] == value for name, value in equal.items() if value is not None]
+        if wanted.states is not None:
+            found.append(column.state.in_(wanted.states))
+        if wanted.symbol is not None:
+            found.append(sa.func.coalesce(column.symbol, column.name) == wanted.symbol)
+        return found
 
     def unnoted(self, limit: int) -> Ids:
         """Return ids of forecasts that are not in the ledger, the oldest first."""
@@ -203,7 +216,7 @@ class Follows(Repository):
 
     def list(self) -> list[Follow]:
         """Return all follows, newest first."""
-        return [Follow(**row) for row in self._rows(_names(Follow))]
+        return readable(self._rows(_names(Follow), []), lambda row: Follow(**row), self._table)
 
 
 def _names(record: type[LedgerEntry | Follow]) -> Sequence[str]:

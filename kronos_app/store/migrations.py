@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from kronos_app.store.tables import candle_sets, metadata, registered_models, schema_version
+from kronos_app.store.tables import LIST_INDEXES, candle_sets, metadata, owner, registered_models, schema_version
 
 if TYPE_CHECKING:
     from alembic.operations import Operations
@@ -57,4 +57,12 @@ def _to_3(operations: Operations) -> None:
     registered_models.create(operations.get_bind(), checkfirst=True)
 
 
-STEPS: Mapping[int, Callable[[Operations], None]] = {1: _to_2, 2: _to_3}
+def _to_4(operations: Operations) -> None:
+    """Note which process works with the database, and read lists by index."""
+    bind = operations.get_bind()
+    owner.create(bind, checkfirst=True)
+    for index in () if bind.dialect.name == "duckdb" else LIST_INDEXES:
+        index.create(bind, checkfirst=True)
+
+
+STEPS: Mapping[int, Callable[[Operations], None]] = {1: _to_2, 2: _to_3, 3: _to_4}

@@ -1,15 +1,16 @@
-"""Opening the database, whatever state it is found in.
+"""Opening the database, whatever state it is in.
 
-A file of an older schema is brought up to date in place. One that is damaged, or of a schema that nothing leads on
-from, is moved aside, never deleted, and a new one is started. A file that another program holds, that a newer version
-wrote or that cannot be written stays as it is, and this session keeps its results in memory. Either way the reader gets
-a notice, and the rest of the program does not see a difference.
+A file of an older schema is brought up to date in place, after a copy of it was saved beside it. One that is damaged,
+or of a schema that no step leads on from, is moved aside, never deleted, and a new one is started. A file that cannot
+be written is opened for reading. In every other case the database is unavailable, and `Unavailable` says why: nothing
+is ever accepted that would be lost.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import shutil
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,29 +18,35 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from kronos_app.errors import InvalidInput
+from kronos_app.errors import InvalidInput, Unavailable
 from kronos_app.i18n import Text, text
-from kronos_app.store import migrations
+from kronos_app.store import failures, migrations, ownership
 from kronos_app.store.records import now
-from kronos_app.store.tables import SCHEMA_VERSION, metadata, schema_version
+from kronos_app.store.tables import SCHEMA_VERSION, metadata, read_json, schema_version
 
 log = logging.getLogger(__name__)
 
-MEMORY = sa.make_url("duckdb:///:memory:")
 FILE_DIALECTS = ("duckdb", "sqlite")
-# What the drivers say; they have no error codes for these.
-LOCKED = ("could not set lock", "being used by another process", "database is locked")
-NEWER_FORMAT = ("version number",)
-DAMAGED = (
-    "not a valid duckdb database",
-    "corrupt",
-    "could not read enough bytes",
-    "wal file",
-    "serialization error",
-    "internal error",
-    "file is not a database",
-    "malformed",
-)
+# SQLAlchemy's names of a server to the driver that comes with the app.
+DRIVERS = {
+    "postgresql": "postgresql+psycopg",
+    "postgres": "postgresql+psycopg",
+    "mysql": "mysql+pymysql",
+    "mariadb": "mariadb+pymysql",
+}
+SECONDS_TO_CONNECT = 5
+# A server that is gone without a word is given up after about this time.
+SECONDS_WITHOUT_A_WORD = 20
+SERVER_OPTIONS: dict[str, dict[str, Any]] = {
+    "postgresql": {
+        "connect_timeout": SECONDS_TO_CONNECT,
+        "keepalives_idle": 10,
+        "keepalives_interval": 3,
+        "keepalives_count": 3,
+        "tcp_user_timeout": SECONDS_WITHOUT_A_WORD * 1000,
+    },
+    "mysql": {"connect_timeout": SECONDS_TO_CONNECT, "charset": "utf8mb4"},
+}
 DUCKDB_CONFIG = {
     # SQL of ours reads no other file, and nothing is fetched from the network behind the user's back.
     "enable_external_access": False,
@@ -52,45 +59,39 @@ DUCKDB_CONFIG = {
 
 
 @dataclass(frozen=True)
+class Address:
+    """Where the database is: `file` is None for memory and servers; `name` is safe to show."""
+
+    url: sa.URL
+    file: Path | None
+    name: str
+
+    @property
+    def in_memory(self) -> bool:
+        """Return whether the database ends with the process, as its address says."""
+        return self.file is None and self.url.get_backend_name() in FILE_DIALECTS
+
+
+@dataclass(frozen=True)
 class Opened:
-    """An engine whose tables exist; `file` is None for memory and servers."""
+    """An engine with one connection, whose tables exist."""
 
     engine: sa.Engine
-    file: Path | None = None
     notice: Text | None = None
+    read_only: bool = False
 
 
-def open_database(url: str) -> Opened:
-    """Return an engine for `url`, or for memory where that cannot be had.
+def parse(url: str) -> Address:
+    """Return where `url` points to.
 
     Raises
     ------
     InvalidInput
         If `url` is not an address SQLAlchemy understands.
     """
-    address = _parse(url)
-    file = _file_of(address)
-    try:
-        return _open(address, file)
-    except (sa.exc.DBAPIError, OSError) as error:
-        log.warning("The database %s did not open: %s", address.render_as_string(), error)
-        return _recover(address, file, error)
-
-
-def is_damage(error: Exception) -> bool:
-    """Return whether a driver's error means that the file itself is broken."""
-    return any(sign in str(error).lower() for sign in DAMAGED)
-
-
-def replace_damaged(url: str) -> Opened:
-    """Move the file behind `url` aside, as damage was found in it after it opened, and return a new database."""
-    address = sa.make_url(url)
-    return _set_aside(address, _file_of(address), "damaged", text("damaged"))
-
-
-def _parse(url: str) -> sa.URL:
     try:
         address = sa.make_url(url)
+        address = address.set(drivername=DRIVERS.get(address.drivername, address.drivername))
         address.get_dialect().import_dbapi()
     except (sa.exc.ArgumentError, ImportError, ValueError) as error:
         raise InvalidInput(
@@ -98,7 +99,10 @@ def _parse(url: str) -> sa.URL:
             text("The database address cannot be used: {reason}.", reason=_reason(error)),
             text("Write KRONOS_DATABASE_URL as dialect://user:password@host/name and install the dialect's driver."),
         ) from error
-    return address
+    in_memory = not address.database or address.database == ":memory:"
+    is_file = not in_memory and address.get_backend_name() in FILE_DIALECTS
+    file = Path(str(address.database)) if is_file else None
+    return Address(address, file, str(file) if file else address.render_as_string(hide_password=True))
 
 
 def _reason(error: Exception) -> str:
@@ -106,127 +110,172 @@ def _reason(error: Exception) -> str:
     return str(error).split(" from given URL string")[0].rstrip(".")
 
 
-def _file_of(address: sa.URL) -> Path | None:
-    in_memory = not address.database or address.database == ":memory:"
-    return None if in_memory or address.get_backend_name() not in FILE_DIALECTS else Path(str(address.database))
+def open_database(address: Address) -> Opened:
+    """Return an engine for `address`.
 
-
-def _open(address: sa.URL, file: Path | None) -> Opened:
-    if file is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-    engine = _engine(address)
+    Raises
+    ------
+    Unavailable
+        The database cannot be used; the message says why, and what to do.
+    """
     try:
-        with engine.begin() as connection:
-            version = _prepare(connection)
-    except migrations.MigrationError as error:
-        engine.dispose()
-        log.error("The database %s could not be brought up to date", _name(address, file), exc_info=error)
-        return _in_memory(
-            text("{name} could not be brought up to date and is left as it is.", name=_name(address, file)),
-            text("The log says why; check the disk's free space and start Kronos Desk again."),
-        )
+        return _open(address)
+    except failures.FAILURES as error:
+        log.warning("The database %s did not open: %s", address.name, error)
+        return _recover(address, error)
+
+
+def replace_damaged(address: Address) -> Opened:
+    """Move the file aside, as damage was met in it after it opened, and return a new database.
+
+    Raises
+    ------
+    Unavailable
+        The file could not be moved.
+    """
+    return _set_aside(address, "damaged", text("damaged"))
+
+
+def _open(address: Address, *, read_only: bool = False) -> Opened:
+    if address.file is not None and not read_only:
+        address.file.parent.mkdir(parents=True, exist_ok=True)
+    engine = _engine(address, read_only=read_only)
+    try:
+        ownership.acquire(engine, address.name)
+        version = _prepare(engine, address, read_only=read_only)
     except BaseException:
         engine.dispose()
         raise
     if version == SCHEMA_VERSION:
-        return Opened(engine, file)
+        return Opened(engine)
     engine.dispose()
     if version > SCHEMA_VERSION:
-        return _in_memory(
+        raise failures.unusable(
             text(
-                "{name} was written by a newer version of Kronos Desk and is left as it is.", name=_name(address, file)
+                "{name} was written by a newer version of Kronos Desk and is left as it is.",
+                name=address.name,
             ),
             text("Update Kronos Desk and start it again."),
         )
-    return _set_aside(address, file, f"version-{version}", text("of an older version that cannot be read any more"))
+    return _set_aside(address, f"version-{version}", text("of an older version that cannot be read any more"))
 
 
-def _engine(address: sa.URL) -> sa.Engine:
-    options: dict[str, Any] = {"json_serializer": partial(json.dumps, ensure_ascii=False, allow_nan=False)}
-    options["hide_parameters"] = True  # candles and arrays have no place in the log
-    if address.get_backend_name() == "duckdb":
-        # One connection: closing it is then certain to release the file, and memory is one database, not one a thread.
-        options |= {"poolclass": sa.StaticPool, "connect_args": {"config": DUCKDB_CONFIG}}
-    elif address.get_backend_name() == "sqlite":
-        options |= {"poolclass": sa.StaticPool, "connect_args": {"check_same_thread": False}}
-    else:
-        options["pool_pre_ping"] = True
-    return sa.create_engine(address, **options)
-
-
-def _prepare(connection: sa.Connection) -> int:
-    """Create the tables where there are none, bring older ones up to date and return the version there is then."""
-    present = set(sa.inspect(connection).get_table_names())
-    if schema_version.name in present:
-        return migrations.upgrade(
-            connection, int(connection.scalar(sa.select(sa.func.max(schema_version.c.version))) or 0)
-        )
-    if present & set(metadata.tables):
-        return 0
-    metadata.create_all(connection)
-    connection.execute(schema_version.insert().values(version=SCHEMA_VERSION))
-    return SCHEMA_VERSION
-
-
-def _recover(address: sa.URL, file: Path | None, error: Exception) -> Opened:
-    said = str(error).lower()
-    name = _name(address, file)
-    if any(sign in said for sign in LOCKED):
-        return _in_memory(
-            text("{name} is in use by another program.", name=name),
-            text("Close the other program and start Kronos Desk again."),
-        )
-    if any(sign in said for sign in NEWER_FORMAT):
-        return _in_memory(
-            text("{name} was written by a newer version of the database and is left as it is.", name=name),
-            text("Update Kronos Desk and start it again."),
-        )
-    if file is not None and file.exists() and is_damage(error):
-        return _set_aside(address, file, "damaged", text("damaged"))
-    if file is not None:
-        return _in_memory(
-            text("{name} cannot be written.", name=name),
-            text("Check the folder's permissions and free space, or set KRONOS_HOME to another folder."),
-        )
-    return _in_memory(
-        text("{name} does not answer.", name=name), text("Check KRONOS_DATABASE_URL and start Kronos Desk again.")
+def _engine(address: Address, *, read_only: bool) -> sa.Engine:
+    backend = address.url.get_dialect().name
+    arguments: dict[str, Any] = dict(SERVER_OPTIONS.get("mysql" if backend == "mariadb" else backend, {}))
+    if backend == "duckdb":
+        arguments = {"config": DUCKDB_CONFIG} | ({"read_only": True} if read_only else {})
+    elif backend == "sqlite":
+        arguments = {"check_same_thread": False}
+    # One connection: closing it is then certain to release the file, memory is one database rather than one a thread,
+    # and what locks a server's database is the connection that writes to it.
+    return sa.create_engine(
+        address.url,
+        poolclass=sa.StaticPool,
+        connect_args=arguments,
+        json_serializer=partial(json.dumps, ensure_ascii=False, allow_nan=False),
+        json_deserializer=read_json,
+        hide_parameters=True,  # candles and arrays have no place in the log
     )
 
 
-def _name(address: sa.URL, file: Path | None) -> str:
-    return str(file) if file is not None else address.render_as_string(hide_password=True)
+def _prepare(engine: sa.Engine, address: Address, *, read_only: bool) -> int:
+    """Create the tables where there are none, bring older ones up to date and return the version there is then."""
+    with engine.connect() as connection:
+        version = _version(connection)
+    if version is None:
+        with engine.begin() as connection:
+            metadata.create_all(connection)
+            connection.execute(schema_version.insert().values(version=SCHEMA_VERSION))
+            ownership.note(connection)
+            return SCHEMA_VERSION
+    if version in migrations.STEPS:
+        if read_only:
+            raise failures.read_only(address.name)
+        version = _upgrade(engine, address, version)
+    if version == SCHEMA_VERSION and not read_only:
+        with engine.begin() as connection:
+            ownership.note(connection)
+    return version
 
 
-def _in_memory(reason: Text, remedy: Text) -> Opened:
-    engine = _engine(MEMORY)
-    with engine.begin() as connection:
-        _prepare(connection)
-    notice = text("{reason} Results of this session will not be kept. {remedy}", reason=reason, remedy=remedy)
-    return Opened(engine, None, notice)
+def _version(connection: sa.Connection) -> int | None:
+    """Return the version of the schema, 0 where tables of ours have none, None where there are none of ours."""
+    present = set(sa.inspect(connection).get_table_names())
+    if schema_version.name in present:
+        return int(connection.scalar(sa.select(sa.func.max(schema_version.c.version))) or 0)
+    return 0 if present & set(metadata.tables) else None
 
 
-def _set_aside(address: sa.URL, file: Path | None, label: str, state: Text) -> Opened:
-    if file is None:
-        return _in_memory(
-            text("{name} is {state}.", name=_name(address, file), state=state),
+def _upgrade(engine: sa.Engine, address: Address, version: int) -> int:
+    try:
+        if address.file is not None:
+            _back_up(engine, address.file, version)
+        with engine.begin() as connection:
+            return migrations.upgrade(connection, version)
+    except (migrations.MigrationError, OSError) as error:
+        log.exception("The database %s could not be brought up to date", address.name)
+        raise failures.unusable(
+            text("{name} could not be brought up to date and is left as it is.", name=address.name),
+            text("The log says why; check the disk's free space and start Kronos Desk again."),
+        ) from error
+
+
+def _back_up(engine: sa.Engine, file: Path, version: int) -> None:
+    """Copy the file before an upgrade, so that one can go back to the version that wrote it."""
+    if engine.dialect.name == "duckdb":
+        with engine.connect() as connection:
+            connection.exec_driver_sql("CHECKPOINT")  # what is in the log beside the file goes into the file
+    backup = file.with_name(f"{file.name}.version-{version}")
+    part = backup.with_name(backup.name + ".part")
+    shutil.copy2(file, part)
+    part.replace(backup)
+
+
+def _recover(address: Address, error: Exception) -> Opened:
+    file = address.file
+    exists = file is not None and file.exists()
+    problem = failures.explain(error, address.name, is_file=file is not None)
+    if exists and problem.code == "store_damaged":
+        return _set_aside(address, "damaged", text("damaged"))
+    if exists and problem.code == "store_read_only":
+        try:
+            engine = _open(address, read_only=True).engine
+        except failures.FAILURES:
+            log.warning("The database %s cannot be read either", address.name, exc_info=True)
+        else:
+            notice = text("{reason} {remedy}", reason=problem.message, remedy=problem.hint)
+            return Opened(engine, notice, read_only=True)
+    if file is not None and problem.code == "store_read_only":
+        raise failures.unusable(
+            text("The database {name} cannot be made or opened.", name=address.name), problem.hint
+        ) from error
+    raise problem from error
+
+
+def _set_aside(address: Address, label: str, state: Text) -> Opened:
+    if address.file is None:
+        raise failures.unusable(
+            text("{name} is {state}.", name=address.name, state=state),
             text("Give KRONOS_DATABASE_URL an empty database."),
         )
+    file = address.file
     aside = file.with_name(f"{file.name}.{label}-{now():%Y%m%dT%H%M%S.%fZ}")
     try:
         file.replace(aside)
         _move_log(file, aside)
-        opened = _open(address, file)
-    except (sa.exc.DBAPIError, OSError) as error:
+        opened = _open(address)
+    except (*failures.FAILURES, Unavailable) as error:
         log.warning("%s could not be replaced: %s", file, error)
-        return _in_memory(
+        raise failures.unusable(
             text("{name} is {state} and could not be moved aside.", name=str(file), state=state),
             text("Check the folder's permissions and free space, or set KRONOS_HOME to another folder."),
-        )
+        ) from error
     notice = text(
         "{name} was {state}. It was kept as {aside}, and a new database was started.",
         name=str(file), state=state, aside=aside.name,
     )  # fmt: skip
-    return Opened(opened.engine, file, notice)
+    return Opened(opened.engine, notice)
 
 
 def _move_log(file: Path, aside: Path) -> None:

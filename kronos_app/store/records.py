@@ -85,7 +85,13 @@ class StoredForecast:
 
 @dataclass(frozen=True)
 class ForecastInfo:
-    """A line in the list of forecasts."""
+    """A line in the list of forecasts.
+
+    Attributes
+    ----------
+    damaged
+        A part of the record cannot be read any more: `request` or `provenance` is empty for that reason.
+    """
 
     id: str
     created: datetime
@@ -98,6 +104,28 @@ class ForecastInfo:
     lookback: int
     request: dict[str, Any]
     provenance: dict[str, Any] = field(default_factory=dict)
+    damaged: bool = False
+
+
+@dataclass(frozen=True)
+class ForecastFilter:
+    """Which forecasts to list: None for any.
+
+    Attributes
+    ----------
+    text
+        Looked for in the names of candles and model and in the id, whatever the case.
+    """
+
+    id: str | None = None
+    model: str | None = None
+    candles_id: str | None = None
+    text: str | None = None
+    cutoff: pd.Timestamp | None = None
+    horizon: int | None = None
+
+
+ANY_FORECAST = ForecastFilter()
 
 
 @dataclass(frozen=True)

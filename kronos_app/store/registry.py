@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from kronos_app.store import tables
 from kronos_app.store.database import Database
 from kronos_app.store.records import now
+from kronos_app.store.repositories import readable
 
 ModelState = Literal["candidate", "promoted", "retired"]
 Models = list["RegisteredModel"]
@@ -87,7 +88,8 @@ class RegisteredModels:
         """Return all versions, by name and from the newest to the oldest."""
         query = _models.select().order_by(_models.c.name, _models.c.version.desc())
         names = [one.name for one in fields(RegisteredModel)]
-        return [RegisteredModel(**{name: row[name] for name in names}) for row in self._database.read(query)]
+        rows = self._database.read(query)
+        return readable(rows, lambda row: RegisteredModel(**{name: row[name] for name in names}), _models)
 
     def delete(self, name: str, version: int) -> None:
         """Forget a version; an unknown one is no error."""

@@ -21,6 +21,7 @@ from kronos_app.i18n import Text
 from kronos_app.store import bulk, tables
 from kronos_app.store.database import Database
 from kronos_app.store.records import now
+from kronos_app.store.repositories import readable, undamaged
 
 Infos = list["SeriesInfo"]
 Keys = list["SeriesKey"]
@@ -122,7 +123,7 @@ class Series:
 
     def list(self) -> Infos:
         """Return all series, by key."""
-        return sorted((_info(row) for row in self._database.read(_series.select())), key=lambda info: info.key)
+        return sorted(readable(self._database.read(_series.select()), _info, _series), key=lambda info: info.key)
 
     def read(
         self,
@@ -207,6 +208,8 @@ class Series:
 
         def work(connection: sa.Connection) -> SeriesInfo:
             row = connection.execute(_series.select().where(_is(key))).mappings().one_or_none()
+            if row is not None:
+                undamaged(row)
             series_id = _next_id(connection) if row is None else int(row["id"])
             stored = [] if row is None or replace else list(row["columns"])
             have = [name for name in OPTIONAL if name in stored or name in candles.features]
@@ -329,7 +332,8 @@ def _state_values(state: SeriesState) -> dict[str, Any]:
     }
 
 
-def _info(row: sa.RowMapping | Mapping[str, Any]) -> SeriesInfo:
+def _info(row: sa.RowMapping) -> SeriesInfo:
+    row = undamaged(row)
     state = SeriesState(
         covered=tuple((start, end) for start, end in row["covered"]),
         complete=bool(row["complete"]),

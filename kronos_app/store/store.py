@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kronos_app.errors import Unavailable
 from kronos_app.i18n import Text
 from kronos_app.store.database import Database
 from kronos_app.store.ledger import Follows, Ledger
@@ -30,9 +31,10 @@ class Store:
 
     @classmethod
     def open(cls, url: str) -> Store:
-        """Open the database at a SQLAlchemy URL, making file and tables where there are none.
+        """Return the store at a SQLAlchemy URL; file and tables are made where there are none.
 
-        A database that cannot be used is replaced, or stood in for by memory; `notice` then says so.
+        A damaged file is moved aside and replaced, and `notice` says so. While a database cannot be used, `problem`
+        says why, every call raises it, and the database is tried again by itself.
 
         Raises
         ------
@@ -43,8 +45,13 @@ class Store:
 
     @property
     def notice(self) -> Text | None:
-        """Return what the user should know about the database: moved aside, deleted, locked, not kept."""
+        """Return what the user should know about the database: moved aside, deleted, locked, not reachable."""
         return self._database.notice
+
+    @property
+    def problem(self) -> Unavailable | None:
+        """Return why nothing can be saved at this moment, None where it can."""
+        return self._database.problem
 
     def close(self) -> None:
         """Release the database."""

@@ -2,13 +2,36 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
+
+MYSQL = ("mysql", "mariadb")
+# MySQL wants a length for what is indexed, and by default takes upper and lower case for the same.
+Key = sa.String().with_variant(mysql.VARCHAR(255, charset="utf8mb4", collation="utf8mb4_bin"), *MYSQL)
+Words = sa.String().with_variant(mysql.LONGTEXT(charset="utf8mb4", collation="utf8mb4_bin"), *MYSQL)
+Bytes = sa.LargeBinary().with_variant(mysql.LONGBLOB(), *MYSQL)
+
+
+class Damaged:
+    """What stands in the place of a stored value that cannot be read any more."""
+
+
+DAMAGED: Final = Damaged()
+
+
+def read_json(content: str | bytes) -> Any:
+    """Return what a JSON column holds, `DAMAGED` where that is no JSON: one bad row must not hide the others."""
+    try:
+        return json.loads(content)
+    except ValueError:
+        return DAMAGED
 
 
 class UtcDateTime(sa.TypeDecorator[datetime]):
@@ -16,6 +39,10 @@ class UtcDateTime(sa.TypeDecorator[datetime]):
 
     impl = sa.DateTime
     cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        """Return the database's type; MySQL would leave out the parts of a second."""
+        return dialect.type_descriptor(mysql.DATETIME(fsp=6) if dialect.name in MYSQL else sa.DateTime())
 
     def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
         """Return the value as the database stores it."""
@@ -63,29 +90,29 @@ schema_version = sa.Table("schema_version", metadata, sa.Column("version", sa.In
 candle_sets = sa.Table(
     "candle_sets",
     metadata,
-    sa.Column("id", sa.String, primary_key=True),
+    sa.Column("id", Key, primary_key=True),
     sa.Column("created", UtcDateTime, nullable=False),
-    sa.Column("name", sa.String, nullable=False),
-    sa.Column("source", sa.String, nullable=False),
-    sa.Column("timezone", sa.String),
+    sa.Column("name", Words, nullable=False),
+    sa.Column("source", Key, nullable=False),
+    sa.Column("timezone", Words),
     sa.Column("rows", sa.Integer, nullable=False),
     sa.Column("first", Moment, nullable=False),
     sa.Column("last", Moment, nullable=False),
     sa.Column("interval", Duration, nullable=False),
     sa.Column("quality", sa.JSON, nullable=False),
     sa.Column("repair", sa.JSON, nullable=False),
-    sa.Column("frame", sa.LargeBinary, nullable=False),
+    sa.Column("frame", Bytes, nullable=False),
     sa.Column("about", sa.JSON(none_as_null=True)),  # since version 2
 )
 
 forecasts = sa.Table(
     "forecasts",
     metadata,
-    sa.Column("id", sa.String, primary_key=True),
+    sa.Column("id", Key, primary_key=True),
     sa.Column("created", UtcDateTime, nullable=False),
-    sa.Column("candles_id", sa.String, nullable=False),
-    sa.Column("candles_name", sa.String, nullable=False),
-    sa.Column("model", sa.String, nullable=False),
+    sa.Column("candles_id", Key, nullable=False),
+    sa.Column("candles_name", Key, nullable=False),
+    sa.Column("model", Key, nullable=False),
     sa.Column("cutoff", Moment, nullable=False),
     sa.Column("horizon", sa.Integer, nullable=False),
     sa.Column("samples", sa.Integer, nullable=False),
@@ -94,20 +121,20 @@ forecasts = sa.Table(
     sa.Column("repairs", sa.Integer, nullable=False),
     sa.Column("request", sa.JSON, nullable=False),
     sa.Column("provenance", sa.JSON, nullable=False),
-    sa.Column("arrays", sa.LargeBinary, nullable=False),
+    sa.Column("arrays", Bytes, nullable=False),
 )
 
 jobs = sa.Table(
     "jobs",
     metadata,
-    sa.Column("id", sa.String, primary_key=True),
-    sa.Column("kind", sa.String, nullable=False),
+    sa.Column("id", Key, primary_key=True),
+    sa.Column("kind", Key, nullable=False),
     sa.Column("request", sa.JSON, nullable=False),
-    sa.Column("status", sa.String, nullable=False),
+    sa.Column("status", Key, nullable=False),
     sa.Column("done", sa.Integer, nullable=False),
     sa.Column("total", sa.Integer, nullable=False),
     sa.Column("error", sa.JSON(none_as_null=True)),
-    sa.Column("result_id", sa.String),
+    sa.Column("result_id", Words),
     sa.Column("created", UtcDateTime, nullable=False),
     sa.Column("started", UtcDateTime),
     sa.Column("finished", UtcDateTime),
@@ -118,12 +145,12 @@ series = sa.Table(
     "series",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("source", sa.String, nullable=False),
-    sa.Column("symbol", sa.String, nullable=False),
-    sa.Column("interval", sa.String, nullable=False),
-    sa.Column("adjustment", sa.String, nullable=False),
+    sa.Column("source", Key, nullable=False),
+    sa.Column("symbol", Key, nullable=False),
+    sa.Column("interval", Key, nullable=False),
+    sa.Column("adjustment", Key, nullable=False),
     sa.Column("about", sa.JSON, nullable=False),
-    sa.Column("timezone", sa.String),
+    sa.Column("timezone", Words),
     sa.Column("columns", sa.JSON, nullable=False),
     sa.Column("first", sa.BigInteger, nullable=False),
     sa.Column("last", sa.BigInteger, nullable=False),
@@ -160,7 +187,7 @@ sa.Index("candles_by_time", candles.c.series_id, candles.c.time, unique=True).dd
 watchlists = sa.Table(
     "watchlists",
     metadata,
-    sa.Column("name", sa.String, primary_key=True),
+    sa.Column("name", Key, primary_key=True),
     sa.Column("entries", sa.JSON, nullable=False),
     sa.Column("created", UtcDateTime, nullable=False),
 )
@@ -168,19 +195,19 @@ watchlists = sa.Table(
 ledger = sa.Table(
     "ledger",
     metadata,
-    sa.Column("id", sa.String, primary_key=True),
+    sa.Column("id", Key, primary_key=True),
     sa.Column("created", UtcDateTime, nullable=False),
-    sa.Column("follow_id", sa.String),
-    sa.Column("candles_id", sa.String, nullable=False),
-    sa.Column("name", sa.String, nullable=False),
-    sa.Column("source", sa.String, nullable=False),
-    sa.Column("symbol", sa.String),
-    sa.Column("interval", sa.String),
-    sa.Column("adjustment", sa.String),
-    sa.Column("timezone", sa.String),
+    sa.Column("follow_id", Words),
+    sa.Column("candles_id", Key, nullable=False),
+    sa.Column("name", Words, nullable=False),
+    sa.Column("source", Key, nullable=False),
+    sa.Column("symbol", Key),
+    sa.Column("interval", Key),
+    sa.Column("adjustment", Key),
+    sa.Column("timezone", Words),
     sa.Column("step", Duration, nullable=False),
-    sa.Column("model", sa.String, nullable=False),
-    sa.Column("weights", sa.String, nullable=False),
+    sa.Column("model", Key, nullable=False),
+    sa.Column("weights", Words, nullable=False),
     sa.Column("horizon", sa.Integer, nullable=False),
     sa.Column("samples", sa.Integer, nullable=False),
     sa.Column("cutoff", Moment, nullable=False),
@@ -188,7 +215,7 @@ ledger = sa.Table(
     sa.Column("last", Moment, nullable=False),
     sa.Column("last_close", sa.Double, nullable=False),
     sa.Column("ahead", sa.Boolean, nullable=False),
-    sa.Column("state", sa.String, nullable=False),
+    sa.Column("state", Key, nullable=False),
     sa.Column("until", Moment),
     sa.Column("graded", UtcDateTime),
     sa.Column("matched", sa.Integer, nullable=False),
@@ -198,21 +225,21 @@ ledger = sa.Table(
 follows = sa.Table(
     "follows",
     metadata,
-    sa.Column("id", sa.String, primary_key=True),
+    sa.Column("id", Key, primary_key=True),
     sa.Column("created", UtcDateTime, nullable=False),
-    sa.Column("source", sa.String, nullable=False),
-    sa.Column("symbol", sa.String, nullable=False),
-    sa.Column("interval", sa.String, nullable=False),
+    sa.Column("source", Key, nullable=False),
+    sa.Column("symbol", Key, nullable=False),
+    sa.Column("interval", Key, nullable=False),
     sa.Column("options", sa.JSON, nullable=False),
     sa.Column("settings", sa.JSON, nullable=False),
     sa.Column("cadence", sa.Integer, nullable=False),
     sa.Column("active", sa.Boolean, nullable=False),
     sa.Column("next_run", UtcDateTime),
     sa.Column("last_run", UtcDateTime),
-    sa.Column("job_id", sa.String),
-    sa.Column("candles_id", sa.String),
+    sa.Column("job_id", Words),
+    sa.Column("candles_id", Key),
     sa.Column("last_candle", Moment),
-    sa.Column("forecast_id", sa.String),
+    sa.Column("forecast_id", Words),
     sa.Column("made", sa.Integer, nullable=False),
     sa.Column("failures", sa.Integer, nullable=False),
     sa.Column("error", sa.JSON(none_as_null=True)),
@@ -222,18 +249,45 @@ follows = sa.Table(
 registered_models = sa.Table(
     "registered_models",
     metadata,
-    sa.Column("name", sa.String, primary_key=True),
+    sa.Column("name", Key, primary_key=True),
     sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("run_id", sa.String, nullable=False),
+    sa.Column("run_id", Words, nullable=False),
     sa.Column("created", UtcDateTime, nullable=False),
-    sa.Column("state", sa.String, nullable=False),
-    sa.Column("base", sa.String),
-    sa.Column("method", sa.String, nullable=False),
+    sa.Column("state", Key, nullable=False),
+    sa.Column("base", Words),
+    sa.Column("method", Words, nullable=False),
     sa.Column("scores", sa.JSON(none_as_null=True)),
     sa.Column("worse", sa.Boolean),
     sa.Column("parameters", sa.BigInteger, nullable=False),
     sa.Column("context", sa.Integer, nullable=False),
     sa.Column("trained_until", UtcDateTime),
-    sa.Column("digest", sa.String, nullable=False),
-    sa.Column("note", sa.String, nullable=False),
+    sa.Column("digest", Words, nullable=False),
+    sa.Column("note", Words, nullable=False),
+)
+
+# Since version 4: the process that works with the database.
+owner = sa.Table(
+    "owner",
+    metadata,
+    sa.Column("process", sa.Integer, nullable=False),
+    sa.Column("host", Words, nullable=False),
+    sa.Column("since", UtcDateTime, nullable=False),
+)
+
+
+def _index(name: str, *columns: sa.Column[Any]) -> sa.Index:
+    """Return an index for lists, which DuckDB does without as it does without that of candles."""
+    index = sa.Index(name, *columns)
+    index.ddl_if(callable_=lambda *_args, dialect, **_more: dialect.name != "duckdb")
+    return index
+
+
+# Since version 4.
+LIST_INDEXES = (
+    _index("forecasts_by_age", forecasts.c.created),
+    _index("forecasts_by_cutoff", forecasts.c.cutoff),
+    _index("candle_sets_by_age", candle_sets.c.created),
+    _index("jobs_by_age", jobs.c.created),
+    _index("ledger_by_age", ledger.c.created),
+    _index("ledger_by_state", ledger.c.state),
 )

@@ -7,9 +7,12 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
+import sqlalchemy as sa
+
 from kronos_app.store import tables
 from kronos_app.store.database import Database
 from kronos_app.store.records import now
+from kronos_app.store.repositories import readable
 
 Lists = list["Watchlist"]
 
@@ -56,12 +59,14 @@ class Watchlists:
     def list(self) -> Lists:
         """Return all lists, by name."""
         rows = self._database.read(_watchlists.select().order_by(_watchlists.c.name))
-        return [
-            Watchlist(row["name"], tuple(Watched(**entry) for entry in row["entries"]), row["created"]) for row in rows
-        ]
+        return readable(rows, _watchlist, _watchlists)
 
     def delete(self, name: str) -> None:
         """Forget a list, not what is on it; an unknown name is no error."""
         found = self.get(name)
         if found is not None:
             self._database.write(_watchlists.delete().where(_watchlists.c.name == found.name))
+
+
+def _watchlist(row: sa.RowMapping) -> Watchlist:
+    return Watchlist(row["name"], tuple(Watched(**entry) for entry in row["entries"]), row["created"])

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import streamlit as st
 
 from kronos_app import state
 from kronos_app.runtime import desk
 from kronos_app.store.records import CandleSetInfo
-from kronos_app.widgets import formats
+from kronos_app.widgets import formats, paging
 from kronos_app.widgets.confirm import confirm
 from kronos_app.widgets.errors import escape
 
@@ -20,26 +18,25 @@ def draw() -> None:
     """Draw one row a data set, to use or to delete it."""
     _ = state.gettext()
     st.subheader(_("Data sets kept here"))
-    infos = desk().candles.list()
-    if not infos:
+    total = desk().candles.count()
+    if not total:
         st.caption(_("None yet. What you keep will be listed here."))
-    for info in _page(infos):
+    for info in _page(total):
         _row(info)
 
 
-def _page(infos: list[CandleSetInfo]) -> list[CandleSetInfo]:
-    """Return the data sets to show; where they are many, ask which."""
-    if len(infos) <= PAGE_SIZE:
-        return infos
+def _page(total: int) -> list[CandleSetInfo]:
+    """Return the data sets to show; where they are many, render a search and a choice of page."""
+    if total <= PAGE_SIZE:
+        return desk().candles.list()
     _ = state.gettext()
     first, second = st.columns([3, 1])
-    wanted = first.text_input(_("Search"), key=state.DATA_SETS_TEXT, placeholder=_("name of a data set")).strip()
-    found = [info for info in infos if wanted.casefold() in info.name.casefold()]
-    pages = max(math.ceil(len(found) / PAGE_SIZE), 1)
-    state.clamp(state.DATA_SETS_PAGE, 1, pages)
-    page = second.number_input(_("Page, of {pages}").format(pages=pages), 1, pages, key=state.DATA_SETS_PAGE)
-    st.caption(_("{found} of {count} data sets").format(found=len(found), count=len(infos)))
-    return found[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
+    text = first.text_input(_("Search"), key=state.DATA_SETS_TEXT, placeholder=_("name of a data set")).strip()
+    count = desk().candles.count(text)
+    with second:
+        start = paging.first_row(count, state.DATA_SETS_PAGE, PAGE_SIZE)
+    st.caption(_("{found} of {count} data sets").format(found=count, count=total))
+    return desk().candles.list(text, limit=PAGE_SIZE, offset=start)
 
 
 def _row(info: CandleSetInfo) -> None:

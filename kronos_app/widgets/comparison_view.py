@@ -11,28 +11,30 @@ from kronos_app import state
 from kronos_app.charts.forecast import BANDS, overlay_chart
 from kronos_app.runtime import desk
 from kronos_app.services.forecasting import ForecastView
-from kronos_app.store.records import ForecastInfo
+from kronos_app.store.records import ForecastFilter
 from kronos_app.widgets import formats
 from kronos_app.widgets.forecast_list import label
 from kronos_app.widgets.words import chart_words, drift_name, window_names
 
 PARAMETER = "compare"
+# The newest so many that fit a search are on offer: a browser is slow with a list of all.
+MOST_OFFERED = 100
 
 
-def draw(infos: Sequence[ForecastInfo]) -> None:
-    """Draw the choice of two and, once made, their overlay; the choice is kept in the address."""
+def draw(total: int) -> None:
+    """Render the choice of two of `total` forecasts and, once made, their overlay; the address keeps the choice."""
     _ = state.gettext()
-    known = {info.id: info for info in infos}
-    linked = [key for key in st.query_params.get_all(PARAMETER) if key in known]
+    linked = st.query_params.get_all(PARAMETER)
     with st.expander(_("Compare two forecasts"), icon=":material/compare_arrows:", expanded=bool(linked)):
-        if len(known) < 2:
+        if total < 2:
             st.caption(_("There is only one forecast so far."))
             return
+        search = _search(total)
         first, second = st.columns(2)
         with first:
-            one = _choose(_("First forecast"), known, state.HISTORY_FIRST, linked[0] if linked else None)
+            one = _choose(_("First forecast"), search, state.HISTORY_FIRST, linked[0] if linked else None)
         with second:
-            other = _choose(_("Second forecast"), known, state.HISTORY_SECOND, linked[1] if len(linked) > 1 else None)
+            other = _choose(_("Second forecast"), search, state.HISTORY_SECOND, linked[1] if len(linked) > 1 else None)
         if one is None or other is None:
             return
         if one == other:
@@ -42,11 +44,26 @@ def draw(infos: Sequence[ForecastInfo]) -> None:
         _overlay(desk().forecasts.get(one), desk().forecasts.get(other))
 
 
-def _choose(name: str, known: dict[str, ForecastInfo], key: str, linked: str | None) -> str | None:
+def _search(total: int) -> str:
     _ = state.gettext()
-    if st.session_state.get(key) not in known:
-        st.session_state[key] = linked
-    labels = {id_: label(info) for id_, info in known.items()}
+    if total <= MOST_OFFERED:
+        return ""
+    return st.text_input(
+        _("Search"),
+        key=state.HISTORY_COMPARE_TEXT,
+        placeholder=_("data set, model or id"),
+        help=_("The newest {count} forecasts that fit are on offer.").format(count=MOST_OFFERED),
+    )
+
+
+def _choose(name: str, search: str, key: str, linked: str | None) -> str | None:
+    _ = state.gettext()
+    chosen = st.session_state.get(key) or linked
+    offered = {info.id: info for info in desk().forecasts.list(ForecastFilter(text=search), limit=MOST_OFFERED)}
+    if chosen is not None and chosen not in offered:  # chosen before, or by link: it stays on offer
+        offered |= {info.id: info for info in desk().forecasts.list(ForecastFilter(id=chosen))}
+    st.session_state[key] = chosen if chosen in offered else None
+    labels = {id_: label(info) for id_, info in offered.items()}
     return st.selectbox(
         name, list(labels), None, format_func=labels.__getitem__, key=key, placeholder=_("Choose a forecast")
     )

@@ -38,6 +38,8 @@ def draw_rows(infos: Sequence[ForecastInfo], on_delete: Callable[[ForecastInfo],
 
 def _details(info: ForecastInfo) -> str:
     _ = state.gettext()
+    if info.damaged:
+        return _("This record is damaged and cannot be read. Delete it, or restore the database from a backup.")
     mode = _("Replay") if info.request.get("cutoff") else _("Future")
     return " · ".join(
         [

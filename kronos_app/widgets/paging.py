@@ -14,11 +14,17 @@ Row = TypeVar("Row")
 
 
 def shown(rows: list[Row], key: str) -> list[Row]:
-    """Return the rows to show; where they are many, ask which, and keep the answer under `key`."""
-    pages = max(math.ceil(len(rows) / PAGE_SIZE), 1)
-    if pages == 1:
-        return rows
-    _ = state.gettext()
+    """Return the rows to show; where they are many, render a choice of page and keep it under `key`."""
+    start = first_row(len(rows), key)
+    return rows[start : start + PAGE_SIZE]
+
+
+def first_row(total: int, key: str, size: int = PAGE_SIZE) -> int:
+    """Render a choice of page where `total` rows need several; return the number of rows before the page chosen."""
+    pages = max(math.ceil(total / size), 1)
     state.clamp(key, 1, pages)
+    if pages == 1:
+        return 0
+    _ = state.gettext()
     page = st.number_input(_("Page, of {pages}").format(pages=pages), 1, pages, key=key, width=160)
-    return rows[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
+    return (int(page) - 1) * size

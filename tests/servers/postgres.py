@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -63,10 +64,10 @@ class Postgres:
                 assert time.monotonic() < deadline, self.log()
                 time.sleep(0.05)
 
-    def stop(self) -> None:
-        """Stop the server at once, whoever is connected."""
+    def stop(self, *, orderly: bool = False) -> None:
+        """Stop the server at once, whoever is connected; only an orderly stop keeps the latest transactions."""
         if self.process is not None:
-            self.process.send_signal(3)  # an immediate shutdown
+            self.process.send_signal(signal.SIGINT if orderly else signal.SIGQUIT)
             self.process.wait(60)
             self.process = None
 

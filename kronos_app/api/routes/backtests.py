@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import JSONResponse, Response
 
 from kronos_app.api.context import DeskOf, Language, require_token
+from kronos_app.api.paging import PageOf
 from kronos_app.api.schemas import BacktestOut, BacktestPlanOut, Backtests, BehindBody, ErrorBody, FetchAccepted
 from kronos_app.services.backtest import MOST_COMPARED, BacktestRequest, Table
 from kronos_app.services.backtest_behind import behind_json
@@ -21,9 +22,10 @@ REFUSED: dict[int | str, dict[str, Any]] = {status: {"model": ErrorBody} for sta
 
 
 @router.get("", summary="List the backtests")
-def list_backtests(desk: DeskOf, language: Language) -> Backtests:
+def list_backtests(desk: DeskOf, language: Language, page: PageOf) -> Backtests:
     """Return every backtest as it stands, newest first."""
-    return Backtests(backtests=[_out(one, language) for one in desk.backtests.list()])
+    backtests = desk.backtests.list()
+    return Backtests(total=len(backtests), backtests=[_out(one, language) for one in page.of(backtests)])
 
 
 @router.post("", status_code=202, summary="Start a backtest", responses=REFUSED)

@@ -9,13 +9,14 @@ from fastapi import APIRouter, Depends, File, Form, Query, Request, UploadFile
 from starlette.responses import JSONResponse, Response
 
 from kronos_app.api.context import DeskOf, Language, require_token
+from kronos_app.api.paging import PageOf
 from kronos_app.api.schemas import CALENDAR, FIXES, RESAMPLE, ErrorBody, FetchAccepted, FetchBody, Fix, Repair
 from kronos_app.data.calendars import with_calendar
 from kronos_app.data.draft import Draft
 from kronos_app.data.source import FetchRequest
 from kronos_app.data.upload.mapping import ROLES, ColumnMapping
 from kronos_app.data.upload.units import UNITS
-from kronos_app.services.rendering import candles_json, localised
+from kronos_app.services.rendering import candle_info_json, candles_json, localised
 
 router = APIRouter(prefix="/candles", tags=["candles"], dependencies=[Depends(require_token)])
 
@@ -119,6 +120,18 @@ def fetch(desk: DeskOf, request: Request, body: FetchBody) -> Response:
     )
     accepted = FetchAccepted(job_id=job.id, status=job.status)
     return JSONResponse(accepted.model_dump(), 202, {"Location": request.url_for("get_job", job_id=job.id).path})
+
+
+@router.get("", summary="List the candle sets")
+def list_candles(
+    desk: DeskOf,
+    page: PageOf,
+    text: Annotated[str | None, Query(max_length=200, description="Part of the name.")] = None,
+) -> JSONResponse:
+    """Return the candle sets, newest first, and how many there are in all."""
+    infos = desk.candles.list(text, limit=page.limit, offset=page.offset)
+    listed = [candle_info_json(info) for info in infos]
+    return JSONResponse({"total": desk.candles.count(text), "candles": listed})
 
 
 @router.get("/{candles_id}", summary="Fetch candles and their quality report", responses={404: {"model": ErrorBody}})

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends
 from starlette.responses import JSONResponse, Response
 
 from kronos_app.api.context import DeskOf, Language, require_token
+from kronos_app.api.paging import PageOf
 from kronos_app.api.schemas import ErrorBody, EvaluationOut, EvaluationPlanOut, Evaluations
 from kronos_app.services.evaluation import EvaluationRequest
 from kronos_app.services.evaluation_views import EvaluationView, evaluation_json, report_json
@@ -19,9 +20,10 @@ REFUSED: dict[int | str, dict[str, Any]] = {status: {"model": ErrorBody} for sta
 
 
 @router.get("", summary="List the evaluations")
-def list_evaluations(desk: DeskOf, language: Language) -> Evaluations:
+def list_evaluations(desk: DeskOf, language: Language, page: PageOf) -> Evaluations:
     """Return every evaluation as it stands, newest first."""
-    return Evaluations(evaluations=[_out(one, language) for one in desk.evaluations.list()])
+    evaluations = desk.evaluations.list()
+    return Evaluations(total=len(evaluations), evaluations=[_out(one, language) for one in page.of(evaluations)])
 
 
 @router.post("", status_code=202, summary="Start an evaluation", responses=REFUSED)

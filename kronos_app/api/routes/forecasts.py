@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import JSONResponse, Response
 
 from kronos_app.api.context import DeskOf, Language, require_token
+from kronos_app.api.paging import PageOf
 from kronos_app.api.schemas import Accepted, ErrorBody, ForecastBody
 from kronos_app.data.calendars import with_calendar
 from kronos_app.errors import InvalidInput
@@ -15,7 +16,8 @@ from kronos_app.i18n import text
 from kronos_app.services.desk import Desk
 from kronos_app.services.forecast_recalibration import Recalibration
 from kronos_app.services.forecasting import ForecastRequest, ForecastSettings
-from kronos_app.services.rendering import to_csv, to_json
+from kronos_app.services.rendering import forecast_info_json, json_ready, to_csv, to_json
+from kronos_app.store.records import ForecastFilter
 
 router = APIRouter(prefix="/forecasts", tags=["forecasts"], dependencies=[Depends(require_token)])
 
@@ -58,6 +60,23 @@ def _candles_id(desk: Desk, body: ForecastBody) -> str:
         return body.candles_id
     draft = desk.candles.read_inline(body.candles, body.name, body.start, body.interval)
     return desk.candles.keep(with_calendar(draft, body.calendar), body.repair, body.fixes, body.resample).id
+
+
+@router.get("", summary="List the forecasts")
+def list_forecasts(
+    desk: DeskOf,
+    page: PageOf,
+    model: Annotated[str | None, Query(max_length=200, description="Of this model only.")] = None,
+    candles_id: Annotated[str | None, Query(max_length=64, description="Of this candle set only.")] = None,
+    text: Annotated[
+        str | None, Query(max_length=200, description="Part of the name of the candles or the model, or of the id.")
+    ] = None,
+) -> JSONResponse:
+    """Return the forecasts that fit, newest first, and how many there are in all."""
+    wanted = ForecastFilter(model=model, candles_id=candles_id, text=text)
+    infos = desk.forecasts.list(wanted, limit=page.limit, offset=page.offset)
+    listed = [forecast_info_json(info) for info in infos]
+    return JSONResponse(json_ready({"total": desk.forecasts.count(wanted), "forecasts": listed}))
 
 
 @router.get("/{forecast_id}", summary="Fetch a forecast", responses={404: {"model": ErrorBody}})

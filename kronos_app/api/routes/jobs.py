@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Depends
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
 
 from kronos_app.api.context import DeskOf, Language, require_token
-from kronos_app.api.schemas import ErrorBody, JobOut
+from kronos_app.api.paging import PageOf
+from kronos_app.api.schemas import ErrorBody, JobOut, Jobs
 from kronos_app.services.rendering import job_json
 
 router = APIRouter(
     prefix="/jobs", tags=["jobs"], dependencies=[Depends(require_token)], responses={404: {"model": ErrorBody}}
 )
+
+
+@router.get("", summary="List the jobs")
+def list_jobs(
+    desk: DeskOf,
+    language: Language,
+    page: PageOf,
+    active: Annotated[bool, Query(description="Only those that are queued or running.")] = False,
+    kind: Annotated[str | None, Query(max_length=50, description="Of this kind only.")] = None,
+) -> Jobs:
+    """Return the jobs, newest first, and how many there are in all; finished ones are kept for a week."""
+    jobs, total = desk.jobs.page(active_only=active, kind=kind, limit=page.limit, offset=page.offset)
+    return Jobs(total=total, jobs=[JobOut.model_validate(job_json(job, language)) for job in jobs])
 
 
 @router.get("/{job_id}", summary="Follow a job", name="get_job")

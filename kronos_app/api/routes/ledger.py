@@ -8,18 +8,18 @@ from fastapi import APIRouter, Depends, Query
 from starlette.responses import JSONResponse
 
 from kronos_app.api.context import DeskOf, Language, require_token
+from kronos_app.api.paging import PageOf
 from kronos_app.api.schemas import ErrorBody
-from kronos_app.services.ledger import Entries, entry_json, summary_json
+from kronos_app.services.ledger import entry_json, summary_json
 from kronos_app.services.rendering import json_ready
-from kronos_app.store.ledger import EntryState
+from kronos_app.store.ledger import EntryState, LedgerFilter
 
 router = APIRouter(prefix="/ledger", tags=["live"], dependencies=[Depends(require_token)])
 
-MOST = 10_000
+MOST = 10_000  # entries that a summary is made of, the newest
 
 
-def _entries(
-    desk: DeskOf,
+def _wanted(
     model: Annotated[str | None, Query(max_length=200, description="Of this model only.")] = None,
     symbol: Annotated[str | None, Query(max_length=200, description="Of this symbol or data set only.")] = None,
     follow_id: Annotated[str | None, Query(max_length=64, description="Made by this follow only.")] = None,
@@ -27,27 +27,25 @@ def _entries(
         bool | None, Query(description="true: made before the outcome could be known; false: replays.")
     ] = None,
     state: Annotated[list[EntryState] | None, Query(description="In one of these states only.")] = None,
-) -> Entries:
-    return desk.ledger.list(states=state, model=model, symbol=symbol, follow_id=follow_id, ahead=ahead, limit=MOST)
+) -> LedgerFilter:
+    return LedgerFilter(states=state, model=model, symbol=symbol, follow_id=follow_id, ahead=ahead)
 
 
-EntriesOf = Annotated[Entries, Depends(_entries)]
+Wanted = Annotated[LedgerFilter, Depends(_wanted)]
 
 
 @router.get("", summary="Forecasts and their grades")
-def list_entries(
-    entries: EntriesOf,
-    limit: Annotated[int, Query(ge=1, le=MOST, description="How many at most.")] = 100,
-    offset: Annotated[int, Query(ge=0, description="How many to leave out first.")] = 0,
-) -> JSONResponse:
+def list_entries(desk: DeskOf, wanted: Wanted, page: PageOf) -> JSONResponse:
     """Return the forecasts that fit, newest first, each with what it was worth as far as its candles have come."""
-    shown = [entry_json(entry) for entry in entries[offset : offset + limit]]
-    return JSONResponse(json_ready({"count": len(entries), "entries": shown}))
+    entries = desk.ledger.list(wanted, limit=page.limit, offset=page.offset)
+    shown = [entry_json(entry) for entry in entries]
+    return JSONResponse(json_ready({"count": desk.ledger.count(wanted), "entries": shown}))
 
 
 @router.get("/summary", summary="The record of models")
-def summary(desk: DeskOf, language: Language, entries: EntriesOf) -> JSONResponse:
+def summary(desk: DeskOf, language: Language, wanted: Wanted) -> JSONResponse:
     """Return coverage, CRPS and skill of all that fit, of each model and symbol, and as they stood over time."""
+    entries = desk.ledger.list(wanted, limit=MOST)
     return JSONResponse(json_ready(summary_json(desk.ledger.summary(entries), language)))
 
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import JSONResponse, Response
 
 from kronos_app.api.context import DeskOf, Language, require_token
+from kronos_app.api.paging import PageOf
 from kronos_app.api.schemas import ErrorBody, FetchAccepted, ModelVersion, RegisterBody, RunOut, Runs
 from kronos_app.services.registry import model_json
 from kronos_app.services.rendering import json_ready, localised
@@ -21,9 +22,11 @@ REFUSED: dict[int | str, dict[str, Any]] = {status: {"model": ErrorBody} for sta
 
 
 @router.get("", summary="List the runs")
-def list_runs(desk: DeskOf, language: Language) -> Runs:
+def list_runs(desk: DeskOf, language: Language, page: PageOf) -> Runs:
     """Return every run as it stands, newest first."""
-    return Runs.model_validate({"runs": [json_ready(run_json(one, language)) for one in desk.tuning.list()]})
+    runs = desk.tuning.list()
+    listed = [json_ready(run_json(run, language)) for run in page.of(runs)]
+    return Runs.model_validate({"total": len(runs), "runs": listed})
 
 
 @router.post("", status_code=201, summary="Start a run", responses=REFUSED)

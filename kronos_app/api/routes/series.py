@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import JSONResponse, Response
 
 from kronos_app.api.context import DeskOf, Language, require_token
+from kronos_app.api.paging import PageOf
 from kronos_app.api.schemas import ErrorBody, FetchAccepted, RefreshBody, WatchlistBody
 from kronos_app.services.rendering import localised
 from kronos_app.services.series import ExportFormat
@@ -32,11 +33,12 @@ Key = Annotated[SeriesKey, Depends(_key)]
 
 
 @router.get("/series", summary="List the stored series")
-def list_series(desk: DeskOf, language: Language) -> dict[str, Any]:
+def list_series(desk: DeskOf, language: Language, page: PageOf) -> dict[str, Any]:
     """Return every series with its range, what it was asked for and how it fared, and what all take together."""
     size = desk.series.size()
-    series = [_series_json(info, language) for info in desk.series.list()]
-    return {"series": series, "size_bytes": size.bytes, "limit_bytes": size.limit}
+    infos = desk.series.list()
+    series = [_series_json(info, language) for info in page.of(infos)]
+    return {"total": len(infos), "series": series, "size_bytes": size.bytes, "limit_bytes": size.limit}
 
 
 @router.get(

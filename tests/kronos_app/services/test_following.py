@@ -11,6 +11,7 @@ from kronos_app.services.desk import Desk
 from kronos_app.services.following import PATIENCE, FollowRequest, after, pause, usual_cadence
 from kronos_app.services.following_worker import joined
 from kronos_app.services.forecasting import ForecastRequest
+from kronos_app.store.ledger import LedgerFilter
 from tests.growing_market import Clock, GrowingSource, family
 
 BTC = {"source": "binance", "symbol": "BTC/USDT", "interval": "1h"}
@@ -114,7 +115,7 @@ def test_each_new_candle_is_forecast_from_and_grades_the_forecasts_before_it(des
     for _ in range(6):
         clock.forward(hours=1)
         looked()
-    entries = desk.ledger.list(follow_id=follow.id)
+    entries = desk.ledger.list(LedgerFilter(follow_id=follow.id))
     assert len(entries) == 7
     assert {entry.follow_id for entry in entries} == {follow.id}
     assert [entry.matched for entry in reversed(entries)] == [4, 4, 4, 3, 2, 1, 0]

@@ -7,6 +7,7 @@ import pytest
 from kronos_app.errors import InvalidInput, NotFound
 from kronos_app.services.desk import Desk
 from kronos_app.services.forecasting import ForecastRequest
+from kronos_app.store.records import ForecastFilter
 
 CUTOFF = "2024-03-02T23:00:00"
 
@@ -212,9 +213,9 @@ def test_the_list_is_filtered_by_model_candles_and_text(desk, save, made, make_f
     made(walk)
     made(other)
     assert len(desk.forecasts.list()) == 2
-    assert [info.candles_id for info in desk.forecasts.list(candles_id=walk.id)] == [walk.id]
-    assert [info.candles_id for info in desk.forecasts.list(text="6005")] == [other.id]
-    assert desk.forecasts.list(model="kronos-base") == []
+    assert [info.candles_id for info in desk.forecasts.list(ForecastFilter(candles_id=walk.id))] == [walk.id]
+    assert [info.candles_id for info in desk.forecasts.list(ForecastFilter(text="6005"))] == [other.id]
+    assert desk.forecasts.list(ForecastFilter(model="kronos-base")) == []
 
 
 def test_a_forecast_outlives_its_candles(desk, save, made, make_frame):

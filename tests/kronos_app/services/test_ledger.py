@@ -10,6 +10,7 @@ from kronos_app.data.candle_frame import CandleFrame
 from kronos_app.errors import NotFound
 from kronos_app.services.forecasting import ForecastRequest
 from kronos_app.services.ledger import LedgerService, entry_json
+from kronos_app.store.ledger import LedgerFilter
 from kronos_app.store.series import SeriesKey
 
 HORIZON = 8
@@ -208,10 +209,10 @@ def test_what_grades_nothing_is_not_read_again(desk, save, made, make_frame, mon
 def test_the_list_is_filtered_by_model_symbol_and_kind(desk, keep, made, make_frame, recent):
     replay, ahead = made(keep(make_frame(60)), cutoff=49), made(keep(recent(60), symbol="MSFT"))
     swept(desk)
-    assert [entry.id for entry in desk.ledger.list(ahead=True)] == [ahead]
-    assert [entry.id for entry in desk.ledger.list(symbol="AAPL")] == [replay]
-    assert len(desk.ledger.list(model="tiny")) == 2
-    assert desk.ledger.list(model="other") == []
+    assert [entry.id for entry in desk.ledger.list(LedgerFilter(ahead=True))] == [ahead]
+    assert [entry.id for entry in desk.ledger.list(LedgerFilter(symbol="AAPL"))] == [replay]
+    assert len(desk.ledger.list(LedgerFilter(model="tiny"))) == 2
+    assert desk.ledger.list(LedgerFilter(model="other")) == []
 
 
 def test_an_entry_that_is_not_there_is_told(desk):

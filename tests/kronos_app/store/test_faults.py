@@ -4,6 +4,7 @@ import os
 import resource
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from kronos_app.errors import InvalidInput, Unavailable
+from kronos_app.store.database import SECONDS_BETWEEN_ATTEMPTS
 
 
 def works(store, forecast):
@@ -154,14 +156,23 @@ def test_a_file_another_program_holds_is_left_alone(open_store, file, forecast):
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout.readline() == "held\n"
         store = open_store(f"duckdb:///{file}")
-        assert "in use by another program" in store.notice.render()
-        assert "will not be kept" in store.notice.render()
-        assert works(store, forecast)
+        assert f"in use by another program (process {other.pid})" in store.notice.render()
+        for refused in (lambda: store.forecasts.put(forecast()), store.forecasts.list):
+            with pytest.raises(Unavailable) as caught:
+                refused()
+            assert (caught.value.code, caught.value.retry_after) == ("store_in_use", 5)
         other.stdin.close()
         assert other.wait() == 0
-    again = open_store(f"duckdb:///{file}")
-    assert again.notice is None
-    assert again.forecasts.list() == []
+    wait_until_open(store)
+    assert store.notice is None
+    assert works(store, forecast)
+
+
+def wait_until_open(store, seconds=60):
+    deadline = time.monotonic() + seconds
+    while store.problem is not None:
+        assert time.monotonic() < deadline, store.problem
+        time.sleep(0.05)
 
 
 def test_a_file_without_a_schema_version_is_set_aside(open_store, url, file, forecast):
@@ -189,7 +200,8 @@ def test_a_file_of_a_newer_version_is_left_as_it_is(open_store, url, file, forec
     before = file.read_bytes()
     store = open_store(url)
     assert "newer version" in store.notice.render()
-    assert works(store, forecast)
+    with pytest.raises(Unavailable, match="newer version"):
+        store.forecasts.put(forecast())
     store.close()
     assert file.read_bytes() == before
     assert [path.name for path in file.parent.iterdir()] == ["desk.db"]
@@ -205,27 +217,48 @@ def test_tables_of_somebody_else_are_no_obstacle(open_store, url, forecast):
     assert works(store, forecast)
 
 
-@pytest.mark.parametrize("existing", [False, True], ids=["new file", "existing file"])
-def test_a_folder_that_cannot_be_written_is_said_and_memory_used(open_store, forecast, existing):
+def test_a_new_file_in_a_folder_that_cannot_be_written_is_refused(open_store, forecast):
     # Not tmp_path: its parents are closed to the user that this test turns into.
     with TemporaryDirectory() as folder:
-        url = f"duckdb:///{folder}/desk.db"
-        if existing:
-            open_store(url).close()
-            Path(folder, "desk.db").chmod(0o444)
+        Path(folder).chmod(0o555)
+        with without_root():
+            store = open_store(f"duckdb:///{folder}/desk.db")
+            assert folder in store.notice.render()
+            with pytest.raises(Unavailable, match="cannot be made or opened"):
+                store.forecasts.put(forecast())
+        Path(folder).chmod(0o755)
+
+
+@pytest.mark.parametrize("dialect", ["duckdb", "sqlite"])
+def test_a_file_that_cannot_be_written_can_be_read_and_is_written_again_once_it_can(open_store, forecast, dialect):
+    with TemporaryDirectory() as folder:
+        file, url = Path(folder, "desk.db"), f"{dialect}:///{folder}/desk.db"
+        first = open_store(url)
+        first.forecasts.put(forecast("kept"))
+        first.close()
+        file.chmod(0o444)
         Path(folder).chmod(0o555)
         with without_root():
             store = open_store(url)
             assert "cannot be written" in store.notice.render()
-            assert works(store, forecast)
-        Path(folder).chmod(0o755)
+            assert store.forecasts.get("kept").repairs == 5
+            with pytest.raises(Unavailable) as caught:
+                store.forecasts.put(forecast("lost"))
+            assert caught.value.code == "store_read_only"
+            assert [info.id for info in store.forecasts.list()] == ["kept"]
+        Path(folder).chmod(0o777)
+        file.chmod(0o666)
+        time.sleep(SECONDS_BETWEEN_ATTEMPTS)
+        assert works(store, forecast)
+        assert store.problem is None
 
 
-def test_a_home_that_is_a_file_is_said_and_memory_used(open_store, file, forecast):
+def test_a_home_that_is_a_file_is_refused(open_store, file, forecast):
     file.write_text("a file")
     store = open_store(f"duckdb:///{file}/desk.db")
-    assert "cannot be written" in store.notice.render()
-    assert works(store, forecast)
+    assert str(file) in store.notice.render()
+    with pytest.raises(Unavailable):
+        store.forecasts.put(forecast())
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pandas as pd
 import pytest
 
-from kronos_app.store.ledger import Follow, LedgerEntry
+from kronos_app.store.ledger import Follow, LedgerEntry, LedgerFilter
 
 MOMENT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
@@ -57,11 +57,14 @@ def test_entries_are_listed_newest_first_as_asked_for(store, entry):
     ):
         store.ledger.put(replace(entry, id=f"f{number}", created=MOMENT + timedelta(days=number), **fields))
 
-    def listed(**asked):
-        return [one.id for one in store.ledger.list(**asked)]
+    def listed(limit=None, offset=0, **wanted):
+        entries = store.ledger.list(LedgerFilter(**wanted), limit=limit, offset=offset)
+        assert limit or store.ledger.count(LedgerFilter(**wanted)) == len(entries)
+        return [entry.id for entry in entries]
 
     assert listed() == ["f4", "f3", "f2", "f1", "f0"]
     assert listed(limit=2) == ["f4", "f3"]
+    assert listed(limit=2, offset=3) == ["f1", "f0"]
     assert listed(symbol="A") == ["f0"]
     assert listed(symbol=entry.name, model="other") == ["f1"]
     assert listed(states=["graded"]) == ["f2"]

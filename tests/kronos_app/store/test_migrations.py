@@ -3,6 +3,7 @@
 import pytest
 import sqlalchemy as sa
 
+from kronos_app.errors import Unavailable
 from kronos_app.store import migrations, tables
 from kronos_app.store.codec import frame_to_bytes
 from kronos_app.store.tables import SCHEMA_VERSION, Duration, Moment, UtcDateTime
@@ -93,7 +94,9 @@ def test_what_was_kept_is_there_and_what_is_new_works(version_1, open_store, url
     again = open_store(url)
     assert again.notice is None
     assert len(again.candles.list()) == 2
-    assert [path.name for path in file.parent.iterdir() if "version" in path.name] == []
+    backup = url.replace("desk.db", "desk.db.version-1")
+    assert rows(backup, "SELECT version FROM schema_version") == [(1,)]
+    assert rows(backup, "SELECT id FROM candle_sets") == [("old",)]
 
 
 def test_a_step_that_fails_leaves_the_file_as_it_was(version_1, open_store, url, monkeypatch, forecast):
@@ -105,8 +108,8 @@ def test_a_step_that_fails_leaves_the_file_as_it_was(version_1, open_store, url,
         patch.setattr(migrations, "STEPS", {1: half})
         store = open_store(url)
         assert "could not be brought up to date and is left as it is" in store.notice.render()
-        store.forecasts.put(forecast())
-        assert store.forecasts.get("f1") is not None
+        with pytest.raises(Unavailable):
+            store.forecasts.put(forecast())
         store.close()
     assert rows(url, "SELECT version FROM schema_version") == [(1,)]
     assert "about" not in rows(url, "SELECT * FROM candle_sets")[0]._mapping
@@ -138,7 +141,7 @@ def test_models_can_be_registered_in_a_database_of_version_2(version_2, open_sto
     store.close()
     assert rows(url, "SELECT version FROM schema_version") == [(SCHEMA_VERSION,)]
     assert open_store(url).registered.list() == [registered()]
-    assert [path.name for path in file.parent.iterdir() if "version" in path.name] == []
+    assert [path.name for path in file.parent.iterdir() if "version" in path.name] == ["desk.db.version-2"]
 
 
 def test_a_step_to_version_3_that_fails_leaves_the_file_as_it_was(version_2, open_store, url, monkeypatch):

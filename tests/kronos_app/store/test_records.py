@@ -131,7 +131,7 @@ def test_lists_never_read_arrays(store, candle_set, forecast):
     store.candles.put(candle_set())
     store.forecasts.put(forecast())
     statements = []
-    engine = store._database._engine
+    engine = store._database._opened.engine
     sa.event.listen(engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
     store.candles.list()
     store.forecasts.list()
