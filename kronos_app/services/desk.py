@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from kronos_app.data.sources import FAMILIES, SourceFamily
 from kronos_app.data.sql.process import QueryProcesses
+from kronos_app.i18n import Text
 from kronos_app.jobs import Handler, JobRunner
 from kronos_app.services import backtest, evaluation, fetching, following, forecasting, series, sql_query, tuning_trial
 from kronos_app.services.backtest import BacktestFolders, BacktestService, BacktestWorker, BehindWorker, Universes
@@ -26,6 +27,7 @@ from kronos_app.services.forecast_recalibration import Recalibrations
 from kronos_app.services.forecast_record import ForecastRecords
 from kronos_app.services.forecast_worker import ForecastWorker
 from kronos_app.services.forecasting import ForecastService
+from kronos_app.services.home_lock import HomeLock, unwritable
 from kronos_app.services.ledger import LedgerService
 from kronos_app.services.live import Keeper
 from kronos_app.services.models import ModelService
@@ -61,6 +63,11 @@ class Desk:
         The families of market sources on offer; default all there are.
     clock
         The present, in UTC, by which followed series are looked at.
+
+    Raises
+    ------
+    Conflict
+        Another process works in the same home folder.
     """
 
     def __init__(
@@ -73,6 +80,8 @@ class Desk:
         from engine.scheduler import Scheduler
 
         self.settings = settings
+        self._home_lock = HomeLock(settings.home)
+        self._home_lock.acquire()
         self.store = Store.open(settings.store_url)
         registered = RegisteredSpecs(settings.home, self.store)
         self.models = ModelService(settings, registry, registered)
@@ -127,6 +136,10 @@ class Desk:
         self.jobs.start()
         self.keeper.start()
 
+    def unwritable(self) -> Text | None:
+        """Return why nothing can be saved in the home folder, None where it can."""
+        return unwritable(self.settings.home)
+
     def close(self) -> None:
         """Stop working and release the store."""
         self.tuning.close()
@@ -134,6 +147,7 @@ class Desk:
         self.jobs.stop()
         self.scheduler.close()
         self.store.close()
+        self._home_lock.release()
 
 
 _lock = Lock()

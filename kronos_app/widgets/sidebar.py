@@ -36,6 +36,9 @@ def draw_notice() -> None:
     notice = desk().store.notice
     if notice is not None:
         st.warning(escape(state.say(notice)), icon=":material/warning:")
+    unwritable = desk().unwritable()
+    if unwritable is not None:
+        st.warning(escape(state.say(unwritable)), icon=":material/folder_off:")
 
 
 def _line(name: str, value: str) -> None:
