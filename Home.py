@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from threading import Thread
@@ -12,6 +13,7 @@ from starlette.routing import Mount
 
 from kronos_app import access
 from kronos_app.api.app import create_api
+from kronos_app.errors import AppError
 from kronos_app.runtime import desk, warm_up
 from kronos_app.settings import check_settings
 from kronos_app.web.server import configure_server, end_process_later
@@ -26,7 +28,13 @@ os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 @asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[None]:
     """Open the desk, so that work an earlier process left is taken up again, and close it at the end."""
-    Thread(target=warm_up, args=[desk().models], name="kronos-warm-up", daemon=True).start()
+    try:
+        opened = desk()
+    except AppError as error:
+        sys.stderr.write(f"{error} {error.hint.render()}\n")
+        sys.stderr.flush()
+        os._exit(3)  # an exception here would print a traceback of the server around the message
+    Thread(target=warm_up, args=[opened.models], name="kronos-warm-up", daemon=True).start()
     yield
     from kronos_app.services.desk import close_desk
 

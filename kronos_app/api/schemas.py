@@ -182,6 +182,7 @@ class JobOut(BaseModel):
     remaining_seconds: float | None
     forecast_id: str | None = Field(description="What a job that forecasts made.")
     candles_id: str | None = Field(description="What a job that fetches brought.")
+    candles_ids: list[str] | None = Field(description="What a job that saves an upload of many series brought.")
     error: ErrorDetail | None
     created: datetime
     started: datetime | None

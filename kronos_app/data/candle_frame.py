@@ -77,13 +77,20 @@ class CandleFrame:
     @cached_property
     def interval(self) -> pd.Timedelta:
         """Return the most frequent step between two candles; zero for a single candle."""
-        steps = self.frame["timestamp"].diff().dropna()
-        return pd.Timedelta(0) if steps.empty else pd.Timedelta(steps.mode().iloc[0])
+        return most_frequent_step(self.timestamps)
 
     @cached_property
     def digest(self) -> str:
         """Return the SHA-256 of times and values: equal candles, equal digest, whatever the file was called."""
         sha = hashlib.sha256(",".join(self.features).encode())
         sha.update(self.timestamps.to_numpy("datetime64[ns]").astype("<i8").tobytes())
-        sha.update(np.ascontiguousarray(self.frame[self.features].to_numpy("<f8")).tobytes())
+        values = [self.frame[name].to_numpy("<f8") for name in self.features]
+        sha.update(np.ascontiguousarray(np.array(values).T).tobytes())
         return sha.hexdigest()
+
+
+def most_frequent_step(times: pd.DatetimeIndex) -> pd.Timedelta:
+    """Return the most frequent step between ascending times, the shortest of several; zero where there is none."""
+    steps = np.diff(times.as_unit("ns").asi8)
+    lengths, counts = np.unique(steps[steps > 0], return_counts=True)
+    return pd.Timedelta(int(lengths[counts.argmax()]), unit="ns") if len(lengths) else pd.Timedelta(0)

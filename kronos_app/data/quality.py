@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 
 from kronos_app.data import calendars
-from kronos_app.data.candle_frame import FEATURES, CandleFrame
+from kronos_app.data.candle_frame import FEATURES, CandleFrame, most_frequent_step
 from kronos_app.data.checks.suspects import Suspects, suspect
 from kronos_app.data.checks.telling import MOST_MARKS, Mark, marks
 from kronos_app.data.checks.telling import findings as suspicions
 from kronos_app.data.draft import Draft, Finding
-from kronos_app.data.faults import Faults, find_faults, usable
+from kronos_app.data.faults import Faults, find_faults, is_ascending, usable
 from kronos_app.data.faults import findings as fault_findings
 from kronos_app.data.score import Deduction, deductions, score
 from kronos_app.i18n import text
@@ -111,15 +111,18 @@ def inspect(draft: Draft, now: pd.Timestamp | None = None) -> QualityReport:
     """
     frame = draft.frame
     faults = find_faults(frame)
-    numbers = frame[[name for name in FEATURES if name in frame]]
-    infinite = np.isinf(numbers.to_numpy())
+    numbers = np.array([frame[name].to_numpy(np.float64) for name in FEATURES if name in frame])
+    infinite = np.isinf(numbers)
     times = pd.DatetimeIndex(frame.get("timestamp", []))
     known = times[times.notna()]
-    repeated = frame.duplicated("timestamp") & ~faults.time if len(times) else pd.Series(False, index=frame.index)
-    again = repeated & ~frame.duplicated()
+    ascending_rows = is_ascending(frame)
+    repeated = again = pd.Series(False, index=frame.index)
+    if len(times) and not ascending_rows:
+        repeated = frame.duplicated("timestamp") & ~faults.time
+        again = repeated & ~frame.duplicated()
     holes = calendars.gaps(known, draft.timezone, draft.about.calendar)
-    ascending = known.sort_values()
-    empty = int(numbers.isna().to_numpy().sum()) + int(faults.time.sum()) - draft.unreadable
+    ascending = known if ascending_rows else known.sort_values()
+    empty = int(np.isnan(numbers).sum()) + int(faults.time.sum()) - draft.unreadable
     counts: dict[str, Any] = {
         "gaps": len(holes),
         "missing_candles": int(holes.sum()),
@@ -130,9 +133,9 @@ def inspect(draft: Draft, now: pd.Timestamp | None = None) -> QualityReport:
         "unreadable": draft.unreadable + int(infinite.sum()),
         "non_positive": int(faults.non_positive.sum()),
         "impossible": int(faults.impossible.sum()),
-        "zero_volume": int((frame["volume"] == 0).sum()) if "volume" in frame else 0,
+        "zero_volume": int((frame["volume"].to_numpy() == 0).sum()) if "volume" in frame else 0,
     }
-    good = usable(frame)
+    good = usable(frame, faults)
     suspects = suspect(good, timezone=draft.timezone, calendar=draft.about.calendar, now=now)
     affected = _affected(suspects)
     faulty = int((faults.any | again).sum())
@@ -141,7 +144,7 @@ def inspect(draft: Draft, now: pd.Timestamp | None = None) -> QualityReport:
         rows=len(frame),
         first=ascending[0] if len(known) else None,
         last=ascending[-1] if len(known) else None,
-        interval=_interval(ascending),
+        interval=most_frequent_step(ascending),
         **counts,
         **affected,
         deductions=taken,
@@ -185,15 +188,11 @@ def _affected(suspects: Suspects) -> dict[str, Any]:
 
 def _gap_marks(holes: pd.Series[int], ascending: pd.DatetimeIndex) -> list[Mark]:
     """Return the widest gaps, from the candle before to the candle after."""
+    if holes.empty:
+        return []
     widest = holes.nlargest(MOST_MARKS).sort_index()
     after = ascending[np.minimum(ascending.searchsorted(widest.index, side="right"), len(ascending) - 1)]
     return [Mark("gaps", first, last) for first, last in zip(widest.index, after, strict=True)]
-
-
-def _interval(ascending: pd.DatetimeIndex) -> pd.Timedelta:
-    steps = ascending.to_series().diff()
-    steps = steps[steps > pd.Timedelta(0)]
-    return pd.Timedelta(0) if steps.empty else pd.Timedelta(steps.mode().iloc[0])
 
 
 def _gap_finding(holes: pd.Series[int], draft: Draft) -> Finding:

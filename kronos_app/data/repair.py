@@ -11,7 +11,7 @@ import pandas as pd
 
 from kronos_app.data.candle_frame import FEATURES, PRICES, CandleFrame
 from kronos_app.data.draft import Draft
-from kronos_app.data.faults import find_faults, first_rows
+from kronos_app.data.faults import find_faults, first_rows, is_ascending
 from kronos_app.data.fixes import Clock, Fixed, Step, check
 from kronos_app.data.fixes import apply as fix
 from kronos_app.data.quality import inspect
@@ -105,8 +105,10 @@ def apply(
     """
     wanted = check(fixes)
     _check(draft, choice)
-    ordered = draft.frame.sort_values("timestamp", kind="stable", na_position="last")
-    unique = ordered[~ordered.duplicated()]
+    unique = ordered = draft.frame
+    if not is_ascending(ordered):
+        ordered = ordered.sort_values("timestamp", kind="stable", na_position="last")
+        unique = ordered[~ordered.duplicated()]
     result, touched = _treat(draft, unique, choice)
     changes = [_changes(ordered, result, touched)]
     dropped = len(ordered) - len(result)
@@ -136,7 +138,7 @@ def apply(
         filled=len(touched),
         kept=int(find_faults(result).impossible.sum()),
         sorted=not ordered.index.is_monotonic_increasing,
-        changes=pd.concat(changes).sort_values("row", kind="stable", ignore_index=True),
+        changes=_joined(changes),
         steps=tuple(steps),
     )
 
@@ -163,8 +165,10 @@ def _treat(draft: Draft, unique: pd.DataFrame, choice: str | None) -> tuple[pd.D
         _refuse(draft, unique, choice)
         return unique, unique.index[:0]
     if choice == "drop":
-        good = unique[~find_faults(unique).any]
-        return good[~good.duplicated("timestamp", keep="last")], good.index[:0]
+        faulty = find_faults(unique).any
+        good = unique[~faulty] if faulty.any() else unique
+        good = good if is_ascending(good) else good[~good.duplicated("timestamp", keep="last")]
+        return good, good.index[:0]
     return _forward_fill(unique)
 
 
@@ -178,7 +182,7 @@ def _fixed_cells(before: pd.DataFrame, fixed: Fixed) -> pd.DataFrame:
 def _refuse(draft: Draft, frame: pd.DataFrame, choice: str | None) -> None:
     """Raise if the rows cannot stay as they are: for no choice any fault, for `keep` what no model can read."""
     faults = find_faults(frame)
-    repeated = frame.duplicated("timestamp") & ~faults.time
+    repeated = frame.duplicated("timestamp") & ~faults.time if not is_ascending(frame) else faults.time
     bad = (faults.unusable if choice == "keep" else faults.any) | repeated
     if not bad.any():
         return
@@ -220,6 +224,8 @@ def _forward_fill(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.Index[int]]:
 
 def _changes(before: pd.DataFrame, after: pd.DataFrame, touched: pd.Index[int]) -> pd.DataFrame:
     """Return one line a changed cell, in the order of the file."""
+    if after is before:
+        return _NOTHING
     features = [name for name in FEATURES if name in before]
     gone = before.index.difference(after.index)
     parts = [
@@ -227,6 +233,11 @@ def _changes(before: pd.DataFrame, after: pd.DataFrame, touched: pd.Index[int]) 
         _cells(before.loc[touched], after.loc[touched], "fill", features),
     ]
     return pd.concat(parts)
+
+
+def _joined(changes: list[pd.DataFrame]) -> pd.DataFrame:
+    lines = pd.concat(changes) if len(changes) > 1 else changes[0]
+    return lines.sort_values("row", kind="stable", ignore_index=True) if len(lines) else lines.reset_index(drop=True)
 
 
 def _cells(before: pd.DataFrame, after: pd.DataFrame | None, action: str, features: list[str]) -> pd.DataFrame:
@@ -247,3 +258,6 @@ def _cells(before: pd.DataFrame, after: pd.DataFrame | None, action: str, featur
 
 def _as_text(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> list[str]:
     return ["" if np.isnan(value) else f"{value:.10g}" for value in values]
+
+
+_NOTHING = _cells(pd.DataFrame({"timestamp": pd.DatetimeIndex([]).as_unit("ns")}), None, "drop", [])

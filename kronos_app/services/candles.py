@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from kronos_app.store import Store
 
 Infos = list[CandleSetInfo]
+OnStep = Callable[[int, int], None]
 
 
 class CandleService:
@@ -117,10 +118,12 @@ class CandleService:
 
     def save(self, repaired: Repaired, report: QualityReport) -> CandleSet:
         """Keep repaired candles under an id that depends on times and values alone."""
-        candles = repaired.candles
-        score = quality.score_of(candles) if repaired.touched else report.score
-        saved = CandleSet(candles.digest[:16], candles, report.to_dict(), repaired.record | {"score": score})
-        self._store.candles.put(saved)
+        return self.save_all([(repaired, report)])[0]
+
+    def save_all(self, repaired: Sequence[tuple[Repaired, QualityReport]]) -> list[CandleSet]:
+        """Keep several series as `save` does, all of them or, where the store fails, none."""
+        saved = [_candle_set(candles, report) for candles, report in repaired]
+        self._store.candles.put_all(saved)
         return saved
 
     def keep(
@@ -135,16 +138,26 @@ class CandleService:
         choice: str | None = None,
         fixes: Collection[str] = (),
         interval: str | None = None,
+        on_step: OnStep | None = None,
     ) -> list[CandleSet]:
         """Repair and save several drafts; nothing is kept where one of them cannot be.
+
+        Parameters
+        ----------
+        on_step
+            Called with how many series are ready and how many there are; it may raise to cancel, and nothing is kept.
 
         Raises
         ------
         InvalidInput
             As `preview`, of the first draft that it refuses.
         """
-        repaired = [self.preview(draft, choice, fixes, interval) for draft in drafts]
-        return [self.save(done, self.inspect(draft)) for done, draft in zip(repaired, drafts, strict=True)]
+        ready = []
+        for number, draft in enumerate(drafts):
+            if on_step is not None:
+                on_step(number, len(drafts))
+            ready.append((self.preview(draft, choice, fixes, interval), self.inspect(draft)))
+        return self.save_all(ready)
 
     def get(self, candles_id: str) -> CandleSet:
         """Return a saved candle set.
@@ -174,3 +187,9 @@ class CandleService:
     def delete(self, candles_id: str) -> None:
         """Forget a candle set; forecasts made from it stay, without history and comparison."""
         self._store.candles.delete(candles_id)
+
+
+def _candle_set(repaired: Repaired, report: QualityReport) -> CandleSet:
+    candles = repaired.candles
+    score = quality.score_of(candles) if repaired.touched else report.score
+    return CandleSet(candles.digest[:16], candles, report.to_dict(), repaired.record | {"score": score})

@@ -12,7 +12,17 @@ from kronos_app.data.sources import FAMILIES, SourceFamily
 from kronos_app.data.sql.process import QueryProcesses
 from kronos_app.i18n import Text
 from kronos_app.jobs import Handler, JobRunner
-from kronos_app.services import backtest, evaluation, fetching, following, forecasting, series, sql_query, tuning_trial
+from kronos_app.services import (
+    backtest,
+    evaluation,
+    fetching,
+    following,
+    forecasting,
+    series,
+    sql_query,
+    tuning_trial,
+    uploads,
+)
 from kronos_app.services.backtest import BacktestFolders, BacktestService, BacktestWorker, BehindWorker, Universes
 from kronos_app.services.candles import CandleService
 from kronos_app.services.evaluation import EvaluationService, EvaluationWorker
@@ -38,6 +48,7 @@ from kronos_app.services.series_fetching import SeriesFetcher
 from kronos_app.services.sources import Sources
 from kronos_app.services.sql_query import Connections, SqlService, SqlWorker
 from kronos_app.services.tuning import TuningService
+from kronos_app.services.uploads import UploadService, UploadWorker
 from kronos_app.settings import Settings, get_settings
 from kronos_app.store import Store
 from kronos_app.store.records import now
@@ -99,6 +110,7 @@ class Desk:
             sql_query.KIND: SqlWorker(settings, connections, processes, drafts, self.candles).run,
             fetching.KIND: FetchWorker(settings, fetcher, drafts, self.candles).run,
             series.KIND: RefreshWorker(settings, self.store, fetcher, market, clock).run,
+            uploads.KIND: UploadWorker(settings.home / "uploads", self.candles).run,
             following.KIND: FollowWorker(self.store, self.candles, forecaster, self.ledger, newest).run,
         }
         self.jobs = JobRunner(
@@ -109,6 +121,7 @@ class Desk:
             settings.max_queued_jobs_per_caller,
         )
         self.forecasts = ForecastService(self.store, self.jobs, self.candles, self.models)
+        self.uploads = UploadService(settings.home / "uploads", self.candles, self.jobs)
         self.sql = SqlService(settings, connections, processes, drafts, self.jobs)
         self.fetching = FetchService(market, drafts, self.jobs)
         self.series = SeriesService(settings, self.store, fetcher, market, self.jobs)

@@ -131,6 +131,7 @@ def job_json(job: Job, language: str = "en") -> dict[str, Any]:
         "forecast_id": job.result_id if job.kind == "forecast" else None,
         # What the page fetched to be looked at first may not be a candle set.
         "candles_id": job.result_id if job.kind in {"fetch", "query"} and not job.request["review"] else None,
+        "candles_ids": job.result_id.split(",") if job.kind == "upload" and job.result_id else None,
         "error": localised(job.error, language),
         "created": job.created.isoformat(),
         "started": job.started.isoformat() if job.started else None,

@@ -34,14 +34,7 @@ def insert(connection: sa.Connection, series_id: int, candles: CandleFrame) -> N
             name: pa.array(features[name], from_pandas=True) if name in features else pa.nulls(len(times), pa.float64())
             for name in FEATURES
         }
-        raw = connection.connection.driver_connection
-        assert raw is not None
-        raw.complete()  # What an earlier statement answered may not have been read to its end.
-        raw.register(_ARRIVING, pa.table(arriving))
-        try:
-            connection.exec_driver_sql(f"INSERT INTO candles SELECT {int(series_id)}, * FROM {_ARRIVING}")  # noqa: S608
-        finally:
-            raw.unregister(_ARRIVING)
+        _insert_arrow(connection, _candles.name, arriving, f"{int(series_id)}, ")
         return
     values = {
         name: [None if np.isnan(value) else value for value in column.tolist()] for name, column in features.items()
@@ -54,11 +47,28 @@ def insert(connection: sa.Connection, series_id: int, candles: CandleFrame) -> N
 
 
 def insert_rows(connection: sa.Connection, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
-    """Add rows to a table; DuckDB takes all by one statement, as each costs it some milliseconds."""
-    if connection.dialect.name == "duckdb":
-        connection.execute(table.insert().values(list(rows)))
-    else:
+    """Add rows to a table, each with a value for every column; DuckDB takes them by Arrow, all at once."""
+    if connection.dialect.name != "duckdb":
         connection.execute(table.insert(), list(rows))
+        return
+    columns = {}
+    for column in table.columns:
+        process = column.type.dialect_impl(connection.dialect).bind_processor(connection.dialect)
+        values = [row[column.name] for row in rows]
+        columns[column.name] = pa.array(values if process is None else [process(value) for value in values])
+    _insert_arrow(connection, table.name, columns)
+
+
+def _insert_arrow(connection: sa.Connection, name: str, columns: dict[str, pa.Array], first: str = "") -> None:
+    """Add a row for each value of the columns, which are in the table's order; `first` is SQL before them."""
+    raw = connection.connection.driver_connection
+    assert raw is not None
+    raw.complete()  # What an earlier statement answered may not have been read to its end.
+    raw.register(_ARRIVING, pa.table(columns))
+    try:
+        connection.exec_driver_sql(f"INSERT INTO {name} SELECT {first}* FROM {_ARRIVING}")  # noqa: S608
+    finally:
+        raw.unregister(_ARRIVING)
 
 
 def select(

@@ -11,8 +11,13 @@ import pandas as pd
 
 def frame_to_bytes(frame: pd.DataFrame) -> bytes:
     """Return `frame` as a parquet file."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
     buffer = BytesIO()
-    frame.to_parquet(buffer, index=False)
+    # Neither dictionary nor statistics: prices hardly repeat, and the file is always read whole.
+    table = pa.Table.from_pandas(frame, preserve_index=False, nthreads=1)
+    parquet.write_table(table, buffer, use_dictionary=False, write_statistics=False)
     return buffer.getvalue()
 
 

@@ -176,16 +176,16 @@ def _keep_all(series: Sequence[Series], for_all: str, read: tuple[int, ...]) -> 
 
 def _kept(series: Sequence[Series], for_all: str, read: tuple[int, ...]) -> Kept:
     _ = state.gettext()
-    sets: dict[str, None] = {}
+    ready = []
     refused = []
     words = _("Keeping {name}")
     bar = st.progress(0.0)
     for number, one in enumerate(series):
         bar.progress(number / len(series), text=errors.escape(words.format(name=one.draft.name)))
         try:
-            repaired = examine.preview(one.draft, one.report, one.key, for_all)
-            sets[desk().candles.save(repaired, one.report).id] = None
+            ready.append((examine.preview(one.draft, one.report, one.key, for_all), one.report))
         except AppError as error:
             refused.append((one.draft.name, error.message))
+    saved = desk().candles.save_all(ready)
     bar.empty()
-    return Kept(read, tuple(sets), tuple(refused))
+    return Kept(read, tuple(dict.fromkeys(candle_set.id for candle_set in saved)), tuple(refused))

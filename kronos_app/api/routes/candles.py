@@ -11,12 +11,12 @@ from starlette.responses import JSONResponse, Response
 from kronos_app.api.context import DeskOf, Language, require_token
 from kronos_app.api.paging import PageOf
 from kronos_app.api.schemas import CALENDAR, FIXES, RESAMPLE, ErrorBody, FetchAccepted, FetchBody, Fix, Repair
-from kronos_app.data.calendars import with_calendar
-from kronos_app.data.draft import Draft
 from kronos_app.data.source import FetchRequest
 from kronos_app.data.upload.mapping import ROLES, ColumnMapping
 from kronos_app.data.upload.units import UNITS
+from kronos_app.jobs import Job
 from kronos_app.services.rendering import candle_info_json, candles_json, localised
+from kronos_app.services.uploads import UploadOptions
 
 router = APIRouter(prefix="/candles", tags=["candles"], dependencies=[Depends(require_token)])
 
@@ -40,11 +40,16 @@ Units = Annotated[
     "",
     status_code=201,
     summary="Upload files of candles",
-    responses={413: {"model": ErrorBody}, 422: {"model": ErrorBody}},
+    response_model=dict[str, Any],
+    responses={
+        202: {"description": "Of more than 200 series: the job that saves them.", "model": FetchAccepted},
+        **{status: {"model": ErrorBody} for status in (409, 413, 422, 503)},
+    },
 )
 def upload(
     desk: DeskOf,
     language: Language,
+    request: Request,
     file: Annotated[
         list[UploadFile],
         File(description="CSV, Feather or Parquet, also gzipped; several, where the field is there several times."),
@@ -61,18 +66,20 @@ def upload(
     time_format: TimeFormat = None,
     timezone: Timezone = None,
     units: Units = None,
-) -> dict[str, Any]:
+) -> Response:
     """Check, repair as asked and keep the candles, all of them or none.
 
     The answer's `series` is a list with `id` and quality report of each instrument; a single one stands beside it too.
+    More than 200 series are saved by a job, whose `candles_ids` are those of the candle sets once it succeeded.
     """
-    mapping = ColumnMapping.from_form(columns, time_format, timezone, units)
-    drafts: list[Draft] = []
-    for one in file:
-        drafts += desk.candles.read_all(one.file.read(), one.filename or "upload", start, interval, mapping)
-    drafts = [with_calendar(draft, calendar) for draft in drafts]
-    series = [candles_json(saved, language) for saved in desk.candles.keep_all(drafts, repair, fixes, resample)]
-    return (series[0] if len(series) == 1 else {}) | {"series": series}
+    options = UploadOptions(
+        repair, start, interval, calendar, tuple(fixes), resample, columns, time_format, timezone, units
+    )
+    saved = desk.uploads.save([(one.filename or "upload", one.file.read()) for one in file], options)
+    if isinstance(saved, Job):
+        return _accepted(request, saved)
+    series = [candles_json(candle_set, language) for candle_set in saved]
+    return JSONResponse((series[0] if len(series) == 1 else {}) | {"series": series}, 201)
 
 
 @router.post(
@@ -118,6 +125,10 @@ def fetch(desk: DeskOf, request: Request, body: FetchBody) -> Response:
             resample=body.resample,
         )
     )
+    return _accepted(request, job)
+
+
+def _accepted(request: Request, job: Job) -> JSONResponse:
     accepted = FetchAccepted(job_id=job.id, status=job.status)
     return JSONResponse(accepted.model_dump(), 202, {"Location": request.url_for("get_job", job_id=job.id).path})
 
