@@ -55,9 +55,9 @@ def _look(desk: Desk) -> tuple[bool, bool, Text | None]:
     workers = desk.jobs.working()
     try:
         desk.store.jobs.list(active_only=True)
-        return True, workers, desk.store.notice
-    except Unavailable:
-        return False, workers, None
+        return True, workers, desk.store.notice or desk.unwritable()
+    except Unavailable as error:
+        return False, workers, error.message
 
 
 def _limiter(state: Any) -> CapacityLimiter:
