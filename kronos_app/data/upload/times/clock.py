@@ -195,4 +195,8 @@ def _empty(column: pa.ChunkedArray) -> Mask:
 
 
 def _as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    return column if is_text(column) else pc.cast(column, pa.string())
+    if is_text(column):
+        return column
+    if pa.types.is_binary(column.type):
+        return pa.chunked_array([pa.nulls(len(column), pa.string())])
+    return pc.cast(column, pa.string())
