@@ -114,7 +114,7 @@ class Settings(BaseSettings):
     @classmethod
     def _refuse_empty_secrets(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and not value.get_secret_value().strip():
-            raise ValueError("is empty: set a secret, or remove the variable")
+            raise ValueError("The value is empty. Set a secret, or remove the variable.")
         return value
 
     @property
@@ -142,5 +142,8 @@ def check_settings() -> Settings:
     try:
         return get_settings()
     except ValidationError as error:
-        lines = [f"KRONOS_{str(item['loc'][0]).upper()}: {item['msg']}" for item in error.errors(include_input=False)]
+        lines = [
+            f"KRONOS_{str(item['loc'][0]).upper()}: {item['msg'].removeprefix('Value error, ')}"
+            for item in error.errors(include_input=False)
+        ]
         raise SystemExit("The settings are wrong:\n" + "\n".join(lines)) from None

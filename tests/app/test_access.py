@@ -24,3 +24,24 @@ def test_with_a_password_nothing_is_shown_to_a_session_that_did_not_pass_the_mid
     ]
     assert not app.title
     assert not app.metric
+
+
+def test_work_that_a_page_asks_for_is_counted_for_its_browser(desk, monkeypatch):
+    from streamlit.runtime.context import ContextProxy
+    from streamlit.testing.v1 import AppTest
+
+    from kronos_app.callers import CALLER
+
+    def script():
+        import streamlit as st
+
+        from kronos_app.callers import CALLER
+        from kronos_app.runtime import desk
+
+        desk()
+        st.write(CALLER.get() or "nobody")
+
+    assert AppTest.from_function(script).run().markdown[0].value == "nobody"
+    monkeypatch.setattr(ContextProxy, "headers", {"X-Kronos-Browser": "browser 1"})
+    assert AppTest.from_function(script).run().markdown[0].value == "browser 1"
+    assert CALLER.get() == ""

@@ -115,7 +115,7 @@ def test_an_empty_secret_stops_the_start_and_says_what_to_do(monkeypatch, name, 
     monkeypatch.setenv(name, value)
     with pytest.raises(SystemExit) as caught:
         check_settings()
-    assert f"{name}: Value error, is empty: set a secret, or remove the variable" in str(caught.value)
+    assert f"{name}: The value is empty. Set a secret, or remove the variable." in str(caught.value)
 
 
 def test_names_in_settings_are_written_with_commas(monkeypatch):
