@@ -1,4 +1,4 @@
-"""Options of uvicorn that Streamlit does not set: time to stop, and proxies whose word is taken."""
+"""Options of uvicorn that Streamlit does not set: time to stop, time for heads, proxies whose headers are believed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from threading import Timer
 import uvicorn
 
 from kronos_app.settings import Settings
+from kronos_app.web.protocol import TimedH11Protocol
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ def configure_server(settings: Settings) -> None:
         return
     server.config.timeout_graceful_shutdown = settings.shutdown_seconds
     server.config.forwarded_allow_ips = settings.trusted_proxies
+    server.config.http_protocol_class = TimedH11Protocol
 
 
 def is_stopping() -> bool:
