@@ -11,6 +11,7 @@ import pandas as pd
 
 from kronos_app.data import calendars
 from kronos_app.data.candle_frame import FEATURES, CandleFrame, most_frequent_step
+from kronos_app.data.checks.holes import unclear_holes
 from kronos_app.data.checks.suspects import Suspects, suspect
 from kronos_app.data.checks.telling import MOST_MARKS, Mark, marks
 from kronos_app.data.checks.telling import findings as suspicions
@@ -18,6 +19,7 @@ from kronos_app.data.draft import Draft, Finding
 from kronos_app.data.faults import Faults, find_faults, is_ascending, usable
 from kronos_app.data.faults import findings as fault_findings
 from kronos_app.data.score import Deduction, deductions, score
+from kronos_app.data.sessions import nanoseconds
 from kronos_app.i18n import text
 
 
@@ -121,6 +123,7 @@ def inspect(draft: Draft, now: pd.Timestamp | None = None) -> QualityReport:
         repeated = frame.duplicated("timestamp") & ~faults.time
         again = repeated & ~frame.duplicated()
     holes = calendars.gaps(known, draft.timezone, draft.about.calendar)
+    unclear = _unclear_holes(known, draft)
     ascending = known if ascending_rows else known.sort_values()
     empty = int(np.isnan(numbers).sum()) + int(faults.time.sum()) - draft.unreadable
     counts: dict[str, Any] = {
@@ -139,7 +142,9 @@ def inspect(draft: Draft, now: pd.Timestamp | None = None) -> QualityReport:
     suspects = suspect(good, timezone=draft.timezone, calendar=draft.about.calendar, now=now)
     affected = _affected(suspects)
     faulty = int((faults.any | again).sum())
-    taken = deductions({"faults": faulty, **affected, "gaps": counts["missing_candles"]}, len(frame))
+    taken = deductions(
+        {"faults": faulty, **affected, "gaps": counts["missing_candles"], "gaps_unclear": len(unclear)}, len(frame)
+    )
     return QualityReport(
         rows=len(frame),
         first=ascending[0] if len(known) else None,
@@ -148,8 +153,8 @@ def inspect(draft: Draft, now: pd.Timestamp | None = None) -> QualityReport:
         **counts,
         **affected,
         deductions=taken,
-        marks=(*marks(good, suspects), *_gap_marks(holes, ascending)),
-        findings=(*draft.findings, *_findings(draft, faults, repeated, again, holes, good, suspects)),
+        marks=(*marks(good, suspects), *_gap_marks(holes, ascending), *_gap_marks(unclear, ascending)),
+        findings=(*draft.findings, *_findings(draft, faults, repeated, again, holes, unclear, good, suspects)),
     )
 
 
@@ -165,12 +170,15 @@ def _findings(
     repeated: pd.Series[bool],
     again: pd.Series[bool],
     holes: pd.Series[int],
+    unclear: pd.Series[int],
     good: pd.DataFrame,
     suspects: Suspects,
 ) -> Iterator[Finding]:
     yield from fault_findings(draft, faults, repeated, again)
     if len(holes):
         yield _gap_finding(holes, draft)
+    if len(unclear):
+        yield _unclear_finding(unclear)
     yield from suspicions(good, suspects)
 
 
@@ -206,6 +214,23 @@ def _gap_finding(holes: pd.Series[int], draft: Draft) -> Finding:
         **({"calendar": calendar} if followed else {}),
     )  # fmt: skip
     return Finding("gaps", "warning" if holes.sum() > 0.05 * len(draft) else "info", message)
+
+
+def _unclear_holes(known: pd.DatetimeIndex, draft: Draft) -> pd.Series[int]:
+    """Return the holes of which neither a calendar nor the series itself says whether they are breaks in trading."""
+    unclear = unclear_holes(nanoseconds(known))
+    if len(unclear) and calendars.share(known, draft.timezone, draft.about.calendar) is not None:
+        return unclear.iloc[:0]
+    return unclear
+
+
+def _unclear_finding(unclear: pd.Series[int]) -> Finding:
+    message = text(
+        "{count} hole(s), the longest of {longest} candle(s) after {time}: the series is too short to tell whether"
+        " these are gaps or breaks in trading. Choose its calendar, or add candles of more days.",
+        count=len(unclear), longest=int(unclear.max()), time=str(unclear.idxmax()),
+    )  # fmt: skip
+    return Finding("gaps_unclear", "warning", message)
 
 
 _GAPS = text(

@@ -34,6 +34,7 @@ WEIGHTS: Mapping[str, Weight] = {
     "stale": Weight(text("Stale prices"), 5, 100, 30),
     "silent": Weight(text("Stretches without volume"), 2, 50, 15),
     "gaps": Weight(text("Missing candles"), 0, 100, 30),
+    "gaps_unclear": Weight(text("Holes that may be lost candles"), 5, 0, 5),
     "unfinished": Weight(text("Unfinished last candle"), 5, 0, 5),
 }
 # Holidays are gaps to a series whose calendar is not known: nine in the 261 workdays of a year.

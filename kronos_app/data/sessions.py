@@ -224,10 +224,29 @@ def _intraday_slots(times: Nanoseconds, step: int) -> Nanoseconds:
         mine = weekday == w
         hits, chances = weight[mine] @ seen[mine], weight[mine] @ passed[mine]
         is_open[w] = (hits + usual) / (chances + 1.0) >= 0.5  # the other days of the week count as one more
+        if np.count_nonzero(mine) == 1:
+            row = int(np.flatnonzero(mine)[0])
+            is_open[w] = np.where(passed[row], seen[row] | _lost(seen, passed, dates, row), usual >= 0.5)
     if np.mean(is_open[weekday[day], np.searchsorted(clock, times % DAY)]) < 0.5:
         return times[:0]
     days, slot = np.nonzero(is_open)
     return days * DAY + clock[slot]
+
+
+def _lost(seen: NDArray[np.bool_], passed: NDArray[np.bool_], dates: Nanoseconds, row: int) -> NDArray[np.bool_]:
+    """Return when a day of the week that was seen once has no candle, while other days mostly have one then.
+
+    Only between its candles, or on a side where the day beside it trades as well: currencies open on Sunday evening.
+    """
+    others = np.arange(len(dates)) != row
+    usual = np.count_nonzero(seen[others], axis=0) > 0.5 * np.count_nonzero(passed[others], axis=0)
+    at = np.flatnonzero(seen[row])
+    clock = np.arange(seen.shape[1])
+    before = row > 0 and dates[row - 1] == dates[row] - 1
+    after = row + 1 < len(dates) and dates[row + 1] == dates[row] + 1
+    inner = ((clock > at[0]) | before) & ((clock < at[-1]) | after)
+    lost: NDArray[np.bool_] = ~seen[row] & passed[row] & usual & inner
+    return lost
 
 
 def _without_small_holes(times: Nanoseconds, step: int) -> Nanoseconds:

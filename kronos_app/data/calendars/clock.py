@@ -14,6 +14,7 @@ SECOND = 1_000_000_000
 HOUR = 3_600 * SECOND
 DAY = 24 * HOUR
 WEEK = 7 * DAY
+LAST_DAY = 220 * 365 * DAY  # in 2189: near the end of what nanoseconds can count
 
 
 def convert(times: Nanoseconds, source: str | None, target: str | None) -> Nanoseconds:
@@ -59,3 +60,8 @@ def found_in(times: Nanoseconds, ordered: Nanoseconds) -> NDArray[np.bool_]:
         return np.zeros(len(times), dtype=bool)
     at = np.minimum(np.searchsorted(ordered, times), len(ordered) - 1)
     return np.asarray(ordered[at] == times)
+
+
+def is_countable(times: Nanoseconds) -> bool:
+    """Return whether ascending times are far enough from the ends of what nanoseconds can count."""
+    return bool(times[0] >= -LAST_DAY and times[-1] <= LAST_DAY)

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from kronos_app.data import sessions as learned
-from kronos_app.data.calendars.clock import DAY, HOUR, Nanoseconds, convert, found_in, index
+from kronos_app.data.calendars import slots
+from kronos_app.data.calendars.clock import DAY, HOUR, Nanoseconds, ascending, convert, found_in, index, is_countable
 from kronos_app.data.calendars.timetable import Calendar, CurrencyCalendar
 
 NEW_YORK = "America/New_York"
 # One zone for each rule of when clocks change: other zones of the rule differ from it by a constant.
 RULES = (NEW_YORK, "Europe/London", "Australia/Sydney", "UTC")
+HALF_HOUR = HOUR // 2
 EVIDENCE = 400 * DAY  # the recent past that shows a rule: both changes of a year
 
 
@@ -51,13 +53,34 @@ def clocks_of(timezone: str | None, calendar: Calendar) -> tuple[Clock, ...]:
     return (Clock(calendar.zone), Clock("UTC"), SERVER)
 
 
+def best_clock(times: Nanoseconds, step: int, timezone: str | None, calendar: Calendar) -> Clock:
+    """Return the clock by which the candles of the last year fit best, the first of several that fit equally."""
+    clocks = clocks_of(timezone, calendar)
+    if len(clocks) == 1:
+        return clocks[0]
+    # Hours tell clocks apart: of shorter candles the first of each half hour is enough, and much faster.
+    coarse = max(step, HALF_HOUR)
+    times = times[times > times[-1] - EVIDENCE]
+    thin = times if step >= HALF_HOUR else ascending(times - times % coarse)
+
+    def likeness(clock: Clock) -> float:
+        fit = slots.fit(ascending(clock.to(thin, calendar.zone)), coarse, calendar, EVIDENCE)
+        return -1.0 if fit is None else fit.likeness
+
+    return max(clocks, key=likeness)
+
+
 def rhythm_zone(times: Nanoseconds, timezone: str | None) -> str | None:
     """Return the zone by whose clock a series repeats its week best, None for its own clock.
 
     Only a history that has seen clocks change can show another zone, and its own is preferred. Without a time zone
     the times count as UTC for the comparison.
     """
+    if not is_countable(times):
+        return None
     recent = times[times > times[-1] - EVIDENCE][-learned.MOST :]
+    if (recent % DAY == recent[0] % DAY).all():
+        return None  # days, or longer, at one time of day
     own = timezone or "UTC"
     best, likeness = None, _likeness(recent)
     for zone in RULES:

@@ -11,8 +11,18 @@ import pandas as pd
 
 from kronos_app.data import sessions as learned
 from kronos_app.data.calendars import days, own, slots
-from kronos_app.data.calendars.clock import DAY, Nanoseconds, ascending, found_in, index, midnight, nanoseconds
-from kronos_app.data.calendars.clocks import EVIDENCE, Clock, clocks_of
+from kronos_app.data.calendars.clock import (
+    DAY,
+    LAST_DAY,
+    Nanoseconds,
+    ascending,
+    found_in,
+    index,
+    is_countable,
+    midnight,
+    nanoseconds,
+)
+from kronos_app.data.calendars.clocks import best_clock
 from kronos_app.data.calendars.registry import ALWAYS, get
 from kronos_app.data.calendars.timetable import Calendar
 from kronos_app.data.sessions import FixedStep
@@ -20,8 +30,6 @@ from kronos_app.data.sessions import FixedStep
 YEAR = 366 * DAY  # hours of trading change over the years: how candles are cut is learned anew in each
 RECENT_DAYS = 370 * DAY  # of daily candles, what tells how they are named
 MOST_MISSING = 5_000_000  # candles named one by one
-HALF_HOUR = 1_800_000_000_000
-LAST_DAY = 220 * 365 * DAY  # in 2189: near the end of what nanoseconds can count
 
 
 @dataclass(frozen=True)
@@ -146,7 +154,7 @@ def follow(times: Nanoseconds, timezone: str | None, calendar: Calendar) -> Sche
     step = learned.common_step(times[-learned.MOST :])
     if calendar.key == ALWAYS:
         return _round_the_clock(times, step)
-    if times[-1] > LAST_DAY or times[0] < -LAST_DAY:
+    if not is_countable(times):
         return None
     return _by_day(times, timezone, calendar) if step >= DAY else _within_day(times, step, timezone, calendar)
 
@@ -165,7 +173,7 @@ def _round_the_clock(times: Nanoseconds, step: int) -> Schedule | None:
 
 def _within_day(times: Nanoseconds, step: int, timezone: str | None, calendar: Calendar) -> Schedule | None:
     recent = times[times > times[-1] - slots.RECENT]
-    clock = _best_clock(times, step, timezone, calendar)
+    clock = best_clock(times, step, timezone, calendar)
     found = slots.fit(ascending(clock.to(recent, calendar.zone)), step, calendar)
     if found is None:
         return None
@@ -177,23 +185,6 @@ def _within_day(times: Nanoseconds, step: int, timezone: str | None, calendar: C
         return due[(due >= first) & (due <= last)]
 
     return Schedule(found.share, between)
-
-
-def _best_clock(times: Nanoseconds, step: int, timezone: str | None, calendar: Calendar) -> Clock:
-    """Return the clock by which the candles of the last year fit best, the first of several that fit equally."""
-    clocks = clocks_of(timezone, calendar)
-    if len(clocks) == 1:
-        return clocks[0]
-    # Hours tell clocks apart: of shorter candles the first of each half hour is enough, and much faster.
-    coarse = max(step, HALF_HOUR)
-    times = times[times > times[-1] - EVIDENCE]
-    thin = times if step >= HALF_HOUR else ascending(times - times % coarse)
-
-    def likeness(clock: Clock) -> float:
-        fit = slots.fit(ascending(clock.to(thin, calendar.zone)), coarse, calendar, EVIDENCE)
-        return -1.0 if fit is None else fit.likeness
-
-    return max(clocks, key=likeness)
 
 
 def _by_day(times: Nanoseconds, timezone: str | None, calendar: Calendar) -> Schedule | None:

@@ -6,18 +6,18 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from kronos_app.data.calendars.registry import ALWAYS, CURRENCIES, get
-from kronos_app.data.draft import Draft
+import numpy as np
+import pandas as pd
 
-SUFFIXES: Mapping[str, str] = {
-    "SS": "XSHG", "SH": "XSHG", "XSHG": "XSHG", "SZ": "XSHE", "XSHE": "XSHE", "HK": "XHKG", "TW": "XTAI",
-    "TWO": "XTAI", "T": "XTKS", "KS": "XKRX", "KQ": "XKRX", "NS": "XBOM", "BO": "XBOM", "SI": "XSES", "BK": "XBKK",
-    "JK": "XIDX", "KL": "XKLS", "PS": "XPHS", "AX": "XASX", "NZ": "XNZE", "L": "XLON", "IL": "XLON", "IR": "XDUB",
-    "DE": "XETR", "F": "XFRA", "PA": "XPAR", "AS": "XAMS", "BR": "XBRU", "LS": "XLIS", "MI": "XMIL", "MC": "XMAD",
-    "SW": "XSWX", "VI": "XWBO", "ST": "XSTO", "OL": "XOSL", "CO": "XCSE", "HE": "XHEL", "IC": "XICE", "WA": "XWAR",
-    "PR": "XPRA", "BD": "XBUD", "IS": "XIST", "SR": "XSAU", "JO": "XJSE", "ME": "XMOS",
-    "TO": "XTSE", "V": "XTSE", "MX": "XMEX", "SA": "BVMF", "BA": "XBUE", "SN": "XSGO",
-}  # fmt: skip
+from kronos_app.data.calendars import names
+from kronos_app.data.calendars.agreement import AGREES, LIKELY, POSSIBLE, agreement
+from kronos_app.data.calendars.clock import convert
+from kronos_app.data.calendars.days import FITS
+from kronos_app.data.calendars.registry import ALWAYS, CALENDARS, CURRENCIES, get
+from kronos_app.data.draft import Draft, Finding
+from kronos_app.data.sessions import nanoseconds
+from kronos_app.i18n import text
+
 # Where Yahoo writes shares and indices without a suffix, the zone it states tells the exchange.
 ZONES: Mapping[str, str] = {
     "America/New_York": "XNYS", "America/Toronto": "XTSE", "America/Sao_Paulo": "BVMF", "America/Mexico_City": "XMEX",
@@ -28,12 +28,8 @@ ZONES: Mapping[str, str] = {
     "Asia/Taipei": "XTAI", "Asia/Tokyo": "XTKS", "Asia/Seoul": "XKRX", "Asia/Kolkata": "XBOM",
     "Asia/Singapore": "XSES", "Australia/Sydney": "XASX", "Pacific/Auckland": "XNZE",
 }  # fmt: skip
-_MONEY = "USD|EUR|GBP|JPY|CHF|AUD|NZD|CAD|CNY|CNH|HKD|SGD|KRW|INR|SEK|NOK|DKK|PLN|CZK|HUF|TRY|ZAR|MXN|BRL|THB|TWD"
-_CURRENCIES = re.compile(rf"({_MONEY}|XAU|XAG)[/_-]?({_MONEY})")
-_COINS = re.compile(rf"[A-Z0-9]{{2,12}}([/_-]?(USDT|USDC|BUSD|FDUSD|TUSD|DAI)|[/_-]BTC|[/-]({_MONEY}))(:[A-Z]+)?")
-_COIN_FIRST = re.compile(rf"(BTC|ETH|XBT|SOL|XRP|DOGE|LTC|ADA|BNB)[/_-]?({_MONEY})")
-_CHINESE = re.compile(r"(?:(SH|SZ)[._]?)?([0-9]{6})")
-_CHINESE_ZONES = {None, "Asia/Shanghai", "UTC+08:00"}
+_ZONE_OF = {key: zone for zone, key in ZONES.items()} | {"XSHE": "Asia/Shanghai"}  # without reading a timetable
+UNCLEAR = "calendar_unclear"
 
 
 def guess(source: str, symbol: str | None, timezone: str | None = None) -> str | None:
@@ -49,23 +45,17 @@ def guess(source: str, symbol: str | None, timezone: str | None = None) -> str |
         As the source states it.
     """
     name = (symbol or "").strip().upper()
-    if not name:
-        return None
     if source == "yahoo":
-        return _yahoo(name, timezone)
-    if _CURRENCIES.fullmatch(name):
-        return CURRENCIES
-    if _COINS.fullmatch(name) or _COIN_FIRST.fullmatch(name):
-        return ALWAYS
-    chinese = _CHINESE.fullmatch(name)
-    if chinese is not None and timezone in _CHINESE_ZONES:
-        prefix, number = chinese.groups()
-        return "XSHG" if prefix == "SH" or (prefix is None and number[0] in "569") else "XSHE"
-    return _by_suffix(name)
+        return _yahoo(name, timezone) if name else None
+    keys = _in_zone(names.of_symbol(name), timezone)
+    return keys[0] if len(keys) == 1 else None
 
 
 def with_calendar(draft: Draft, said: str | None = None) -> Draft:
-    """Return the draft with the calendar that was said, else with its own, else with the one guessed from its names.
+    """Return the draft with the calendar that was said, else with its own, else with the one guessed.
+
+    Names suggest calendars and the candles decide between them. Where they cannot, the draft has no calendar and a
+    finding that names those in question.
 
     Parameters
     ----------
@@ -77,19 +67,62 @@ def with_calendar(draft: Draft, said: str | None = None) -> Draft:
     InvalidInput
         There is no such calendar.
     """
-    if said is None:
-        about = draft.about
-        key = about.calendar or guess(draft.source, about.symbol or _stem(draft.name), draft.timezone)
+    unclear: tuple[str, ...] = ()
+    if said is not None:
+        calendar = get(said)
+        key = None if calendar is None else calendar.key
+    elif draft.about.calendar is not None:
+        key = draft.about.calendar
     else:
-        found = get(said)
-        key = None if found is None else found.key
-    return draft if key == draft.about.calendar else replace(draft, about=replace(draft.about, calendar=key))
+        key, unclear = _guessed(draft)
+    findings = tuple(finding for finding in draft.findings if finding.code != UNCLEAR)
+    if unclear:
+        findings = (*findings, _unclear(draft.about.symbol or draft.name, unclear))
+    if key == draft.about.calendar and findings == draft.findings:
+        return draft
+    return replace(draft, about=replace(draft.about, calendar=key), findings=findings)
 
 
-def _stem(filename: str) -> str:
-    """Return what a file is called: `600519.SS.csv` and `BTCUSDT_1h.csv.gz` without endings and what follows."""
-    stem = re.sub(r"(\.(csv|txt|gz|feather|arrow|parquet|pq))+$", "", filename.strip(), flags=re.IGNORECASE)
-    return re.split(r"[_\s]", stem, maxsplit=1)[0]
+def _guessed(draft: Draft) -> tuple[str | None, tuple[str, ...]]:
+    """Return the calendar that name and candles lead to, or None and those that both leave."""
+    symbol = draft.about.symbol
+    if draft.source == "yahoo":
+        return guess(draft.source, symbol or draft.name, draft.timezone), ()
+    keys = names.of_symbol(symbol) if symbol else names.of_filename(draft.name)
+    keys = names.of_headers(_in_zone(keys, draft.timezone), draft.columns.values())
+    if not keys or "timestamp" not in draft.frame:
+        return (keys[0] if len(keys) == 1 else None), ()
+    times = nanoseconds(pd.DatetimeIndex(draft.frame["timestamp"]))
+    # A dotted name, such as 600519.SS, names its exchange: then some candles on holidays are mistakes of the vendor.
+    said = len(keys) == 1 and "." in names.stem(symbol or draft.name)
+    alike = {key: agreement(times, draft.timezone, CALENDARS[key], FITS if said else AGREES) for key in keys}
+    best = max(alike.values())
+    if best < (LIKELY if len(keys) > 1 else POSSIBLE):
+        return None, ()
+    left = tuple(key for key, likeness in alike.items() if likeness == best)
+    return (left[0], ()) if len(left) == 1 else (None, left)
+
+
+def _in_zone(keys: tuple[str, ...], timezone: str | None) -> tuple[str, ...]:
+    """Return the calendars whose exchange keeps the clock of a series, all where that says nothing."""
+    if timezone in {None, "UTC"} or len(keys) < 2:
+        return keys
+    moment = np.array([pd.Timestamp("2024-01-01").value], dtype=np.int64)  # none of them changes its clock
+    return tuple(
+        key
+        for key in keys
+        if (convert(moment, timezone, "UTC") == convert(moment, _ZONE_OF.get(key) or CALENDARS[key].zone, "UTC")).all()
+    )
+
+
+def _unclear(name: str, keys: tuple[str, ...]) -> Finding:
+    message = text(
+        "“{name}” may be an instrument of {calendars}, and the candles fit each of these calendars. Holidays are not"
+        " known until you choose one.",
+        name=name,
+        calendars=", ".join(keys),
+    )
+    return Finding(UNCLEAR, "info", message)
 
 
 def _yahoo(name: str, timezone: str | None) -> str | None:
@@ -97,13 +130,7 @@ def _yahoo(name: str, timezone: str | None) -> str | None:
         return CURRENCIES
     if name.endswith("=F"):
         return "CMES"
-    if re.fullmatch(rf"[A-Z0-9]{{2,15}}-({_MONEY})", name):
+    if re.fullmatch(rf"[A-Z0-9]{{2,15}}-({names.MONEY})", name):
         return ALWAYS
-    return _by_suffix(name) or (ZONES.get(timezone or "") if "." not in name else None)
-
-
-def _by_suffix(name: str) -> str | None:
-    head, dot, suffix = name.rpartition(".")
-    if dot and re.fullmatch(r"(SH|SZ)", head) and re.fullmatch(r"[0-9]{6}", suffix):
-        return SUFFIXES[head]
-    return SUFFIXES.get(suffix) if dot and head else None
+    suffix = name.rpartition(".")[2]
+    return names.SUFFIXES.get(suffix) if "." in name else ZONES.get(timezone or "")

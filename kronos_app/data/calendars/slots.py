@@ -119,25 +119,43 @@ def fit(times: Nanoseconds, step: int, calendar: Calendar, recent: int = RECENT)
     recent
         Nanoseconds before the last candle that count.
     """
-    times = times[times > times[-1] - recent]
-    sessions = calendar.sessions(int(times[0]) - 2 * DAY, int(times[-1]) + 2 * DAY)
-    if not len(sessions) or 2 * DAY // step > 200_000:  # finer than a second: no market's candles
+    times, sessions, best, _ = _best_grid(times, step, calendar, recent)
+    if best is None:
         return None
-    usual = _most_usual(sessions)
-    likeness, best = -1.0, Slots(Grid(step, ANCHORS[0], LABELS[0]), usual)
-    # The step that most candles have is no candle's length where there are two or three of them in a session.
-    for length in (step, *LENGTHS):
-        for anchor, label in product(ANCHORS, LABELS):
-            slots = Slots(Grid(length, anchor, label), usual)
-            alike = _likeness(times, slots.times(sessions))
-            if alike > likeness:
-                likeness, best = alike, slots
-        if likeness > ALIKE:
-            break
     learned = _put_right(best, times, sessions)
     due = learned.times(sessions)
     share = float(np.mean(found_in(times, due)))
     return replace(learned, share=share, likeness=_likeness(times, due)) if share >= FITS else None
+
+
+def likeness(times: Nanoseconds, step: int, calendar: Calendar) -> float:
+    """Return what is common to candles and the plain hours of a calendar, as a share of both; parameters as of `fit`.
+
+    Nothing is learned from the candles, so a calendar with other hours is less alike.
+    """
+    return max(_best_grid(times, step, calendar, RECENT)[3], 0.0)
+
+
+def _best_grid(
+    times: Nanoseconds, step: int, calendar: Calendar, recent: int
+) -> tuple[Nanoseconds, Sessions, Slots | None, float]:
+    """Return the recent candles, their sessions, the grid that fits best, and how well it does."""
+    times = times[times > times[-1] - recent]
+    sessions = calendar.sessions(int(times[0]) - 2 * DAY, int(times[-1]) + 2 * DAY)
+    if not len(sessions) or 2 * DAY // step > 200_000:  # finer than a second: no market's candles
+        return times, sessions, None, -1.0
+    usual = _most_usual(sessions)
+    alike, best = -1.0, Slots(Grid(step, ANCHORS[0], LABELS[0]), usual)
+    # The step that most candles have is no candle's length where there are two or three of them in a session.
+    for length in (step, *LENGTHS):
+        for anchor, label in product(ANCHORS, LABELS):
+            slots = Slots(Grid(length, anchor, label), usual)
+            this = _likeness(times, slots.times(sessions))
+            if this > alike:
+                alike, best = this, slots
+        if alike > ALIKE:
+            break
+    return times, sessions, best, alike
 
 
 def _likeness(times: Nanoseconds, due: Nanoseconds) -> float:
