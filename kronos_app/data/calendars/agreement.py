@@ -40,8 +40,8 @@ def agreement(times: Nanoseconds, timezone: str | None, calendar: Calendar, leas
         return 1.0
     recent = times[times > times[-1] - (RECENT if step == DAY else slots.RECENT)]
     if step < DAY:
-        clock = best_clock(recent, step, timezone, calendar)
-        return slots.likeness(ascending(clock.to(recent, calendar.zone)), step, calendar)
+        local = ascending(best_clock(recent, step, timezone, calendar).to(recent, calendar.zone))
+        return slots.likeness(local, step, calendar) if _on_sessions(local, calendar) >= least else 0.0
     labels = days.label(recent, timezone, calendar)
     if labels is None or labels.share < least:
         return 0.0
@@ -49,6 +49,14 @@ def agreement(times: Nanoseconds, timezone: str | None, calendar: Calendar, leas
     due = calendar.sessions(midnight(int(seen[0])), int(seen[-1])).days
     common = int(np.count_nonzero(np.isin(seen, due)))
     return common / (len(seen) + len(due) - common)
+
+
+def _on_sessions(local: Nanoseconds, calendar: Calendar) -> float:
+    """Return the part of candles, by the calendar's clock, on the days of sessions or on evenings that open one."""
+    sessions = calendar.sessions(midnight(int(local[0])) - DAY, midnight(int(local[-1])) + DAY)
+    days = local - local % DAY
+    evening = np.isin(days + DAY, sessions.days[sessions.hours[:, 0] < 0])
+    return float(np.mean(np.isin(days, sessions.days) | evening))
 
 
 def _round_the_clock(times: Nanoseconds) -> float:

@@ -180,6 +180,12 @@ def test_candles_on_the_holidays_of_an_exchange_are_none_of_its(name):
     assert with_calendar(with_times(name, london)).about.calendar is None
 
 
+def test_candles_within_the_day_on_weekends_are_of_no_exchange():
+    hours = pd.date_range("2024-01-02", periods=300, freq="h")
+    for name in ("600519.csv", "7203.csv", "SH#600519.txt"):
+        assert with_calendar(with_times(name, hours)).about.calendar is None
+
+
 def test_what_closes_on_weekends_is_not_round_the_clock_whatever_its_name():
     weekdays = pd.bdate_range("2024-01-02", "2024-03-08")
     assert with_calendar(with_times("BTCUSDT.csv", weekdays)).about.calendar is None
