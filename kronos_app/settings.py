@@ -101,6 +101,9 @@ class Settings(BaseSettings):
     max_queued_runs: int = Field(10, gt=0, description="Fine-tuning runs that may wait; one more is refused.")
     max_training_candles: int = Field(20_000_000, gt=0, description="Most candles that a run may learn from.")
     run_free_mb: int = Field(500, ge=0, description="What a run must leave free on the disk when it begins, in MB.")
+    run_memory_mb: int | None = Field(
+        None, ge=1000, description="Most memory of a run, in MB; default 80 % of this machine's."
+    )
     max_evaluations: int = Field(100, gt=0, description="Evaluations that are kept.")
     max_cutoffs: int = Field(
         20_000, gt=0, description="Most cutoffs of one evaluation, all series together; fewer for long horizons."
@@ -116,6 +119,11 @@ class Settings(BaseSettings):
         if value is not None and not value.get_secret_value().strip():
             raise ValueError("The value is empty. Set a secret, or remove the variable.")
         return value
+
+    @property
+    def run_memory_bytes(self) -> int | None:
+        """Return the most memory of a run in bytes, None for what suits the machine."""
+        return None if self.run_memory_mb is None else self.run_memory_mb * 1_000_000
 
     @property
     def store_url(self) -> str:

@@ -176,19 +176,25 @@ def _ask_for_paths(parser: argparse.ArgumentParser) -> None:
 
 
 def _prepare(arguments: argparse.Namespace) -> None:
+    from training.footprint import check_memory
     from training.preflight import preflight
     from training.preparing import prepare
 
     config = read_config(arguments.config, arguments.set)
+    check_memory(config)
     with tempfile.TemporaryDirectory() as folder:
         run = begin(config, arguments.out or Path(folder))
         print(preflight_text(preflight(prepare(config, run.prepared), config)))
 
 
 def _train(arguments: argparse.Namespace) -> None:
+    from training.footprint import check_memory
+
     config = read_config(arguments.config, arguments.set)
     stage: StageName | None = None if arguments.command == "all" else arguments.command
-    _work(begin(only(config, stage) if stage else config, arguments.out))
+    config = only(config, stage) if stage else config
+    check_memory(config)
+    _work(begin(config, arguments.out))
 
 
 def _reproduce(arguments: argparse.Namespace) -> None:

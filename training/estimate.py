@@ -24,6 +24,7 @@ from engine.errors import KronosError
 from training.config import RunConfig, StageName
 from training.corpus import Corpus, Segment
 from training.errors import Remark, RunError, TrainingError, remark
+from training.memory import MB, VARIABLE, hold_to_limit, is_out_of_memory, run_limit
 from training.run import write_json
 from training.windows import WindowSampler
 
@@ -79,7 +80,13 @@ def estimate(config: RunConfig, corpus: Corpus, stage: StageName, steps: int = 3
         command = [sys.executable, "-m", "training.estimate", str(folder)]
         try:
             done = subprocess.run(  # noqa: S603
-                command, cwd=ROOT, check=False, capture_output=True, text=True, timeout=limit + GRACE
+                command,
+                cwd=ROOT,
+                check=False,
+                capture_output=True,
+                text=True,
+                timeout=limit + GRACE,
+                env={**os.environ, VARIABLE: str(run_limit() // MB)},
             )
             said = done.stderr
         except subprocess.TimeoutExpired:
@@ -199,13 +206,16 @@ def _peak(device: torch.device) -> int:
 def _main(folder: Path) -> None:
     if hasattr(os, "nice"):
         os.nice(10)
+    hold_to_limit(1)
     try:
         _try(folder)
     except TrainingError as error:
         write_json(folder / "found.json", {"error": error.message.to_dict()})
     except KronosError as error:
         write_json(folder / "found.json", {"error": remark("{reason}", reason=str(error)).to_dict()})
-    except MemoryError:
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
         said = remark("There was not enough memory: choose a smaller batch, or accumulate it in more parts.")
         write_json(folder / "found.json", {"error": said.to_dict()})
 

@@ -28,6 +28,7 @@ from training.export import export_run
 from training.judging import BASE, TUNED, judge, pick_cutoffs
 from training.looking import Looks
 from training.loop import Paused, StepReport, Validation, train_stage
+from training.memory import is_out_of_memory
 from training.preflight import preflight
 from training.preparing import prepare
 from training.provenance import provenance
@@ -72,6 +73,12 @@ def execute(run: RunFolder, world: World | None = None) -> Status:
             log.error("The run failed: %s", told)
             log.debug("The failure", exc_info=True)
             return recorder.end(state="failed", error=told.to_dict())
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                recorder.end(state="interrupted")
+                raise
+            log.error("The run failed: %s", error)
+            return recorder.end(state="failed", error=_told(MemoryError()).to_dict())
         except BaseException:  # whatever ends this process, nobody may take the run for one that goes on
             recorder.end(state="interrupted")
             raise

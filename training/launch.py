@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from training.config import STAGES, RunConfig, StageName
 from training.config_file import read_config, write_config
 from training.errors import ConfigError, Remark, RunError, remark
+from training.memory import hold_to_limit
 from training.run import RunFolder, Status, unwritable
 from training.terminal import first_process
 
@@ -114,6 +115,7 @@ def work(run: RunFolder) -> Status:
         Where it failed before it could write its state.
     """
     config = read_config(run.config)
+    hold_to_limit(config.machine.processes)
     forget_old_request(run)
     if _in_torchrun():
         return _work_here(run, config)

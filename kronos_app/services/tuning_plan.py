@@ -108,12 +108,15 @@ class Planner:
 
     def _planned(self, config: RunConfig, base: BaseModel, laid: Laid, digest: str) -> Planned:
         from training.advice import learning_rate
+        from training.footprint import check_memory
         from training.preflight import preflight
         from training.preparing import prepare
 
         parts = config.model_dump_json(include={"data", "split", "window", "seed"})
         folder = self._data.folder / laid.digest / f"prepared-{_digest(parts)}"
         places = self._places(base)
+        with training_errors(places.text):
+            check_memory(config, self._settings.run_memory_bytes)
         with self._preparing_lock(folder), training_errors(places.text):
             corpus = prepare(config, folder)
             found = preflight(corpus, config)

@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 TRAINER = "trainer.json"
 NICENESS = 10
 SECONDS_TO_DIE = 10.0
+LOOK_SECONDS = 1.0
 
 
 class Trainers:
@@ -81,13 +82,23 @@ class Trainers:
             write_json(run.path / TRAINER, {"pid": child.pid, "created": process.create_time()})
         with self._lock:
             self._children[run.id] = child
-        Thread(target=self._watch, args=(run.id, child), name=f"kronos-run-{run.id}", daemon=True).start()
+        Thread(target=self._watch, args=(run, child), name=f"kronos-run-{run.id}", daemon=True).start()
 
     def _environment(self) -> dict[str, str]:
         """Return the environment of a trainer: a user of the desk chose its config, the administrator its limits."""
-        from training.addresses import VARIABLE
+        from training import addresses, memory
 
-        return {**os.environ, "PYTHONUNBUFFERED": "1", VARIABLE: json.dumps(self._settings.allowed_addresses)}
+        return {
+            **os.environ,
+            "PYTHONUNBUFFERED": "1",
+            addresses.VARIABLE: json.dumps(self._settings.allowed_addresses),
+            memory.VARIABLE: str(self._memory_limit() // memory.MB),
+        }
+
+    def _memory_limit(self) -> int:
+        from training.memory import run_limit
+
+        return self._settings.run_memory_bytes or run_limit()
 
     def alive(self, run: Run) -> bool:
         """Return whether somebody trains a run, or has just been started to."""
@@ -109,15 +120,47 @@ class Trainers:
                 process.kill()
         psutil.wait_procs(processes, timeout=SECONDS_TO_DIE)
 
-    def _watch(self, run_id: str, child: subprocess.Popen[bytes]) -> None:
-        child.wait()
+    def _watch(self, run: Run, child: subprocess.Popen[bytes]) -> None:
+        limit = self._memory_limit()
+        while True:
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(LOOK_SECONDS)
+                break
+            if _memory(child.pid) > limit:  # where the system does not hold it to its limit
+                log.warning("The trainer of run %s takes more than %d MB and is ended", run.id, limit // 1_000_000)
+                self.kill(run)
+                _tell_memory(run, limit)
         with self._lock:
-            if self._children.get(run_id) is child:
-                del self._children[run_id]
+            if self._children.get(run.id) is child:
+                del self._children[run.id]
         try:
             self._on_end()
         except Exception:  # Whatever it was, whoever keeps time will try again.
             log.exception("The next run could not be started")
+
+
+def _memory(pid: int) -> int:
+    """Return the bytes that a process and those it started have in memory."""
+    taken = 0
+    with suppress(psutil.Error):
+        root = psutil.Process(pid)
+        for process in (root, *root.children(recursive=True)):
+            with suppress(psutil.Error):
+                taken += process.memory_info().rss
+    return taken
+
+
+def _tell_memory(run: Run, limit: int) -> None:
+    """Note in the run why its trainer was ended."""
+    from training.errors import remark
+
+    error = remark(
+        "The run took more than its limit of {limit} GB of memory and was ended: choose a smaller batch, a shorter "
+        "window or a smaller model.",
+        limit=f"{limit / 1e9:.1f}",
+    )
+    with suppress(OSError), training_errors():
+        run.folder.write_status(state="failed", error=error.to_dict())
 
 
 def _process(run: Run) -> psutil.Process | None:

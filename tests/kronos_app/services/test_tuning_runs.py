@@ -9,6 +9,7 @@ import pytest
 import yaml
 from safetensors.numpy import load_file, save_file
 
+from engine.config import ModelConfig, TokenizerConfig
 from kronos_app.errors import AppError, Conflict, InvalidInput, NotFound
 from kronos_app.services.desk import Desk
 from kronos_app.services.tuning import TuneRequest
@@ -244,3 +245,29 @@ def test_a_trainer_reaches_no_server_that_the_administrator_did_not_name(
         assert f"may not send anything to {address}" in view.error.render()
         with pytest.raises(BlockingIOError):
             server.accept()
+
+
+def test_a_trainer_that_takes_more_memory_than_estimated_fails_alone(
+    settings, make_spec, make_frame, make_config, reach, monkeypatch
+):
+    monkeypatch.setattr("training.footprint.check_memory", lambda *_: None)  # an estimate that is wrong
+    desk = Desk(settings.model_copy(update={"run_memory_mb": 1000}), {"tiny": make_spec()})
+    shapes = ModelConfig(n_layers=16, d_model=512, ff_dim=2048), TokenizerConfig(d_model=32, ff_dim=32, n_heads=2)
+    base = {"model": None, "shape": vars(shapes[0]), "tokenizer_shape": vars(shapes[1])}
+    try:
+        saved = desk.candles.keep(desk.candles.read(make_frame(3000).to_csv(index=False).encode(), "walk.csv"))
+        data = {"kind": "candle_sets", "candle_sets": [saved.id]}
+        run = desk.tuning.start(TuneRequest.build({"data": data, "config": make_config(base=base, batch=512)}))
+        view = reach(desk.tuning, run.id, lambda view: not view.active)
+        assert view.state == "failed"
+        assert "memory" in view.error.render()
+    finally:
+        desk.close()
+
+
+def test_a_run_that_does_not_fit_is_refused_before_it_is_made(desk, request_for):
+    shape = {"n_layers": 64, "d_model": 16384, "ff_dim": 65536, "n_heads": 16}
+    base = {"model": None, "shape": shape, "tokenizer_shape": {}}
+    with pytest.raises(InvalidInput, match="GB of memory"):
+        desk.tuning.start(request_for(base=base))
+    assert desk.tuning.list() == []
