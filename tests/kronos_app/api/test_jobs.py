@@ -2,7 +2,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from kronos_app.api.app import create_api
+from kronos_app.jobs import JobRunner
 from kronos_app.services.desk import Desk
+from kronos_app.services.forecasting import ForecastService
 
 
 @pytest.fixture
@@ -47,3 +49,24 @@ def test_a_failed_job_tells_why_in_the_callers_language(queued, idle, finished):
     error = client.get(address).json()["error"]
     assert error["code"] == "candles_not_found"
     assert "deleted" in error["hint"]
+
+
+def test_one_address_fills_half_of_the_queue_and_all_of_it_says_when_to_try_again(idle, settings, make_frame, refused):
+    settings = settings.model_copy(update={"max_queued_jobs": 4})
+    idle.jobs = JobRunner(idle.store, {"forecast": lambda request, on_step: ""}, settings.max_queued_jobs)
+    idle.forecasts = ForecastService(idle.store, idle.jobs, idle.candles, idle.models)
+    api = create_api(lambda: idle, settings)
+    first, second, third = (TestClient(api, client=(f"10.0.0.{number}", 1)) for number in range(3))
+    content = make_frame(60).to_csv(index=False).encode()
+    candles_id = first.post("/v1/candles", files={"file": ("a.csv", content)}).json()["id"]
+
+    def submit(client, seed):
+        body = {"candles_id": candles_id, "model": "tiny", "lookback": 40, "horizon": 8, "samples": 2, "seed": seed}
+        return client.post("/v1/forecasts", json=body)
+
+    assert [submit(first, seed).status_code for seed in (1, 2)] == [202, 202]
+    response = submit(first, 3)
+    assert (refused(response, 429)["code"], response.headers["retry-after"]) == ("too_many_jobs", "10")
+    assert [submit(second, seed).status_code for seed in (4, 5)] == [202, 202]
+    response = submit(third, 6)
+    assert (refused(response, 409)["code"], response.headers["retry-after"]) == ("queue_full", "10")
