@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -15,10 +16,15 @@ from kronos_app.data.draft import Finding
 from kronos_app.data.faults import usable
 from kronos_app.errors import InvalidInput
 from kronos_app.i18n import Text, text
+from kronos_app.services.tuning_files import market_of
 from kronos_app.store.records import CandleSet
+
+if TYPE_CHECKING:
+    from engine.registry import ModelSpec
 
 # Candles before those the model sees that tell what is usual in the series.
 BEFORE = 2_000
+LOOK_AHEAD = "look_ahead"  # code of the one finding that is about the model, not about the candles
 FEWEST_CANDLES = 2  # of a history
 
 
@@ -55,6 +61,19 @@ def doubts(saved: CandleSet, cutoff: pd.Timestamp | None, rows: int) -> list[Fin
         message = text("{count} impossible candle(s) were kept as they are.", count=impossible)
         told.insert(0, Finding("impossible", "warning", message))
     return [replace(finding, rows=()) for finding in told]
+
+
+def look_ahead(spec: ModelSpec, candles: CandleFrame, cutoff: pd.Timestamp) -> list[Finding]:
+    """Return a warning where a model may have seen the actual candles of a replay, which are there after the cutoff."""
+    until = spec.seen_until(market_of(candles))
+    if until is None or cutoff.date() > until or cutoff >= candles.timestamps[-1]:
+        return []
+    message = text(
+        "Look-ahead: {model} was trained or chosen on candles up to {until}. It may have seen the actual candles of "
+        "this replay, so its scores here prove nothing in its favour.",
+        model=spec.name, until=until.isoformat(),
+    )  # fmt: skip
+    return [Finding(LOOK_AHEAD, "warning", message)]
 
 
 def refuse_level_breaks(candles: CandleFrame, rows: int) -> None:

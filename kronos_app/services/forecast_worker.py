@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kronos_app.data.candle_frame import FEATURES
-from kronos_app.services.doubts import doubts
+from kronos_app.services.doubts import doubts, look_ahead
 from kronos_app.services.engine_errors import engine_errors
 from kronos_app.services.forecast_plan import SAMPLING, Plan, plan
 from kronos_app.services.forecast_request import ForecastRequest
@@ -18,6 +18,7 @@ from kronos_app.store.records import ForecastFilter, ForecastInfo, StoredForecas
 if TYPE_CHECKING:
     from engine import Forecast, KronosPredictor
     from engine.batch import Task
+    from engine.registry import ModelSpec
     from engine.scheduler import Scheduler
     from kronos_app.services.candles import CandleService
     from kronos_app.services.models import ModelService
@@ -36,12 +37,13 @@ class ForecastWorker:
     def run(self, job: Mapping[str, Any], on_step: Callable[[int, int], None]) -> str:
         """Compute the forecast that `job` asks for, keep it and return its id; `on_step` may raise to cancel."""
         request = ForecastRequest.build({name: value for name, value in job.items() if name != "key"})
-        request = settled(request, self._models.spec(request.model))
+        spec = self._models.spec(request.model)
+        request = settled(request, spec)
         saved = self._candles.get(request.candles_id)
         planned = plan(request, saved, self._models.context(request.model))
         on_step(0, 0)  # Whoever cancelled while the job waited need not wait for the model to load.
         predictor = self._models.get(request.model)
-        known = find(self._store, planned, predictor.digest)
+        known = find(self._store, planned, predictor.digest, spec)
         if known is not None:
             return known
         started = time.monotonic()
@@ -49,12 +51,12 @@ class ForecastWorker:
             forecast = self._scheduler.forecast(predictor, _task(predictor, planned), on_step)
             if request.driftless:
                 forecast = forecast.driftless()
-        stored = _stored(planned, saved, predictor.digest, forecast, time.monotonic() - started)
+        stored = _stored(planned, saved, spec, predictor.digest, forecast, time.monotonic() - started)
         self._store.forecasts.put(stored)
         return stored.id
 
 
-def find(store: Store, planned: Plan, weights: str) -> str | None:
+def find(store: Store, planned: Plan, weights: str, spec: ModelSpec) -> str | None:
     """Return the id under which the result of `planned` is kept, None where it was never computed.
 
     The same content computed from another candle set (an earlier, shorter download of the series, say) is not computed
@@ -67,7 +69,7 @@ def find(store: Store, planned: Plan, weights: str) -> str | None:
     for info in alike:
         twin = store.forecasts.get(info.id)
         if twin is not None and twin.provenance["content"] == content:
-            store.forecasts.put(_adopted(twin, planned, forecast_id, store.candles.get(planned.candles_id)))
+            store.forecasts.put(_adopted(twin, planned, forecast_id, store.candles.get(planned.candles_id), spec))
             return forecast_id
     return None
 
@@ -85,7 +87,9 @@ def candidates(store: Store, planned: Plan) -> list[ForecastInfo]:
     ]
 
 
-def _adopted(twin: StoredForecast, planned: Plan, forecast_id: str, saved: CandleSet | None) -> StoredForecast:
+def _adopted(
+    twin: StoredForecast, planned: Plan, forecast_id: str, saved: CandleSet | None, spec: ModelSpec
+) -> StoredForecast:
     return replace(
         twin,
         id=forecast_id,
@@ -93,16 +97,19 @@ def _adopted(twin: StoredForecast, planned: Plan, forecast_id: str, saved: Candl
         candles_id=planned.candles_id,
         candles_name=planned.candles_name,
         request=planned.request.model_dump(mode="json"),
-        provenance=twin.provenance | _of_data(saved, planned),
+        provenance=twin.provenance | _of_data(saved, planned, spec),
     )
 
 
-def _of_data(saved: CandleSet | None, planned: Plan) -> dict[str, Any]:
-    """Return what was done to the candles and what is suspicious about them."""
+def _of_data(saved: CandleSet | None, planned: Plan, spec: ModelSpec) -> dict[str, Any]:
+    """Return what was done to the candles, what is suspicious about them, and whether the model may have seen them."""
     if saved is None:
         return {}
-    warnings = [doubt.to_dict() for doubt in doubts(saved, planned.cutoff, len(planned.history))]
-    return {"repair": saved.repair, "warnings": warnings}
+    warnings = [
+        *doubts(saved, planned.cutoff, len(planned.history)),
+        *look_ahead(spec, saved.candles, planned.cutoff),
+    ]
+    return {"repair": saved.repair, "warnings": [warning.to_dict() for warning in warnings]}
 
 
 def _task(predictor: KronosPredictor, planned: Plan) -> Task:
@@ -115,9 +122,11 @@ def _task(predictor: KronosPredictor, planned: Plan) -> Task:
     )
 
 
-def _stored(planned: Plan, saved: CandleSet, weights: str, forecast: Forecast, seconds: float) -> StoredForecast:
+def _stored(
+    planned: Plan, saved: CandleSet, spec: ModelSpec, weights: str, forecast: Forecast, seconds: float
+) -> StoredForecast:
     provenance = {
-        **_of_data(saved, planned),
+        **_of_data(saved, planned, spec),
         "model": planned.request.model,
         "digest": weights,
         "content": planned.content(weights),

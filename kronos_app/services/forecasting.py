@@ -97,7 +97,8 @@ class ForecastService:
         if not candidates(self._store, planned):
             return None
         # Worth loading the model for its digest: an equal request was answered before, perhaps with other weights.
-        return find(self._store, planned, self._models.get(planned.request.model).digest)
+        model = planned.request.model
+        return find(self._store, planned, self._models.get(model).digest, self._models.spec(model))
 
     def doubts(self, candles_id: str, cutoff: pd.Timestamp | None, lookback: int) -> list[Finding]:
         """Return what is suspicious about the candles that a forecast would be made from.

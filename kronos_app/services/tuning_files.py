@@ -71,7 +71,7 @@ def write(parts: Sequence[Part], folder: Path) -> None:
 
 def group_of(candles: CandleFrame) -> str:
     """Return market and interval, as in `crypto/1h`: where `write` puts candles, and what records call their group."""
-    return f"{_market(candles)}/{_interval(candles)}"
+    return f"{market_of(candles)}/{_interval(candles)}"
 
 
 def check_room(folder: Path, settings: Settings, wanted: int = 0) -> None:
@@ -111,7 +111,8 @@ def _frame(candles: CandleFrame, symbol: str) -> pd.DataFrame:
     return frame.reindex(columns=["timestamp", "symbol", *FEATURES])
 
 
-def _market(candles: CandleFrame) -> str:
+def market_of(candles: CandleFrame) -> str:
+    """Return the market of candles by their calendar, as the models name it."""
     calendar = candles.about.calendar
     return MARKETS.get(calendar, _plain(calendar)) if calendar else UNKNOWN_MARKET
 

@@ -9,6 +9,7 @@ import streamlit as st
 
 from kronos_app import nav, state
 from kronos_app.data.draft import Finding
+from kronos_app.services.doubts import LOOK_AHEAD
 from kronos_app.widgets.errors import escape
 from kronos_app.widgets.quality import repair_words
 
@@ -23,6 +24,10 @@ def draw(doubts: Sequence[Finding], *, link: bool = False) -> None:
     link
         Add the way to the page where it can be mended.
     """
+    for warning in doubts:
+        if warning.code == LOOK_AHEAD:
+            st.warning(escape(state.say(warning.message)), icon=":material/history:")
+    doubts = [doubt for doubt in doubts if doubt.code != LOOK_AHEAD]
     if not doubts:
         return
     _ = state.gettext()
@@ -48,7 +53,10 @@ def badges(provenance: Mapping[str, Any]) -> str:
     """Return small marks for a line in a list: doubtful data, repaired data."""
     _ = state.gettext()
     shown = ""
-    if provenance.get("warnings"):
+    codes = {warning["code"] for warning in provenance.get("warnings", [])}
+    if LOOK_AHEAD in codes:
+        shown += " :orange-badge[:material/history: " + _("look-ahead") + "]"
+    if codes - {LOOK_AHEAD}:
         shown += " :orange-badge[:material/troubleshoot: " + _("doubtful data") + "]"
     record = provenance.get("repair") or {}
     if record.get("steps") or record.get("choice") or record.get("dropped"):
