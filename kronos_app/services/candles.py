@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from kronos_app.data import quality, repair, sample
 from kronos_app.data.calendars import with_calendar
 from kronos_app.data.upload import reader
-from kronos_app.data.upload.preview import TablePreview, preview
 from kronos_app.errors import NotFound
 from kronos_app.i18n import text
 from kronos_app.services.inline_candles import to_csv_bytes
@@ -77,16 +76,6 @@ class CandleService:
             content, filename, start=start, interval=interval, mapping=mapping, settings=self._settings
         )  # fmt: skip
         return [with_calendar(draft) for draft in drafts]
-
-    def preview_file(self, content: bytes, filename: str, mapping: ColumnMapping | None = None) -> TablePreview:
-        """Return the first rows of an uploaded file and how its columns would be read, also where it is refused.
-
-        Raises
-        ------
-        InvalidInput, TooLarge
-            The file is no table, or a column that `mapping` names is not there.
-        """
-        return preview(content, filename, self._settings, mapping=mapping)
 
     def read_inline(self, candles: Any, name: str, start: datetime | None = None, interval: str | None = None) -> Draft:
         """Return candles that arrived as row objects or columns, read as if they were a file; row 1 is its header."""

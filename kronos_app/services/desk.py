@@ -25,6 +25,7 @@ from kronos_app.services import (
 )
 from kronos_app.services.backtest import BacktestFolders, BacktestService, BacktestWorker, BehindWorker, Universes
 from kronos_app.services.candles import CandleService
+from kronos_app.services.column_mappings import ColumnMappings
 from kronos_app.services.evaluation import EvaluationService, EvaluationWorker
 from kronos_app.services.evaluation_folders import EvaluationFolders
 from kronos_app.services.fetch_worker import FetchWorker
@@ -97,6 +98,7 @@ class Desk:
         registered = RegisteredSpecs(settings.home, self.store)
         self.models = ModelService(settings, registry, registered)
         self.candles = CandleService(settings, self.store)
+        self.column_mappings = ColumnMappings(settings, self.store)
         self.scheduler = Scheduler()
         market = Sources(settings, FAMILIES if sources is None else sources)
         drafts = FetchedDrafts(settings.home / "fetched")

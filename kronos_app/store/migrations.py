@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from kronos_app.store.tables import LIST_INDEXES, candle_sets, metadata, owner, registered_models, schema_version
+from kronos_app.store.tables import (
+    LIST_INDEXES,
+    candle_sets,
+    column_mappings,
+    metadata,
+    owner,
+    registered_models,
+    schema_version,
+)
 
 if TYPE_CHECKING:
     from alembic.operations import Operations
@@ -58,9 +66,10 @@ def _to_3(operations: Operations) -> None:
 
 
 def _to_4(operations: Operations) -> None:
-    """Note which process works with the database, and read lists by index."""
+    """Note which process works with the database, remember chosen columns, and read lists by index."""
     bind = operations.get_bind()
     owner.create(bind, checkfirst=True)
+    column_mappings.create(bind, checkfirst=True)
     for index in () if bind.dialect.name == "duckdb" else LIST_INDEXES:
         index.create(bind, checkfirst=True)
 

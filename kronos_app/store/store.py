@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kronos_app.errors import Unavailable
 from kronos_app.i18n import Text
+from kronos_app.store.column_mappings import ColumnMappings
 from kronos_app.store.database import Database
 from kronos_app.store.ledger import Follows, Ledger
 from kronos_app.store.registry import RegisteredModels
@@ -21,6 +22,7 @@ class Store:
     def __init__(self, database: Database) -> None:
         self._database = database
         self.candles = CandleSets(database)
+        self.column_mappings = ColumnMappings(database)
         self.series = Series(database)
         self.watchlists = Watchlists(database)
         self.forecasts = Forecasts(database)

@@ -274,6 +274,16 @@ owner = sa.Table(
     sa.Column("since", UtcDateTime, nullable=False),
 )
 
+# Since version 4: how files with a header are read, as their users chose; by the digest of the header.
+column_mappings = sa.Table(
+    "column_mappings",
+    metadata,
+    sa.Column("header", Key, primary_key=True),
+    sa.Column("columns", sa.JSON, nullable=False),
+    sa.Column("mapping", sa.JSON, nullable=False),
+    sa.Column("created", UtcDateTime, nullable=False),
+)
+
 
 def _index(name: str, *columns: sa.Column[Any]) -> sa.Index:
     """Return an index for lists, which DuckDB does without as it does without that of candles."""

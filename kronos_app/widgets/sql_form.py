@@ -16,28 +16,17 @@ from kronos_app.data.draft import Draft
 from kronos_app.data.sql.reader import Preview
 from kronos_app.data.sql.request import COLUMNS, NEEDED, SqlRequest
 from kronos_app.errors import AppError
-from kronos_app.i18n import text
 from kronos_app.runtime import desk
 from kronos_app.services.sql_query import KIND
 from kronos_app.widgets import asking, drafts, errors, job
 from kronos_app.widgets.asking import Answer, Question
+from kronos_app.widgets.column_roles import choose_roles
 
 NARROWEST_FIELD = 220  # pixels
 EARLIEST = date(1900, 1, 1)
 LONGEST_PLACE = 120  # characters
 QUERY_HEIGHT = 150  # pixels
 PREVIEW_HEIGHT = 260
-TITLES = {
-    "timestamp": text("Time"),
-    "clock": text("Time of day"),
-    "open": text("Open price"),
-    "high": text("High price"),
-    "low": text("Low price"),
-    "close": text("Close price"),
-    "volume": text("Volume"),
-    "amount": text("Amount"),
-    "symbol": text("Symbol"),
-}
 EXAMPLE = "SELECT time, open, high, low, close, volume\nFROM candles\nWHERE symbol = 'AAPL'"
 
 
@@ -211,22 +200,9 @@ def _unique(headers: Sequence[str]) -> list[str]:
 def _columns(place: tuple[str, str], shown: Preview) -> dict[str, str]:
     """Ask which column is which; an empty one is left out."""
     _ = state.gettext()
-    headers = list(dict.fromkeys(shown.headers))
     st.markdown("**" + _("Which column is which") + "**")
-    fields = st.grid(3, min_column_width=NARROWEST_FIELD - 60)
-    found = {}
-    for column in COLUMNS:
-        guessed = shown.guessed.get(column)
-        title = state.say(TITLES[column])
-        with fields.container():
-            found[column] = st.selectbox(
-                title if column in NEEDED else _("{column} (optional)").format(column=title),
-                headers,
-                headers.index(guessed) if guessed in headers else None,
-                key=state.joined(state.DATA_SQL_COLUMN, *place, column),
-                placeholder=_("Choose a column") if column in NEEDED else _("Not used"),
-            )
-    return {column: header or "" for column, header in found.items()}
+    headers = list(dict.fromkeys(shown.headers))
+    return choose_roles(headers, shown.guessed, COLUMNS, needed=NEEDED, key=(state.DATA_SQL_COLUMN, *place))
 
 
 def _symbol(name: str, origin: SqlRequest, column: str | None, shown: Preview) -> str | None:

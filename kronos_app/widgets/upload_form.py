@@ -10,9 +10,10 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from kronos_app import state
 from kronos_app.data.draft import Draft
+from kronos_app.data.upload.mapping import ColumnMapping
 from kronos_app.i18n import text
 from kronos_app.runtime import desk
-from kronos_app.widgets import drafts, errors
+from kronos_app.widgets import column_mapping, drafts, errors
 
 INTERVALS = ("1min", "5min", "15min", "30min", "1h", "4h", "1d", "1W")
 EARLIEST, LATEST = datetime(1900, 1, 1), datetime(2100, 1, 1)  # noqa: DTZ001 - candles have local times
@@ -53,29 +54,36 @@ def _read(files: Sequence[UploadedFile]) -> list[Draft]:
     found: list[Draft] = []
     timeless = []
     for file in files:
+        series: list[Draft] = []
+        mapping = None
         with errors.shown():
-            series = _drafts(file)
+            mapping = column_mapping.mapping_of(file)
+            series = _drafts(file, mapping)
             if series[0].needs_timestamps:
-                timeless.append(file)
+                timeless.append((file, mapping))
             else:
                 found += series
+        column_mapping.render_mapping_form(file, mapping, expanded=not series)
     if not timeless:
         return found
-    stated = _state_times([file.name for file in timeless])
+    stated = _state_times([file.name for file, _mapping in timeless])
     if stated is None:
         return []
-    for file in timeless:
+    for file, mapping in timeless:
         with errors.shown():
-            found += _drafts(file, stated)
+            found += _drafts(file, mapping, stated)
     return found
 
 
-def _drafts(file: UploadedFile, stated: tuple[datetime, str] | None = None) -> list[Draft]:
+def _drafts(
+    file: UploadedFile, mapping: ColumnMapping | None, stated: tuple[datetime, str] | None = None
+) -> list[Draft]:
     _ = state.gettext()
     start, interval = stated or (None, None)
     with st.spinner(_("Reading {name} …").format(name=errors.escape(file.name))):
         return drafts.kept(
-            (file.file_id, stated), lambda: desk().candles.read_all(file.getvalue(), file.name, start, interval)
+            (file.file_id, (stated, repr(mapping))),
+            lambda: desk().candles.read_all(file.getvalue(), file.name, start, interval, mapping),
         )
 
 

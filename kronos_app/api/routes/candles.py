@@ -101,7 +101,7 @@ def preview(
     Nothing is stored. What the form states wins; the rest is inferred.
     """
     mapping = ColumnMapping.from_form(columns, time_format, timezone, units)
-    shown = desk.candles.preview_file(file.file.read(), file.filename or "upload", mapping)
+    shown = desk.column_mappings.preview(file.file.read(), file.filename or "upload", mapping)
     return dict(localised(shown.to_dict(), language))
 
 

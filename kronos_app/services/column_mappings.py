@@ -1,0 +1,70 @@
+"""Columns that a user chose for a file, remembered for all files with the same header."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from kronos_app.data.upload.mapping import ColumnMapping
+from kronos_app.data.upload.preview import TablePreview, preview
+from kronos_app.errors import AppError
+
+if TYPE_CHECKING:
+    from kronos_app.settings import Settings
+    from kronos_app.store import Store
+
+_log = logging.getLogger(__name__)
+
+
+class ColumnMappings:
+    """Previews files and remembers by which columns their user had them read."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._settings = settings
+        self._store = store
+
+    def preview(self, content: bytes, filename: str, mapping: ColumnMapping | None = None) -> TablePreview:
+        """Return the first rows of a file and how its columns would be read, also where it would be refused.
+
+        Raises
+        ------
+        InvalidInput, TooLarge
+            The file is no table, or a column that `mapping` names is not there.
+        """
+        return preview(content, filename, self._settings, mapping=mapping)
+
+    def find(self, content: bytes, filename: str) -> ColumnMapping | None:
+        """Return the mapping that is remembered for the header of a file; None where there is none or no header."""
+        if not self._store.column_mappings.exist():
+            return None
+        try:
+            headers = _headers(self.preview(content, filename))
+        except AppError:
+            return None  # whoever reads the file says what is wrong with it
+        stored = self._store.column_mappings.get(_digest(headers))
+        if stored is None:
+            return None
+        try:
+            return ColumnMapping.model_validate(stored)
+        except (AppError, ValueError):
+            _log.warning("The remembered columns of the header %s cannot be read and are not used", headers)
+            return None
+
+    def remember(self, shown: TablePreview, mapping: ColumnMapping) -> None:
+        """Use a mapping for all files with the header of a preview from now on."""
+        headers = _headers(shown)
+        self._store.column_mappings.put(_digest(headers), headers, mapping.model_dump(mode="json"))
+
+    def forget(self, shown: TablePreview) -> None:
+        """Detect the columns of files with the header of a preview again."""
+        self._store.column_mappings.delete(_digest(_headers(shown)))
+
+
+def _headers(shown: TablePreview) -> list[str]:
+    return [column.header for column in shown.columns]
+
+
+def _digest(headers: Sequence[str]) -> str:
+    return hashlib.sha256("\x1f".join(headers).encode()).hexdigest()
