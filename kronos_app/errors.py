@@ -16,6 +16,7 @@ to do; where waiting helps, `retry_after` in seconds.
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 from kronos_app.i18n import Text, text
@@ -86,3 +87,17 @@ class Unavailable(AppError):
     """Something outside this program does not answer."""
 
     status = 503
+
+
+_DISK = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
+
+
+def disk_error(error: OSError) -> Unavailable | None:
+    """Return what people are told of a file or folder that cannot be written; None where the error is another one."""
+    if error.errno not in _DISK or error.filename is None:
+        return None
+    return Unavailable(
+        "not_writable",
+        text("{file} cannot be written: {reason}.", file=str(error.filename), reason=error.strerror or str(error)),
+        text("Check the permissions of the folder and the free space, or set KRONOS_HOME to another folder."),
+    )

@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from kronos_app.errors import AppError, TooLarge
+from kronos_app.errors import AppError, TooLarge, disk_error
 from kronos_app.i18n import Text, text
 from kronos_app.services.validation import from_pydantic
 from kronos_app.web.responses import error_response, language_of
@@ -41,6 +41,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(AppError, _app_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(OSError, _disk_error)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -64,6 +65,14 @@ def _http_error(request: Request, error: Exception) -> JSONResponse:
     app_error = AppError(code, message, hint)
     app_error.status = status
     return error_response(app_error, _language(request))
+
+
+def _disk_error(request: Request, error: Exception) -> JSONResponse:
+    problem = disk_error(cast("OSError", error))
+    if problem is None:
+        return _unexpected(request, error)
+    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return error_response(problem, _language(request))
 
 
 def _unexpected(request: Request, error: Exception) -> JSONResponse:

@@ -13,7 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 from kronos_app.callers import CALLER
-from kronos_app.errors import AppError, Conflict, NotFound, TooManyRequests, Unavailable
+from kronos_app.errors import AppError, Conflict, NotFound, TooManyRequests, Unavailable, disk_error
 from kronos_app.i18n import text
 from kronos_app.store import Job, Store
 from kronos_app.store.database import patience
@@ -82,6 +82,7 @@ class JobRunner:
         self._cancelling: set[str] = set()
         self._unsaved: set[str] = set()  # ids of jobs whose state the store does not have yet
         self._recovered = False
+        self._next_attempt = 0.0  # before which nothing that failed for the database is tried again
         self._changed = Condition()
         self._stopping = False
         self._threads: list[Thread] = []
@@ -226,7 +227,7 @@ class JobRunner:
             self._prune()
             left = self._store.jobs.list(active_only=True)
         except Unavailable as error:
-            log.warning("Unfinished jobs could not be read, and will be later: %s", error)
+            log.debug("Unfinished jobs could not be taken up, and will be later: %s", error)
             return
         self._recovered = True
         own, self._jobs = self._jobs, {}
@@ -249,18 +250,17 @@ class JobRunner:
                 end = {"status": "cancelled"}
             except AppError as error:
                 end = {"status": "failed", "error": error.to_dict()}
-            except Exception:  # Whatever a handler does, the worker goes on with the next job.
+            except Exception as error:  # Whatever a handler does, the worker goes on with the next job.
                 log.exception("Job %s (%s) failed", job.id, job.kind)
-                end = {"status": "failed", "error": _unexpected().to_dict()}
+                problem = disk_error(error) if isinstance(error, OSError) else None
+                end = {"status": "failed", "error": (problem or _unexpected()).to_dict()}
             self._finish(job.id, end)
 
     def _next(self) -> Job | None:
         """Wait for a job that may begin and mark it as running; None when the runner stops."""
         with self._changed:
             while not self._stopping:
-                if not self._recovered:
-                    self._recover()
-                self._save_late()
+                self._catch_up()
                 job = self._first_in_line() if self._recovered else None
                 if job is not None:
                     return self._update(job, status="running", started=now(), attempts=job.attempts + 1)
@@ -325,6 +325,15 @@ class JobRunner:
             # The work goes on: this process still knows the job, and its state is written later.
             log.warning("The state of job %s could not be stored: %s", job.id, error)
             self._unsaved.add(job.id)
+
+    def _catch_up(self) -> None:
+        """Do what could not be done while the database was out, where it is time to try again."""
+        if (self._recovered and not self._unsaved) or time.monotonic() < self._next_attempt:
+            return
+        if not self._recovered:
+            self._recover()
+        self._save_late()
+        self._next_attempt = time.monotonic() + SECONDS_BETWEEN_ATTEMPTS
 
     def _save_late(self) -> None:
         """Write the states that could not be written before, as long as the store takes them."""

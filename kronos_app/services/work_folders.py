@@ -96,6 +96,19 @@ class WorkFolders(ABC, Generic[Kept]):
             raise self._missing(work_id[:100])
         return found
 
+    def make_folder(self) -> None:
+        """Make the folder of all, where there is none.
+
+        Raises
+        ------
+        Unavailable
+            The home folder cannot be written.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._unwritable(error.strerror or str(error)) from error
+
     def remove(self, work: Kept) -> None:
         """Delete one of them; it is gone at once, however long deleting takes."""
         gone = self.folder / f".gone-{uuid4().hex}"

@@ -114,7 +114,7 @@ class WorkService(ABC, Generic[Kept, View]):
         kept = len(self._folders.list())
         if kept >= most:
             raise self._too_many(kept)
-        self._folders.folder.mkdir(parents=True, exist_ok=True)
+        self._folders.make_folder()
         check_room(self._folders.folder, self._settings, wanted)
 
     def _submit_new(self, made: Kept) -> None:

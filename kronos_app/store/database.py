@@ -191,11 +191,13 @@ class Database:
         try:
             self._use(open_database(self._address))
         except Unavailable as problem:
+            if self._problem is None or self._problem.message != problem.message:  # not every two seconds anew
+                log.warning("The database did not open: %s", problem, exc_info=problem.__cause__)
             self._problem = problem
         self._next_attempt = time.monotonic() + SECONDS_BETWEEN_ATTEMPTS
 
     def _use(self, opened: Opened) -> None:
-        if self._problem is not None:
+        if self._problem is not None and not opened.read_only:
             log.warning("The database %s answers", self._address.name)
         self._opened = opened
         self._problem = failures.read_only(self._address.name) if opened.read_only else None

@@ -121,7 +121,7 @@ def open_database(address: Address) -> Opened:
     try:
         return _open(address)
     except failures.FAILURES as error:
-        log.warning("The database %s did not open: %s", address.name, error)
+        log.info("The database %s did not open: %s", address.name, error)
         return _recover(address, error)
 
 

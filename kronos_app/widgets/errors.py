@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import streamlit as st
 
 from kronos_app import state
-from kronos_app.errors import AppError
+from kronos_app.errors import AppError, disk_error
 from kronos_app.i18n import Text
 
 
@@ -19,6 +19,11 @@ def shown() -> Iterator[None]:
         yield
     except AppError as error:
         show(error.message, error.hint)
+    except OSError as error:
+        problem = disk_error(error)
+        if problem is None:
+            raise
+        show(problem.message, problem.hint)
 
 
 def show(message: Text, hint: Text) -> None:

@@ -56,8 +56,8 @@ def _look(desk: Desk) -> tuple[bool, bool, Text | None]:
     try:
         desk.store.jobs.list(active_only=True)
         return True, workers, desk.store.notice or desk.unwritable()
-    except Unavailable as error:
-        return False, workers, error.message
+    except Unavailable:
+        return False, workers, desk.store.notice
 
 
 def _limiter(state: Any) -> CapacityLimiter:

@@ -143,7 +143,12 @@ def test_a_missing_column_is_named(upload, refused):
 def test_a_hostile_file_name_does_no_harm(upload, settings, make_frame, name):
     response = upload(make_frame(20), name)
     assert response.status_code in {201, 422}
-    assert {path.name for path in settings.home.iterdir()} <= {"kronos.duckdb", "kronos.duckdb.wal"}
+    assert {path.name for path in settings.home.iterdir()} <= {
+        "desk.lock",
+        "desk.process.json",
+        "kronos.duckdb",
+        "kronos.duckdb.wal",
+    }
 
 
 def test_a_form_without_a_file_names_the_field(client, refused):
