@@ -85,12 +85,7 @@ def draft(
         The column of the time holds no times, or that of a price no numbers.
     """
     times = columns["timestamp"]
-    if timezone is not None and getattr(times.type, "tz", None) is not None:
-        times = pc.cast(times, pa.timestamp(times.type.unit, tz=timezone))
-    clock = columns.get("clock")
-    if clock is not None and (pa.types.is_timestamp(times.type) or pa.types.is_date(times.type)):
-        times = pc.cast(pc.cast(times, pa.date32()), pa.string())
-    parsed = timestamps.parse(times, clock)
+    parsed = timestamps.parse(times, columns.get("clock"), timezone=timezone)
     if np.isnat(parsed.values).all():
         raise _unreadable("timestamp", headers, _first(times))
     order = np.argsort(parsed.values, kind="stable")
@@ -113,7 +108,7 @@ def draft(
         bad += _bad_cells(columns[column], found.bad, order, headers[column])
         unreadable += int(found.bad.sum())
     return Draft(
-        frame=frame, name=name, source="sql", timezone=parsed.timezone or timezone, columns=used,
+        frame=frame, name=name, source="sql", timezone=parsed.timezone, columns=used,
         bad_cells=tuple(sorted(bad, key=lambda cell: cell.row)), unreadable=unreadable, findings=tuple(findings),
         about=about,
     )  # fmt: skip

@@ -7,6 +7,7 @@ findings. Rows are read together, never one by one.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +20,7 @@ from kronos_app.data.upload.time_columns import END_NAMES
 from kronos_app.data.upload.times import clock as clocks
 from kronos_app.data.upload.times import formats, native, nights, numeric, written, zones
 from kronos_app.data.upload.times.values import (
+    NAT,
     Mask,
     Reading,
     Times,
@@ -109,6 +111,27 @@ def _read(column: pa.ChunkedArray, form: str | None) -> Reading:
     if is_number(column):
         return _from_number_column(column)
     cells = trim(column)
+    coded = cells.combine_chunks().dictionary_encode()
+    if 2 * len(coded.dictionary) < len(cells):  # days of minute candles, or times of many instruments
+        return _repeated(_from_cells(pa.chunked_array([coded.dictionary])), coded.indices)
+    return _from_cells(cells)
+
+
+def _repeated(reading: Reading, codes: pa.Array) -> Reading:
+    """Return a reading of different cells for a column that repeats them."""
+    empty = codes.is_null().to_numpy(zero_copy_only=False)
+    at = np.append(np.arange(len(reading.values)), -1)[np.asarray(pc.fill_null(codes, -1).to_numpy(), dtype=np.int64)]
+
+    def repeat(values: Any, nothing: Any) -> Any:
+        return np.append(values, nothing)[at]
+
+    return Reading(
+        repeat(reading.values, NAT), repeat(reading.bad, False) & ~empty, repeat(reading.offsets, 0),
+        repeat(reading.zoned, False), reading.zone, reading.findings,
+    )  # fmt: skip
+
+
+def _from_cells(cells: pa.ChunkedArray) -> Reading:
     digits = pc.match_substring_regex(cells, NUMERIC)
     if 2 * int(pc.sum(digits).as_py() or 0) > len(cells) - cells.null_count:
         return _from_numeric_text(cells, digits)

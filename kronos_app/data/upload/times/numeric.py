@@ -79,6 +79,16 @@ def _digits(exact: Integers, known: Mask, digits: int, stated: Order | None) -> 
         return _in_best_order(
             exact, known, {o: _parts(exact, o, 4) for o in ("month_first", "day_first")}, digits, stated
         )
+    if digits in {12, 14} and stated is None:
+        whole = exact * 10 ** (14 - digits)
+        date, clock = whole // 1_000_000, whole % 1_000_000
+        zero = np.zeros_like(exact)
+        return _dates(
+            assemble(
+                date // 10_000, date // 100 % 100, date % 100, clock // 10_000, clock // 100 % 100, clock % 100, zero
+            ),
+            known,
+        )
     if digits == 7 and stated is None:
         times = assemble(exact // 10_000 + REPUBLIC, exact // 100 % 100, exact % 100, *_midnight(exact))
         if np.isnat(times[known]).any() or (times[known] > latest_plausible()).any():

@@ -25,7 +25,6 @@ from kronos_app.i18n import text
 
 REPUBLIC = 1911  # years of the Republic of China are counted from here
 BUDDHIST = 543
-SAMPLE = 1000
 MOST_ZONES = 1000  # different texts behind the times of one column
 
 
@@ -46,7 +45,7 @@ def read(cells: pa.ChunkedArray, stated: Order | None = None) -> Reading:
     count = len(cells)
     state = _Cells(np.full(count, NAT), np.zeros(count, np.int64), np.zeros(count, bool), ~nulls(cells), set(), [])
     _match_all(cells, state, stated)
-    if state.open.any() and _may_be_times(cells.filter(pa.array(state.open))):
+    if state.open.any() and _can_be_normalized(cells.filter(pa.array(state.open))):
         _match_all(forms.normalize(cells), state, stated)
     named = len(state.zones) == 1 and bool(state.zoned[~np.isnat(state.values)].all())
     zone = (next(iter(state.zones)) or None) if named else None
@@ -57,10 +56,10 @@ def _distinct(findings: list[Finding]) -> tuple[Finding, ...]:
     return tuple(finding for place, finding in enumerate(findings) if finding not in findings[:place])
 
 
-def _may_be_times(cells: pa.ChunkedArray) -> bool:
-    """Return whether a sample of cells has digits and is short, so that a long column of prose costs no time."""
-    sample = cells.take(pa.array(np.linspace(0, len(cells) - 1, min(len(cells), SAMPLE)).astype(np.int64)))
-    return bool(pc.any(pc.match_substring_regex(sample, r"^.{0,20}[\d０-９].{2,80}$")).as_py())
+def _can_be_normalized(cells: pa.ChunkedArray) -> bool:
+    """Return whether a sample of cells matches in another spelling, so that a long column of prose costs no time."""
+    sample = forms.normalize(forms.take_sample(cells))
+    return any(bool(pc.any(pc.match_substring_regex(sample, form)).as_py()) for form in forms.PATTERNS)
 
 
 def _match_all(cells: pa.ChunkedArray, state: _Cells, stated: Order | None) -> None:

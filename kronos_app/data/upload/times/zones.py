@@ -147,7 +147,8 @@ def _whole_days(clock: Times) -> Times:
 
 
 def _count(times: Times) -> int:
-    return len(np.unique(times[~np.isnat(times)]))
+    ordered = np.sort(times[~np.isnat(times)])  # much faster than np.unique for times
+    return int((np.diff(ordered).astype(np.int64) != 0).sum()) + bool(len(ordered))
 
 
 def _named_by_header(header: str, zone: str) -> Finding:

@@ -77,6 +77,19 @@ def test_months_eras_and_ends_of_days_are_read(cells, days):
     assert times(parse(cells)).tolist() == [pd.Timestamp(day) for day in days]
 
 
+def test_numbers_with_a_time_of_day_are_dates_in_any_type():
+    digits = np.array([20240102093000, 20240102093500])
+    for cells in (digits, digits.astype(float), digits.astype(str), [f"{number}.0" for number in digits]):
+        assert times(parse(cells)).tolist() == list(MORNING[:2])
+
+
+def test_cells_that_repeat_are_read_like_others():
+    parsed = parse(["2024-01-02 09:30", None, "soon", "2024-01-02 09:35"] * 50)
+    assert parsed.bad.tolist() == [False, False, True, False] * 50
+    assert np.isnat(parsed.values).tolist() == [False, True, True, False] * 50
+    assert set(times(parsed).dropna()) == set(MORNING[:2])
+
+
 # The order of day, month and year
 
 
