@@ -60,12 +60,13 @@ class Door:
         client = str(scope[BROWSER]) if scope[RETURNING] else client_address(scope)
         if scope[RETURNING]:
             self._attempts.remember(client)
+        fields = await _read_form(request)
+        target = _local(fields.get("target", "/"))
+        # From here on without a pause: of many attempts at once none passes before those before it are counted.
         try:
             self._attempts.check(client)
         except TooManyRequests as error:
-            return _page(scope, "/", error.message, error.hint, status=429, retry_after=error.retry_after)
-        fields = await _read_form(request)
-        target = _local(fields.get("target", "/"))
+            return _page(scope, target, error.message, error.hint, status=429, retry_after=error.retry_after)
         if not _equal(fields.get("password", ""), password):
             self._attempts.count_failure(client)
             return _page(scope, target, text("This password is not right."), status=401)
@@ -87,8 +88,8 @@ def _ask(scope: Scope) -> Response:
 
 
 def _page(scope: Scope, target: str, *messages: Text, status: int = 200, retry_after: int | None = None) -> Response:
-    wanted = QueryParams(scope["query_string"]).get("lang", "")
-    language = wanted if wanted in LANGUAGES else language_of(Headers(scope=scope).get("accept-language", ""))
+    chosen = QueryParams(scope["query_string"]).get("lang", "")
+    language = chosen if chosen in LANGUAGES else language_of(Headers(scope=scope).get("accept-language", ""))
     message = " ".join(message.render(language) for message in messages)
     headers = {"Cache-Control": "no-store"} | ({"Retry-After": str(retry_after)} if retry_after else {})
     return Response(render_door(target, message, language), status, headers, "text/html")

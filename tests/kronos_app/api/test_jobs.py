@@ -40,7 +40,7 @@ def test_a_job_is_cancelled_by_delete(queued):
     assert client.delete(address).status_code == 200
 
 
-def test_a_failed_job_tells_why_in_the_callers_language(queued, idle, finished):
+def test_a_failed_job_tells_why_in_the_callers_language(queued, idle):
     client, address = queued
     idle.candles.delete(idle.candles.list()[0].id)
     idle.start()

@@ -1,3 +1,6 @@
+import asyncio
+
+import httpx
 import pytest
 from itsdangerous import URLSafeTimedSerializer
 from starlette.websockets import WebSocketDisconnect
@@ -70,6 +73,19 @@ def test_a_wrong_password_is_logged_without_it_and_refused_after_ten(locked, cap
     assert "Too many wrong attempts." in page.text
     assert caplog.text.count("Wrong password from") == 10
     assert "hunter2" not in caplog.text
+
+
+def test_attempts_that_are_sent_at_once_are_counted_one_by_one(locked):
+    async def late():
+        await asyncio.sleep(0.05)  # until all have been sent
+        yield b"password=guess"
+
+    async def statuses():
+        transport = httpx.ASGITransport(locked.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8501") as client:
+            return await asyncio.gather(*(client.post("/enter", content=late()) for _ in range(40)))
+
+    assert sorted(answer.status_code for answer in asyncio.run(statuses())) == [401] * 10 + [429] * 30
 
 
 def test_a_browser_that_was_admitted_before_is_not_locked_out_by_others_at_its_address(serve, locked, desk_state):
