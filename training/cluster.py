@@ -16,10 +16,19 @@ from training.launch import ROOT, forget_old_request
 from training.run import RunFolder, Status
 from training.terminal import logged
 
+LOCAL_STARTS = 5  # attempts: Ray gives its node half a minute to start, which no setting extends
+OBJECT_STORE = 100_000_000  # bytes: workers exchange gradients by themselves, Ray passes on settings alone
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
-    "RAY_agent_register_timeout_ms": "120000",  # a busy machine takes longer than Ray's 15 seconds
+    # A busy machine takes longer than Ray's 15 to 60 seconds for its own processes to find each other.
+    "RAY_agent_register_timeout_ms": "300000",
+    "RAY_worker_register_timeout_seconds": "300",
+    "RAY_gcs_server_port_wait_time_s": "300",
+    "RAY_gcs_rpc_server_connect_timeout_s": "300",
+    "RAY_py_gcs_connect_timeout_s": "300",
+    "RAY_raylet_client_connect_timeout_milliseconds": "300000",
+    "RAY_enable_metrics_collection": "0",
     "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "600",  # so do libraries on a shared file system
     "RAY_prestart_worker_first_driver": "0",  # nobody asks for more workers than are told
 }
@@ -77,8 +86,10 @@ def run_on_cluster(run: RunFolder, workers: int, address: str | None = None) -> 
 
 def _connect(ray: Any, workers: int, address: str | None) -> float:
     """Join the cluster, or start one here, and return the GPUs it has."""
-    options: dict[str, Any] = {"num_cpus": workers, "include_dashboard": False} if address is None else {}
-    for left in (0,) if address else (1, 0):  # starting on a busy machine, Ray gives up after half a minute
+    local = {"num_cpus": workers, "include_dashboard": False, "object_store_memory": OBJECT_STORE}
+    options: dict[str, Any] = local if address is None else {}
+    attempts = LOCAL_STARTS if address is None else 1
+    for attempt in range(1, attempts + 1):
         try:
             ray.init(
                 address=address or "local",
@@ -90,7 +101,7 @@ def _connect(ray: Any, workers: int, address: str | None) -> float:
             return float(ray.cluster_resources().get("GPU", 0))
         except Exception as error:  # Ray raises `Exception` itself when it does not get up
             ray.shutdown()
-            if not left:
+            if attempt == attempts:
                 where = address or "local"
                 raise RunError(
                     remark("The Ray cluster {address} cannot be reached ({reason}).", address=where, reason=str(error))

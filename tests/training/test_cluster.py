@@ -44,7 +44,7 @@ def losses(run: Path) -> list[float]:
 
 
 @needs_ray
-@pytest.mark.timeout(600)  # Ray starts seven processes, each of which imports much
+@pytest.mark.timeout(1800)  # Ray starts seven processes, each of which imports much, perhaps on a busy machine
 def test_two_workers_of_a_cluster_get_the_losses_of_one_process(plain: RunConfig, tmp_path: Path) -> None:
     alone = begin(plain, tmp_path / "alone")
     work(alone)
