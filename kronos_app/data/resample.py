@@ -11,6 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from kronos_app.data import calendars
+from kronos_app.data.calendars.clock import convert
+from kronos_app.data.calendars.clocks import rhythm_zone
 from kronos_app.data.candle_frame import CandleFrame
 from kronos_app.data.fixes import Step
 from kronos_app.data.sessions import (
@@ -67,7 +69,8 @@ def resample(candles: CandleFrame, target: str) -> Resampled:
 
     Within the day an interval counts from where a session opens, so no candle spans a night or a lunch break; round
     the clock it counts from midnight. A day is a trading day: what opens in the evening belongs to the day after it.
-    Weeks begin on Monday. Sessions are learned from the candles, every twelve weeks anew. A first or last candle that
+    Weeks begin on Monday. Sessions are learned from the candles, every twelve weeks anew, by the clock that their market
+    keeps, so candles in UTC are divided alike before and after a change of clocks. A first or last candle that
     would not be complete is left out. Series that name a candle by its end keep doing so within the day.
 
     Raises
@@ -85,10 +88,11 @@ def resample(candles: CandleFrame, target: str) -> Resampled:
             else text("Its candles are as coarse as they get, or have no interval."),
         )
     times = nanoseconds(candles.timestamps)
-    labels = _labels(times, target)
+    clock = _Clock.of(times, candles.timezone)
+    labels = _labels(times, target, clock)
     keep = np.ones(len(times), dtype=bool)
-    first = _starts_late(times, labels, target)
-    last = _goes_on(candles, labels, target)
+    first = _starts_late(times, labels, target, clock)
+    last = _goes_on(candles, labels, target, clock)
     keep &= ~((labels == labels[0]) & first) & ~((labels == labels[-1]) & last)
     if not keep.any():
         raise InvalidInput(
@@ -115,20 +119,50 @@ def _grouped(frame: pd.DataFrame, labels: Nanoseconds) -> pd.DataFrame:
     return grouped.reset_index(drop=True)
 
 
-def _labels(times: Nanoseconds, target: str) -> Nanoseconds:
+@dataclass(frozen=True)
+class _Clock:
+    """The clock of a series and that of its market, `zone`, None where they are the same."""
+
+    own: str
+    zone: str | None
+
+    @classmethod
+    def of(cls, times: Nanoseconds, timezone: str | None) -> _Clock:
+        return cls(timezone or "UTC", rhythm_zone(times, timezone))
+
+    def to_local(self, times: Nanoseconds) -> Nanoseconds:
+        return times if self.zone is None else convert(times, self.own, self.zone)
+
+    def to_own(self, times: Nanoseconds) -> Nanoseconds:
+        return times if self.zone is None else convert(times, self.zone, self.own)
+
+
+def _labels(times: Nanoseconds, target: str, clock: _Clock) -> Nanoseconds:
     """Return the time of the coarser candle that each candle belongs to."""
     length = INTERVALS[target]
+    local = clock.to_local(times)
     if length < DAY:
-        return np.concatenate([_within_day(part, whole, length) for part, whole in _parts(times)])
+        inside = [_within_day(part, whole, length) for part, whole in _parts(local)]
+        # Round the clock candles count from midnight by the clock of the series.
+        return np.concatenate([
+            own - own % length if labels is None else clock.to_own(labels)
+            for own, labels in zip(_split(times, local), inside, strict=True)
+        ])  # fmt: skip
     step = common_step(times)
-    days = times - times % DAY
+    days = local - local % DAY
     if step < DAY:
-        days = np.concatenate([_trading_days(part, whole) for part, whole in _parts(times)])
+        days = np.concatenate([_trading_days(part, whole) for part, whole in _parts(local)])
     if target == "1w":
         return days - (days - MONDAY) % WEEK
     if target == "1mo":
         return np.asarray(days.astype("datetime64[ns]").astype("datetime64[M]").astype("datetime64[ns]").astype("i8"))
     return days
+
+
+def _split(times: Nanoseconds, local: Nanoseconds) -> list[Nanoseconds]:
+    """Return the times in the stretches into which `_parts` divides them by the local clock."""
+    ends = np.cumsum([len(part) for part, _ in _parts(local)])
+    return np.split(times, ends[:-1])
 
 
 def _parts(times: Nanoseconds) -> list[tuple[Nanoseconds, Nanoseconds]]:
@@ -159,10 +193,11 @@ def _stretches(whole: Nanoseconds) -> tuple[Nanoseconds, Nanoseconds]:
     return slots[at], np.asarray(lengths, dtype=np.int64)
 
 
-def _within_day(times: Nanoseconds, whole: Nanoseconds, length: int) -> Nanoseconds:
+def _within_day(times: Nanoseconds, whole: Nanoseconds, length: int) -> Nanoseconds | None:
+    """Return the labels counted from the opening of each session, None where trading goes on round the clock."""
     opens, lengths = _stretches(whole)
     if not len(opens) or (lengths > DAY).any():
-        return times - times % length
+        return None
     offset = (times - MONDAY) % WEEK
     opened = times - (offset - opens[np.searchsorted(opens, offset, side="right") - 1]) % WEEK
     # A day that is not in the pattern has nothing to count from but the clock.
@@ -190,14 +225,15 @@ def _trading_days(times: Nanoseconds, whole: Nanoseconds) -> Nanoseconds:
     return np.asarray(days)
 
 
-def _starts_late(times: Nanoseconds, labels: Nanoseconds, target: str) -> bool:
+def _starts_late(times: Nanoseconds, labels: Nanoseconds, target: str, clock: _Clock) -> bool:
     """Return whether candles of the first label were due before the first candle there is."""
     step = common_step(times)
     count = min((INTERVALS[target] + LONGEST_CLOSE) // step, MOST_LOOKED_AT)
-    earlier = times[0] - step * np.arange(count, 0, -1, dtype=np.int64)
-    earlier = earlier[_due(earlier, _pattern(_parts(times)[0][1]))][-2:]
+    local = clock.to_local(times)
+    earlier = local[0] - step * np.arange(count, 0, -1, dtype=np.int64)
+    earlier = clock.to_own(earlier[_due(earlier, _pattern(_parts(local)[0][1]))][-2:])
     joined = np.r_[earlier, times]
-    due = int((_labels(joined, target)[: len(earlier)] == labels[0]).sum())
+    due = int((_labels(joined, target, clock)[: len(earlier)] == labels[0]).sum())
     # The learned pattern knows no holidays: the first of a month or a Monday may be one.
     return due > (1 if INTERVALS[target] > DAY else 0)
 
@@ -211,8 +247,8 @@ def _due(times: Nanoseconds, pattern: Pattern) -> NDArray[np.bool_]:
     return np.isin((times - MONDAY) % WEEK, pattern.slots)
 
 
-def _goes_on(candles: CandleFrame, labels: Nanoseconds, target: str) -> bool:
+def _goes_on(candles: CandleFrame, labels: Nanoseconds, target: str, clock: _Clock) -> bool:
     """Return whether the candle that falls due next still belongs to the last label."""
     following = calendars.future_timestamps(candles.timestamps, 1, candles.timezone, candles.about.calendar)
     joined = np.r_[nanoseconds(candles.timestamps), nanoseconds(following)]
-    return bool(_labels(joined, target)[-1] == labels[-1])
+    return bool(_labels(joined, target, clock)[-1] == labels[-1])

@@ -142,3 +142,41 @@ def test_nothing_is_lost_but_at_the_ends_and_time_ascends(step, count, drop, dat
     inner = before.frame["volume"].sum() - made.frame["volume"].sum()
     assert 0 <= inner <= before.frame["volume"].sum()
     assert len(made) <= len(before)
+
+
+def in_utc(times, zone):
+    return times.tz_localize(zone).tz_convert("UTC").tz_localize(None)
+
+
+@pytest.mark.parametrize("timezone", ["UTC", None])
+def test_sessions_told_in_utc_are_divided_alike_before_and_after_a_change_of_clocks(timezone):
+    local = pd.DatetimeIndex([
+        day + pd.Timedelta(hours=hour)
+        for day in pd.bdate_range("2024-01-08", "2024-05-17")
+        for hour in np.arange(9.5, 16, 0.5)
+    ])  # fmt: skip
+    before = candles(in_utc(local, "America/New_York"), timezone)
+    made = resample(before, "2h").candles
+    opened = made.timestamps.tz_localize("UTC").tz_convert("America/New_York").strftime("%H:%M")
+    assert set(opened) == {"09:30", "11:30", "13:30", "15:30"}
+    days = resample(before, "1d").candles
+    assert set(days.timestamps.day_of_week) == {0, 1, 2, 3, 4}
+    assert len(days) == 95
+
+
+def test_a_week_of_currencies_told_in_utc_has_five_days_whatever_clocks_do():
+    hours = pd.date_range("2024-01-07", "2024-05-20", freq="h", tz="UTC")
+    local = hours.tz_convert("America/New_York")
+    week = local.day_of_week * 24 + local.hour
+    times = hours[(week < 4 * 24 + 17) | (week >= 6 * 24 + 17)].tz_localize(None)
+    days = resample(candles(times, "UTC"), "1d").candles
+    assert set(days.timestamps.day_of_week) == {0, 1, 2, 3, 4}
+    assert set(np.diff(times.searchsorted(days.timestamps))) <= {23, 24, 25}
+
+
+def test_weeks_of_days_that_begin_at_midnight_in_london_hold_monday_to_friday():
+    times = in_utc(pd.bdate_range("2024-01-01", "2024-06-28"), "Europe/London")
+    made = resample(candles(times, "UTC"), "1w").candles
+    volume = np.arange(130.0).reshape(26, 5).sum(axis=1)
+    assert made.frame["volume"].tolist() == volume.tolist()
+    assert made.timestamps[0] == pd.Timestamp("2024-01-01")
