@@ -69,8 +69,8 @@ def resample(candles: CandleFrame, target: str) -> Resampled:
 
     Within the day an interval counts from where a session opens, so no candle spans a night or a lunch break; round
     the clock it counts from midnight. A day is a trading day: what opens in the evening belongs to the day after it.
-    Weeks begin on Monday. Sessions are learned from the candles, every twelve weeks anew, by the clock that their market
-    keeps, so candles in UTC are divided alike before and after a change of clocks. A first or last candle that
+    Weeks begin on Monday. Sessions are learned from the candles, every twelve weeks anew, by the clock that their
+    market keeps, so candles in UTC are divided alike before and after a change of clocks. A first or last candle that
     would not be complete is left out. Series that name a candle by its end keep doing so within the day.
 
     Raises

@@ -65,7 +65,8 @@ def best_clock(times: Nanoseconds, step: int, timezone: str | None, calendar: Ca
 
     def likeness(clock: Clock) -> float:
         fit = slots.fit(ascending(clock.to(thin, calendar.zone)), coarse, calendar, EVIDENCE)
-        return -1.0 if fit is None else fit.likeness
+        # What is learned from the candles fits them by any clock of an exchange, so the plain hours count as well.
+        return -1.0 if fit is None else fit.likeness + fit.plain
 
     return max(clocks, key=likeness)
 

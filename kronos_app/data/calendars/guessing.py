@@ -13,7 +13,7 @@ from kronos_app.data.calendars import names
 from kronos_app.data.calendars.agreement import AGREES, LIKELY, POSSIBLE, agreement
 from kronos_app.data.calendars.clock import convert
 from kronos_app.data.calendars.days import FITS
-from kronos_app.data.calendars.registry import ALWAYS, CALENDARS, CURRENCIES, get
+from kronos_app.data.calendars.registry import ALWAYS, CALENDARS, get
 from kronos_app.data.draft import Draft, Finding
 from kronos_app.data.sessions import nanoseconds
 from kronos_app.i18n import text
@@ -126,10 +126,8 @@ def _unclear(name: str, keys: tuple[str, ...]) -> Finding:
 
 
 def _yahoo(name: str, timezone: str | None) -> str | None:
-    if name.endswith("=X"):
-        return CURRENCIES
-    if name.endswith("=F"):
-        return "CMES"
+    if name.endswith(("=X", "=F")):
+        return names.of_symbol(name)[0]
     if re.fullmatch(rf"[A-Z0-9]{{2,15}}-({names.MONEY})", name):
         return ALWAYS
     suffix = name.rpartition(".")[2]

@@ -46,8 +46,10 @@ _MUMBAI = re.compile(r"5[0-4][0-9]{4}|590[0-9]{3}")
 def of_symbol(symbol: str) -> tuple[str, ...]:
     """Return the keys of the calendars that a symbol may have, none where it does not say."""
     name = symbol.strip().upper()
-    if _CURRENCIES.fullmatch(name):
+    if _CURRENCIES.fullmatch(name) or name.endswith("=X"):
         return (CURRENCIES,)
+    if name.endswith("=F"):
+        return ("CMES",)
     if _COINS.fullmatch(name) or _COIN_FIRST.fullmatch(name):
         return (ALWAYS,)
     if prefixed := _PREFIXED.fullmatch(name):

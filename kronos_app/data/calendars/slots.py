@@ -77,6 +77,8 @@ class Slots:
         Part of the recent candles that are at these times.
     likeness
         What is common to the recent candles and those due, as a share of both together.
+    plain
+        The same of the grid alone.
     """
 
     grid: Grid
@@ -85,6 +87,7 @@ class Slots:
     never: Nanoseconds = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     share: float = 1.0
     likeness: float = 1.0
+    plain: float = 1.0
 
     def times(self, sessions: Sessions) -> Nanoseconds:
         """Return the times of the candles due in these sessions, ascending, by the calendar's clock."""
@@ -119,13 +122,13 @@ def fit(times: Nanoseconds, step: int, calendar: Calendar, recent: int = RECENT)
     recent
         Nanoseconds before the last candle that count.
     """
-    times, sessions, best, _ = _best_grid(times, step, calendar, recent)
+    times, sessions, best, plain = _best_grid(times, step, calendar, recent)
     if best is None:
         return None
     learned = _put_right(best, times, sessions)
     due = learned.times(sessions)
     share = float(np.mean(found_in(times, due)))
-    return replace(learned, share=share, likeness=_likeness(times, due)) if share >= FITS else None
+    return replace(learned, share=share, likeness=_likeness(times, due), plain=plain) if share >= FITS else None
 
 
 def likeness(times: Nanoseconds, step: int, calendar: Calendar) -> float:

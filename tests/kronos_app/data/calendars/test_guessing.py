@@ -110,6 +110,8 @@ def test_every_guess_is_a_calendar_there_is():
         ("HKEX_700, 1D.csv", "XHKG"),
         ("CME_MINI_ES1!, 60.csv", "CMES"),
         ("CME_BTC1!, 60.csv", "CMES"),
+        ("ES=F.csv", "CMES"),
+        ("EURUSD=X.csv", "24/5"),
         ("AAPL_2023.csv", None),
         ("AAPL_1h.csv", None),
         ("GBTC.csv", None),
@@ -178,6 +180,14 @@ def test_the_language_of_the_columns_tells_the_country_where_candles_do_not(colu
 def test_candles_on_the_holidays_of_an_exchange_are_none_of_its(name):
     london = pd.bdate_range("2023-01-02", "2023-12-29").drop(["2023-04-07", "2023-04-10", "2023-12-25", "2023-12-26"])
     assert with_calendar(with_times(name, london)).about.calendar is None
+
+
+@pytest.mark.parametrize(("code", "name"), [("XBOM", "NSE_RELIANCE, 60"), ("XNYS", "NYSE_IBM, 60"), ("XHKG", "00700")])
+@pytest.mark.parametrize("step", ["15min", "1h"])
+def test_an_exchange_is_known_by_candles_in_utc_whose_file_states_no_zone(exchange, code, name, step):
+    times, zone = exchange(code, "2024-01-08", "2024-06-28", step)
+    utc = times.tz_localize(zone).tz_convert("UTC").tz_localize(None)
+    assert with_calendar(with_times(f"{name}.csv", utc)).about.calendar == code
 
 
 def test_candles_within_the_day_on_weekends_are_of_no_exchange():
