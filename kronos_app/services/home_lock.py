@@ -24,7 +24,8 @@ class HomeLock:
 
     def __init__(self, home: Path) -> None:
         self._home = home
-        self._lock = FileLock(home / LOCK)
+        # The services of one process may be made twice, as tests do: the lock is between processes.
+        self._lock = FileLock(home / LOCK, thread_local=False, is_singleton=True)
 
     def acquire(self) -> None:
         """Take the lock; a folder that cannot be written needs none, as nothing can be damaged there.

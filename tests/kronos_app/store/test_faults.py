@@ -312,3 +312,63 @@ def test_the_store_can_read_no_other_file(open_store, file, tmp_path):
     store = open_store(f"duckdb:///{file}")
     with pytest.raises(Unavailable):
         store._database.write(sa.text(f"CREATE TABLE stolen AS SELECT * FROM read_csv('{tmp_path}/secret.csv')"))
+
+
+def spoil(url, file, statement):
+    """Change a record behind the store's back."""
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(sa.text(statement))
+    engine.dispose()
+
+
+def test_a_damaged_record_does_not_hide_the_others(open_store, url, file, forecast, job, candle_set):
+    first = open_store(url)
+    for name in ("f1", "f2"):
+        first.forecasts.put(forecast(name))
+    for name in ("j1", "j2"):
+        first.jobs.put(job(name))
+    first.candles.put(candle_set("c1"))
+    first.close()
+    kind = "UPDATE {} SET {} WHERE id = '{}'"
+    if url.startswith("sqlite"):  # DuckDB's JSON type lets no such text in
+        spoil(url, file, kind.format("forecasts", "request = '{\"seed\": '", "f1"))
+        spoil(url, file, kind.format("jobs", "request = '{'", "j1"))
+    spoil(url, file, kind.format("candle_sets", "frame = CAST('no parquet' AS BLOB)", "c1"))
+    store = open_store(url)
+    assert {info.id for info in store.forecasts.list()} == {"f1", "f2"}
+    assert store.forecasts.get("f2").repairs == 5
+    assert "j2" in {record.id for record in store.jobs.list()}
+    if url.startswith("sqlite"):
+        assert [info.id for info in store.forecasts.list() if info.damaged] == ["f1"]
+        assert [record.id for record in store.jobs.list()] == ["j2"]
+        with pytest.raises(Unavailable) as caught:
+            store.forecasts.get("f1")
+        assert caught.value.code == "record_damaged"
+    with pytest.raises(Unavailable) as caught:
+        store.candles.get("c1")
+    assert caught.value.code == "record_damaged"
+    assert "All other records are kept" in caught.value.message.render()
+    assert [info.id for info in store.candles.list()] == ["c1"]
+
+
+def test_damage_met_while_reading_is_told_from_a_database_that_is_out(open_store, file, forecast):
+    first = open_store(f"duckdb:///{file}")
+    for number in range(3):
+        first.forecasts.put(forecast(f"f{number}", samples=200, horizon=200))
+    first.close()
+    content = file.read_bytes()
+    problems = []
+    for place in range(3 * 4096, len(content), len(content) // 40):
+        damaged = bytearray(content)
+        damaged[place : place + 64] = bytes(byte ^ 0xFF for byte in damaged[place : place + 64])
+        file.write_bytes(damaged)
+        store = open_store(f"duckdb:///{file}")
+        for number in range(3):
+            try:
+                store.forecasts.get(f"f{number}")
+            except Unavailable as error:
+                problems.append(error)
+        store.close()
+    assert {problem.code for problem in problems} == {"store_damaged"}
+    assert all(str(file) in problem.message.render() and problem.hint.render() for problem in problems)
