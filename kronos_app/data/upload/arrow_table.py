@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable, Collection
+from zoneinfo import available_timezones
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +13,7 @@ import pyarrow.compute as pc
 
 from kronos_app.data.upload import decode
 from kronos_app.data.upload.columns import shorten, unique_labels
-from kronos_app.data.upload.table import Selection, Table, check_columns, check_memory, check_rows, no_rows
+from kronos_app.data.upload.table import Selection, Table, check_columns, check_memory, check_rows, no_rows, text_at
 
 READ_ERRORS = (
     pa.ArrowException, OSError, ValueError, KeyError, IndexError, TypeError, NotImplementedError, struct.error,
@@ -48,8 +50,10 @@ def first_rows(content: bytes, kind: decode.Kind, name: str, count: int) -> list
             batch = next(parquet.ParquetFile(source).iter_batches(batch_size=count, use_threads=False), None)
         else:
             batch = ipc.open_file(source).get_batch(0)
-        columns = [] if batch is None else [column.slice(0, count).to_pylist() for column in batch.columns]
-        return [["" if cell is None else shorten(str(cell)) for cell in row] for row in zip(*columns, strict=True)]
+        if batch is None:
+            return []
+        rows = range(min(count, batch.num_rows))
+        return [[shorten(text_at(column, row)) for column in batch.columns] for row in rows]
     except READ_ERRORS as error:
         raise decode.damaged(kind, name) from error
 
@@ -61,11 +65,9 @@ def _read_parquet(buffer: pa.Buffer, name: str, select: Selection, limit: int, m
     schema = file.schema_arrow
     check_rows(file.metadata.num_rows, max_rows, name)
     wanted = [schema.names[position] for position in _selected(schema, select, name)]
-    size = 0
-    for group in range(file.metadata.num_row_groups):
-        chunks = [file.metadata.row_group(group).column(c) for c in range(file.metadata.num_columns)]
-        size += sum(chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema in wanted)
-    check_memory(size, limit, name)
+    # The sizes of single columns would do, but pyarrow ends the process where the metadata of one are damaged.
+    groups = range(file.metadata.num_row_groups)
+    check_memory(sum(file.metadata.row_group(group).total_byte_size for group in groups), limit, name)
     # Text stays in dictionaries, so that one long value repeated a million times does not unfold.
     texts = [column for column in wanted if pa.types.is_string(schema.field(column).type)]
     file = parquet.ParquetFile(pa.BufferReader(buffer), read_dictionary=texts)
@@ -156,7 +158,15 @@ def _usable(cells: pa.ChunkedArray) -> pa.ChunkedArray | None:
         return cells.cast(pa.float64())
     if _is_text(kind):
         return cells.cast(pa.string())
+    if pa.types.is_float16(kind):
+        return cells.cast(pa.float32())  # Arrow computes little with half a float
+    if pa.types.is_timestamp(kind) and kind.tz and not _is_zone(kind.tz):
+        return cells.cast(pa.timestamp(kind.unit, "UTC"))  # the instants are right, whatever the name of their zone
     return cells if any(check(kind) for check in _READABLE) else None
+
+
+def _is_zone(name: str) -> bool:
+    return name in available_timezones() or re.fullmatch(r"[+-]\d\d:\d\d", name) is not None
 
 
 def _is_text(kind: pa.DataType) -> bool:

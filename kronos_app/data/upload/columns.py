@@ -81,7 +81,7 @@ def choose_times(headers: Sequence[str]) -> dict[str, int]:
     times = time_columns.choose(names)
     if times is not None:
         return {"timestamp": times.time} if times.clock is None else {"date": times.time, "clock": times.clock}
-    if "indexlevel0" in names or names[0] in UNNAMED:  # the index of a data frame
+    if "indexlevel0" in names or set(names[:1]) & set(UNNAMED):  # the index of a data frame
         return {"timestamp": names.index("indexlevel0") if "indexlevel0" in names else 0}
     return {}
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from kronos_app.data.upload.columns import ALIASES, choose_times, plain, recognised
+from kronos_app.data.upload.units import is_measure
 
 DELIMITERS = (",", ";", "\t", "|")
 HEADER_LINES = 30  # a header may follow a title or a remark
@@ -78,7 +79,7 @@ def _with_tickers(header: Header, head: Sequence[str]) -> Header:
         below = below[1:]
     elif _are_tickers(above, count) and plain(names[0]) in _LEVELS:
         tickers = ("", *above[1:])
-    index = below[0] if below and len(below[0]) == count else [""]
+    index = below[0] if below and len(below[0]) == count > 0 else [""]
     if plain(index[0]) in ALIASES["timestamp"] and not any(cell.strip() for cell in index[1:]):
         names[0], line = index[0], line + 1
     if any(tickers) and plain(names[0]) in _LEVELS:
@@ -92,7 +93,7 @@ def _are_tickers(cells: Sequence[str], count: int) -> bool:
         return False
     first = plain(cells[0])
     return first in ALIASES["symbol"] or (
-        first in _LEVELS and not any(_VALUE.fullmatch(cell.strip()) for cell in cells[1:])
+        first in _LEVELS and not any(_VALUE.fullmatch(cell.strip()) or is_measure(cell) for cell in cells[1:])
     )
 
 
@@ -103,9 +104,11 @@ def _fitted(header: Header, head: Sequence[str]) -> Header:
     if not widths or not header.line:
         return header
     width = max(set(widths), key=widths.count)
+    if any(len(row) == len(header.names) for row in rows):
+        return header  # some lines have separators too many: `text_table` takes them away
     names, tickers = header.names, header.tickers
     surplus = width - len(names)
-    typical = [row for row in rows if len(row) == width]
+    typical = [row for row in rows if len(row) >= width]
     if surplus < 0 and not any(name.strip() for name in names[width:]):
         return replace(header, names=names[:width], tickers=tickers[:width])
     if surplus > 0 and not any(cell.strip() for row in typical for cell in row[len(names) :]):

@@ -24,8 +24,15 @@ from kronos_app.data.upload.columns import (
     shorten_list,
 )
 from kronos_app.data.upload.mapping import ColumnMapping, Role
-from kronos_app.data.upload.names import FIXED_POINT_MARKERS, OPEN_INTEREST, QUALIFIERS, QUOTE_CURRENCIES, RATES_AS_WELL
-from kronos_app.data.upload.table import Selection, Table
+from kronos_app.data.upload.names import (
+    ADJUSTED,
+    FIXED_POINT_MARKERS,
+    OPEN_INTEREST,
+    QUALIFIERS,
+    QUOTE_CURRENCIES,
+    RATES_AS_WELL,
+)
+from kronos_app.data.upload.table import Selection, Table, text_at
 from kronos_app.data.upload.units import LOT, UNITS, split_unit
 from kronos_app.data.upload.wide import split_headers
 from kronos_app.errors import InvalidInput
@@ -121,6 +128,13 @@ class _Choice:
         for role in PRICES:
             if role not in self._taken:
                 self._choose(role, self._free.get(role, []))  # type: ignore[arg-type]
+        chosen = {role: p for role, p in self.roles.items() if role in PRICES}
+        adjusted = [p for p in chosen.values() if plain(self.table.fields[p]) in ADJUSTED]
+        if adjusted and len(adjusted) < len(chosen):
+            self._add("mixed_adjustment", "warning", text(
+                "“{column}” is adjusted and the other prices may not be: candles may be impossible.",
+                column=shorten(self.table.headers[adjusted[0]]),
+            ))  # fmt: skip
 
     def choose_volume_and_amount(self) -> None:
         """Choose both by name, and by their sizes where names leave it open."""
@@ -301,8 +315,9 @@ class _Choice:
 
 def _first_is_whole(cells: pa.ChunkedArray, least: int) -> bool:
     """Return whether the first cell that is not empty is a large whole number."""
-    first = next((cell for cell in cells.slice(0, 50).to_pylist() if cell not in {None, ""}), "")
-    digits = str(first).strip()
+    if not (numbers.is_text(cells) or pa.types.is_integer(cells.type)):
+        return False
+    digits = next((str(cell).strip() for cell in cells.slice(0, 50).to_pylist() if cell not in {None, ""}), "")
     return digits.isdecimal() and int(digits) >= least
 
 
@@ -310,7 +325,7 @@ def _only_counts(column: pa.ChunkedArray, header: str) -> bool:
     """Return whether a column without a name, the index of some data frame, counts rows instead of telling the time."""
     if plain(header) not in UNNAMED:
         return False
-    first = next((cell.as_py() for cell in column.slice(0, 10) if cell.as_py() not in {None, ""}), "")
-    if isinstance(first, int | float):
-        return abs(first) < 10_000_000  # 20240131 is a date
-    return re.fullmatch(r"\d{0,7}(\.0)?", str(first).strip()) is not None
+    if not (numbers.is_text(column) or numbers.is_number(column)):
+        return False
+    cells = [text_at(column, place).strip() for place in range(min(10, len(column)))]
+    return re.fullmatch(r"\d{0,7}(\.0)?", next(filter(None, cells), "")) is not None  # 20240131 is a date

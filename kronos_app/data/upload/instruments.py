@@ -16,6 +16,7 @@ from kronos_app.data.candle_frame import FEATURES, PRICES
 from kronos_app.data.draft import BadCell, Draft, Finding
 from kronos_app.data.upload.columns import shorten
 from kronos_app.data.upload.sheet import Cells, Sheet
+from kronos_app.data.upload.table import text_at
 from kronos_app.errors import TooLarge
 from kronos_app.i18n import text
 
@@ -142,7 +143,7 @@ def _bad_cells(
     column: pa.ChunkedArray, where: NDArray[np.int64], rows: pd.Index[int], header: str
 ) -> Iterator[BadCell]:
     for position in where[:SHOWN_CELLS]:
-        yield BadCell(int(rows[position]), header, shorten(str(column[int(position)].as_py())))
+        yield BadCell(int(rows[position]), header, shorten(text_at(column, int(position))))
 
 
 def _empty_column(header: str) -> Finding:

@@ -68,7 +68,7 @@ def decide(
         Whether spaces or apostrophes stood between thousands, so that points and commas do not.
     """
     marked = {name: cells for name, cells in columns.items() if _may_be_marked(cells)}
-    evidence = {name: (_evidence(cells, ".", spaced), _evidence(cells, ",", spaced)) for name, cells in marked.items()}
+    evidence = {name: (_evidence(cells, "."), _evidence(cells, ",")) for name, cells in marked.items()}
     votes = {name: dot.vote - comma.vote for name, (dot, comma) in evidence.items()}
     pointed = [name for name in columns if name not in marked]
     certain = sum(votes[name] for name, pair in evidence.items() if any(e.decimal or e.group for e in pair))
@@ -79,6 +79,9 @@ def decide(
         own |= {name: "." if votes[name] > 0 else "," for name, pair in evidence.items() if _speaks_for_itself(*pair)}
         common: Mark = "." if total > 0 else ","
         return {name: own.get(name, common) for name in columns}, []
+    if spaced:
+        dots, commas = (sum(pair[place].either for pair in evidence.values()) for place in (0, 1))
+        return dict.fromkeys(columns, "," if commas > dots else "."), []
     point, findings = _open_choice(evidence, delimiter)
     return dict.fromkeys(columns, point), findings
 
@@ -135,10 +138,8 @@ def _may_be_marked(cells: pa.ChunkedArray) -> bool:
     return not _count(cells.slice(0, 1000), r"^[+-]?\d*\.(\d{0,2}|\d{4,})$|^[+-]?(\d{4,}|0)\.\d+$")
 
 
-def _evidence(cells: pa.ChunkedArray, mark: Mark, spaced: bool) -> _Evidence:
+def _evidence(cells: pa.ChunkedArray, mark: Mark) -> _Evidence:
     m, o = (r"\.", ",") if mark == "." else (",", r"\.")
-    if spaced:
-        return _Evidence(_count(cells, m), 0, 0, 0, 0, 0)
     both = rf"{o}\d+{m}\d*$"
     lone = rf"{_SIGN}\d*{m}(\d{{0,2}}|\d{{4,}})$|{_SIGN}(\d{{4,}}|0+){m}\d+$"
     return _Evidence(

@@ -49,16 +49,16 @@ NAMES: dict[str, tuple[str, ...]] = {
         "totaltradedquantity", "totaltradedqty", "tottrdqty", "ttltradgvol", "ttltrdqnty", "tradedqty",
         "totalquantity", "basevolume", "volumebase", "volumefrom", "baseassetvolume", "volbase", "volccy", "pxvolume",
         "acctrdvol", "accvolume", "dnshrtrd", "candleacctradevolume", "contracts", "成交量", "总手", "成交数量",
-        "成交股数", "成交數量", "成交股數", "成交張數", "总量", "總量", "거래량", "出来高", "売買高", "volumen",
-        "wolumen", "umsatzinstück", "stücke", "volumi", "объем", "объём", "realvolume",
-        "tickvol", "tickvolume", "ticks", "totalticks",
+        "成交股数", "成交數量", "成交股數", "成交張數", "总量", "總量", "거래량", "出来高", "売買高",
+        "stücke", "stuecke", "volumen", "wolumen", "umsatzinstück", "volumi", "объем", "объём", "realvolume",
+        "tickvol", "tickvolume", "tickqty", "ticks", "totalticks",
     ),
     "amount": (
         "amount", "amt", "成交额", "成交金额", "成交總額", "成交总额", "金额", "成交額", "成交金額", "金額", "거래대금",
         "売買代金", "money", "quotevolume", "volumequote", "quoteassetvolume", "volumeto", "volquote", "volccyquote",
         "dollarvolume", "notional", "totaltradedvalue", "tradedvalue", "valuetraded", "turnovervalue", "tradingvalue",
         "tottrdval", "ttltrfval", "acctrdval", "acctrdvalue", "dnvaltrd", "totalturnover", "candleacctradeprice",
-        "umsatzineuro", "turnover", "turover", "value",
+        "umsatzineuro", "turnover", "turover", "value", "volumen",
     ),
     # Codes come before names for people.
     "symbol": (
@@ -77,10 +77,8 @@ ADJUSTED = frozenset({
 })  # fmt: skip
 """Prices adjusted for splits or dividends: never mixed with prices that are not."""
 
-RATES_AS_WELL = frozenset({"turnover", "turover", "value", "money"})
+RATES_AS_WELL = frozenset({"turnover", "turover", "value", "volumen"})
 """Names of an amount that vendors also give to a turnover rate or to another figure; the values decide."""
-
-TICK_COUNTS = frozenset({"tickvol", "tickvolume", "ticks", "totalticks"})
 
 QUALIFIERS = (
     "series", "sctysrs", "boardid", "board", "expiry", "expirydt", "expirydate", "xprydt", "strike", "strikepr",

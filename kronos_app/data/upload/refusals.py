@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from kronos_app.data.upload.columns import shorten, shorten_list
 from kronos_app.data.upload.mapping import ColumnMapping
-from kronos_app.data.upload.table import Table
+from kronos_app.data.upload.table import Table, text_at
 from kronos_app.errors import InvalidInput
 from kronos_app.i18n import Text, text
 
@@ -46,7 +46,7 @@ def mapping_hint(advice: Text, headers: Sequence[str], example: str) -> Text:
 def missing_prices(table: Table, mapping: ColumnMapping, missing: Sequence[str]) -> InvalidInput:
     """Return the error for a table that lacks prices, or that has no header row."""
     if not table.named:
-        cells = [str(table.cells[p][0].as_py()) for p in range(min(6, len(table.headers)))]
+        cells = [text_at(table.cells[p], 0) for p in range(min(6, len(table.headers)))]
         return refuse(
             "no_header",
             text(

@@ -18,7 +18,7 @@ from kronos_app.data.upload.columns import plain, shorten, shorten_list
 from kronos_app.data.upload.infer import Inference
 from kronos_app.data.upload.mapping import ColumnMapping
 from kronos_app.data.upload.names import QUALIFIERS
-from kronos_app.data.upload.table import Table, without_lines
+from kronos_app.data.upload.table import Table, text_at, without_lines
 from kronos_app.i18n import text
 
 _UNDEFINED_PRICE = float(2**63 - 1)  # Databento's, in billionths
@@ -129,12 +129,12 @@ def _read(table: Table, inference: Inference) -> Sheet:
     for role, parsed_numbers in values.items():
         header = shorten(table.headers[where[role]])
         if role in PRICES and np.isnan(parsed_numbers.values).all():
-            value = columns[role][0].as_py()
-            raise refusals.no_numbers(table, mapping, role, header, "" if value is None else str(value))
+            raise refusals.no_numbers(table, mapping, role, header, text_at(columns[role], 0))
         factor = mapping.factor(role)
         numbers_read, remarks = _without_placeholders(role, header, parsed_numbers.values)
         findings += remarks
-        frame[role] = numbers_read * factor if factor != 1 else numbers_read
+        # Dividing by a power of ten is exact to the last digit; multiplying by its inverse is not.
+        frame[role] = numbers_read / round(1 / factor) if 0 < factor <= 0.5 else numbers_read * factor
         if factor != 1:
             findings.append(_multiplied(header, mapping.units[role], factor))
         cells[role] = Cells(columns[role], parsed_numbers.bad, header)
@@ -181,7 +181,7 @@ def _read_times(table: Table, mapping: ColumnMapping, where: Mapping[str, int]) 
     if np.isnat(parsed.values).all():
         bad = np.flatnonzero(parsed.bad)
         first = int(bad[0]) if len(bad) else 0
-        value = str(parsed.cells[first].as_py())
+        value = text_at(parsed.cells, first)
         row = int(table.rows[first]) if len(bad) else None
         raise refusals.no_times(table, mapping, header, row, value)
     return parsed, Cells(parsed.cells, parsed.bad, header)

@@ -128,6 +128,15 @@ def without_lines(table: Table, notes: NDArray[np.bool_]) -> Table:
     return replace(table, cells=cells, rows=table.rows[~notes], findings=(*table.findings, *remarks))
 
 
+def text_at(cells: pa.ChunkedArray, place: int) -> str:
+    """Return a cell as text, empty where there is none; also a time that Python's own types cannot hold."""
+    cell = cells[place]
+    try:
+        value = cell.as_py()
+    except (OverflowError, ValueError, KeyError, pa.ArrowException):
+        return str(cell.value if hasattr(cell, "value") else "")
+    return "" if value is None else str(value)
+
+
 def _text_of(table: Table, place: int) -> str:
-    cells = [table.cells[position][place].as_py() for position in sorted(table.cells)]
-    return ", ".join(str(cell) for cell in cells if cell not in {None, ""})
+    return ", ".join(filter(None, (text_at(table.cells[position], place) for position in sorted(table.cells))))

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from kronos_app.data.draft import Finding
 from kronos_app.data.upload import arrow_table, decode, html_table, json_table, text_table
-from kronos_app.data.upload.table import Selection, Table
+from kronos_app.data.upload.table import Selection, Table, text_at
 from kronos_app.errors import InvalidInput
 from kronos_app.i18n import text
 from kronos_app.settings import Settings
@@ -47,8 +47,8 @@ def read(content: bytes, name: str, select: Selection, settings: Settings) -> Ta
 def first_rows(content: bytes, name: str, table: Table, count: int, settings: Settings) -> list[list[str]]:
     """Return the first rows of all columns of an upload as text, those that are not candles left out."""
     if len(table.cells) == len(table.headers):
-        columns = [table.cells[position].slice(0, count).to_pylist() for position in range(len(table.headers))]
-        return [["" if cell is None else str(cell) for cell in row] for row in zip(*columns, strict=True)]
+        columns = [table.cells[position] for position in range(len(table.headers))]
+        return [[text_at(column, row) for column in columns] for row in range(min(count, len(table.rows)))]
     plain, kind = decode.unpack(content, name, settings.max_upload_mb)
     return arrow_table.first_rows(plain, kind, name, count)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -43,6 +43,8 @@ def read(content: bytes, name: str, max_rows: int) -> Table:
     """
     content = clean(content)
     header = find_header(content)
+    if not header.names:
+        raise decode.not_a_table(name)
     check_columns(len(header.names), name)
     lines = _filled_lines(content)
     lines = lines[lines > header.line]
@@ -57,8 +59,11 @@ def read(content: bytes, name: str, max_rows: int) -> Table:
     count = len(columns[0]) + len(ragged)
     if count != len(lines):  # a quoted cell with a line break inside: count rows instead of lines
         lines = np.arange(header.line + 1, header.line + 1 + count)
+    ragged = [replace(row, place=min(row.place, count - 1)) for row in ragged]
     notes = _notes(ragged, len(columns[0]), lines, header, name)
     lines = np.delete(lines, [row.place for row in ragged])
+    if len(lines) != len(columns[0]):  # the same, with lines left out
+        lines = np.arange(header.line + 1, header.line + 1 + len(columns[0]))
     empty = _all_empty(columns)  # a spreadsheet's lines of nothing but separators
     lines = lines[~empty]
     if not len(lines):
@@ -112,7 +117,7 @@ def _parse(body: bytes, header: Header, name: str) -> tuple[list[pa.ChunkedArray
         )
     except pa.ArrowException as error:
         raise decode.not_a_table(name) from error
-    return table.columns, ragged
+    return [column.cast(pa.string()) for column in table.columns], ragged  # a table without rows has other types
 
 
 def _surplus(row: _Ragged, header: Header) -> list[str]:

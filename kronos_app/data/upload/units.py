@@ -29,6 +29,7 @@ _CJK: Mapping[str, str] = {
     "百": "hundred",
 }  # fmt: skip
 _COUNTED = "手张股元円株원주份枚块口"
+_MEASURES = frozenset({"usd", "cny", "rmb", "eur", "gbp", "jpy", "inr", "hkd", "shares", "points", "%", "$", "人民币"})
 _VARIANTS = str.maketrans(
     {"萬": "万", "億": "亿", "百": "百", "만": "万", "억": "亿", "천": "千", "백": "百", "張": "张"}
 )
@@ -82,3 +83,9 @@ def suffix_factor(suffix: str) -> float | None:
         if candidate in SUFFIXES:
             return SUFFIXES[candidate]
     return 1.0 if name and not name.strip(_COUNTED) else None
+
+
+def is_measure(text: str) -> bool:
+    """Return whether a text is what a column is measured in, such as `元`, `万股` or `USD`."""
+    name = simplify(text).strip()
+    return unit_of(name) is not None or not name.strip(_COUNTED) or name in _MEASURES
