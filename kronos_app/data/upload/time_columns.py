@@ -23,7 +23,7 @@ DATE_NAMES = (
 )  # fmt: skip
 CLOCK_NAMES = (
     "time", "时间", "時間", "tradetime", "交易时间", "成交时间", "成交時間", "timebarstart", "timeofday", "hhmmss",
-    "hhmm", "timehhmmss", "timehhmm", "minute", "時刻", "시간", "시각", "время", "hora", "godzina", "uhrzeit",
+    "hhmm", "hour", "timehhmmss", "timehhmm", "minute", "時刻", "시간", "시각", "время", "hora", "godzina", "uhrzeit",
 )  # fmt: skip
 OTHER_NAMES = (
     "localtime", "gmttime", "utctime", "utc", "unix", "unixtime", "unixtimestamp", "epoch", "epochtime", "epochms",

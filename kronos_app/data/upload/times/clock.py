@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from kronos_app.data.upload.numbers import is_number, is_text, trim
 from kronos_app.data.upload.times import zone_names
-from kronos_app.data.upload.times.values import DAY, NAT, SECOND, Integers, Mask, Reading, nulls
+from kronos_app.data.upload.times.values import DAY, NAT, SECOND, Integers, Mask, Reading, nulls, snap
 from kronos_app.data.upload.times.written import mask_of, twelve_hours
 
 Read = Callable[[pa.ChunkedArray], Reading]
@@ -100,8 +100,8 @@ def _from_numbers(column: pa.ChunkedArray, nothing: tuple[Integers, Mask]) -> tu
     if not known.any():
         return np.full(len(values), UNREADABLE), *nothing
     if (values[known] >= 0).all() and (values[known] <= 1).all() and (values[known] % 1 > 0).any():
-        day = np.rint(np.where(known, values, 0) * 86_400_000).astype(np.int64) * 1_000_000  # a fraction of the day
-        return np.where(known, day, UNREADABLE), *nothing
+        milliseconds = np.rint(np.where(known, values, 0) * 86_400_000).astype(np.int64)  # fractions of the day
+        return np.where(known, snap(milliseconds) * 1_000_000, UNREADABLE), *nothing
     usable = known & (np.abs(values) < 1e15) & (values == np.rint(values))
     text = pc.cast(pa.array(np.where(usable, values, 0).astype(np.int64), mask=~usable), pa.string())
     cells = pa.chunked_array([text])

@@ -13,7 +13,7 @@ _ZONE = (
     r"|[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+)*)"
 )
 _TIME = r"(?P<H>\d{1,2}):(?P<M>\d{1,2})(?::(?P<S>\d{1,2})(?:[.,:](?P<f>\d{1,9}))?)?"
-_CLOCK = rf"(?:(?:[T_:]|[ ,;]+T?){_TIME}\s*(?P<p>[AaPp][Mm]\b)?)?\s*{_ZONE}?$"
+_CLOCK = rf"(?:(?:[T_:-]|[ ,;]+T?){_TIME}\s*(?P<p>[AaPp][Mm]\b)?)?\s*{_ZONE}?$"
 _MONTH = r"(?P<n>[^\d\s\-/.,]{3,12})"
 _SEPARATOR = r"[-/.年月]"
 
@@ -39,7 +39,7 @@ _WEEKDAY = r"(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?"
 _EASTERN_WEEKDAY = r"(?:星期|周|週|礼拜)?[一二三四五六日天月火水木金土월화수목금토일](?:曜日?|요일)?"
 # What is replaced, in this order, in cells that match no pattern as they are.
 _REPLACEMENTS = (
-    (r"""^[="'\s]+|["'\s]+$""", ""),  # text as a spreadsheet protects it
+    (r"""^[="'\s]+|["'*\s]+$""", ""),  # text as a spreadsheet protects it, and marks of footnotes
     (rf"(?i)^{_WEEKDAY}[,\s]\s*", ""),
     (r"(?i)^(?:mo|di|mi|do|fr|sa|so)[.,]\s*", ""),
     (rf"^{_EASTERN_WEEKDAY}[,\s]\s*", ""),

@@ -22,6 +22,7 @@ from kronos_app.data.upload.times.values import (
     in_utc,
     latest_plausible,
     on_the_clock,
+    snap,
 )
 from kronos_app.data.upload.times.written import REPUBLIC
 from kronos_app.i18n import Text, text
@@ -36,6 +37,10 @@ _LEAST_EPOCH = 1e8
 _SPREADSHEET = 10_000, 100_000  # 1927 to 2173
 _EXACT = 2.0**53
 _MOSTLY = 0.95
+_FEWEST_DAYS = 5
+_TICKS = 6.0e17, 6.6e17  # ticks from 1902 to 2092; as nanoseconds they lie in 1989 and 1990
+_TICKS_TO_1970 = 621_355_968_000_000_000
+_MINUTE = 60_000_000_000
 _HORIZON = np.timedelta64(366, "D")  # a spreadsheet's days may go so far ahead, more are something else
 
 
@@ -64,10 +69,15 @@ def read(values: Floats, exact: Integers | None, width: int | None, stated: Orde
         if dates is not None and 2 * int(dates.bad[known].sum()) <= known.sum():
             return dates
     if _SPREADSHEET[0] <= size < _SPREADSHEET[1]:
+        if exact is not None and _are_days_since_1970(exact[known]):
+            message = text("The times were read as days since 1970.")
+            days = np.where(known, exact, 0).astype("datetime64[D]").astype("datetime64[ns]")
+            return _dates(days, known, (Finding("numeric_times", "info", message),))
         return spreadsheet_days(values, known) if _are_days(values, known) else nothing
     if size < _LEAST_EPOCH or (exact is not None and _is_clock(exact[known])):
         return nothing
-    return epochs(values, known, exact)
+    ticks = None if exact is None else _ticks(values, known, exact)
+    return epochs(values, known, exact) if ticks is None else ticks
 
 
 def _digits(exact: Integers, known: Mask, digits: int, stated: Order | None) -> Reading | None:
@@ -159,6 +169,27 @@ def _are_days(values: Floats, known: Mask) -> bool:
     return bool(((days >= _SPREADSHEET[0]) & (days <= latest)).mean() >= _MOSTLY)
 
 
+def _are_days_since_1970(days: Integers) -> bool:
+    """Return whether numbers are working days counted from 1970, and not so counted from 1899 as spreadsheets do."""
+    if len(np.unique(days)) < _FEWEST_DAYS or int(days.max()) > int(
+        latest_plausible().astype("datetime64[D]").astype(int)
+    ):
+        return False
+    # 1970-01-01 was a Thursday, 1899-12-30 a Saturday.
+    return bool(((days + 3) % 7 < 5).all() and ((days + 5) % 7 >= 5).any())
+
+
+def _ticks(values: Floats, known: Mask, exact: Integers) -> Reading | None:
+    """Return numbers as ticks of .NET, 100 ns since the year 1; None where they make better nanoseconds."""
+    ticks = exact[known]
+    if not ((ticks >= _TICKS[0]) & (ticks < _TICKS[1])).all() or (ticks % _MINUTE == 0).all() or (ticks % 10**7).any():
+        return None
+    nanoseconds = np.where(known, exact - _TICKS_TO_1970, 0) * 100
+    message = text("The times were read as ticks: units of 100 ns since the year 1.")
+    times = _limited(nanoseconds.astype("datetime64[ns]"), values, known)
+    return on_the_clock(*times, (Finding("numeric_times", "info", message),))
+
+
 def _is_clock(exact: Integers) -> bool:
     """Return whether all numbers are a time of day as HHMMSSmmm; as seconds since 1970 they would lie before 1978."""
     hour, minute, second = exact // 10_000_000, exact // 100_000 % 100, exact // 1000 % 100
@@ -169,7 +200,8 @@ def spreadsheet_days(values: Floats, known: Mask) -> Reading:
     """Return numbers as days since 1899-12-30."""
     milliseconds = np.rint(np.where(known, values, 0) * 86_400_000)
     usable = known & (np.abs(milliseconds) < 1e13)
-    times = np.datetime64("1899-12-30", "ms") + np.where(usable, milliseconds, 0).astype("timedelta64[ms]")
+    since = snap(np.where(usable, milliseconds, 0).astype(np.int64))
+    times = np.datetime64("1899-12-30", "ms") + since.astype("timedelta64[ms]")
     message = text("The times were read as spreadsheet dates (days since 1899-12-30).")
     return on_the_clock(*_limited(times, values, usable), (Finding("numeric_times", "info", message),))
 

@@ -79,6 +79,15 @@ def latest_plausible() -> np.datetime64:
     return np.datetime64("now", "ns") + np.timedelta64(2, "D")
 
 
+def snap(milliseconds: Integers) -> Integers:
+    """Return times in milliseconds without what few decimals lost: on the minute where all nearly are."""
+    for unit, tolerance in ((60_000, 1000), (1000, 10)):
+        nearest = (milliseconds + unit // 2) // unit * unit
+        if (np.abs(milliseconds - nearest) <= tolerance).all():
+            return nearest
+    return milliseconds
+
+
 def assemble(
     year: Integers,
     month: Integers,

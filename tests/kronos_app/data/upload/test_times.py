@@ -48,7 +48,8 @@ MORNING = pd.date_range("2024-01-02 09:30", periods=40, freq="5min")
         "2024-01-02 Tue 09:30", "02JAN2024:09:30:00", "2-Jan-24 9:30", "Jan 2, 2024 9:30 AM",
         "Tuesday, January 2nd, 2024 9:30 a.m.", "Tue Jan  2 09:30:00 2024", "2. Januar 2024 09:30",
         "2 janv. 2024 09:30", "２０２４年１月２日 ９:３０", "'2024-01-02 09:30", '="2024-01-02 09:30"',
-        "2024-01-02 093000", "2024-01-02 09:30:00:000", "2024-01-02_09:30", "113/01/02 09:30",
+        "2024-01-02 093000", "2024-01-02 09:30:00:000", "2024-01-02_09:30", "2024-01-02-09:30",
+        "113/01/02 09:30*",
         "民國113年1月2日 09:30",
     ],
 )  # fmt: skip
@@ -88,6 +89,24 @@ def test_cells_that_repeat_are_read_like_others():
     assert parsed.bad.tolist() == [False, False, True, False] * 50
     assert np.isnat(parsed.values).tolist() == [False, True, True, False] * 50
     assert set(times(parsed).dropna()) == set(MORNING[:2])
+
+
+def test_few_decimals_of_a_spreadsheet_lose_no_second():
+    days = [45_293 + round((9.5 * 3600 + 300 * k) / 86_400, 5) for k in range(40)]
+    assert (times(parse(days)) == MORNING).all()
+    assert (times(parse(["2024-01-02"] * 40, [day - 45_293 for day in days])) == MORNING).all()
+
+
+def test_days_since_1970_are_told_from_days_of_a_spreadsheet_by_their_weekends():
+    counted = (WORKING_DAYS - pd.Timestamp("1970-01-01")).days
+    assert (times(parse(pa.array(counted))) == WORKING_DAYS).all()
+    assert (times(parse(pa.array(counted + 25_569))) == WORKING_DAYS).all()
+
+
+def test_ticks_of_dotnet_are_no_nanoseconds():
+    assert (times(parse([time.value // 100 + 621_355_968_000_000_000 for time in MORNING])) == MORNING).all()
+    in_1990 = pd.date_range("1990-01-02", periods=40, freq="5min")
+    assert (times(parse(in_1990.as_unit("ns").asi8)) == in_1990).all()
 
 
 # The order of day, month and year
