@@ -108,7 +108,9 @@ def test_a_cookie_that_another_key_signed_admits_nobody(locked):
     enter(locked, "correct horse")
     ((name, value),) = locked.cookies.items()
     forged = URLSafeTimedSerializer(b"another key", salt="browser").dumps(["id", "x"])
-    for cookie in (forged, value[:-1] + ("A" if value[-1] != "A" else "B"), ""):
+    payload, signed, signature = value.split(".")
+    changed = ".".join([payload, signed, signature[::-1]])
+    for cookie in (forged, changed, ""):
         locked.cookies.clear()
         assert locked.get("/", headers={"Cookie": f"{name}={cookie}"}).status_code == 401
 
