@@ -190,7 +190,7 @@ def _numbers_in_order(
             readings[option] = assemble(year, b, c, *clock)
     if dots and stated is None and not np.isnat(readings["day_first"]).any():
         del readings["month_first"]  # where dots are written, the month is never first
-    choice, findings = order.choose(readings, f"“{fields.cells[0].as_py()[:10]}”")
+    choice, findings = order.choose(readings, f"“{fields.cells[0].as_py().split()[0][:10]}”")
     return readings[choice], list(findings)
 
 

@@ -140,7 +140,7 @@ def test_one_day_that_may_be_either_is_read_with_a_warning_that_quotes_it():
     parsed = parse(clock)
     assert times(parsed)[0] == pd.Timestamp("2024-01-05 09:30")
     assert warnings(parsed) == {"ambiguous_dates"}
-    assert "24/01/05" in parsed.findings[0].message.render()
+    assert "“24/01/05”" in parsed.findings[0].message.render()
 
 
 def test_times_in_the_future_are_warned_of():
