@@ -94,8 +94,8 @@ def _guessed(draft: Draft) -> tuple[str | None, tuple[str, ...]]:
         return (keys[0] if len(keys) == 1 else None), ()
     times = nanoseconds(pd.DatetimeIndex(draft.frame["timestamp"]))
     # A dotted name, such as 600519.SS, names its exchange: then some candles on holidays are mistakes of the vendor.
-    said = len(keys) == 1 and "." in names.stem(symbol or draft.name)
-    alike = {key: agreement(times, draft.timezone, CALENDARS[key], FITS if said else AGREES) for key in keys}
+    explicit = len(keys) == 1 and "." in names.stem(symbol or draft.name)
+    alike = {key: agreement(times, draft.timezone, CALENDARS[key], FITS if explicit else AGREES) for key in keys}
     best = max(alike.values())
     if best < (LIKELY if len(keys) > 1 else POSSIBLE):
         return None, ()
