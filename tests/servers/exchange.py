@@ -1,4 +1,4 @@
-"""Two small exchanges on this machine: what of Binance's and of Kraken's REST a client needs to fetch candles.
+"""Small exchanges on this machine: what of the REST of Binance, Kraken and Coinbase a client needs to fetch candles.
 
 Candles are a function of market and time, so that two servers, or one asked twice, tell the same. A fault is set on the
 server while it runs:
@@ -30,6 +30,8 @@ DAY = 86_400
 STATUSES = {"429": "Too Many Requests", "418": "I'm a teapot", "403": "Forbidden", "451": "Unavailable"}
 BINANCE_LENGTHS = {"1s": 1, "1m": 60, "5m": 300, "15m": 900, "1h": 3600, "4h": 4 * 3600, "1d": DAY, "1w": 7 * DAY}
 KRAKEN_LAST = 720
+COINBASE_LENGTHS = {"ONE_MINUTE": 60, "FIVE_MINUTE": 300, "ONE_HOUR": 3600, "ONE_DAY": DAY}
+COINBASE_MOST = 350
 OVERLAP = 100
 
 
@@ -205,6 +207,41 @@ def kraken_answer(exchange: Exchange, path: str, query: dict[str, str], fault: s
     return 200, {"error": [], "result": {market.id: rows[::-1] if fault == "descending" else rows, "last": last}}
 
 
+def coinbase_answer(exchange: Exchange, path: str, query: dict[str, str], fault: str | None) -> tuple[int, Any]:
+    if path.endswith("/time"):
+        return 200, {"data": {"iso": "", "epoch": int(exchange.time())}}
+    if path.endswith("/products"):
+        spot = [market for market in exchange.markets if market.kind == "spot"]
+        return 200, {"products": [_coinbase_product(market) for market in spot], "num_products": len(spot)}
+    if not path.endswith("/candles"):
+        return 200, {"data": []}
+    length = COINBASE_LENGTHS[query["granularity"]]
+    start, end = int(query["start"]), int(query["end"])
+    if (end - start) // length > COINBASE_MOST:
+        return 400, {"error": "INVALID_ARGUMENT", "message": "number of candles requested should be less than 350"}
+    market = exchange.market(path.split("/")[-2].replace("-", ""))
+    assert market is not None
+    rows = [
+        dict(
+            zip(("open", "high", "low", "close", "volume"), candle(market, opened, length), strict=True),
+            start=str(opened),
+        )
+        for opened in exchange.opens(market, length, start, COINBASE_MOST)
+        if opened <= end
+    ]
+    return 200, {"candles": rows[::-1] if fault is None else rows}
+
+
+def _coinbase_product(market: Market) -> dict[str, Any]:
+    return {
+        "product_id": f"{market.base}-{market.quote}", "price": "1", "base_increment": "0.00000001",
+        "quote_increment": "0.01", "quote_min_size": "1", "quote_max_size": "1000000", "base_min_size": "0.00000001",
+        "base_max_size": "1000", "base_name": market.base, "quote_name": market.quote, "status": "online",
+        "base_currency_id": market.base, "quote_currency_id": market.quote, "product_type": "SPOT",
+        "trading_disabled": False, "is_disabled": False, "view_only": False,
+    }  # fmt: skip
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _Server
@@ -275,3 +312,8 @@ def binance(**options: Any) -> Any:
 def kraken(**options: Any) -> Any:
     """Serve spot as Kraken does; a context that yields the exchange with its `url`."""
     return _serve(kraken_answer, Exchange(**options))
+
+
+def coinbase(**options: Any) -> Any:
+    """Serve spot as Coinbase does, by windows of time; a context that yields the exchange with its `url`."""
+    return _serve(coinbase_answer, Exchange(**options))

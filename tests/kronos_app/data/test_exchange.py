@@ -195,6 +195,15 @@ def test_candles_behind_quiet_stretches_come_from_an_exchange_that_answers_by_wi
     assert "range_incomplete" not in codes(draft)
 
 
+def test_coinbase_whose_client_asks_by_windows_gives_every_candle():
+    market, count = traded_minutes(21)
+    with servers.coinbase(now=NOW.timestamp(), markets=[market]) as server:
+        draft = source(server, "coinbase").fetch(FetchRequest("BTC/USDT", "1m", start=LISTED))
+    assert len(draft) == count
+    assert codes(draft) == ["range_cut"]
+    assert len(server.asked("candles")) < 200
+
+
 def test_an_exchange_that_answers_by_windows_is_searched_for_the_listing_and_over_gaps():
     day = servers.DAY
     listed = int(LISTED.timestamp())
