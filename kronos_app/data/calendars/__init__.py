@@ -3,8 +3,11 @@
     timetable.py   sessions: which days, from when to when
     registry.py    the calendars there are
     slots.py       candles within a session; days.py: candles of a session and longer
-    due.py         both put to use: what comes next, what is missing
-    guessing.py    which calendar a symbol has
+    clocks.py      by whose clock candles have their times
+    own.py         what a series shows itself, by the clock of its market
+    due.py         all of it put to use: what comes next, what is missing
+    names.py       which calendars a symbol or a file name may stand for; agreement.py: how well candles agree with one
+    guessing.py    which calendar a series has
 
 Nothing here asks the network or the clock. What comes next is made of the timetable as published and of the candles
 handed in, so a forecast's caller decides what may be known.
