@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from zoneinfo import available_timezones
 
@@ -16,13 +16,14 @@ from kronos_app.data.upload.mapping import ColumnMapping, Role
 from kronos_app.data.upload.preview import TablePreview
 from kronos_app.data.upload.times.formats import LABELS
 from kronos_app.data.upload.units import UNITS
-from kronos_app.errors import InvalidInput
+from kronos_app.errors import AppError, InvalidInput
 from kronos_app.i18n import text
 from kronos_app.runtime import desk
 from kronos_app.widgets import drafts, errors
 from kronos_app.widgets.column_roles import NARROWEST_FIELD, TITLES, choose_roles
 
 FIELDS = ("timestamp", "clock", *FEATURES)
+FILES_NAMED = 10
 MOST_PREVIEW_HEIGHT = 260  # pixels
 
 
@@ -57,47 +58,68 @@ class _Chosen:
 
 def mapping_of(file: UploadedFile) -> ColumnMapping | None:
     """Return how a file is to be read: as chosen on this page, else as remembered for its header, else None."""
-    chosen: Mapping[str, ColumnMapping | None] = st.session_state.get(state.DATA_MAPPINGS, {})
-    if file.file_id in chosen:
-        return chosen[file.file_id]
-    return drafts.kept(
-        (file.file_id, "remembered mapping"), lambda: desk().column_mappings.find(file.getvalue(), file.name)
-    )
+    known: dict[str, ColumnMapping | None] = st.session_state.setdefault(state.DATA_MAPPINGS, {})
+    if file.file_id not in known:
+        known[file.file_id] = desk().column_mappings.find(file.getvalue(), file.name)
+    return known[file.file_id]
 
 
-def render_mapping_form(file: UploadedFile, mapping: ColumnMapping | None, *, expanded: bool) -> None:
-    """Draw the form in which roles, format, zone and units of a file's columns are chosen.
-
-    Parameters
-    ----------
-    mapping
-        By which the file is read now; None where all is inferred.
-    expanded
-        Whether the form is open at first: it is where the file was refused.
-    """
+def render_mapping(files: Sequence[UploadedFile], refused: Sequence[UploadedFile]) -> None:
+    """Draw the choice of a file and the form for its columns; it is open at first where a file was refused."""
     _ = state.gettext()
-    title = _("Choose the columns: {name}").format(name=errors.escape(file.name))
-    with st.expander(title, expanded=expanded, icon=":material/view_column:"), errors.shown():
-        shown = drafts.kept(
+    names = {file.file_id: file.name for file in files}
+    by_choice = [file.name for file in files if mapping_of(file) is not None]
+    if by_choice:
+        message = _("Read by the columns that were chosen for files with this header: {names}")
+        st.info(errors.escape(message.format(names=", ".join(by_choice[:FILES_NAMED]))), icon=":material/view_column:")
+    first = next((file.file_id for file in refused if _preview(file) is not None), None)
+    if st.session_state.get(state.DATA_MAPPING_FILE) not in names:
+        st.session_state[state.DATA_MAPPING_FILE] = first
+    chosen = st.selectbox(
+        _("Choose the columns"),
+        list(names),
+        None,
+        format_func=names.__getitem__,
+        key=state.DATA_MAPPING_FILE,
+        placeholder=_("Detected; choose a file to change them"),
+    )
+    file = next((file for file in files if file.file_id == chosen), None)
+    if file is None:
+        return
+    shown = _preview(file)
+    if shown is None:
+        st.caption(_("This file is no table whose columns could be chosen."))
+        return
+    with st.container(border=True), errors.shown():
+        _render_form(file, shown, mapping_of(file))
+
+
+def _preview(file: UploadedFile) -> TablePreview | None:
+    """Return the preview of a file, None where it is no table; whoever reads it says why."""
+    mapping = mapping_of(file)
+    try:
+        return drafts.kept(
             (file.file_id, ("preview", repr(mapping))),
             lambda: desk().column_mappings.preview(file.getvalue(), file.name, mapping),
         )
-        if mapping is not None:
-            st.info(
-                _("This file is read by the columns chosen below, which are remembered for files with this header.")
-            )
-        _render_rows(shown)
-        with st.form(state.joined(state.DATA_MAPPING_FORM, file.file_id), border=False):
-            chosen = _choose(shown, (state.DATA_MAPPING_FORM, file.file_id, repr(mapping)))
-            if st.form_submit_button(_("Read with these columns"), type="primary", icon=":material/check:"):
-                _remember(file, chosen.mapping())
-        if mapping is not None and st.button(
-            _("Detect the columns again"),
-            key=state.joined(state.DATA_MAPPING_FORM, file.file_id, "forget"),
-            icon=":material/restart_alt:",
-        ):
-            desk().column_mappings.forget(shown)
-            _put(file, None)
+    except AppError:
+        return None
+
+
+def _render_form(file: UploadedFile, shown: TablePreview, mapping: ColumnMapping | None) -> None:
+    _ = state.gettext()
+    _render_rows(shown)
+    with st.form(state.joined(state.DATA_MAPPING_FORM, file.file_id), border=False):
+        chosen = _choose(shown, (state.DATA_MAPPING_FORM, file.file_id, repr(mapping)))
+        if st.form_submit_button(_("Read with these columns"), type="primary", icon=":material/check:"):
+            _remember(file, chosen.mapping())
+    if mapping is not None and st.button(
+        _("Detect the columns again"),
+        key=state.joined(state.DATA_MAPPING_FORM, file.file_id, "forget"),
+        icon=":material/restart_alt:",
+    ):
+        desk().column_mappings.forget(shown)
+        _put(file, None)
 
 
 def _render_rows(shown: TablePreview) -> None:

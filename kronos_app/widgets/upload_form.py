@@ -24,8 +24,7 @@ def draw() -> list[Draft]:
     _ = state.gettext()
     limit = desk().settings.max_upload_mb
     files = st.file_uploader(
-        _("Candles as CSV, Feather or Parquet, also gzipped; one file or several"),
-        type=["csv", "txt", "gz", "feather", "arrow", "parquet", "pq"],
+        _("Candles as CSV, JSON, Feather or Parquet, also gzipped; one file or several"),
         accept_multiple_files=True,
         key=state.DATA_FILE,
         max_upload_size=limit,
@@ -53,6 +52,7 @@ def _read(files: Sequence[UploadedFile]) -> list[Draft]:
     drafts.forget(lambda key: key[0] in names)
     found: list[Draft] = []
     timeless = []
+    refused = []
     for file in files:
         series: list[Draft] = []
         mapping = None
@@ -63,7 +63,10 @@ def _read(files: Sequence[UploadedFile]) -> list[Draft]:
                 timeless.append((file, mapping))
             else:
                 found += series
-        column_mapping.render_mapping_form(file, mapping, expanded=not series)
+        if not series:
+            refused.append(file)
+    if files:
+        column_mapping.render_mapping(files, refused)
     if not timeless:
         return found
     stated = _state_times([file.name for file, _mapping in timeless])

@@ -25,6 +25,11 @@ def field(app, part):
     return next(box for box in app.selectbox if box.key.startswith(state.DATA_MAPPING_FORM) and box.key.endswith(part))
 
 
+def open_form(app):
+    box = app.selectbox(key=state.DATA_MAPPING_FILE)
+    return box.set_value(box.options[0]).run()
+
+
 def choose(app, roles):
     for role, header in roles.items():
         field(app, f".{role}").select(header)
@@ -61,7 +66,8 @@ def test_the_next_file_with_the_same_header_is_read_alike_until_it_is_forgotten(
     press(app, "Read with these columns")
     app = upload(ODD.replace(b";5\n", b";6\n"), "another.csv")
     assert not app.error, said(app)
-    assert "remembered for files with this header" in said(app)
+    assert "Read by the columns that were chosen for files with this header: another.csv" in said(app)
+    app = open_form(app)
     app = press(app, "Detect the columns again")
     assert len(app.error) == 1
     assert len(upload(ODD, "third.csv").error) == 1
@@ -87,7 +93,16 @@ def test_columns_by_which_nothing_can_be_read_say_why_and_are_not_remembered(upl
 def test_a_file_that_is_read_shows_what_was_inferred(upload):
     app = upload(b"date,open,high,low,close,vol\n2024-01-02,1,2,0.5,1.5,7\n2024-01-03,1,2,0.5,1.5,8\n", "plain.csv")
     assert not app.error
+    app = open_form(app)
     assert field(app, ".timestamp").value == "date"
     assert field(app, ".volume").value == "vol"
     assert field(app, ".amount").value is None
     assert "First times as read: 2024-01-02 00:00:00" in said(app)
+
+
+def test_what_a_file_is_its_content_says_and_not_its_ending(upload):
+    content = b'[{"date": "2024-01-02", "open": 1, "high": 2, "low": 0.5, "close": 1.5}, ' + (
+        b'{"date": "2024-01-03", "open": 1, "high": 2, "low": 0.5, "close": 1.5}]'
+    )
+    for name in ("candles.json", "candles.xls", "candles"):
+        assert not upload(content, name).error

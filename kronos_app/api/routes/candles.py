@@ -52,7 +52,9 @@ def upload(
     request: Request,
     file: Annotated[
         list[UploadFile],
-        File(description="CSV, Feather or Parquet, also gzipped; several, where the field is there several times."),
+        File(
+            description="CSV, JSON, Feather or Parquet, also gzipped; several, where the field is there several times."
+        ),
     ],
     repair: Annotated[Repair | None, Form(description="What to do with faults; absent: refuse them.")] = None,
     start: Annotated[datetime | None, Form(description="Time of the first candle of a file without times.")] = None,
