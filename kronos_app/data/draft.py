@@ -72,6 +72,8 @@ class Draft:
         The first unreadable cells; `unreadable` counts all of them.
     findings
         What the reader decided on the way (day/month order, offsets, encodings), so that no choice is silent.
+    unused
+        Headers of the file that have no role.
     about
         What else is known of the series.
     """
@@ -85,6 +87,7 @@ class Draft:
     bad_cells: tuple[BadCell, ...] = ()
     unreadable: int = 0
     findings: tuple[Finding, ...] = ()
+    unused: tuple[str, ...] = ()
     about: About = field(default_factory=About)
 
     def __len__(self) -> int:

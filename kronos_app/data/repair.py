@@ -16,6 +16,7 @@ from kronos_app.data.fixes import Clock, Fixed, Step, check
 from kronos_app.data.fixes import apply as fix
 from kronos_app.data.quality import inspect
 from kronos_app.data.resample import resample
+from kronos_app.data.upload.refusals import mapping_hint
 from kronos_app.errors import InvalidInput
 from kronos_app.i18n import text
 
@@ -155,7 +156,7 @@ def _check(draft: Draft, choice: str | None) -> None:
         raise InvalidInput(
             "no_timestamps",
             text("“{name}” has no time column.", name=draft.name),
-            text("State when the series starts and its interval."),
+            mapping_hint(text("State when the series starts and its interval."), draft.unused, "timestamp"),
         )
 
 

@@ -135,7 +135,7 @@ def _draft(sheet: Sheet, where: NDArray[np.int64], name: str, about: About, find
     return Draft(
         frame=frame, name=name, source="upload", timezone=sheet.timezone, columns=columns,
         needs_timestamps="timestamp" not in frame, bad_cells=tuple(sorted(bad, key=lambda cell: cell.row)),
-        unreadable=unreadable, findings=tuple(remarks), about=about,
+        unreadable=unreadable, findings=tuple(remarks), unused=sheet.unused, about=about,
     )  # fmt: skip
 
 

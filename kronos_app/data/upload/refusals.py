@@ -23,13 +23,12 @@ def unused(table: Table, mapping: ColumnMapping) -> list[str]:
 
 def refuse(code: str, message: Text, advice: Text, table: Table, mapping: ColumnMapping, role: str) -> InvalidInput:
     """Return an error whose hint adds to `advice` the unused columns and how to state which of them is `role`."""
-    free = unused(table, mapping) or list(table.headers)
-    example = json.dumps({shorten(free[0]): role}, ensure_ascii=False) if free else "{}"
-    return InvalidInput(code, message, mapping_hint(advice, unused(table, mapping), example))
+    return InvalidInput(code, message, mapping_hint(advice, unused(table, mapping), role, table.headers))
 
 
-def mapping_hint(advice: Text, headers: Sequence[str], example: str) -> Text:
-    """Return `advice`, then how to state the roles of columns."""
+def mapping_hint(advice: Text, headers: Sequence[str], role: str, others: Sequence[str] = ()) -> Text:
+    """Return `advice`, then how to state that one of the unused `headers`, or else of `others`, has a role."""
+    example = json.dumps({shorten(header): role for header in [*headers, *others, "Column"][:1]}, ensure_ascii=False)
     if not headers:
         return text(
             "{advice} Or state which column is which: on the page by “Choose the columns”, over REST in the field "

@@ -52,7 +52,7 @@ class Sheet:
         The instrument of each line, empty where there is none; None in a file without symbols.
     qualifiers
         By header, columns that may tell apart several series of one symbol.
-    timezone, findings
+    timezone, findings, unused
         As in a draft.
     """
 
@@ -65,6 +65,7 @@ class Sheet:
     qualifiers: Mapping[str, pa.ChunkedArray] = field(default_factory=dict)
     timezone: str | None = None
     findings: tuple[Finding, ...] = ()
+    unused: tuple[str, ...] = ()
 
 
 def read(table: Table, inference: Inference) -> Sheet:
@@ -141,7 +142,7 @@ def _read(table: Table, inference: Inference) -> Sheet:
     symbols = None if table.several else _read_symbols(table, mapping, cells)
     return Sheet(
         table.name, frame, cells, table.symbol, table.several, symbols, _qualifiers(table, mapping), timezone,
-        tuple(findings),
+        tuple(findings), tuple(shorten(header) for header in refusals.unused(table, mapping)),
     )  # fmt: skip
 
 
@@ -152,12 +153,11 @@ def _without_placeholders(
     if role in PRICES:
         return np.where(values == _UNDEFINED_PRICE, np.nan, values), []
     none = values == -1
-    if not none.any() or (values[~none] < 0).any():
+    if not none.any() or ((values != -1) & (values != 0) & ~np.isnan(values)).any():
         return values, []
-    empty = none | (values == 0) if not (values[~none] > 0).any() else none
     message = text("{count} cell(s) of column “{column}” say -1, which stands for no {role}; they were read as empty.",
                    count=int(none.sum()), column=header, role=role)  # fmt: skip
-    return np.where(empty, np.nan, values), [Finding("no_volume", "info", message)]
+    return np.full(len(values), np.nan), [Finding("no_volume", "info", message)]
 
 
 def _check_type(table: Table, mapping: ColumnMapping, role: str, position: int) -> None:

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 
 # All names are reduced by `columns.plain`. Earlier names win.
 START_NAMES = (
-    "opentime", "timeopen", "klineopentime", "starttime", "timeperiodstart", "windowstart", "candlebegintime",
-    "barstart", "barstarttime", "startedat", "starttimestamp", "begin", "begintime", "bob", "start",
+    "opentime", "klineopentime", "timeperiodstart", "candledatetimeutc", "timeopen", "starttime", "windowstart",
+    "candlebegintime", "barstart", "barstarttime", "startedat", "starttimestamp", "begin", "begintime", "bob", "start",
 )  # fmt: skip
 INSTANT_NAMES = (
     "timestamps", "timestamp", "datetime", "日期时间", "日期時間", "时间戳", "時間戳", "日時", "일시",
-    "tsevent", "timekey", "candletime", "bartime", "candledatetimeutc", "datetimeutc", "utcdatetime", "snapshottimeutc",
+    "tsevent", "timekey", "candletime", "bartime", "datetimeutc", "utcdatetime", "snapshottimeutc",
     "snapshottime", "candledatetimekst", "localdatetime", "timestampms", "stime",
 )  # fmt: skip
 DATE_NAMES = (
     "date", "日期", "dates", "tradedate", "交易日期", "成交日期", "actionday", "tradingdate", "tradingday", "交易日",
     "dtyyyymmdd", "yyyymmdd", "dateyyyymmdd", "historicaldate", "exchangedate", "pricedate", "trddt", "traddt", "bizdt",
     "datadate", "caldt", "dlycaldt", "日付", "取引日", "일자", "날짜", "거래일", "거래일자", "day", "datum", "fecha",
-    "дата", "tarih", "ngày", "data",
+    "дата", "tarih", "ngày", "data", "date1",
 )  # fmt: skip
 CLOCK_NAMES = (
     "time", "时间", "時間", "tradetime", "交易时间", "成交时间", "成交時間", "timebarstart", "timeofday", "hhmmss",
