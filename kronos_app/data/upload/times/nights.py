@@ -35,8 +35,11 @@ def restore(times: Times) -> tuple[Times, tuple[Finding, ...]]:
     if newest_first:
         good, known, days = good[::-1], known[::-1], days[::-1]
     clock = known - days * DAY
-    if not _begin_with_nights(days, clock):
+    turns = _night_before_morning(days, clock)
+    if not turns.any():
         return times, ()
+    if _has_evening_behind(days, clock, turns):
+        return times, (_unclear(),) if turns.sum() > 1 else ()
     evening, after_midnight = clock >= EVENING, _after_midnight(days, clock)
     weekday = (days - FIRST_MONDAY) % 7
     pauses = bool(after_midnight.any()) or not (clock < MORNING).any()
@@ -50,16 +53,21 @@ def restore(times: Times) -> tuple[Times, tuple[Finding, ...]]:
     return result, (_dated_back(int((evening | after_midnight).sum()), clock[evening]),)
 
 
-def _begin_with_nights(days: Integers, clock: Integers) -> bool:
-    """Return whether days begin with their evening, and none ends with it."""
+def _night_before_morning(days: Integers, clock: Integers) -> Mask:
+    """Return after which rows an evening is followed by an earlier clock of the same day, nowhere in other disorder."""
+    back = np.asarray((np.diff(days) == 0) & (np.diff(clock) < 0), dtype=bool)
+    if ((clock[:-1] < EVENING) | (clock[1:] >= EVENING))[back].any():
+        return np.zeros(len(back), dtype=bool)
+    return back
+
+
+def _has_evening_behind(days: Integers, clock: Integers, turns: Mask) -> bool:
+    """Return whether an evening also comes behind its day, or a day turns round twice."""
     same_day = np.diff(days) == 0
-    back = same_day & (np.diff(clock) < 0)
-    if not back.any() or ((clock[:-1] < EVENING) | (clock[1:] >= EVENING))[back].any():
-        return False  # in order of time, or in some other disorder
     by_day = (clock >= MORNING) & (clock < EVENING)
     group = np.cumsum(np.r_[True, ~same_day])
-    turns_once = int(np.bincount(group[1:][back]).max()) == 1
-    return turns_once and not (same_day & by_day[:-1] & (clock[1:] >= EVENING)).any()
+    turns_twice = int(np.bincount(group[1:][turns]).max()) > 1
+    return turns_twice or bool((same_day & by_day[:-1] & (clock[1:] >= EVENING)).any())
 
 
 def _after_midnight(days: Integers, clock: Integers) -> Mask:

@@ -221,3 +221,15 @@ def test_times_in_order_and_rows_in_disorder_stay_as_they_are():
     shuffled = real[np.random.default_rng(1).permutation(len(real))]
     assert (times(parse([str(time) for time in shuffled])) == shuffled).all()
     assert not codes(in_order)
+
+
+def test_nights_before_some_days_and_behind_others_are_warned_of():
+    written, real = session(trading_days(), EVENING, [], MORNING)
+    half = len(written) // 2
+    mixed = written[:half].append(written[half:].sort_values())
+    parsed = parse([str(time) for time in mixed])
+    assert (times(parsed) == mixed).all()
+    assert warnings(parsed) == {"night_session"}
+    swapped = real.to_series().reset_index(drop=True)
+    swapped.iloc[[2, 3]] = swapped.iloc[[3, 2]].to_numpy()
+    assert not codes(parse([str(time) for time in swapped]))
