@@ -33,13 +33,10 @@ from kronos_app.data.upload.names import (
     RATES_AS_WELL,
 )
 from kronos_app.data.upload.table import Selection, Table, text_at
-from kronos_app.data.upload.units import LOT, UNITS, split_unit
+from kronos_app.data.upload.units import LOT, LOTS, UNITS, simplify, split_unit
 from kronos_app.data.upload.wide import split_headers
 from kronos_app.errors import InvalidInput
 from kronos_app.i18n import Text, text
-
-_TIME_ROLES = ("timestamp", "date", "clock")
-_WORDED = frozenset(UNITS) - {"lots", "hundred"}
 
 
 @dataclass(frozen=True)
@@ -166,12 +163,12 @@ class _Choice:
             position = self._position(role)
             if position is None or role in self.stated.units:
                 continue
-            unit = split_unit(self.table.fields[position])[1]
-            if unit is None or (role in PRICES and unit not in _WORDED):
+            name, unit = split_unit(self.table.fields[position])
+            if unit is None:
                 continue
-            if unit == "lots" and role == "volume":
-                self._choose_lots(position)
-            elif unit != "lots":
+            if unit in LOTS and role == "volume":
+                self._choose_lots(position, unit)
+            elif unit not in LOTS and not (role in PRICES and _is_letter(name, self.table.fields[position])):
                 self.units[role] = unit
 
     def _choose_fixed_point(self) -> None:
@@ -198,19 +195,21 @@ class _Choice:
                 value=f"{values[0]:.0f}",
             ))  # fmt: skip
 
-    def _choose_lots(self, position: int) -> None:
+    def _choose_lots(self, position: int, unit: str) -> None:
         """Decide how many shares a lot has: 100, unless amount or open interest say that lots are contracts."""
         header = self.table.headers[position]
         ratio = self._amount_ratio(self._position("amount"), position)
         if ratio is not None and 0.5 * LOT < ratio < 2 * LOT:
-            self.units["volume"] = "lots"
+            self.units["volume"] = unit
         elif ratio is None and not any(plain(h) in OPEN_INTEREST for h in self.table.fields):
-            self.units["volume"] = "lots"
+            self.units["volume"] = unit
             self._add("unit", "warning", text(
                 "Column “{column}” counts lots; each was read as {count} shares. State another unit if it has more or "
                 "fewer.", column=shorten(header), count=LOT,
             ))  # fmt: skip
         else:
+            if LOTS[unit] != 1:
+                self.units["volume"] = LOTS[unit]
             self._add("unit", "warning", text(
                 "Column “{column}” counts lots of unknown size; its numbers are lots. State the unit to change that.",
                 column=shorten(header),
@@ -287,7 +286,7 @@ class _Choice:
         if not len(ratio):
             return None
         units = [split_unit(self.table.fields[p])[1] for p in (amount, volume)]
-        factors = [UNITS[u] if u is not None and u != "lots" else 1.0 for u in units]
+        factors = [1.0 if unit is None else LOTS.get(unit, UNITS[unit]) for unit in units]
         return float(np.median(ratio)) * factors[0] / factors[1]
 
     def _median_close(self) -> float | None:
@@ -311,6 +310,11 @@ class _Choice:
 
     def _add(self, code: str, severity: Severity, message: Text) -> None:
         self.findings.append(Finding(code, severity, message))
+
+
+def _is_letter(name: str, header: str) -> bool:
+    """Return whether the unit of a header is one letter: behind a price it stands for something else, such as a bid."""
+    return len(re.sub(r"[\W_]", "", simplify(header).strip("\ufeff \t\"'<>")[len(name) :])) == 1
 
 
 def _first_is_whole(cells: pa.ChunkedArray, least: int) -> bool:

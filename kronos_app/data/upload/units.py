@@ -8,6 +8,8 @@ from collections.abc import Mapping
 
 LOT = 100
 """Shares of a round lot (手) in mainland China, where headers count in lots."""
+LOTS: Mapping[str, float] = {"lots": 1.0, "千手": 1e3, "万手": 1e4}
+"""Units that count lots, and how many lots."""
 UNITS: Mapping[str, float] = {
     "lots": LOT, "hundred": 1e2, "thousand": 1e3, "万": 1e4, "lakh": 1e5, "million": 1e6, "百万": 1e6, "crore": 1e7,
     "千万": 1e7, "亿": 1e8, "billion": 1e9, "十亿": 1e9, "trillion": 1e12, "万亿": 1e12, "千手": 1e3 * LOT,
@@ -18,6 +20,7 @@ UNITS: Mapping[str, float] = {
 _WORDS: Mapping[str, str] = {
     "lot": "lots", "lots": "lots", "hundreds": "hundred", "00s": "hundred",
     "k": "thousand", "thousand": "thousand", "thousands": "thousand", "000s": "thousand", "000": "thousand",
+    "1000": "thousand", "1000s": "thousand",
     "tsd": "thousand", "тыс": "thousand", "wan": "万",
     "lakh": "lakh", "lakhs": "lakh", "lac": "lakh", "lacs": "lakh", "crore": "crore", "crores": "crore", "cr": "crore",
     "m": "million", "mn": "million", "mm": "million", "mio": "million", "mln": "million", "млн": "million",

@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from kronos_app.data import repair
 from kronos_app.data.upload import encodings, reader
 from kronos_app.data.upload.mapping import ColumnMapping
 from kronos_app.data.upload.preview import preview
@@ -343,3 +344,16 @@ def test_times_out_of_range_leave_nothing_but_refusals(kind):
     with suppress(InvalidInput, TooLarge):
         read(buffer.getvalue(), "a.parquet")
     assert preview(buffer.getvalue(), "a.parquet", SETTINGS).columns
+
+
+def test_a_file_without_times_names_its_unused_columns_and_how_to_state_the_time():
+    (draft,) = read("Moment,Open,High,Low,Close\n2024-01-02,1,2,0.5,1.5\n")
+    with pytest.raises(InvalidInput) as caught:
+        repair.apply(draft, None)
+    hint = caught.value.hint.render()
+    assert "“Moment”" in hint
+    assert 'columns={"Moment": "timestamp"}' in hint
+    (draft,) = read(
+        "Moment,Open,High,Low,Close\n2024-01-02,1,2,0.5,1.5\n", mapping=ColumnMapping(columns={"Moment": "timestamp"})
+    )
+    assert draft.frame["timestamp"].tolist() == [pd.Timestamp("2024-01-02")]

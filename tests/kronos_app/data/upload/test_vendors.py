@@ -138,7 +138,10 @@ def test_headers_of_other_languages_are_known_in_their_encodings(walk, header, e
         ("Date,Open,High,Low,Close,Volume in thousands,Turnover (Cr)", "t|o|h|l|c|v/1e3|a/1e7", "ohlcva", "info"),
         ("Date,Open,High,Low,Close,Volume (M),Amount (bn)", "t|o|h|l|c|v/1e6|a/1e9", "ohlcva", "info"),
         ("Date,Open,High,Low,Close,TTL_TRD_QNTY,TURNOVER_LACS", "t|o|h|l|c|v|a/1e5", "ohlcva", "info"),
+        ("日期,开盘,最高,最低,收盘,成交量(万手),成交额(元)", "t|o|h|l|c|v/1e6|a", "ohlcva", "info"),
         ("日期,开盘,最高,最低,收盘,成交量(手)", "t|o|h|l|c|v/100", "ohlcv", "warning"),
+        ("日期,开盘,最高,最低,收盘,成交量(万手),持仓量", "t|o|h|l|c|v/1e4|5", "ohlcv", "warning"),
+        ("Date,Open (B),High (B),Low (B),Close (B),Volume (1000s)", "t|o|h|l|c|v/1e3", "ohlcv", "info"),
         ("日期,开盘,最高,最低,收盘,成交量(手),持仓量", "t|o|h|l|c|v|5", "ohlcv", "warning"),
     ],
 )
