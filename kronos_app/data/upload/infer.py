@@ -117,7 +117,9 @@ class _Choice:
             header = self.table.headers[position]
             cells = self.table.cells.get(position)
             name = self.table.fields[position]
-            if header not in self.stated.columns and not (cells is not None and _only_counts(cells, name)):
+            if role in self._taken or header in self.stated.columns:
+                continue
+            if not (cells is not None and _only_counts(cells, name)):
                 self.roles[role] = position  # type: ignore[index]
 
     def choose_prices(self) -> None:

@@ -8,6 +8,8 @@ from contextlib import suppress
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.feather
+import pyarrow.parquet
 import pytest
 
 from kronos_app.data import repair
@@ -344,6 +346,39 @@ def test_times_out_of_range_leave_nothing_but_refusals(kind):
     with suppress(InvalidInput, TooLarge):
         read(buffer.getvalue(), "a.parquet")
     assert preview(buffer.getvalue(), "a.parquet", SETTINGS).columns
+
+
+ODD = {
+    "uint64": pa.array([2**64 - 1, 2**63, 1], pa.uint64()), "half": pa.array([1.0, 2.0, 3.0], pa.float16()),
+    "decimal": pa.array([10**60, 1, 2], pa.decimal256(70, 3)), "time": pa.array([1, 2, 3], pa.time64("ns")),
+    "days": pa.array([2**31 - 1, -(2**31), 0], pa.int32()).cast(pa.date32()), "null": pa.nulls(3),
+    "instants": pa.array([2**62, -(2**62), 0], pa.int64()).cast(pa.timestamp("us", "Asia/Tokyo")),
+    "nowhere": pa.array([1, 2, 3], pa.int64()).cast(pa.timestamp("ns", "Mars/Base")), "bool": pa.array([True] * 3),
+    "struct": pa.array([{"a": 1}] * 3), "binary": pa.array([b"x"] * 3),
+    "duration": pa.array([1, 2, 3], pa.duration("s")),
+    "words": pa.array(["e1", "1e999", "−"]).dictionary_encode(), "infinite": pa.array([np.inf, -np.inf, np.nan]),
+    "cells": pa.array(["e1", "9" * 400, "2024-02-30"]), "large": pa.array(["1", "", "x"], pa.large_string()),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "column", ["timestamp", "date", "time", "open", "volume", "amount", "symbol", "series", "turnover"]
+)
+@pytest.mark.parametrize("kind", ["parquet", "feather"])
+def test_odd_types_in_any_column_leave_nothing_but_refusals(column, kind):
+    plain = {"timestamp": pa.array(pd.date_range("2024-01-01", periods=3)), "close": pa.array([1.0, 2.0, 3.0])}
+    plain |= dict.fromkeys(("open", "high", "low"), plain["close"])
+    for cells in ODD.values():
+        buffer = io.BytesIO()
+        table = pa.table(plain | {column: cells})
+        if kind == "parquet":
+            pa.parquet.write_table(table, buffer)
+        else:
+            pa.feather.write_feather(table, buffer)
+        with suppress(InvalidInput, TooLarge):
+            read(buffer.getvalue(), f"a.{kind}")
+        with suppress(InvalidInput, TooLarge):
+            assert preview(buffer.getvalue(), f"a.{kind}", SETTINGS).columns
 
 
 def test_a_file_without_times_names_its_unused_columns_and_how_to_state_the_time():
