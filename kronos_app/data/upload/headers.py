@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from kronos_app.data.candle_frame import PRICES
 from kronos_app.data.upload.columns import ALIASES, choose_times, plain, recognised
 from kronos_app.data.upload.units import is_measure
 
@@ -91,6 +92,8 @@ def _are_tickers(cells: Sequence[str], count: int) -> bool:
     """Return whether a row names the instrument of each column but the first."""
     if len(cells) != count or count < 3 or not all(cell.strip() for cell in cells[1:]) or recognised(cells[1:]) > 1:
         return False
+    if len({cell.strip() for cell in cells[1:]}) > count // len(PRICES):
+        return False  # a ticker has four prices: these are labels, such as those that CSMAR writes
     first = plain(cells[0])
     return first in ALIASES["symbol"] or (
         first in _LEVELS and not any(_VALUE.fullmatch(cell.strip()) or is_measure(cell) for cell in cells[1:])

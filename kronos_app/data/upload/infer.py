@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from itertools import permutations
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from kronos_app.data.candle_frame import FEATURES, PRICES
 from kronos_app.data.draft import Finding, Severity
-from kronos_app.data.upload import numbers
+from kronos_app.data.upload import numbers, ratios
 from kronos_app.data.upload.columns import (
     UNNAMED,
     asset_of,
@@ -20,6 +22,7 @@ from kronos_app.data.upload.columns import (
     choose_times,
     plain,
     preference,
+    roles_of,
     shorten,
     shorten_list,
 )
@@ -27,12 +30,15 @@ from kronos_app.data.upload.mapping import ColumnMapping, Role
 from kronos_app.data.upload.names import (
     ADJUSTED,
     FIXED_POINT_MARKERS,
+    LOTS_AND_THOUSANDS_MARKERS,
     OPEN_INTEREST,
+    PIECES,
     QUALIFIERS,
     QUOTE_CURRENCIES,
     RATES_AS_WELL,
 )
 from kronos_app.data.upload.table import Selection, Table, text_at
+from kronos_app.data.upload.timestamps import are_dates
 from kronos_app.data.upload.units import LOT, LOTS, UNITS, simplify, split_unit
 from kronos_app.data.upload.wide import split_headers
 from kronos_app.errors import InvalidInput
@@ -53,7 +59,8 @@ def selection(stated: ColumnMapping) -> Selection:
     def select(headers: Sequence[str]) -> Collection[int]:
         fields = [name for name, _ in split_headers(headers)]
         positions = {position for where in candidates(fields).values() for position in where}
-        positions |= set(choose_times(fields).values())
+        times = choose_times(fields)
+        positions |= set(times.values() if times else range(len(headers)))  # else their cells tell
         positions |= {position for position, header in enumerate(fields) if plain(header) in QUALIFIERS}
         return sorted(positions | {headers.index(header) for header in stated.columns if header in headers})
 
@@ -122,6 +129,26 @@ class _Choice:
             if not (cells is not None and _only_counts(cells, name)):
                 self.roles[role] = position  # type: ignore[index]
 
+        if not self.roles:
+            self._choose_times_by_values()
+
+    def _choose_times_by_values(self) -> None:
+        """Choose the column whose cells are written as dates and differ most, where no name says which it is."""
+        named = {p for where in self._free.values() for p in where} | set(self._taken.values())
+        dates = {
+            position: pc.count_distinct(cells).as_py()
+            for position, cells in self.table.cells.items()
+            if position not in named and self.table.headers[position] not in self.stated.columns and are_dates(cells)
+        }
+        position = max(dates, key=lambda p: dates[p], default=None)
+        if position is None or dates[position] < 2:
+            return
+        self.roles["timestamp"] = position
+        self._add("time_column", "info", text(
+            "Column “{column}” was read as the time, because its cells are dates.",
+            column=shorten(self.table.headers[position]),
+        ))  # fmt: skip
+
     def choose_prices(self) -> None:
         """Choose the best name of each price that has numbers."""
         for role in PRICES:
@@ -161,6 +188,7 @@ class _Choice:
     def choose_units(self) -> None:
         """Take the units that headers name."""
         self._choose_fixed_point()
+        self._choose_implied()
         for role in ("volume", "amount", *PRICES):
             position = self._position(role)
             if position is None or role in self.stated.units:
@@ -195,6 +223,30 @@ class _Choice:
             self._add("fixed_point", "warning", text(
                 "Prices are whole numbers such as {value}. If they count billionths, state the unit 1e-9.",
                 value=f"{values[0]:.0f}",
+            ))  # fmt: skip
+
+    def _choose_implied(self) -> None:
+        """Take lots and thousands that amount, price and volume imply where no header names a unit."""
+        volume, amount = self._position("volume"), self._position("amount")
+        if volume is None or amount is None or {"volume", "amount", *PRICES} & {*self.stated.units, *self.units}:
+            return
+        fields = [plain(header) for header in self.table.fields]
+        units = {split_unit(self.table.fields[p])[1] for p in (volume, amount)}
+        if units & set(LOTS) or OPEN_INTEREST.intersection(fields):
+            return
+        power = ratios.power_of_ten(self._amount_ratios(amount, volume))
+        if power == 2 and None in units:
+            self.units["volume"] = "lots"
+        elif power == 3 and "張" in self.table.fields[volume]:
+            self.units["volume"] = "thousand"
+        elif power == -1 and LOTS_AND_THOUSANDS_MARKERS.intersection(fields):
+            self.units |= {"volume": "lots", "amount": "thousand"}
+        elif power not in {None, 0}:
+            self._add("doubtful_amount", "warning", text(
+                "“{amount}” is {ratio} times price times “{volume}”: one of them counts in another unit. State that "
+                "unit.",
+                amount=shorten(self.table.headers[amount]), volume=shorten(self.table.headers[volume]),
+                ratio=f"{10.0**power:g}",
             ))  # fmt: skip
 
     def _choose_lots(self, position: int, unit: str) -> None:
@@ -242,13 +294,22 @@ class _Choice:
         )  # fmt: skip
 
     def _base_and_quote(self, positions: Sequence[int]) -> tuple[int, int] | None:
-        """Return the volumes in the asset and in the quote currency, as in `Volume BTC` and `Volume USDT`."""
-        pool = [p for p in positions if asset_of(self.table.fields[p]) is not None]
-        for quote in sorted(pool, key=lambda p: asset_of(self.table.fields[p]) not in QUOTE_CURRENCIES):
+        """Return the volumes in pieces and in money, as in `Volume BTC` and `Volume USDT`, or Stücke and Volumen."""
+        fields = self.table.fields
+        pool = [p for p in positions if asset_of(fields[p]) is not None]
+        for quote in sorted(pool, key=lambda p: asset_of(fields[p]) not in QUOTE_CURRENCIES):
             for base in pool:
                 ratio = self._amount_ratio(quote, base) if base != quote else None
                 if ratio is not None and 0.8 < ratio < 1.25:
                     return base, quote
+        close = self._position("close")
+        named = [p for p in positions if roles_of(fields[p])[:1] == ("volume",) and "tick" not in plain(fields[p])]
+        if close is None or any(roles_of(fields[p])[0] == "amount" for p in positions):
+            return None
+        for base, quote in permutations(named, 2):
+            counted = plain(fields[base]) in PIECES
+            if ratios.is_money(*map(self._values, (quote, base, close)), counted=counted):
+                return base, quote
         return None
 
     def _is_rate(self, position: int) -> bool:
@@ -278,18 +339,19 @@ class _Choice:
 
     def _amount_ratio(self, amount: int | None, volume: int | None) -> float | None:
         """Return the median of amount / (volume × close) with the units of headers; None where there is none."""
+        if amount is None or volume is None:
+            return None
+        ratio = self._amount_ratios(amount, volume)
+        return float(np.median(ratio)) if len(ratio) else None
+
+    def _amount_ratios(self, amount: int, volume: int) -> NDArray[np.float64]:
+        """Return amount / (volume × close) of each candle that has it, with the units of headers."""
         close = self._position("close")
-        if amount is None or volume is None or close is None:
-            return None
-        a, v, c = (self._values(p) for p in (amount, volume, close))
-        with np.errstate(all="ignore"):
-            ratio = a / (v * c)
-        ratio = ratio[np.isfinite(ratio) & (ratio > 0)]
-        if not len(ratio):
-            return None
+        if close is None:
+            return np.array([])
         units = [split_unit(self.table.fields[p])[1] for p in (amount, volume)]
         factors = [1.0 if unit is None else LOTS.get(unit, UNITS[unit]) for unit in units]
-        return float(np.median(ratio)) * factors[0] / factors[1]
+        return ratios.ratios(*map(self._values, (amount, volume, close))) * factors[0] / factors[1]
 
     def _median_close(self) -> float | None:
         position = self._position("close")

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from kronos_app.data.candle_frame import PRICES
 from kronos_app.data.draft import Finding
@@ -28,6 +29,7 @@ _BEHIND: Mapping[int, tuple[str, ...]] = {  # what follows time, prices and volu
     12: ("close_time", "quote_volume", "count", "taker_base", "taker_quote", ""),  # Binance
 }
 Columns = dict[str, list[Any]]
+Floats = NDArray[np.float64]
 
 
 def read(content: bytes, name: str, max_rows: int) -> Table | None:
@@ -93,9 +95,8 @@ def _find(value: Any, depth: int) -> Columns | None:
         return None
     if not isinstance(value, dict):
         return None
-    names, rows = value.get("columns"), value.get("data")
-    if isinstance(names, list) and isinstance(rows, list) and all(isinstance(row, list) for row in rows):
-        return _split_orientation(names, rows, value.get("index"))
+    if (split := _split_orientation(value)) is not None:
+        return split
     lists = _equal_lists(value)
     if _is_table(lists):
         return lists
@@ -145,11 +146,21 @@ def _rows(rows: Sequence[Sequence[Any]]) -> Columns | None:
     return {label: [row[p] if p < len(row) else None for row in body] for p, label in enumerate(labels)}
 
 
-def _split_orientation(names: Sequence[Any], rows: Sequence[Sequence[Any]], index: Any) -> Columns:
-    labels = unique_labels([str(name) for name in names])
+def _split_orientation(value: Mapping[str, Any]) -> Columns | None:
+    """Return the columns of an object that has rows in one list and their names in another, None if it has not."""
+    lists = {key: inner for key, inner in value.items() if isinstance(inner, list) and inner}
+    bodies = [rows for rows in lists.values() if all(isinstance(row, list) for row in rows)]
+    texts = [names for names in lists.values() if all(isinstance(name, str) for name in names)]
+    heads = [names for names in texts if recognised(names) > 3 or names is value.get("columns")]
+    pairs = [(names, rows) for names in heads for rows in bodies if len(names) == len(rows[0])]
+    if not pairs:
+        return None
+    names, rows = max(pairs, key=lambda pair: len(pair[1]))
+    labels = unique_labels(names)
     columns = {label: [row[p] if p < len(row) else None for row in rows] for p, label in enumerate(labels)}
-    if isinstance(index, list) and len(index) == len(rows) and "timestamp" not in candidates(labels):
-        columns = {"index": list(index), **columns}
+    index = lists.get("index", [])
+    if len(index) == len(rows) and "timestamp" not in candidates(labels):
+        columns = {"index": index, **columns}
     return columns
 
 
@@ -207,18 +218,29 @@ def _named(columns: Columns, name: str) -> tuple[Columns, tuple[Finding, ...]]:
         return columns, ()
     prices = [np.array([_number(cell) for cell in columns[label][:500]]) for label in labels[1:5]]
     order = next((order for order in _ORDERS if _fits(dict(zip(order, prices, strict=True)))), _ORDERS[0])
-    behind = (*_BEHIND.get(len(labels), ()), *[""] * len(labels))
-    names = unique_labels(["timestamp", *order, "volume", *behind][: len(labels)])
+    cells = np.array([_number(cell) for cell in columns[labels[5]][:500]]) if len(labels) > 6 else np.array([])
+    if _is_average(cells, dict(zip(order, prices, strict=True))):
+        behind = ("average", "volume")
+    else:
+        behind = ("volume", *_BEHIND.get(len(labels), ()))
+    names = unique_labels(["timestamp", *order, *behind, *[""] * len(labels)][: len(labels)])
     message = text(
         "The lists in “{name}” have no names; they were read as {order}.", name=name, order=", ".join(names[:6])
     )
     return dict(zip(names, columns.values(), strict=True)), (Finding("json_order", "info", message),)
 
 
-def _fits(candles: Mapping[str, np.ndarray[Any, np.dtype[np.float64]]]) -> bool:
+def _fits(candles: Mapping[str, Floats]) -> bool:
     high, low = candles["high"], candles["low"]
     with np.errstate(invalid="ignore"):
         return all(bool(np.all((candles[price] <= high) & (candles[price] >= low))) for price in PRICES)
+
+
+def _is_average(values: Floats, candles: Mapping[str, Floats]) -> bool:
+    """Return whether a column lies within nearly all candles, as an average price does, so that it is no volume."""
+    traded = np.flatnonzero(values > 0)  # Kraken writes 0 where nothing was traded
+    within = (values[traded] <= candles["high"][traded]) & (values[traded] >= candles["low"][traded])
+    return len(traded) > 0 and bool(within.mean() > 0.9)
 
 
 def _number(cell: Any) -> float:

@@ -98,7 +98,20 @@ def _find_notes(sheet: Sheet) -> NDArray[np.bool_]:
         for role in PRICES
         if numbers.is_text(sheet.cells[role].cells)
     ]
+    notes |= _remarks(sheet)
     return notes | np.array(repeated).all(axis=0) if len(repeated) == len(PRICES) else notes
+
+
+def _remarks(sheet: Sheet) -> NDArray[np.bool_]:
+    """Return which lines have words in one price and nothing in the others, such as `0.24 Dividend`."""
+    empty = np.array([sheet.frame[role].isna().to_numpy() & ~sheet.cells[role].bad for role in PRICES])
+    words = [
+        sheet.cells[role].bad & _as_mask(pc.match_substring_regex(sheet.cells[role].cells, r"\pL{4}"))
+        if numbers.is_text(sheet.cells[role].cells)
+        else np.zeros(len(sheet.frame), dtype=bool)
+        for role in PRICES
+    ]
+    return np.asarray((empty.sum(axis=0) == len(PRICES) - 1) & np.array(words).any(axis=0))
 
 
 def _as_mask(column: pa.ChunkedArray) -> NDArray[np.bool_]:
@@ -139,6 +152,7 @@ def _read(table: Table, inference: Inference) -> Sheet:
         if factor != 1:
             findings.append(_multiplied(header, mapping.units[role], factor))
         cells[role] = Cells(columns[role], parsed_numbers.bad, header)
+    findings += _without_signs(frame, cells)
     symbols = None if table.several else _read_symbols(table, mapping, cells)
     return Sheet(
         table.name, frame, cells, table.symbol, table.several, symbols, _qualifiers(table, mapping), timezone,
@@ -158,6 +172,30 @@ def _without_placeholders(
     message = text("{count} cell(s) of column “{column}” say -1, which stands for no {role}; they were read as empty.",
                    count=int(none.sum()), column=header, role=role)  # fmt: skip
     return np.full(len(values), np.nan), [Finding("no_volume", "info", message)]
+
+
+def _without_signs(frame: pd.DataFrame, cells: Mapping[str, Cells]) -> list[Finding]:
+    """Take the minus from opens and closes that lie between low and high without it, and return what to say.
+
+    CRSP writes the average of bid and ask so where a day has no trade.
+    """
+    findings = []
+    for role in ("open", "close"):
+        values = frame[role].to_numpy()
+        minus = values < 0
+        if (
+            minus.any()
+            and (frame["low"][minus] <= -values[minus]).all()
+            and (frame["high"][minus] >= -values[minus]).all()
+        ):
+            frame[role] = np.abs(values)
+            message = text(
+                "{count} price(s) of column “{column}” are negative and lie between low and high without the minus; they "
+                "were read so. CRSP marks averages of bid and ask in this way.",
+                count=int(minus.sum()), column=cells[role].header,
+            )  # fmt: skip
+            findings.append(Finding("bid_ask_average", "warning", message))
+    return findings
 
 
 def _check_type(table: Table, mapping: ColumnMapping, role: str, position: int) -> None:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from kronos_app.data.candle_frame import PRICES
 from kronos_app.data.draft import Finding
 from kronos_app.data.upload import decode
 from kronos_app.data.upload.columns import shorten, unique_labels
@@ -21,6 +22,7 @@ from kronos_app.i18n import text
 
 _NUMBER = re.compile(r"[-+]?[\d.,:/ %-]*\d[\d.,:/ %-]*")
 _MONTH = re.compile(r"(?i)jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec")
+_WORD = re.compile(r"[^\W\d_]{4}")
 _COMMENT = re.compile(r"\s*[\"']?\s*(#|//|--|\*|注|※)")
 
 
@@ -154,7 +156,11 @@ def _notes(
     first, last = (candles[0], candles[-1]) if candles else (len(lines), -1)
     for row in ragged:
         outside = row.place < first or row.place > last
-        if not (_COMMENT.match(row.text) or (outside and good and _is_note(row.text, header.delimiter))):
+        if not (
+            _COMMENT.match(row.text)
+            or (outside and good and _is_note(row.text, header.delimiter))
+            or _is_remark(row.text, header.delimiter)
+        ):
             raise InvalidInput(
                 "ragged_row",
                 text(
@@ -175,6 +181,12 @@ def _is_note(line: str, delimiter: str) -> bool:
     first = _MONTH.sub("", cells[0]) if cells else ""
     letters = sum(character.isalpha() for character in first)
     return letters > 1 and (not first[:1].isdigit() or (len(cells) < 3 and letters > 3))
+
+
+def _is_remark(line: str, delimiter: str) -> bool:
+    """Return whether a line has a time and words but too few cells for a candle, as dividends between candles have."""
+    cells = [cell for cell in split(line, delimiter) if cell.strip()]
+    return len(cells) <= len(PRICES) and any(_WORD.search(_MONTH.sub("", cell)) for cell in cells[1:])
 
 
 def _line_start(content: bytes, number: int) -> int:

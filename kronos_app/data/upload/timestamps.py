@@ -30,6 +30,10 @@ from kronos_app.data.upload.times.values import (
 from kronos_app.i18n import text
 
 NUMERIC = r"^-?\d{1,25}(\.\d*)?$"
+_DATE = (
+    r"^['\"]?((19|20)\d\d\s?[-/.年]\s?\d{1,2}\s?[-/.月]\s?\d{1,2}\b|\d{1,2}[-/.]\d{1,2}[-/.](19|20)\d\d\b"
+    r"|(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])\b)"
+)
 COMPACT = frozenset({12, 14, 17, 20})  # digits of a date with its time of day
 
 
@@ -92,6 +96,16 @@ def parse(
         findings += remarks
     findings += [*_future(values), *_ends(header)]
     return Parsed(values, reading.bad, zone, tuple(findings), column if reading.cells is None else reading.cells)
+
+
+def are_dates(column: pa.ChunkedArray) -> bool:
+    """Return whether all of the first cells are written as dates, or the type is one of times."""
+    if native.is_native(column.type):
+        return True
+    if not is_text(column):
+        return False
+    sample = trim(column.slice(0, 200)).drop_null()
+    return len(sample) > 0 and bool(pc.all(pc.match_substring_regex(sample, _DATE)).as_py())
 
 
 def _read_both(column: pa.ChunkedArray, clock: pa.ChunkedArray, form: str | None) -> Reading:

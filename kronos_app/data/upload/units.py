@@ -34,7 +34,18 @@ _CJK: Mapping[str, str] = {
 _COUNTED = "手张股元円株원주份枚块口"
 _MEASURES = frozenset({"usd", "cny", "rmb", "eur", "gbp", "jpy", "inr", "hkd", "shares", "points", "%", "$", "人民币"})
 _VARIANTS = str.maketrans(
-    {"萬": "万", "億": "亿", "百": "百", "만": "万", "억": "亿", "천": "千", "백": "百", "張": "张"}
+    {
+        "萬": "万",
+        "億": "亿",
+        "百": "百",
+        "만": "万",
+        "억": "亿",
+        "천": "千",
+        "백": "百",
+        "仟": "千",
+        "佰": "百",
+        "張": "张",
+    }
 )
 _BRACKETS = re.compile(r"[(\[](?P<unit>[^()\[\]]*)[)\]]\s*$")
 _TAIL = re.compile(
