@@ -14,7 +14,8 @@ SUFFIXES: Mapping[str, str] = {
     "DE": "XETR", "F": "XFRA", "PA": "XPAR", "AS": "XAMS", "BR": "XBRU", "LS": "XLIS", "MI": "XMIL", "MC": "XMAD",
     "SW": "XSWX", "VI": "XWBO", "ST": "XSTO", "OL": "XOSL", "CO": "XCSE", "HE": "XHEL", "IC": "XICE", "WA": "XWAR",
     "PR": "XPRA", "BD": "XBUD", "IS": "XIST", "SR": "XSAU", "JO": "XJSE", "ME": "XMOS",
-    "US": "XNYS", "N": "XNYS", "O": "XNAS", "OQ": "XNAS", "TO": "XTSE", "V": "XTSE", "MX": "XMEX", "SA": "BVMF", "BA": "XBUE", "SN": "XSGO",
+    "US": "XNYS", "N": "XNYS", "O": "XNAS", "OQ": "XNAS",
+    "TO": "XTSE", "V": "XTSE", "MX": "XMEX", "SA": "BVMF", "BA": "XBUE", "SN": "XSGO",
 }  # fmt: skip
 # What vendors and terminals write before a symbol, as in `SH#600519`, `NASDAQ_AAPL, 60` and `HK.00700`.
 PREFIXES: Mapping[str, str] = {

@@ -220,7 +220,7 @@ def _named(columns: Columns, name: str) -> tuple[Columns, tuple[Finding, ...]]:
     order = next((order for order in _ORDERS if _fits(dict(zip(order, prices, strict=True)))), _ORDERS[0])
     cells = np.array([_number(cell) for cell in columns[labels[5]][:500]]) if len(labels) > 6 else np.array([])
     if _is_average(cells, dict(zip(order, prices, strict=True))):
-        behind = ("average", "volume")
+        behind: tuple[str, ...] = ("average", "volume")
     else:
         behind = ("volume", *_BEHIND.get(len(labels), ()))
     names = unique_labels(["timestamp", *order, *behind, *[""] * len(labels)][: len(labels)])

@@ -63,7 +63,8 @@ def decide(
     columns
         Text without currency signs and suffixes, by name; prices are known by theirs.
     delimiter
-        Of the file: a comma between cells is hardly a decimal mark as well.
+        Of the file: a comma between cells is hardly a decimal mark as well. Empty in JSON and Parquet, whose own
+        numbers have points.
     spaced
         Whether spaces or apostrophes stood between thousands, so that points and commas do not.
     """
@@ -107,9 +108,9 @@ def _open_choice(evidence: Mapping[str, tuple[_Evidence, _Evidence]], delimiter:
         return point, [_ambiguous("1.234", point)]
     if dots:  # volumes are grouped more often than prices have three decimals of one kind and volumes of another
         grouped = sum(comma.either for name, (_, comma) in evidence.items() if name not in PRICES)
-        point = "." if grouped or delimiter == "," else ","
+        point = "." if grouped or delimiter in {",", ""} else ","
     else:
-        point = "." if delimiter == "," else ","
+        point = "." if delimiter in {",", ""} else ","
     return point, [_ambiguous("1,234", point)]
 
 

@@ -93,7 +93,7 @@ RATES_AS_WELL = frozenset({"turnover", "turover", "value", "volumen"})
 
 PIECES = frozenset({
     "quantity", "qty", "tradedquantity", "quantidade", "quantità", "títulos", "stücke", "stuecke", "umsatzinstück",
-    "shares", "sharestraded", "noofshares", "numberofshares", "sharevolume", "contracts",
+    "sharestraded", "noofshares", "numberofshares", "sharevolume", "contracts",
 })  # fmt: skip
 """Names of volumes that count pieces, beside which a `volume` may be money."""
 

@@ -190,8 +190,8 @@ def _without_signs(frame: pd.DataFrame, cells: Mapping[str, Cells]) -> list[Find
         ):
             frame[role] = np.abs(values)
             message = text(
-                "{count} price(s) of column “{column}” are negative and lie between low and high without the minus; they "
-                "were read so. CRSP marks averages of bid and ask in this way.",
+                "{count} price(s) of column “{column}” are negative and lie between low and high without the minus; "
+                "they were read so. CRSP marks averages of bid and ask in this way.",
                 count=int(minus.sum()), column=cells[role].header,
             )  # fmt: skip
             findings.append(Finding("bid_ask_average", "warning", message))

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 # All names are reduced by `columns.plain`. Earlier names win.
 START_NAMES = (
     "opentime", "klineopentime", "timeperiodstart", "candledatetimeutc", "timeopen", "starttime", "startat",
-    "windowstart", "candlebegintime", "barstart", "barstarttime", "startedat", "starttimestamp", "begin", "begintime", "bob", "start",
+    "windowstart", "candlebegintime", "barstart", "barstarttime", "startedat", "starttimestamp", "begin", "begintime",
+    "bob", "start",
 )  # fmt: skip
 INSTANT_NAMES = (
     "timestamps", "timestamp", "datetime", "日期时间", "日期時間", "时间戳", "時間戳", "日時", "일시",
