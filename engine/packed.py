@@ -21,6 +21,10 @@ from torch import Tensor, nn
 for _cache in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
     os.environ.setdefault(_cache, "64")
 
+# A step reads all weights, keys and values once: in pages of 2 MB the processor looks up far fewer addresses. PyTorch
+# asks Linux for them where this is set when the first tensor is made.
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+
 Precision = Literal["float32", "float16", "int8"]
 PRECISIONS: tuple[str, ...] = get_args(Precision)
 
