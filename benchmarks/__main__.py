@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import cases, machine, memory, reference, report
+from benchmarks import cases, machine, memory, reference, report, steps
 from benchmarks.shapes import SHAPES, build
 from benchmarks.timing import scaling_error, time_case
 from benchmarks.work import model_bytes
@@ -33,6 +33,8 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         if options.soak:
             record = _soak(options, how)
+        elif options.steps:
+            record = _time_steps(options, how)
         elif options.check_scaling:
             record = _check_scaling(options, how)
         else:
@@ -75,6 +77,9 @@ def _parser() -> argparse.ArgumentParser:
     how.add_argument("--json", type=Path, metavar="FILE", help="write everything measured")
     other = parser.add_argument_group("instead of timing")
     other.add_argument("--soak", type=int, metavar="N", help="forecast so often in one process and watch its memory")
+    other.add_argument(
+        "--steps", nargs="+", type=int, metavar="ROWS", help="how long one more candle of so many paths takes"
+    )
     other.add_argument("--check-scaling", action="store_true", help="compare the scaled plain loop with the whole one")
     return parser
 
@@ -137,7 +142,7 @@ def _measure(options: argparse.Namespace, how: Sampling) -> report.Record:
         if options.compiled:
             print(f"  first runs, compiling: {report.first_runs(record)}", flush=True)
         if options.reference:
-            record["reference"] = _compare(options, plain(case.size), case, how)
+            record["reference"] = _compare(options, plain(case.size), case, how, record)
         records.append(record)
     notes = [*report.footnotes(records), *report.memory_notes(records)]
     print("\n" + "\n".join(notes))
@@ -150,11 +155,16 @@ def _measure(options: argparse.Namespace, how: Sampling) -> report.Record:
     }
 
 
-def _compare(options: argparse.Namespace, predictor: KronosPredictor, case: cases.Case, how: Sampling) -> report.Record:
+def _compare(
+    options: argparse.Namespace, predictor: KronosPredictor, case: cases.Case, how: Sampling, record: report.Record
+) -> report.Record:
     published = reference.load(options.reference, predictor)
     found = reference.compare(published, predictor, case, how, rounds=options.rounds, steps=options.plain_steps)
-    print(f"  over {found.steps} steps {found.remark()}; their forecasts differ by {found.difference:.1g}", flush=True)
-    return {**vars(found), "ratio": found.ratio}
+    ratios = {window: one["ratio"] * found.ratio for window, one in record["windows"].items()}
+    print(f"  over {found.steps} steps {found.remark()}; their forecasts differ by {found.difference:.1g}")
+    faster = ", ".join(f"{window} {ratio:.1f}×" for window, ratio in ratios.items())
+    print(f"  engine against the published package: {faster}", flush=True)
+    return {**vars(found), "ratio": found.ratio, "engine": ratios}
 
 
 def _soak(options: argparse.Namespace, how: Sampling) -> report.Record:
@@ -167,6 +177,21 @@ def _soak(options: argparse.Namespace, how: Sampling) -> report.Record:
     gained = memory.growth(seen)
     print(f"\n{options.soak} forecasts of {size}: {gained / 1e6:+.1f} MB from the second quarter to the last")
     return {"soak": {"size": size, "forecasts": options.soak, "resident": seen, "growth": gained}}
+
+
+def _time_steps(options: argparse.Namespace, how: Sampling) -> report.Record:
+    found = {}
+    for size in options.sizes or ["small"]:
+        shape = SHAPES[size]
+        roofs = machine.measure(model_bytes(shape.model))
+        print(f"{size}: {report.machine_line(machine.describe(options.threads), roofs)}", flush=True)
+        predictor = build(shape)
+        times = [
+            steps.time_steps(predictor, shape, roofs, how, rows=rows, rounds=options.rounds) for rows in options.steps
+        ]
+        print("\n".join(steps.table(size, times)), flush=True)
+        found[size] = {"roofs": vars(roofs), "steps": [vars(one) | {"of_bound": one.of_bound} for one in times]}
+    return {"machine": machine.describe(options.threads), "steps": found}
 
 
 def _check_scaling(options: argparse.Namespace, how: Sampling) -> report.Record:
