@@ -101,7 +101,7 @@ class Generation:
         if self.cache is None:
             self.cache = self.network.allocate(self.lengths, self.samples, max(0, self.horizon - 1))
             return self._prefill().repeat_interleave(self.samples, dim=0)
-        if self.lengths[0] - self.start + self.done <= self.max_context or self.cache.mask is not None:
+        if self.lengths[0] - self.start + self.done <= self.max_context:
             return self._extend(self.cache, slice(self.done - 1, self.done), slice(None), slice(None))
         self.start = min(self.start + self.stride, self.lengths[0] - 1)
         self.cache = self.cache.restart(self.lengths[0] - self.start)
@@ -126,7 +126,7 @@ class Generation:
 
     def _extend(self, cache: KVCache, steps: slice, series: slice, rows: slice) -> Tensor:
         s1, s2 = (ids[rows, steps] for ids in self.drawn)
-        when = self.when[series, steps].repeat_interleave(cache.samples, dim=0)
+        when = self.when[series, steps].repeat_interleave(len(s1) // len(cache.lengths), dim=0)
         return self.network.extend(s1, s2, when, cache)
 
 

@@ -1,7 +1,7 @@
 """Keys and values of one generation call. Never an attribute of a model: sessions share models, not caches.
 
 The history of a series is prefilled once and shared by all of its samples; each sample owns only the keys and values
-of the candles it has drawn itself.
+of the candles it has drawn itself. Queries arrive already divided by the root of the head width.
 
 Shapes: S series, R = S x samples rows (series-major), P history positions, M new positions, D model width, H heads,
 E = D / H head width.
@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+FEW_SAMPLES = 8  # measured: up to here one product with masked scores is faster than one for each row
 
 
 @dataclass
@@ -29,32 +31,39 @@ class KVCache:
     shared
         (layers, 2, S, room, D) for the histories: a layer's (room, D) holds (H, room, E).
     drawn
-        (layers, 2, R, capacity, D) for the candles each row draws, laid out alike; None where a lone path a series
-        continues in `shared`, right after its history, so that a step attends to both at once.
+        (layers, 2, R, capacity, D) for the candles each row draws, laid out alike; None where a series has few samples,
+        which continue its history in `shared`, one position of each after the other: one product attends to all.
     lengths
         Positions of each history.
-    mask
-        (S, 1, 1, P), minus infinity where a shorter history is padded; None where all are alike.
+    samples
+        Rows that share one history.
     steps
         Drawn positions so far.
+    longest
+        Positions that the histories take in `shared`, the padding of shorter ones included.
+    rows
+        Samples of each series that this part of a cache is for.
     """
 
     heads: tuple[int, ...]
     shared: Tensor
     drawn: Tensor | None
     lengths: tuple[int, ...]
-    mask: Tensor | None = None
+    samples: int
+    longest: int
     steps: int = 0
+    rows: slice = field(default_factory=lambda: slice(None))
 
     def __post_init__(self) -> None:
-        # Views that every step needs again, made once.
-        longest = max(self.lengths)
+        # Views and masks that every step needs again, made once.
+        self._padding = _padding(self.lengths, self.longest, self.shared)
         self._whole = self._by_head(self.shared)
-        self._shared = [held[:, :, :, :longest] for held in self._whole]
-        if self.drawn is None:
-            self._drawn = [held[:, :, :, longest:] for held in self._whole]
-        else:
+        self._shared = [held[:, :, :, : self.longest] for held in self._whole]
+        if self.drawn is not None:
             self._drawn = self._by_head(self.drawn)
+        else:
+            self._drawn = [_interleaved(held[:, :, :, self.longest :], self.samples) for held in self._whole]
+            self._visible = _visible(self.longest, self.shared.shape[3], self.samples, self._padding, self.shared)
 
     @classmethod
     def allocate(
@@ -62,19 +71,12 @@ class KVCache:
     ) -> KVCache:
         """Return an empty cache for histories of `lengths`, of the width, type and device of `like` (..., D)."""
         layers, series, longest, width = len(heads), len(lengths), max(lengths), like.shape[-1]
-        ragged = min(lengths) < longest
-        if samples == 1 and not ragged:
-            return cls(tuple(heads), like.new_empty(layers, 2, series, longest + capacity, width), None, tuple(lengths))
-        shared = like.new_empty(layers, 2, series, longest, width)
-        if ragged:
+        few = samples <= FEW_SAMPLES
+        shared = like.new_empty(layers, 2, series, longest + (samples * capacity if few else 0), width)
+        if min(lengths) < longest:
             shared.zero_()  # padding is masked, but a NaN left in memory would survive the mask
-        drawn = like.new_empty(layers, 2, series * samples, capacity, width)
-        return cls(tuple(heads), shared, drawn, tuple(lengths), _padding(lengths, like))
-
-    @property
-    def samples(self) -> int:
-        """Return the rows that share one history."""
-        return 1 if self.drawn is None else self.drawn.shape[2] // self.shared.shape[2]
+        drawn = None if few else like.new_empty(layers, 2, series * samples, capacity, width)
+        return cls(tuple(heads), shared, drawn, tuple(lengths), samples, longest)
 
     @property
     def nbytes(self) -> int:
@@ -83,33 +85,34 @@ class KVCache:
 
     def part(self, series: slice, rows: slice) -> KVCache:
         """Return the cache of some series, or of some rows of one, sharing memory with this one."""
-        lengths = self.lengths[series]
+        first = series.start * self.samples
+        own = slice(rows.start - first, rows.stop - first) if series.stop - series.start == 1 else slice(None)
         drawn = None if self.drawn is None else self.drawn[:, :, rows]
-        return replace(
-            self, shared=self.shared[:, :, series], drawn=drawn, lengths=lengths, mask=_padding(lengths, self.shared)
-        )
+        return replace(self, shared=self.shared[:, :, series], drawn=drawn, lengths=self.lengths[series], rows=own)
 
     def restart(self, length: int) -> KVCache:
         """Return this cache emptied, for histories that are all of `length` positions, no longer than before."""
-        return replace(self, lengths=(length,) * len(self.lengths), steps=0)
+        return replace(self, lengths=(length,) * len(self.lengths), longest=length, steps=0)
 
     def keep(self, series: Tensor) -> KVCache:
         """Return a cache of the chosen series (K,) alone, in memory of its own."""
         rows = (series[:, None] * self.samples + torch.arange(self.samples, device=series.device)).flatten()
         lengths = tuple(self.lengths[i] for i in series.tolist())
         drawn = None if self.drawn is None else self.drawn[:, :, rows]
-        return replace(
-            self, shared=self.shared[:, :, series], drawn=drawn, lengths=lengths, mask=_padding(lengths, self.shared)
-        )
+        return replace(self, shared=self.shared[:, :, series], drawn=drawn, lengths=lengths)
 
     def put_history(self, layer: int, kv: Tensor) -> None:
         """Store the histories' keys and values (S, P, 2, H, E) of one layer."""
-        self._shared[layer].copy_(kv.permute(2, 0, 3, 1, 4))
+        self._shared[layer][:, :, :, : kv.shape[1]] = kv.permute(2, 0, 3, 1, 4)
 
     def extend(self, layer: int, kv: Tensor) -> None:
         """Store keys and values (R, M, 2, H, E) after the `steps` positions drawn; the caller moves `steps` on."""
         now = slice(self.steps, self.steps + kv.shape[1])
-        self._drawn[layer][:, :, :, now] = kv.permute(2, 0, 3, 1, 4)
+        if self.drawn is not None:
+            self._drawn[layer][:, :, :, now] = kv.permute(2, 0, 3, 1, 4)
+        else:
+            by_series = kv.view(len(self.lengths), -1, *kv.shape[1:])  # (S, samples, M, 2, H, E)
+            self._drawn[layer][:, :, :, now, self.rows] = by_series.permute(3, 0, 4, 2, 1, 5)
 
     @property
     def length(self) -> int:
@@ -118,7 +121,7 @@ class KVCache:
 
     def positions(self, new: int) -> slice | Tensor:
         """Return the positions of the next `new` candles: (M,) where all rows stand alike, else (R, M)."""
-        if self.mask is None:
+        if len(set(self.lengths)) == 1:
             return slice(self.length, self.length + new)
         lengths = torch.tensor(self.lengths, device=self.shared.device).repeat_interleave(self.samples)
         return lengths.unsqueeze(1) + torch.arange(self.steps, self.steps + new, device=self.shared.device)
@@ -132,38 +135,54 @@ class KVCache:
         twice. Of many queries a row, attention to each of the two parts is weighted by its share of the softmax's sum.
         """
         rows, new, heads, _ = q.shape
-        if self.drawn is None and new == 1:
-            k, v = self._whole[layer][:, :, :, : self.lengths[0] + seen]
-            return F.scaled_dot_product_attention(q.transpose(1, 2), k, v).transpose(1, 2)
-        if new == 1 and seen and max(self.lengths):
+        if new == 1 and self.drawn is None and rows == len(self.lengths) * self.samples:
+            return self._attend_few(layer, q, seen)
+        if new == 1 and self.drawn is not None and seen and self.longest:
             return self._attend_one(layer, q, seen)
         found = []
-        if max(self.lengths):
+        if self.longest:
             together = self._together(q)
-            shared = _attention(together.transpose(1, 2), *self._shared[layer], mask=self.mask)
+            shared = _attention(together.transpose(1, 2), *self._shared[layer], mask=self._padding)
             found.append([x.transpose(1, 2).reshape(rows, new, heads, -1) for x in shared])
         if seen:
-            drawn = _attention(q.transpose(1, 2), *self._drawn[layer][:, :, :, :seen], causal=new > 1)
+            drawn = _attention(q.transpose(1, 2), *self._own(layer, seen), causal=new > 1)
             found.append([x.transpose(1, 2).reshape(rows, new, heads, -1) for x in drawn])
         if len(found) == 1:
             return found[0][0]
         (of_shared, shared_sum), (of_drawn, drawn_sum) = found
         return torch.lerp(of_drawn, of_shared, torch.sigmoid(shared_sum - drawn_sum))
 
+    def _attend_few(self, layer: int, q: Tensor, seen: int) -> Tensor:
+        """Return what one query a row (R, 1, H, E) finds: two products, the positions of other samples masked."""
+        known = self.longest + seen * self.samples
+        k, v = self._whole[layer][:, :, :, :known]
+        if self._visible is None:
+            alone: Tensor = F.scaled_dot_product_attention(q.transpose(1, 2), k, v, scale=1.0)
+            return alone.transpose(1, 2)
+        scores = self._together(q).transpose(1, 2) @ k.mT  # (S, H, samples, known)
+        found: Tensor = scores.add_(self._visible[..., :known]).softmax(dim=-1) @ v
+        return found.transpose(1, 2).reshape(q.shape)
+
     def _attend_one(self, layer: int, q: Tensor, seen: int) -> Tensor:
         """Return what one query a row (R, 1, H, E) finds: few products, and one softmax over both parts."""
-        q = q / math.sqrt(q.shape[-1])
         (shared_k, shared_v), (k, v) = self._shared[layer], self._drawn[layer][:, :, :, :seen]
         series, heads, longest, _ = shared_k.shape
         together = self._together(q).transpose(1, 2)  # (S, H, samples, E)
         scores = together @ shared_k.mT
-        if self.mask is not None:
-            scores += self.mask
+        if self._padding is not None:
+            scores += self._padding
         scores = scores.transpose(1, 2).reshape(len(q), heads, 1, longest)
         p = torch.cat((scores, q.transpose(1, 2) @ k.mT), dim=-1).softmax(dim=-1)  # (R, H, 1, P + seen)
         of_shared = p[..., :longest].view(series, -1, heads, longest).transpose(1, 2) @ shared_v  # (S, H, samples, E)
         found: Tensor = (p[..., longest:] @ v).transpose(1, 2)  # (R, 1, H, E)
         return found.add_(of_shared.transpose(1, 2).reshape(found.shape))
+
+    def _own(self, layer: int, seen: int) -> Tensor:
+        """Return keys and values (2, R, H, seen, E) of the first `seen` drawn positions."""
+        if self.drawn is not None:
+            return self._drawn[layer][:, :, :, :seen]
+        held = self._drawn[layer][:, :, :, :seen, self.rows]  # (2, S, H, seen, samples, E)
+        return held.permute(0, 1, 4, 2, 3, 5).flatten(1, 2)
 
     def _together(self, q: Tensor) -> Tensor:
         """Return (S, samples x M, H, E) of queries (R, M, H, E)."""
@@ -176,12 +195,29 @@ class KVCache:
         return [held[i].view(2, rows, heads, room, width // heads) for i, heads in enumerate(self.heads)]
 
 
-def _padding(lengths: Sequence[int], like: Tensor) -> Tensor | None:
-    longest = max(lengths)
+def _padding(lengths: Sequence[int], longest: int, like: Tensor) -> Tensor | None:
+    """Return minus infinity (S, 1, 1, longest) where a history is padded, else zero; None where none is."""
     if min(lengths) == longest:
         return None
     empty = torch.tensor(lengths, device=like.device)[:, None] <= torch.arange(longest, device=like.device)
     return like.new_zeros(empty.shape).masked_fill_(empty, -math.inf)[:, None, None]
+
+
+def _visible(longest: int, room: int, samples: int, padding: Tensor | None, like: Tensor) -> Tensor | None:
+    """Return minus infinity (1 or S, 1, samples, room) where a sample must not look, else zero; None where it may."""
+    if samples == 1 and padding is None:
+        return None
+    visible = like.new_full((1 if padding is None else len(padding), 1, samples, room), -math.inf)
+    visible[..., :longest] = 0.0 if padding is None else padding
+    for sample in range(samples):
+        visible[:, :, sample, longest + sample :: samples] = 0.0
+    return visible
+
+
+def _interleaved(held: Tensor, samples: int) -> Tensor:
+    """Return (2, S, H, capacity, samples, E) of positions (2, S, H, room, E)."""
+    capacity = held.shape[3] // samples
+    return held[:, :, :, : capacity * samples].view(*held.shape[:3], capacity, samples, held.shape[4])
 
 
 def _attention(
@@ -193,7 +229,9 @@ def _attention(
     """
     if q.device.type != "cpu":
         return attention_by_hand(q, k, v, mask=mask, causal=causal)
-    found, total = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(q, k, v, is_causal=causal, attn_mask=mask)
+    found, total = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
+        q, k, v, is_causal=causal, attn_mask=mask, scale=1.0
+    )
     return found, total.unsqueeze(-1)
 
 
@@ -201,7 +239,7 @@ def attention_by_hand(
     q: Tensor, k: Tensor, v: Tensor, *, mask: Tensor | None = None, causal: bool = False
 ) -> tuple[Tensor, Tensor]:
     """Return what `_attention` does, on any device."""
-    scores = (q / math.sqrt(q.shape[-1])) @ k.mT  # (B, H, T, keys)
+    scores = q @ k.mT  # (B, H, T, keys)
     if mask is not None:
         scores = scores + mask
     if causal:

@@ -49,6 +49,7 @@ class PackedBlock:
         self.heads = attention.n_heads
         self.norm1, self.norm2 = Norm(block.norm1), Norm(block.norm2)
         q, k = (_paired(layer, self.heads) for layer in (attention.q_proj, attention.k_proj))
+        _shrink(q, self.heads)
         self.qkv = pack(q, k, attention.v_proj, scale=self.norm1.scale)
         self.out = pack(attention.out_proj)
         self.gate_up = pack(ffn.w1, ffn.w3, scale=self.norm2.scale)
@@ -83,6 +84,12 @@ def _paired(layer: nn.Linear, heads: int) -> nn.Linear:
     return paired
 
 
+def _shrink(queries: nn.Linear, heads: int) -> None:
+    """Divide what `queries` gives by the root of the head width, which attention then need not do."""
+    for parameter in queries.parameters():
+        parameter.data /= math.sqrt(queries.out_features // heads)
+
+
 class PackedStack:
     """Blocks one after the other, with the angles of their rotary positions."""
 
@@ -107,7 +114,9 @@ class PackedStack:
             if cache is not None:
                 cache.put_history(layer, qkv[:, :, 1:])
             q, k, v = qkv.transpose(1, 3).unbind(2)  # (S, P, 3, H, E) -> three of (S, H, P, E)
-            x = self._finish(block, x, F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2))
+            x = self._finish(
+                block, x, F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=1.0).transpose(1, 2)
+            )
         return x
 
     def extend(self, x: Tensor, cache: KVCache) -> Tensor:
@@ -140,7 +149,8 @@ class PackedKronos:
         coarse, fine = embedding.fusion_proj.weight.chunk(2, dim=1)  # (D, 2D) -> two of (D, D)
         self.coarse_table = embedding.emb_s1.weight @ coarse.T * embedding.scale + embedding.fusion_proj.bias  # (V1, D)
         self.fine_table = embedding.emb_s2.weight @ fine.T * embedding.scale  # (V2, D)
-        self.query_table = cross.q_proj(embedding.emb_s1.weight)  # (V1, D)
+        head_width = model.config.d_model // CROSS_ATTENTION_HEADS
+        self.query_table = cross.q_proj(embedding.emb_s1.weight) / math.sqrt(head_width)  # (V1, D)
         self.times = copy.deepcopy(model.time_emb)  # a reduced model gives its own up
         self.stack = PackedStack(model.transformer, layout, compiled=compiled)  # type: ignore[arg-type]  # a ModuleList
         self.norm, self.cross_norm = Norm(model.norm), Norm(model.dep_layer.norm)

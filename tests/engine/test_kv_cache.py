@@ -12,7 +12,7 @@ HEADS, WIDTH = 2, 16
 
 
 @pytest.mark.parametrize("by_hand", [False, True])
-@pytest.mark.parametrize("samples", [1, 3])
+@pytest.mark.parametrize("samples", [1, 3, 9])
 @pytest.mark.parametrize("lengths", [(9, 9), (5, 9)])
 @pytest.mark.parametrize(("steps", "new"), [(0, 0), (0, 1), (4, 1), (0, 4)])
 def test_the_two_parts_add_up(
@@ -32,7 +32,7 @@ def test_the_two_parts_add_up(
             cache.extend(0, own[:, start:stop])
     queries = max(new, 1)
     q = random(2 * samples, queries, HEADS, 8)
-    found = cache.attend(0, q, steps + new)
+    found = cache.attend(0, q / 8**0.5, steps + new)
     for row in range(2 * samples):
         length = lengths[row // samples]
         k, v = torch.cat((prefix[row // samples, :length], own[row])).transpose(0, 2).unbind(1)  # (H, T, E)
@@ -53,3 +53,30 @@ def test_samples_share_the_memory_of_their_history() -> None:
     one, many = (KVCache.allocate((HEADS,) * 3, (50,), samples, 10, torch.zeros(WIDTH)) for samples in (1, 30))
     per_row = 3 * 2 * 10 * WIDTH * 4
     assert many.nbytes - one.nbytes == 29 * per_row
+
+
+def test_a_shorter_history_stays_padded_when_it_is_the_last_one_left() -> None:
+    draw = torch.Generator().manual_seed(5)
+    cache = KVCache.allocate((HEADS,), (5, 9), 3, 4, torch.zeros(WIDTH))
+    history, own = (torch.randn(*shape, 2, HEADS, 8, generator=draw) for shape in ((2, 9), (6, 2)))
+    for i, length in enumerate((5, 9)):
+        cache.part(slice(i, i + 1), slice(3 * i, 3 * i + 3)).put_history(0, history[i : i + 1, :length])
+    cache.extend(0, own)
+    q = torch.randn(6, 1, HEADS, 8, generator=draw)
+    both = cache.attend(0, q, 2)
+    torch.testing.assert_close(cache.keep(torch.tensor([0])).attend(0, q[:3], 2), both[:3])
+
+
+@pytest.mark.parametrize("samples", [4, 12])
+def test_some_rows_of_a_series_find_what_they_find_among_all(samples: int) -> None:
+    draw = torch.Generator().manual_seed(6)
+    cache = KVCache.allocate((HEADS,), (5,), samples, 3, torch.zeros(WIDTH))
+    cache.put_history(0, torch.randn(1, 5, 2, HEADS, 8, generator=draw))
+    own, q = (torch.randn(samples, 3, *shape, generator=draw) for shape in ((2, HEADS, 8), (HEADS, 8)))
+    cache.extend(0, own)
+    every = cache.attend(0, q, 3)
+    for rows in (slice(0, 3), slice(3, samples)):
+        part = cache.part(slice(0, 1), rows)
+        part.extend(0, own[rows])
+        torch.testing.assert_close(part.attend(0, q[rows], 3), every[rows])
+        torch.testing.assert_close(part.attend(0, q[rows, -1:], 3), every[rows, -1:])
