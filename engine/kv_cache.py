@@ -59,11 +59,14 @@ class KVCache:
         self._padding = _padding(self.lengths, self.longest, self.shared)
         self._whole = self._by_head(self.shared)
         self._shared = [held[:, :, :, : self.longest] for held in self._whole]
-        if self.drawn is not None:
-            self._drawn = self._by_head(self.drawn)
-        else:
-            self._drawn = [_interleaved(held[:, :, :, self.longest :], self.samples) for held in self._whole]
+        if self.drawn is None:
             self._visible = _visible(self.longest, self.shared.shape[3], self.samples, self._padding, self.shared)
+            self._drawn = [held[:, :, :, self.longest :] for held in self._whole]
+        else:
+            self._drawn = self._by_head(self.drawn)
+        self._by_turns = self.drawn is None and self.samples > 1
+        if self._by_turns:
+            self._drawn = [_by_turns(held, self.samples)[..., self.rows, :] for held in self._drawn]
 
     @classmethod
     def allocate(
@@ -107,12 +110,11 @@ class KVCache:
 
     def extend(self, layer: int, kv: Tensor) -> None:
         """Store keys and values (R, M, 2, H, E) after the `steps` positions drawn; the caller moves `steps` on."""
-        now = slice(self.steps, self.steps + kv.shape[1])
-        if self.drawn is not None:
-            self._drawn[layer][:, :, :, now] = kv.permute(2, 0, 3, 1, 4)
+        if self._by_turns:
+            kv = kv.view(len(self.lengths), -1, *kv.shape[1:]).permute(3, 0, 4, 2, 1, 5)  # (2, S, H, M, samples, E)
         else:
-            by_series = kv.view(len(self.lengths), -1, *kv.shape[1:])  # (S, samples, M, 2, H, E)
-            self._drawn[layer][:, :, :, now, self.rows] = by_series.permute(3, 0, 4, 2, 1, 5)
+            kv = kv.permute(2, 0, 3, 1, 4)  # (2, R, H, M, E)
+        self._drawn[layer].narrow(3, self.steps, kv.shape[3]).copy_(kv)
 
     @property
     def length(self) -> int:
@@ -155,7 +157,7 @@ class KVCache:
     def _attend_few(self, layer: int, q: Tensor, seen: int) -> Tensor:
         """Return what one query a row (R, 1, H, E) finds: two products, the positions of other samples masked."""
         known = self.longest + seen * self.samples
-        k, v = self._whole[layer][:, :, :, :known]
+        k, v = self._whole[layer].narrow(3, 0, known)
         if self._visible is None:
             alone: Tensor = F.scaled_dot_product_attention(q.transpose(1, 2), k, v, scale=1.0)
             return alone.transpose(1, 2)
@@ -179,10 +181,8 @@ class KVCache:
 
     def _own(self, layer: int, seen: int) -> Tensor:
         """Return keys and values (2, R, H, seen, E) of the first `seen` drawn positions."""
-        if self.drawn is not None:
-            return self._drawn[layer][:, :, :, :seen]
-        held = self._drawn[layer][:, :, :, :seen, self.rows]  # (2, S, H, seen, samples, E)
-        return held.permute(0, 1, 4, 2, 3, 5).flatten(1, 2)
+        held = self._drawn[layer][:, :, :, :seen]
+        return held.permute(0, 1, 4, 2, 3, 5).flatten(1, 2) if self._by_turns else held
 
     def _together(self, q: Tensor) -> Tensor:
         """Return (S, samples x M, H, E) of queries (R, M, H, E)."""
@@ -214,8 +214,8 @@ def _visible(longest: int, room: int, samples: int, padding: Tensor | None, like
     return visible
 
 
-def _interleaved(held: Tensor, samples: int) -> Tensor:
-    """Return (2, S, H, capacity, samples, E) of positions (2, S, H, room, E)."""
+def _by_turns(held: Tensor, samples: int) -> Tensor:
+    """Return positions (2, S, H, room, E) of samples that take turns as (2, S, H, capacity, samples, E)."""
     capacity = held.shape[3] // samples
     return held[:, :, :, : capacity * samples].view(*held.shape[:3], capacity, samples, held.shape[4])
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -89,3 +93,13 @@ def test_logits_of_packed_networks_are_those_of_the_modules(precision: str, shar
     ours = network.fine_logits(context.repeat_interleave(2, 0), given[:, 0].repeat_interleave(2), cache)
     for mine, theirs in ((network.head_s1(context), logits[:, -1]), (ours[::2], fine)):
         assert (mine - theirs).abs().max() < share * theirs.std()
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, "1"), ("0", "0")])
+def test_large_pages_are_asked_for_unless_the_user_decided(before: str | None, after: str) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "THP_MEM_ALLOC_ENABLE"}
+    if before is not None:
+        environment["THP_MEM_ALLOC_ENABLE"] = before
+    program = "import os, engine.packed; print(os.environ['THP_MEM_ALLOC_ENABLE'])"
+    found = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == after
