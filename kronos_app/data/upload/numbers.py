@@ -27,6 +27,7 @@ _GROUPED = (
 )
 NUMBER = rf"^-?(?:{_GROUPED})?(?:{{point}}\d*)?(?:[eE][+-]?\d{{{{1,4}}}})?$"
 MANTISSA = r"^-?[.,]?\d"
+CURRENCY = r"[$€£¥₹₩₫₽円元원]|usd|usdt|eur|gbp|jpy|cny|hkd|inr|chf|brl|krw|twd|aud|cad|sek|nok|dkk|pln|rub|try|zł|kr"
 SPACED = r"^[^\d]*\d{1,3}([\s\x{00a0}\x{2009}\x{202f}'’]\d{3})+([.,]\d*)?$"
 INFINITE = r"(?i)^[+-]?(inf|infinity|∞)$"
 SUFFIX = r"^(?P<number>[^A-Za-z\x{0400}-\x{ffff}]*\d[.,]?)\s*(?P<suffix>[A-Za-z\x{0400}-\x{ffff}]{1,5})\.?$"
@@ -94,9 +95,12 @@ def _simple(cells: pa.ChunkedArray) -> pa.ChunkedArray:
     if not pc.any(pc.match_substring_regex(cells, r"[^0-9.,eE+\-]|^\+")).as_py():
         return cells
     clean = pc.replace_substring(pc.utf8_normalize(cells, form="NFKC"), "−", "-")
-    clean = pc.replace_substring_regex(clean, r"^([+-]?)\s*(?:[$€£¥₹₩₫₽]|Rs\.?|US\$|HK\$|NT\$)\s*", r"\1")
-    for _ in range(2):  # matches do not overlap: 1 2 3 needs a second look
-        clean = pc.replace_substring_regex(clean, rf"(\d){SPACES}(\d)", r"\1\2")
+    clean = pc.replace_substring_regex(clean, r"^([+-]?)\s*(?:[$€£¥₹₩₫₽]|Rs\.?|US\$|HK\$|NT\$|R\$|CHF|EUR|GBP|USD)\s*", r"\1")
+    clean = pc.replace_substring_regex(clean, rf"(?i)([\d.,])\s*(?:{CURRENCY})$", r"\1")
+    # From the left, a group at a time, those of Indian numbers first; 450'2 is no group but 450 and two eighths.
+    for group in (rf"\d{{2}}{SPACES}(?:\d{{2}}{SPACES})*\d{{3}}", r"\d{3}"):
+        for _ in range(4):
+            clean = pc.replace_substring_regex(clean, rf"^(\D*\d+){SPACES}({group})(\D|$)", r"\1\2\3")
     return pc.replace_substring_regex(clean, r"^\+", "")
 
 

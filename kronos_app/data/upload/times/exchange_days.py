@@ -19,6 +19,7 @@ ZONES = (
 )  # fmt: skip
 SUNDAY_TO_THURSDAY = frozenset({"Asia/Riyadh", "Asia/Jerusalem", "Africa/Cairo", "Asia/Dhaka"})
 FX_ZONE, FX_CLOSE = "America/New_York", 17 * 3600 * SECOND  # the day of currencies begins when New York closes
+OPENING = 9 * 3600 * SECOND, 10 * 3600 * SECOND
 FEWEST = 5
 SHORTEST_STEP = DAY * 20 // 24
 
@@ -40,7 +41,7 @@ def find(instants: Times) -> tuple[Times, str | None, tuple[Finding, ...]] | Non
         local = _local(known, zone)
         if not (local.astype(np.int64) % DAY).any() and _are_trading_days(local, zone):
             return _days(instants, zone)
-    return _currency_days(instants, good, known)
+    return _currency_days(instants, good, known) or _openings(instants, known)
 
 
 def _days(instants: Times, zone: str) -> tuple[Times, str | None, tuple[Finding, ...]]:
@@ -58,6 +59,22 @@ def _currency_days(instants: Times, good: Mask, known: Times) -> tuple[Times, st
     message = text("The days begin at 17:00 in New York the evening before; they were read as days at 00:00.")
     days = np.where(good, _local(instants, FX_ZONE) + shift, NAT)
     return days, None, (Finding("exchange_days", "warning", message),)
+
+
+def _openings(instants: Times, known: Times) -> tuple[Times, str | None, tuple[Finding, ...]] | None:
+    """Return days named by the opening of an exchange on the clock of its zone, where in UTC they are weekends.
+
+    Sydney opens on Sunday evening in UTC.
+    """
+    if not set(pd.DatetimeIndex(known).weekday) & {5, 6}:
+        return None
+    for zone in ZONES:
+        local = _local(known, zone)
+        hours = np.unique(local.astype(np.int64) % DAY)
+        if len(hours) == 1 and OPENING[0] <= hours[0] <= OPENING[1] and _are_trading_days(local, zone):
+            message = text("The times are days that begin as the exchange opens, on the clock of {zone}.", zone=zone)
+            return _local(instants, zone), zone, (Finding("exchange_days", "info", message),)
+    return None
 
 
 def _are_trading_days(days: Times, zone: str) -> bool:

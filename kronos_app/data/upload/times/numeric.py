@@ -39,6 +39,8 @@ _EXACT = 2.0**53
 _MOSTLY = 0.95
 _FEWEST_DAYS = 5
 _TICKS = 6.0e17, 6.6e17  # ticks from 1902 to 2092; as nanoseconds they lie in 1989 and 1990
+_SPREADSHEET_DAY = np.datetime64("1899-12-30", "D")
+_FIRST_DAYS = (np.datetime64("1970-01-01", "D"), np.datetime64("1960-01-01", "D"))  # R and Python; SAS and Stata
 _TICKS_TO_1970 = 621_355_968_000_000_000
 _MINUTE = 60_000_000_000
 _HORIZON = np.timedelta64(366, "D")  # a spreadsheet's days may go so far ahead, more are something else
@@ -69,9 +71,10 @@ def read(values: Floats, exact: Integers | None, width: int | None, stated: Orde
         if dates is not None and 2 * int(dates.bad[known].sum()) <= known.sum():
             return dates
     if _SPREADSHEET[0] <= size < _SPREADSHEET[1]:
-        if exact is not None and _are_days_since_1970(exact[known]):
-            message = text("The times were read as days since 1970.")
-            days = np.where(known, exact, 0).astype("datetime64[D]").astype("datetime64[ns]")
+        first = None if exact is None else _first_day(exact[known])
+        if exact is not None and first is not None:
+            message = text("The times were read as days since {year}.", year=first.astype("datetime64[Y]").item().year)
+            days = (first + np.where(known, exact, 0)).astype("datetime64[ns]")
             return _dates(days, known, (Finding("numeric_times", "info", message),))
         return spreadsheet_days(values, known) if _are_days(values, known) else nothing
     if size < _LEAST_EPOCH or (exact is not None and _is_clock(exact[known])):
@@ -169,14 +172,19 @@ def _are_days(values: Floats, known: Mask) -> bool:
     return bool(((days >= _SPREADSHEET[0]) & (days <= latest)).mean() >= _MOSTLY)
 
 
-def _are_days_since_1970(days: Integers) -> bool:
-    """Return whether numbers are working days counted from 1970, and not so counted from 1899 as spreadsheets do."""
-    if len(np.unique(days)) < _FEWEST_DAYS or int(days.max()) > int(
-        latest_plausible().astype("datetime64[D]").astype(int)
-    ):
-        return False
-    # 1970-01-01 was a Thursday, 1899-12-30 a Saturday.
-    return bool(((days + 3) % 7 < 5).all() and ((days + 5) % 7 >= 5).any())
+def _first_day(days: Integers) -> np.datetime64 | None:
+    """Return the day from which numbers count working days, where a spreadsheet's would lie on weekends; else None."""
+    if len(np.unique(days)) < _FEWEST_DAYS or not _on_weekends(_SPREADSHEET_DAY + days).any():
+        return None
+    for first in _FIRST_DAYS:
+        times = first + days
+        if not _on_weekends(times).any() and times.max() <= latest_plausible():
+            return first
+    return None
+
+
+def _on_weekends(days: Times) -> Mask:
+    return np.asarray((days.astype(np.int64) + 3) % 7 >= 5)  # 1970-01-01 was a Thursday
 
 
 def _ticks(values: Floats, known: Mask, exact: Integers) -> Reading | None:

@@ -20,6 +20,10 @@ MARKETS = {
     "ET": "America/New_York", "CT": "America/Chicago", "PT": "America/Los_Angeles", "MT": "America/Denver",
     "NEW YORK": "America/New_York", "LONDON": "Europe/London", "北京时间": "Asia/Shanghai", "北京時間": "Asia/Shanghai",
 }  # fmt: skip
+_STANDARD_TIMES = {
+    "EST": "America/New_York", "CST": "America/Chicago", "CET": "Europe/Berlin", "EET": "Europe/Athens",
+    "AEST": "Australia/Sydney",
+}  # fmt: skip
 _OFFSET = re.compile(r"(?:UTC|GMT)?\s*([+-])(\d{1,2})(?::?(\d{2}))?(?::?00)?", re.IGNORECASE)
 _HEADER_OFFSET = re.compile(r"(?:UTC|GMT)\s*[+-]\s*\d{1,2}(?::?\d{2})?", re.IGNORECASE)
 
@@ -71,3 +75,9 @@ def of_header(header: str) -> str | None:
         if name in ABBREVIATIONS and name not in AMBIGUOUS:
             return offset_name(ABBREVIATIONS[name] * MINUTE)
     return "Asia/Seoul" if header.casefold().endswith("_kst") else None
+
+
+def zone_of_standard_time(header: str) -> str | None:
+    """Return the zone whose time in winter a header names, such as New York's for `Time (EST)`; None for any other."""
+    names = re.findall(r"(?<![A-Za-z])[A-Z]{3,4}(?![A-Za-z])", header)
+    return next((_STANDARD_TIMES[name] for name in names if name in _STANDARD_TIMES), None)

@@ -15,6 +15,7 @@ from kronos_app.i18n import text
 
 # Tried first, so that offsets of Berlin are not called Arctic/Longyearbyen.
 WELL_KNOWN = (*exchange_days.ZONES, "America/Los_Angeles", "America/Denver", "America/Halifax")
+WEEK = 7 * DAY
 PROBES = 400  # instants that a zone is tried with before all of them
 
 
@@ -54,6 +55,12 @@ def settle(reading: Reading, stated: str | None, header: str) -> tuple[Times, st
     good = ~np.isnat(reading.values)
     if not reading.zoned[good].any():
         zone = stated or zone_names.of_header(header)
+        if (
+            stated is None
+            and zone is not None
+            and (local := _summer_too(reading.values[good], zone, header)) is not None
+        ):
+            return reading.values, local, (_with_summer(header, local),)
         return reading.values, zone, () if stated or zone is None else (_named_by_header(header, zone),)
     findings = () if reading.zoned[good].all() else (_partly(),)
     instants = np.where(good, reading.values - reading.offsets.astype("timedelta64[ns]"), NAT)
@@ -69,6 +76,25 @@ def settle(reading: Reading, stated: str | None, header: str) -> tuple[Times, st
     if offsets[0] == 0 and (days := exchange_days.find(instants)) is not None:
         return days
     return reading.values, zone_names.offset_name(int(offsets[0])), ()
+
+
+def _summer_too(clock: Times, fixed: str, header: str) -> str | None:
+    """Return the zone of a header such as `Time (EST)` where the hours of trading follow its summer time, too.
+
+    Vendors write EST and CET in summer as well. On a clock that is never changed, trading is an hour earlier then.
+    """
+    zone = zone_names.zone_of_standard_time(header)
+    if zone is None:
+        return None
+    offsets = localize(clock, zone)
+    summer = offsets != zone_names.offset(fixed)
+    if summer.all() or not summer.any():
+        return None
+    change = int(offsets.max() - offsets.min())
+    winter_slots = np.unique(clock[~summer].astype(np.int64) % WEEK)
+    summer_slots = clock[summer].astype(np.int64)
+    kept, moved = (np.isin(times % WEEK, winter_slots).mean() for times in (summer_slots, summer_slots + change))
+    return zone if kept > moved else None
 
 
 def localize(values: Times, zone: str) -> Integers:
@@ -154,6 +180,14 @@ def _count(times: Times) -> int:
 def _named_by_header(header: str, zone: str) -> Finding:
     message = text("The header “{header}” names the time zone of the times: {zone}.", header=header, zone=zone)
     return Finding("time_zone", "info", message)
+
+
+def _with_summer(header: str, zone: str) -> Finding:
+    message = text(
+        "The header “{header}” names a standard time, but trading keeps its hours in summer: the times were read as "
+        "those of {zone}.", header=header, zone=zone,
+    )  # fmt: skip
+    return Finding("time_zone", "warning", message)
 
 
 def _partly() -> Finding:

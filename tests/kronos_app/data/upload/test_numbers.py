@@ -158,3 +158,16 @@ def test_numbers_of_any_type_are_read(kind):
     cells = pa.chunked_array([pa.array([1, None, 3], pa.int64()).cast(kind)])
     values = numbers.parse({"close": cells}, "")[0]["close"].values
     np.testing.assert_array_equal(values, [1, np.nan, 3])
+
+
+@pytest.mark.parametrize("cell", ["450'2", "110'16", "450 2", "99'999'9"])
+def test_a_mark_that_does_not_group_thousands_is_a_fraction_and_no_number(cell):
+    assert bad(cell) == [True]
+
+
+@pytest.mark.parametrize(
+    "cell", ["1'234'567.5", "1 234 567.5", "12 34 567.5", "1'234'567.5 USD", "1 234 567.5 €", "1,234,567.5円"]
+)
+def test_groups_of_thousands_and_currencies_behind_are_read(cell):
+    values, _ = parse(open=[cell, "1000.25"])
+    assert values["open"] == [1234567.5, 1000.25]

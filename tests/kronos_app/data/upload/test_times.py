@@ -308,3 +308,16 @@ def test_times_that_do_not_fit_are_bad_cells():
     far = pa.array([0, 2**60], pa.int64()).cast(pa.timestamp("s"))
     assert parse(far).bad.tolist() == [False, True]
     assert np.isnat(parse(["e1"]).values).all()
+
+
+@pytest.mark.parametrize("first", ["1970-01-01", "1960-01-01"])
+def test_days_since_a_program_s_first_day_are_working_days_where_a_spreadsheet_s_are_not(first):
+    days = pd.bdate_range("2024-01-02", periods=30)
+    parsed = parse([str((day - pd.Timestamp(first)).days) for day in days])
+    assert (times(parsed) == days).all()
+    assert codes(parsed) == {"numeric_times"}
+
+
+@pytest.mark.parametrize("cell", ["2024-02-26-09-30", "2024-02-26_09-30-00", "26.02.2024 09.30", "26/02/2024 9.30.00"])
+def test_a_clock_of_hyphens_or_points_is_read(cell):
+    assert times(parse([cell]))[0] == pd.Timestamp("2024-02-26 09:30")

@@ -233,3 +233,58 @@ def test_nights_before_some_days_and_behind_others_are_warned_of():
     swapped = real.to_series().reset_index(drop=True)
     swapped.iloc[[2, 3]] = swapped.iloc[[3, 2]].to_numpy()
     assert not codes(parse([str(time) for time in swapped]))
+
+
+def trading_hours(zone, start, days, first, last, minutes=30):
+    """Return the instants of candles from one hour to another on the clock of a zone, Monday to Friday."""
+    clock = pd.DatetimeIndex(
+        [
+            day + offset
+            for day in pd.bdate_range(start, periods=days)
+            for offset in pd.timedelta_range(first, last, freq=f"{minutes}min")
+        ]
+    )
+    return clock.tz_localize(zone).tz_convert("UTC")
+
+
+MARKETS = [
+    ("Time (EST)", "America/New_York", "2024-03-04", "09:30:00", "15:30:00"),
+    ("Time (CET)", "Europe/Berlin", "2024-03-18", "09:00:00", "17:00:00"),
+    ("时间(EET)", "Europe/Athens", "2024-10-14", "10:00:00", "17:00:00"),
+]
+
+
+@pytest.mark.parametrize(("header", "zone", "start", "first", "last"), MARKETS)
+def test_a_standard_time_in_the_header_is_the_zone_where_trading_keeps_its_hours_in_summer(
+    header, zone, start, first, last
+):
+    instants = trading_hours(zone, start, 15, first, last)
+    parsed = parse([f"{time:%Y-%m-%d %H:%M}" for time in instants.tz_convert(zone)], header=header)
+    assert parsed.timezone == zone
+    assert (times(parsed).tz_localize(zone) == instants).all()
+    assert warnings(parsed) == {"time_zone"}
+
+
+@pytest.mark.parametrize(("header", "zone", "start", "first", "last"), MARKETS)
+def test_a_standard_time_in_the_header_is_an_offset_where_trading_is_an_hour_earlier_in_summer(
+    header, zone, start, first, last
+):
+    instants = trading_hours(zone, start, 15, first, last)
+    fixed = {"America/New_York": -5, "Europe/Berlin": 1, "Europe/Athens": 2}[zone]
+    cells = instants + pd.Timedelta(hours=fixed)
+    parsed = parse([f"{time:%Y-%m-%d %H:%M}" for time in cells], header=header)
+    assert parsed.timezone == f"UTC{fixed:+03d}:00"
+    assert warnings(parsed) == set()
+
+
+def test_a_standard_time_in_the_header_stays_an_offset_round_the_clock():
+    cells = pd.date_range("2024-03-04", periods=24 * 14, freq="h")
+    assert parse([f"{time:%Y-%m-%d %H:%M}" for time in cells], header="Time (EST)").timezone == "UTC-05:00"
+
+
+@pytest.mark.parametrize("zone", ["Australia/Sydney", "Pacific/Auckland"])
+def test_days_that_open_on_a_sunday_in_utc_are_on_the_clock_of_their_exchange(zone):
+    opens = (pd.bdate_range("2024-03-01", periods=60) + pd.Timedelta(hours=10)).tz_localize(zone)
+    parsed = parse([int(time.timestamp()) for time in opens])
+    assert parsed.timezone == zone
+    assert (times(parsed) == opens.tz_localize(None)).all()
