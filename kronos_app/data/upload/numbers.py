@@ -95,7 +95,9 @@ def _simple(cells: pa.ChunkedArray) -> pa.ChunkedArray:
     if not pc.any(pc.match_substring_regex(cells, r"[^0-9.,eE+\-]|^\+")).as_py():
         return cells
     clean = pc.replace_substring(pc.utf8_normalize(cells, form="NFKC"), "−", "-")
-    clean = pc.replace_substring_regex(clean, r"^([+-]?)\s*(?:[$€£¥₹₩₫₽]|Rs\.?|US\$|HK\$|NT\$|R\$|CHF|EUR|GBP|USD)\s*", r"\1")
+    clean = pc.replace_substring_regex(
+        clean, r"^([+-]?)\s*(?:[$€£¥₹₩₫₽]|Rs\.?|US\$|HK\$|NT\$|R\$|CHF|EUR|GBP|USD)\s*", r"\1"
+    )
     clean = pc.replace_substring_regex(clean, rf"(?i)([\d.,])\s*(?:{CURRENCY})$", r"\1")
     # From the left, a group at a time, those of Indian numbers first; 450'2 is no group but 450 and two eighths.
     for group in (rf"\d{{2}}{SPACES}(?:\d{{2}}{SPACES})*\d{{3}}", r"\d{3}"):
