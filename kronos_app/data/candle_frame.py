@@ -44,7 +44,7 @@ class CandleFrame:
     def __len__(self) -> int:
         return len(self.frame)
 
-    @property
+    @cached_property
     def timestamps(self) -> pd.DatetimeIndex:
         """Return the candles' times."""
         return pd.DatetimeIndex(self.frame["timestamp"])

@@ -4,69 +4,68 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from kronos_app.data.candle_arrays import UNKNOWN, CandleArrays
 from kronos_app.data.candle_frame import FEATURES, PRICES
 from kronos_app.data.draft import Draft, Finding, Severity
 from kronos_app.i18n import Text, text
 
 FIRST_ROWS = 5
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Faults:
     """One boolean a row of a draft's frame, for each kind of fault."""
 
-    time: pd.Series[bool]
-    price: pd.Series[bool]
-    volume: pd.Series[bool]
-    non_positive: pd.Series[bool]
-    impossible: pd.Series[bool]
+    time: Mask
+    price: Mask
+    volume: Mask
+    non_positive: Mask
+    impossible: Mask
 
-    @property
-    def unusable(self) -> pd.Series[bool]:
+    @cached_property
+    def unusable(self) -> Mask:
         """Return the rows no model can read: no time, a value that is absent or infinite, a price of zero or less."""
         return self.time | self.price | self.volume | self.non_positive
 
-    @property
-    def any(self) -> pd.Series[bool]:
+    @cached_property
+    def any(self) -> Mask:
         """Return the rows with a fault of any kind."""
         return self.unusable | self.impossible
 
 
-def find_faults(frame: pd.DataFrame) -> Faults:
+def find_faults(candles: pd.DataFrame | CandleArrays) -> Faults:
     """Return which rows are faulty and how."""
-    # Arrays, not frames: a file may have thousands of short series, and a frame's operations take longer than theirs.
-    opened, high, low, close = prices = np.array([frame[name].to_numpy(np.float64) for name in PRICES])  # (4, rows)
-    names = [name for name in FEATURES[4:] if name in frame]
-    amounts = np.array([frame[name].to_numpy(np.float64) for name in names]).reshape(len(names), len(frame))
+    arrays = candles if isinstance(candles, CandleArrays) else CandleArrays.of(candles)
+    opened, high, low, close = arrays.prices
     top = np.fmax(np.fmax(opened, close), low)
     bottom = np.fmin(np.fmin(opened, close), high)
-    faults = {
-        "time": frame["timestamp"].isna().to_numpy() if "timestamp" in frame else np.zeros(len(frame), dtype=bool),
-        "price": ~np.isfinite(prices).all(axis=0),
-        "volume": ~np.isfinite(amounts).all(axis=0),
-        "non_positive": (prices <= 0).any(axis=0),
-        "impossible": (high < top) | (low > bottom) | (amounts < 0).any(axis=0),
-    }
-    return Faults(**{name: pd.Series(mask, index=frame.index) for name, mask in faults.items()})
+    return Faults(
+        time=arrays.times == UNKNOWN if len(arrays.times) else np.zeros(len(arrays), dtype=bool),
+        price=np.asarray(~np.isfinite(arrays.prices).all(axis=0)),
+        volume=np.asarray(~np.isfinite(arrays.amounts).all(axis=0)),
+        non_positive=np.asarray((arrays.prices <= 0).any(axis=0)),
+        impossible=np.asarray((high < top) | (low > bottom) | (arrays.amounts < 0).any(axis=0)),
+    )
 
 
-def is_ascending(frame: pd.DataFrame) -> bool:
-    """Return whether every row has a time, later than that of the row before."""
-    if "timestamp" not in frame:
-        return False
-    times = frame["timestamp"].to_numpy("datetime64[ns]").view(np.int64)
-    unknown = np.iinfo(np.int64).min  # how NumPy writes a time that is absent
-    return bool(len(times)) and bool(times[0] != unknown) and bool((np.diff(times) > 0).all())
+def usable(frame: pd.DataFrame, arrays: CandleArrays | None = None, faults: Faults | None = None) -> pd.DataFrame:
+    """Return the fault-free rows in the order of time, the last of several at one time, their row as index.
 
-
-def usable(frame: pd.DataFrame, faults: Faults | None = None) -> pd.DataFrame:
-    """Return the fault-free rows in the order of time, the last of several at one time, their row as index."""
-    faulty = (find_faults(frame) if faults is None else faults).any
-    if is_ascending(frame):
+    Parameters
+    ----------
+    arrays, faults
+        Of the frame, where they are known.
+    """
+    arrays = CandleArrays.of(frame) if arrays is None else arrays
+    faulty = (find_faults(arrays) if faults is None else faults).any
+    if arrays.ascending:
         return frame[~faulty] if faulty.any() else frame
     good = frame[~faulty]
     if "timestamp" not in good:
@@ -75,25 +74,33 @@ def usable(frame: pd.DataFrame, faults: Faults | None = None) -> pd.DataFrame:
     return good[~good.duplicated("timestamp", keep="last")]
 
 
-def findings(draft: Draft, faults: Faults, repeated: pd.Series[bool], again: pd.Series[bool]) -> Iterator[Finding]:
+def findings(draft: Draft, arrays: CandleArrays, faults: Faults, repeated: Mask, again: Mask) -> Iterator[Finding]:
     """Yield a finding for each kind of fault; `repeated` rows have the time of an earlier one, `again` other values."""
-    frame = draft.frame
-    times = frame["timestamp"] if "timestamp" in frame else pd.Series(dtype="datetime64[ns]")
+    rows = arrays.rows
     if draft.needs_timestamps:
         yield Finding(
             "no_timestamps", "error", text("The file has no time column: state when it starts and its interval.")
         )
     yield from _bad_cells(draft)
     if faults.unusable.any():
-        yield from _missing(frame)
-        yield from _infinite(frame)
-    yield from _rows("non_positive", "error", faults.non_positive, _NON_POSITIVE)
-    yield from _impossible(frame, faults.impossible)
-    yield from _rows("conflicts", "error", again, _CONFLICTS)
-    yield from _rows("duplicates", "info", repeated & ~again, _DUPLICATES)
-    yield from _rows("unsorted", "info", times.diff() < pd.Timedelta(0), _UNSORTED)
-    if "volume" in frame:
-        yield from _rows("zero_volume", "info", frame["volume"] == 0, _ZERO_VOLUME)
+        yield from _missing(draft.frame)
+        yield from _infinite(draft.frame)
+    yield from _rows("non_positive", "error", faults.non_positive, rows, _NON_POSITIVE)
+    yield from _impossible(draft.frame, faults.impossible)
+    yield from _rows("conflicts", "error", again, rows, _CONFLICTS)
+    yield from _rows("duplicates", "info", repeated & ~again, rows, _DUPLICATES)
+    if not arrays.ascending:
+        yield from _rows("unsorted", "info", _earlier(arrays.times), rows, _UNSORTED)
+    if arrays.volume is not None:
+        yield from _rows("zero_volume", "info", arrays.volume == 0, rows, _ZERO_VOLUME)
+
+
+def _earlier(times: NDArray[np.int64]) -> Mask:
+    """Return which times are earlier than the one before; an absent one is neither earlier nor later."""
+    known = times != UNKNOWN
+    earlier = np.zeros(len(times), dtype=bool)
+    earlier[1:] = (times[1:] < times[:-1]) & known[1:] & known[:-1]
+    return earlier
 
 
 _NON_POSITIVE = text("{count} row(s) have a price of zero or less; first in row {row}.")
@@ -105,15 +112,15 @@ _UNSORTED = text(
 _ZERO_VOLUME = text("{count} candle(s) have no volume; first in row {row}.")
 
 
-def _rows(code: str, severity: Severity, mask: pd.Series[bool], message: Text) -> Iterator[Finding]:
-    rows = first_rows(mask)
+def _rows(code: str, severity: Severity, mask: Mask, index: pd.Index[int], message: Text) -> Iterator[Finding]:
+    rows = first_rows(mask, index)
     if rows:
         yield Finding(code, severity, text(message.msgid, count=int(mask.sum()), row=rows[0]), rows)
 
 
-def first_rows(mask: pd.Series[bool]) -> tuple[int, ...]:
+def first_rows(mask: Mask, index: pd.Index[int]) -> tuple[int, ...]:
     """Return the first file rows where `mask` holds."""
-    return tuple(int(row) for row in mask.index[mask.to_numpy()][:FIRST_ROWS])
+    return tuple(int(index[at]) for at in np.flatnonzero(mask)[:FIRST_ROWS])
 
 
 def _bad_cells(draft: Draft) -> Iterator[Finding]:
@@ -130,7 +137,7 @@ def _bad_cells(draft: Draft) -> Iterator[Finding]:
 def _missing(frame: pd.DataFrame) -> Iterator[Finding]:
     for column in frame:
         empty = frame[column].isna()
-        rows = first_rows(empty)
+        rows = first_rows(empty.to_numpy(), frame.index)
         if rows:
             message = text(
                 "Column “{column}” has no usable value in {count} row(s); first in row {row}.",
@@ -142,7 +149,7 @@ def _missing(frame: pd.DataFrame) -> Iterator[Finding]:
 def _infinite(frame: pd.DataFrame) -> Iterator[Finding]:
     for column in (name for name in FEATURES if name in frame):
         endless = np.isinf(frame[column])
-        rows = first_rows(endless)
+        rows = first_rows(endless.to_numpy(), frame.index)
         if rows:
             message = text(
                 "Column “{column}” is infinite in {count} row(s); first in row {row}.",
@@ -151,8 +158,8 @@ def _infinite(frame: pd.DataFrame) -> Iterator[Finding]:
             yield Finding("infinite", "error", message, rows)
 
 
-def _impossible(frame: pd.DataFrame, mask: pd.Series[bool]) -> Iterator[Finding]:
-    rows = first_rows(mask)
+def _impossible(frame: pd.DataFrame, mask: Mask) -> Iterator[Finding]:
+    rows = first_rows(mask, frame.index)
     if not rows:
         return
     candle = frame.loc[rows[0]]

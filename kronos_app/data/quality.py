@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from kronos_app.data import calendars
-from kronos_app.data.candle_frame import FEATURES, CandleFrame, most_frequent_step
-from kronos_app.data.checks.holes import unclear_holes
-from kronos_app.data.checks.suspects import Suspects, suspect
+from kronos_app.data.candle_arrays import UNKNOWN, CandleArrays
+from kronos_app.data.candle_frame import CandleFrame
+from kronos_app.data.checks.suspects import Suspects, suspect_arrays
 from kronos_app.data.checks.telling import MOST_MARKS, Mark, marks
 from kronos_app.data.checks.telling import findings as suspicions
 from kronos_app.data.draft import Draft, Finding
-from kronos_app.data.faults import Faults, find_faults, is_ascending, usable
+from kronos_app.data.faults import find_faults, usable
 from kronos_app.data.faults import findings as fault_findings
 from kronos_app.data.score import Deduction, deductions, score
-from kronos_app.data.sessions import nanoseconds
+from kronos_app.data.time_axis import TimeAxes, TimeAxis
 from kronos_app.i18n import text
 
 
@@ -91,7 +90,7 @@ class QualityReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready form: times as ISO 8601, the interval in seconds, messages still translatable."""
-        return asdict(self) | {
+        return {field.name: getattr(self, field.name) for field in fields(self)} | {
             "first": None if self.first is None else self.first.isoformat(),
             "last": None if self.last is None else self.last.isoformat(),
             "interval": self.interval.total_seconds(),
@@ -103,83 +102,80 @@ class QualityReport:
         }
 
 
-def inspect(draft: Draft, now: pd.Timestamp | None = None) -> QualityReport:
+def inspect(
+    draft: Draft, now: pd.Timestamp | None = None, axes: TimeAxes | None = None, arrays: CandleArrays | None = None
+) -> QualityReport:
     """Return the quality report of a draft; nothing is changed.
 
     Parameters
     ----------
     now
         When the draft was read, with zone; default the present. It tells whether the last candle had ended.
+    axes
+        Of many drafts that are inspected one after the other, in place of `now`: what depends on times alone is worked
+        out once for all drafts of the same times.
+    arrays
+        Of the draft's frame, where they are known.
     """
     frame = draft.frame
-    faults = find_faults(frame)
-    numbers = np.array([frame[name].to_numpy(np.float64) for name in FEATURES if name in frame])
-    infinite = np.isinf(numbers)
-    times = pd.DatetimeIndex(frame.get("timestamp", []))
-    known = times[times.notna()]
-    ascending_rows = is_ascending(frame)
-    repeated = again = pd.Series(False, index=frame.index)
-    if len(times) and not ascending_rows:
-        repeated = frame.duplicated("timestamp") & ~faults.time
-        again = repeated & ~frame.duplicated()
-    holes = calendars.gaps(known, draft.timezone, draft.about.calendar)
-    unclear = _unclear_holes(known, draft)
-    ascending = known if ascending_rows else known.sort_values()
-    empty = int(np.isnan(numbers).sum()) + int(faults.time.sum()) - draft.unreadable
+    arrays = CandleArrays.of(frame) if arrays is None else arrays
+    faults = find_faults(arrays)
+    values = np.concatenate([arrays.prices, arrays.amounts])
+    repeated = again = np.zeros(len(frame), dtype=bool)
+    if len(arrays.times) and not arrays.ascending:
+        repeated = frame.duplicated("timestamp").to_numpy() & ~faults.time
+        again = repeated & ~frame.duplicated().to_numpy()
+    axes = TimeAxes(now) if axes is None else axes
+    clock = (draft.timezone, draft.about.calendar)
+    axis = axes.of(arrays.times[arrays.times != UNKNOWN], *clock)
+    empty = int(np.isnan(values).sum()) + int(faults.time.sum()) - draft.unreadable
     counts: dict[str, Any] = {
-        "gaps": len(holes),
-        "missing_candles": int(holes.sum()),
+        "gaps": len(axis.holes),
+        "missing_candles": axis.missing,
         "duplicates": int(repeated.sum()),
         "conflicts": int(again.sum()),
-        "unsorted": not known.is_monotonic_increasing,
+        "unsorted": not axis.times.is_monotonic_increasing,
         "missing": empty,
-        "unreadable": draft.unreadable + int(infinite.sum()),
+        "unreadable": draft.unreadable + int(np.isinf(values).sum()),
         "non_positive": int(faults.non_positive.sum()),
         "impossible": int(faults.impossible.sum()),
-        "zero_volume": int((frame["volume"].to_numpy() == 0).sum()) if "volume" in frame else 0,
+        "zero_volume": 0 if arrays.volume is None else int((arrays.volume == 0).sum()),
     }
-    good = usable(frame, faults)
-    suspects = suspect(good, timezone=draft.timezone, calendar=draft.about.calendar, now=now)
+    good = usable(frame, arrays, faults)
+    suspects = _suspects(arrays if good is frame else CandleArrays.of(good), axes, clock)
     affected = _affected(suspects)
     faulty = int((faults.any | again).sum())
     taken = deductions(
-        {"faults": faulty, **affected, "gaps": counts["missing_candles"], "gaps_unclear": len(unclear)}, len(frame)
+        {"faults": faulty, **affected, "gaps": axis.missing, "gaps_unclear": len(axis.unclear)}, len(frame)
     )
     return QualityReport(
         rows=len(frame),
-        first=ascending[0] if len(known) else None,
-        last=ascending[-1] if len(known) else None,
-        interval=most_frequent_step(ascending),
+        first=axis.ordered[0] if len(axis.times) else None,
+        last=axis.ordered[-1] if len(axis.times) else None,
+        interval=axis.interval,
         **counts,
         **affected,
         deductions=taken,
-        marks=(*marks(good, suspects), *_gap_marks(holes, ascending), *_gap_marks(unclear, ascending)),
-        findings=(*draft.findings, *_findings(draft, faults, repeated, again, holes, unclear, good, suspects)),
+        marks=(*marks(good, suspects), *_gap_marks(axis.holes, axis), *_gap_marks(axis.unclear, axis)),
+        findings=(
+            *draft.findings,
+            *fault_findings(draft, arrays, faults, repeated, again),
+            *_time_findings(axis, len(frame)),
+            *suspicions(good, suspects),
+        ),
     )
+
+
+def _suspects(good: CandleArrays, axes: TimeAxes, clock: tuple[str | None, str | None]) -> Suspects:
+    axis = axes.of(good.times, *clock)
+    values = np.ascontiguousarray(good.prices.T)
+    return suspect_arrays(values, good.volume, mixed=axis.mixed, unfinished=axis.unfinished)
 
 
 def score_of(candles: CandleFrame, now: pd.Timestamp | None = None) -> int:
     """Return the score of candles that are ready for use."""
     frame = candles.frame.rename_axis("row")
     return inspect(Draft(frame, candles.name, candles.source, candles.timezone, about=candles.about), now).score
-
-
-def _findings(
-    draft: Draft,
-    faults: Faults,
-    repeated: pd.Series[bool],
-    again: pd.Series[bool],
-    holes: pd.Series[int],
-    unclear: pd.Series[int],
-    good: pd.DataFrame,
-    suspects: Suspects,
-) -> Iterator[Finding]:
-    yield from fault_findings(draft, faults, repeated, again)
-    if len(holes):
-        yield _gap_finding(holes, draft)
-    if len(unclear):
-        yield _unclear_finding(unclear)
-    yield from suspicions(good, suspects)
 
 
 def _affected(suspects: Suspects) -> dict[str, Any]:
@@ -194,34 +190,30 @@ def _affected(suspects: Suspects) -> dict[str, Any]:
     }
 
 
-def _gap_marks(holes: pd.Series[int], ascending: pd.DatetimeIndex) -> list[Mark]:
+def _gap_marks(holes: pd.Series[int], axis: TimeAxis) -> list[Mark]:
     """Return the widest gaps, from the candle before to the candle after."""
     if holes.empty:
         return []
     widest = holes.nlargest(MOST_MARKS).sort_index()
-    after = ascending[np.minimum(ascending.searchsorted(widest.index, side="right"), len(ascending) - 1)]
+    after = axis.ordered[np.minimum(axis.ordered.searchsorted(widest.index, side="right"), len(axis.ordered) - 1)]
     return [Mark("gaps", first, last) for first, last in zip(widest.index, after, strict=True)]
 
 
-def _gap_finding(holes: pd.Series[int], draft: Draft) -> Finding:
-    times = pd.DatetimeIndex(draft.frame["timestamp"])
-    calendar = draft.about.calendar
-    followed = calendars.share(times[times.notna()], draft.timezone, calendar) is not None
-    longest = holes.idxmax()
-    said = _GAPS_BY_CALENDAR if followed else _GAPS
+def _time_findings(axis: TimeAxis, rows: int) -> Iterator[Finding]:
+    if len(axis.holes):
+        yield _gap_finding(axis, rows)
+    if len(axis.unclear):
+        yield _unclear_finding(axis.unclear)
+
+
+def _gap_finding(axis: TimeAxis, rows: int) -> Finding:
+    holes = axis.holes
+    said = _GAPS_BY_CALENDAR if axis.follows else _GAPS
     message = text(
-        said.msgid, count=len(holes), missing=int(holes.sum()), longest=int(holes.max()), time=str(longest),
-        **({"calendar": calendar} if followed else {}),
+        said.msgid, count=len(holes), missing=axis.missing, longest=int(holes.max()), time=str(holes.idxmax()),
+        **({"calendar": axis.calendar} if axis.follows else {}),
     )  # fmt: skip
-    return Finding("gaps", "warning" if holes.sum() > 0.05 * len(draft) else "info", message)
-
-
-def _unclear_holes(known: pd.DatetimeIndex, draft: Draft) -> pd.Series[int]:
-    """Return the holes of which neither a calendar nor the series itself says whether they are breaks in trading."""
-    unclear = unclear_holes(nanoseconds(known))
-    if len(unclear) and calendars.share(known, draft.timezone, draft.about.calendar) is not None:
-        return unclear.iloc[:0]
-    return unclear
+    return Finding("gaps", "warning" if axis.missing > 0.05 * rows else "info", message)
 
 
 def _unclear_finding(unclear: pd.Series[int]) -> Finding:

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from kronos_app.data.candle_arrays import CandleArrays
 from kronos_app.data.candle_frame import FEATURES, PRICES, CandleFrame
 from kronos_app.data.draft import Draft
-from kronos_app.data.faults import find_faults, first_rows, is_ascending
+from kronos_app.data.faults import Faults, find_faults, first_rows
 from kronos_app.data.fixes import Clock, Fixed, Step, check
 from kronos_app.data.fixes import apply as fix
 from kronos_app.data.quality import inspect
@@ -77,6 +78,7 @@ def apply(
     fixes: Collection[str] = (),
     interval: str | None = None,
     now: pd.Timestamp | None = None,
+    arrays: CandleArrays | None = None,
 ) -> Repaired:
     """Return the draft's candles in the order of time, its faults treated as chosen.
 
@@ -97,6 +99,8 @@ def apply(
         A coarser one, see `resample`.
     now
         When the draft was read, with zone; default the present.
+    arrays
+        Of the draft's frame, where they are known.
 
     Raises
     ------
@@ -107,10 +111,13 @@ def apply(
     wanted = check(fixes)
     _check(draft, choice)
     unique = ordered = draft.frame
-    if not is_ascending(ordered):
+    arrays = CandleArrays.of(ordered) if arrays is None else arrays
+    if not arrays.ascending:
         ordered = ordered.sort_values("timestamp", kind="stable", na_position="last")
         unique = ordered[~ordered.duplicated()]
-    result, touched = _treat(draft, unique, choice)
+        arrays = CandleArrays.of(unique)
+    faults = find_faults(arrays)
+    result, touched = _treat(draft, unique, arrays, faults, choice)
     changes = [_changes(ordered, result, touched)]
     dropped = len(ordered) - len(result)
     steps = []
@@ -127,7 +134,9 @@ def apply(
             text("No candle of “{name}” is left after the repair.", name=draft.name),
             text("Correct the file; see the quality report for what is wrong with its rows."),
         )
-    candles = CandleFrame(result.reset_index(drop=True), draft.name, draft.source, draft.timezone, draft.about)
+    candles = CandleFrame(
+        result.set_axis(pd.RangeIndex(len(result))), draft.name, draft.source, draft.timezone, draft.about
+    )
     if interval is not None:
         made = resample(candles, interval)
         candles = made.candles
@@ -137,7 +146,7 @@ def apply(
         choice=choice,
         dropped=dropped,
         filled=len(touched),
-        kept=int(find_faults(result).impossible.sum()),
+        kept=int((faults if result is unique else find_faults(result)).impossible.sum()),
         sorted=not ordered.index.is_monotonic_increasing,
         changes=_joined(changes),
         steps=tuple(steps),
@@ -160,15 +169,18 @@ def _check(draft: Draft, choice: str | None) -> None:
         )
 
 
-def _treat(draft: Draft, unique: pd.DataFrame, choice: str | None) -> tuple[pd.DataFrame, pd.Index[int]]:
+def _treat(
+    draft: Draft, unique: pd.DataFrame, arrays: CandleArrays, faults: Faults, choice: str | None
+) -> tuple[pd.DataFrame, pd.Index[int]]:
     """Return the rows with their faults treated as chosen, and which of them were filled."""
     if choice in {None, "keep"}:
-        _refuse(draft, unique, choice)
+        _refuse(draft, unique, arrays, faults, choice)
         return unique, unique.index[:0]
     if choice == "drop":
-        faulty = find_faults(unique).any
-        good = unique[~faulty] if faulty.any() else unique
-        good = good if is_ascending(good) else good[~good.duplicated("timestamp", keep="last")]
+        if arrays.ascending and not faults.any.any():
+            return unique, unique.index[:0]
+        good = unique[~faults.any]
+        good = good if CandleArrays.of(good).ascending else good[~good.duplicated("timestamp", keep="last")]
         return good, good.index[:0]
     return _forward_fill(unique)
 
@@ -180,14 +192,14 @@ def _fixed_cells(before: pd.DataFrame, fixed: Fixed) -> pd.DataFrame:
     return _cells(rows, after, fixed.action, [name for name in FEATURES if name in before])
 
 
-def _refuse(draft: Draft, frame: pd.DataFrame, choice: str | None) -> None:
+def _refuse(draft: Draft, frame: pd.DataFrame, arrays: CandleArrays, faults: Faults, choice: str | None) -> None:
     """Raise if the rows cannot stay as they are: for no choice any fault, for `keep` what no model can read."""
-    faults = find_faults(frame)
-    repeated = frame.duplicated("timestamp") & ~faults.time if not is_ascending(frame) else faults.time
-    bad = (faults.unusable if choice == "keep" else faults.any) | repeated
+    bad = faults.unusable if choice == "keep" else faults.any
+    if not arrays.ascending:
+        bad = bad | (frame.duplicated("timestamp").to_numpy() & ~faults.time)
     if not bad.any():
         return
-    rows = ", ".join(str(row) for row in first_rows(bad))
+    rows = ", ".join(str(row) for row in first_rows(bad, frame.index))
     count = int(bad.sum())
     if choice == "keep":
         message = text(
@@ -238,6 +250,8 @@ def _changes(before: pd.DataFrame, after: pd.DataFrame, touched: pd.Index[int]) 
 
 def _joined(changes: list[pd.DataFrame]) -> pd.DataFrame:
     lines = pd.concat(changes) if len(changes) > 1 else changes[0]
+    if lines is _NOTHING:
+        return lines
     return lines.sort_values("row", kind="stable", ignore_index=True) if len(lines) else lines.reset_index(drop=True)
 
 

@@ -7,7 +7,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from kronos_app.data import quality, repair, sample
-from kronos_app.data.calendars import with_calendar
+from kronos_app.data.calendars import with_calendar, with_calendars
+from kronos_app.data.candle_arrays import CandleArrays
+from kronos_app.data.time_axis import TimeAxes
 from kronos_app.data.upload import reader
 from kronos_app.errors import NotFound
 from kronos_app.i18n import text
@@ -75,7 +77,7 @@ class CandleService:
         drafts = reader.read_all(
             content, filename, start=start, interval=interval, mapping=mapping, settings=self._settings
         )  # fmt: skip
-        return [with_calendar(draft) for draft in drafts]
+        return with_calendars(drafts)
 
     def read_inline(self, candles: Any, name: str, start: datetime | None = None, interval: str | None = None) -> Draft:
         """Return candles that arrived as row objects or columns, read as if they were a file; row 1 is its header."""
@@ -141,12 +143,26 @@ class CandleService:
         InvalidInput
             As `preview`, of the first draft that it refuses.
         """
+        return self.save_all(self.prepare_all(drafts, choice, fixes, interval, on_step))
+
+    def prepare_all(
+        self,
+        drafts: Sequence[Draft],
+        choice: str | None = None,
+        fixes: Collection[str] = (),
+        interval: str | None = None,
+        on_step: OnStep | None = None,
+    ) -> list[tuple[Repaired, QualityReport]]:
+        """Return repaired candles and report of each draft; parameters and errors are those of `keep_all`."""
+        axes = TimeAxes()
         ready = []
         for number, draft in enumerate(drafts):
             if on_step is not None:
                 on_step(number, len(drafts))
-            ready.append((self.preview(draft, choice, fixes, interval), self.inspect(draft)))
-        return self.save_all(ready)
+            arrays = CandleArrays.of(draft.frame)
+            repaired = repair.apply(draft, choice, fixes, interval, arrays=arrays)
+            ready.append((repaired, quality.inspect(draft, axes=axes, arrays=arrays)))
+        return ready
 
     def get(self, candles_id: str) -> CandleSet:
         """Return a saved candle set.

@@ -146,7 +146,7 @@ def read_files(candles: CandleService, files: Sequence[File], options: UploadOpt
     drafts: list[Draft] = []
     for name, content in files:
         drafts += candles.read_all(content, name, options.start, options.interval, mapping)
-    return [with_calendar(draft, options.calendar) for draft in drafts]
+    return drafts if options.calendar is None else [with_calendar(draft, options.calendar) for draft in drafts]
 
 
 def _read(path: Path) -> tuple[list[File], UploadOptions]:

@@ -14,7 +14,7 @@ handed in, so a forecast's caller decides what may be known.
 """
 
 from kronos_app.data.calendars.due import future_timestamps, gaps, missing, share
-from kronos_app.data.calendars.guessing import guess, with_calendar
+from kronos_app.data.calendars.guessing import guess, with_calendar, with_calendars
 from kronos_app.data.calendars.registry import ALWAYS, CALENDARS, CURRENCIES, LEARNED, get
 from kronos_app.data.calendars.timetable import Calendar, Sessions
 
@@ -32,4 +32,5 @@ __all__ = [
     "missing",
     "share",
     "with_calendar",
+    "with_calendars",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -30,6 +30,8 @@ ZONES: Mapping[str, str] = {
 }  # fmt: skip
 _ZONE_OF = {key: zone for zone, key in ZONES.items()} | {"XSHE": "Asia/Shanghai"}  # without reading a timetable
 UNCLEAR = "calendar_unclear"
+Agreements = dict[tuple[bytes, str | None, str, float], float]
+"""How well times, by the clock of a zone, agree with a calendar, given the least part that must."""
 
 
 def guess(source: str, symbol: str | None, timezone: str | None = None) -> str | None:
@@ -51,7 +53,16 @@ def guess(source: str, symbol: str | None, timezone: str | None = None) -> str |
     return keys[0] if len(keys) == 1 else None
 
 
-def with_calendar(draft: Draft, said: str | None = None) -> Draft:
+def with_calendars(drafts: Sequence[Draft]) -> list[Draft]:
+    """Return the drafts of one file as `with_calendar` does; what their times agree with is worked out once.
+
+    The series of a file mostly have the same times, and a comparison with a calendar takes milliseconds.
+    """
+    known: Agreements = {}
+    return [with_calendar(draft, agreements=known) for draft in drafts]
+
+
+def with_calendar(draft: Draft, said: str | None = None, agreements: Agreements | None = None) -> Draft:
     """Return the draft with the calendar that was said, else with its own, else with the one guessed.
 
     Names suggest calendars and the candles decide between them. Where they cannot, the draft has no calendar and a
@@ -61,6 +72,8 @@ def with_calendar(draft: Draft, said: str | None = None) -> Draft:
     ----------
     said
         Key of a calendar, or `learned` for none.
+    agreements
+        What is known of the times of other drafts; that of this one is added.
 
     Raises
     ------
@@ -74,7 +87,7 @@ def with_calendar(draft: Draft, said: str | None = None) -> Draft:
     elif draft.about.calendar is not None:
         key = draft.about.calendar
     else:
-        key, unclear = _guessed(draft)
+        key, unclear = _guessed(draft, {} if agreements is None else agreements)
     findings = tuple(finding for finding in draft.findings if finding.code != UNCLEAR)
     if unclear:
         findings = (*findings, _unclear(draft.about.symbol or draft.name, unclear))
@@ -83,7 +96,7 @@ def with_calendar(draft: Draft, said: str | None = None) -> Draft:
     return replace(draft, about=replace(draft.about, calendar=key), findings=findings)
 
 
-def _guessed(draft: Draft) -> tuple[str | None, tuple[str, ...]]:
+def _guessed(draft: Draft, agreements: Agreements) -> tuple[str | None, tuple[str, ...]]:
     """Return the calendar that name and candles lead to, or None and those that both leave."""
     symbol = draft.about.symbol
     if draft.source == "yahoo":
@@ -95,7 +108,13 @@ def _guessed(draft: Draft) -> tuple[str | None, tuple[str, ...]]:
     times = nanoseconds(pd.DatetimeIndex(draft.frame["timestamp"]))
     # A dotted name, such as 600519.SS, names its exchange: then some candles on holidays are mistakes of the vendor.
     explicit = len(keys) == 1 and "." in names.stem(symbol or draft.name)
-    alike = {key: agreement(times, draft.timezone, CALENDARS[key], FITS if explicit else AGREES) for key in keys}
+    least = FITS if explicit else AGREES
+    alike = {}
+    for key in keys:
+        question = (times.tobytes(), draft.timezone, key, least)
+        if question not in agreements:
+            agreements[question] = agreement(times, draft.timezone, CALENDARS[key], least)
+        alike[key] = agreements[question]
     best = max(alike.values())
     if best < (LIKELY if len(keys) > 1 else POSSIBLE):
         return None, ()

@@ -63,16 +63,14 @@ def deviations(close: Numbers) -> Numbers:
     if not len(moving):
         return np.full(len(close), np.inf)
     least = 0.5 * TO_DEVIATION * float(np.median(moving))
-    count = -(-len(moves) // BLOCK)
-    padded = np.full(count * BLOCK, np.nan)
-    padded[-len(moves) :] = moves  # the block that may be short is the first: the last candles are those in use
-    if count > 1:
-        medians = np.nanmedian(padded.reshape(count, BLOCK), axis=1)
-        edged = np.r_[medians[:1], medians, medians[-1:]]
-        medians = np.maximum(np.maximum(edged[:-2], edged[1:-1]), edged[2:])
-    else:
-        medians = np.array([np.median(moves)])
-    spread = np.maximum(TO_DEVIATION * medians, least)
+    short = len(moves) % BLOCK  # the block that may be short is the first: the last candles are those in use
+    medians = np.median(moves[short:].reshape(-1, BLOCK), axis=1)
+    if short:
+        medians = np.concatenate([[np.median(moves[:short])], medians])
+    loudest = medians.copy()
+    np.maximum(loudest[1:], medians[:-1], out=loudest[1:])
+    np.maximum(loudest[:-1], medians[1:], out=loudest[:-1])
+    spread = np.maximum(TO_DEVIATION * loudest, least)
     return np.asarray(np.repeat(spread, BLOCK)[-len(moves) :])
 
 
@@ -98,15 +96,20 @@ def wicks(prices: Prices, deviation: Numbers) -> Mask:
 
 def jumps(prices: Prices, deviation: Numbers) -> Mask:
     """Return the candles that open a level far from the close before, and stay there."""
-    move = np.abs(np.diff(prices.close, prepend=prices.close[:1]))
-    gap = np.abs(np.r_[0.0, prices.open[1:] - prices.close[:-1]])
-    found: Mask = np.minimum(move, gap) > np.maximum(JUMP * deviation, LEAST_JUMP)
-    outlier = spikes(prices, deviation)
-    found &= ~outlier & ~np.r_[False, outlier[:-1]]
+    found = np.zeros(len(prices.close), dtype=bool)
+    move = np.abs(np.diff(prices.close))
+    gap = np.abs(prices.open[1:] - prices.close[:-1])
+    found[1:] = np.minimum(move, gap) > np.maximum(JUMP * deviation, LEAST_JUMP)[1:]
+    if found.any():
+        outlier = spikes(prices, deviation)
+        found &= ~outlier
+        found[1:] &= ~outlier[:-1]
     return found
 
 
 def _beside(values: Numbers, most: np.ufunc, nothing: float) -> Numbers:
     """Return the larger (or smaller) of the values before and after each."""
-    before, after = np.r_[nothing, values[:-1]], np.r_[values[1:], nothing]
-    return np.asarray(most(before, after))
+    beside = np.empty((2, len(values)))
+    beside[0, 0] = beside[1, -1] = nothing
+    beside[0, 1:], beside[1, :-1] = values[:-1], values[1:]
+    return np.asarray(most(*beside))

@@ -39,16 +39,17 @@ def stale_runs(values: Numbers, volume: Numbers | None) -> list[Run]:
     volume
         None where there is none.
     """
-    repeats = (values[1:] == values[:-1]).all(axis=1)
+    repeats = np.zeros(len(values), dtype=bool)
+    repeats[1:] = (values[1:] == values[:-1]).all(axis=1)
     if volume is not None:
-        repeats &= (volume[1:] == 0) | (volume[1:] == volume[:-1])
-    return _unusual(np.r_[False, repeats])
+        repeats[1:] &= (volume[1:] == 0) | (volume[1:] == volume[:-1])
+    return _unusual(repeats)
 
 
 def silent_runs(volume: Numbers, stale: Mask) -> list[Run]:
     """Return the runs without volume in a series that has volume elsewhere, apart from those that are `stale`."""
     silent = volume == 0
-    return [] if silent.all() else _unusual(silent & ~stale)
+    return [] if silent.all() or not silent.any() else _unusual(silent & ~stale)
 
 
 def cover(runs: list[Run], count: int) -> Mask:
@@ -67,9 +68,9 @@ def runs_of(mask: Mask) -> list[Run]:
 
 def _unusual(mask: Mask) -> list[Run]:
     """Return the runs that are longer than chance explains, given how many candles are in `mask` at all."""
-    found = runs_of(mask)
-    if not found:
+    if not mask.any():
         return []
+    found = runs_of(mask)
     # How likely a run goes on, from no more than the beginning of each: one long run does not make long runs usual.
     goes_on = sum(min(len(run), FEWEST) - 1 for run in found)
     likely = max(goes_on / (goes_on + len(found) + ENDS), len(found) / len(mask))

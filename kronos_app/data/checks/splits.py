@@ -10,6 +10,7 @@ from kronos_app.data.checks.returns import Numbers, Prices
 
 # New shares for one old share. Fewer than three for two cannot be told from an ordinary bad night.
 RATIOS = (1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 12.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0, 100.0, 1000.0)
+_LOGARITHMS = np.log(np.array([*RATIOS, *(1 / ratio for ratio in RATIOS)]))
 NEAR = 0.05  # of the logarithm: a market moves overnight, too
 FAR = 12.0  # robust standard deviations: a coin or a penny share that halves now and then has no split each time
 AROUND = 10  # candles on either side that the level and the volume are taken from
@@ -40,12 +41,12 @@ def find_splits(prices: Prices, deviation: Numbers, volume: Numbers | None) -> l
     The open must lie away from the close before by nearly the logarithm of a usual ratio, the level must stay there,
     and the candle must be traded like those that follow: a split happens on paper, news brings the crowd.
     """
-    gap = np.r_[0.0, prices.open[1:] - prices.close[:-1]]
-    ratios = np.log(np.array([*RATIOS, *(1 / ratio for ratio in RATIOS)]))
+    gap = np.zeros(len(prices.close))
+    gap[1:] = prices.open[1:] - prices.close[:-1]
     splits = []
     far = np.abs(gap) > np.maximum(FAR * deviation, np.log(RATIOS[0]) - NEAR)
     for at in np.flatnonzero(far).tolist():
-        nearest = float(ratios[np.argmin(np.abs(ratios + gap[at]))])
+        nearest = float(_LOGARITHMS[np.argmin(np.abs(_LOGARITHMS + gap[at]))])
         if (
             abs(nearest + gap[at]) <= NEAR
             and abs(_change(prices.close, at) + nearest) <= max(STAYS * abs(nearest), 2 * NEAR)

@@ -9,11 +9,11 @@ import pandas as pd
 
 from kronos_app.data import calendars
 from kronos_app.data.candle_frame import PRICES
-from kronos_app.data.checks.returns import Mask, Prices, deviations, jumps, spikes, wicks
+from kronos_app.data.checks.returns import Mask, Numbers, Prices, deviations, jumps, spikes, wicks
 from kronos_app.data.checks.runs import Run, cover, silent_runs, stale_runs
 from kronos_app.data.checks.splits import Split, find_splits
 from kronos_app.data.checks.times import other_intervals, unfinished
-from kronos_app.data.sessions import DAY, common_step, nanoseconds
+from kronos_app.data.sessions import DAY, Nanoseconds, common_step, nanoseconds
 
 FEWEST = 3  # candles, below which nothing can stand out
 
@@ -63,13 +63,32 @@ def suspect(
     now
         The time at which the candles were read, with zone; default the present.
     """
-    values = frame[list(PRICES)].to_numpy(np.float64)
+    times = nanoseconds(pd.DatetimeIndex(frame["timestamp"]))
+    return suspect_arrays(
+        frame[list(PRICES)].to_numpy(np.float64),
+        frame["volume"].to_numpy(np.float64) if "volume" in frame else None,
+        mixed=other_intervals(times) if len(times) >= FEWEST else [],
+        unfinished=is_unfinished(times, timezone=timezone, calendar=calendar, now=now),
+    )
+
+
+def suspect_arrays(values: Numbers, volume: Numbers | None, *, mixed: list[Run], unfinished: bool) -> Suspects:
+    """Return what is suspicious about candles of which the times are judged already.
+
+    Parameters
+    ----------
+    values
+        `(n, 4)`, open, high, low and close, all above zero, in the order of time.
+    volume
+        `(n,)`, None where there is none.
+    mixed, unfinished
+        What `suspect` returns.
+    """
     if len(values) < FEWEST:
         nothing = np.zeros(len(values), dtype=bool)
         return Suspects(nothing, nothing, [], [], [], [], unfinished=False)
     prices = Prices.of(values)
     deviation = deviations(prices.close)
-    volume = frame["volume"].to_numpy(np.float64) if "volume" in frame else None
     if volume is not None and not volume.any():
         volume = None  # a column of zeros says that nobody counted
     splits = find_splits(prices, deviation, volume)
@@ -77,23 +96,21 @@ def suspect(
     leaps[[split.position for split in splits]] = False
     stale = stale_runs(values, volume)
     silent = [] if volume is None else silent_runs(volume, cover(stale, len(values)))
-    times = nanoseconds(pd.DatetimeIndex(frame["timestamp"]))
     return Suspects(
         outliers=spikes(prices, deviation) | wicks(prices, deviation),
         jumps=leaps,
         splits=splits,
         stale=stale,
         silent=silent,
-        mixed=other_intervals(times),
-        unfinished=is_unfinished(frame, timezone=timezone, calendar=calendar, now=now),
+        mixed=mixed,
+        unfinished=unfinished,
     )
 
 
 def is_unfinished(
-    frame: pd.DataFrame, *, timezone: str | None = None, calendar: str | None = None, now: pd.Timestamp | None = None
+    times: Nanoseconds, *, timezone: str | None = None, calendar: str | None = None, now: pd.Timestamp | None = None
 ) -> bool:
-    """Return whether the last of the candles had not ended; parameters as for `suspect`."""
-    times = nanoseconds(pd.DatetimeIndex(frame["timestamp"]))
+    """Return whether the last of the ascending times is of a candle that had not ended; parameters as for `suspect`."""
     if len(times) < FEWEST:
         return False
     step = common_step(times)

@@ -39,6 +39,8 @@ class Mark:
 
 def findings(frame: pd.DataFrame, suspects: Suspects) -> Iterator[Finding]:
     """Yield a finding for each kind of suspicion; `frame` is what was checked, its index the rows of the file."""
+    if not suspects.any:
+        return
     times, rows = frame["timestamp"], frame.index
     for split in suspects.splits:
         new, old = split.shares
@@ -102,6 +104,8 @@ def _said(time: pd.Timestamp) -> str:
 
 def marks(frame: pd.DataFrame, suspects: Suspects) -> list[Mark]:
     """Return where the suspicions are, at most a hundred of a kind."""
+    if not suspects.any:
+        return []
     times = pd.DatetimeIndex(frame["timestamp"])
     places: dict[str, list[Run]] = {
         "splits": [Run(split.position, split.position) for split in suspects.splits],

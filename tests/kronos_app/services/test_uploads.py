@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 
+from kronos_app.data import quality
 from kronos_app.errors import InvalidInput, Unavailable
 from kronos_app.services import uploads
 from kronos_app.services.uploads import UploadOptions
@@ -66,15 +67,15 @@ def test_a_job_that_meets_a_fault_saves_nothing_and_says_which_series(desk, cont
 def test_a_cancelled_job_saves_nothing(desk, content, finished, monkeypatch):
     monkeypatch.setattr(uploads, "MOST_AT_ONCE", 10)
     seen = []
-    inspect = desk.candles.inspect
+    inspect = quality.inspect
 
-    def cancelling(draft):
+    def cancelling(draft, **known):
         if len(seen) == 3:
             desk.jobs.cancel(seen[0])
         seen.append(desk.jobs.list(kind="upload")[0].id)
-        return inspect(draft)
+        return inspect(draft, **known)
 
-    monkeypatch.setattr(desk.candles, "inspect", cancelling)
+    monkeypatch.setattr(quality, "inspect", cancelling)
     job = finished(desk.uploads.save([("many.csv", content(12))], UploadOptions()).id)
     assert job.status == "cancelled"
     assert desk.candles.count() == 0
