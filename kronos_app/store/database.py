@@ -69,9 +69,10 @@ class Database:
     def problem(self) -> Unavailable | None:
         """Return why nothing can be saved at this moment, None where it can."""
         with self._lock:
-            if not self._closed:
-                self._try_to_open()
-                self._reopen_if_gone()
+            if self._closed:
+                return _was_closed()
+            self._try_to_open()
+            self._reopen_if_gone()
             return self._problem
 
     @property
@@ -172,7 +173,7 @@ class Database:
     def _usable(self, *, writes: bool) -> Opened:
         """Return the open database, or raise why there is none."""
         if self._closed:
-            raise failures.unusable(text("The database was closed."), text("Start Kronos Desk again."))
+            raise _was_closed()
         self._reopen_if_gone()
         if writes and self._opened is not None and self._opened.read_only and self._due():
             self._drop()
@@ -233,6 +234,10 @@ class Database:
         self._try_to_open()
         if not existed and self._notice is None:
             self._notice = text("{name} was deleted while in use. A new database was started.", name=str(file))
+
+
+def _was_closed() -> Unavailable:
+    return failures.unusable(text("The database was closed."), text("Start Kronos Desk again."))
 
 
 def _identity(file: Path | None) -> tuple[int, int] | None:

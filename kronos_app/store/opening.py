@@ -8,11 +8,9 @@ is ever accepted that would be lost.
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +20,7 @@ from kronos_app.errors import InvalidInput, Unavailable
 from kronos_app.i18n import Text, text
 from kronos_app.store import failures, migrations, ownership
 from kronos_app.store.records import now
-from kronos_app.store.tables import SCHEMA_VERSION, metadata, read_json, schema_version
+from kronos_app.store.tables import SCHEMA_VERSION, metadata, read_json, schema_version, write_json
 
 log = logging.getLogger(__name__)
 
@@ -173,7 +171,7 @@ def _engine(address: Address, *, read_only: bool) -> sa.Engine:
         address.url,
         poolclass=sa.StaticPool,
         connect_args=arguments,
-        json_serializer=partial(json.dumps, ensure_ascii=False, allow_nan=False),
+        json_serializer=write_json,
         json_deserializer=read_json,
         hide_parameters=True,  # candles and arrays have no place in the log
     )

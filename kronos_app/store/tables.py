@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import pandas as pd
 import sqlalchemy as sa
@@ -13,9 +14,37 @@ from sqlalchemy.dialects import mysql
 SCHEMA_VERSION = 4
 
 MYSQL = ("mysql", "mariadb")
-# MySQL wants a length for what is indexed, and by default takes upper and lower case for the same.
-Key = sa.String().with_variant(mysql.VARCHAR(255, charset="utf8mb4", collation="utf8mb4_bin"), *MYSQL)
-Words = sa.String().with_variant(mysql.LONGTEXT(charset="utf8mb4", collation="utf8mb4_bin"), *MYSQL)
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+
+def storable(words: str) -> str:
+    """Return text with U+FFFD for what not every database stores: NUL, and halves of surrogate pairs."""
+    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", words)
+
+
+class Words(sa.TypeDecorator[str]):
+    """Text of any length; what no database can hold equals nothing that is stored, rather than being an error."""
+
+    impl = sa.String
+    cache_ok = True
+    _mysql: ClassVar[sa.types.TypeEngine[str]] = mysql.LONGTEXT(charset="utf8mb4", collation="utf8mb4_bin")
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> sa.types.TypeEngine[Any]:
+        """Return the database's type; MySQL would by default take upper and lower case for the same."""
+        return dialect.type_descriptor(self._mysql if dialect.name in MYSQL else sa.String())
+
+    def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> str | None:
+        """Return the value as the database stores it."""
+        return None if value is None else storable(value)
+
+
+class Key(Words):
+    """Text that is indexed, for which MySQL wants a length."""
+
+    cache_ok = True
+    _mysql = mysql.VARCHAR(255, charset="utf8mb4", collation="utf8mb4_bin")
+
+
 Bytes = sa.LargeBinary().with_variant(mysql.LONGBLOB(), *MYSQL)
 
 
@@ -24,6 +53,11 @@ class Damaged:
 
 
 DAMAGED: Final = Damaged()
+
+
+def write_json(content: Any) -> str:
+    """Return what a JSON column stores."""
+    return storable(json.dumps(content, ensure_ascii=False, allow_nan=False))
 
 
 def read_json(content: str | bytes) -> Any:

@@ -18,11 +18,12 @@ from kronos_app.web.attempts import Attempts
 from kronos_app.web.browser import ADMITTED, RETURNING, Cookies
 from kronos_app.web.client import BROWSER, client_address
 from kronos_app.web.door_page import render_door
+from kronos_app.web.hosts import STREAMLIT_HEALTH
 from kronos_app.web.responses import language_of, refusal
 
 ENTER = "/enter"
 # The API has its own token, and monitoring has no browser.
-OPEN = ("/api/", "/_stcore/health")
+API = "/api/"
 MAX_FORM = 4096
 
 
@@ -46,7 +47,7 @@ class Door:
         password = self._password() if scope["type"] != "lifespan" else ""
         if password and scope["type"] == "http" and (scope["method"], scope["path"]) == ("POST", ENTER):
             await (await self._enter(Request(scope, receive), password))(scope, receive, send)
-        elif not password or scope[ADMITTED] or (scope["type"] == "http" and scope["path"].startswith(OPEN)):
+        elif not password or scope[ADMITTED] or _is_open(scope):
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
             await WebSocketClose(1008)(scope, receive, send)
@@ -73,6 +74,11 @@ class Door:
         self._attempts.remember(client)
         cookie = self._cookies.write(scope, self._cookies.new_browser(password))
         return RedirectResponse(target, 303, {"Set-Cookie": cookie})
+
+
+def _is_open(scope: Scope) -> bool:
+    path: str = scope["path"]
+    return scope["type"] == "http" and (path.startswith(API) or path == STREAMLIT_HEALTH)
 
 
 def _ask(scope: Scope) -> Response:

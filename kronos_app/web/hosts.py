@@ -14,6 +14,11 @@ from kronos_app.errors import AppError
 from kronos_app.i18n import text
 from kronos_app.web.responses import refusal
 
+STREAMLIT_HEALTH = "/_stcore/health"
+# What a cluster asks by the machine's address, which nobody can know before, or without any `Host`. Both tell no more
+# than that the server lives.
+HEALTH = (STREAMLIT_HEALTH, "/api/v1/health")
+
 
 class UnknownHost(AppError):
     """A request to a host name that this server does not serve."""
@@ -34,7 +39,7 @@ class AllowedHosts:
             await self._app(scope, receive, send)
             return
         hosts = Headers(scope=scope).getlist("host")
-        if len(hosts) == 1 and self._allows(hostname(hosts[0])):
+        if _asks_for_health(scope) or (len(hosts) == 1 and self._allows(hostname(hosts[0]))):
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
             await WebSocketClose(1008)(scope, receive, send)
@@ -57,6 +62,10 @@ def hostname(host: str) -> str | None:
     if parts.netloc != host or "@" in host or not parts.hostname:
         return None
     return parts.hostname.lower().rstrip(".")
+
+
+def _asks_for_health(scope: Scope) -> bool:
+    return scope["type"] == "http" and scope["path"] in HEALTH and scope["method"] in {"GET", "HEAD"}
 
 
 def _is_loopback(name: str) -> bool:

@@ -29,8 +29,10 @@ class UploadGate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it."""
-        if scope["type"] == "http" and scope["path"].startswith(PREFIX) and scope["method"] != "OPTIONS":
-            owner = self._owner(scope["path"].removeprefix(PREFIX).partition("/")[0])
+        # Anywhere in the path: with `server.baseUrlPath`, Streamlit has its addresses below another folder.
+        _, prefix, ids = scope.get("path", "").partition(PREFIX)
+        if prefix and scope["type"] == "http" and scope["method"] != "OPTIONS":
+            owner = self._owner(ids.partition("/")[0])
             if owner is None or owner != scope[BROWSER]:
                 error = Forbidden(
                     "not_your_session",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from kronos_app.data.candle_frame import PRICES
 from kronos_app.data.upload.columns import ALIASES, choose_times, plain, recognised
+from kronos_app.data.upload.table import MOST_COLUMNS
 from kronos_app.data.upload.units import is_measure
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -47,8 +48,9 @@ def find_header(content: bytes) -> Header:
     for number, line in enumerate(head, start=1):
         for delimiter in DELIMITERS:
             names = split(line, delimiter)
-            if recognised(names) > best[0]:
-                best = (recognised(names), Header(delimiter, number, tuple(names)))
+            count = recognised(names[: MOST_COLUMNS + 1])  # wider tables are refused
+            if count > best[0]:
+                best = (count, Header(delimiter, number, tuple(names)))
     header = best[1] if best[0] >= 2 else _first_line(head)
     header = replace(header, tickers=("",) * len(header.names))
     return _fitted(_with_tickers(header, head), head)

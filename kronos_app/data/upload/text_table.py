@@ -24,6 +24,7 @@ _NUMBER = re.compile(r"[-+]?[\d.,:/ %-]*\d[\d.,:/ %-]*")
 _MONTH = re.compile(r"(?i)jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec")
 _WORD = re.compile(r"[^\W\d_]{4}")
 _COMMENT = re.compile(r"\s*[\"']?\s*(#|//|--|\*|注|※)")
+PIECE = 4_000_000  # bytes
 
 
 @dataclass(frozen=True)
@@ -48,12 +49,10 @@ def read(content: bytes, name: str, max_rows: int) -> Table:
     if not header.names:
         raise decode.not_a_table(name)
     check_columns(len(header.names), name)
-    lines = _filled_lines(content)
-    lines = lines[lines > header.line]
-    check_rows(len(lines), max_rows, name)
+    body = content[_line_start(content, header.line + 1) :]
+    lines = _filled_lines(body, max_rows, name) + header.line
     if not len(lines):
         raise no_rows(name)
-    body = content[_line_start(content, header.line + 1) :]
     columns, ragged = _parse(body, header, name)
     if any(not _surplus(row, header) for row in ragged):
         body = _without_surplus(body, header)
@@ -85,16 +84,36 @@ def clean(content: bytes) -> bytes:
     return re.sub(rb"(?m)^ +(?=\r?$)", b"", content) if b"\n " in content else content
 
 
-def _filled_lines(content: bytes) -> NDArray[np.int64]:
-    """Return the 1-based numbers of the lines that are not empty, as the CSV reader skips those that are."""
-    data = np.frombuffer(content, dtype=np.uint8)
+def _filled_lines(content: bytes, max_rows: int, name: str) -> NDArray[np.int64]:
+    """Return the 1-based numbers of the lines that are not empty, as the CSV reader skips those that are.
+
+    Raises
+    ------
+    TooLarge
+        There are more than `max_rows`.
+    """
+    filled, start, before, count = [np.empty(0, np.int64)], 0, 0, 0
+    while start < len(content):
+        # A piece at a time: positions of line ends take many times the memory of the text.
+        stop = content.find(b"\n", start + PIECE) + 1 or len(content)
+        numbers, lines = _filled(np.frombuffer(content, np.uint8, stop - start, start))
+        count += len(numbers)
+        if count <= max_rows:
+            filled.append(numbers + before)
+        start, before = stop, before + lines
+    check_rows(count, max_rows, name)
+    return np.concatenate(filled)
+
+
+def _filled(data: NDArray[np.uint8]) -> tuple[NDArray[np.int64], int]:
+    """Return the 1-based numbers of the lines that are not empty, and how many lines there are."""
     ends = np.flatnonzero(data == ord("\n"))
     if not len(ends) or ends[-1] != len(data) - 1:
         ends = np.append(ends, len(data))
     starts = np.append(0, ends[:-1] + 1)
     length = ends - starts
     only_return = (length == 1) & (data[np.minimum(starts, len(data) - 1)] == ord("\r"))
-    return np.flatnonzero((length > 0) & ~only_return) + 1
+    return np.flatnonzero((length > 0) & ~only_return) + 1, len(ends)
 
 
 def _parse(body: bytes, header: Header, name: str) -> tuple[list[pa.ChunkedArray], list[_Ragged]]:

@@ -173,4 +173,4 @@ def _first_is_whole(cells: pa.ChunkedArray, least: int) -> bool:
     if not (numbers.is_text(cells) or pa.types.is_integer(cells.type)):
         return False
     digits = next((str(cell).strip() for cell in cells.slice(0, 50).to_pylist() if cell not in {None, ""}), "")
-    return digits.isdecimal() and int(digits) >= least
+    return digits.isdecimal() and float(digits) >= least  # of any length, as `int` is not

@@ -12,6 +12,18 @@ def api(desk, settings):
 @pytest.fixture
 def client(api):
     """Return a client of the API as it is served: mounted under /api."""
+    return _mounted(api)
+
+
+@pytest.fixture
+def serve(desk):
+    """Return a function that makes a client of the API with other settings than usual."""
+    from kronos_app.api.app import create_api
+
+    return lambda settings: _mounted(create_api(lambda: desk, settings))
+
+
+def _mounted(api):
     from starlette.applications import Starlette
     from starlette.routing import Mount
 

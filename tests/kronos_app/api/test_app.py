@@ -41,7 +41,7 @@ def test_health_answers_503_and_names_the_part_that_is_down(guarded, desk, monke
         "status": "failing",
         "store": "down",
         "workers": "down",
-        "store_notice": "The database was closed.",
+        "store_notice": "The database was closed. Start Kronos Desk again.",
         "bundled_model": True,
     }
 

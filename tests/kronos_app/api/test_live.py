@@ -1,6 +1,7 @@
 """Follows and the ledger over REST."""
 
 import pytest
+from pydantic import SecretStr
 
 from kronos_app.services.desk import Desk
 from tests.growing_market import Clock, GrowingSource, family
@@ -132,10 +133,8 @@ def test_an_empty_ledger_is_an_answer(client, refused):
     assert refused(client.get(LEDGER, params={"limit": 0}), 422)["code"] == "invalid_field"
 
 
-def test_every_address_asks_for_the_token(settings, desk, client, api, refused, monkeypatch):
-    from pydantic import SecretStr
-
-    api.state.settings = settings.model_copy(update={"api_token": SecretStr("secret")})
+def test_every_address_asks_for_the_token(settings, desk, serve, refused):
+    client = serve(settings.model_copy(update={"api_token": SecretStr("secret")}))
     for method, path in [
         ("GET", FOLLOWS), ("POST", FOLLOWS), ("GET", f"{FOLLOWS}/x"), ("PATCH", f"{FOLLOWS}/x"),
         ("POST", f"{FOLLOWS}/x/look"), ("DELETE", f"{FOLLOWS}/x"), ("GET", LEDGER), ("GET", f"{LEDGER}/summary"),

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,18 @@ def test_a_server_keeps_all_that_a_file_keeps(server_url, open_store, candle_set
     assert again.watchlists.get("mine").entries == (Watched("yahoo", "AAPL", "1d"),)
     assert [info.rows for info in again.series.list()] == [300, 10], "names that differ by their case are two"
     assert len(again.series.read(KEY, last=20)) == 20
+
+
+@pytest.mark.parametrize("words", ["\0", "a\0b", "\ud800", "😀"])
+def test_a_server_takes_any_text(server_url, open_store, forecast, job, words):
+    store = open_store(server_url)
+    store.forecasts.put(forecast("f1"))
+    store.jobs.put(replace(job("j1"), request={"query": words}))
+    store.watchlists.put(Watchlist(words, (Watched("yahoo", words, "1d"),)))
+    assert store.forecasts.get(words) is None
+    assert store.forecasts.count(ForecastFilter(model=words)) == store.forecasts.count(ForecastFilter(text=words)) == 0
+    assert len(store.jobs.list(kind=words)) == 0
+    assert len(store.jobs.list()) == len(store.watchlists.list()) == 1
 
 
 def test_a_server_filters_counts_and_pages(server_url, open_store, forecast):

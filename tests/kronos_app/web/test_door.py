@@ -27,7 +27,9 @@ def stream(client, **headers):
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
-@pytest.mark.parametrize("path", ["/", "/data", FILE, "/media/x.csv", "/component/x", "/_stcore/metrics", "/enter2"])
+@pytest.mark.parametrize(
+    "path", ["/", "/data", FILE, "/media/x.csv", "/component/x", "/_stcore/metrics", "/_stcore/health2"]
+)
 def test_without_the_password_nothing_is_reached(locked, refused, method, path):
     assert refused(locked.request(method, path), 401) == "password_needed"
 

@@ -30,6 +30,13 @@ def test_any_other_host_is_refused_and_the_message_names_the_setting(client, ref
     assert "KRONOS_ALLOWED_HOSTS" in response.text
 
 
+@pytest.mark.parametrize("host", ["10.0.0.7:8501", "evil.example", ""])
+def test_probes_of_a_cluster_learn_under_any_host_whether_the_server_lives(client, host):
+    assert client.get("/_stcore/health", headers={"Host": host}).status_code == 200
+    assert client.post("/api/v1/health", headers={"Host": host}).status_code == 421
+    assert client.get("/_stcore/health/x", headers={"Host": host}).status_code == 421
+
+
 def test_a_websocket_to_another_host_is_refused(client):
     with client.websocket_connect("ws://localhost:8501/_stcore/stream") as websocket:
         assert websocket.receive_text()

@@ -82,7 +82,7 @@ def test_the_id_of_a_session_alone_resumes_nothing(served):
 
 
 def test_a_host_of_others_is_refused(served):
-    answer = httpx.get(f"http://127.0.0.1:{served.port}/api/v1/health", headers={"Host": "evil.example"})
+    answer = httpx.get(f"http://127.0.0.1:{served.port}/api/v1/models", headers={"Host": "evil.example"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (421, "unknown_host")
 
 

@@ -24,6 +24,12 @@ def test_without_a_cookie_or_a_connected_session_nothing_is_uploaded(client, des
     refused(client.put(PATH, content=b"12345"), 403)
 
 
+def test_uploads_below_another_folder_are_judged_alike(client, desk_state, refused):
+    desk_state.owners["session"] = "another browser"
+    browser_of(client)
+    assert refused(client.post("/desk" + PATH, content=b"12345"), 403) == "not_your_session"
+
+
 def test_files_that_pages_keep_count_in_the_limits(serve, desk_state, refused):
     client = serve(max_upload_mb=2)  # 4 MB for one browser, 10 MB for all
     browser = desk_state.owners["session"] = browser_of(client)

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
 
-from kronos_app.data.upload import instruments, reader
+from kronos_app.data.upload import instruments, reader, text_table
 from kronos_app.errors import AppError, InvalidInput, TooLarge
 from kronos_app.settings import Settings
 
@@ -405,6 +405,38 @@ def test_limits_of_size_and_rows_hold():
     assert refusal(b"0" * 2_000_001).code == "file_too_large"
     assert refusal("open,high,low,close\n" + "1,2,1,2\n" * 20_001).code == "too_many_rows"
     assert refusal(",".join(map(str, range(5000))) + ",open,close\n1\n").code == "too_many_columns"
+
+
+def test_a_cell_may_have_any_number_of_digits():
+    draft = read(HEAD + f"2024-01-31,{'9' * 5_000},2,0.5,1,10\n2024-02-01,1,2,0.5,1,10\n")
+    assert len(draft.frame) == 2
+    assert draft.bad_cells or np.isinf(draft.frame["open"].iloc[0])
+
+
+@pytest.mark.parametrize("content", [b"," * 2_000_000, b"open,high,low,close\n" + b"\n" * 1_900_000])
+def test_text_of_nothing_but_separators_is_refused_without_much_memory_or_time(content, monkeypatch):
+    import time
+    import tracemalloc
+
+    monkeypatch.setattr(text_table, "PIECE", 100_000)
+    refusal(content)  # whatever is imported
+    began = time.process_time()
+    refusal(content)
+    assert time.process_time() - began < 3
+    tracemalloc.start()
+    refusal(content)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5 * len(content) + 20_000_000
+
+
+def test_lines_are_counted_across_pieces_as_in_one(monkeypatch):
+    rows = "".join(f"2024-01-{day:02},1,2,0.5,1,10\n\n" + "\r\n" * (day % 3) for day in range(1, 29))
+    whole = read(HEAD + rows)
+    monkeypatch.setattr(text_table, "PIECE", 7)
+    pieces = read(HEAD + rows)
+    assert pieces.frame.index.tolist() == whole.frame.index.tolist() == sorted(set(whole.frame.index))
+    assert refusal(HEAD + "2024-01-31,1,2,0.5,1,10\n" * 20_001).code == "too_many_rows"
 
 
 def test_missing_columns_are_named_with_those_found():
