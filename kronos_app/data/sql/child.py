@@ -18,6 +18,7 @@ from threading import Event, Lock, Thread
 from typing import Any, TextIO
 
 from kronos_app.data import draft_file
+from kronos_app.data.child_limits import limit_process
 from kronos_app.data.sql import reader, request, results
 from kronos_app.data.sql.connection import SqlConnection
 from kronos_app.data.sql.limits import STOP_SECONDS, Limits, too_much_memory
@@ -46,28 +47,6 @@ class _Messages(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Pass a log record on."""
         self.send({"log": record.getMessage(), "level": record.levelno})
-
-
-def limit_process(limits: Limits) -> None:
-    """Hold this process to its memory, its processor time and the size of its files, where the system can.
-
-    macOS does not enforce the limit of memory, Windows has none: there the process that started this one looks after
-    it.
-    """
-    try:
-        import resource
-    except ImportError:
-        return
-    processor = round(CPU_SHARE * (limits.seconds + STOP_SECONDS)) + 10
-    for kind, most in (
-        (resource.RLIMIT_DATA, limits.memory_bytes),
-        (resource.RLIMIT_FSIZE, limits.memory_bytes),
-        (resource.RLIMIT_CPU, processor),
-        (resource.RLIMIT_CORE, 0),  # A dump would hold the password.
-    ):
-        _, hard = resource.getrlimit(kind)
-        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(kind, (most, most))
 
 
 def do_task(task: Mapping[str, Any], on_rows: Callable[[int], None]) -> bytes:
@@ -124,7 +103,8 @@ def _main() -> None:
     task = json.loads(sys.stdin.readline())
     stopped = Event()
     Thread(target=_stop_with_parent, args=(stopped,), daemon=True).start()
-    limit_process(Limits(**task["limits"]))
+    limits = Limits(**task["limits"])
+    limit_process(limits.memory_bytes, round(CPU_SHARE * (limits.seconds + STOP_SECONDS)) + 10)
     messages.send({"started": True})
     _work(task, messages, stopped)
     # Without waiting for threads of drivers, and for the thread above, which holds standard input.

@@ -82,21 +82,31 @@ def check_columns(count: int, name: str) -> None:
 def check_rows(count: int, most: int, name: str) -> None:
     """Raise where there are more rows than the limit."""
     if count > most:
-        raise TooLarge(
-            "too_many_rows",
-            text("“{name}” has {count} rows, more than the limit of {most}.", name=name, count=count, most=most),
-            text("Upload a shorter range or a longer interval."),
-        )
+        raise too_many_rows(name, most, count)
 
 
 def check_memory(size: int, limit: int, name: str) -> None:
     """Raise where the columns take more bytes than the limit."""
     if size > limit:
-        raise TooLarge(
-            "file_too_large",
-            text("“{name}” is larger than {limit} MB after decompression.", name=name, limit=limit // 1_000_000),
-            text("Upload fewer candles."),
-        )
+        raise too_large(name, limit)
+
+
+def too_many_rows(name: str, most: int, count: int | None = None) -> TooLarge:
+    """Return the error for a file of more rows than the limit; `count` of them where that is known."""
+    if count is None:
+        message = text("“{name}” has more than {most} rows, the limit.", name=name, most=most)
+    else:
+        message = text("“{name}” has {count} rows, more than the limit of {most}.", name=name, count=count, most=most)
+    return TooLarge("too_many_rows", message, text("Upload a shorter range or a longer interval."))
+
+
+def too_large(name: str, limit: int) -> TooLarge:
+    """Return the error for a file that takes more bytes than the limit once it is expanded."""
+    return TooLarge(
+        "file_too_large",
+        text("“{name}” is larger than {limit} MB after decompression.", name=name, limit=limit // 1_000_000),
+        text("Upload fewer candles."),
+    )
 
 
 def no_rows(name: str) -> InvalidInput:

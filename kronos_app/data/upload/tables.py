@@ -50,7 +50,8 @@ def first_rows(content: bytes, name: str, table: Table, count: int, settings: Se
         columns = [table.cells[position] for position in range(len(table.headers))]
         return [[text_at(column, row) for column in columns] for row in range(min(count, len(table.rows)))]
     plain, kind = decode.unpack(content, name, settings.max_upload_mb)
-    return arrow_table.first_rows(plain, kind, name, count)
+    limit = settings.max_upload_mb * 1_000_000
+    return arrow_table.first_rows(plain, kind, name, count, limit=limit, max_rows=settings.max_rows)
 
 
 def _read_text(content: bytes, name: str, max_rows: int) -> Table:

@@ -636,7 +636,8 @@ def test_arbitrary_cells_raise_nothing_but_our_errors(rows):
         read(content.encode("utf-8", errors="replace"))
 
 
-@profile(max_examples=40, deadline=None)
+@pytest.mark.child_process
+@profile(max_examples=20, deadline=None)
 @given(position=st.integers(0, 10**6), value=st.integers(0, 255), kind=st.sampled_from(["parquet", "feather"]))
 def test_a_flipped_byte_raises_nothing_but_our_errors(position, value, kind):
     buffer = io.BytesIO()

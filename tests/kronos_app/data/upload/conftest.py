@@ -1,0 +1,15 @@
+"""Parquet and Feather files are read in this process, not in one each, unless a test is about that."""
+
+import pytest
+
+from kronos_app.data.upload import columnar, columnar_child
+
+
+@pytest.fixture(autouse=True)
+def _read_columnar_here(request, monkeypatch):
+    if request.node.get_closest_marker("child_process") is None:
+        monkeypatch.setattr(
+            columnar,
+            "run_child",
+            lambda kind, source, target, rows, size: columnar_child.rewrite(kind, str(source), str(target), rows, size),
+        )
