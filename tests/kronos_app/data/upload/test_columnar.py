@@ -2,8 +2,6 @@
 
 import io
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -19,15 +17,9 @@ from kronos_app.errors import InvalidInput, TooLarge
 
 pytestmark = pytest.mark.child_process
 LIMITS = {"limit": 20_000_000, "max_rows": 1_000}
-CRASHING = Path(__file__).with_name("crash.feather")  # one changed byte; reading it ends a process
-CRASH = """
-import sys
-from contextlib import suppress
-from pyarrow import ipc
-for column in ipc.open_file(sys.argv[1]).read_all().columns:
-    with suppress(ValueError):
-        column.to_pylist()
-"""
+CRASHING = Path(__file__).with_name(
+    "crash.feather"
+)  # some bytes changed; pyarrow crashes on it where it is not checked first
 
 
 def table(rows=5):
@@ -49,9 +41,7 @@ def test_what_comes_out_is_what_was_put_in(kind):
     pd.testing.assert_frame_equal(read.to_pandas().astype(expected.dtypes), expected)
 
 
-def test_a_file_that_ends_the_process_which_reads_it_is_refused():
-    ended = subprocess.run([sys.executable, "-c", CRASH, CRASHING], check=False, capture_output=True)
-    assert ended.returncode < 0
+def test_a_file_on_which_pyarrow_crashes_is_refused():
     with pytest.raises(InvalidInput, match="damaged or cut off"):
         rewrite(CRASHING.read_bytes(), "feather", "crash.feather", **LIMITS)
 
