@@ -14,6 +14,7 @@ from kronos_app.widgets import (
     drafts,
     fetch_form,
     qlib_form,
+    saving,
     series_browser,
     several,
     sql_form,
@@ -27,6 +28,8 @@ def draw() -> None:
     st.title(_("Data"))
     with shown():
         several.draw(_source())
+    with shown():
+        saving.draw()
     with shown():
         candle_sets.draw()
     with shown():

@@ -172,10 +172,10 @@ def _suspects(good: CandleArrays, axes: TimeAxes, clock: tuple[str | None, str |
     return suspect_arrays(values, good.volume, mixed=axis.mixed, unfinished=axis.unfinished)
 
 
-def score_of(candles: CandleFrame, now: pd.Timestamp | None = None) -> int:
-    """Return the score of candles that are ready for use."""
+def score_of(candles: CandleFrame, now: pd.Timestamp | None = None, axes: TimeAxes | None = None) -> int:
+    """Return the score of candles that are ready for use; parameters as for `inspect`."""
     frame = candles.frame.rename_axis("row")
-    return inspect(Draft(frame, candles.name, candles.source, candles.timezone, about=candles.about), now).score
+    return inspect(Draft(frame, candles.name, candles.source, candles.timezone, about=candles.about), now, axes).score
 
 
 def _affected(suspects: Suspects) -> dict[str, Any]:

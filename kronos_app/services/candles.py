@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +11,10 @@ from kronos_app.data.calendars import with_calendar, with_calendars
 from kronos_app.data.candle_arrays import CandleArrays
 from kronos_app.data.time_axis import TimeAxes
 from kronos_app.data.upload import reader
-from kronos_app.errors import NotFound
-from kronos_app.i18n import text
+from kronos_app.errors import InvalidInput, NotFound
+from kronos_app.i18n import Text, text
 from kronos_app.services.inline_candles import to_csv_bytes
+from kronos_app.services.series_choices import SeriesChoice
 from kronos_app.store.records import CandleSet, CandleSetInfo
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from kronos_app.store import Store
 
 Infos = list[CandleSetInfo]
+Sets = list[CandleSet]
+Refusal = tuple[str, Text]
+"""The name of a series and why it cannot be saved."""
 OnStep = Callable[[int, int], None]
 
 
@@ -95,6 +99,12 @@ class CandleService:
         """Return what is remarkable or wrong about a draft."""
         return quality.inspect(draft)
 
+    def inspect_all(self, drafts: Iterable[Draft]) -> Iterator[QualityReport]:
+        """Yield the report of each draft as `inspect` returns it, faster where drafts have the same times."""
+        axes = TimeAxes()
+        for draft in drafts:
+            yield quality.inspect(draft, axes=axes)
+
     def preview(
         self, draft: Draft, choice: str | None, fixes: Collection[str] = (), interval: str | None = None
     ) -> Repaired:
@@ -113,7 +123,8 @@ class CandleService:
 
     def save_all(self, repaired: Sequence[tuple[Repaired, QualityReport]]) -> list[CandleSet]:
         """Keep several series as `save` does, all of them or, where the store fails, none."""
-        saved = [_candle_set(candles, report) for candles, report in repaired]
+        axes = TimeAxes()
+        saved = [_candle_set(candles, report, axes) for candles, report in repaired]
         self._store.candles.put_all(saved)
         return saved
 
@@ -145,6 +156,28 @@ class CandleService:
         """
         return self.save_all(self.prepare_all(drafts, choice, fixes, interval, on_step))
 
+    def keep_possible(
+        self, choices: Sequence[SeriesChoice], on_step: OnStep | None = None
+    ) -> tuple[Sets, list[Refusal]]:
+        """Repair and save what can be saved, all of it or, where the store fails, none; return it and the refusals.
+
+        Parameters
+        ----------
+        on_step
+            Called with how many series are ready and how many there are; it may raise to cancel, and nothing is kept.
+        """
+        axes = TimeAxes()
+        ready = []
+        refused = []
+        for number, choice in enumerate(choices):
+            if on_step is not None:
+                on_step(number, len(choices))
+            try:
+                ready.append(_prepared(choice, axes))
+            except InvalidInput as error:
+                refused.append((choice.draft.name, error.message))
+        return self.save_all(ready), refused
+
     def prepare_all(
         self,
         drafts: Sequence[Draft],
@@ -159,9 +192,7 @@ class CandleService:
         for number, draft in enumerate(drafts):
             if on_step is not None:
                 on_step(number, len(drafts))
-            arrays = CandleArrays.of(draft.frame)
-            repaired = repair.apply(draft, choice, fixes, interval, arrays=arrays)
-            ready.append((repaired, quality.inspect(draft, axes=axes, arrays=arrays)))
+            ready.append(_prepared(SeriesChoice(draft, choice, tuple(fixes), interval), axes))
         return ready
 
     def get(self, candles_id: str) -> CandleSet:
@@ -194,7 +225,13 @@ class CandleService:
         self._store.candles.delete(candles_id)
 
 
-def _candle_set(repaired: Repaired, report: QualityReport) -> CandleSet:
+def _prepared(choice: SeriesChoice, axes: TimeAxes) -> tuple[Repaired, QualityReport]:
+    draft, arrays = choice.draft, CandleArrays.of(choice.draft.frame)
+    repaired = repair.apply(draft, choice.repair, choice.fixes, choice.interval, arrays=arrays)
+    return repaired, quality.inspect(draft, axes=axes, arrays=arrays)
+
+
+def _candle_set(repaired: Repaired, report: QualityReport, axes: TimeAxes) -> CandleSet:
     candles = repaired.candles
-    score = quality.score_of(candles) if repaired.touched else report.score
+    score = quality.score_of(candles, axes=axes) if repaired.touched else report.score
     return CandleSet(candles.digest[:16], candles, report.to_dict(), repaired.record | {"score": score})

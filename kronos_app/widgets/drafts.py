@@ -38,13 +38,15 @@ def forget(unless: Callable[[Key], bool]) -> None:
 
 
 def reports(drafts: Sequence[Draft], on_report: Callable[[int], None] | None = None) -> list[QualityReport]:
-    """Return the quality report of each draft, made once; `on_report` hears how many are done before each new one."""
+    """Return the quality report of each draft, made once; `on_report` hears how many were done before each new one."""
     known: dict[int, tuple[Draft, QualityReport]] = st.session_state.get(state.DATA_REPORTS, {})
-    found: dict[int, tuple[Draft, QualityReport]] = {}
-    for draft in drafts:
-        if id(draft) not in known and on_report is not None:
-            on_report(len(found))
+    missing = [draft for draft in drafts if id(draft) not in known]
+    made = dict(known)
+    for number, (draft, report) in enumerate(zip(missing, desk().candles.inspect_all(missing), strict=True)):
+        if on_report is not None:
+            on_report(len(drafts) - len(missing) + number)
         # The draft is kept beside its report, so that no other can come to have its identity.
-        found[id(draft)] = known.get(id(draft)) or (draft, desk().candles.inspect(draft))
+        made[id(draft)] = (draft, report)
+    found = {id(draft): made[id(draft)] for draft in drafts}
     st.session_state[state.DATA_REPORTS] = found
-    return [report for _, report in found.values()]
+    return [made[id(draft)][1] for draft in drafts]

@@ -71,6 +71,8 @@ def _draw_ended(job: Job) -> None:
         told = _("This fetch was cancelled. Nothing was kept of it.") if job.kind in COUNTED else None
         if job.kind == "refresh":
             told = _("Bringing series up to date was cancelled. What was fetched until then is kept.")
+        if job.kind == "upload":
+            told = _("Saving these series was cancelled. None of them was saved.")
         told = told or _("This forecast was cancelled. Nothing was kept of it.")
         st.info(told, icon=":material/cancel:")
 
@@ -87,6 +89,8 @@ def _sentence(job: Job) -> str:
         return " · ".join(filter(None, (job.request["connection"], job.request["table"], job.request["symbol"], count)))
     if job.kind == "refresh":
         return _("{done} of {total} series are up to date").format(done=job.done, total=len(job.request["entries"]))
+    if job.kind == "upload":
+        return _("{done} of {total} series are ready to be saved").format(done=job.done, total=job.request["series"])
     if not job.total:
         return _("Loading the model")
     done = _("Step {done} of {total}").format(done=job.done, total=job.total)

@@ -12,13 +12,14 @@ import streamlit as st
 from kronos_app import state
 from kronos_app.data.draft import Draft
 from kronos_app.data.quality import QualityReport
-from kronos_app.errors import AppError
-from kronos_app.i18n import Text
+from kronos_app.jobs import Job
 from kronos_app.runtime import desk
-from kronos_app.widgets import calendar_choice, drafts, errors, examine, formats
+from kronos_app.services.series_choices import SeriesChoice
+from kronos_app.services.uploads import SavedSeries
+from kronos_app.widgets import calendar_choice, drafts, errors, examine, fix_choice, formats, saving
 
 FOR_ALL = ".all"
-REFUSALS_SHOWN = 10
+MOST_UPDATES = 100  # of a progress bar: each is a message to the browser
 
 
 @dataclass(frozen=True)
@@ -32,11 +33,10 @@ class Series:
 
 @dataclass(frozen=True)
 class Kept:
-    """What keeping all that was `read` led to: the candle sets, and why the others could not be kept."""
+    """What saving all that was `read` led to."""
 
     read: tuple[int, ...]
-    sets: tuple[str, ...]
-    refused: tuple[tuple[str, Text], ...]
+    saved: SavedSeries
 
 
 def draw(found: Sequence[Draft]) -> None:
@@ -77,9 +77,11 @@ def _reports(found: Sequence[Draft]) -> list[QualityReport]:
     _ = state.gettext()
     place = st.empty()
     words = _("Looking at {done} of {count} series")
+    every = max(len(found) // MOST_UPDATES, 1)
 
     def on_report(done: int) -> None:
-        place.progress(done / len(found), text=words.format(done=done + 1, count=len(found)))
+        if done % every == 0:
+            place.progress(done / len(found), text=words.format(done=done + 1, count=len(found)))
 
     reports = drafts.reports(found, on_report)
     place.empty()
@@ -155,37 +157,21 @@ def _for_all(series: Sequence[Series]) -> str:
 def _keep_all(series: Sequence[Series], for_all: str, read: tuple[int, ...]) -> None:
     _ = state.gettext()
     label = _("Keep all {count}").format(count=formats.number(len(series), 0))
-    if st.button(label, type="primary", icon=":material/done_all:", key=state.DATA_KEPT + ".button"):
-        done = _kept(series, for_all, read)
-        st.session_state[state.DATA_KEPT] = done
-        if done.sets and state.candles_id() not in done.sets:
-            state.use_candles(done.sets[0])
+    job = saving.current()
+    busy = job is not None and job.active
+    if st.button(label, type="primary", icon=":material/done_all:", key=state.DATA_KEPT + ".button", disabled=busy):
+        saved = desk().uploads.save_series([_choice(one, for_all) for one in series])
+        if isinstance(saved, Job):
+            saving.follow(saved)
+        else:
+            st.session_state[state.DATA_KEPT] = Kept(read, saved)
+            saving.use_first(saved)
         st.rerun()  # the sidebar, drawn before, must say what is in use
     kept: Kept | None = st.session_state.get(state.DATA_KEPT)
-    if kept is None or kept.read != read:
-        return
-    if kept.sets:
-        said = _("{count} data sets were kept. Choose one of them below, or on the Forecast page.")
-        st.success(said.format(count=formats.number(len(kept.sets), 0)), icon=":material/check_circle:")
-    if kept.refused:
-        lines = [f"- **{errors.escape(name)}**: {errors.escape(state.say(why))}" for name, why in kept.refused]
-        more = len(lines) - REFUSALS_SHOWN
-        rest = [_("and {count} more").format(count=more)] if more > 0 else []
-        st.warning("\n".join([_("These could not be kept:"), "", *lines[:REFUSALS_SHOWN], *rest]))
+    if kept is not None and kept.read == read:
+        saving.draw_saved(kept.saved)
 
 
-def _kept(series: Sequence[Series], for_all: str, read: tuple[int, ...]) -> Kept:
-    _ = state.gettext()
-    ready = []
-    refused = []
-    words = _("Keeping {name}")
-    bar = st.progress(0.0)
-    for number, one in enumerate(series):
-        bar.progress(number / len(series), text=errors.escape(words.format(name=one.draft.name)))
-        try:
-            ready.append((examine.preview(one.draft, one.report, one.key, for_all), one.report))
-        except AppError as error:
-            refused.append((one.draft.name, error.message))
-    saved = desk().candles.save_all(ready)
-    bar.empty()
-    return Kept(read, tuple(dict.fromkeys(candle_set.id for candle_set in saved)), tuple(refused))
+def _choice(one: Series, for_all: str) -> SeriesChoice:
+    fixes, interval = fix_choice.fixes(one.report, one.key), fix_choice.interval(one.report, one.key)
+    return SeriesChoice(one.draft, examine.choice(one.report, one.key, for_all), fixes, interval)

@@ -14,7 +14,7 @@ from kronos_app.data.sources import SourceFamily
 from kronos_app.runtime import desk
 from kronos_app.services.tuning import DataChoice
 from kronos_app.store.series import SeriesInfo, SeriesKey
-from kronos_app.widgets import formats, several, upload_form
+from kronos_app.widgets import formats, saving, several, upload_form
 from kronos_app.widgets.errors import escape
 
 SETS, SERIES, WATCHLIST, UPLOAD, QLIB = "candle_sets", "series", "watchlist", "upload", "qlib"
@@ -138,13 +138,14 @@ def _upload() -> None:
     _ = state.gettext()
     st.session_state[state.FINETUNE_KNOWN] = [info.id for info in desk().candles.list()]
     several.draw(upload_form.draw())
+    saving.draw()
 
 
 def _adopt_uploaded() -> None:
     """Choose the data sets that this session kept since files were asked for."""
     known = st.session_state.pop(state.FINETUNE_KNOWN, None)
     together: several.Kept | None = st.session_state.get(state.DATA_KEPT)
-    kept = {*(together.sets if together else ()), state.candles_id()}
+    kept = {*(together.saved.ids if together else ()), *saving.last_saved(), state.candles_id()}
     new = [] if known is None else [one.id for one in desk().candles.list() if one.id in kept and one.id not in known]
     if new:
         st.session_state[state.FINETUNE_SETS] = new

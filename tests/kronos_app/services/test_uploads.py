@@ -53,7 +53,7 @@ def test_many_series_are_saved_by_a_job(desk, content, finished, monkeypatch):
     ids = job.result_id.split(",")
     assert len(ids) == desk.candles.count() == 14, "series that are in both files are saved once"
     assert {desk.candles.get(candles_id).candles.name for candles_id in ids} == {f"S{n:04}" for n in range(14)}
-    assert list((desk.settings.home / "uploads").iterdir()) == []
+    assert [path.name for path in (desk.settings.home / "uploads").rglob("*.*")] == ["result.json"]
 
 
 def test_a_job_that_meets_a_fault_saves_nothing_and_says_which_series(desk, content, finished, monkeypatch):
