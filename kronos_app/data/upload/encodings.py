@@ -30,6 +30,7 @@ _COMMON: Mapping[str, Callable[[str], int]] = {
     "cp950": _lead_bytes("cp950", (0xA140, 0xA3BF), (0xA440, 0xC67E)),
     "cp932": _lead_bytes("cp932", (0x8140, 0x8396), (0x889F, 0x9872)),
 }
+_PAGES = ("cp1252", "cp1250", "cp1251", "cp1254")
 
 
 def decode(content: bytes) -> str | None:
@@ -51,10 +52,16 @@ def decode(content: bytes) -> str | None:
             best = (score, text)
     if best is not None and (best[0][0] > 1 or best[0][1] > 0.5):
         return best[1]
+    # Of the code pages of one byte a character, the western one, unless another knows more headers.
+    pages = [decoded for page in _PAGES if (decoded := _by_page(content, page)) is not None]
+    return max(pages, key=_known_headers, default=None if best is None else best[1])
+
+
+def _by_page(content: bytes, page: str) -> str | None:
     try:
-        return content.decode("cp1252")
+        return content.decode(page)
     except UnicodeDecodeError:
-        return None if best is None else best[1]
+        return None
 
 
 def _known_headers(text: str) -> int:

@@ -36,6 +36,7 @@ from kronos_app.data.upload.names import (
 from kronos_app.data.upload.table import Selection, Table, text_at
 from kronos_app.data.upload.timestamps import are_dates
 from kronos_app.data.upload.unit_choice import UnitChoice
+from kronos_app.data.upload.units import split_unit
 from kronos_app.data.upload.wide import split_headers
 from kronos_app.errors import InvalidInput
 from kronos_app.i18n import text
@@ -115,7 +116,7 @@ class _Choice(UnitChoice):
 
     def _choose_times_by_values(self) -> None:
         """Choose the column whose cells are written as dates and differ most, where no name says which it is."""
-        named = {p for where in self._free.values() for p in where} | set(self._taken.values())
+        named = {p for role in PRICES for p in self._free.get(role, [])} | set(self._taken.values())
         dates = {
             position: pc.count_distinct(cells).as_py()
             for position, cells in self.table.cells.items()
@@ -158,6 +159,21 @@ class _Choice(UnitChoice):
         sure = [p for p in amounts if plain(self.table.fields[p]) not in RATES_AS_WELL or p in (pair or ())]
         unsure = [p for p in amounts if p not in sure and not self._is_rate(p)]
         self._choose("amount", sure + unsure)
+        self._exchange_volume_and_amount()
+
+    def _exchange_volume_and_amount(self) -> None:
+        """Exchange both where the volume is the amount times the price, as Huobi calls them."""
+        volume, amount, close = self.roles.get("volume"), self.roles.get("amount"), self._position("close")
+        if volume is None or amount is None or close is None:
+            return
+        if any(split_unit(self.table.fields[p])[1] for p in (volume, amount)):
+            return
+        if ratios.is_money(*map(self._values, (volume, amount, close)), counted=False):
+            self.roles |= {"volume": amount, "amount": volume}
+            self._add("column_choice", "info", text(
+                "“{volume}” is price times “{amount}”, so that the former was read as amount and the latter as volume.",
+                volume=shorten(self.table.headers[volume]), amount=shorten(self.table.headers[amount]),
+            ))  # fmt: skip
 
     def choose_symbol(self) -> None:
         """Choose the column that names the instruments."""
@@ -200,7 +216,8 @@ class _Choice(UnitChoice):
                 if ratio is not None and 0.8 < ratio < 1.25:
                     return base, quote
         close = self._position("close")
-        named = [p for p in positions if roles_of(fields[p])[:1] == ("volume",) and "tick" not in plain(fields[p])]
+        named = [p for p in positions if roles_of(fields[p])[:1] == ("volume",) and not split_unit(fields[p])[1]]
+        named = [p for p in named if "tick" not in plain(fields[p])]
         if close is None or any(roles_of(fields[p])[0] == "amount" for p in positions):
             return None
         for base, quote in permutations(named, 2):

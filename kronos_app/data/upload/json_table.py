@@ -24,6 +24,7 @@ _ORDERS = (
     ("low", "high", "open", "close"),  # Coinbase
     ("open", "close", "high", "low"),  # KuCoin, Bitfinex
 )
+_GATE = ("quote_volume", "close", "high", "low", "open")  # between time and volume
 _BEHIND: Mapping[int, tuple[str, ...]] = {  # what follows time, prices and volume, by the number of cells
     7: ("turnover",),
     12: ("close_time", "quote_volume", "count", "taker_base", "taker_quote", ""),  # Binance
@@ -217,15 +218,23 @@ def _named(columns: Columns, name: str) -> tuple[Columns, tuple[Finding, ...]]:
     if labels != [f"column {place}" for place in range(1, len(labels) + 1)]:
         return columns, ()
     prices = [np.array([_number(cell) for cell in columns[label][:500]]) for label in labels[1:5]]
-    order = next((order for order in _ORDERS if _fits(dict(zip(order, prices, strict=True)))), _ORDERS[0])
+    order = next((order for order in _ORDERS if _fits(dict(zip(order, prices, strict=True)))), None)
+    later = [np.array([_number(cell) for cell in columns[label][:500]]) for label in labels[2:6]]
+    if order is None and len(labels) > 6 and _fits(dict(zip(_GATE[1:], later, strict=True))):
+        return _with_names(columns, ["timestamp", *_GATE, "volume"], name)
+    order = order or _ORDERS[0]
     cells = np.array([_number(cell) for cell in columns[labels[5]][:500]]) if len(labels) > 6 else np.array([])
     if _is_average(cells, dict(zip(order, prices, strict=True))):
         behind: tuple[str, ...] = ("average", "volume")
     else:
         behind = ("volume", *_BEHIND.get(len(labels), ()))
-    names = unique_labels(["timestamp", *order, *behind, *[""] * len(labels)][: len(labels)])
+    return _with_names(columns, ["timestamp", *order, *behind], name)
+
+
+def _with_names(columns: Columns, known: Sequence[str], name: str) -> tuple[Columns, tuple[Finding, ...]]:
+    names = unique_labels([*known, *[""] * len(columns)][: len(columns)])
     message = text(
-        "The lists in “{name}” have no names; they were read as {order}.", name=name, order=", ".join(names[:6])
+        "The lists in “{name}” have no names; they were read as {order}.", name=name, order=", ".join(names[:7])
     )
     return dict(zip(names, columns.values(), strict=True)), (Finding("json_order", "info", message),)
 

@@ -175,27 +175,28 @@ def _without_placeholders(
 
 
 def _without_signs(frame: pd.DataFrame, cells: Mapping[str, Cells]) -> list[Finding]:
-    """Take the minus from opens and closes that lie between low and high without it, and return what to say.
+    """Take the minus from prices that make candles only without it, and return what to say.
 
-    CRSP writes the average of bid and ask so where a day has no trade.
+    CRSP marks averages of bid and ask so, Kiwoom prices that fell.
     """
-    findings = []
-    for role in ("open", "close"):
-        values = frame[role].to_numpy()
-        minus = values < 0
-        if (
-            minus.any()
-            and (frame["low"][minus] <= -values[minus]).all()
-            and (frame["high"][minus] >= -values[minus]).all()
-        ):
-            frame[role] = np.abs(values)
-            message = text(
-                "{count} price(s) of column “{column}” are negative and lie between low and high without the minus; "
-                "they were read so. CRSP marks averages of bid and ask in this way.",
-                count=int(minus.sum()), column=cells[role].header,
-            )  # fmt: skip
-            findings.append(Finding("bid_ask_average", "warning", message))
-    return findings
+    prices = frame[list(PRICES)].to_numpy()
+    minus = (prices < 0).any(axis=1)
+    if not minus.any() or _are_candles(prices[minus]).all() or not _are_candles(np.abs(prices[minus])).all():
+        return []
+    headers = shorten_list([cells[role].header for role in PRICES if (frame[role] < 0).any()])
+    frame[list(PRICES)] = np.abs(prices)
+    message = text(
+        "{count} row(s) have a minus in {columns} and are candles only without it; the prices were read so. CRSP marks "
+        "averages of bid and ask in this way.", count=int(minus.sum()), columns=headers,
+    )  # fmt: skip
+    return [Finding("bid_ask_average", "warning", message)]
+
+
+def _are_candles(prices: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which rows of open, high, low, close have the others within low and high; empty cells are."""
+    open_, high, low, close = prices.T
+    with np.errstate(invalid="ignore"):
+        return np.asarray(~((low > high) | (open_ > high) | (open_ < low) | (close > high) | (close < low)))
 
 
 def _check_type(table: Table, mapping: ColumnMapping, role: str, position: int) -> None:

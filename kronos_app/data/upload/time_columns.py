@@ -14,14 +14,14 @@ START_NAMES = (
 INSTANT_NAMES = (
     "timestamps", "timestamp", "datetime", "日期时间", "日期時間", "时间戳", "時間戳", "日時", "일시",
     "tsevent", "timekey", "candletime", "bartime", "datetimeutc", "utcdatetime", "snapshottimeutc",
-    "snapshottime", "candledatetimekst", "localdatetime", "timestampms", "stime",
+    "체결시간", "snapshottime", "candledatetimekst", "localdatetime", "timestampms", "stime",
 )  # fmt: skip
 DATE_NAMES = (
     "date", "日期", "dates", "tradedate", "交易日期", "成交日期", "actionday", "tradingdate", "tradingday", "交易日",
     "dtyyyymmdd", "yyyymmdd", "dateyyyymmdd", "historicaldate", "exchangedate", "pricedate", "trddt", "traddt", "bizdt",
     "datadate", "caldt", "dlycaldt", "日付", "日付け", "データ日付", "年月日", "取引日", "일자", "날짜", "거래일",
     "거래일자", "day", "datum", "fecha",
-    "дата", "tarih", "ngày", "tanggal", "data", "date1",
+    "дата", "tarih", "ngày", "tanggal", "stckbsopdate", "xymd", "data", "date1",
 )  # fmt: skip
 CLOCK_NAMES = (
     "time", "时间", "時間", "tradetime", "交易时间", "成交时间", "成交時間", "timebarstart", "timeofday", "hhmmss",

@@ -102,6 +102,8 @@ def are_dates(column: pa.ChunkedArray) -> bool:
     """Return whether all of the first cells are written as dates, or the type is one of times."""
     if native.is_native(column.type):
         return True
+    if pa.types.is_integer(column.type):
+        return numeric.are_epochs(np.asarray(column.slice(0, 200).drop_null().to_numpy(), dtype=np.int64))
     if not is_text(column):
         return False
     sample = trim(column.slice(0, 200)).drop_null()

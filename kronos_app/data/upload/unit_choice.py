@@ -96,7 +96,7 @@ class UnitChoice:
             self.units["volume"] = "thousand"
         elif power == -1 and LOTS_AND_THOUSANDS_MARKERS.intersection(fields):
             self.units |= {"volume": "lots", "amount": "thousand"}
-        elif power not in {None, 0}:
+        elif power not in {None, 0} and "doubtful_amount" not in {finding.code for finding in self.findings}:
             self._add("doubtful_amount", "warning", text(
                 "“{amount}” is {ratio} times price times “{volume}”: one of them counts in another unit. State that "
                 "unit.",

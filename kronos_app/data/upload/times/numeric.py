@@ -267,3 +267,20 @@ def to_integers(column: pa.ChunkedArray) -> Integers | None:
         return np.array(pc.fill_null(pc.cast(column, pa.int64()), 0).to_numpy(), dtype=np.int64)
     except pa.ArrowException:
         return None
+
+
+def are_epochs(numbers: Integers) -> bool:
+    """Return whether numbers are whole minutes since 1970 from 2000 until today, most of them as far apart."""
+    if len(numbers) < _FEWEST_DAYS:
+        return False
+    size = int(np.searchsorted(_LIMITS, np.median(np.abs(numbers)), side="right"))
+    seconds, rest = np.divmod(numbers, 1_000_000_000 // _FACTORS[size])
+    times = seconds.astype("datetime64[s]")
+    steps = np.abs(np.diff(seconds))
+    plausible = (times > np.datetime64("2000-01-01")) & (times < latest_plausible())
+    return bool(
+        plausible.all()
+        and not rest.any()
+        and not (seconds % 60).any()
+        and 2 * (steps == np.median(steps)).sum() > len(steps)
+    )

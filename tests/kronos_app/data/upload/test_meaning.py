@@ -193,3 +193,60 @@ def test_names_in_more_languages_are_known(header):
     draft = read(table(header, lambda day, close, v: f"{day},{prices(close)},{v}"))
     assert draft.frame["high"].tolist() == [close + 5 for close in CLOSES]
     assert draft.frame["volume"].tolist() == list(VOLUMES)
+
+
+def test_prices_that_are_signed_by_their_change_lose_the_sign():
+    lines = [f"{day},-{c},+{c},+{c + 5},-{c - 5},{v}" for day, c, v in zip(DAYS, CLOSES, VOLUMES, strict=True)]
+    draft = read("체결시간,현재가,시가,고가,저가,거래량\n" + "\n".join(lines))
+    assert draft.frame[["open", "high", "low", "close"]].iloc[0].tolist() == [1685, 1690, 1680, 1685]
+    assert warnings(draft) == {"bid_ask_average"}
+
+
+def test_lists_with_the_quote_volume_before_the_prices_are_read():
+    rows = [
+        [1_704_067_200 + 86_400 * n, str(v * c), str(c + 1), str(c + 5), str(c - 5), str(c), str(v), "true"]
+        for n, (c, v) in enumerate(zip(CLOSES, VOLUMES, strict=True))
+    ]
+    draft = read(json.dumps(rows), "a.json")
+    assert draft.frame[["open", "high", "low", "close"]].iloc[0].tolist() == [1685, 1690, 1680, 1686]
+    assert draft.frame["volume"].tolist() == list(VOLUMES)
+
+
+def test_an_amount_of_pieces_beside_a_volume_of_money_are_exchanged_and_an_epoch_is_the_time():
+    rows = [
+        {
+            "id": 1_704_067_200 + 86_400 * n,
+            "open": c,
+            "close": c,
+            "low": c - 5,
+            "high": c + 5,
+            "amount": v,
+            "vol": v * c,
+        }
+        for n, (c, v) in enumerate(zip(CLOSES, VOLUMES, strict=True))
+    ]
+    draft = read(json.dumps({"ch": "market.btcusdt.kline.1day", "data": rows}), "a.json")
+    assert draft.frame["volume"].tolist() == list(VOLUMES)
+    assert draft.frame["timestamp"].iloc[0] == pd.Timestamp("2024-01-01")
+
+
+def test_numbers_that_only_count_are_no_time():
+    rows = [
+        {"id": 1_704_067_211 + 7 * n * n, "open": c, "close": c, "low": c - 5, "high": c} for n, c in enumerate(CLOSES)
+    ]
+    assert read(json.dumps(rows), "a.json").needs_timestamps
+
+
+@pytest.mark.parametrize(
+    ("page", "header"),
+    [
+        ("cp1250", "Data;Kurs otwarcia;Kurs max;Kurs min;Kurs zamknięcia;Wolumen"),
+        ("cp1251", "Дата;Открытие;Максимум;Минимум;Закрытие;Объём"),
+        ("cp1254", "Tarih;Açılış;Yüksek;Düşük;Şimdi;Hac."),
+        ("cp1252", "Data;Abertura;Máxima;Mínima;Último;Vol."),
+    ],
+)
+def test_a_page_of_letters_is_known_by_the_headers_it_makes(page, header):
+    lines = [f"{day};{c};{c + 5};{c - 5};{c};{v}" for day, c, v in zip(DAYS, CLOSES, VOLUMES, strict=True)]
+    draft = read((header + "\n" + "\n".join(lines)).encode(page))
+    assert draft.frame["close"].tolist() == list(CLOSES)
