@@ -313,7 +313,7 @@ class MachineConfig(Section):
     checkpoint_activations: bool = Field(
         False, description="Compute activations twice instead of keeping them: less memory, slower."
     )
-    threads: int | None = Field(None, gt=0, description="CPU threads of a process; none takes all.")
+    threads: int | None = Field(None, gt=0, le=1024, description="CPU threads of a process; none takes all.")
     processes: int = Field(1, ge=1, le=64, description="Processes on this machine, started by torchrun.")
 
 

@@ -52,6 +52,7 @@ def test_every_field_says_what_it_is_for() -> None:
         ("predictor.schedule", "linear"),
         ("predictor.betas", [0.9, 1.0]),
         ("predictor.accumulate", 33),
+        ("machine.threads", 1025),
         ("window.lookback", 7),
         ("window.lookback_min", 91),
         ("window.volume_dropout", 1.0),
