@@ -12,7 +12,7 @@ import pandas as pd
 from kronos_app.data.candle_arrays import UNKNOWN, CandleArrays
 from kronos_app.data.candle_frame import CandleFrame
 from kronos_app.data.checks.suspects import Suspects, suspect_arrays
-from kronos_app.data.checks.telling import MOST_MARKS, Mark, marks
+from kronos_app.data.checks.telling import Mark, marks
 from kronos_app.data.checks.telling import findings as suspicions
 from kronos_app.data.draft import Draft, Finding
 from kronos_app.data.faults import find_faults, usable
@@ -156,7 +156,7 @@ def inspect(
         **counts,
         **affected,
         deductions=taken,
-        marks=(*marks(good, suspects), *_gap_marks(axis.holes, axis), *_gap_marks(axis.unclear, axis)),
+        marks=(*marks(good, suspects), *axis.marks),
         findings=(
             *draft.findings,
             *fault_findings(draft, arrays, faults, repeated, again),
@@ -190,15 +190,6 @@ def _affected(suspects: Suspects) -> dict[str, Any]:
     }
 
 
-def _gap_marks(holes: pd.Series[int], axis: TimeAxis) -> list[Mark]:
-    """Return the widest gaps, from the candle before to the candle after."""
-    if holes.empty:
-        return []
-    widest = holes.nlargest(MOST_MARKS).sort_index()
-    after = axis.ordered[np.minimum(axis.ordered.searchsorted(widest.index, side="right"), len(axis.ordered) - 1)]
-    return [Mark("gaps", first, last) for first, last in zip(widest.index, after, strict=True)]
-
-
 def _time_findings(axis: TimeAxis, rows: int) -> Iterator[Finding]:
     if len(axis.holes):
         yield _gap_finding(axis, rows)
@@ -207,10 +198,9 @@ def _time_findings(axis: TimeAxis, rows: int) -> Iterator[Finding]:
 
 
 def _gap_finding(axis: TimeAxis, rows: int) -> Finding:
-    holes = axis.holes
     said = _GAPS_BY_CALENDAR if axis.follows else _GAPS
     message = text(
-        said.msgid, count=len(holes), missing=axis.missing, longest=int(holes.max()), time=str(holes.idxmax()),
+        said.msgid, count=len(axis.holes), missing=axis.missing, longest=axis.longest[0], time=axis.longest[1],
         **({"calendar": axis.calendar} if axis.follows else {}),
     )  # fmt: skip
     return Finding("gaps", "warning" if axis.missing > 0.05 * rows else "info", message)

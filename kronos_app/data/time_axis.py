@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
+import numpy as np
 import pandas as pd
 
 from kronos_app.data import calendars
@@ -11,6 +12,7 @@ from kronos_app.data.candle_frame import most_frequent_step
 from kronos_app.data.checks.holes import unclear_holes
 from kronos_app.data.checks.runs import Run
 from kronos_app.data.checks.suspects import FEWEST, is_unfinished
+from kronos_app.data.checks.telling import MOST_MARKS, Mark
 from kronos_app.data.checks.times import other_intervals
 from kronos_app.data.sessions import Nanoseconds, nanoseconds
 
@@ -51,6 +53,24 @@ class TimeAxis:
     def missing(self) -> int:
         """Return how many candles are missing in all."""
         return int(self.holes.sum())
+
+    @cached_property
+    def longest(self) -> tuple[int, str]:
+        """Return how many candles are missing in the longest gap, and the time before it; there must be a gap."""
+        return int(self.holes.max()), str(self.holes.idxmax())
+
+    @cached_property
+    def marks(self) -> tuple[Mark, ...]:
+        """Return where the gaps and the unclear holes are."""
+        return (*self._marks(self.holes), *self._marks(self.unclear))
+
+    def _marks(self, holes: pd.Series[int]) -> list[Mark]:
+        """Return the widest holes, from the candle before to the candle after."""
+        if holes.empty:
+            return []
+        widest = holes.nlargest(MOST_MARKS).sort_index()
+        after = np.minimum(self.ordered.searchsorted(widest.index, side="right"), len(self.ordered) - 1)
+        return [Mark("gaps", first, last) for first, last in zip(widest.index, self.ordered[after], strict=True)]
 
     @cached_property
     def follows(self) -> bool:

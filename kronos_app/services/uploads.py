@@ -131,7 +131,9 @@ class UploadService:
 
         The refusals are kept for a week, the candle sets until they are deleted.
         """
-        return _result(self._folder / job.request["key"]) or SavedSeries(tuple((job.result_id or "").split(",")), ())
+        return _result(self._folder / job.request["key"]) or SavedSeries(
+            tuple(filter(None, (job.result_id or "").split(","))), ()
+        )
 
     def _submit(self, series: int, write: Callable[[Path], None]) -> Job:
         upload_id = self._write(write)
