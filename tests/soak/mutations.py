@@ -29,7 +29,9 @@ def mutated(count: int, seed: int) -> Iterator[tuple[str, bytes]]:
     texts = [GOLDEN, *sorted(CASES.iterdir())]
     for number in range(count):
         if rng.random() < 0.2:
-            yield f"odd-{number}.{rng.choice(('parquet', 'feather'))}", _table(rng)
+            content = _table(rng)
+            name = f"odd-{number}.{rng.choice(('parquet', 'feather'))}"
+            yield name, _bytes(content, rng) if rng.random() < 0.5 else content
             continue
         path = rng.choice(texts)
         content = path.read_bytes()
