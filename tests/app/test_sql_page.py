@@ -89,13 +89,13 @@ def test_a_table_is_chosen_looked_at_read_and_used(page, desk, lang):
 def test_a_query_runs_when_asked_and_its_faults_are_repaired_as_chosen(page, desk):
     app = page()
     field(app, state.DATA_SQL_WAY, "market").set_value("query").run()
-    query = "SELECT trade_date AS t, open, high, low, close FROM candles WHERE ticker = 'AAPL'"
+    query = "SELECT trade_date AS moved, open, high, low, close FROM candles WHERE ticker = 'AAPL'"
     field(app, state.DATA_SQL_QUERY, "market").set_value(query).run()
     assert not app.dataframe
     button(app, "Show the first rows").click().run()
     assert len(app.dataframe[0].value) == 20
     assert button(app, "Read candles").disabled
-    field(app, state.DATA_SQL_COLUMN, "market", query, "timestamp").select("t").run()
+    field(app, state.DATA_SQL_COLUMN, "market", query, "timestamp").select("moved").run()
     app = read(app, desk)
     assert "in row 8 high" in said(app)
     assert desk.candles.list() == []
