@@ -99,4 +99,6 @@ def create_api(
         backtests,
     ):
         app.include_router(module.router, prefix="/v1")
+    # FastAPI builds its routes when the first address is looked up, and two threads must not do that at once.
+    app.url_path_for("get_job", job_id="-")
     return app

@@ -39,11 +39,11 @@ def test_a_refusal_names_the_unused_columns_and_the_field_that_states_them(send,
 def test_a_preview_shows_a_file_that_would_be_refused(send, desk):
     shown = send(ODD, "/preview", columns={"A": "open"}).json()
     assert [(column["header"], column["role"]) for column in shown["columns"]][:2] == [
-        ("when", "ignore"),
+        ("when", "timestamp"),
         ("A", "open"),
     ]
     assert shown["columns"][4]["cells"] == ["11", "12"]
-    assert shown["unused"] == ["when", "B", "K", "D", "traded"]
+    assert shown["unused"] == ["B", "K", "D", "traded"]
     assert shown["problem"]["code"] == "missing_columns"
     assert "“B”" in shown["problem"]["message"]
     shown = send(ODD, "/preview", columns=STATED, timezone="Asia/Shanghai").json()
