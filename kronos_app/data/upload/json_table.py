@@ -18,6 +18,8 @@ from kronos_app.errors import InvalidInput, TooLarge
 from kronos_app.i18n import text
 
 MOST_MB = 50  # objects of Python take ten times the memory of their text
+LEAST_ROW = 10  # bytes of a row with a time and four prices; shorter ones by the million are no candles, but cost much
+FREE_BYTES = 10_000  # before that is looked at
 DEPTH = 6
 _ORDERS = (
     ("open", "high", "low", "close"),  # most exchanges
@@ -51,6 +53,8 @@ def read(content: bytes, name: str, max_rows: int) -> Table | None:
             text("“{name}” is a JSON file of more than {limit} MB.", name=name, limit=MOST_MB),
             text("Upload fewer candles, or the same as CSV or Parquet."),
         )
+    if (content.count(b"[") + content.count(b"{")) * LEAST_ROW > len(content) + FREE_BYTES:
+        raise _no_candles(name)
     try:
         document = _load(content)
     except RecursionError as error:

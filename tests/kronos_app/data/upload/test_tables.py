@@ -13,7 +13,7 @@ import pyarrow.parquet
 import pytest
 
 from kronos_app.data import repair
-from kronos_app.data.upload import encodings, reader
+from kronos_app.data.upload import encodings, json_table, reader
 from kronos_app.data.upload.mapping import ColumnMapping
 from kronos_app.data.upload.preview import preview
 from kronos_app.errors import InvalidInput, TooLarge
@@ -392,3 +392,10 @@ def test_a_file_without_times_names_its_unused_columns_and_how_to_state_the_time
         "Moment,Open,High,Low,Close\n2024-01-02,1,2,0.5,1.5\n", mapping=ColumnMapping(columns={"Moment": "timestamp"})
     )
     assert draft.frame["timestamp"].tolist() == [pd.Timestamp("2024-01-02")]
+
+
+def test_json_of_millions_of_empty_rows_is_refused_before_it_is_expanded(monkeypatch):
+    monkeypatch.setattr(json_table, "_load", lambda content: pytest.fail("it was expanded"))
+    for row in (b"[],", b"{},", b'{"a":[]},'):
+        with pytest.raises(InvalidInput, match="no candles"):
+            read(b"[" + row * 100_000 + row[:-1] + b"]", "rows.json")
