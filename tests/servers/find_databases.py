@@ -2,7 +2,7 @@
 
 Called with `postgres` or `mariadb`. In this order: the variable KRONOS_POSTGRES or KRONOS_MARIADB, what is on the PATH,
 where Debian and Homebrew keep it, and Debian's package where apt is at hand and may be used. Where all fail, nothing is
-printed but a reason on standard error, and the tests that need the server are skipped.
+printed but a reason on standard error, and the tests that need the server are skipped; where CI is set, it is an error.
 """
 
 from __future__ import annotations
@@ -83,6 +83,9 @@ def main() -> int:
     folder = find(name, install=True)
     if folder is None and os.environ.get(variable):
         print(f"{variable} names {os.environ[variable]}, where no {name} runs.", file=sys.stderr)
+        return 1
+    if folder is None and os.environ.get("CI"):
+        print(f"No {name} could be found or installed, and no test may be skipped here.", file=sys.stderr)
         return 1
     if folder is None:
         print(
