@@ -179,12 +179,12 @@ class Ledger(Repository):
     def _where(self, wanted: LedgerFilter) -> Conditions:
         column = self._table.c
         equal = {name: getattr(wanted, name) for name in ("model", "follow_id", "ahead")}
-        found = [column[name] == value for name, value in equal.items() if value is not None]
+        conditions = [column[name] == value for name, value in equal.items() if value is not None]
         if wanted.states is not None:
-            found.append(column.state.in_(wanted.states))
+            conditions.append(column.state.in_(wanted.states))
         if wanted.symbol is not None:
-            found.append(sa.func.coalesce(column.symbol, column.name) == wanted.symbol)
-        return found
+            conditions.append(sa.func.coalesce(column.symbol, column.name) == wanted.symbol)
+        return conditions
 
     def unnoted(self, limit: int) -> Ids:
         """Return ids of forecasts that are not in the ledger, the oldest first."""

@@ -245,10 +245,12 @@ class Forecasts(Repository):
         if not (wanted.id or "").isascii():  # not an id of ours, and lone surrogates cannot even be asked for
             return [sa.false()]
         equal = {name: getattr(wanted, name) for name in ("id", "model", "candles_id", "cutoff", "horizon")}
-        found = [column[name] == value for name, value in equal.items() if value is not None]
+        conditions = [column[name] == value for name, value in equal.items() if value is not None]
         if wanted.text:
-            found.append(sa.or_(*(_contains(column[name], wanted.text) for name in ("candles_name", "model", "id"))))
-        return found
+            conditions.append(
+                sa.or_(*(_contains(column[name], wanted.text) for name in ("candles_name", "model", "id")))
+            )
+        return conditions
 
 
 class Jobs(Repository):
