@@ -20,7 +20,7 @@ from kronos_app.errors import InvalidInput, Unavailable
 from kronos_app.i18n import Text, text
 from kronos_app.store import failures, migrations, ownership
 from kronos_app.store.records import now
-from kronos_app.store.tables import SCHEMA_VERSION, metadata, read_json, schema_version, write_json
+from kronos_app.store.tables import SCHEMA_VERSION, read_json, write_json
 
 log = logging.getLogger(__name__)
 
@@ -180,37 +180,30 @@ def _engine(address: Address, *, read_only: bool) -> sa.Engine:
 def _prepare(engine: sa.Engine, address: Address, *, read_only: bool) -> int:
     """Create the tables where there are none, bring older ones up to date and return the version there is then."""
     with engine.connect() as connection:
-        version = _version(connection)
+        version = migrations.read_version(connection)
     if version is None:
         with engine.begin() as connection:
-            metadata.create_all(connection)
-            connection.execute(schema_version.insert().values(version=SCHEMA_VERSION))
+            migrations.create(connection)
             ownership.note(connection)
             return SCHEMA_VERSION
-    if version in migrations.STEPS:
+    if 0 < version < SCHEMA_VERSION:
         if read_only:
             raise failures.read_only(address.name)
-        version = _upgrade(engine, address, version)
+        _upgrade(engine, address, version)
+        version = SCHEMA_VERSION
     if version == SCHEMA_VERSION and not read_only:
         with engine.begin() as connection:
-            ownership.note(connection)
+            ownership.note(connection)  # first: SQLite's driver begins a transaction at a changed row, not at DDL
+            migrations.adopt(connection, version)
     return version
 
 
-def _version(connection: sa.Connection) -> int | None:
-    """Return the version of the schema, 0 where tables of ours have none, None where there are none of ours."""
-    present = set(sa.inspect(connection).get_table_names())
-    if schema_version.name in present:
-        return int(connection.scalar(sa.select(sa.func.max(schema_version.c.version))) or 0)
-    return 0 if present & set(metadata.tables) else None
-
-
-def _upgrade(engine: sa.Engine, address: Address, version: int) -> int:
+def _upgrade(engine: sa.Engine, address: Address, version: int) -> None:
     try:
         if address.file is not None:
             _back_up(engine, address.file, version)
         with engine.begin() as connection:
-            return migrations.upgrade(connection, version)
+            migrations.upgrade(connection, version)
     except (migrations.MigrationError, OSError) as error:
         log.exception("The database %s could not be brought up to date", address.name)
         raise failures.unusable(

@@ -119,6 +119,13 @@ class Duration(sa.TypeDecorator[pd.Timedelta]):
 
 metadata = sa.MetaData()
 
+# Alembic's version table, and the same number for releases that know no Alembic.
+schema_revision = sa.Table(
+    "schema_revision",
+    metadata,
+    sa.Column("version_num", sa.String(32)),
+    sa.PrimaryKeyConstraint("version_num", name="schema_revision_pkc"),
+)
 schema_version = sa.Table("schema_version", metadata, sa.Column("version", sa.Integer, nullable=False))
 
 candle_sets = sa.Table(
@@ -136,7 +143,7 @@ candle_sets = sa.Table(
     sa.Column("quality", sa.JSON, nullable=False),
     sa.Column("repair", sa.JSON, nullable=False),
     sa.Column("frame", Bytes, nullable=False),
-    sa.Column("about", sa.JSON(none_as_null=True)),  # since version 2
+    sa.Column("about", sa.JSON(none_as_null=True)),
 )
 
 forecasts = sa.Table(
@@ -213,10 +220,6 @@ candles = sa.Table(
     sa.Column("volume", sa.Double),
     sa.Column("amount", sa.Double),
 )
-# DuckDB finds rows by the statistics of its blocks, and would only be slowed down by an index.
-sa.Index("candles_by_time", candles.c.series_id, candles.c.time, unique=True).ddl_if(
-    callable_=lambda *_args, dialect, **_more: dialect.name != "duckdb"
-)
 
 watchlists = sa.Table(
     "watchlists",
@@ -279,7 +282,6 @@ follows = sa.Table(
     sa.Column("error", sa.JSON(none_as_null=True)),
 )
 
-# Since version 3.
 registered_models = sa.Table(
     "registered_models",
     metadata,
@@ -299,7 +301,7 @@ registered_models = sa.Table(
     sa.Column("note", Words, nullable=False),
 )
 
-# Since version 4: the process that works with the database.
+# The process that works with the database.
 owner = sa.Table(
     "owner",
     metadata,
@@ -308,7 +310,7 @@ owner = sa.Table(
     sa.Column("since", UtcDateTime, nullable=False),
 )
 
-# Since version 4: how files with a header are read, as their users chose; by the digest of the header.
+# How files with a header are read, as their users chose; by the digest of the header.
 column_mappings = sa.Table(
     "column_mappings",
     metadata,
@@ -319,19 +321,16 @@ column_mappings = sa.Table(
 )
 
 
-def _index(name: str, *columns: sa.Column[Any]) -> sa.Index:
-    """Return an index for lists, which DuckDB does without as it does without that of candles."""
-    index = sa.Index(name, *columns)
+def _index(name: str, *columns: sa.Column[Any], unique: bool = False) -> None:
+    """Add an index, except on DuckDB: it finds rows by the statistics of its blocks, and indexes slow down writing."""
+    index = sa.Index(name, *columns, unique=unique)
     index.ddl_if(callable_=lambda *_args, dialect, **_more: dialect.name != "duckdb")
-    return index
 
 
-# Since version 4.
-LIST_INDEXES = (
-    _index("forecasts_by_age", forecasts.c.created),
-    _index("forecasts_by_cutoff", forecasts.c.cutoff),
-    _index("candle_sets_by_age", candle_sets.c.created),
-    _index("jobs_by_age", jobs.c.created),
-    _index("ledger_by_age", ledger.c.created),
-    _index("ledger_by_state", ledger.c.state),
-)
+_index("candles_by_time", candles.c.series_id, candles.c.time, unique=True)
+_index("forecasts_by_age", forecasts.c.created)
+_index("forecasts_by_cutoff", forecasts.c.cutoff)
+_index("candle_sets_by_age", candle_sets.c.created)
+_index("jobs_by_age", jobs.c.created)
+_index("ledger_by_age", ledger.c.created)
+_index("ledger_by_state", ledger.c.state)

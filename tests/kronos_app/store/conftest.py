@@ -7,6 +7,20 @@ import pytest
 from kronos_app.data.candle_frame import CandleFrame
 from kronos_app.store import CandleSet, Job, Store, StoredForecast
 from kronos_app.store.registry import RegisteredModel
+from tests.servers import mariadb as mariadb_server
+from tests.servers import postgres as postgres_server
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    with postgres_server.serve() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb():
+    with mariadb_server.serve() as server:
+        yield server
 
 
 @pytest.fixture(params=["duckdb", "sqlite"])

@@ -1,172 +1,209 @@
-"""A database that an earlier version wrote is brought up to date where it is, or left as it was."""
+"""A database that an earlier release wrote is upgraded in place and keeps its rows, or is left as it was.
+
+`released/` has databases as SQL, one for each version of the schema and each dialect, written by the last revision of
+Kronos Desk that had this version. Versions 1 to 3 did not run on MariaDB.
+"""
+
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic.script import ScriptDirectory
+from sqlalchemy.schema import CreateIndex, CreateTable
 
+from kronos_app.data.about import About
 from kronos_app.errors import Unavailable
-from kronos_app.store import migrations, tables
-from kronos_app.store.codec import frame_to_bytes
-from kronos_app.store.tables import SCHEMA_VERSION, Duration, Moment, UtcDateTime
+from kronos_app.store import migrations
+from kronos_app.store.opening import parse
+from kronos_app.store.series import SeriesKey
+from kronos_app.store.tables import SCHEMA_VERSION
+
+RELEASED = Path(__file__).with_name("released")
+SCRIPTS = sorted(path.name for path in RELEASED.iterdir())
+DIALECTS = ("duckdb", "sqlite", "postgresql", "mysql")
 
 
 @pytest.fixture
-def version_1(url, candle_set):
-    """Write a database as version 1 did, with one candle set."""
-    saved = candle_set("old")
-    old = sa.MetaData()
-    sa.Table("schema_version", old, sa.Column("version", sa.Integer, nullable=False))
-    candle_sets = sa.Table(
-        "candle_sets",
-        old,
-        sa.Column("id", sa.String, primary_key=True),
-        sa.Column("created", UtcDateTime, nullable=False),
-        sa.Column("name", sa.String, nullable=False),
-        sa.Column("source", sa.String, nullable=False),
-        sa.Column("timezone", sa.String),
-        sa.Column("rows", sa.Integer, nullable=False),
-        sa.Column("first", Moment, nullable=False),
-        sa.Column("last", Moment, nullable=False),
-        sa.Column("interval", Duration, nullable=False),
-        sa.Column("quality", sa.JSON, nullable=False),
-        sa.Column("repair", sa.JSON, nullable=False),
-        sa.Column("frame", sa.LargeBinary, nullable=False),
-    )
-    for table in (tables.forecasts, tables.jobs):
-        table.to_metadata(old)
-    candles = saved.candles
-    row = {
-        "id": "old",
-        "created": saved.created,
-        "name": candles.name,
-        "source": candles.source,
-        "timezone": candles.timezone,
-        "rows": len(candles),
-        "first": candles.timestamps[0],
-        "last": candles.timestamps[-1],
-        "interval": candles.interval,
-        "quality": {},
-        "repair": {},
-        "frame": frame_to_bytes(candles.frame),
-    }
-    engine = sa.create_engine(url)
-    with engine.begin() as connection:
-        old.create_all(connection)
-        connection.execute(sa.text("INSERT INTO schema_version VALUES (1)"))
-        connection.execute(candle_sets.insert().values(row))
-    engine.dispose()
-    return candles
+def new_database(request, tmp_path):
+    """Return a function that makes an empty database and returns its URL."""
+
+    def make(dialect, name="desk"):
+        if dialect in {"duckdb", "sqlite"}:
+            return f"{dialect}:///{tmp_path / name}.db"
+        server = request.getfixturevalue({"postgresql": "postgres", "mysql": "mariadb"}[dialect])
+        server.execute(f"DROP DATABASE IF EXISTS {name}", f"CREATE DATABASE {name}")
+        return server.url(database=name)
+
+    return make
 
 
 @pytest.fixture
-def version_2(url, candle_set, open_store):
-    """Write a database as version 2 did: all of today's tables but that of registered models."""
-    old = sa.MetaData()
-    for table in tables.metadata.sorted_tables:
-        if table.name != "registered_models":
-            table.to_metadata(old)
-    engine = sa.create_engine(url)
-    with engine.begin() as connection:
-        old.create_all(connection)
-        connection.execute(sa.text("INSERT INTO schema_version VALUES (2)"))
-    engine.dispose()
+def released_database(new_database):
+    """Return a function that makes the database of a script and returns its URL."""
+
+    def make(script):
+        url = new_database(script.split(".")[1])
+        run(url, *(RELEASED / script).read_text(encoding="utf-8").rstrip(";\n").split(";\n"))
+        return url
+
+    return make
 
 
-def rows(url, query):
-    engine = sa.create_engine(url)
+def run(url, *statements):
+    """Execute statements without the store; return the rows of the last as dictionaries."""
+    engine = sa.create_engine(parse(url).url)
     try:
-        with engine.connect() as connection:
-            return connection.execute(sa.text(query)).all()
+        with engine.begin() as connection:
+            for statement in statements:
+                result = connection.exec_driver_sql(statement)
+            return [dict(row) for row in result.mappings()] if result.returns_rows else []
     finally:
         engine.dispose()
 
 
-def test_what_was_kept_is_there_and_what_is_new_works(version_1, open_store, url, candle_set, file):
+def read_rows(url):
+    engine = sa.create_engine(parse(url).url)
+    names = sa.inspect(engine).get_table_names()
+    quote = engine.dialect.identifier_preparer.quote
+    engine.dispose()
+    return {name: run(url, f"SELECT * FROM {quote(name)}") for name in names}
+
+
+def read_ddl(url):
+    """Return the DDL of a database's tables and indexes."""
+    engine = sa.create_engine(parse(url).url)
+    try:
+        if engine.dialect.name == "duckdb":
+            return sorted(row["sql"] for row in run(url, "SELECT sql FROM duckdb_tables()"))
+        metadata = sa.MetaData()
+        metadata.reflect(engine)
+        elements = [
+            element
+            for table in metadata.sorted_tables
+            for element in (CreateTable(table), *(CreateIndex(index) for index in table.indexes))
+        ]
+        return sorted(str(element.compile(engine)) for element in elements)
+    finally:
+        engine.dispose()
+
+
+def version_of(url):
+    return run(url, "SELECT version FROM schema_version")[0]["version"]
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_released_database_keeps_its_rows_and_gets_the_ddl_of_a_new_one(
+    released_database, new_database, open_store, script
+):
+    url = released_database(script)
+    before = read_rows(url)
+    open_store(url).close()
+    after = read_rows(url)
+    assert after.pop("schema_version") == [{"version": SCHEMA_VERSION}]
+    assert after.pop("schema_revision") == [{"version_num": f"{SCHEMA_VERSION:04}"}]
+    for table, rows in before.items():
+        if table not in {"schema_version", "owner"}:
+            assert [{name: row[name] for name in old} for row, old in zip(after[table], rows, strict=True)] == rows
+    new = new_database(script.split(".")[1], "new")
+    open_store(new).close()
+    assert read_ddl(url) == read_ddl(new)
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_the_records_of_a_released_database_are_read_and_new_ones_are_saved(
+    released_database, open_store, candle_set, script
+):
+    version = int(script[len("version_")])
+    url = released_database(script)
     store = open_store(url)
     assert store.notice is None
-    old = store.candles.get("old")
-    assert old.candles.digest == version_1.digest
-    assert old.candles.about.to_dict() == {}
+    saved = store.candles.get("c1").candles
+    assert (saved.name, len(saved), saved.about) == ("贵州茅台 'a'.csv", 6, About())
+    assert store.forecasts.get("f1").paths.shape == (1, 2, 6)
+    assert {job.id: job.status for job in store.jobs.list()} == {"j1": "succeeded", "j2": "failed"}
+    candles = store.series.read(SeriesKey("yahoo", "600519.SS", "5m", "none"))
+    watchlists, follows = store.watchlists.list(), store.follows.list()
+    if version == 1:
+        assert (candles, watchlists, follows, store.ledger.list()) == (None, [], [], [])
+    else:
+        assert (len(candles), watchlists[0].entries[0].symbol, follows[0].id) == (6, "AAPL", "w1")
+        assert store.ledger.get("f1").grade == {"scores": {"model": {"crps": 0.5}}}
+    assert [model.label for model in store.registered.list()] == (["mine@1"] if version > 2 else [])
+    assert store.column_mappings.get("digest") == ({"time": "日期"} if version > 3 else None)
     store.candles.put(candle_set("new"))
-    assert {info.id for info in store.candles.list()} == {"old", "new"}
-    assert (store.series.list(), store.watchlists.list(), store.follows.list()) == ([], [], [])
     store.close()
-    assert rows(url, "SELECT version FROM schema_version") == [(SCHEMA_VERSION,)]
     again = open_store(url)
     assert again.notice is None
-    assert len(again.candles.list()) == 2
-    backup = url.replace("desk.db", "desk.db.version-1")
-    assert rows(backup, "SELECT version FROM schema_version") == [(1,)]
-    assert rows(backup, "SELECT id FROM candle_sets") == [("old",)]
+    assert {info.id for info in again.candles.list()} == {"c1", "new"}
 
 
-def test_a_step_that_fails_leaves_the_file_as_it_was(version_1, open_store, url, monkeypatch, forecast):
-    def half(operations):
-        migrations._to_2(operations)
-        operations.execute("SELECT * FROM nowhere")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(migrations, "STEPS", {1: half})
-        store = open_store(url)
-        assert "could not be brought up to date and is left as it is" in store.notice.render()
-        with pytest.raises(Unavailable):
-            store.forecasts.put(forecast())
-        store.close()
-    assert rows(url, "SELECT version FROM schema_version") == [(1,)]
-    assert "about" not in rows(url, "SELECT * FROM candle_sets")[0]._mapping
-    later = open_store(url)
-    assert later.notice is None
-    assert later.candles.get("old").candles.digest == version_1.digest
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_all_revisions_together_make_the_ddl_of_a_new_database(new_database, open_store, dialect):
+    url, new = new_database(dialect), new_database(dialect, "new")
+    run(url, "CREATE TABLE schema_version (version INTEGER NOT NULL)")
+    engine = sa.create_engine(parse(url).url)
+    with engine.begin() as connection:
+        migrations.upgrade(connection, 0)
+    engine.dispose()
+    open_store(new).close()
+    assert read_ddl(url) == read_ddl(new)
 
 
-def test_a_new_database_and_one_brought_up_to_date_have_the_same_columns(version_1, open_store, url, tmp_path):
-    new = url.replace("desk.db", "new.db")
-    for one in (url, new):
-        open_store(one).close()
-    for table in tables.metadata.tables:
-        query = f"SELECT * FROM {table} WHERE 1 = 0"
-        columns = []
-        for one in (url, new):
-            engine = sa.create_engine(one)
-            with engine.connect() as connection:
-                columns.append(sorted(connection.execute(sa.text(query)).keys()))
-            engine.dispose()
-        assert columns[0] == columns[1], table
+def test_each_version_of_the_schema_has_one_revision():
+    revisions = ScriptDirectory(migrations.__path__[0]).walk_revisions()
+    assert [script.revision for script in revisions] == [f"{number:04}" for number in range(SCHEMA_VERSION, 0, -1)]
 
 
-def test_models_can_be_registered_in_a_database_of_version_2(version_2, open_store, url, file, registered):
-    assert rows(url, "SELECT version FROM schema_version") == [(2,)]
+def test_no_revision_depends_on_the_tables_of_today():
+    for path in Path(migrations.__path__[0], "versions").glob("*.py"):
+        imports = [line for line in path.read_text(encoding="utf-8").splitlines() if "import" in line.split()]
+        assert not any("tables" in line for line in imports), path.name
+
+
+@pytest.mark.parametrize("dialect", ["duckdb", "sqlite"])
+def test_a_file_is_copied_before_it_is_upgraded(released_database, open_store, tmp_path, dialect):
+    url = released_database(f"version_2.{dialect}.sql")
+    before = read_rows(url)
+    open_store(url).close()
+    assert [path.name for path in tmp_path.iterdir() if "version" in path.name] == ["desk.db.version-2"]
+    assert read_rows(f"{url}.version-2") == before
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("dialect", ["duckdb", "sqlite", "postgresql"])
+def test_a_revision_that_fails_leaves_the_database_as_it_was(released_database, open_store, forecast, dialect, version):
+    url = released_database(f"version_{version}.{dialect}.sql")
+    run(url, "CREATE TABLE registered_models (foreign_column INTEGER)")  # in the way of revision 3
+    before = read_rows(url), read_ddl(url)
     store = open_store(url)
-    assert store.notice is None
-    store.registered.put(registered())
+    assert "could not be brought up to date and is left as it is" in store.notice.render()
+    with pytest.raises(Unavailable):
+        store.forecasts.put(forecast())
     store.close()
-    assert rows(url, "SELECT version FROM schema_version") == [(SCHEMA_VERSION,)]
-    assert open_store(url).registered.list() == [registered()]
-    assert [path.name for path in file.parent.iterdir() if "version" in path.name] == ["desk.db.version-2"]
-
-
-def test_a_step_to_version_3_that_fails_leaves_the_file_as_it_was(version_2, open_store, url, monkeypatch):
-    def half(operations):
-        migrations._to_3(operations)
-        operations.execute("SELECT * FROM nowhere")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(migrations, "STEPS", {2: half})
-        store = open_store(url)
-        assert "could not be brought up to date" in store.notice.render()
-        store.close()
-    assert rows(url, "SELECT version FROM schema_version") == [(2,)]
+    assert (read_rows(url), read_ddl(url)) == before
+    run(url, "DROP TABLE registered_models")
     later = open_store(url)
     assert later.notice is None
-    assert later.registered.list() == []
+    assert [info.id for info in later.candles.list()] == ["c1"]
 
 
-def test_what_a_candle_set_is_of_is_kept(open_store, url, candle_set):
-    from dataclasses import replace
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_a_database_of_a_newer_version_is_refused_and_left_as_it_is(new_database, open_store, dialect):
+    url = new_database(dialect)
+    open_store(url).close()
+    run(url, "UPDATE schema_revision SET version_num = '0999'")
+    before = read_rows(url)
+    store = open_store(url)
+    assert "written by a newer version of Kronos Desk and is left as it is" in store.notice.render()
+    with pytest.raises(Unavailable):
+        store.candles.list()
+    store.close()
+    assert read_rows(url) == before
 
-    from kronos_app.data.about import About
 
+def test_the_instrument_of_a_candle_set_is_saved(store, candle_set):
     saved = candle_set()
     about = About("600519.SS", "5m", "none", "CNY", "XSHG", "a file")
-    store = open_store(url)
     store.candles.put(replace(saved, candles=replace(saved.candles, about=about)))
     assert store.candles.get("c1").candles.about == about

@@ -14,24 +14,10 @@ from kronos_app.jobs import Job, JobRunner
 from kronos_app.store.records import ForecastFilter
 from kronos_app.store.series import SeriesKey
 from kronos_app.store.watchlists import Watched, Watchlist
-from tests.servers import mariadb as mariadb_server
-from tests.servers import postgres as postgres_server
 from tests.servers.unprivileged import free_port
 
 ROOT = Path(__file__).parents[3]
 KEY = SeriesKey("vendor", "ABC", "5m")
-
-
-@pytest.fixture(scope="module")
-def postgres():
-    with postgres_server.serve() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def mariadb():
-    with mariadb_server.serve() as server:
-        yield server
 
 
 @pytest.fixture(params=["postgres", "mariadb"])
