@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from kronos_app.data.calendars import with_calendar
 from kronos_app.data.sql.connection import SqlConnection, named_connections, secrets_files
-from kronos_app.data.sql.limits import LOOK_RESULT_MB, Limits
+from kronos_app.data.sql.limits import INTERACTIVE_RESULT_MB, Limits
 from kronos_app.data.sql.process import QueryProcesses
-from kronos_app.data.sql.request import SqlRequest, from_dict, to_dict, validate
+from kronos_app.data.sql.request import REQUEST, SqlRequest, validate
 from kronos_app.data.upload.columns import shorten
 from kronos_app.errors import NotFound
 from kronos_app.i18n import text
@@ -82,7 +82,7 @@ class SqlService:
     ) -> None:
         whole = limits_of(settings)
         self._limits = replace(
-            whole, seconds=min(LONGEST_LOOK, whole.seconds), result_mb=min(LOOK_RESULT_MB, whole.result_mb)
+            whole, seconds=min(LONGEST_LOOK, whole.seconds), result_mb=min(INTERACTIVE_RESULT_MB, whole.result_mb)
         )
         self._connections = connections
         self._processes = processes
@@ -158,7 +158,8 @@ class SqlService:
             Too many jobs wait already.
         """
         request = validate(request, self._connections.get(name).dialect)
-        return self._jobs.submit(KIND, to_dict(request) | {"connection": name, "repair": repair, "review": review}).id
+        job = REQUEST.dump_python(request, mode="json") | {"connection": name, "repair": repair, "review": review}
+        return self._jobs.submit(KIND, job).id
 
     def fetched(self, result_id: str) -> Draft:
         """Return what a job with `review` brought, with its faults.
@@ -193,7 +194,7 @@ class SqlWorker:
         on_step(0, 0)
         draft = self._processes.read(
             self._connections.get(job["connection"]),
-            from_dict(job),
+            REQUEST.validate_python(job),
             limits=self._limits,
             on_page=lambda count: on_step(count, 0),
         )

@@ -75,7 +75,7 @@ def test_a_query_that_would_write_is_refused_and_one_that_reads_is_shown(page, p
     query.press("Control+Enter")
     idle(page)
     page.get_by_role("button", name="Show the first rows").click()
-    expect(page.get_by_text("“DELETE” is not for reading.")).to_be_visible()
+    expect(page.get_by_text("“DELETE” is not allowed: it does more than read.")).to_be_visible()
     query.fill("SELECT trade_date, open, high, low, close FROM daily WHERE ts_code = '000001'")
     query.press("Control+Enter")
     idle(page)

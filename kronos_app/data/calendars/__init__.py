@@ -1,16 +1,16 @@
-"""When candles fall due: calendars of exchanges, of currencies and round the clock, or what the series itself shows.
+"""Trading calendars: when candles are due, by a published timetable or by the pattern of the series itself.
 
-    timetable.py   sessions: which days, from when to when
-    registry.py    the calendars there are
-    slots.py       candles within a session; days.py: candles of a session and longer
-    clocks.py      by whose clock candles have their times
-    own.py         what a series shows itself, by the clock of its market
-    due.py         all of it put to use: what comes next, what is missing
-    names.py       which calendars a symbol or a file name may stand for; agreement.py: how well candles agree with one
-    guessing.py    which calendar a series has
+    timetable.py   sessions: on which days and hours a market trades
+    registry.py    all calendars
+    slots.py       intraday candles within a session; days.py: candles of a day and longer
+    clocks.py      the clock that the times of a series follow
+    own.py         the pattern that a series shows, by the clock of its market
+    due.py         next and missing candles
+    names.py       calendars that a symbol or file name suggests; agreement.py: how well candles agree with a calendar
+    guessing.py    the calendar of a series
 
-Nothing here asks the network or the clock. What comes next is made of the timetable as published and of the candles
-handed in, so a forecast's caller decides what may be known.
+Nothing here uses the network or the current time. Future times follow from the published timetable and the candles
+passed in, so the caller of a forecast decides what may be known.
 """
 
 from kronos_app.data.calendars.due import future_timestamps, gaps, missing, share

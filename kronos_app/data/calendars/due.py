@@ -1,4 +1,4 @@
-"""When the candles of a series fall due, by its calendar and by what it has shown so far."""
+"""When the candles of a series are due, by its calendar and by its own history."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from kronos_app.data.calendars.clock import (
     LAST_DAY,
     Nanoseconds,
     ascending,
-    found_in,
+    contained,
     index,
     is_countable,
     midnight,
+    most_frequent,
     nanoseconds,
 )
 from kronos_app.data.calendars.clocks import best_clock
@@ -27,9 +28,9 @@ from kronos_app.data.calendars.registry import ALWAYS, get
 from kronos_app.data.calendars.timetable import Calendar
 from kronos_app.data.sessions import FixedStep
 
-YEAR = 366 * DAY  # hours of trading change over the years: how candles are cut is learned anew in each
-RECENT_DAYS = 370 * DAY  # of daily candles, what tells how they are named
-MOST_MISSING = 5_000_000  # candles named one by one
+YEAR = 366 * DAY  # trading hours change over the years, so the grid of candles is fitted to each year
+RECENT_DAYS = 370 * DAY  # history of daily candles that shows how they are dated
+MOST_MISSING = 5_000_000  # missing candles that are listed one by one
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,10 @@ class Schedule:
     Attributes
     ----------
     share
-        Part of its recent candles that stand where the calendar and their rhythm put them.
+        Share of its recent candles that are at due times.
     between
-        Returns the times due from one time to another by the series' own clock, both included; with True as they were
-        known beforehand.
+        Returns the due times from one time to another, both included, by the clock of the series; with True as they
+        were known beforehand.
     """
 
     share: float
@@ -52,49 +53,48 @@ class Schedule:
 def future_timestamps(
     timestamps: pd.DatetimeIndex, horizon: int, timezone: str | None = None, calendar: str | None = None
 ) -> pd.DatetimeIndex:
-    """Return the `horizon` times at which a series goes on, strictly ascending and after its last.
+    """Return the next `horizon` times of a series, strictly ascending and after its last.
 
-    Only the times handed in and the published timetable are looked at; days on which the market stayed shut without
-    notice count as open. Where the series does not follow the calendar, its own pattern counts alone.
+    They follow only from the times passed in and the published timetable; days on which the market closed without
+    notice count as open. Where the series does not follow the calendar, its own pattern is used.
 
     Parameters
     ----------
     timestamps
         Naive, by the clock of `timezone`.
     timezone
-        IANA name, `UTC` or an offset such as `UTC+08:00`; None for a series that does not say, taken for local to the
-        exchange, or for UTC if that fits better.
+        IANA name, `UTC` or an offset such as `UTC+08:00`; None where it is not known: then exchange time, or UTC if
+        that fits better.
     calendar
         Key of the calendar; None or `learned` for the series' own pattern.
 
     Raises
     ------
     InvalidInput
-        With fewer than two different times, which show no step; or a calendar there is not.
+        Fewer than two different times, or an unknown calendar.
     """
-    found = get(calendar)
     times = learned.nanoseconds(timestamps)
-    schedule = None if found is None or len(times) < 2 else follow(times, timezone, found)
+    schedule = _schedule(times, timezone, calendar)
     future = None if schedule is None else _after(schedule, times, horizon)
     return index(own.future(times, horizon, timezone) if future is None else future)
 
 
 def gaps(timestamps: pd.DatetimeIndex, timezone: str | None = None, calendar: str | None = None) -> pd.Series[int]:
-    """Return the number of candles missing after each time that has a gap behind it.
+    """Return the number of candles missing after each time that a gap follows.
 
-    By the calendar, where there is one that the series follows: holidays, early closes and breaks are no gaps then. By
-    the series' own pattern otherwise, to which holidays are gaps, too.
+    By the calendar where the series follows one: holidays, early closes and breaks are then no gaps. Otherwise by the
+    series' own pattern, for which holidays are gaps.
     """
-    found = get(calendar)
+    market = get(calendar)
     times = learned.nanoseconds(timestamps)
-    if found is None or len(times) < 3:
+    if market is None or len(times) < 3:
         return own.gaps(times, timezone)
     step = learned.common_step(times)
-    if found.key == ALWAYS and step <= DAY:
+    if market.key == ALWAYS and step <= DAY:
         return _counted(times[:-1], FixedStep(step).missing(times[:-1], times[1:]))
     parts = []
     for part in _years(times, step):
-        absent = _absent(part, timezone, found)
+        absent = _absent(part, timezone, market)
         if absent is None:
             parts.append(own.gaps(part, timezone))
         else:
@@ -109,44 +109,43 @@ def missing(
     *,
     only_by_calendar: bool = False,
 ) -> pd.DatetimeIndex:
-    """Return the times within the series at which a candle was due and is not there, as `gaps` counts them.
+    """Return the times within a series at which a candle was due and is missing, as `gaps` counts them.
 
-    For a stretch that somebody looks at, not for a whole history: each is named, and none if there are millions.
-
-    Parameters
-    ----------
-    only_by_calendar
-        Name none by the series' own pattern, which cannot tell a holiday from lost candles.
+    Meant for a visible range, not a whole history: more than `MOST_MISSING` are not listed at all. With
+    `only_by_calendar`, the series' own pattern is not used, because it cannot tell a holiday from lost candles.
     """
-    found = get(calendar)
+    market = get(calendar)
     times = learned.nanoseconds(timestamps)
-    if len(times) < 3 or (only_by_calendar and found is None):
+    if len(times) < 3 or (only_by_calendar and market is None):
         return index(times[:0])
-    step = learned.common_step(times)
-    parts = [times[:0]]
-    for part in [times] if found is None else _years(times, step):
-        always = found is not None and found.key == ALWAYS
-        absent = None if found is None or always else _absent(part, timezone, found)
-        if absent is None and only_by_calendar and not always:
-            continue
-        if absent is None:
-            absent = _named(
-                part,
-                gaps(index(part), timezone, calendar if always else None),
-                timezone,
-                step if always and step <= DAY else None,
-            )
-        parts.append(absent)
-    named = ascending(np.concatenate(parts))
-    return index(named[~found_in(named, times)])  # a pattern may run on past a gap that does not fit it
+    if market is None:
+        absent = _listed(times, own.gaps(times, timezone), timezone)
+    elif market.key == ALWAYS:
+        step = learned.common_step(times)
+        holes = gaps(timestamps, timezone, calendar)
+        absent = _listed(times, holes, timezone, step if step <= DAY else None)
+    else:
+        parts = [times[:0]]
+        for part in _years(times, learned.common_step(times)):
+            by_calendar = _absent(part, timezone, market)
+            if by_calendar is not None:
+                parts.append(by_calendar)
+            elif not only_by_calendar:
+                parts.append(_listed(part, own.gaps(part, timezone), timezone))
+        absent = np.concatenate(parts)
+    absent = ascending(absent)
+    return index(absent[~contained(absent, times)])  # a pattern may continue past a gap that does not fit it
 
 
 def share(timestamps: pd.DatetimeIndex, timezone: str | None, calendar: str | None) -> float | None:
-    """Return the part of the recent candles that a calendar accounts for; None where it is not followed or none."""
-    found = get(calendar)
-    times = learned.nanoseconds(timestamps)
-    schedule = None if found is None or len(times) < 2 else follow(times, timezone, found)
+    """Return the share of the recent candles at due times of a calendar; None where it is not followed or None."""
+    schedule = _schedule(learned.nanoseconds(timestamps), timezone, calendar)
     return None if schedule is None else schedule.share
+
+
+def _schedule(times: Nanoseconds, timezone: str | None, calendar: str | None) -> Schedule | None:
+    market = get(calendar)
+    return None if market is None or len(times) < 2 else follow(times, timezone, market)
 
 
 def follow(times: Nanoseconds, timezone: str | None, calendar: Calendar) -> Schedule | None:
@@ -161,10 +160,10 @@ def follow(times: Nanoseconds, timezone: str | None, calendar: Calendar) -> Sche
 
 def _round_the_clock(times: Nanoseconds, step: int) -> Schedule | None:
     if step > DAY:
-        return None  # months and the like have a pattern, but no hours
-    phase = _mode(times[-500:] % step)
+        return None  # months have a pattern of their own
+    phase = most_frequent(times[-500:] % step)
 
-    def between(first: int, last: int, foreseen: bool) -> Nanoseconds:  # noqa: ARG001  # as all rules are asked
+    def between(first: int, last: int, foreseen: bool) -> Nanoseconds:  # noqa: ARG001 - the signature of Schedule
         start = first + (phase - first) % step
         return np.arange(start, last + 1, step, dtype=np.int64)
 
@@ -174,17 +173,17 @@ def _round_the_clock(times: Nanoseconds, step: int) -> Schedule | None:
 def _within_day(times: Nanoseconds, step: int, timezone: str | None, calendar: Calendar) -> Schedule | None:
     recent = times[times > times[-1] - slots.RECENT]
     clock = best_clock(times, step, timezone, calendar)
-    found = slots.fit(ascending(clock.to(recent, calendar.zone)), step, calendar)
-    if found is None:
+    fitted = slots.fit(ascending(clock.to(recent, calendar.zone)), step, calendar)
+    if fitted is None:
         return None
 
     def between(first: int, last: int, foreseen: bool) -> Nanoseconds:
         low, high = clock.to(np.array([first, last], dtype=np.int64), calendar.zone)
-        open_ = calendar.sessions(midnight(int(low)) - 2 * DAY, midnight(int(high)) + 2 * DAY, foreseen=foreseen)
-        due = ascending(clock.of(found.times(open_), calendar.zone))
+        sessions = calendar.sessions(midnight(int(low)) - 2 * DAY, midnight(int(high)) + 2 * DAY, foreseen=foreseen)
+        due = ascending(clock.of(fitted.times(sessions), calendar.zone))
         return due[(due >= first) & (due <= last)]
 
-    return Schedule(found.share, between)
+    return Schedule(fitted.share, between)
 
 
 def _by_day(times: Nanoseconds, timezone: str | None, calendar: Calendar) -> Schedule | None:
@@ -199,15 +198,15 @@ def _by_day(times: Nanoseconds, timezone: str | None, calendar: Calendar) -> Sch
     def between(first: int, last: int, foreseen: bool) -> Nanoseconds:
         low, high = labels.days(np.array([first, last], dtype=np.int64), timezone)
         wide, anchor = (400 * DAY, low) if isinstance(rhythm, days.Period) else (10 * DAY, rhythm.anchor)
-        open_ = calendar.sessions(int(min(low, anchor)) - wide, int(max(high, anchor)) + wide, foreseen=foreseen)
-        due = labels.times(rhythm.days(open_), timezone)
+        sessions = calendar.sessions(int(min(low, anchor)) - wide, int(max(high, anchor)) + wide, foreseen=foreseen)
+        due = labels.times(rhythm.days(sessions), timezone)
         return due[(due >= first) & (due <= last)]
 
     return Schedule(labels.share, between)
 
 
 def _after(schedule: Schedule, times: Nanoseconds, horizon: int) -> Nanoseconds | None:
-    """Return the next times due, None where the timetable goes on for ever without them."""
+    """Return the next due times, None where the timetable has no more."""
     last = int(times[-1])
     span = max(horizon * learned.common_step(times) * 2, 14 * DAY)
     while last + span < LAST_DAY:
@@ -220,7 +219,7 @@ def _after(schedule: Schedule, times: Nanoseconds, horizon: int) -> Nanoseconds 
 
 
 def _years(times: Nanoseconds, step: int) -> Iterator[Nanoseconds]:
-    """Yield stretches that share their edges, a year each where candles are shorter than a day."""
+    """Yield consecutive parts that share their edges: a year each of intraday candles, else all."""
     if step >= DAY:
         yield times
         return
@@ -231,14 +230,14 @@ def _years(times: Nanoseconds, step: int) -> Iterator[Nanoseconds]:
 
 
 def _absent(times: Nanoseconds, timezone: str | None, calendar: Calendar) -> Nanoseconds | None:
-    """Return the times at which a candle was due and is not there, None where the calendar is not followed."""
+    """Return the due times without a candle, None where the series does not follow the calendar."""
     schedule = follow(times, timezone, calendar) if len(times) > 1 else None
     if schedule is None:
         return None
     due = schedule.between(int(times[0]), int(times[-1]), False)
-    beside = times[~found_in(times, due)]
-    absent = due[~found_in(due, times)]
-    if len(beside) and len(absent):  # a candle beside its time is not missing
+    beside = times[~contained(times, due)]
+    absent = due[~contained(due, times)]
+    if len(beside) and len(absent):  # a due time with a candle near it is not missing
         at = np.searchsorted(beside, absent)
         before, after = beside[np.maximum(at - 1, 0)], beside[np.minimum(at, len(beside) - 1)]
         distance = np.minimum(np.abs(absent - before), np.abs(after - absent))
@@ -246,8 +245,8 @@ def _absent(times: Nanoseconds, timezone: str | None, calendar: Calendar) -> Nan
     return absent
 
 
-def _named(times: Nanoseconds, holes: pd.Series[int], timezone: str | None, step: int | None) -> Nanoseconds:
-    """Return the times within holes, every `step` where it is not None, by the pattern of the series otherwise."""
+def _listed(times: Nanoseconds, holes: pd.Series[int], timezone: str | None, step: int | None = None) -> Nanoseconds:
+    """Return the times within holes: every `step`, or without one by the pattern of the series."""
     if holes.sum() > MOST_MISSING:
         return np.empty(0, dtype=np.int64)
     if step is None:
@@ -260,8 +259,3 @@ def _named(times: Nanoseconds, holes: pd.Series[int], timezone: str | None, step
 def _counted(times: Nanoseconds, count: Nanoseconds) -> pd.Series[int]:
     at = np.flatnonzero(count)
     return pd.Series(count[at].astype(np.int64), index=index(times[at]), dtype="int64")
-
-
-def _mode(values: Nanoseconds) -> int:
-    found, count = np.unique(values, return_counts=True)
-    return int(found[np.argmax(count)])

@@ -1,4 +1,4 @@
-"""Which calendars a symbol or the name of a file may stand for, before the candles have been looked at."""
+"""Calendars that a symbol or a file name suggests, before the candles are compared."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SUFFIXES: Mapping[str, str] = {
     "US": "XNYS", "N": "XNYS", "O": "XNAS", "OQ": "XNAS",
     "TO": "XTSE", "V": "XTSE", "MX": "XMEX", "SA": "BVMF", "BA": "XBUE", "SN": "XSGO",
 }  # fmt: skip
-# What vendors and terminals write before a symbol, as in `SH#600519`, `NASDAQ_AAPL, 60` and `HK.00700`.
+# Prefixes that vendors and terminals put before a symbol: `SH#600519`, `NASDAQ_AAPL, 60`, `HK.00700`.
 PREFIXES: Mapping[str, str] = {
     "SH": "XSHG", "SSE": "XSHG", "SHSE": "XSHG", "XSHG": "XSHG", "SZ": "XSHE", "SZSE": "XSHE", "XSHE": "XSHE",
     "BJ": "XSHG", "HK": "XHKG", "HKEX": "XHKG", "TWSE": "XTAI", "TPEX": "XTAI", "TSE": "XTKS", "KRX": "XKRX",
@@ -39,13 +39,13 @@ _QUOTE = re.compile(rf"{_STABLE}|{MONEY}|BTC|ETH")
 _SHORT_PERIOD = re.compile(r"(.*[A-Z])(1|5|15|30|60|240|1440|10080|M1|M5|M15|M30|H1|H4|D1)")  # EURUSD60 of MetaTrader
 _PREFIXED = re.compile(r"(SH|SZ|BJ|HK)[._]?([0-9]{5,6})")
 _ENDINGS = re.compile(r"(\.(csv|tsv|txt|json|xlsx?|gz|zip|feather|arrow|parquet|pq))+$", re.IGNORECASE)
-# Codes without a prefix are of whatever exchange numbers its instruments so; candles have to tell which.
+# A code without a prefix may be of several exchanges; the candles decide which.
 _SHANGHAI_ALONE = re.compile(r"60[0135][0-9]{3}|68[89][0-9]{3}")
 _MUMBAI = re.compile(r"5[0-4][0-9]{4}|590[0-9]{3}")
 
 
 def of_symbol(symbol: str) -> tuple[str, ...]:
-    """Return the keys of the calendars that a symbol may have, none where it does not say."""
+    """Return the keys of the calendars that a symbol suggests, empty where it suggests none."""
     name = symbol.strip().upper()
     if _CURRENCIES.fullmatch(name) or name.endswith("=X"):
         return (CURRENCIES,)
@@ -59,7 +59,7 @@ def of_symbol(symbol: str) -> tuple[str, ...]:
 
 
 def of_filename(filename: str) -> tuple[str, ...]:
-    """Return the keys of the calendars that the instrument in a file may have, by what the file is called.
+    """Return the keys of the calendars that a file name suggests.
 
     The symbol may follow the name of an exchange and be followed by interval and dates: `BTC_USDT-1h`,
     `BINANCE_BTCUSDT, 60`, `SH#600519`, `DAT_ASCII_EURUSD_M1_2023`.
@@ -85,7 +85,7 @@ def _of_parts(parts: list[str]) -> Iterator[tuple[str, ...]]:
         following = parts[at + 1] if at + 1 < len(parts) else ""
         if part not in PREFIXES and _QUOTE.fullmatch(following):
             yield of_symbol(part + following)
-        if at == 0 or _names_money(part):  # further behind a number is a date or an interval
+        if at == 0 or _names_money(part):  # a number in a later part is a date or an interval
             yield of_symbol(part)
         if (period := _SHORT_PERIOD.fullmatch(part)) and _names_money(period[1]):
             yield of_symbol(period[1])
@@ -107,7 +107,7 @@ def _of_dotted(name: str) -> tuple[str, ...]:
 
 
 def _of_number(name: str) -> tuple[str, ...]:
-    if re.fullmatch(r"[0-9]{3}[A-Z]", name):  # as Tokyo numbers since 2024
+    if re.fullmatch(r"[0-9]{3}[A-Z]", name):  # Tokyo's codes since 2024
         return ("XTKS",)
     if re.fullmatch(r"[0-9]{4}", name):
         return ("XTKS", "XTAI", "XHKG", "XKLS", "XSAU")
@@ -132,9 +132,9 @@ _SCRIPTS: Mapping[str, tuple[str, ...]] = {
 
 
 def of_headers(keys: tuple[str, ...], headers: Iterable[str]) -> tuple[str, ...]:
-    """Return those of several calendars whose country writes as the columns of a file are called, all if none does."""
-    written = "".join(headers)
+    """Return those calendars whose country uses the script of a file's headers, all where none does."""
+    joined = "".join(headers)
     for letters, native in _SCRIPTS.items():
-        if re.search(letters, written):
+        if re.search(letters, joined):
             return tuple(key for key in keys if key in native) or keys
     return keys

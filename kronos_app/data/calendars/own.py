@@ -1,4 +1,4 @@
-"""The pattern that a series shows itself, learned by the clock that its market keeps (`clocks.rhythm_zone`)."""
+"""The pattern that a series shows itself, learned by the clock of its market (`clocks.rhythm_zone`)."""
 
 from __future__ import annotations
 
@@ -9,29 +9,22 @@ from kronos_app.data import sessions as learned
 from kronos_app.data.calendars.clock import Nanoseconds, ascending, convert, index
 from kronos_app.data.calendars.clocks import rhythm_zone
 
-SPARE = 4  # candles beyond a horizon, for those that a change of clocks makes fall together
+SPARE = 4  # candles beyond the horizon, because a clock change may merge some
 
 
 def future(times: Nanoseconds, horizon: int, timezone: str | None) -> Nanoseconds:
-    """Return the `horizon` times that follow, by the clock of the series.
-
-    Raises
-    ------
-    InvalidInput
-        With fewer than two times, which show no step.
-    """
+    """Return the next `horizon` times by the clock of the series; raise `InvalidInput` with fewer than two times."""
     zone = rhythm_zone(times, timezone) if len(times) > 1 else None
     if zone is None:
         return learned.nanoseconds(learned.future_timestamps(index(times), horizon))
     own = timezone or "UTC"
     local = learned.future_timestamps(index(convert(times, own, zone)), horizon + SPARE)
     due = ascending(convert(learned.nanoseconds(local), zone, own))
-    following: Nanoseconds = due[due > times[-1]][:horizon]
-    return following
+    return np.asarray(due[due > times[-1]][:horizon])
 
 
 def gaps(times: Nanoseconds, timezone: str | None) -> pd.Series[int]:
-    """Return the number of candles missing after each time that has a gap behind it, by the clock of the series."""
+    """Return the number of candles missing after each time that a gap follows, by the clock of the series."""
     zone = rhythm_zone(times, timezone) if len(times) > 2 else None
     if zone is None:
         return learned.gaps(index(times))
@@ -42,7 +35,7 @@ def gaps(times: Nanoseconds, timezone: str | None) -> pd.Series[int]:
 
 
 def missing(times: Nanoseconds, holes: pd.Series[int], timezone: str | None) -> Nanoseconds:
-    """Return the times that the pattern of a series has within its `holes`, as `gaps` counts them."""
+    """Return the due times within `holes`, as `gaps` counts them, by the pattern of the series."""
     zone = rhythm_zone(times, timezone)
     own = timezone or "UTC"
     starts = learned.nanoseconds(pd.DatetimeIndex(holes.index))

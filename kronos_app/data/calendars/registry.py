@@ -1,4 +1,4 @@
-"""The calendars there are."""
+"""All calendars, by key."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from kronos_app.errors import InvalidInput
 from kronos_app.i18n import text
 
 ALWAYS, CURRENCIES = "24/7", "24/5"
-LEARNED = "learned"  # said instead of a key where the candles themselves shall tell
+LEARNED = "learned"  # instead of a key: use the pattern of the series
 
-_MOURNING = ("1994-04-27", "2004-06-11", "2007-01-02", "2018-12-05", "2025-01-09")  # for presidents
+_MOURNING = ("1994-04-27", "2004-06-11", "2007-01-02", "2018-12-05", "2025-01-09")  # of presidents
 _ATTACKS = ("2001-09-11", "2001-09-12", "2001-09-13", "2001-09-14")
 _STORM = ("2012-10-29", "2012-10-30")
-# Attacks, storms, earthquakes, an epidemic and days of mourning: in the timetable today, unknown the week before.
+# Closures that the timetable contains today and nobody knew the week before.
 UNFORESEEN: Mapping[str, tuple[str, ...]] = {
     "XNYS": ("1985-09-27", *_MOURNING, *_ATTACKS, *_STORM),
     "CMES": _MOURNING,
@@ -33,82 +33,71 @@ UNFORESEEN: Mapping[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 
-_TITLES = {
-    "XNYS": text("New York Stock Exchange"),
-    "XNAS": text("NASDAQ"),
-    "XTSE": text("Toronto"),
-    "XMEX": text("Mexico City"),
-    "BVMF": text("São Paulo"),
-    "XBUE": text("Buenos Aires"),
-    "XSGO": text("Santiago"),
-    "CMES": text("CME Group futures, Chicago"),
-    "XCBF": text("Cboe futures, Chicago"),
-    "IEPA": text("ICE futures, New York"),
-    "XSHG": text("Shanghai"),
-    "XSHE": text("Shenzhen"),
-    "XHKG": text("Hong Kong"),
-    "XTAI": text("Taipei"),
-    "XTKS": text("Tokyo"),
-    "XKRX": text("Seoul"),
-    "XBOM": text("Mumbai"),
-    "XSES": text("Singapore"),
-    "XBKK": text("Bangkok"),
-    "XIDX": text("Jakarta"),
-    "XKLS": text("Kuala Lumpur"),
-    "XPHS": text("Manila"),
-    "XASX": text("Sydney"),
-    "XNZE": text("Wellington"),
-    "XLON": text("London"),
-    "XDUB": text("Dublin"),
-    "XETR": text("Frankfurt, Xetra"),
-    "XFRA": text("Frankfurt, floor"),
-    "XEUR": text("Eurex futures"),
-    "XPAR": text("Paris"),
-    "XAMS": text("Amsterdam"),
-    "XBRU": text("Brussels"),
-    "XLIS": text("Lisbon"),
-    "XMIL": text("Milan"),
-    "XMAD": text("Madrid"),
-    "XSWX": text("Zurich"),
-    "XWBO": text("Vienna"),
-    "XSTO": text("Stockholm"),
-    "XOSL": text("Oslo"),
-    "XCSE": text("Copenhagen"),
-    "XHEL": text("Helsinki"),
-    "XICE": text("Reykjavík"),
-    "XWAR": text("Warsaw"),
-    "XPRA": text("Prague"),
-    "XBUD": text("Budapest"),
-    "XIST": text("Istanbul"),
-    "XSAU": text("Riyadh"),
-    "XJSE": text("Johannesburg"),
-    "XMOS": text("Moscow"),
+_EXCHANGES = {
+    "XNYS": (text("New York Stock Exchange"), "America/New_York"),
+    "XNAS": (text("NASDAQ"), "America/New_York"),
+    "XTSE": (text("Toronto"), "America/Toronto"),
+    "XMEX": (text("Mexico City"), "America/Mexico_City"),
+    "BVMF": (text("São Paulo"), "America/Sao_Paulo"),
+    "XBUE": (text("Buenos Aires"), "America/Argentina/Buenos_Aires"),
+    "XSGO": (text("Santiago"), "America/Santiago"),
+    "CMES": (text("CME Group futures, Chicago"), "America/Chicago"),
+    "XCBF": (text("Cboe futures, Chicago"), "America/Chicago"),
+    "IEPA": (text("ICE futures, New York"), "America/New_York"),
+    "XSHG": (text("Shanghai"), "Asia/Shanghai"),
+    "XSHE": (text("Shenzhen"), "Asia/Shanghai"),
+    "XHKG": (text("Hong Kong"), "Asia/Hong_Kong"),
+    "XTAI": (text("Taipei"), "Asia/Taipei"),
+    "XTKS": (text("Tokyo"), "Asia/Tokyo"),
+    "XKRX": (text("Seoul"), "Asia/Seoul"),
+    "XBOM": (text("Mumbai"), "Asia/Kolkata"),
+    "XSES": (text("Singapore"), "Asia/Singapore"),
+    "XBKK": (text("Bangkok"), "Asia/Bangkok"),
+    "XIDX": (text("Jakarta"), "Asia/Jakarta"),
+    "XKLS": (text("Kuala Lumpur"), "Asia/Kuala_Lumpur"),
+    "XPHS": (text("Manila"), "Asia/Manila"),
+    "XASX": (text("Sydney"), "Australia/Sydney"),
+    "XNZE": (text("Wellington"), "Pacific/Auckland"),
+    "XLON": (text("London"), "Europe/London"),
+    "XDUB": (text("Dublin"), "Europe/Dublin"),
+    "XETR": (text("Frankfurt, Xetra"), "Europe/Berlin"),
+    "XFRA": (text("Frankfurt, floor"), "Europe/Berlin"),
+    "XEUR": (text("Eurex futures"), "Europe/Berlin"),
+    "XPAR": (text("Paris"), "Europe/Paris"),
+    "XAMS": (text("Amsterdam"), "Europe/Amsterdam"),
+    "XBRU": (text("Brussels"), "Europe/Brussels"),
+    "XLIS": (text("Lisbon"), "Europe/Lisbon"),
+    "XMIL": (text("Milan"), "Europe/Rome"),
+    "XMAD": (text("Madrid"), "Europe/Madrid"),
+    "XSWX": (text("Zurich"), "Europe/Zurich"),
+    "XWBO": (text("Vienna"), "Europe/Vienna"),
+    "XSTO": (text("Stockholm"), "Europe/Stockholm"),
+    "XOSL": (text("Oslo"), "Europe/Oslo"),
+    "XCSE": (text("Copenhagen"), "Europe/Copenhagen"),
+    "XHEL": (text("Helsinki"), "Europe/Helsinki"),
+    "XICE": (text("Reykjavík"), "Atlantic/Reykjavik"),
+    "XWAR": (text("Warsaw"), "Europe/Warsaw"),
+    "XPRA": (text("Prague"), "Europe/Prague"),
+    "XBUD": (text("Budapest"), "Europe/Budapest"),
+    "XIST": (text("Istanbul"), "Europe/Istanbul"),
+    "XSAU": (text("Riyadh"), "Asia/Riyadh"),
+    "XJSE": (text("Johannesburg"), "Africa/Johannesburg"),
+    "XMOS": (text("Moscow"), "Europe/Moscow"),
 }
-_SAME_DAYS = {"XNAS": "XNYS", "XSHE": "XSHG"}  # exchanges that keep another's timetable
+_TIMETABLES = {"XNAS": "XNYS", "XSHE": "XSHG"}  # exchanges that use another's timetable
 
-
-def _all() -> dict[str, Calendar]:
-    calendars: dict[str, Calendar] = {
-        ALWAYS: AlwaysCalendar(ALWAYS, text("Round the clock, every day")),
-        CURRENCIES: CurrencyCalendar(CURRENCIES, text("Currencies, Sunday to Friday by New York")),
-    }
-    for key, title in _TITLES.items():
-        code = _SAME_DAYS.get(key, key)
-        calendars[key] = ExchangeCalendar(key, title, code, UNFORESEEN.get(code, ()))
-    return calendars
-
-
-CALENDARS: Mapping[str, Calendar] = _all()
+CALENDARS: Mapping[str, Calendar] = {
+    ALWAYS: AlwaysCalendar(ALWAYS, text("Round the clock, every day"), "UTC"),
+    CURRENCIES: CurrencyCalendar(CURRENCIES, text("Currencies, Sunday to Friday by New York"), "America/New_York"),
+    **{
+        key: ExchangeCalendar(key, title, zone, code := _TIMETABLES.get(key, key), UNFORESEEN.get(code, ()))
+        for key, (title, zone) in _EXCHANGES.items()
+    },
+}
 
 
 def get(key: str | None) -> Calendar | None:
-    """Return a calendar; None for none and for `learned`.
-
-    Raises
-    ------
-    InvalidInput
-        There is no calendar of this key.
-    """
+    """Return a calendar, None for no key and for `learned`; raise `InvalidInput` for an unknown key."""
     if key is None or key == LEARNED:
         return None
     if key not in CALENDARS:

@@ -1,1 +1,1 @@
-"""Databases that an administrator named, read into drafts."""
+"""Reads candles from the databases that the administrator named."""

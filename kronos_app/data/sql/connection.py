@@ -1,4 +1,4 @@
-"""Databases that candles may be read from: those that the administrator named in Streamlit's secrets, and no others."""
+"""Database connections: those that the administrator named in Streamlit's secrets, and no others."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# SQLAlchemy's names of a dialect to the one used here and the driver that comes with the app.
+# Dialect names of SQLAlchemy to the dialect used here, with the driver that the app installs.
 DRIVERS = {
     "postgresql": "postgresql+psycopg",
     "postgres": "postgresql+psycopg",
@@ -34,17 +34,7 @@ _PARTS = ("username", "password", "host", "port", "database", "query")
 
 @dataclass(frozen=True)
 class SqlConnection:
-    """A named database.
-
-    Attributes
-    ----------
-    name
-        As in the secrets, fit to be shown.
-    dialect
-        `postgresql`, `mysql`, `sqlite` or `duckdb`.
-    url
-        With the password: to be handed to SQLAlchemy and nobody else.
-    """
+    """A named database: the name in the secrets, the dialect (a key of `TITLES`), and the URL with its password."""
 
     name: str
     dialect: str
@@ -52,11 +42,11 @@ class SqlConnection:
 
     @property
     def title(self) -> str:
-        """Return name and kind of database for people."""
+        """Return the name and the kind of database for display."""
         return f"{self.name} · {TITLES[self.dialect]}"
 
     def without_secrets(self, message: str) -> str:
-        """Return a message of the driver with the password blotted out, should it be in there."""
+        """Return a message of the driver with the password replaced."""
         password = str(self.url.password or "")
         for secret in {password, unquote(password)} - {""}:
             message = message.replace(secret, "…")
@@ -64,7 +54,7 @@ class SqlConnection:
 
 
 def secrets_files(environment: Mapping[str, str] | None = None) -> tuple[Path, ...]:
-    """Return the files that Streamlit reads secrets from, where the later ones count."""
+    """Return the files that Streamlit reads secrets from; later files override earlier ones."""
     environment = os.environ if environment is None else environment
     if named := environment.get("STREAMLIT_SECRETS_FILES", "").split():
         return tuple(Path(name) for name in named)
@@ -74,13 +64,8 @@ def secrets_files(environment: Mapping[str, str] | None = None) -> tuple[Path, .
 def named_connections(paths: Iterable[Path]) -> dict[str, SqlConnection]:
     """Return the databases of the sections `[connections.NAME]`, by name.
 
-    A section that names no database this app can read is left out, and the log says why; those that Streamlit uses for
-    something else are left out in silence.
-
-    Raises
-    ------
-    Unavailable
-        A file is there but cannot be read.
+    Sections of other types are skipped; an SQL section that cannot be used is skipped and logged. Raises `Unavailable`
+    where a file exists but cannot be read.
     """
     secrets: dict[str, Any] = {}
     for path in paths:
@@ -88,8 +73,8 @@ def named_connections(paths: Iterable[Path]) -> dict[str, SqlConnection]:
     sections = secrets.get("connections")
     if not isinstance(sections, dict):
         return {}
-    found = {name: _connection(name, section) for name, section in sections.items() if isinstance(section, dict)}
-    return {name: connection for name, connection in found.items() if connection is not None}
+    connections = (_connection(name, section) for name, section in sections.items() if isinstance(section, dict))
+    return {connection.name: connection for connection in connections if connection is not None}
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -102,8 +87,8 @@ def _read(path: Path) -> dict[str, Any]:
         log.error("%s cannot be read: %s", path, type(error).__name__)
         raise Unavailable(
             "secrets_unreadable",
-            text("The file that names the connections cannot be read."),
-            text("Whoever runs this desk corrects secrets.toml: it must be TOML, and readable for this process."),
+            text("The secrets file with the database connections cannot be read."),
+            text("The administrator must correct secrets.toml: valid TOML, readable by this process."),
         ) from None
 
 
@@ -115,7 +100,7 @@ def _connection(name: str, section: Mapping[str, Any]) -> SqlConnection | None:
         return None
     dialect = url.get_backend_name()
     if dialect not in DRIVERS:
-        log.warning("Connection %s: databases of the kind %s cannot be read", name, dialect)
+        log.warning("Connection %s: the database type %s is not supported", name, dialect)
         return None
     url = url.set(drivername=DRIVERS[dialect])
     return SqlConnection(name, url.get_backend_name(), url)
@@ -132,6 +117,6 @@ def _url(name: str, section: Mapping[str, Any]) -> sa.URL | None:
             return sa.URL.create(str(section["dialect"]), **parts)
         log.warning("Connection %s has neither url nor dialect", name)
     except (sa.exc.ArgumentError, TypeError, ValueError) as error:
-        # Without its text, which may quote the password.
-        log.warning("Connection %s has an address that makes no sense: %s", name, type(error).__name__)
+        # The text of the error may quote the password, so only its type is logged.
+        log.warning("Connection %s has an invalid address: %s", name, type(error).__name__)
     return None

@@ -1,4 +1,4 @@
-"""What one query may take, and the errors of queries that take more."""
+"""Limits of one query, and the errors of queries that exceed them."""
 
 from __future__ import annotations
 
@@ -8,25 +8,13 @@ from kronos_app.errors import TooLarge, Unavailable
 from kronos_app.i18n import text
 
 MB = 1_000_000
-STOP_SECONDS = 3.0  # for a database to be told that its query is not needed any more
-LOOK_RESULT_MB = 50  # of a preview or a list of names
+STOP_SECONDS = 3.0  # grace period for a database to stop a cancelled query
+INTERACTIVE_RESULT_MB = 50  # limit for previews and lists of names
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one query may take.
-
-    Attributes
-    ----------
-    seconds
-        From the moment that the process which runs it has started.
-    rows
-        Rows of the result.
-    result_mb
-        Text and numbers that the database may send, in MB.
-    memory_mb
-        Memory of the process that runs the query, in MB.
-    """
+    """Limits of one query: seconds since its process started, rows and MB of the result, MB of process memory."""
 
     seconds: float
     rows: int = 2_000_000
@@ -35,12 +23,12 @@ class Limits:
 
     @property
     def result_bytes(self) -> int:
-        """Return the most bytes that the database may send."""
+        """Return the limit of the result in bytes."""
         return self.result_mb * MB
 
     @property
     def memory_bytes(self) -> int:
-        """Return the most bytes of memory."""
+        """Return the memory limit in bytes."""
         return self.memory_mb * MB
 
 
@@ -48,17 +36,17 @@ def too_many_rows(limits: Limits) -> TooLarge:
     """Return the error of a query with more rows than the limit."""
     return TooLarge(
         "too_many_rows",
-        text("There are more than {limit} rows.", limit=limits.rows),
-        text("Ask for a shorter range or one instrument; KRONOS_MAX_ROWS sets the limit."),
+        text("The query returns more than {limit} rows.", limit=limits.rows),
+        text("Choose a shorter range or a single symbol; KRONOS_MAX_ROWS sets the limit."),
     )
 
 
 def too_many_bytes(limits: Limits) -> TooLarge:
-    """Return the error of a query whose rows take more bytes than the limit."""
+    """Return the error of a query whose result is larger than the limit."""
     return TooLarge(
         "too_many_bytes",
-        text("The rows of the query take more than {limit} MB.", limit=limits.result_mb),
-        text("Select only the columns of the candles, or a shorter range; KRONOS_QUERY_RESULT_MB sets the limit."),
+        text("The result of the query is larger than {limit} MB.", limit=limits.result_mb),
+        text("Select only the candle columns, or a shorter range; KRONOS_QUERY_RESULT_MB sets the limit."),
     )
 
 
@@ -72,9 +60,9 @@ def too_much_memory(limits: Limits) -> TooLarge:
 
 
 def too_slow(limits: Limits) -> Unavailable:
-    """Return the error of a query that took its whole time."""
+    """Return the error of a query that exceeded its time limit."""
     return Unavailable(
         "sql_too_slow",
         text("The query took longer than {seconds} seconds and was stopped.", seconds=round(limits.seconds)),
-        text("Ask for a shorter range or fewer rows; KRONOS_QUERY_SECONDS sets the limit."),
+        text("Choose a shorter range or fewer rows; KRONOS_QUERY_SECONDS sets the limit."),
     )

@@ -1,14 +1,13 @@
-"""Candles from a database: what tables there are, what is in them, and the rows that are candles.
+"""Reads a database: its tables, a preview, symbols, and candles.
 
-A query may take more memory or time than the database can be held to: `process` runs these functions in a process of
-its own.
+A query may need more memory or time than the database can be limited to, so `process` runs these functions in a child
+process.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -33,7 +32,7 @@ LONGEST_CELL = 200  # characters of a preview
 
 @dataclass(frozen=True)
 class Preview:
-    """The first rows of a table or a query, long text cut, and which of `request.COLUMNS` is which header."""
+    """The first rows of a table or query as JSON values, long text cut, and the inferred role to header."""
 
     headers: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
@@ -41,57 +40,29 @@ class Preview:
 
 
 def tables(connection: SqlConnection, limits: Limits) -> list[str]:
-    """Return the tables and views that the connection may see, those of other schemas with the schema in front.
-
-    Raises
-    ------
-    Unavailable
-        The database does not answer.
-    """
+    """Return the tables and views that the user may read, with the schema in front where it is not the default."""
     with reading(connection, limits) as session:
         return [table.label for table in sql_tables.tables(session, connection.dialect)]
 
 
 def preview(connection: SqlConnection, request: SqlRequest, limits: Limits) -> Preview:
-    """Return the first rows of a table or a query.
-
-    Raises
-    ------
-    InvalidInput
-        The query is none, or the database does not accept it.
-    NotFound
-        There is no such table.
-    TooLarge
-        There are too many columns.
-    Unavailable
-        The database does not answer, or takes too long.
-    """
+    """Return the first rows of a table or a query; errors are those of `read`."""
     request = validate(request, connection.dialect)
     with reading(connection, limits) as session:
-        if request.table is None:
-            headers, rows = session.all(str(request.query), PREVIEW_ROWS)
-        else:
+        statement: Any = request.query
+        if request.table is not None:
             table = sql_tables.find(session, connection.dialect, request.table)
-            headers, rows = session.all(sql_tables.select(table).limit(PREVIEW_ROWS), PREVIEW_ROWS)
+            statement = sql_tables.select(table).limit(PREVIEW_ROWS)
+        headers, rows = session.first_rows(statement, PREVIEW_ROWS)
     check_count(headers)
-    return Preview(headers, tuple(tuple(map(_shown, row)) for row in rows), guess(headers))
+    return Preview(headers, tuple(tuple(map(_preview_cell, row)) for row in rows), guess(headers))
 
 
 def symbols(connection: SqlConnection, table: str, column: str, limits: Limits) -> list[str]:
-    """Return the different values of a column, at most a thousand.
-
-    Raises
-    ------
-    InvalidInput
-        There is no such column.
-    NotFound
-        There is no such table.
-    Unavailable
-        The database does not answer, or takes too long.
-    """
+    """Return the distinct values of a column, at most `MOST_SYMBOLS`; errors are those of `read`."""
     with reading(connection, limits) as session:
-        found = sql_tables.find(session, connection.dialect, table)
-        _, rows = session.all(sql_tables.distinct(found, column, MOST_SYMBOLS), MOST_SYMBOLS)
+        described = sql_tables.find(session, connection.dialect, table)
+        _, rows = session.first_rows(sql_tables.distinct(described, column, MOST_SYMBOLS), MOST_SYMBOLS)
     return [str(row[0]).strip() for row in rows]
 
 
@@ -100,45 +71,45 @@ def read(
     request: SqlRequest,
     *,
     limits: Limits,
-    on_page: Callable[[int], None] | None = None,
+    on_page: Callable[[int], None] = lambda _: None,
 ) -> Draft:
-    """Return the candles that a request asks for, ascending, with their faults.
+    """Return the requested candles, ascending, faults included.
 
     Parameters
     ----------
     on_page
-        Called with the number of rows so far, also while the database has not answered yet and from another thread;
-        may raise to cancel.
+        Called with the number of rows so far, also from another thread while the database is busy; may raise to cancel.
 
     Raises
     ------
     InvalidInput
-        The request, or what came is not candles.
+        The request is invalid, the database rejects it, or the result is not candles.
     NotFound
-        There is no such table, or no row in the range.
+        The table does not exist, or no row is in the range.
     TooLarge
-        There are more rows or bytes than the limits.
+        The result exceeds a limit.
     Unavailable
-        The database does not answer, breaks off, or takes too long.
+        The database does not answer, the connection is lost, or the query takes too long.
     """
     request = validate(request, connection.dialect)
     count = 0
 
-    def look() -> None:
-        if on_page is not None:
-            on_page(count)
+    def report() -> None:
+        on_page(count)
 
-    with reading(connection, limits, look) as session, session.rows(_statement(session, connection, request)) as rows:
-        columns = columns_of(request, rows.headers)
-        places = {column: rows.headers.index(header) for column, header in columns.items()}
-        gathered = sql_columns.Gathered(places, rows.instants)
-        for chunk in rows.chunks:
-            gathered.add(chunk, request.symbol)
-            count = gathered.count
-            if count > limits.rows:
-                raise too_many_rows(limits)
-            look()
-    return _draft(connection, request, columns, gathered)
+    with reading(connection, limits, report) as session:
+        statement = _statement(session, connection, request)
+        with session.stream(statement) as rows:
+            columns = columns_of(request, rows.headers)
+            places = {column: rows.headers.index(header) for column, header in columns.items()}
+            builder = sql_columns.ColumnBuilder(places, rows.instants)
+            for chunk in rows.chunks:
+                builder.add(chunk, request.symbol)
+                count = builder.count
+                if count > limits.rows:
+                    raise too_many_rows(limits)
+                report()
+    return _draft(connection, request, columns, builder)
 
 
 def _statement(session: Session, connection: SqlConnection, request: SqlRequest) -> Any:
@@ -148,47 +119,40 @@ def _statement(session: Session, connection: SqlConnection, request: SqlRequest)
 
 
 def _draft(
-    connection: SqlConnection, request: SqlRequest, headers: Mapping[str, str], gathered: sql_columns.Gathered
+    connection: SqlConnection, request: SqlRequest, headers: Mapping[str, str], builder: sql_columns.ColumnBuilder
 ) -> Draft:
-    if not gathered.count:
-        raise _nothing()
-    columns = gathered.take()
+    if not builder.count:
+        raise _no_rows()
+    columns = builder.columns()
     symbol = request.symbol or _only_symbol(columns.get("symbol"), headers)
     about = About(symbol=symbol, origin=f"{connection.name}: {shorten(request.table or 'SELECT', 80)}")
     name = symbol or (connection.name if request.table is None else shorten(request.table))
-    whole = sql_columns.draft(columns, headers, name=name, timezone=request.timezone, about=about)
-    found = sql_columns.cut(whole, request.start, request.end)
-    if not len(found):
-        raise _nothing()
-    return found
+    draft = sql_columns.draft(columns, headers, request, name=name, about=about)
+    if not len(draft):
+        raise _no_rows()
+    return draft
 
 
 def _only_symbol(column: pa.ChunkedArray | None, headers: Mapping[str, str]) -> str | None:
-    """Return the one instrument there is, None where rows name none.
-
-    Raises
-    ------
-    InvalidInput
-        There are several.
-    """
+    """Return the symbol of all rows, None where they name none; raise `InvalidInput` where there are several."""
     if column is None:
         return None
-    found = sorted({str(value).strip() for value in column.unique().to_pylist() if value is not None} - {""})
-    if len(found) > 1:
+    symbols = sorted({str(value).strip() for value in column.unique().to_pylist() if value is not None} - {""})
+    if len(symbols) > 1:
         raise InvalidInput(
             "several_symbols",
             text(
-                "Column “{column}” names {count} instruments: {symbols}.",
-                column=shorten(headers["symbol"]), count=len(found), symbols=shorten_list(found, 10),
+                "Column “{column}” has {count} symbols: {symbols}.",
+                column=shorten(headers["symbol"]), count=len(symbols), symbols=shorten_list(symbols, 10),
             ),
-            text("Choose one of them, or leave the column of the symbol out if it is none."),
+            text("Choose one symbol, or do not use this column as the symbol."),
         )  # fmt: skip
-    return shorten(found[0]) if found else None
+    return shorten(symbols[0]) if symbols else None
 
 
-def _shown(value: Any) -> Any:
-    """Return a cell fit for a table on a page."""
-    if value is None or isinstance(value, bool | int | float | date):
+def _preview_cell(value: Any) -> Any:
+    """Return a cell as a JSON value."""
+    if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, Decimal):
         return float(value)
@@ -197,9 +161,9 @@ def _shown(value: Any) -> Any:
     return shorten(str(value), LONGEST_CELL)
 
 
-def _nothing() -> NotFound:
+def _no_rows() -> NotFound:
     return NotFound(
         "no_candles",
-        text("There is no row that fits."),
-        text("Choose another range or instrument, or look at what the query gives without them."),
+        text("No row matches the request."),
+        text("Choose another range or symbol, or check the query without them."),
     )

@@ -1,12 +1,13 @@
-"""What can be asked of a database: which rows, and which of their columns is which."""
+"""Requests to a database: which rows to read, and which of their columns holds what."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
 from zoneinfo import available_timezones
+
+from pydantic import TypeAdapter
 
 from kronos_app.data.candle_frame import FEATURES, PRICES
 from kronos_app.data.sql.statement import check
@@ -16,7 +17,7 @@ from kronos_app.errors import InvalidInput, TooLarge
 from kronos_app.i18n import text
 
 COLUMNS = ("timestamp", "clock", *FEATURES, "symbol")
-"""What a column may be: the time (or the day, with `clock` for the time of day), the numbers, the instrument."""
+"""Roles of a column: the time (or the date, with `clock` for the time of day), the numbers, the symbol."""
 NEEDED = ("timestamp", *PRICES)
 MOST_COLUMNS = 200
 
@@ -28,16 +29,16 @@ class SqlRequest:
     Attributes
     ----------
     table, query
-        One of them: a table as `reader.tables` lists it, or a SELECT.
+        Exactly one of them: a table as `reader.tables` lists it, or a SELECT statement.
     columns
-        What the database calls each of `COLUMNS`; the rest is guessed by name, and an empty name leaves one out.
+        Role to column name. Other roles are inferred from the column names; an empty name leaves a role out.
     symbol
         The instrument, where there are several.
     start, end
-        The first included and the second not; without an offset as the times of the table are written.
+        Half-open range; times without an offset are in the time zone of the table.
     timezone
-        IANA name of the zone that the times are local to; instants are brought there. None for times as they are, and
-        instants in UTC.
+        IANA name of the zone that the times are local to; UTC instants are converted to it. None leaves the times
+        unchanged.
     """
 
     table: str | None = None
@@ -49,36 +50,21 @@ class SqlRequest:
     timezone: str | None = None
 
 
-def to_dict(request: SqlRequest) -> dict[str, Any]:
-    """Return a JSON-ready form of a request."""
-    moments = {"start": request.start, "end": request.end}
-    return (
-        asdict(request)
-        | {side: moment and moment.isoformat() for side, moment in moments.items()}
-        | {"columns": dict(request.columns)}
-    )
-
-
-def from_dict(data: Mapping[str, Any]) -> SqlRequest:
-    """Return the request of which `to_dict` made `data`; other keys are left out."""
-    start, end = (data[side] and datetime.fromisoformat(data[side]) for side in ("start", "end"))
-    return SqlRequest(data["table"], data["query"], data["columns"], data["symbol"], start, end, data["timezone"])
+REQUEST = TypeAdapter(SqlRequest)
+"""Converts requests to JSON-ready dicts and back; other keys are ignored."""
 
 
 def validate(request: SqlRequest, dialect: str) -> SqlRequest:
-    """Return a request that can be tried, its query without what surrounds it.
+    """Return the request, its query without surrounding comments and semicolons; raise `InvalidInput` if it is invalid.
 
-    Raises
-    ------
-    InvalidInput
-        Neither table nor query or both, a query that does not only read, a column or time zone that does not exist, or
-        a range that ends before it starts.
+    A request needs exactly one of table and query, known roles and time zone, a start before its end, and a query that
+    only reads.
     """
     if (request.table is None) == (request.query is None):
         raise InvalidInput(
             "table_or_query",
-            text("Candles come from a table or from a query: exactly one of them is needed."),
-            text("Choose a table, or write a SELECT."),
+            text("Exactly one of table and query is required."),
+            text("Choose a table, or write a SELECT statement."),
         )
     unknown = [column for column in request.columns if column not in COLUMNS]
     if unknown:
@@ -103,38 +89,31 @@ def validate(request: SqlRequest, dialect: str) -> SqlRequest:
 
 
 def aware(moment: datetime) -> datetime:
-    """Return a moment that can be compared with any other, one without an offset as if it were in UTC."""
+    """Return a moment with a time zone; without an offset it counts as UTC."""
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def guess(headers: Sequence[str]) -> dict[str, str]:
-    """Return which of `COLUMNS` a header likely is, as column to header; what no header says is left out."""
+    """Return role to header for the roles that the headers' names suggest."""
     names = {plain(header): header for header in reversed(headers)}
-    found = {
-        column: names[next(alias for alias in aliases if alias in names)]
-        for column, aliases in ALIASES.items()
-        if any(alias in names for alias in aliases)
-    }
+    matches = {role: [alias for alias in aliases if alias in names] for role, aliases in ALIASES.items()}
+    columns = {role: names[aliases[0]] for role, aliases in matches.items() if aliases}
     times = time_columns.choose([plain(header) for header in headers])
     if times is not None:
-        found["timestamp"] = headers[times.time]
-        found |= {} if times.clock is None else {"clock": headers[times.clock]}
-    return {column: found[column] for column in COLUMNS if column in found}
+        columns["timestamp"] = headers[times.time]
+        columns |= {} if times.clock is None else {"clock": headers[times.clock]}
+    return {role: columns[role] for role in COLUMNS if role in columns}
 
 
 def columns_of(request: SqlRequest, headers: Sequence[str]) -> dict[str, str]:
-    """Return which column is which, as one of `COLUMNS` to header: what was said, and what is guessed of the rest.
+    """Return role to header: as the request states, the rest inferred.
 
-    Raises
-    ------
-    InvalidInput
-        A column that candles need is not there, or one in use is there twice.
-    TooLarge
-        There are too many columns.
+    Raises `InvalidInput` where a required column is absent or a column in use exists twice, `TooLarge` for too many
+    columns.
     """
     check_count(headers)
-    found = {column: header for column, header in (guess(headers) | dict(request.columns)).items() if header}
-    missing = [header for header in found.values() if header not in headers]
+    columns = {role: header for role, header in (guess(headers) | dict(request.columns)).items() if header}
+    missing = [header for header in columns.values() if header not in headers]
     if missing:
         raise InvalidInput(
             "missing_columns",
@@ -142,33 +121,33 @@ def columns_of(request: SqlRequest, headers: Sequence[str]) -> dict[str, str]:
                 "There is no column {missing}; the columns are: {found}.",
                 missing=shorten_list(missing), found=shorten_list(headers),
             ),
-            text("Choose columns that are there."),
+            text("Choose from these columns."),
         )  # fmt: skip
-    needed = [column for column in NEEDED if column not in found]
+    needed = [role for role in NEEDED if role not in columns]
     if needed:
         raise InvalidInput(
             "missing_columns",
             text(
-                "It is not clear which column is {missing}; the columns are: {found}.",
+                "The columns for {missing} are not known; the columns are: {found}.",
                 missing=", ".join(needed), found=shorten_list(headers),
             ),
-            text("Say which column is which, or name them in the query: SELECT price AS close …"),
+            text("Assign the columns, or rename them in the query: SELECT price AS close …"),
         )  # fmt: skip
-    repeated = [header for header in dict.fromkeys(found.values()) if list(headers).count(header) > 1]
+    repeated = [header for header in dict.fromkeys(columns.values()) if list(headers).count(header) > 1]
     if repeated:
         raise InvalidInput(
             "repeated_column",
-            text("The query has several columns of the name {names}.", names=shorten_list(repeated)),
-            text("Give each a name of its own in the query: SELECT a.close AS close …"),
+            text("The query returns several columns named {names}.", names=shorten_list(repeated)),
+            text("Give each column its own name in the query: SELECT a.close AS close …"),
         )
-    return {column: found[column] for column in COLUMNS if column in found}
+    return {role: columns[role] for role in COLUMNS if role in columns}
 
 
 def check_count(headers: Sequence[str]) -> None:
-    """Raise TooLarge where there are more columns than a page could show."""
+    """Raise `TooLarge` where there are more columns than a page can show."""
     if len(headers) > MOST_COLUMNS:
         raise TooLarge(
             "too_many_columns",
             text("There are {count} columns, more than the limit of {most}.", count=len(headers), most=MOST_COLUMNS),
-            text("Write a query that names the columns of the candles."),
+            text("Write a query that selects only the candle columns."),
         )

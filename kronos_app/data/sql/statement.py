@@ -1,7 +1,7 @@
-"""What a user wrote, looked at before a database sees it: one statement that reads.
+"""Checks a query before a database sees it: one statement that only reads.
 
-That nothing is written, the database itself has to hold (`session`). This is for a message that says what is
-wrong, and for the few statements of MySQL that read and yet write a file.
+The database itself prevents writing (`dialects`). This check gives a clear message, and refuses the few MySQL
+statements that read and yet write a file.
 """
 
 from __future__ import annotations
@@ -22,19 +22,9 @@ _GRAMMARS = {"postgresql": "postgres"}
 
 
 def check(query: str, dialect: str) -> str:
-    """Return the query without spaces, comments and semicolons around it.
+    """Return the query without surrounding spaces, comments and semicolons.
 
-    Parameters
-    ----------
-    query
-        As a user wrote it.
-    dialect
-        `postgresql`, `mysql`, `sqlite` or `duckdb`.
-
-    Raises
-    ------
-    InvalidInput
-        It is empty, too long, several statements, or one that does not only read.
+    Raises `InvalidInput` for a query that is empty, too long, more than one statement, or does more than read.
     """
     if len(query) > LONGEST:
         raise _refused(text("The query is longer than {limit} characters.", limit=LONGEST))
@@ -43,12 +33,14 @@ def check(query: str, dialect: str) -> str:
         tokens.pop()
     if not tokens:
         raise InvalidInput(
-            "no_query", text("There is no query yet."), text("Write a SELECT that gives one candle a row.")
+            "no_query", text("The query is empty."), text("Write a SELECT statement that returns one candle per row.")
         )
     if any(_kind(token) == "SEMICOLON" for token in tokens):
-        raise _refused(text("These are several statements, and only one is allowed."))
-    if _kind(tokens[0]) not in _READS or _main_verb(tokens) in _WRITES:
-        raise _refused(text("“{word}” is not for reading.", word=_verb_as_written(tokens)))
+        raise _refused(text("Only one statement is allowed."))
+    first = _kind(tokens[0])
+    verb = _main_verb(tokens) if first in _READS else tokens[0]
+    if first not in _READS or _kind(verb) in _WRITES:
+        raise _not_reading(verb.text.upper()[:30])
     if dialect == "mysql":
         _check_mysql(query, tokens)
     return query[tokens[0].start : tokens[-1].end + 1]
@@ -60,30 +52,21 @@ def _tokens(query: str, dialect: str) -> list[Token]:
     try:
         return list(sqlglot.tokenize(query, read=_GRAMMARS.get(dialect, dialect)))
     except sqlglot.errors.TokenError:
-        raise _refused(text("The query has a quote or a comment that does not end.")) from None
+        raise _refused(text("The query has a quote or a comment that is not closed.")) from None
 
 
 def _kind(token: Token) -> str:
     return str(token.token_type.name)
 
 
-def _main_verb(tokens: Sequence[Token]) -> str:
-    """Return the first verb outside parentheses: what a statement does that begins with WITH."""
-    return _kind(tokens[_main_verb_position(tokens)])
-
-
-def _main_verb_position(tokens: Sequence[Token]) -> int:
+def _main_verb(tokens: Sequence[Token]) -> Token:
+    """Return the first verb outside parentheses, which is what a statement beginning with WITH does."""
     depth = 0
-    for position, token in enumerate(tokens):
+    for token in tokens:
         depth += (_kind(token) == "L_PAREN") - (_kind(token) == "R_PAREN")
         if depth == 0 and _kind(token) in {"SELECT", "VALUES", *_WRITES}:
-            return position
-    return 0
-
-
-def _verb_as_written(tokens: Sequence[Token]) -> str:
-    where = _main_verb_position(tokens) if _kind(tokens[0]) in _READS else 0
-    return tokens[where].text.upper()[:30]
+            return token
+    return tokens[0]
 
 
 def _check_mysql(query: str, tokens: Sequence[Token]) -> None:
@@ -91,8 +74,12 @@ def _check_mysql(query: str, tokens: Sequence[Token]) -> None:
     if "/*!" in query or "/*M!" in query:
         raise _refused(text("Comments that MySQL executes (/*! … */) are not allowed."))
     if any(_kind(token) == "INTO" for token in tokens):
-        raise _refused(text("“{word}” is not for reading.", word="SELECT … INTO"))
+        raise _not_reading("SELECT … INTO")
+
+
+def _not_reading(word: str) -> InvalidInput:
+    return _refused(text("“{word}” is not allowed: it does more than read.", word=word))
 
 
 def _refused(message: Text) -> InvalidInput:
-    return InvalidInput("not_a_query", message, text("Write one SELECT: connections are for reading only."))
+    return InvalidInput("not_a_query", message, text("Write one SELECT statement: connections are read-only."))

@@ -1,4 +1,4 @@
-"""Tables of a database, and the SELECTs that are made for them."""
+"""Lists the tables of a database and builds SELECT statements for them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MOST_TABLES = 1_000
 
-# Schema, table, and the schema that needs no naming: what the user of the connection may see.
+# Schema, name and default schema of each table that the user of the connection may read.
 _LISTS = {
     "postgresql": """
         SELECT table_schema, table_name, current_schema() FROM information_schema.tables
@@ -49,7 +49,7 @@ _EPOCHS = ((1e8, 1), (1e11, 10**3), (1e14, 10**6), (1e17, 10**9))
 
 @dataclass(frozen=True)
 class Table:
-    """A table or view; the label is what people choose it by."""
+    """A table or view; the label is its name for display."""
 
     schema: str | None
     name: str
@@ -57,44 +57,33 @@ class Table:
 
 
 def tables(session: Session, dialect: str) -> list[Table]:
-    """Return the tables and views that the user of the connection may see."""
-    _, rows = session.all(_LISTS[dialect], MOST_TABLES)
+    """Return the tables and views that the user of the connection may read."""
+    _, rows = session.first_rows(_LISTS[dialect], MOST_TABLES)
     return [Table(schema, name, name if schema in {None, home} else f"{schema}.{name}") for schema, name, home in rows]
 
 
-def find(session: Session, dialect: str, wanted: str) -> Table:
-    """Return the table of a label.
-
-    Raises
-    ------
-    NotFound
-        There is none.
-    """
+def find(session: Session, dialect: str, label: str) -> Table:
+    """Return the table of a label; raise `NotFound` where there is none."""
     for table in tables(session, dialect):
-        if wanted in {table.label, f"{table.schema}.{table.name}"}:
+        if label in {table.label, f"{table.schema}.{table.name}"}:
             return table
     raise NotFound(
         "unknown_table",
-        text("There is no table “{table}”.", table=shorten(wanted)),
-        text("Choose one of those listed; the user of the connection has to be allowed to read it."),
+        text("There is no table “{table}”.", table=shorten(label)),
+        text("Choose a listed table; the user of the connection needs the right to read it."),
     )
 
 
-def headers(session: Session, table: Table) -> tuple[str, ...]:
-    """Return the names of a table's columns."""
-    return session.all(select(table).limit(1), 1)[0]
-
-
 def select(table: Table, columns: Sequence[str] = ()) -> sa.Select[Any]:
-    """Return a SELECT of these columns, without any of all."""
+    """Return a SELECT of these columns, or of all."""
     import sqlalchemy as sa
 
-    wanted: list[Any] = [sa.column(name) for name in columns] or [sa.literal_column("*")]
-    return sa.select(*wanted).select_from(sa.table(table.name, schema=table.schema))
+    selected: list[Any] = [sa.column(name) for name in columns] or [sa.literal_column("*")]
+    return sa.select(*selected).select_from(sa.table(table.name, schema=table.schema))
 
 
 def distinct(table: Table, column: str, limit: int) -> sa.Select[Any]:
-    """Return a SELECT of the different values of a column, in order."""
+    """Return a SELECT of the distinct values of a column, in order."""
     import sqlalchemy as sa
 
     value: sa.ColumnClause[Any] = sa.column(column)
@@ -102,56 +91,51 @@ def distinct(table: Table, column: str, limit: int) -> sa.Select[Any]:
 
 
 def candles(session: Session, table: Table, request: SqlRequest) -> sa.Select[Any]:
-    """Return the SELECT of a request: only the columns in use, and of the rows hardly more than asked for.
-
-    Raises
-    ------
-    InvalidInput, TooLarge
-        As `columns_of`.
-    """
+    """Return the SELECT of a request: only the columns in use, and the rows of its range and a day on either side."""
     import sqlalchemy as sa
 
-    used = columns_of(request, headers(session, table))
+    headers, _ = session.first_rows(select(table).limit(1), 1)
+    used = columns_of(request, headers)
     statement = select(table, list(dict.fromkeys(used.values())))
     if request.symbol is not None and "symbol" in used:
         statement = statement.where(sa.column(used["symbol"]) == _bind(request.symbol))
     if request.start is None and request.end is None:
         return statement
     moment: sa.ColumnClause[Any] = sa.column(used["timestamp"])
-    _, rows = session.all(select(table, [used["timestamp"]]).where(moment.is_not(None)).limit(1), 1)
+    _, rows = session.first_rows(select(table, [used["timestamp"]]).where(moment.is_not(None)).limit(1), 1)
     if not rows:
         return statement
-    # A day more on either side: what zone the times are in is looked at when they have been read.
+    # A day more on either side, because the zone of the times is known only after reading.
     low, high = _bound(rows[0][0], request.start, -1), _bound(rows[0][0], request.end, 1)
     statement = statement if low is None else statement.where(moment >= _bind(low))
     return statement if high is None else statement.where(moment <= _bind(high))
 
 
 def _bind(value: Any) -> sa.BindParameter[Any]:
-    """Return a value whose type the database is to find: SQLAlchemy would have PostgreSQL compare text with numbers."""
+    """Return a parameter whose type the database infers: SQLAlchemy would have PostgreSQL compare text with numbers."""
     import sqlalchemy as sa
 
     return sa.bindparam(None, value, type_=sa.types.NullType(), unique=True)
 
 
 def _bound(example: Any, moment: datetime | None, days: int) -> Any:
-    """Return a moment, some days later, as a column writes its times; None where that is not clear or does not sort."""
+    """Return a moment plus some days in the format of a column; None where that is not clear or does not sort."""
     if moment is None:
         return None
-    with suppress(OverflowError):  # the end of all calendars
+    with suppress(OverflowError):  # beyond the years that datetime can represent
         at = aware(moment) + timedelta(days=days)
         if isinstance(example, datetime):
             return at if example.tzinfo is not None else at.replace(tzinfo=None)
         if isinstance(example, date):
             return at.date()
         if isinstance(example, str):
-            return _written(example.strip(), at)
+            return _as_text(example.strip(), at)
         if isinstance(example, int):
-            return _number(example, at)
+            return _as_number(example, at)
     return None
 
 
-def _written(example: str, at: datetime) -> str | None:
+def _as_text(example: str, at: datetime) -> str | None:
     if _DIGITS.fullmatch(example):
         return at.strftime("%Y%m%d")
     iso = _ISO.fullmatch(example)
@@ -160,7 +144,7 @@ def _written(example: str, at: datetime) -> str | None:
     return at.strftime(f"%Y-%m-%d{iso[1]}%H:%M:%S" if iso[1] else "%Y-%m-%d")
 
 
-def _number(example: int, at: datetime) -> int | None:
+def _as_number(example: int, at: datetime) -> int | None:
     if _DIGITS.fullmatch(str(example)):
         return int(at.strftime("%Y%m%d"))
     factor = next((factor for least, factor in reversed(_EPOCHS) if abs(example) >= least), None)

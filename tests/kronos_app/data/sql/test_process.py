@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
@@ -17,11 +18,10 @@ import psutil
 import pytest
 import sqlalchemy as sa
 
-from kronos_app.data.sql import process, reader, results
+from kronos_app.data.sql import process, reader
 from kronos_app.data.sql.connection import SqlConnection
 from kronos_app.data.sql.limits import Limits
 from kronos_app.data.sql.process import QueryProcesses
-from kronos_app.data.sql.reader import Preview
 from kronos_app.data.sql.request import SqlRequest
 from kronos_app.errors import InvalidInput, NotFound, TooLarge, Unavailable
 
@@ -245,19 +245,24 @@ def test_queries_wait_for_their_turn_and_give_up(lite):
 
 
 @pytest.mark.parametrize(
-    "preview",
+    ("value", "shown"),
     [
-        Preview(("a", "a"), ((1, "x"), (None, "y")), {"close": "a"}),
-        Preview(("time", "day", "price", "flag"), ((datetime(2024, 1, 2, 3), date(2024, 1, 2), 1.5, True),), {}),
-        Preview(("none",), (), {}),
-        Preview(("big",), ((2**70,),), {}),
-        Preview(("mixed",), ((1,), ("one",), (None,)), {}),
+        (None, None),
+        (1.5, 1.5),
+        (True, True),
+        (2**70, 2**70),
+        (float("inf"), float("inf")),
+        ("x" * 300, "x" * 199 + "…"),
+        (Decimal("1.50"), 1.5),
+        (datetime(2024, 1, 2, 3), "2024-01-02 03:00:00"),
+        (date(2024, 1, 2), "2024-01-02"),
+        (b"raw", "(3 B)"),
     ],
 )
-def test_previews_keep_their_values(preview):
-    read_back = results.to_preview(results.from_preview(preview))
-    assert (read_back.headers, dict(read_back.guessed)) == (preview.headers, dict(preview.guessed))
-    if preview.headers[0] in {"big", "mixed"}:
-        assert [row[0] for row in read_back.rows] == [None if row[0] is None else str(row[0]) for row in preview.rows]
-    else:
-        assert read_back.rows == preview.rows
+def test_cells_of_a_preview_become_json_values(value, shown):
+    assert json.loads(json.dumps(reader._preview_cell(value))) == shown
+
+
+def test_a_preview_may_have_repeated_names_and_no_rows(lite):
+    preview = PROCESSES.preview(lite, SqlRequest(query="SELECT 1 AS a, 2 AS a WHERE 1 = 0"), LIMITS)
+    assert (preview.headers, preview.rows, preview.guessed) == (("a", "a"), (), {})

@@ -80,7 +80,7 @@ def database(request):
     return request.getfixturevalue(request.param)
 
 
-def read(connection, max_rows=10_000, seconds=20, on_page=None, **fields):
+def read(connection, max_rows=10_000, seconds=20, on_page=lambda _: None, **fields):
     limits = Limits(seconds, rows=max_rows)
     return reader.read(connection, SqlRequest(**fields), limits=limits, on_page=on_page)
 
@@ -309,7 +309,7 @@ def test_a_query_is_stopped_when_nobody_wants_it_any_more(database):
 def test_the_database_itself_refuses_to_write(database, tmp_path, statement):
     before = reader.tables(database, TEN_SECONDS), len(read(database, table="apple"))
     with pytest.raises((InvalidInput, Unavailable)), reading(database, TEN_SECONDS) as session:
-        session.all(statement.format(folder=tmp_path), 1)
+        session.first_rows(statement.format(folder=tmp_path), 1)
     assert (reader.tables(database, TEN_SECONDS), len(read(database, table="apple"))) == before
     assert not (tmp_path / "other.db").exists()
 
@@ -328,25 +328,25 @@ def test_the_database_itself_refuses_to_write(database, tmp_path, statement):
 def test_duckdb_reaches_no_other_file(duck, tmp_path, query):
     (tmp_path / "secret.csv").write_text("a,b\n1,2\n")
     with pytest.raises((InvalidInput, Unavailable)), reading(duck, TEN_SECONDS) as session:
-        session.all(query.format(folder=tmp_path), 1)
+        session.first_rows(query.format(folder=tmp_path), 1)
     assert not (tmp_path / "stolen.csv").exists()
 
 
 def test_several_may_read_one_file_at_a_time(database):
     with reading(database, TEN_SECONDS) as first:
-        assert len(first.all("SELECT * FROM candles", 5)[1]) == 5
+        assert len(first.first_rows("SELECT * FROM candles", 5)[1]) == 5
         with reading(database, TEN_SECONDS) as second:
-            assert len(second.all("SELECT * FROM apple", 5)[1]) == 5
+            assert len(second.first_rows("SELECT * FROM apple", 5)[1]) == 5
             with pytest.raises(sa.exc.DBAPIError):
-                second.all("DELETE FROM candles", 5)
-        assert len(first.all("SELECT * FROM apple", 5)[1]) == 5
+                second.first_rows("DELETE FROM candles", 5)
+        assert len(first.first_rows("SELECT * FROM apple", 5)[1]) == 5
 
 
 def test_sqlite_reaches_no_other_file_and_loads_nothing(sqlite, tmp_path):
     sqlite3.connect(tmp_path / "other.db").close()
     for query in (f"ATTACH '{tmp_path}/other.db' AS o", "SELECT load_extension('x')", "PRAGMA writable_schema = 1"):
         with pytest.raises(InvalidInput), reading(sqlite, TEN_SECONDS) as session:
-            session.all(query, 1)
+            session.first_rows(query, 1)
 
 
 @pytest.mark.parametrize(
