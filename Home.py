@@ -18,7 +18,7 @@ from kronos_app.runtime import desk, warm_up
 from kronos_app.settings import check_settings
 from kronos_app.web.server import configure_server, end_process_later
 from kronos_app.web.stack import create_middleware
-from kronos_app.widgets.errors import show_unexpected
+from kronos_app.widgets.kit.errors import show_unexpected
 
 # For libgomp, which reads it when torch is loaded: how long threads of a forecast spin while they wait for one another.
 # By default that is so long that where pages, or anyone else, want a core too, forecasts take several times as long.

@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 from engine.candles import CLOSE, FEATURES
 from engine.forecast import Forecast
 from training.evaluation.cutoffs import Cutoff
-from training.scores import coverage, crps
+from training.evaluation.forecast_scores import coverage, crps
 
 Forecaster = Callable[[Cutoff, int], Forecast]
 """Takes a cutoff and a seed."""

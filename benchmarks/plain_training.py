@@ -18,8 +18,8 @@ from torch import Tensor
 from engine.candles import FEATURES, VOLUME, Normaliser, time_marks
 from engine.tokenizer import KronosTokenizer
 from engine.transformer import Kronos
-from training.corpus import Corpus
-from training.windows import WindowSampler
+from training.fit.corpus import Corpus
+from training.fit.windows import WindowSampler
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from kronos_app.data.candle_frame import CandleFrame
-from kronos_app.data.qlib_export import write_folder
+from kronos_app.data.qlib.export import write_folder
 from training.portfolio.luck import luck
 from training.portfolio.market import Market
 from training.portfolio.records import Backtest

@@ -25,7 +25,7 @@ from engine.forecast import Forecast
 from engine.packed import PRECISIONS
 from engine.predictor import KronosPredictor
 from engine.sampling import Sampling
-from training.evaluate import cutoffs
+from training.evaluation.command import cutoffs
 from training.evaluation.cutoffs import Cutoff
 
 Record = dict[str, Any]

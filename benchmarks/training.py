@@ -28,16 +28,16 @@ from benchmarks.memory import resident
 from benchmarks.plain_training import PlainStep, frames_of, places_of, plain_batch
 from benchmarks.shapes import SHAPES
 from engine.candles import time_marks
-from training.adaptation import adapt
-from training.building import build_base
-from training.config import RunConfig
-from training.corpus import Corpus, Segment
-from training.estimate import estimate
-from training.loop import StepReport, train_stage
-from training.stages import PredictorStage
-from training.tokens import TokenCache
-from training.windows import WindowSampler
-from training.world import World
+from training.fit.adaptation import adapt
+from training.fit.building import build_base
+from training.fit.corpus import Corpus, Segment
+from training.fit.distributed import World
+from training.fit.loop import StepReport, train_stage
+from training.fit.stages import PredictorStage
+from training.fit.tokens import TokenCache
+from training.fit.windows import WindowSampler
+from training.run.config import RunConfig
+from training.run.estimate import estimate
 
 WHAT = ("sampler", "step", "memory", "corpus")
 FASTER_SAMPLER, FASTER_STEP = 50, 1.1  # times the plain way

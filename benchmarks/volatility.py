@@ -19,14 +19,14 @@ import numpy as np
 
 from engine.candles import CLOSE, HIGH, LOW
 from training.errors import DataError, TrainingError, remark
-from training.evaluate import cutoffs
 from training.evaluation.baselines.resampled import Seasonal
 from training.evaluation.baselines.walks import varying
+from training.evaluation.command import cutoffs
 from training.evaluation.cutoffs import Cutoff
 from training.evaluation.forecasters import Members, Request, batches, request_of
-from training.judge.judgement import Judgement, judge
-from training.judge.places import LATER, cutoffs_of, read_blocks
-from training.judge.tell import text
+from training.evaluation.judge.judgement import Judgement, judge
+from training.evaluation.judge.places import LATER, cutoffs_of, read_blocks
+from training.evaluation.judge.tell import text
 
 SPANS = (5, 20, 100)  # candles, besides the whole history: Corsi's day, week and month, from fast to slow
 LEAST = 1e-4  # of the history's variance: a span in which nothing moved has a logarithm

@@ -17,7 +17,7 @@ from kronos_app.web.browser import HEADER
 
 if TYPE_CHECKING:
     from kronos_app.services.desk import Desk
-    from kronos_app.services.models import ModelService
+    from kronos_app.services.models.service import ModelService
 
 # For the browser to fetch and draw the first page undisturbed.
 SECONDS_TO_DRAW = 2.0
@@ -56,7 +56,7 @@ def warm_up(models: ModelService) -> None:
     _first_page.wait()
     time.sleep(SECONDS_TO_DRAW)
     import training.evaluation.baselines
-    import training.scores  # noqa: F401 - loaded for the first who forecasts or evaluates, not used here
+    import training.evaluation.forecast_scores  # noqa: F401 - loaded for the first who forecasts or evaluates, not used here
 
     bundled = next((status.name for status in models.list() if status.bundled and status.downloaded), None)
     if bundled is not None:

@@ -6,9 +6,11 @@ import streamlit as st
 
 from kronos_app import state
 from kronos_app.runtime import desk
-from kronos_app.widgets import backtest_compare, backtest_form, backtest_run
-from kronos_app.widgets.backtest_list import BACKTESTS
-from kronos_app.widgets.errors import shown
+from kronos_app.widgets.backtest import compare as backtest_compare
+from kronos_app.widgets.backtest import form as backtest_form
+from kronos_app.widgets.backtest import run as backtest_run
+from kronos_app.widgets.backtest.listing import BACKTESTS
+from kronos_app.widgets.kit.errors import shown
 
 NEW, ALL, COMPARE = "new", "all", "compare"
 

@@ -8,7 +8,7 @@ from kronos_app import state
 from kronos_app.data.draft import Draft
 from kronos_app.data.sources import SourceFamily
 from kronos_app.runtime import desk
-from kronos_app.widgets import (
+from kronos_app.widgets.candles import (
     candle_sets,
     compare,
     drafts,
@@ -20,7 +20,7 @@ from kronos_app.widgets import (
     sql_form,
     upload_form,
 )
-from kronos_app.widgets.errors import shown
+from kronos_app.widgets.kit.errors import shown
 
 
 def draw() -> None:

@@ -6,9 +6,10 @@ import streamlit as st
 
 from kronos_app import state
 from kronos_app.runtime import desk
-from kronos_app.widgets import evaluation_form, evaluation_run
-from kronos_app.widgets.errors import shown
-from kronos_app.widgets.evaluation_list import EVALUATIONS
+from kronos_app.widgets.evaluation import form as evaluation_form
+from kronos_app.widgets.evaluation import run as evaluation_run
+from kronos_app.widgets.evaluation.listing import EVALUATIONS
+from kronos_app.widgets.kit.errors import shown
 
 NEW, ALL = "new", "all"
 

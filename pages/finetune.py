@@ -6,9 +6,12 @@ import streamlit as st
 
 from kronos_app import state
 from kronos_app.runtime import desk
-from kronos_app.widgets import tuning_compare, tuning_form, tuning_run, tuning_runs
-from kronos_app.widgets.errors import shown
-from kronos_app.widgets.tuning_actions import COMPARE, NEW, RUN, RUNS
+from kronos_app.widgets.finetune import compare as tuning_compare
+from kronos_app.widgets.finetune import form as tuning_form
+from kronos_app.widgets.finetune import run as tuning_run
+from kronos_app.widgets.finetune import runs as tuning_runs
+from kronos_app.widgets.finetune.actions import COMPARE, NEW, RUN, RUNS
+from kronos_app.widgets.kit.errors import shown
 
 
 def draw() -> None:

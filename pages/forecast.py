@@ -7,9 +7,12 @@ import streamlit as st
 from kronos_app import state
 from kronos_app.data.candle_frame import CandleFrame
 from kronos_app.runtime import desk
-from kronos_app.widgets import forecast_form, forecast_result, job, last_candles
-from kronos_app.widgets.errors import shown
-from kronos_app.widgets.forecast_result import HISTORY_SHOWN
+from kronos_app.widgets.candles import last_candles
+from kronos_app.widgets.forecast import form as forecast_form
+from kronos_app.widgets.forecast import result as forecast_result
+from kronos_app.widgets.forecast.result import HISTORY_SHOWN
+from kronos_app.widgets.kit import job
+from kronos_app.widgets.kit.errors import shown
 
 
 def draw() -> None:

@@ -7,10 +7,11 @@ import streamlit as st
 from kronos_app import state
 from kronos_app.runtime import desk
 from kronos_app.store.records import ForecastFilter, ForecastInfo
-from kronos_app.widgets import comparison_view, job, paging
-from kronos_app.widgets.confirm import confirm
-from kronos_app.widgets.errors import shown
-from kronos_app.widgets.forecast_list import draw_rows
+from kronos_app.widgets.forecast import comparison as comparison_view
+from kronos_app.widgets.forecast.listing import draw_rows
+from kronos_app.widgets.kit import job, paging
+from kronos_app.widgets.kit.confirm import confirm
+from kronos_app.widgets.kit.errors import shown
 
 
 def draw() -> None:

@@ -6,9 +6,9 @@ import streamlit as st
 
 from kronos_app import nav, state
 from kronos_app.runtime import desk
-from kronos_app.widgets import job
-from kronos_app.widgets.errors import shown
-from kronos_app.widgets.forecast_list import draw_rows
+from kronos_app.widgets.forecast.listing import draw_rows
+from kronos_app.widgets.kit import job
+from kronos_app.widgets.kit.errors import shown
 
 RECENT = 5
 

@@ -6,8 +6,10 @@ import streamlit as st
 
 from kronos_app import state
 from kronos_app.runtime import desk
-from kronos_app.widgets import live_follows, live_form, live_ledger
-from kronos_app.widgets.errors import shown
+from kronos_app.widgets.kit.errors import shown
+from kronos_app.widgets.ledger import record as live_ledger
+from kronos_app.widgets.live import follows as live_follows
+from kronos_app.widgets.live import form as live_form
 
 
 def draw() -> None:

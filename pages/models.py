@@ -8,10 +8,11 @@ import streamlit as st
 
 from kronos_app import state
 from kronos_app.runtime import desk
-from kronos_app.services.models import ModelStatus
-from kronos_app.services.registry import RegisteredModel
-from kronos_app.widgets import formats, tuning_models
-from kronos_app.widgets.errors import escape, shown
+from kronos_app.services.models.registry import RegisteredModel
+from kronos_app.services.models.service import ModelStatus
+from kronos_app.widgets.kit import formats
+from kronos_app.widgets.kit.errors import escape, shown
+from kronos_app.widgets.models import versions as tuning_models
 
 
 def draw() -> None:

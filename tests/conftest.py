@@ -6,7 +6,7 @@ import sys
 import pytest
 from hypothesis import settings as hypothesis_settings
 
-from training.qlib_support import has_qlib
+from training.adapters.qlib_support import has_qlib
 
 # A machine under load is slow, not wrong.
 hypothesis_settings.register_profile("kronos", deadline=None)

@@ -75,7 +75,7 @@ def test_the_api_document_has_every_route_and_no_other():
 
 
 def test_the_api_document_has_every_field_of_a_forecast_with_its_default():
-    from kronos_app.services.forecasting import ForecastSettings
+    from kronos_app.services.forecast.service import ForecastSettings
 
     table = {row[0]: row[1] for row in rows(doc("api.md")) if len(row) > 2}
     for name, field in ForecastSettings.model_fields.items():
@@ -157,7 +157,7 @@ def training_configs():
     """Return the config that each YAML block of the training document makes: with defaults for what it leaves out."""
     import yaml
 
-    from training.config_file import parse_config
+    from training.run.config_file import parse_config
 
     least = {"data": {"source": "files", "paths": ["a.csv"]}}
     return [parse_config(least | yaml.safe_load(block)) for block in blocks(doc("training.md"), "yaml")]
@@ -168,7 +168,7 @@ def test_the_examples_of_training_settings_are_valid():
 
 
 def test_the_fields_that_training_commands_override_exist():
-    from training.config_file import read_config
+    from training.run.config_file import read_config
 
     overrides = [
         item
@@ -183,7 +183,7 @@ def training_sections(kind, path=""):
     """Yield the heading and the class of every section of a run's settings."""
     from typing import get_args
 
-    from training.config import Section
+    from training.run.config import Section
 
     yield {"tokenizer": BOTH, "predictor": BOTH}.get(path, path), kind
     for name, field in kind.model_fields.items():
@@ -196,7 +196,7 @@ def training_sections(kind, path=""):
 
 def training_rows():
     """Return heading, name, default and meaning of every setting of a run, as the document has them."""
-    from training.config import RunConfig, Section
+    from training.run.config import RunConfig, Section
 
     def default(field):
         if field.is_required():
@@ -256,7 +256,7 @@ def test_the_models_document_has_every_model_with_its_size_and_context():
 
 
 def test_the_forecasting_document_has_every_preset_with_its_values():
-    from kronos_app.services.forecasting import PRESETS
+    from kronos_app.services.forecast.service import PRESETS
 
     table = {row[0]: row[1:3] for row in rows(doc("forecasting.md"))}
     for preset in PRESETS.values():
@@ -265,7 +265,7 @@ def test_the_forecasting_document_has_every_preset_with_its_values():
 
 def test_the_forecasting_document_has_the_values_the_page_starts_with():
     from kronos_app import state
-    from kronos_app.widgets.forecast_form import DEFAULTS
+    from kronos_app.widgets.forecast.form import DEFAULTS
 
     table = {row[0]: row[1] for row in rows(doc("forecasting.md"))}
     names = {
@@ -299,7 +299,7 @@ def test_the_column_names_in_the_data_document_are_understood():
 
 
 def test_the_repairs_in_the_documents_are_those_there_are():
-    from kronos_app.data.repair import REPAIRS
+    from kronos_app.data.checks.repair import REPAIRS
 
     listed = [row[0] for row in rows(doc("data.md")) if row[0] in {"Drop", "Forward-fill", "Keep"}]
     assert len(listed) == len(REPAIRS)
@@ -331,7 +331,7 @@ def test_the_python_examples_run(path, monkeypatch):
 
 
 def test_the_example_candles_have_the_id_in_the_documents(tmp_path):
-    from kronos_app.data import repair
+    from kronos_app.data.checks import repair
     from kronos_app.data.upload import reader
     from kronos_app.settings import Settings
 

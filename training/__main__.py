@@ -10,13 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from engine.errors import KronosError
-from training.config import STAGES, StageName
-from training.config_file import read_config
 from training.errors import RunError, TrainingError, remark
-from training.launch import begin, only, open_run, work
-from training.report import said
-from training.run import RunFolder, Status
-from training.terminal import first_process, line, logged, preflight_text, report_text, shown
+from training.run.config import STAGES, StageName
+from training.run.config_file import read_config
+from training.run.folder import RunFolder, Status
+from training.run.launch import begin, only, open_run, work
+from training.run.report import said
+from training.run.terminal import first_process, line, logged, preflight_text, report_text, shown
 
 Command = Callable[[argparse.Namespace], None]
 RECIPES = Path(__file__).parent / "recipes"
@@ -176,9 +176,9 @@ def _ask_for_paths(parser: argparse.ArgumentParser) -> None:
 
 
 def _prepare(arguments: argparse.Namespace) -> None:
-    from training.footprint import check_memory
-    from training.preflight import preflight
-    from training.preparing import prepare
+    from training.fit.preparing import prepare
+    from training.run.footprint import check_memory
+    from training.run.preflight import preflight
 
     config = read_config(arguments.config, arguments.set)
     check_memory(config)
@@ -188,7 +188,7 @@ def _prepare(arguments: argparse.Namespace) -> None:
 
 
 def _train(arguments: argparse.Namespace) -> None:
-    from training.footprint import check_memory
+    from training.run.footprint import check_memory
 
     config = read_config(arguments.config, arguments.set)
     stage: StageName | None = None if arguments.command == "all" else arguments.command
@@ -222,7 +222,7 @@ def _work(run: RunFolder) -> Status:
 
 
 def _cluster(arguments: argparse.Namespace) -> None:
-    from training.cluster import run_on_cluster
+    from training.run.cluster import run_on_cluster
 
     run = open_run(arguments.run)
     with shown(run):
@@ -262,20 +262,20 @@ def _status(arguments: argparse.Namespace) -> None:
 
 
 def _export(arguments: argparse.Namespace) -> None:
-    from training.export import export_checkpoint
+    from training.run.export import export_checkpoint
 
     export_checkpoint(arguments.source, arguments.out)
 
 
 def _push(arguments: argparse.Namespace) -> None:
-    from training.export import push
+    from training.run.export import push
 
     for address in push(arguments.run, arguments.repo, private=not arguments.public):
         print(address)
 
 
 def _curves(arguments: argparse.Namespace) -> None:
-    from training.curves import draw_curves
+    from training.run.curves import draw_curves
 
     draw_curves(arguments.runs, arguments.out)
 
@@ -284,7 +284,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
     import torch
 
     from engine.predictor import KronosPredictor
-    from training.evaluate import cutoffs, describe, evaluate, write_scores
+    from training.evaluation.command import cutoffs, describe, evaluate, write_scores
     from training.evaluation.kronos import is_driftless
 
     if arguments.threads:
@@ -318,7 +318,7 @@ def _recalibrate(arguments: argparse.Namespace) -> None:
     import torch
 
     from engine.predictor import KronosPredictor
-    from training.evaluate import cutoffs
+    from training.evaluation.command import cutoffs
     from training.evaluation.kronos import KronosForecaster, is_driftless
     from training.evaluation.spread import learn, table, write_factors
 
@@ -351,7 +351,7 @@ def _show_cutoffs(done: int, total: int) -> None:
 
 
 def _judge(arguments: argparse.Namespace) -> None:
-    from training.judge.command import run
+    from training.evaluation.judge.command import run
 
     run(arguments, _show_batches)
 

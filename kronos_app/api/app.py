@@ -10,20 +10,13 @@ from fastapi_offline import FastAPIOffline
 from kronos_app.api import docs, errors
 from kronos_app.api.guard import TokenGuard
 from kronos_app.api.limits import BodyLimit
-from kronos_app.api.routes import (
-    backtests,
-    candles,
-    evaluations,
-    follows,
-    forecasts,
-    jobs,
-    ledger,
-    registry,
-    runs,
-    series,
-    sql,
-    status,
-)
+from kronos_app.api.routes import backtest as backtests
+from kronos_app.api.routes import candles, jobs, ledger, series, sql, status
+from kronos_app.api.routes import evaluation as evaluations
+from kronos_app.api.routes import finetune as runs
+from kronos_app.api.routes import forecast as forecasts
+from kronos_app.api.routes import live as follows
+from kronos_app.api.routes import models as registry
 from kronos_app.api.schemas import ErrorBody
 from kronos_app.services.desk import Desk
 from kronos_app.settings import Settings, get_settings

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse
 
 from kronos_app.errors import AppError, TooLarge, disk_error
 from kronos_app.i18n import Text, text
-from kronos_app.services.validation import from_pydantic
+from kronos_app.services.core.validation import from_pydantic
 from kronos_app.web.responses import error_response, language_of
 
 log = logging.getLogger(__name__)

@@ -7,14 +7,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NaiveDatetime
 
-from kronos_app.services.backtest import BacktestRequest
-from kronos_app.services.backtest_views import BacktestState
-from kronos_app.services.evaluation import EvaluationRequest
-from kronos_app.services.evaluation_views import EvaluationState
-from kronos_app.services.following import FollowState
-from kronos_app.services.forecasting import ForecastSettings
-from kronos_app.services.registry import ModelState
-from kronos_app.services.tuning_views import RunState
+from kronos_app.services.backtest.service import BacktestRequest
+from kronos_app.services.backtest.views import BacktestState
+from kronos_app.services.evaluation.service import EvaluationRequest
+from kronos_app.services.evaluation.views import EvaluationState
+from kronos_app.services.finetune.views import RunState
+from kronos_app.services.forecast.service import ForecastSettings
+from kronos_app.services.live.service import FollowState
+from kronos_app.services.models.registry import ModelState
 from kronos_app.store.records import JobStatus
 
 Repair = Literal["drop", "ffill", "keep"]

@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 from kronos_app.data import calendars
 from kronos_app.data.calendars.clock import convert
 from kronos_app.data.calendars.clocks import rhythm_zone
-from kronos_app.data.candle_frame import CandleFrame
-from kronos_app.data.fixes import Step
-from kronos_app.data.sessions import (
+from kronos_app.data.calendars.sessions import (
     DAY,
     MONDAY,
     SECOND,
@@ -28,6 +26,8 @@ from kronos_app.data.sessions import (
     learn,
     nanoseconds,
 )
+from kronos_app.data.candle_frame import CandleFrame
+from kronos_app.data.checks.fixes import Step
 from kronos_app.errors import InvalidInput
 from kronos_app.i18n import text
 

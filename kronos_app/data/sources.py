@@ -31,19 +31,19 @@ class SourceFamily:
 
 
 def _yahoo(settings: Settings, _key: str) -> CandleSource:
-    from kronos_app.data.yahoo import YahooSource
+    from kronos_app.data.yahoo.source import YahooSource
 
     return YahooSource(settings.yahoo_url)
 
 
 def _exchange_names(_settings: Settings) -> Sequence[str]:
-    from kronos_app.data.exchange import exchange_names
+    from kronos_app.data.exchange.source import exchange_names
 
     return exchange_names()
 
 
 def _exchange(settings: Settings, key: str) -> CandleSource:
-    from kronos_app.data.exchange import ExchangeSource
+    from kronos_app.data.exchange.source import ExchangeSource
 
     how = settings.exchanges.get(key, ExchangeSettings())
     return ExchangeSource(
@@ -57,15 +57,15 @@ def _exchange(settings: Settings, key: str) -> CandleSource:
 
 
 def _qlib_names(settings: Settings) -> Sequence[str]:
-    from kronos_app.data.qlib_files import find_folders
-    from kronos_app.data.qlib_folder import PREFIX
+    from kronos_app.data.qlib.files import find_folders
+    from kronos_app.data.qlib.source import PREFIX
 
     return [PREFIX + name for name in find_folders(settings.qlib_folders)]
 
 
 def _qlib(settings: Settings, key: str) -> CandleSource:
-    from kronos_app.data.qlib_files import find_folders
-    from kronos_app.data.qlib_folder import PREFIX, QlibFolder
+    from kronos_app.data.qlib.files import find_folders
+    from kronos_app.data.qlib.source import PREFIX, QlibFolder
 
     name = key.removeprefix(PREFIX)
     return QlibFolder(name, find_folders(settings.qlib_folders)[name])

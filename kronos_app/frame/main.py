@@ -6,8 +6,8 @@ import streamlit as st
 
 from kronos_app import access, nav, state
 from kronos_app.runtime import page_served
-from kronos_app.widgets import sidebar, style
-from kronos_app.widgets.errors import shown
+from kronos_app.widgets.kit import sidebar, style
+from kronos_app.widgets.kit.errors import shown
 
 
 def main() -> None:

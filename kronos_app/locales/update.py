@@ -27,7 +27,7 @@ KEYWORDS = {"_": None, "text": None, "remark": None}
 def source_strings() -> Catalog:
     """Return every string to be translated, with the files it stands in."""
     from engine.registry import REGISTRY
-    from training import config
+    from training.run import config
 
     catalog = Catalog(project="Kronos Desk", charset="utf-8")
     for folder in FOLDERS:
@@ -39,7 +39,7 @@ def source_strings() -> Catalog:
         catalog.add(spec.description, None, [("engine/registry.py", 1)])
     for section in EXPLAINED:
         for field in getattr(config, section).model_fields.values():
-            catalog.add(field.description, None, [("training/config.py", 1)])
+            catalog.add(field.description, None, [("training/run/config.py", 1)])
     return catalog
 
 

@@ -12,44 +12,46 @@ from kronos_app.data.sources import FAMILIES, SourceFamily
 from kronos_app.data.sql.process import QueryProcesses
 from kronos_app.i18n import Text
 from kronos_app.jobs import Handler, JobRunner
-from kronos_app.services import (
-    backtest,
-    evaluation,
-    fetching,
-    following,
-    forecasting,
-    series,
-    sql_query,
-    tuning_trial,
-    uploads,
+from kronos_app.services.backtest import service as backtest
+from kronos_app.services.backtest.service import (
+    BacktestFolders,
+    BacktestService,
+    BacktestWorker,
+    BehindWorker,
+    Universes,
 )
-from kronos_app.services.backtest import BacktestFolders, BacktestService, BacktestWorker, BehindWorker, Universes
-from kronos_app.services.candles import CandleService
-from kronos_app.services.column_mappings import ColumnMappings
-from kronos_app.services.evaluation import EvaluationService, EvaluationWorker
-from kronos_app.services.evaluation_folders import EvaluationFolders
-from kronos_app.services.fetch_worker import FetchWorker
-from kronos_app.services.fetched import FetchedDrafts
-from kronos_app.services.fetching import FetchService
-from kronos_app.services.following import FollowService
-from kronos_app.services.following_source import NewestCandles
-from kronos_app.services.following_worker import FollowWorker
-from kronos_app.services.forecast_recalibration import Recalibrations
-from kronos_app.services.forecast_record import ForecastRecords
-from kronos_app.services.forecast_worker import ForecastWorker
-from kronos_app.services.forecasting import ForecastService
-from kronos_app.services.home_lock import HomeLock, unwritable
-from kronos_app.services.ledger import LedgerService
-from kronos_app.services.live import Keeper
-from kronos_app.services.models import ModelService
-from kronos_app.services.registered_specs import RegisteredSpecs
-from kronos_app.services.registry import RegistryService
-from kronos_app.services.series import RefreshWorker, SeriesService
-from kronos_app.services.series_fetching import SeriesFetcher
-from kronos_app.services.sources import Sources
-from kronos_app.services.sql_query import Connections, SqlService, SqlWorker
-from kronos_app.services.tuning import TuningService
-from kronos_app.services.uploads import UploadService, UploadWorker
+from kronos_app.services.candles import fetching, series, uploads
+from kronos_app.services.candles import sql as sql_query
+from kronos_app.services.candles.column_mappings import ColumnMappings
+from kronos_app.services.candles.fetch_worker import FetchWorker
+from kronos_app.services.candles.fetched import FetchedDrafts
+from kronos_app.services.candles.fetching import FetchService
+from kronos_app.services.candles.series import RefreshWorker, SeriesService
+from kronos_app.services.candles.series_fetching import SeriesFetcher
+from kronos_app.services.candles.service import CandleService
+from kronos_app.services.candles.sources import Sources
+from kronos_app.services.candles.sql import Connections, SqlService, SqlWorker
+from kronos_app.services.candles.uploads import UploadService, UploadWorker
+from kronos_app.services.core.home_lock import HomeLock, unwritable
+from kronos_app.services.evaluation import service as evaluation
+from kronos_app.services.evaluation.folders import EvaluationFolders
+from kronos_app.services.evaluation.service import EvaluationService, EvaluationWorker
+from kronos_app.services.finetune import trial as tuning_trial
+from kronos_app.services.finetune.service import TuningService
+from kronos_app.services.forecast import service as forecasting
+from kronos_app.services.forecast.recalibration import Recalibrations
+from kronos_app.services.forecast.record import ForecastRecords
+from kronos_app.services.forecast.service import ForecastService
+from kronos_app.services.forecast.worker import ForecastWorker
+from kronos_app.services.ledger.service import LedgerService
+from kronos_app.services.live import service as following
+from kronos_app.services.live.keeper import Keeper
+from kronos_app.services.live.service import FollowService
+from kronos_app.services.live.source import NewestCandles
+from kronos_app.services.live.worker import FollowWorker
+from kronos_app.services.models.registered_specs import RegisteredSpecs
+from kronos_app.services.models.registry import RegistryService
+from kronos_app.services.models.service import ModelService
 from kronos_app.settings import Settings, get_settings
 from kronos_app.store import Store
 from kronos_app.store.records import now

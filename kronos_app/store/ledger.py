@@ -52,7 +52,7 @@ class LedgerEntry:
     matched
         How many of its candles were compared.
     grade
-        JSON-ready, see `kronos_app.services.ledger_grading.Grade`.
+        JSON-ready, see `kronos_app.services.ledger.grading.Grade`.
     """
 
     id: str

@@ -10,7 +10,7 @@ import pytest
 
 from kronos_app import state
 from kronos_app.i18n import translate
-from kronos_app.services.backtest import BacktestRequest
+from kronos_app.services.backtest.service import BacktestRequest
 from tests.kronos_app.conftest import walk
 
 LANGUAGES = ("en", "zh_CN")
@@ -116,9 +116,9 @@ def test_a_period_before_the_end_of_the_training_is_warned_of_in_red(open_page, 
 
     import pandas as pd
 
-    from kronos_app.services import backtest
-    from kronos_app.services.backtest_report import training_warnings
-    from kronos_app.services.backtest_universe import Member
+    from kronos_app.services.backtest import service as backtest
+    from kronos_app.services.backtest.report import training_warnings
+    from kronos_app.services.backtest.universe import Member
 
     end = pd.Timestamp("2024-02-29")
     told = training_warnings("kronos-nano", {"": end}, [Member("AA", "", 80)], pd.Timestamp("2023-03-01"))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from kronos_app.widgets.calendar_choice import OPTIONS
+from kronos_app.widgets.candles.calendar_choice import OPTIONS
 
 
 def said(app) -> str:

@@ -11,7 +11,7 @@ import pytest
 
 from kronos_app import state
 from kronos_app.i18n import translate
-from kronos_app.services.evaluation import EvaluationRequest
+from kronos_app.services.evaluation.service import EvaluationRequest
 from tests.qlib_writer import walk, write
 
 LANGUAGES = ("en", "zh_CN")

@@ -11,8 +11,8 @@ import pytest
 
 from kronos_app import state
 from kronos_app.i18n import translate
-from kronos_app.services.tuning import TuneRequest
-from kronos_app.widgets.tuning_fields import FIRST, LABELS, field_of, key
+from kronos_app.services.finetune.service import TuneRequest
+from kronos_app.widgets.finetune.fields import FIRST, LABELS, field_of, key
 
 LANGUAGES = ("en", "zh_CN")
 CONFIG = {
@@ -344,7 +344,7 @@ def test_every_setting_of_the_form_is_a_field_with_a_help_text():
 
 
 def test_the_card_of_an_earlier_version_loads_no_image():
-    from kronos_app.widgets.tuning_run import card_body
+    from kronos_app.widgets.finetune.run import card_body
 
     card = "---\ntags: [a]\n---\n# Run\n\n| ![x](https://evil.example/a.png) | AAPL |\n"
     assert card_body(card) == "# Run\n\n| \\!\\[x](https://evil.example/a.png) | AAPL |\n"

@@ -10,10 +10,10 @@ import pytest
 
 from kronos_app import state
 from kronos_app.data.source import FetchRequest
-from kronos_app.services.tuning import DataChoice
+from kronos_app.services.finetune.service import DataChoice
 from kronos_app.store.series import SeriesKey
 from kronos_app.store.watchlists import Watched
-from kronos_app.widgets.tuning_fields import key
+from kronos_app.widgets.finetune.fields import key
 from tests.fake_market import family
 from tests.qlib_writer import walk, write
 from tests.vendor import Vendor

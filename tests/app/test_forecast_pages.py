@@ -10,7 +10,7 @@ import pytest
 from engine.usage import Recommended, SpreadFactor
 from kronos_app import state
 from kronos_app.i18n import translate
-from kronos_app.widgets.errors import escape
+from kronos_app.widgets.kit.errors import escape
 
 LANGUAGES = ("en", "zh_CN")
 

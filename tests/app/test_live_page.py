@@ -11,7 +11,7 @@ from kronos_app import state
 from kronos_app.errors import Unavailable
 from kronos_app.i18n import text, translate
 from kronos_app.services.desk import Desk
-from kronos_app.services.following import FollowRequest
+from kronos_app.services.live.service import FollowRequest
 from tests.growing_market import Clock, GrowingSource, family
 
 LANGUAGES = ("en", "zh_CN")
@@ -190,7 +190,7 @@ def test_the_ledger_is_filtered(open_page, desk, forecast):
 
 
 def test_an_alarm_is_told(open_page, desk):
-    from tests.kronos_app.services.test_ledger_record import entry
+    from tests.kronos_app.services.ledger.test_record import entry
 
     for number in range(60):
         desk.store.ledger.put(entry(number, coverage=0.8 if number < 40 else 0.4))
@@ -199,7 +199,7 @@ def test_an_alarm_is_told(open_page, desk):
 
 
 def test_a_deleted_forecast_is_told_and_not_linked(open_page, desk):
-    from tests.kronos_app.services.test_ledger_record import entry
+    from tests.kronos_app.services.ledger.test_record import entry
 
     desk.store.ledger.put(entry(1, state="lost", matched=0, grade=None))
     app = open_page("live")

@@ -6,7 +6,7 @@ import pytest
 
 from kronos_app import state
 from kronos_app.i18n import translate
-from kronos_app.services import uploads
+from kronos_app.services.candles import uploads
 from kronos_app.services.desk import Desk
 from tests.app.test_several_page import LANGUAGES, button, candles, faulty, kept, long, put, said
 
@@ -68,7 +68,7 @@ def test_many_series_are_saved_by_a_job_that_a_closed_tab_does_not_end(open_page
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_a_job_of_many_series_shows_its_progress_and_can_be_cancelled(open_page, desk, market, hold, monkeypatch, lang):
-    monkeypatch.setattr("kronos_app.widgets.job.LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("kronos_app.widgets.kit.job.LOOK_SECONDS", 0.01)
     app = open_page("data", lang=lang)
     start(app, market, lang)
     words = translate("{done} of {total} series are ready to be saved", lang)

@@ -15,11 +15,11 @@ from benchmarks import training
 from benchmarks.plain_training import PlainStep, frames_of, places_of, plain_batch
 from benchmarks.shapes import build
 from tests.benchmarks.conftest import TINY
-from training import estimate as estimating
-from training.config import RunConfig, StageName, WindowConfig
-from training.corpus import Corpus
-from training.estimate import Estimate
-from training.windows import WindowSampler
+from training.fit.corpus import Corpus
+from training.fit.windows import WindowSampler
+from training.run import estimate as estimating
+from training.run.config import RunConfig, StageName, WindowConfig
+from training.run.estimate import Estimate
 
 TINY_RUN = ["--size", "tiny", "--batch", "4", "--lookback", "12", "--horizon", "6", "--rounds", "1", "--threads", "1"]
 CANDLES = ["--symbols", "3", "--candles", "80"]

@@ -12,8 +12,8 @@ from benchmarks import volatility
 from training.evaluation.baselines import Ewma
 from training.evaluation.cutoffs import Cutoff
 from training.evaluation.forecasters import request_of
+from training.evaluation.judge.places import cutoffs_of, read_blocks
 from training.evaluation.scores import crps
-from training.judge.places import cutoffs_of, read_blocks
 
 LOOKBACK, HORIZON = 60, 12
 SPELL = 40  # candles that are calm, then as many that are not: beyond what weights of 0.94 can follow

@@ -17,12 +17,12 @@ import torch
 import torch._dynamo  # optimizers import it when they are made, which takes each child seconds
 
 from tests.training.staging import make_stage, train
-from training import checkpoint
-from training.config import RunConfig, StageName
-from training.corpus import Corpus
 from training.errors import Diverged, RunError
-from training.loop import Paused
-from training.world import World
+from training.fit import checkpoint
+from training.fit.corpus import Corpus
+from training.fit.distributed import World
+from training.fit.loop import Paused
+from training.run.config import RunConfig, StageName
 
 GONE = 3  # exit code of a process that found itself left alone
 PAUSED = 4

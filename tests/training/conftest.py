@@ -15,8 +15,8 @@ from engine.candles import FEATURES, time_marks
 from engine.config import ModelConfig, TokenizerConfig
 from engine.tokenizer import KronosTokenizer
 from engine.transformer import Kronos
-from training.config import RunConfig, SplitName
-from training.corpus import Corpus, Segment, digest_of
+from training.fit.corpus import Corpus, Segment, digest_of
+from training.run.config import RunConfig, SplitName
 
 TOKENIZER: dict[str, Any] = {
     "d_in": 6,

@@ -14,14 +14,14 @@ from engine.config import ModelConfig, TokenizerConfig
 from engine.tokenizer import KronosTokenizer
 from engine.transformer import Kronos
 from tests.training.conftest import PREDICTOR, TOKENIZER
-from training.config import RunConfig, StageName
-from training.corpus import ARRAYS, Corpus, Segment
-from training.log import read_log
-from training.loop import StageResult, train_stage
-from training.stages import PredictorStage, Stage, TokenizerStage
-from training.tokens import TokenCache
-from training.windows import WindowSampler
-from training.world import World
+from training.fit.corpus import ARRAYS, Corpus, Segment
+from training.fit.distributed import World
+from training.fit.log import read_log
+from training.fit.loop import StageResult, train_stage
+from training.fit.stages import PredictorStage, Stage, TokenizerStage
+from training.fit.tokens import TokenCache
+from training.fit.windows import WindowSampler
+from training.run.config import RunConfig, StageName
 
 CALM = {"ffn_dropout_p": 0.0, "attn_dropout_p": 0.0, "resid_dropout_p": 0.0, "token_dropout_p": 0.0}
 

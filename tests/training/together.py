@@ -8,8 +8,8 @@ from pathlib import Path
 import torch
 
 from tests.training.staging import CALM, kept, make_stage, train
-from training.config import RunConfig
-from training.world import World
+from training.fit.distributed import World
+from training.run.config import RunConfig
 
 
 def main(folder: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from training.adapters.symbol import SymbolCandles
-from training.config import Data, FileData, StoreData
+from training.run.config import Data, FileData, StoreData
 
 __all__ = ["SymbolCandles", "fingerprint", "read_candles"]
 

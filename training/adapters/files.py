@@ -13,8 +13,8 @@ import pandas as pd
 
 from training.adapters.symbol import SymbolCandles, check_times
 from training.adapters.tables import ROWS, SUFFIXES, Table, open_table
-from training.config import FileData
 from training.errors import DataError, Remark, remark
+from training.run.config import FileData
 
 SORT_MEMORY = "512MB"  # beyond it, sorting goes by way of the disk
 

@@ -16,10 +16,10 @@ import pandas as pd
 import pyarrow as pa
 
 from engine.candles import PRICES
+from training.adapters.qlib_support import require_qlib
 from training.adapters.symbol import SymbolCandles
-from training.config import QlibData
 from training.errors import DataError, remark
-from training.qlib_support import require_qlib
+from training.run.config import QlibData
 
 ROOT = Path(__file__).parents[2]
 

@@ -15,8 +15,8 @@ import sqlalchemy as sa
 
 from engine.candles import FEATURES
 from training.adapters.symbol import SymbolCandles, check_times
-from training.config import StoreData
 from training.errors import DataError, remark
+from training.run.config import StoreData
 
 _SERIES = sa.table(
     "series",

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from engine.candles import CLOSE, FEATURES, PRICES
-from training.corpus import Corpus
 from training.errors import DataError, remark
 from training.evaluation.asof import AsOf
+from training.fit.corpus import Corpus
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,7 +23,7 @@ from training.evaluation.calibration import FEWEST
 from training.evaluation.cutoffs import Cutoff
 from training.evaluation.forecasters import Forecaster, batches, request_of
 from training.evaluation.walk_forward import AT_ONCE
-from training.run import unwritable, write_json
+from training.run.folder import unwritable, write_json
 
 NARROWEST, WIDEST = 0.2, 5.0  # factors that are tried
 

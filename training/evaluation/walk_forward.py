@@ -28,7 +28,7 @@ from training.evaluation.baselines.labels import label
 from training.evaluation.cutoffs import Cutoff
 from training.evaluation.forecasters import Forecaster, batches, request_of
 from training.evaluation.records import records
-from training.run import unwritable, write_json
+from training.run.folder import unwritable, write_json
 
 OnStep = Callable[[int, int], None]
 AT_ONCE = 64  # cutoffs in memory together

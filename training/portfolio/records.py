@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from training.errors import DataError, Remark, remark
-from training.run import write_json
+from training.run.folder import write_json
 
 TABLES = ("daily", "positions", "trades")
 

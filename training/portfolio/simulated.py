@@ -1,6 +1,7 @@
 """TopkDropout over candles without Qlib, by the simulator that equals Qlib's rule: `backtest`.
 
-Qlib itself is preferred where it is installed, which Python 3.13 and newer do not allow; see `training.qlib_support`.
+Qlib itself is preferred where it is installed, which Python 3.13 and newer do not allow; see
+`training.adapters.qlib_support`.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from training.adapters.qlib_support import require_qlib
 from training.errors import DataError, remark
 from training.portfolio.costs import split_costs
 from training.portfolio.market import Market
@@ -21,7 +22,6 @@ from training.portfolio.process import lines
 from training.portfolio.records import Backtest
 from training.portfolio.rules import Dealing, TopkRule
 from training.portfolio.scores import check_scores, find_span, idle_note
-from training.qlib_support import require_qlib
 
 OnStep = Callable[[int, int], object]
 DAILY = ["account", "cash", "value", "return", "cost", "turnover", "bench"]

@@ -16,7 +16,7 @@ from engine.predictor import KronosPredictor
 from training.errors import DataError, RunError, remark
 from training.portfolio.days import Candles, Day, WalkSettings
 from training.portfolio.signals import frame, scores
-from training.run import unwritable
+from training.run.folder import unwritable
 
 __all__ = ["WalkSettings", "signals"]
 

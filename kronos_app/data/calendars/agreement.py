@@ -8,8 +8,8 @@ from kronos_app.data.calendars import days, slots
 from kronos_app.data.calendars.clock import DAY, WEEK, Nanoseconds, ascending, is_countable, midnight, overlap, weekday
 from kronos_app.data.calendars.clocks import best_clock
 from kronos_app.data.calendars.registry import ALWAYS
+from kronos_app.data.calendars.sessions import common_step
 from kronos_app.data.calendars.timetable import Calendar
-from kronos_app.data.sessions import common_step
 
 RECENT = 1_100 * DAY  # three years of daily candles, which contain the holidays of every country
 AGREES = 0.99  # share of candles on sessions; the others may be mistakes

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kronos_app.data import sessions as learned
+from kronos_app.data.calendars import sessions as learned
 from kronos_app.data.calendars import slots
 from kronos_app.data.calendars.clock import DAY, HOUR, Nanoseconds, ascending, convert, index, is_countable, overlap
 from kronos_app.data.calendars.timetable import Calendar, CurrencyCalendar

@@ -9,8 +9,8 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from kronos_app.data import sessions as learned
 from kronos_app.data.calendars import days, own, slots
+from kronos_app.data.calendars import sessions as learned
 from kronos_app.data.calendars.clock import (
     DAY,
     LAST_DAY,
@@ -25,8 +25,8 @@ from kronos_app.data.calendars.clock import (
 )
 from kronos_app.data.calendars.clocks import best_clock
 from kronos_app.data.calendars.registry import ALWAYS, get
+from kronos_app.data.calendars.sessions import FixedStep
 from kronos_app.data.calendars.timetable import Calendar
-from kronos_app.data.sessions import FixedStep
 
 YEAR = 366 * DAY  # trading hours change over the years, so the grid of candles is fitted to each year
 RECENT_DAYS = 370 * DAY  # history of daily candles that shows how they are dated

@@ -14,8 +14,8 @@ from kronos_app.data.calendars.agreement import AGREES, LIKELY, POSSIBLE, agreem
 from kronos_app.data.calendars.clock import convert
 from kronos_app.data.calendars.days import FITS
 from kronos_app.data.calendars.registry import ALWAYS, CALENDARS, get
+from kronos_app.data.calendars.sessions import nanoseconds
 from kronos_app.data.draft import Draft, Finding
-from kronos_app.data.sessions import nanoseconds
 from kronos_app.i18n import text
 
 # Yahoo's shares and indices without a suffix: the stated zone identifies the exchange.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from kronos_app.data import sessions as learned
+from kronos_app.data.calendars import sessions as learned
 from kronos_app.data.calendars.clock import Nanoseconds, ascending, convert, index
 from kronos_app.data.calendars.clocks import rhythm_zone
 

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 
 from kronos_app.data import calendars
+from kronos_app.data.calendars.sessions import DAY, Nanoseconds, common_step, nanoseconds
 from kronos_app.data.candle_frame import PRICES
 from kronos_app.data.checks.returns import Mask, Numbers, Prices, deviations, jumps, spikes, wicks
 from kronos_app.data.checks.runs import Run, cover, silent_runs, stale_runs
 from kronos_app.data.checks.splits import Split, find_splits
 from kronos_app.data.checks.times import other_intervals, unfinished
-from kronos_app.data.sessions import DAY, Nanoseconds, common_step, nanoseconds
 
 FEWEST = 3  # candles, below which nothing can stand out
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from kronos_app.data.calendars.sessions import DAY, Nanoseconds
 from kronos_app.data.checks.runs import Run, runs_of
-from kronos_app.data.sessions import DAY, Nanoseconds
 
 STRETCH = 40  # steps that are looked at together
 MOST_STEPS = 0.6  # of them that must agree: an interval of its own, not nights and holidays between ordinary candles

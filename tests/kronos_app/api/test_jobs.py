@@ -4,7 +4,7 @@ from starlette.testclient import TestClient
 from kronos_app.api.app import create_api
 from kronos_app.jobs import JobRunner
 from kronos_app.services.desk import Desk
-from kronos_app.services.forecasting import ForecastService
+from kronos_app.services.forecast.service import ForecastService
 
 
 @pytest.fixture

@@ -99,7 +99,7 @@ def test_what_cannot_be_read_is_refused_at_once(client, refused, fields, status,
 def test_a_query_that_takes_too_long_is_stopped(desk, finished, settings):
     from kronos_app.data.sql.process import QueryProcesses
     from kronos_app.data.sql.request import REQUEST, SqlRequest
-    from kronos_app.services.sql_query import Connections, SqlWorker
+    from kronos_app.services.candles.sql import Connections, SqlWorker
 
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT max(i) FROM n"
     job = desk.jobs.get(desk.sql.submit("market", SqlRequest(query=endless)))

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from kronos_app.charts.ledger import LedgerWords, ledger_chart
-from kronos_app.services import ledger_record
-from tests.kronos_app.services.test_ledger_record import entry
+from kronos_app.services.ledger import record as ledger_record
+from tests.kronos_app.services.ledger.test_record import entry
 
 WORDS = LedgerWords("覆盖率", "名义", "容许", "比值", "相当")
 

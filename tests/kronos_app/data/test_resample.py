@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from kronos_app.data import sample
 from kronos_app.data.candle_frame import CandleFrame
-from kronos_app.data.repair import apply
+from kronos_app.data.checks.repair import apply
 from kronos_app.data.resample import choices, resample
 from kronos_app.errors import InvalidInput
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from engine.predictor import KronosPredictor
 from training.errors import DataError, Remark, remark
-from training.evaluate import read_series, warnings_of
+from training.evaluation.command import read_series, warnings_of
 from training.evaluation.cutoffs import Cutoff, Series
 from training.evaluation.tasks.forecasting import forecast
 from training.evaluation.tasks.investment import invest
@@ -33,7 +33,7 @@ def run(
     seed: int = 0,
     on_step: OnStep | None = None,
 ) -> Outcome:
-    """Return what came of a task, file by file of `training.evaluate.read_series`.
+    """Return what came of a task, file by file of `training.evaluation.command.read_series`.
 
     Parameters
     ----------

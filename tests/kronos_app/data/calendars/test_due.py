@@ -8,8 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from kronos_app.data import sessions
-from kronos_app.data.calendars import ALWAYS, CURRENCIES, future_timestamps, gaps, missing, share
+from kronos_app.data.calendars import ALWAYS, CURRENCIES, future_timestamps, gaps, missing, sessions, share
 from kronos_app.errors import InvalidInput
 
 EXCHANGES = ["XNYS", "XSHG", "XHKG", "XLON", "XTKS", "XKRX", "XBOM", "XETR", "XPAR", "XASX", "XTSE", "XTAI", "XSES"]

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
-from kronos_app.data import quality, repair
+from kronos_app.data.checks import quality, repair
 from kronos_app.data.sql import reader
 from kronos_app.data.sql.connection import DRIVERS, SqlConnection, named_connections, secrets_files
 from kronos_app.data.sql.limits import Limits

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import sqlalchemy as sa
 
-from kronos_app.data import quality
+from kronos_app.data.checks import quality
 from kronos_app.data.sql.connection import DRIVERS, SqlConnection
 from kronos_app.data.sql.limits import Limits
 from kronos_app.data.sql.process import QueryProcesses

@@ -12,7 +12,7 @@ import pyarrow.feather
 import pyarrow.parquet
 import pytest
 
-from kronos_app.data import repair
+from kronos_app.data.checks import repair
 from kronos_app.data.upload import encodings, json_table, reader
 from kronos_app.data.upload.mapping import ColumnMapping
 from kronos_app.data.upload.preview import preview

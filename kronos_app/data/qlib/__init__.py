@@ -1,0 +1,1 @@
+"""Folders of market data in Qlib's layout: read and written."""

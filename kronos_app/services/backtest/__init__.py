@@ -1,0 +1,1 @@
+"""Backtests: request, service, worker, report, views."""

@@ -1,0 +1,205 @@
+"""The forecast behind a trade: its signal and rank as the backtest had them, its paths drawn again.
+
+Paths of backtests are not kept, but all that they are drawn from is. What was drawn again is kept in the backtest's
+folder. Where the model is another by now, nothing is shown in place of what it was.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from kronos_app.data.candle_frame import PRICES
+from kronos_app.errors import Conflict, NotFound
+from kronos_app.i18n import text
+from kronos_app.services.backtest.universe import read
+from kronos_app.services.backtest.worker import walk_settings
+from kronos_app.services.core.engine_errors import engine_errors
+from kronos_app.services.core.training_errors import training_errors
+from kronos_app.services.runs.turn import OnStep
+
+if TYPE_CHECKING:
+    from engine import Forecast
+    from engine.scheduler import Scheduler
+    from kronos_app.services.backtest.folders import BacktestFolders, KeptBacktest
+    from kronos_app.services.models.service import ModelService
+
+KIND = "behind"
+STAMP = "%Y%m%dT%H%M%S"  # of a day in the names of files
+
+
+@dataclass(frozen=True)
+class Behind:
+    """A forecast that was traded by, beside what came.
+
+    Attributes
+    ----------
+    day
+        Of the signal: the last candle that it saw.
+    score, rank, among
+        Of the signal that was traded by, among all instruments of the day, 1 the highest; score and rank are None
+        where it is no number.
+    drawn
+        The score of the paths as they were drawn again.
+    history, actual
+        Candles by time, before and after the cutoff.
+    bands
+        By time forecast: median, and low_LEVEL, high_LEVEL of the close for the levels 50, 80, 90 and 95.
+    """
+
+    instrument: str
+    day: pd.Timestamp
+    score: float | None
+    rank: int | None
+    among: int
+    drawn: float | None
+    history: pd.DataFrame
+    actual: pd.DataFrame
+    bands: pd.DataFrame
+
+
+class BehindWorker:
+    """Draws the forecasts that `BacktestService.draw_behind` queued."""
+
+    def __init__(self, folders: BacktestFolders, models: ModelService, scheduler: Scheduler) -> None:
+        self._folders = folders
+        self._models = models
+        self._scheduler = scheduler
+
+    def run(self, job: Mapping[str, Any], on_step: OnStep) -> str:
+        """Draw it, keep it and return the backtest's id; `on_step` may raise to cancel.
+
+        Raises
+        ------
+        Conflict
+            The model has other weights now.
+        Unavailable
+            The backtest's folder cannot be written to.
+        """
+        from training.portfolio.behind import kept_scores, past_of, task_of
+        from training.run.folder import write_json
+
+        backtest = self._folders.get(str(job["backtest"]))
+        name, day, request = str(job["instrument"]), pd.Timestamp(job["day"]), backtest.request
+        on_step(0, 0)
+        with training_errors(), engine_errors(request.model):
+            predictor, settings = self._models.get(request.model), walk_settings(request)
+            universe = read(backtest.path / "candles", [one.name for one in backtest.members])
+            kept = kept_scores(backtest.path / "signals", predictor.digest, universe, settings, day)
+            if kept is None:
+                raise _other_model(request.model)
+            past = past_of(name, universe[name], request.lookback, day)
+            forecast = self._scheduler.forecast(predictor, task_of(predictor, past, settings), on_step)
+            write_json(_path(backtest, name, day), _told(kept[request.signal], (day, name), forecast))
+        return backtest.id
+
+
+def signal_day(backtest: KeptBacktest, instrument: str, traded: pd.Timestamp) -> pd.Timestamp:
+    """Return the day of the signal by which an instrument was traded or held on a day: the newest one before.
+
+    Raises
+    ------
+    NotFound
+        There is no such instrument, or no forecast of it was made on the day of that signal.
+    """
+    earlier = [path for path in (backtest.path / "signals").glob("*.parquet") if _day_of(path) < traded]
+    if earlier and instrument in {one.name for one in backtest.members}:
+        newest = max(earlier, key=lambda path: (_day_of(path), path.stat().st_mtime_ns))
+        if (_day_of(newest), instrument) in pd.read_parquet(newest).index:
+            return _day_of(newest)
+    raise NotFound(
+        "no_signal",
+        text("There is no forecast of {symbol} behind {day}.", symbol=instrument[:60], day=_said(traded)),
+        text("What has no candle on the day of a signal has no forecast, and counts as the worst."),
+    )
+
+
+def read_behind(backtest: KeptBacktest, instrument: str, day: pd.Timestamp) -> Behind | None:
+    """Return the forecast of an instrument on the day of a signal, None where it was not drawn again yet."""
+    from training.portfolio.behind import past_of
+
+    try:
+        found = json.loads(_path(backtest, instrument, day).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    bands = pd.DataFrame(found.pop("bands"), pd.DatetimeIndex(found.pop("times")).as_unit("ns"))
+    candles = read(backtest.path / "candles", [instrument])[instrument]
+    with training_errors():
+        past = past_of(instrument, candles, backtest.request.lookback, day)
+    later = candles[(candles["timestamp"] > day) & (candles["timestamp"] <= bands.index[-1])].dropna(subset=PRICES)
+    history = past.values.set_index(past.times)
+    return Behind(instrument, day, history=history, actual=later.set_index("timestamp"), bands=bands, **found)
+
+
+def behind_json(found: Behind) -> dict[str, Any]:
+    """Return a forecast behind a trade as the API tells it."""
+    return {
+        "instrument": found.instrument,
+        "day": found.day.isoformat(),
+        "score": found.score,
+        "rank": found.rank,
+        "among": found.among,
+        "drawn": found.drawn,
+        **{name: _columns(getattr(found, name)) for name in ("history", "actual", "bands")},
+    }
+
+
+def _told(scores: pd.Series[float], place: tuple[pd.Timestamp, str], forecast: Forecast) -> dict[str, Any]:
+    """Return what is kept of a forecast: the score that was traded by, and the bands of the close."""
+    from engine.candles import CLOSE
+    from training.evaluation.records import LEVEL_NAMES
+    from training.evaluation.scores import bands
+    from training.portfolio.signals import scores as scored
+
+    closes = forecast.paths[..., CLOSE]
+    low, high = bands(closes[None], drawn=True)
+    columns = {"median": np.median(closes, axis=0)}
+    for number, level in enumerate(LEVEL_NAMES):
+        columns |= {f"low_{level}": low[number, 0], f"high_{level}": high[number, 0]}
+    rank = scores.rank(ascending=False, method="min")[place]
+    return {
+        "score": _number(scores[place]),
+        "rank": None if np.isnan(rank) else int(rank),
+        "among": int(scores.notna().sum()),
+        "drawn": _number(scored(forecast.paths, forecast.last_close)[str(scores.name)]),
+        "times": [time.isoformat() for time in forecast.timestamps],
+        "bands": {name: values.tolist() for name, values in columns.items()},
+    }
+
+
+def _path(backtest: KeptBacktest, instrument: str, day: pd.Timestamp) -> Path:
+    return backtest.path / f"behind-{day:{STAMP}}-{instrument}.json"
+
+
+def _day_of(path: Path) -> pd.Timestamp:
+    return pd.to_datetime(path.name.partition("-")[0], format=STAMP)
+
+
+def _said(day: pd.Timestamp) -> str:
+    return f"{day:%Y-%m-%d}" if day == day.normalize() else f"{day:%Y-%m-%d %H:%M}"
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _columns(frame: pd.DataFrame) -> dict[str, Any]:
+    return {
+        "timestamps": [time.isoformat() for time in pd.DatetimeIndex(frame.index)],
+        **{str(name): frame[name].tolist() for name in frame},
+    }
+
+
+def _other_model(model: str) -> Conflict:
+    return Conflict(
+        "model_changed",
+        text("{model} is not the same model as when this backtest was made: its forecast cannot be drawn again.",
+             model=model),
+        text("Run the backtest again to see the forecasts of the present model."),
+    )  # fmt: skip

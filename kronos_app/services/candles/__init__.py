@@ -1,0 +1,1 @@
+"""Candles: uploads, stored series, market data sources, databases and Qlib folders."""

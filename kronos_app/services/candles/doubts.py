@@ -1,0 +1,134 @@
+"""What makes a forecast's data doubtful, as far as could be known when its last candle had come."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from kronos_app.data.candle_frame import PRICES, CandleFrame
+from kronos_app.data.checks import suspect
+from kronos_app.data.checks.faults import usable
+from kronos_app.data.checks.levels import LevelBreak, find_level_breaks
+from kronos_app.data.checks.telling import findings
+from kronos_app.data.draft import Finding
+from kronos_app.errors import InvalidInput
+from kronos_app.i18n import Text, text
+from kronos_app.services.selection.training_files import market_of
+from kronos_app.store.records import CandleSet
+
+if TYPE_CHECKING:
+    from engine.registry import ModelSpec
+
+# Candles before those the model sees that tell what is usual in the series.
+BEFORE = 2_000
+LOOK_AHEAD = "look_ahead"  # code of the one finding that is about the model, not about the candles
+FEWEST_CANDLES = 2  # of a history
+
+
+def doubts(saved: CandleSet, cutoff: pd.Timestamp | None, rows: int) -> list[Finding]:
+    """Return what is suspicious about the history of a forecast; nothing after the cutoff is looked at.
+
+    Parameters
+    ----------
+    cutoff
+        Time of the last history candle; None for the last of all.
+    rows
+        How many candles the model is given.
+    """
+    candles = saved.candles
+    frame = candles.frame if cutoff is None else candles.frame[candles.timestamps <= cutoff]
+    impossible = len(frame.tail(rows)) - len(usable(frame.tail(rows)))
+    frame = usable(frame.tail(rows + BEFORE))
+    # A candle that had not ended is the last one there is, and it had not when the set was kept.
+    found = suspect(frame, timezone=candles.timezone, calendar=candles.about.calendar, now=pd.Timestamp(saved.created))
+    first = max(len(frame) - rows, 0)
+    seen = np.arange(len(frame)) >= first
+    found = replace(
+        found,
+        outliers=found.outliers & seen,
+        jumps=found.jumps & seen,
+        # A split before the first candle of the history is none within it.
+        splits=[split for split in found.splits if split.position > first],
+        stale=[run for run in found.stale if run.last >= first],
+        silent=[run for run in found.silent if run.last >= first],
+        mixed=[run for run in found.mixed if run.last >= first],
+    )
+    told = list(findings(frame, found))
+    if impossible:
+        message = text("{count} impossible candle(s) were kept as they are.", count=impossible)
+        told.insert(0, Finding("impossible", "warning", message))
+    return [replace(finding, rows=()) for finding in told]
+
+
+def look_ahead(spec: ModelSpec, candles: CandleFrame, cutoff: pd.Timestamp) -> list[Finding]:
+    """Return a warning where a model may have seen the actual candles of a replay, which are there after the cutoff."""
+    until = spec.seen_until(market_of(candles))
+    if until is None or cutoff.date() > until or cutoff >= candles.timestamps[-1]:
+        return []
+    message = text(
+        "Look-ahead: {model} was trained or chosen on candles up to {until}. It may have seen the actual candles of "
+        "this replay, so its scores here prove nothing in its favour.",
+        model=spec.name, until=until.isoformat(),
+    )  # fmt: skip
+    return [Finding(LOOK_AHEAD, "warning", message)]
+
+
+def refuse_level_breaks(candles: CandleFrame, rows: int) -> None:
+    """Refuse a history with a change of the price level that makes its median and its bands wrong.
+
+    Parameters
+    ----------
+    candles
+        Up to the cutoff.
+    rows
+        How many candles, at the end, the model is given.
+
+    Raises
+    ------
+    InvalidInput
+        Names the last such change and the lookback that leaves it out.
+    """
+    frame = usable(candles.frame.tail(rows + BEFORE))
+    if len(frame) < FEWEST_CANDLES:
+        return
+    volume = frame["volume"].to_numpy(np.float64) if "volume" in frame and frame["volume"].any() else None
+    first = len(frame) - len(usable(candles.frame.tail(rows)))
+    breaks = [
+        one for one in find_level_breaks(frame[list(PRICES)].to_numpy(np.float64), volume) if one.position > first
+    ]
+    if not breaks:
+        return
+    last = breaks[-1]
+    after = len(frame) - last.position
+    time = str(frame["timestamp"].iloc[last.position])
+    raise InvalidInput("level_break", _broken(candles.name, last, time), _way_out(last, after))
+
+
+def _broken(name: str, change: LevelBreak, time: str) -> Text:
+    if change.split is not None:
+        new, old = change.split.shares
+        return text(
+            "lookback: {name} is not adjusted for a split of {new} for {old} at {time}. Median and bands of a forecast "
+            "from both price levels would be wrong.",
+            name=name, new=new, old=old, time=time,
+        )  # fmt: skip
+    return text(
+        "lookback: the price level of {name} changes {factor}-fold at {time}, as after a split of an unusual ratio. "
+        "Median and bands of a forecast from both price levels would be wrong.",
+        name=name, factor=f"{max(change.factor, 1 / change.factor):.3g}", time=time,
+    )  # fmt: skip
+
+
+def _way_out(change: LevelBreak, after: int) -> Text:
+    if after < FEWEST_CANDLES:
+        return text("Adjust the candles for the split on the Data page, or choose an earlier cutoff.")
+    if change.split is not None:
+        return text(
+            "Adjust the candles for the split on the Data page (over REST: fixes=adjust_splits), or set lookback to "
+            "{after} or less.",
+            after=after,
+        )
+    return text("Upload adjusted candles, or set lookback to {after} or less.", after=after)

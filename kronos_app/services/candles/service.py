@@ -1,0 +1,238 @@
+"""Candles for pages and API: read a file or a sample, look at its faults, choose a repair, keep the result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from kronos_app.data import sample
+from kronos_app.data.calendars import with_calendar, with_calendars
+from kronos_app.data.candle_arrays import CandleArrays
+from kronos_app.data.checks import quality, repair
+from kronos_app.data.time_axis import TimeAxes
+from kronos_app.data.upload import reader
+from kronos_app.errors import InvalidInput, NotFound
+from kronos_app.i18n import Text, text
+from kronos_app.services.candles.inline import to_csv_bytes
+from kronos_app.services.candles.series_choices import SeriesChoice
+from kronos_app.store.records import CandleSet, CandleSetInfo
+
+if TYPE_CHECKING:
+    from kronos_app.data.checks.quality import QualityReport
+    from kronos_app.data.checks.repair import Repaired
+    from kronos_app.data.draft import Draft
+    from kronos_app.data.sample import SampleInfo
+    from kronos_app.data.upload.mapping import ColumnMapping
+    from kronos_app.settings import Settings
+    from kronos_app.store import Store
+
+Infos = list[CandleSetInfo]
+Sets = list[CandleSet]
+Refusal = tuple[str, Text]
+"""The name of a series and why it cannot be saved."""
+OnStep = Callable[[int, int], None]
+
+
+class CandleService:
+    """Candle sets: read, inspected, repaired, kept."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self._settings = settings
+        self._store = store
+
+    def read(
+        self,
+        content: bytes,
+        filename: str,
+        start: datetime | None = None,
+        interval: str | None = None,
+        mapping: ColumnMapping | None = None,
+    ) -> Draft:
+        """Return what is in an uploaded file.
+
+        `start` and `interval` make the times of a file that has none; `mapping` states which column is which, the rest
+        is inferred.
+
+        Raises
+        ------
+        InvalidInput, TooLarge
+            The file is not candles, holds those of several instruments, or is over a limit.
+        """
+        draft = reader.read(
+            content, filename, start=start, interval=interval, mapping=mapping, settings=self._settings
+        )  # fmt: skip
+        return with_calendar(draft)
+
+    def read_all(
+        self,
+        content: bytes,
+        filename: str,
+        start: datetime | None = None,
+        interval: str | None = None,
+        mapping: ColumnMapping | None = None,
+    ) -> list[Draft]:
+        """Return what is in an uploaded file, one draft an instrument; the parameters are those of `read`.
+
+        Raises
+        ------
+        InvalidInput, TooLarge
+            The file is not candles, or over a limit.
+        """
+        drafts = reader.read_all(
+            content, filename, start=start, interval=interval, mapping=mapping, settings=self._settings
+        )  # fmt: skip
+        return with_calendars(drafts)
+
+    def read_inline(self, candles: Any, name: str, start: datetime | None = None, interval: str | None = None) -> Draft:
+        """Return candles that arrived as row objects or columns, read as if they were a file; row 1 is its header."""
+        return self.read(to_csv_bytes(candles), f"{name}.csv", start, interval)
+
+    def samples(self) -> dict[str, SampleInfo]:
+        """Return the real series that come with the app, by name."""
+        return dict(sample.SAMPLES)
+
+    def sample(self, name: str) -> Draft:
+        """Return a bundled series."""
+        return sample.load(name)
+
+    def inspect(self, draft: Draft) -> QualityReport:
+        """Return what is remarkable or wrong about a draft."""
+        return quality.inspect(draft)
+
+    def inspect_all(self, drafts: Iterable[Draft]) -> Iterator[QualityReport]:
+        """Yield the report of each draft as `inspect` returns it, faster where drafts have the same times."""
+        axes = TimeAxes()
+        for draft in drafts:
+            yield quality.inspect(draft, axes=axes)
+
+    def preview(
+        self, draft: Draft, choice: str | None, fixes: Collection[str] = (), interval: str | None = None
+    ) -> Repaired:
+        """Return the candles after a repair, the `fixes` and the change of interval asked for, and what they changed.
+
+        Raises
+        ------
+        InvalidInput
+            The data needs a choice and got none, or has what no model can read; a fix or interval there is not.
+        """
+        return repair.apply(draft, choice, fixes, interval)
+
+    def save(self, repaired: Repaired, report: QualityReport) -> CandleSet:
+        """Keep repaired candles under an id that depends on times and values alone."""
+        return self.save_all([(repaired, report)])[0]
+
+    def save_all(self, repaired: Sequence[tuple[Repaired, QualityReport]]) -> list[CandleSet]:
+        """Keep several series as `save` does, all of them or, where the store fails, none."""
+        axes = TimeAxes()
+        saved = [_candle_set(candles, report, axes) for candles, report in repaired]
+        self._store.candles.put_all(saved)
+        return saved
+
+    def keep(
+        self, draft: Draft, choice: str | None = None, fixes: Collection[str] = (), interval: str | None = None
+    ) -> CandleSet:
+        """Repair and save a draft in one go, for callers who do not look in between."""
+        return self.save(self.preview(draft, choice, fixes, interval), self.inspect(draft))
+
+    def keep_all(
+        self,
+        drafts: Sequence[Draft],
+        choice: str | None = None,
+        fixes: Collection[str] = (),
+        interval: str | None = None,
+        on_step: OnStep | None = None,
+    ) -> list[CandleSet]:
+        """Repair and save several drafts; nothing is kept where one of them cannot be.
+
+        Parameters
+        ----------
+        on_step
+            Called with how many series are ready and how many there are; it may raise to cancel, and nothing is kept.
+
+        Raises
+        ------
+        InvalidInput
+            As `preview`, of the first draft that it refuses.
+        """
+        return self.save_all(self.prepare_all(drafts, choice, fixes, interval, on_step))
+
+    def keep_possible(
+        self, choices: Sequence[SeriesChoice], on_step: OnStep | None = None
+    ) -> tuple[Sets, list[Refusal]]:
+        """Repair and save what can be saved, all of it or, where the store fails, none; return it and the refusals.
+
+        Parameters
+        ----------
+        on_step
+            Called with how many series are ready and how many there are; it may raise to cancel, and nothing is kept.
+        """
+        axes = TimeAxes()
+        ready = []
+        refused = []
+        for number, choice in enumerate(choices):
+            if on_step is not None:
+                on_step(number, len(choices))
+            try:
+                ready.append(_prepared(choice, axes))
+            except InvalidInput as error:
+                refused.append((choice.draft.name, error.message))
+        return self.save_all(ready), refused
+
+    def prepare_all(
+        self,
+        drafts: Sequence[Draft],
+        choice: str | None = None,
+        fixes: Collection[str] = (),
+        interval: str | None = None,
+        on_step: OnStep | None = None,
+    ) -> list[tuple[Repaired, QualityReport]]:
+        """Return repaired candles and report of each draft; parameters and errors are those of `keep_all`."""
+        axes = TimeAxes()
+        ready = []
+        for number, draft in enumerate(drafts):
+            if on_step is not None:
+                on_step(number, len(drafts))
+            ready.append(_prepared(SeriesChoice(draft, choice, tuple(fixes), interval), axes))
+        return ready
+
+    def get(self, candles_id: str) -> CandleSet:
+        """Return a saved candle set.
+
+        Raises
+        ------
+        NotFound
+            No such set.
+        """
+        saved = self._store.candles.get(candles_id)
+        if saved is None:
+            raise NotFound(
+                "candles_not_found",
+                text("There are no candles {id}.", id=candles_id),
+                text("They may have been deleted: upload them again."),
+            )
+        return saved
+
+    def list(self, text: str | None = None, *, limit: int | None = None, offset: int = 0) -> Infos:
+        """Return the saved sets with `text` in their names, newest first."""
+        return self._store.candles.list(text, limit=limit, offset=offset)
+
+    def count(self, text: str | None = None) -> int:
+        """Return how many saved sets have `text` in their names."""
+        return self._store.candles.count(text)
+
+    def delete(self, candles_id: str) -> None:
+        """Forget a candle set; forecasts made from it stay, without history and comparison."""
+        self._store.candles.delete(candles_id)
+
+
+def _prepared(choice: SeriesChoice, axes: TimeAxes) -> tuple[Repaired, QualityReport]:
+    draft, arrays = choice.draft, CandleArrays.of(choice.draft.frame)
+    repaired = repair.apply(draft, choice.repair, choice.fixes, choice.interval, arrays=arrays)
+    return repaired, quality.inspect(draft, axes=axes, arrays=arrays)
+
+
+def _candle_set(repaired: Repaired, report: QualityReport, axes: TimeAxes) -> CandleSet:
+    candles = repaired.candles
+    score = quality.score_of(candles, axes=axes) if repaired.touched else report.score
+    return CandleSet(candles.digest[:16], candles, report.to_dict(), repaired.record | {"score": score})

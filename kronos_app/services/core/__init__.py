@@ -1,0 +1,1 @@
+"""Pieces that the services of every feature build on."""

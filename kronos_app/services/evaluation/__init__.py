@@ -1,0 +1,1 @@
+"""Walk-forward evaluations: request, service, worker, report, views."""

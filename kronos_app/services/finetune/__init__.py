@@ -1,0 +1,1 @@
+"""Fine-tunes: request, plan, trainer process, run folders, views."""

@@ -1,0 +1,168 @@
+"""What a request comes to: its config complete, its candles prepared, and what is to be said before it starts."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections import OrderedDict, defaultdict
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+from kronos_app.errors import InvalidInput
+from kronos_app.i18n import Text, text
+from kronos_app.services.core.redaction import Places
+from kronos_app.services.core.training_errors import to_text, training_errors
+from kronos_app.services.finetune.base import BaseModel, resolve
+from kronos_app.services.finetune.views import TunePlan
+from kronos_app.services.selection.store_files import Laid, TuningData
+
+if TYPE_CHECKING:
+    from kronos_app.services.finetune.request import TuneRequest
+    from kronos_app.services.models.service import ModelService
+    from kronos_app.settings import Settings
+    from training.run.config import RunConfig
+
+KEPT_PLANS = 32
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A plan, and what starting it takes besides: its base model and where its candles are prepared."""
+
+    plan: TunePlan
+    base: BaseModel
+    prepared: Path
+    data_digest: str
+
+
+class Planner:
+    """Makes plans, and remembers the last ones; every thread may use it."""
+
+    def __init__(self, settings: Settings, data: TuningData, models: ModelService) -> None:
+        self._settings = settings
+        self._data = data
+        self._models = models
+        self._known: OrderedDict[str, Planned] = OrderedDict()
+        self._lock = Lock()
+        self._preparing: defaultdict[Path, Lock] = defaultdict(Lock)
+
+    def plan(self, request: TuneRequest) -> Planned:
+        """Return what a request comes to.
+
+        Raises
+        ------
+        AppError
+            What is wrong with it: a setting, the candles, the base model, the disk.
+        """
+        base = resolve(request.config.get("base", {}), self._models)
+        laid = self._data.lay(request.data)
+        config = self._config(request, base, laid)
+        digest = _digest(config.model_dump_json(exclude={"name"}), laid.digest)
+        with self._lock:
+            known = self._known.get(digest)
+        if known is None or not known.prepared.is_dir():
+            known = self._planned(config, base, laid, digest)
+            with self._lock:
+                self._known[digest] = known
+                while len(self._known) > KEPT_PLANS:
+                    self._known.popitem(last=False)
+        if known.plan.config == config:
+            return known
+        plan = TunePlan(config, known.plan.preflight, known.plan.notes, known.plan.advice, digest)
+        return Planned(plan, base, known.prepared, laid.digest)
+
+    def _config(self, request: TuneRequest, base: BaseModel, laid: Laid) -> RunConfig:
+        from training.run.addresses import AddressPolicy
+        from training.run.config_file import parse_config
+        from training.run.tracking import check_services
+
+        if "data" in request.config:
+            raise InvalidInput(
+                "run_data", text("config.data cannot be set here."), text("Choose the candles with the field data.")
+            )
+        fields = {**request.config, "base": base.fields, "data": dict(laid.data)}
+        with training_errors(self._places(base).text):
+            config = parse_config(fields)
+        self._check_machine(config)
+        with training_errors():
+            check_services(config, AddressPolicy.of(self._settings.allowed_addresses, os.environ))
+        _check_context(config, base)
+        if config.machine.threads is None and self._settings.threads is not None:
+            machine = config.machine.model_copy(update={"threads": self._settings.threads})
+            return config.model_copy(update={"machine": machine})
+        return config
+
+    def _check_machine(self, config: RunConfig) -> None:
+        device = config.machine.device
+        if device is not None and device not in self._models.devices():
+            raise InvalidInput(
+                "unknown_device",
+                text("machine.device: this machine has no {device}.", device=device),
+                text("Choose one of: {devices}.", devices=", ".join(self._models.devices())),
+            )
+
+    def _planned(self, config: RunConfig, base: BaseModel, laid: Laid, digest: str) -> Planned:
+        from training.fit.advice import learning_rate
+        from training.fit.preparing import prepare
+        from training.run.footprint import check_memory
+        from training.run.preflight import preflight
+
+        parts = config.model_dump_json(include={"data", "split", "window", "seed"})
+        folder = self._data.folder / laid.digest / f"prepared-{_digest(parts)}"
+        places = self._places(base)
+        with training_errors(places.text):
+            check_memory(config, self._settings.run_memory_bytes)
+        with self._preparing_lock(folder), training_errors(places.text):
+            corpus = prepare(config, folder)
+            found = preflight(corpus, config)
+        windows = found.splits["train"].windows
+        advice: dict[str, tuple[float, Text]] = {}
+        for stage in config.stages:
+            advised = learning_rate(stage, windows, scratch=config.base.from_scratch(stage))
+            advice[stage] = (advised.value, to_text(advised.reason))
+        notes = (*laid.notes, *(places.text(to_text(note)) for note in found.notes))
+        return Planned(TunePlan(config, found.to_dict(), notes, advice, digest), base, folder, laid.digest)
+
+    def _places(self, base: BaseModel) -> Places:
+        return Places(self._settings, base.fields, base.name)
+
+    def _preparing_lock(self, folder: Path) -> Lock:
+        with self._lock:
+            return self._preparing[folder]
+
+
+def share(prepared: Path, folder: Path) -> None:
+    """Give a run the candles that were prepared for its plan: by links where the disk has them, else by copies."""
+    with suppress(OSError):  # the run prepares them itself then
+        shutil.copytree(prepared, folder, copy_function=_link)
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        Path(target).hardlink_to(source)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def _check_context(config: RunConfig, base: BaseModel) -> None:
+    if config.window.size > base.context:
+        raise InvalidInput(
+            "window_too_long",
+            text(
+                "window: {lookback} + {horizon} candles are more than the {context} that {model} can hold.",
+                lookback=config.window.lookback,
+                horizon=config.window.horizon,
+                context=base.context,
+                model=base.name or text("the model"),
+            ),
+            text("Shorten window.lookback or window.horizon."),
+        )
+
+
+def _digest(*parts: Any) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]

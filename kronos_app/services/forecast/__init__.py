@@ -1,0 +1,1 @@
+"""Forecasts: request, plan, worker, recalibration, views."""

@@ -1,0 +1,108 @@
+"""What one asks of a forecast: the settings with their limits, and presets for people who do not want to choose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from kronos_app.i18n import Text, text
+from kronos_app.services.core.request import Request
+
+DEFAULT_LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
+MAX_SEED = 2**53 - 1  # the largest whole number that every JSON reader keeps
+
+Window = Literal["fit", "exact", "strided"]
+Level = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
+
+
+class ForecastSettings(Request):
+    """Everything but the candles; the descriptions are what the API documents."""
+
+    model: str = Field("kronos-nano", min_length=1, max_length=200, description="Name of a model from the registry.")
+    lookback: int = Field(400, ge=2, le=1_000_000, description="Candles of history; fewer where they do not fit.")
+    horizon: int = Field(24, ge=1, le=1_000_000, description="Candles to forecast.")
+    cutoff: datetime | None = Field(None, description="Time of the last history candle; absent: the last candle.")
+    temperature: float | None = Field(
+        None,
+        ge=0.1,
+        le=2.0,
+        allow_inf_nan=False,
+        description="Below 1 narrows the paths, above widens; absent: what the model recommends.",
+    )
+    top_k: int = Field(0, ge=0, le=1_000_000, description="Draw from the k likeliest tokens only; 0: all.")
+    top_p: float | None = Field(
+        None,
+        ge=0.1,
+        le=1.0,
+        allow_inf_nan=False,
+        description="Draw from the likeliest tokens up to p; absent: what the model recommends.",
+    )
+    samples: int | None = Field(
+        None, ge=1, le=200, description="Paths to draw; absent: what the model recommends for bands."
+    )
+    driftless: bool | None = Field(
+        None,
+        description="Move all paths of a step together so that their median is the last close: no opinion of where "
+        "prices go; absent: what the model recommends.",
+    )
+    window: Window = Field(
+        "fit",
+        description="Where lookback and horizon exceed the context. fit: cut the history. exact: slide candle by "
+        "candle, slow. strided: slide by many at once, faster and approximate.",
+    )
+    seed: int | None = Field(
+        None, ge=0, le=MAX_SEED, description="Equal seed, equal paths; absent: one is drawn and told."
+    )
+    levels: tuple[Level, ...] = Field(
+        DEFAULT_LEVELS, min_length=1, max_length=25, description="Quantile levels to report."
+    )
+    recalibrate: bool = Field(
+        False, description="Also tell quantiles corrected by how earlier forecasts turned out; paths stay the same."
+    )
+
+    @field_validator("levels")
+    @classmethod
+    def _ascending(cls, levels: tuple[float, ...]) -> tuple[float, ...]:
+        return tuple(sorted(set(levels)))
+
+
+class ForecastRequest(ForecastSettings):
+    """A forecast of saved candles."""
+
+    candles_id: str = Field(min_length=1, max_length=64, description="Id of a saved candle set.")
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Sampling settings under a name."""
+
+    label: Text
+    description: Text
+    temperature: float
+    top_p: float
+    top_k: int = 0
+
+
+PRESETS: dict[str, Preset] = {
+    "conservative": Preset(
+        text("Conservative"),
+        text("Keeps to the likeliest moves: narrow bands that real prices leave more often."),
+        temperature=0.6,
+        top_p=0.9,
+    ),
+    "balanced": Preset(
+        text("Balanced"),
+        text("Draws as the model was trained: bands that mean what they say, as far as the model does."),
+        temperature=1.0,
+        top_p=1.0,
+    ),
+    "exploratory": Preset(
+        text("Exploratory"),
+        text("Gives unlikely moves more room: wide bands, to see what could go wrong."),
+        temperature=1.3,
+        top_p=1.0,
+    ),
+}

@@ -1,0 +1,1 @@
+"""The ledger: graded forecasts, and how they compare with baselines."""

@@ -1,0 +1,1 @@
+"""Followed series, and the thread that keeps time."""

@@ -1,0 +1,1 @@
+"""Models: loading, sharing in memory, registered versions."""

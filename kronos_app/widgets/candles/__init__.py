@@ -1,0 +1,1 @@
+"""Widgets of the Data page, and charts of candles that other pages show."""

@@ -1,0 +1,64 @@
+"""What is doubtful about the data of a forecast, and what was done to it before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+
+from kronos_app import nav, state
+from kronos_app.data.draft import Finding
+from kronos_app.services.candles.doubts import LOOK_AHEAD
+from kronos_app.widgets.candles.quality import repair_words
+from kronos_app.widgets.kit.errors import escape
+
+MOST_SHOWN = 5
+
+
+def draw(doubts: Sequence[Finding], *, link: bool = False) -> None:
+    """Draw a warning that names them; nothing where there are none.
+
+    Parameters
+    ----------
+    link
+        Add the way to the page where it can be mended.
+    """
+    for warning in doubts:
+        if warning.code == LOOK_AHEAD:
+            st.warning(escape(state.say(warning.message)), icon=":material/history:")
+    doubts = [doubt for doubt in doubts if doubt.code != LOOK_AHEAD]
+    if not doubts:
+        return
+    _ = state.gettext()
+    lines = [f"- {escape(state.say(doubt.message))}" for doubt in doubts[:MOST_SHOWN]]
+    said = _("This forecast would be made from doubtful data:") if link else _("This forecast is from doubtful data:")
+    st.warning("\n".join([said, "", *lines]), icon=":material/troubleshoot:")
+    if link:
+        nav.link("data", _("Repair it on the Data page"), icon=":material/build:")
+
+
+def stored(provenance: Mapping[str, Any]) -> list[Finding]:
+    """Return what a forecast was warned of when it was made."""
+    return [Finding.from_dict(data) for data in provenance.get("warnings", [])]
+
+
+def repaired(provenance: Mapping[str, Any]) -> str:
+    """Return in one sentence each what had been done to the candles, a dash where nothing is known."""
+    record = provenance.get("repair")
+    return "–" if record is None else repair_words(record)
+
+
+def badges(provenance: Mapping[str, Any]) -> str:
+    """Return small marks for a line in a list: doubtful data, repaired data."""
+    _ = state.gettext()
+    shown = ""
+    codes = {warning["code"] for warning in provenance.get("warnings", [])}
+    if LOOK_AHEAD in codes:
+        shown += " :orange-badge[:material/history: " + _("look-ahead") + "]"
+    if codes - {LOOK_AHEAD}:
+        shown += " :orange-badge[:material/troubleshoot: " + _("doubtful data") + "]"
+    record = provenance.get("repair") or {}
+    if record.get("steps") or record.get("choice") or record.get("dropped"):
+        shown += " :gray-badge[:material/build: " + _("repaired data") + "]"
+    return shown

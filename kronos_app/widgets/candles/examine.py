@@ -1,0 +1,96 @@
+"""One draft: what is wrong with it, what to do about that, and keeping the result."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from kronos_app import state
+from kronos_app.data.checks.quality import QualityReport
+from kronos_app.data.checks.repair import REPAIRS, Repaired
+from kronos_app.data.draft import Draft
+from kronos_app.i18n import text
+from kronos_app.runtime import desk
+from kronos_app.widgets.candles import calendar_choice, drafts, fix_choice, quality
+
+REPAIR_WORDS = {
+    "drop": (text("Drop"), text("Leave faulty candles out.")),
+    "ffill": (text("Forward-fill"), text("Replace a faulty candle by a flat one at the close before it.")),
+    "keep": (text("Keep"), text("Leave candles whose prices contradict each other as they are.")),
+}
+AS_ALL = "all"
+
+
+def draw(draft: Draft, report: QualityReport | None = None, *, key: str = "", for_all: str | None = None) -> None:
+    """Draw the quality of a draft, the choice of a repair where one is needed, and the button that keeps it.
+
+    Parameters
+    ----------
+    report
+        Of the draft, where it is known already.
+    key
+        Tells the draft apart from others that are on the page with it.
+    for_all
+        What was chosen for those others; it holds unless something else is chosen for this one.
+    """
+    told, draft = draft, calendar_choice.chosen(draft, key)
+    if draft is not told:
+        report = desk().candles.inspect(draft)
+    elif report is None:
+        report = drafts.reports([draft])[0]
+    quality.draw(draft.name, report)
+    if report.rows == 0:
+        return
+    quality.draw_marks(draft, report, key)
+    calendar_choice.draw(draft, key)
+    if not report.clean:
+        _ = state.gettext()
+        st.subheader(_("Repair"))
+        choose(key, for_all)
+    fix_choice.draw(report, key)
+    repaired = preview(draft, report, key, for_all)
+    quality.draw_repaired(repaired)
+    quality.draw_preview(repaired.candles)
+    _save(repaired, report)
+
+
+def preview(draft: Draft, report: QualityReport, key: str = "", for_all: str | None = None) -> Repaired:
+    """Return the draft's candles with everything done that was chosen for it."""
+    fixes, interval = fix_choice.fixes(report, key), fix_choice.interval(report, key)
+    return desk().candles.preview(draft, choice(report, key, for_all), fixes, interval)
+
+
+def choose(key: str = "", for_all: str | None = None) -> None:
+    """Ask for a repair; `choice` has the answer."""
+    _ = state.gettext()
+    labels = {name: state.say(words[0]) for name, words in REPAIR_WORDS.items()}
+    captions = [state.say(REPAIR_WORDS[name][1]) for name in REPAIRS]
+    names = list(REPAIRS)
+    if for_all is not None:
+        names = [AS_ALL, *names]
+        labels[AS_ALL] = _("As for all")
+        captions = [labels[for_all], *captions]
+    st.radio(
+        _("What to do with faulty rows"),
+        names,
+        format_func=labels.__getitem__,
+        captions=captions,
+        key=state.DATA_REPAIR + key,
+        persist_state="session" if key else None,
+    )
+
+
+def choice(report: QualityReport, key: str = "", for_all: str | None = None) -> str | None:
+    """Return the repair of a draft: none where it needs none, its own, or the one for all."""
+    own = st.session_state.get(state.DATA_REPAIR + key)
+    return None if report.clean else for_all if own in {None, AS_ALL} else own
+
+
+def _save(repaired: Repaired, report: QualityReport) -> None:
+    _ = state.gettext()
+    if st.button(_("Use this data set"), type="primary", icon=":material/check:"):
+        saved = desk().candles.save(repaired, report)
+        state.use_candles(saved.id)
+        st.toast(_("Kept, and now in use."), icon=":material/check:")
+        st.rerun()
+    if state.candles_id() == repaired.candles.digest[:16]:
+        quality.draw_next()

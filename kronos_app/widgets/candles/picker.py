@@ -1,0 +1,36 @@
+"""Choosing among the data sets the desk keeps."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from kronos_app import nav, state
+from kronos_app.runtime import desk
+from kronos_app.store.records import CandleSet
+from kronos_app.widgets.kit import formats
+
+
+def pick() -> CandleSet | None:
+    """Draw the choice and return what is chosen; say where to get one when the desk keeps none."""
+    _ = state.gettext()
+    infos = {info.id: info for info in desk().candles.list()}
+    if not infos:
+        st.info(_("There is no data set yet. Upload one, or take a sample."), icon=":material/database:")
+        nav.link("data", _("Go to Data"), icon=":material/database:")
+        return None
+    current = state.candles_id()
+    # The choice follows the data set in use, which other pages change too.
+    st.session_state[state.FORECAST_CANDLES] = current if current in infos else next(iter(infos))
+    labels = {key: f"{info.name} · {formats.span(info.interval.total_seconds())}" for key, info in infos.items()}
+    chosen = st.selectbox(
+        _("Data set"),
+        list(infos),
+        format_func=labels.__getitem__,
+        key=state.FORECAST_CANDLES,
+        on_change=lambda: state.use_candles(st.session_state[state.FORECAST_CANDLES]),
+        help=_("Upload more on the Data page."),
+    )
+    if chosen != current:
+        state.use_candles(chosen)
+        st.rerun()  # the sidebar, drawn before, must say the same
+    return desk().candles.get(chosen)

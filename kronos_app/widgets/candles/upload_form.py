@@ -1,0 +1,109 @@
+"""Files that a user hands in, and what has to be asked before they can be read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from kronos_app import state
+from kronos_app.data.draft import Draft
+from kronos_app.data.upload.mapping import ColumnMapping
+from kronos_app.i18n import text
+from kronos_app.runtime import desk
+from kronos_app.widgets.candles import column_mapping, drafts
+from kronos_app.widgets.kit import errors
+
+INTERVALS = ("1min", "5min", "15min", "30min", "1h", "4h", "1d", "1W")
+EARLIEST, LATEST = datetime(1900, 1, 1), datetime(2100, 1, 1)  # noqa: DTZ001 - candles have local times
+
+
+def draw() -> list[Draft]:
+    """Draw the form and return what was uploaded, one draft a series; none while something is left to state."""
+    _ = state.gettext()
+    limit = desk().settings.max_upload_mb
+    files = st.file_uploader(
+        _("Candles as CSV, JSON, Feather or Parquet, also gzipped; one file or several"),
+        accept_multiple_files=True,
+        key=state.DATA_FILE,
+        max_upload_size=limit,
+    )
+    st.caption(
+        _(
+            "Needs the columns open, high, low, close; timestamps, volume and amount where there are any. A column of "
+            "symbols splits a file into its instruments. Common variants and Chinese headers such as 日期, 代码, 开盘, "
+            "最高, 最低, 收盘, 成交量, 成交额 are understood."
+        )
+        + " "
+        + _("Up to {limit} MB.").format(limit=limit)
+    )
+    if sum(file.size for file in files) > limit * 1_000_000:
+        errors.show(
+            text("The files together are larger than {limit} MB.", limit=limit),
+            text("Upload fewer of them at a time."),
+        )
+        return []
+    return _read(files)
+
+
+def _read(files: Sequence[UploadedFile]) -> list[Draft]:
+    names = {file.file_id: file.name for file in files}
+    drafts.forget(lambda key: key[0] in names)
+    found: list[Draft] = []
+    timeless = []
+    refused = []
+    for file in files:
+        series: list[Draft] = []
+        mapping = None
+        with errors.shown():
+            mapping = column_mapping.mapping_of(file)
+            series = _drafts(file, mapping)
+            if series[0].needs_timestamps:
+                timeless.append((file, mapping))
+            else:
+                found += series
+        if not series:
+            refused.append(file)
+    if files:
+        column_mapping.render_mapping(files, refused)
+    if not timeless:
+        return found
+    stated = _state_times([file.name for file, _mapping in timeless])
+    if stated is None:
+        return []
+    for file, mapping in timeless:
+        with errors.shown():
+            found += _drafts(file, mapping, stated)
+    return found
+
+
+def _drafts(
+    file: UploadedFile, mapping: ColumnMapping | None, stated: tuple[datetime, str] | None = None
+) -> list[Draft]:
+    _ = state.gettext()
+    start, interval = stated or (None, None)
+    with st.spinner(_("Reading {name} …").format(name=errors.escape(file.name))):
+        return drafts.kept(
+            (file.file_id, (stated, repr(mapping))),
+            lambda: desk().candles.read_all(file.getvalue(), file.name, start, interval, mapping),
+        )
+
+
+def _state_times(names: Sequence[str]) -> tuple[datetime, str] | None:
+    """Ask for what files without times do not say; nothing is assumed."""
+    _ = state.gettext()
+    if len(names) == 1:
+        told = _("This file has no time column. State when its first candle began and how long a candle is.")
+    else:
+        told = _("{count} files have no time column. State when their first candle began and how long a candle is.")
+    st.warning(errors.escape(told.format(count=len(names)) + " " + ", ".join(names)))
+    first, second = st.columns(2)
+    with first:
+        start = st.datetime_input(
+            _("Start of the first candle"), None, EARLIEST, LATEST, step=timedelta(minutes=1), key=state.DATA_START
+        )
+    with second:
+        interval = st.selectbox(_("Interval"), INTERVALS, index=None, key=state.DATA_INTERVAL, accept_new_options=True)
+    return None if start is None or not interval else (start, interval)

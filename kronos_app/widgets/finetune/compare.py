@@ -1,0 +1,116 @@
+"""Runs side by side: their losses over each other, the settings in which they differ, their scores."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from kronos_app import state
+from kronos_app.charts.finetune_curves import overlay_losses
+from kronos_app.runtime import desk
+from kronos_app.services.finetune.service import Comparison, RunView
+from kronos_app.widgets.finetune import fields as tuning_fields
+from kronos_app.widgets.finetune import scores as tuning_scores
+from kronos_app.widgets.finetune import words as tuning_words
+from kronos_app.widgets.kit import formats
+
+PARAMETER = "compare"
+MOST = 6
+CHART_CONFIG = {"displaylogo": False, "displayModeBar": False}
+
+
+def draw() -> None:
+    """Draw the choice and, of two or more, the comparison; the choice is kept in the address."""
+    _ = state.gettext()
+    runs = {run.id: run for run in desk().tuning.list()}
+    if len(runs) < 2:
+        st.info(_("Two runs are needed to compare."), icon=":material/compare_arrows:")
+        return
+    linked = [name for name in st.query_params.get_all(PARAMETER) if name in runs]
+    state.default(state.FINETUNE_COMPARED, linked)
+    st.session_state[state.FINETUNE_COMPARED] = [
+        one for one in st.session_state[state.FINETUNE_COMPARED] if one in runs
+    ]
+    labels = _labels(runs)
+    chosen = st.multiselect(
+        _("Runs to compare"),
+        list(runs),
+        format_func=labels.__getitem__,
+        key=state.FINETUNE_COMPARED,
+        persist_state="session",
+        max_selections=MOST,
+        placeholder=_("Choose two or more"),
+    )
+    if len(chosen) < 2:
+        return
+    st.query_params[PARAMETER] = chosen
+    found = desk().tuning.compare(chosen)
+    _losses(chosen, labels)
+    _differences(found, labels)
+    _scores(found, labels)
+
+
+def _labels(runs: dict[str, RunView]) -> dict[str, str]:
+    """Return the names of runs, with the time they began where several have one name."""
+    names = [run.name for run in runs.values()]
+    return {
+        run.id: run.name if names.count(run.name) == 1 else f"{run.name} · {formats.moment(run.created)}"
+        for run in runs.values()
+    }
+
+
+def _losses(chosen: list[str], labels: dict[str, str]) -> None:
+    _ = state.gettext()
+    logs = {labels[run_id]: desk().tuning.curves(run_id) for run_id in chosen}
+    for stage, name in tuning_words.stage_names().items():
+        of_stage = {label: log[stage] for label, log in logs.items() if stage in log and len(log[stage])}
+        if of_stage:
+            st.markdown(f"**{name}**")
+            figure = overlay_losses(of_stage, tuning_words.curve_words(), apart=stage == "tokenizer")
+            label = _("Losses of the runs by step")
+            st.plotly_chart(figure, key=f"finetune.overlay.{stage}", config=CHART_CONFIG, alt=label)
+
+
+def _differences(found: Comparison, labels: dict[str, str]) -> None:
+    _ = state.gettext()
+    st.markdown("**" + _("Settings in which they differ") + "**")
+    if not found.differences:
+        st.caption(_("None: all settings are equal."))
+        return
+    names = [labels[run.id] for run in found.runs]
+    rows = [
+        {_("Setting"): _name(field), **dict(zip(names, map(_shown, values), strict=True))}
+        for field, values in found.differences
+    ]
+    st.dataframe(pd.DataFrame(rows), hide_index=True, height="content", key="finetune.differences")
+
+
+def _name(field: str) -> str:
+    """Return what a setting is called, with the network that it is of."""
+    stage = tuning_words.stage_names().get(field.partition(".")[0])
+    name = tuning_fields.label(field)
+    return name if stage is None or name == field else f"{stage} · {name}"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, str) and value in tuning_fields.OPTIONS:
+        return state.say(tuning_fields.OPTIONS[value])
+    return formats.MISSING if value is None else tuning_words.method_name(str(value))
+
+
+def _scores(found: Comparison, labels: dict[str, str]) -> None:
+    """Draw the scores of each run, and of its base for comparison."""
+    _ = state.gettext()
+    st.markdown("**" + _("Scores") + "**")
+    rows = {}
+    for run in found.runs:
+        scores = found.scores.get(run.id) or {}
+        for name in ("tuned", "base"):
+            if name in scores:
+                rows[f"{labels[run.id]} · {tuning_words.forecaster_name(name)}"] = scores[name]
+    if rows:
+        tuning_scores.draw_table(rows, "finetune.compared")
+    else:
+        st.caption(_("None of them has scores yet."))

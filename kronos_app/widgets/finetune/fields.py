@@ -1,0 +1,214 @@
+"""Settings of a run as widgets, made from the fields of its config: kind, bounds, first value and help are theirs."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Union, get_args, get_origin
+
+import streamlit as st
+
+from kronos_app import state
+from kronos_app.i18n import Text, text
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
+NARROWEST_FIELD = 125  # pixels
+SMALLEST_RATE = 1e-9
+
+# What the page begins with, where that is not the config's own: a first run should take a minute, not an hour.
+FIRST: Mapping[str, Any] = {
+    "predictor.steps": 100,
+    "tokenizer.steps": 100,
+    "predictor.batch": 16,
+    "tokenizer.batch": 16,
+    "predictor.validation_windows": 64,
+    "tokenizer.validation_windows": 64,
+    "method.frozen_layers": 2,
+    "judge.cutoffs": 16,
+    "judge.final_cutoffs": 60,
+    "judge.samples": 30,
+}
+# Left empty, these are the steps divided by so much.
+FOLLOWING: Mapping[str, int] = {"validate_every": 10, "checkpoint_every": 10, "log_every": 100}
+
+STAGE_LABELS: Mapping[str, Text] = {
+    "batch": text("Windows a step"),
+    "schedule": text("Learning rate over time"),
+    "warmup": text("Warm-up"),
+    "weight_decay": text("Weight decay"),
+    "clip": text("Largest gradient"),
+    "ema": text("Averaging of weights"),
+    "patience": text("Stop early after"),
+    "validate_every": text("Steps between validations"),
+    "validation_windows": text("Windows of a validation"),
+    "checkpoint_every": text("Steps between checkpoints"),
+    "accumulate": text("Parts of a batch"),
+}
+MAIN_LABELS: Mapping[str, Text] = {
+    "steps": text("Steps"),
+    "learning_rate": text("Learning rate"),
+}
+# In no form, but a difference between two runs may lie in them.
+OTHER_LABELS: Mapping[str, Text] = {
+    "log_every": text("Steps between log lines"),
+    "decay": text("Fall of the learning rate"),
+    "betas": text("AdamW's betas"),
+}
+LABELS: Mapping[str, Text] = {
+    "name": text("Name of the run"),
+    "seed": text("Seed"),
+    "window.lookback": text("Lookback"),
+    "window.horizon": text("Horizon"),
+    "window.lookback_min": text("Shortest lookback"),
+    "window.stride": text("Step between windows"),
+    "window.balance": text("Balance between markets"),
+    "window.volume_dropout": text("Windows without volume"),
+    "window.mirrored": text("Mirrored windows"),
+    "window.turning": text("Windows without drift"),
+    "window.moved": text("Windows with other dates"),
+    "split.embargo": text("Candles left out between"),
+    "split.holdout_symbols": text("Symbols held out"),
+    "split.fractions": text("Shares of train, validation, test"),
+    "base.model": text("Model to begin with"),
+    "method.kind": text("Method"),
+    "method.frozen_layers": text("Layers that stay put"),
+    "method.lora.rank": text("Adapter rank"),
+    "method.lora.alpha": text("Adapter weight"),
+    "method.lora.dropout": text("Adapter dropout"),
+    "judge.cutoffs": text("Forecasts while training"),
+    "judge.final_cutoffs": text("Forecasts at the end"),
+    "judge.samples": text("Paths a forecast"),
+    "machine.device": text("Device"),
+    "machine.precision": text("Precision"),
+    "machine.compile": text("Compile first"),
+    "machine.checkpoint_activations": text("Save memory"),
+    "machine.threads": text("CPU threads"),
+    "machine.processes": text("Processes"),
+    **{
+        f"{stage}.{name}": label
+        for stage in ("tokenizer", "predictor")
+        for name, label in {**MAIN_LABELS, **STAGE_LABELS, **OTHER_LABELS}.items()
+    },
+}
+OPTIONS: Mapping[str, Text] = {
+    "onecycle": text("One cycle"),
+    "cosine": text("Cosine"),
+    "trapezoid": text("Plateau, then down"),
+    "float32": text("32 bits"),
+    "bfloat16": text("16 bits"),
+}
+
+
+def key(path: str) -> str:
+    """Return the key of a setting's widget."""
+    return f"{state.FINETUNE_FIELD}.{path}"
+
+
+def draw(paths: Sequence[str], *, columns: int = 3) -> None:
+    """Draw a widget a setting, side by side where there is room; `values` has what was entered."""
+    places = st.grid(columns, min_column_width=NARROWEST_FIELD)
+    for path in paths:
+        with places.container():
+            _widget(path)
+
+
+def values(paths: Sequence[str]) -> dict[str, Any]:
+    """Return the settings as the nested mapping that a config is made from."""
+    found: dict[str, Any] = {}
+    for path in paths:
+        *sections, name = path.split(".")
+        inner = found
+        for section in sections:
+            inner = inner.setdefault(section, {})
+        value = st.session_state.get(key(path), first(path))
+        if name in FOLLOWING and value is None:
+            value = max(int(st.session_state.get(key(f"{sections[0]}.steps"), 0)) // FOLLOWING[name], 1)
+        inner[name] = value
+    return found
+
+
+def label(path: str) -> str:
+    """Return what a setting is called, its path where it has no other name."""
+    return state.say(LABELS[path]) if path in LABELS else path
+
+
+def first(path: str) -> Any:
+    """Return what a setting begins with."""
+    if path in FIRST:
+        return FIRST[path]
+    return None if path.rpartition(".")[2] in FOLLOWING else field_of(path).get_default(call_default_factory=True)
+
+
+def field_of(path: str) -> FieldInfo:
+    """Return the config's field at `path`, such as `predictor.steps`."""
+    from training.run.config import RunConfig
+
+    *sections, name = path.split(".")
+    model: Any = RunConfig
+    for section in sections:
+        annotation = model.model_fields[section].annotation
+        model = next(one for one in (get_args(annotation) or (annotation,)) if one is not types.NoneType)
+    found: FieldInfo = model.model_fields[name]
+    return found
+
+
+def _widget(path: str) -> None:
+    _ = state.gettext()
+    field = field_of(path)
+    kind, optional = _kind(field.annotation)
+    about: dict[str, Any] = {
+        "label": label(path),
+        "key": key(path),
+        "help": _(field.description) if field.description else None,
+        "persist_state": "session",
+    }
+    state.default(key(path), first(path))
+    if kind is bool:
+        st.toggle(**about)
+    elif get_origin(kind) is Literal:
+        names = {name: state.say(OPTIONS[name]) if name in OPTIONS else name for name in get_args(kind)}
+        st.selectbox(options=list(names), format_func=names.__getitem__, **about)
+    elif kind is str:
+        st.text_input(**about)
+    else:
+        follows = path.rpartition(".")[2] in FOLLOWING
+        _number(path, field, kind, about, empty=optional or follows)
+
+
+def _number(path: str, field: FieldInfo, kind: type, about: dict[str, Any], *, empty: bool) -> None:
+    _ = state.gettext()
+    rate = path.endswith("learning_rate")
+    low, high = _bounds(field, 1 if kind is int else SMALLEST_RATE if rate else 0.05)
+    state.clamp(key(path), -float("inf") if low is None else low, float("inf") if high is None else high)
+    # Streamlit takes whole or broken numbers, never both.
+    about |= {"min_value": low if low is None else kind(low), "max_value": high if high is None else kind(high)}
+    about["step"] = kind(1) if kind is int else 0.05
+    if empty:
+        about |= {"value": None, "placeholder": _("auto")}
+    if rate:
+        about |= {"step": 1e-6, "format": "%.1e"}
+    if st.session_state[key(path)] is not None:
+        st.session_state[key(path)] = kind(st.session_state[key(path)])
+    st.number_input(**about)
+
+
+def _kind(annotation: Any) -> tuple[Any, bool]:
+    """Return the type of a field without None, and whether None is among its values."""
+    if get_origin(annotation) in {Union, types.UnionType}:
+        return next(one for one in get_args(annotation) if one is not types.NoneType), True
+    return annotation, False
+
+
+def _bounds(field: FieldInfo, step: float) -> tuple[float | None, float | None]:
+    low: float | None = None
+    high: float | None = None
+    for bound in field.metadata:
+        low = getattr(bound, "ge", low)
+        high = getattr(bound, "le", high)
+        if (over := getattr(bound, "gt", None)) is not None:
+            low = over + step
+        if (under := getattr(bound, "lt", None)) is not None:
+            high = under - step
+    return low, high

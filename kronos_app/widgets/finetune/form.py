@@ -1,0 +1,250 @@
+"""A new run: what to learn from, what to begin with, how; and beside it what that comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+import streamlit as st
+
+from kronos_app import state
+from kronos_app.runtime import desk
+from kronos_app.services.finetune.service import DEFAULT_NAME, DataChoice, TuneRequest
+from kronos_app.widgets.finetune import fields as tuning_fields
+from kronos_app.widgets.finetune import plan as tuning_plan
+from kronos_app.widgets.finetune import sources as tuning_sources
+from kronos_app.widgets.kit.errors import shown
+
+STAGES = {"predictor": ("predictor",), "both": ("tokenizer", "predictor"), "tokenizer": ("tokenizer",)}
+BY_SHARE, BY_DATE = "share", "date"
+NARROWEST_COLUMN = 380  # pixels
+EARLIEST = date(1900, 1, 1)
+WINDOW = ("window.lookback", "window.horizon")
+MORE_WINDOW = (
+    "window.lookback_min", "window.stride", "window.balance", "window.volume_dropout", "window.mirrored",
+    "window.turning", "window.moved",
+)  # fmt: skip
+MORE_SPLIT = ("split.embargo", "split.holdout_symbols")
+LORA = ("method.lora.rank", "method.lora.alpha", "method.lora.dropout")
+JUDGE = ("judge.cutoffs", "judge.final_cutoffs", "judge.samples")
+MACHINE = (
+    "machine.precision", "machine.threads", "machine.processes", "machine.compile", "machine.checkpoint_activations",
+)  # fmt: skip
+
+
+def draw() -> None:
+    """Draw settings and outcome; what is started is what the address names from then on."""
+    _ = state.gettext()
+    places = st.grid(2, min_column_width=NARROWEST_COLUMN, gap="large")
+    settings, outcome = places.container(), places.container()
+    data: DataChoice | None = None
+    with settings, shown():
+        key = tuning_fields.key("name")
+        st.session_state[key] = desk().tuning.free_name(st.session_state.get(key) or DEFAULT_NAME)
+        data = tuning_sources.draw()
+        _base()
+        _method()
+        _stages()
+        tuning_fields.draw(("name",), columns=1)
+        tuning_fields.draw(WINDOW, columns=2)
+        for stage in STAGES[st.session_state[state.FINETUNE_STAGES]]:
+            _stage(stage)
+        with st.expander(_("More settings"), icon=":material/tune:", key="finetune.more"):
+            _more()
+    with outcome, shown():
+        st.subheader(_("What it comes to"))
+        if data is None:
+            st.info(_("Choose candles to learn from, and see here what a run makes of them."), icon=":material/info:")
+            return
+        tuning_plan.draw(TuneRequest(data=data, config=_config()))
+
+
+def _base() -> None:
+    _ = state.gettext()
+    statuses = {status.name: status for status in desk().models.list()}
+    key = tuning_fields.key("base.model")
+    if st.session_state.get(key) not in statuses:
+        st.session_state[key] = state.DEFAULT_MODEL if state.DEFAULT_MODEL in statuses else next(iter(statuses))
+    ready = {name for name, status in statuses.items() if status.downloaded or status.bundled}
+    st.selectbox(
+        _("Model to begin with"),
+        list(statuses),
+        format_func=lambda name: name if name in ready else _("{name} (to be downloaded)").format(name=name),
+        key=key,
+        persist_state="session",
+        help=_("It stays as it is: what is trained is a copy. Larger models learn more and take longer."),
+    )
+
+
+def _method() -> None:
+    _ = state.gettext()
+    told = {
+        "full": (_("Everything"), _("All parameters learn: most freedom, most danger of learning by heart.")),
+        "frozen": (_("Upper layers"), _("The lowest layers stay as they are: forgets less, takes less memory.")),
+        "lora": (
+            _("Adapters (LoRA)"),
+            _("Small additions learn beside frozen weights: least memory, with “Save memory” on."),
+        ),
+    }  # fmt: skip
+    key = tuning_fields.key("method.kind")
+    state.default(key, "full")
+    kind = st.radio(
+        _("Method"),
+        list(told),
+        format_func=lambda name: told[name][0],
+        captions=[caption for _name, caption in told.values()],
+        key=key,
+        persist_state="session",
+    )
+    if kind == "frozen":
+        tuning_fields.draw(("method.frozen_layers",), columns=2)
+    if kind == "lora":
+        tuning_fields.draw(LORA)
+
+
+def _stages() -> None:
+    _ = state.gettext()
+    labels = {"predictor": _("Predictor"), "both": _("Tokenizer, then predictor"), "tokenizer": _("Tokenizer")}
+    state.default(state.FINETUNE_STAGES, "predictor")
+    st.segmented_control(
+        _("What is trained"),
+        list(STAGES),
+        format_func=labels.__getitem__,
+        required=True,
+        key=state.FINETUNE_STAGES,
+        persist_state="session",
+        width="stretch",
+        wrap=True,
+        help=_(
+            "The tokenizer turns candles into tokens, the predictor continues them. The tokenizer that comes with the "
+            "model usually serves; train it too where your candles look unlike any share, index or coin."
+        ),
+    )
+
+
+def _stage(stage: str) -> None:
+    _ = state.gettext()
+    names = {"tokenizer": _("Tokenizer"), "predictor": _("Predictor")}
+    if st.session_state[state.FINETUNE_STAGES] == "both":
+        st.markdown(f"**{names[stage]}**")
+    tuning_fields.draw((f"{stage}.steps", f"{stage}.batch", f"{stage}.learning_rate"))
+
+
+def _more() -> None:
+    _ = state.gettext()
+    st.markdown("**" + _("Which time serves for what") + "**")
+    _split()
+    tuning_fields.draw(MORE_SPLIT, columns=2)
+    st.markdown("**" + _("Windows") + "**")
+    tuning_fields.draw(MORE_WINDOW, columns=2)
+    names = {"tokenizer": _("Training of the tokenizer"), "predictor": _("Training of the predictor")}
+    for stage in STAGES[st.session_state[state.FINETUNE_STAGES]]:
+        st.markdown(f"**{names[stage]}**")
+        tuning_fields.draw(_more_of(stage), columns=2)
+    st.markdown("**" + _("Forecasts that judge it") + "**")
+    tuning_fields.draw(JUDGE, columns=2)
+    st.markdown("**" + _("Machine") + "**")
+    tuning_fields.draw(("seed", *MACHINE), columns=2)
+
+
+def _more_of(stage: str) -> tuple[str, ...]:
+    return tuple(f"{stage}.{name}" for name in tuning_fields.STAGE_LABELS if name != "batch")
+
+
+def _split() -> None:
+    _ = state.gettext()
+    labels = {BY_SHARE: _("By share"), BY_DATE: _("By date")}
+    state.default(state.FINETUNE_SPLIT, BY_SHARE)
+    by = st.segmented_control(
+        _("Split"),
+        list(labels),
+        format_func=labels.__getitem__,
+        required=True,
+        key=state.FINETUNE_SPLIT,
+        persist_state="session",
+        help=_("The oldest candles are learned from, later ones choose the best state, the latest ones judge it."),
+    )
+    first, second = st.columns(2)
+    if by == BY_DATE:
+        today = datetime.now(UTC).date()
+        first.date_input(
+            _("Validation begins"), None, EARLIEST, today, key=state.FINETUNE_VALIDATION, persist_state="session"
+        )
+        second.date_input(_("Test begins"), None, EARLIEST, today, key=state.FINETUNE_TEST, persist_state="session")
+        return
+    for place, key, label in (
+        (first, state.FINETUNE_VALIDATION, _("Validation, % of the candles")),
+        (second, state.FINETUNE_TEST, _("Test, % of the candles")),
+    ):
+        state.default(key + BY_SHARE, 10)
+        place.number_input(label, 0, 45, step=1, key=key + BY_SHARE, persist_state="session")
+
+
+def _config() -> dict[str, Any]:
+    """Return the settings as they are now, the way a config is written."""
+    stages = STAGES[st.session_state[state.FINETUNE_STAGES]]
+    kind = st.session_state[tuning_fields.key("method.kind")]
+    paths = ["name", "seed", "base.model", "method.kind", *WINDOW, *MORE_WINDOW, *MORE_SPLIT, *JUDGE, *MACHINE]
+    paths += {"full": [], "frozen": ["method.frozen_layers"], "lora": list(LORA)}[kind]
+    for stage in stages:
+        paths += [f"{stage}.{name}" for name in (*tuning_fields.MAIN_LABELS, *tuning_fields.STAGE_LABELS, "log_every")]
+    config = {"tokenizer": None, "predictor": None} | tuning_fields.values(paths)
+    config["split"] |= _split_values()
+    return config
+
+
+def _split_values() -> dict[str, Any]:
+    values = st.session_state
+    if values.get(state.FINETUNE_SPLIT) != BY_DATE:
+        validation, test = (values[key + BY_SHARE] / 100 for key in (state.FINETUNE_VALIDATION, state.FINETUNE_TEST))
+        return {"fractions": [round(1 - validation - test, 4), validation, test]}
+    begins, tested = values.get(state.FINETUNE_VALIDATION), values.get(state.FINETUNE_TEST)
+    if begins is None:
+        return {}
+    before = _midnight(begins) - timedelta(seconds=1)
+    ranges: dict[str, Any] = {"train": [None, before.isoformat()], "validation": [_midnight(begins).isoformat(), None]}
+    if tested is not None:
+        ranges["validation"][1] = (_midnight(tested) - timedelta(seconds=1)).isoformat()
+        ranges["test"] = [_midnight(tested).isoformat(), None]
+    return ranges
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time())
+
+
+def adopt(request: TuneRequest) -> None:
+    """Set everything to what a run was made with; the form finds a name that is free."""
+    tuning_sources.adopt(request.data)
+    config = request.config
+    trained = tuple(stage for stage in ("tokenizer", "predictor") if _is_trained(config, stage))
+    st.session_state[state.FINETUNE_STAGES] = next((name for name, ones in STAGES.items() if ones == trained), "both")
+    for path, value in _flat(config).items():
+        if path in tuning_fields.LABELS and not path.startswith("split.fractions"):
+            st.session_state[tuning_fields.key(path)] = value
+    split = config.get("split") or {}
+    if split.get("validation"):
+        st.session_state[state.FINETUNE_SPLIT] = BY_DATE
+        for key, name in ((state.FINETUNE_VALIDATION, "validation"), (state.FINETUNE_TEST, "test")):
+            begins = (split.get(name) or [None])[0]
+            st.session_state[key] = None if begins is None else datetime.fromisoformat(str(begins)).date()
+    elif split.get("fractions"):
+        st.session_state[state.FINETUNE_SPLIT] = BY_SHARE
+        for key, share in zip((state.FINETUNE_VALIDATION, state.FINETUNE_TEST), split["fractions"][1:], strict=True):
+            st.session_state[key + BY_SHARE] = round(share * 100)
+
+
+def _is_trained(config: Mapping[str, Any], stage: str) -> bool:
+    """Return whether a config trains a stage; what it does not name is as by default."""
+    return config[stage] is not None if stage in config else stage == "predictor"
+
+
+def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in config.items():
+        if isinstance(value, Mapping):
+            found |= _flat(value, f"{prefix}{name}.")
+        else:
+            found[prefix + name] = value
+    return found

@@ -1,0 +1,160 @@
+"""What a run comes to before it begins: windows on a timeline, learning rate and why, time and memory, the start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from kronos_app import state
+from kronos_app.charts.finetune import Stretch, timeline_chart
+from kronos_app.i18n import Text
+from kronos_app.runtime import desk
+from kronos_app.services.finetune.service import Estimate, TunePlan, TuneRequest
+from kronos_app.widgets.finetune import words as tuning_words
+from kronos_app.widgets.kit import errors, formats
+from kronos_app.widgets.kit.errors import escape
+
+CHART_CONFIG = {"displaylogo": False, "displayModeBar": False}
+POLL_SECONDS = 1.0
+GB = 1e9
+
+
+def draw(request: TuneRequest) -> None:
+    """Draw it, with buttons to try a few steps and to start."""
+    _ = state.gettext()
+    with st.spinner(_("Looking at the candles …")):
+        plan = desk().tuning.plan(request)
+    _splits(plan)
+    stretches = stretches_of(plan.preflight)
+    figure = timeline_chart(stretches, tuning_words.timeline_words())
+    st.plotly_chart(
+        figure, key="finetune.timeline", config=CHART_CONFIG, alt=_("Which time of each symbol serves for what")
+    )
+    _rates(plan)
+    tuning_words.notes(plan.notes)
+    _trial(request)
+    if st.button(_("Start"), type="primary", icon=":material/play_arrow:", width="stretch", key="finetune.start"):
+        with errors.shown():
+            run = desk().tuning.start(request)
+            st.query_params["run"] = run.id
+            st.rerun()
+
+
+def stretches_of(preflight: Mapping[str, Any]) -> list[Stretch]:
+    """Return the spans of a preflight as the chart takes them."""
+    spans: Sequence[Mapping[str, Any]] = preflight["spans"]
+    return [
+        Stretch(
+            one["group"],
+            one["symbol"],
+            one["split"],
+            pd.Timestamp(one["first"]),
+            pd.Timestamp(one["last"]),
+            one["windows"],
+        )
+        for one in spans
+    ]
+
+
+def _splits(plan: TunePlan) -> None:
+    _ = state.gettext()
+    helps = {
+        "train": _("The model learns from these stretches of candles; they overlap."),
+        "validation": _("Later than all it learns from: these choose the best state on the way."),
+        "test": _("The latest: only looked at once, at the end, to judge the result."),
+    }
+    with st.container(horizontal=True, gap="small"):
+        for split, name in tuning_words.split_names().items():
+            size = plan.preflight["splits"].get(split)
+            windows = 0 if size is None else size["windows"]
+            told = _("{count} windows").format(count=formats.number(windows, 0))
+            st.metric(name, told, width=150, help=helps[split])
+    for stage in plan.config.stages:
+        settings = plan.config.stage(stage)
+        windows = plan.preflight["splits"]["train"]["windows"]
+        passes = settings.steps * settings.batch / max(windows, 1)
+        told = _("{stage}: {steps} steps of {batch} windows are {passes} passes over what it learns from.")
+        st.caption(
+            told.format(
+                stage=tuning_words.stage_names()[stage],
+                steps=formats.number(settings.steps, 0),
+                batch=formats.number(settings.batch, 0),
+                passes=formats.number(passes, 1),
+            )
+        )
+
+
+def _rates(plan: TunePlan) -> None:
+    """Say which learning rate each stage has, and why where it was chosen for the reader."""
+    _ = state.gettext()
+    for stage, (rate, reason) in plan.advice.items():
+        own = plan.config.stage("tokenizer" if stage == "tokenizer" else "predictor").learning_rate
+        name = tuning_words.stage_names()[stage]
+        if own is None or own == rate:
+            told = _("{stage}: learning rate chosen for you, {reason}")
+        else:
+            told = _("{stage}: the learning rate is yours; the advice is {reason}")
+        st.caption(escape(told.format(stage=name, reason=state.say(reason))))
+
+
+def _trial(request: TuneRequest) -> None:
+    _ = state.gettext()
+    measured = desk().tuning.estimated(request)
+    job_id = st.session_state.get(state.FINETUNE_TRIAL)
+    if measured is not None:
+        _estimate(measured)
+    elif job_id is not None and desk().jobs.get(job_id).active:
+        _follow(job_id)
+    else:
+        _failed(job_id)
+        if st.button(
+            _("Try a few steps"),
+            icon=":material/timer:",
+            key="finetune.try",
+            width="stretch",
+            help=_("Runs a few real steps and says how long all will take, and how much memory."),
+        ):
+            with errors.shown():
+                st.session_state[state.FINETUNE_TRIAL] = desk().tuning.estimate(request)
+                st.rerun()
+
+
+def _failed(job_id: str | None) -> None:
+    """Say why the last trial failed, where it did."""
+    job = None if job_id is None else desk().jobs.get(job_id)
+    if job is not None and job.status == "failed" and job.error is not None:
+        errors.show(Text.from_dict(job.error["message"]), Text.from_dict(job.error["hint"]))
+
+
+@st.fragment(run_every=POLL_SECONDS)
+def _follow(job_id: str) -> None:
+    _ = state.gettext()
+    with errors.shown():
+        if not desk().jobs.get(job_id).active:
+            st.rerun()
+        st.markdown(":material/timer: " + _("Trying a few steps …"))
+
+
+def _estimate(measured: Estimate) -> None:
+    _ = state.gettext()
+    share = measured.trained / max(measured.parameters, 1)
+    facts = {
+        _("Training takes about"): formats.remaining(measured.total_seconds),
+        _("Memory"): _("about {size}").format(size=_memory(measured.memory_bytes)),
+        _("Parameters that learn"): f"{formats.compact(measured.trained)} ({formats.percent(share, 0)})",
+    }
+    with st.container(horizontal=True, gap="small"):
+        for label, value in facts.items():
+            st.metric(label, value, width=150)
+    st.caption(
+        _("A step takes {seconds} s on this machine; validation and the forecasts that judge it come on top.").format(
+            seconds=formats.number(measured.seconds_per_step, 2)
+        )
+    )
+
+
+def _memory(size: int) -> str:
+    return f"{formats.number(size / GB, 1)} GB" if size >= GB else formats.size(size)

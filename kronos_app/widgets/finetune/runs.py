@@ -1,0 +1,84 @@
+"""All runs, the newest first, each with how it stands and what can be done about it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from kronos_app import state
+from kronos_app.runtime import desk
+from kronos_app.services.finetune.service import RunView
+from kronos_app.widgets.finetune import actions as tuning_actions
+from kronos_app.widgets.finetune import words as tuning_words
+from kronos_app.widgets.kit import errors, formats, paging
+from kronos_app.widgets.kit.errors import escape
+
+POLL_SECONDS = 2.0
+
+
+def draw() -> None:
+    """Draw one row a run."""
+    _ = state.gettext()
+    runs = desk().tuning.list()
+    if not runs:
+        st.info(_("Nothing was fine-tuned yet. Begin with New run."), icon=":material/model_training:")
+    for run in paging.shown(runs, state.FINETUNE_PAGE):
+        _row(run)
+
+
+def _row(run: RunView) -> None:
+    with st.container(border=True):
+        words, actions = st.columns([5, 4], vertical_alignment="center")
+        with words:
+            st.markdown(
+                f"**{escape(run.name)}** {tuning_words.badge(run)}  \n"
+                f":small[{escape(tuning_words.details(run))}]  \n:small[{escape(summary(run))}]"
+            )
+        with actions.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
+            tuning_actions.draw(run)
+        if run.active:
+            _progress(run.id, (run.state, run.phase))
+        if run.error is not None and run.state == "failed":
+            st.caption(":red[:material/error:] " + escape(state.say(run.error)))
+
+
+@st.fragment(run_every=POLL_SECONDS)
+def _progress(run_id: str, drawn: tuple[str, str]) -> None:
+    """Draw how far a run is, and the page anew once its state or phase is another than drawn."""
+    with errors.shown():
+        run = desk().tuning.get(run_id)
+        if (run.state, run.phase) != drawn:
+            st.rerun()
+        st.progress(run.progress, text=sentence(run))
+
+
+def sentence(run: RunView) -> str:
+    """Return what a run does now, and how long it will."""
+    _ = state.gettext()
+    if run.state == "queued":
+        told = _("Waits for the run before it; place in the queue: {place}")
+        return told.format(place=run.queue_position or 1)
+    parts = [tuning_words.phase_name(run.phase)]
+    if run.steps:
+        parts.append(_("Step {done} of {total}").format(done=run.step, total=run.steps))
+    if run.remaining is not None:
+        parts.append(_("about {time} left").format(time=formats.remaining(run.remaining)))
+    return " · ".join(parts)
+
+
+def summary(run: RunView) -> str:
+    """Return in one line how far a run came, and its scores where it has any."""
+    _ = state.gettext()
+    scores = run.scores or {}
+    tuned, base = scores.get("tuned"), scores.get("base")
+    parts = []
+    if tuned is None or run.state != "finished":
+        parts.append(_("{share} done").format(share=formats.percent(run.progress, 0)))
+    if tuned is None:
+        return parts[0]
+    if base and base.get("crps") and tuned.get("crps") is not None:
+        ratio = formats.number(tuned["crps"] / base["crps"], 3)
+        parts.append(_("CRPS against its base: {ratio}").format(ratio=ratio))
+    parts.append(_("90 % band holds {share}").format(share=formats.percent(tuned.get("coverage_90"), 0)))
+    if run.registered:
+        parts.append(_("registered as {names}").format(names=", ".join(run.registered)))
+    return " · ".join(parts)

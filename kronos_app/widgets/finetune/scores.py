@@ -1,0 +1,97 @@
+"""What a run is worth: a plain verdict, and scores beside its base model's and the baselines'."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from kronos_app import state
+from kronos_app.i18n import Text
+from kronos_app.widgets.finetune import words as tuning_words
+from kronos_app.widgets.kit import formats
+from kronos_app.widgets.kit.errors import escape
+from kronos_app.widgets.runs.score_columns import score_columns
+
+OWN = ("tuned", "base")  # these come first, baselines after them
+DIGITS = {"coverage_50": 2, "coverage_80": 2, "coverage_90": 2}  # more than these are noise
+PARTS = ("test", "validation")  # of a report, the strictest first
+
+
+def draw_verdict(report: Mapping[str, Any]) -> None:
+    """Say in plain words whether the run is worth more than its base; in red where it is not."""
+    _ = state.gettext()
+    parts = [report[name] for name in PARTS if report.get(name)]
+    if not parts:
+        return
+    told = _said(parts[0]["verdict"])
+    against = parts[0].get("to_base") or {}
+    if any(part["worse"] for part in parts):
+        advice = _(
+            "This model forecasts worse than the one it began with. Use the base model, or try again with a lower "
+            "learning rate, fewer steps, more candles, or adapters (LoRA)."
+        )
+        worst = next(part for part in parts if part["worse"])
+        st.error(f"{advice}\n\n{_said(worst['verdict'])}", icon=":material/trending_down:")
+    elif against.get("high") is not None and against["high"] < 1:
+        st.success(told, icon=":material/trending_up:")
+    else:
+        st.info(told, icon=":material/trending_flat:")
+
+
+def _said(remark: Mapping[str, Any]) -> str:
+    return escape(state.say(Text.from_dict(remark)))
+
+
+def draw_table(scores: Mapping[str, Mapping[str, Any]], key: str) -> None:
+    """Draw one line a forecaster."""
+    _ = state.gettext()
+    names = [*(name for name in OWN if name in scores), *(name for name in scores if name not in OWN)]
+    table = pd.DataFrame([_row(name, scores[name]) for name in names])
+    st.dataframe(
+        table,
+        hide_index=True,
+        height="content",
+        placeholder=formats.MISSING,
+        key=key,
+        column_config={"name": _("Forecaster"), **score_columns((50, 80, 90))},
+        alt=_("Scores of the run, its base and the baselines"),
+    )
+
+
+def _row(name: str, scores: Mapping[str, Any]) -> dict[str, Any]:
+    columns = ("crps", "coverage_50", "coverage_80", "coverage_90", "mae", "rank_ic")
+    found = {column: scores.get(column) for column in columns}
+    rounded = {name: value if value is None else round(value, DIGITS.get(name, 4)) for name, value in found.items()}
+    return {"name": tuning_words.forecaster_name(name), **rounded}
+
+
+def draw_parts(report: Mapping[str, Any], key: str) -> None:
+    """Draw the table of the strictest part there is, and that of the other one folded away."""
+    _ = state.gettext()
+    titles = {
+        "test": _("On the latest candles, which nothing was chosen by"),
+        "validation": _("On the candles that chose the best state"),
+    }
+    parts = [name for name in PARTS if report.get(name)]
+    for part in parts[:1]:
+        st.markdown(f"**{titles[part]}**")
+        _part(report[part], f"{key}.{part}")
+    for part in parts[1:]:
+        with st.expander(titles[part], icon=":material/table:", key=f"{key}.more"):
+            _part(report[part], f"{key}.{part}")
+
+
+def _part(found: Mapping[str, Any], key: str) -> None:
+    draw_table(found["forecasters"], key)
+    st.caption(_counts(found))
+    for told in (found["against_baselines"], *found["notes"]):
+        st.caption(_said(told))
+
+
+def _counts(part: Mapping[str, Any]) -> str:
+    _ = state.gettext()
+    told = _("{cutoffs} cutoffs of {symbols} series at {times} times; {samples} paths each.")
+    return told.format(**{name: formats.number(part[name], 0) for name in ("cutoffs", "symbols", "times", "samples")})

@@ -1,0 +1,142 @@
+"""Words of fine-tuning that several widgets use, in the session's language."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from kronos_app import state
+from kronos_app.charts.finetune import ExampleWords, TimelineWords
+from kronos_app.charts.finetune_curves import CurveWords
+from kronos_app.services.finetune.service import RunView
+from kronos_app.widgets.kit import formats
+from kronos_app.widgets.kit.errors import escape
+
+COLOURS = {
+    "queued": "gray",
+    "running": "blue",
+    "paused": "orange",
+    "finished": "green",
+    "failed": "red",
+    "interrupted": "orange",
+}
+
+
+def split_names() -> dict[str, str]:
+    """Return what stretches of time serve for."""
+    _ = state.gettext()
+    return {"train": _("Learned from"), "validation": _("Validation"), "test": _("Test")}
+
+
+def stage_names() -> dict[str, str]:
+    """Return the two networks."""
+    _ = state.gettext()
+    return {"tokenizer": _("Tokenizer"), "predictor": _("Predictor")}
+
+
+def phase_name(phase: str) -> str:
+    """Return what a run does in a phase."""
+    _ = state.gettext()
+    names = {
+        "preparing": _("Preparing the candles"),
+        "tokenizer": _("Training the tokenizer"),
+        "predictor": _("Training the predictor"),
+        "judging": _("Forecasting to judge it"),
+        "exporting": _("Writing the model"),
+    }
+    return names.get(phase, phase)
+
+
+def method_name(method: str) -> str:
+    """Return what is trained of a network."""
+    _ = state.gettext()
+    names = {"full": _("everything"), "frozen": _("upper layers"), "lora": _("adapters (LoRA)")}
+    return names.get(method, method)
+
+
+def forecaster_name(name: str) -> str:
+    """Return who forecasts: the run's model, its base, or a baseline."""
+    _ = state.gettext()
+    names = {
+        "tuned": _("This run"),
+        "base": _("Base model"),
+        "last_close": _("Last close"),
+        "drift": _("Drift"),
+        "ewma": _("EWMA random walk"),
+        "walk_20": _("Random walk, volatility of 20 candles"),
+        "walk_100": _("Random walk, volatility of 100 candles"),
+        "momentum_5": _("Momentum of 5 candles"),
+        "bootstrap": _("Bootstrap of past returns"),
+        "seasonal": _("Random walk, volatility by time of day"),
+        "garch": _("GARCH(1,1)"),
+    }
+    return names.get(name, name)
+
+
+def badge(run: RunView) -> str:
+    """Return the state of a run as a badge."""
+    _ = state.gettext()
+    names = {
+        "queued": _("waiting"),
+        "running": _("running"),
+        "paused": _("paused"),
+        "finished": _("finished"),
+        "failed": _("failed"),
+        "interrupted": _("interrupted"),
+    }
+    word = names[run.state]
+    if run.state == "finished" and run.stopped:
+        word = _("stopped, kept")
+    found = f":{COLOURS[run.state]}-badge[{word}]"
+    return found + " :red-badge[" + _("worse than its base") + "]" if run.worse else found
+
+
+def notes(run_notes: Any) -> None:
+    """Draw what a reader should know."""
+    for note in run_notes:
+        st.caption(":material/info: " + escape(state.say(note)))
+
+
+def details(run: RunView) -> str:
+    """Return what a run is made of, in one line."""
+    _ = state.gettext()
+    stages = stage_names()
+    return " · ".join(
+        [
+            _("from {base}").format(base=run.base or _("scratch")),
+            method_name(run.method),
+            " + ".join(stages[stage] for stage in run.stages),
+            _("begun {moment}").format(moment=formats.moment(run.created)),
+        ]
+    )
+
+
+def curve_words() -> CurveWords:
+    """Return the words of losses over time."""
+    _ = state.gettext()
+    return CurveWords(
+        step=_("Step"),
+        training=_("Training loss"),
+        validation=_("Validation loss"),
+        rate=_("Learning rate"),
+        norm=_("Gradient norm"),
+    )
+
+
+def timeline_words() -> TimelineWords:
+    """Return the words of the timeline."""
+    _ = state.gettext()
+    return TimelineWords(splits=split_names(), gap=_("Left out between"), windows=_("{count} windows"))
+
+
+def example_words() -> ExampleWords:
+    """Return the words of forecasts beside what came."""
+    _ = state.gettext()
+    return ExampleWords(
+        history=_("History"),
+        actual=_("What came"),
+        tuned=_("This run"),
+        base=_("Base model"),
+        band=_("{level} % band").format(level=90),
+    )

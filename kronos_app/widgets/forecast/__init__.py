@@ -1,0 +1,1 @@
+"""Widgets of the Forecast and History pages."""

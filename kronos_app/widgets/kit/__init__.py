@@ -1,0 +1,1 @@
+"""Widgets that every page may use: errors, formats, jobs, paging, style."""

@@ -1,0 +1,62 @@
+"""The sidebar of every page: what is in use, the language, and what a forecast is not."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from kronos_app import state
+from kronos_app.errors import NotFound
+from kronos_app.i18n import LANGUAGES
+from kronos_app.runtime import desk, loaded_device
+from kronos_app.widgets.kit.errors import escape
+
+
+def draw() -> None:
+    """Draw it."""
+    _ = state.gettext()
+    st.caption(_("IN USE"))
+    with st.container(gap="xsmall"):
+        _line(_("Data set"), _candles_name() or _("none chosen"))
+        _line(_("Model"), state.model())
+        _line(_("Device"), loaded_device(state.model()) or state.device() or _("chosen when the model loads"))
+    st.divider()
+    st.selectbox(
+        "Language / 语言",
+        list(LANGUAGES),
+        format_func=lambda code: LANGUAGES[code],
+        index=list(LANGUAGES).index(state.language()),
+        key=state.LANGUAGE + "_switch",
+        on_change=_switch_language,
+    )
+    st.caption(_("For research. A forecast is a distribution of possible futures, not advice to buy or sell anything."))
+
+
+def draw_notice() -> None:
+    """Draw what happened when the store was opened, where something did."""
+    notice = desk().store.notice
+    if notice is not None:
+        st.warning(escape(state.say(notice)), icon=":material/warning:")
+    unwritable = desk().unwritable()
+    if unwritable is not None:
+        st.warning(escape(state.say(unwritable)), icon=":material/folder_off:")
+
+
+def _line(name: str, value: str) -> None:
+    st.markdown(f":small[{name}]  \n:small[**{escape(value)}**]")
+
+
+def _candles_name() -> str | None:
+    chosen = state.candles_id()
+    if chosen is None:
+        return None
+    try:
+        return desk().candles.get(chosen).candles.name
+    except NotFound:
+        st.session_state.pop(state.CANDLES_ID)
+        return None
+
+
+def _switch_language() -> None:
+    chosen = st.session_state[state.LANGUAGE + "_switch"]
+    st.session_state[state.LANGUAGE] = chosen
+    st.query_params["lang"] = chosen

@@ -1,0 +1,1 @@
+"""Widgets for choosing models and managing registered versions."""

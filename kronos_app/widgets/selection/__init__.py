@@ -1,0 +1,1 @@
+"""The picker of candles for evaluation and backtest."""

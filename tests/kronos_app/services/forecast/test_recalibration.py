@@ -1,0 +1,231 @@
+"""By how much bands should be wider: learned from what was over at the cutoff, and from nothing else."""
+
+import time
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import pytest
+
+from kronos_app.i18n import Text
+from kronos_app.services.desk import Desk
+from kronos_app.services.evaluation.service import EvaluationRequest
+from kronos_app.services.forecast import recalibration as module
+from kronos_app.services.forecast.service import ForecastRequest
+from kronos_app.services.selection.training_files import group_of
+
+ROWS, LOOKBACK, HORIZON = 220, 24, 4
+
+
+@pytest.fixture(scope="module")
+def registry():
+    """The models of the desk, which tests may change."""
+    from tests.kronos_app.conftest import spec
+
+    return {"tiny": spec()}
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory, registry):
+    from kronos_app.settings import Settings
+
+    desk = Desk(Settings(home=tmp_path_factory.mktemp("recalibrating") / "home", threads=1), registry)
+    desk.start()
+    desk.keeper.stop()  # tests sweep the ledger themselves
+    yield desk
+    desk.close()
+
+
+@pytest.fixture(scope="module")
+def keep(desk):
+    """Return a function that saves a random walk."""
+    from tests.kronos_app.conftest import walk
+
+    def keep(name, seed):
+        return desk.candles.keep(desk.candles.read(walk(ROWS, seed=seed).to_csv(index=False).encode(), f"{name}.csv"))
+
+    return keep
+
+
+@pytest.fixture(scope="module")
+def saved(keep):
+    """A series that nobody evaluated."""
+    return keep("plain", 1)
+
+
+@pytest.fixture(scope="module")
+def make(desk, saved):
+    """Return a function that makes a forecast of a series from one of its rows, default the last."""
+
+    def make(row=ROWS - 1, of=saved, **fields):
+        cutoff = of.candles.timestamps[row].to_pydatetime()
+        drawn = {"temperature": 1.0, "top_p": 1.0, "samples": 6, "seed": 1}
+        asked = {"model": "tiny", "lookback": LOOKBACK, "horizon": HORIZON, "candles_id": of.id, "cutoff": cutoff}
+        sent = desk.forecasts.submit(ForecastRequest.build({**asked, **drawn, **fields}))
+        return desk.forecasts.get(sent.forecast_id or ended(desk, sent.job_id).result_id)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def evaluated(desk, keep):
+    """A series, and an evaluation of the model at the last thirty cutoffs of it."""
+    series = keep("evaluated", 2)
+    data = {"kind": "candle_sets", "candle_sets": [series.id]}
+    sizes = {"lookback": LOOKBACK, "horizon": HORIZON, "n_windows": 30, "samples": 6}
+    asked = EvaluationRequest.build({"data": data, "models": ["tiny"], "fitted": False, **sizes})
+    ended(desk, desk.evaluations.start(asked).job_id)
+    return series
+
+
+def ended(desk, job_id, seconds=60):
+    deadline = time.monotonic() + seconds
+    while (job := desk.jobs.get(job_id)).active and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert job.status == "succeeded", job.error
+    return job
+
+
+def reason(desk, view):
+    told = desk.recalibrations.find(view)
+    assert isinstance(told, Text)
+    assert told.render("zh_CN")
+    return told.render()
+
+
+def test_an_evaluation_of_the_series_teaches_what_was_over_at_the_cutoff(desk, make, evaluated):
+    times = evaluated.candles.timestamps
+    late, early = (desk.recalibrations.find(make(row, evaluated)) for row in (ROWS - 1, ROWS - 1 - 5 * HORIZON))
+    assert (late.source, late.forecasts, late.until) == ("evaluation", 30, times[-1])
+    assert (early.forecasts, early.until) == (25, times[-1 - 5 * HORIZON])
+    assert 0 < early.factor != late.factor
+
+
+@pytest.mark.parametrize("over", [False, True], ids=["planted in the future", "planted in the past"])
+def test_only_a_forecast_that_was_over_changes_the_factor(desk, make, evaluated, monkeypatch, over):
+    view = make(ROWS - 1 - 5 * HORIZON, evaluated)
+    before, cutoff, read = desk.recalibrations.find(view), view.stored.cutoff.as_unit("ns").value, module._records
+
+    def planted(*series):
+        table = read(*series)
+        changed = (table["known_at"] <= cutoff) if over else (table["known_at"] > cutoff)
+        assert changed.any()
+        return table.assign(actual=table["actual"].mask(changed, 5.0))
+
+    monkeypatch.setattr(module, "_records", planted)
+    assert (desk.recalibrations.find(view) == before) is not over
+
+
+@pytest.mark.parametrize(
+    "fields", [{"temperature": 0.8}, {"top_p": 0.9}, {"top_k": 3}], ids=lambda one: next(iter(one))
+)
+def test_what_was_drawn_otherwise_teaches_nothing(desk, make, evaluated, fields):
+    assert "20 forecasts of this series by tiny must be over" in reason(desk, make(of=evaluated, **fields))
+
+
+def test_of_a_forecast_without_drift_an_evaluation_teaches_what_no_drift_would_have_missed(
+    desk, make, evaluated, monkeypatch
+):
+    read = module._records
+    drawn, still = (desk.recalibrations.find(make(of=evaluated, driftless=one)) for one in (False, True))
+    monkeypatch.setattr(module, "_records", lambda *series: read(*series).assign(mean=0.0))
+    assert desk.recalibrations.find(make(of=evaluated)) == still != drawn
+
+
+def test_too_few_forecasts_that_were_over_teach_nothing(desk, make, evaluated):
+    assert "20 forecasts" in reason(desk, make(ROWS - 1 - 12 * HORIZON, evaluated))
+
+
+def test_an_evaluation_of_other_candles_of_the_same_name_teaches_nothing(desk, make, keep, evaluated):
+    assert "20 forecasts" in reason(desk, make(of=keep("evaluated", 3)))
+
+
+def test_the_ledger_teaches_where_no_evaluation_does(desk, make, keep):
+    series = keep("followed", 4)
+    view = make(ROWS - 1 - HORIZON, series)
+    past = {f"past{row}": row for row in range(60, 60 + 21)}
+    for name, row in past.items():
+        copy(desk, view.stored, series, row, name)
+    copy(desk, view.stored, series, ROWS - 1 - HORIZON, "future", wrong=9.0)
+    while desk.ledger.sweep():
+        pass
+    learned = desk.recalibrations.find(view)
+    assert (learned.source, learned.forecasts) == ("ledger", 21)
+    assert learned.until == series.candles.timestamps[60 + 20 + HORIZON]
+    errors = [desk.ledger.get(name).grade["error_in_deviations"] for name in past]
+    assert learned.factor == pytest.approx(np.sqrt(np.mean(np.square(errors))))
+    assert desk.ledger.get("future").grade["error_in_deviations"] > 9 * max(errors)
+
+
+def copy(desk, stored, series, row, name, *, wrong=1.0):
+    """Keep a forecast as if it had been made from another row, its paths moved to the last close there."""
+    times, close = series.candles.timestamps, float(series.candles.frame["close"].iloc[row])
+    paths = stored.paths * wrong * close / stored.last_close
+    when = {"timestamps": times[row + 1 : row + 1 + HORIZON], "cutoff": times[row], "last_close": close}
+    desk.store.forecasts.put(replace(stored, id=name, paths=paths, **when))
+
+
+@pytest.fixture
+def shipped(registry, saved):
+    """Return a function that ships a factor with the model."""
+    from engine.usage import SpreadFactor
+
+    plain, own = registry["tiny"], group_of(saved.candles)
+
+    def ship(until=date(2024, 3, 5), group=own, driftless=False):
+        factor = SpreadFactor(1.25, 60, until, 1.0, 1.0, driftless)
+        registry["tiny"] = replace(plain, recalibration={group: factor})
+
+    yield ship
+    registry["tiny"] = plain
+
+
+def test_else_the_factor_of_the_models_market_and_interval_is_taken(desk, make, saved, shipped):
+    shipped()
+    learned = desk.recalibrations.find(make())
+    assert (learned.factor, learned.source, learned.forecasts) == (1.25, "model", 60)
+    assert group_of(saved.candles) in learned.told.render()
+    assert learned.to_dict()["until"] == "2024-03-05T00:00:00"
+
+
+def test_a_shipped_factor_is_for_cutoffs_after_what_it_was_learned_from(desk, make, shipped):
+    shipped(until=date(2024, 3, 8))
+    midnight = 8 * 24
+    assert "up to 2024-03-08, which had not come at this cutoff" in reason(desk, make(midnight - 1))
+    assert desk.recalibrations.find(make(midnight)).factor == 1.25
+
+
+def test_a_shipped_factor_is_for_what_was_drawn_alike(desk, make, shipped):
+    shipped()
+    assert "temperature 1 and top-p 1" in reason(desk, make(temperature=0.6))
+
+
+def test_a_shipped_factor_is_for_paths_with_their_drift_or_for_those_without(desk, make, shipped):
+    shipped()
+    assert "forecasts with their drift" in reason(desk, make(driftless=True))
+    shipped(driftless=True)
+    assert "forecasts without drift" in reason(desk, make())
+    assert desk.recalibrations.find(make(driftless=True)).factor == 1.25
+
+
+def test_a_shipped_factor_is_for_no_other_market(desk, make, shipped):
+    shipped(group="fx/4h")
+    assert "20 forecasts" in reason(desk, make())
+
+
+def test_without_its_data_set_nothing_is_known_of_a_forecast(desk, make, keep, shipped):
+    shipped()
+    series = keep("deleted", 5)
+    view = make(of=series)
+    desk.candles.delete(series.id)
+    assert "deleted" in reason(desk, view)
+
+
+def test_recalibrated_quantiles_keep_the_median_and_stretch_the_log_distance(make):
+    view = make()
+    raw, wide = view.quantiles((0.1, 0.5, 0.9)), view.recalibrated((0.1, 0.5, 0.9), 2.0)
+    assert list(wide[0.5]) == ["open", "high", "low", "close"]
+    np.testing.assert_allclose(wide[0.5], raw[0.5][list(wide[0.5])], rtol=1e-12)
+    for level in (0.1, 0.9):
+        distance = np.log(raw[level]["close"] / raw[0.5]["close"])
+        np.testing.assert_allclose(np.log(wide[level]["close"] / wide[0.5]["close"]), 2 * distance, rtol=1e-9)

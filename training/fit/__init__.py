@@ -1,0 +1,1 @@
+"""Training itself: data windows, loop, stages, optimizer, checkpoints, processes."""

@@ -1,0 +1,1 @@
+"""One training run: config, folder, launch, execution, export, tracking."""

@@ -1,0 +1,59 @@
+"""The logs of runs as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from training.errors import RunError, remark
+from training.fit.log import LOG, read_log
+from training.run.config import STAGES
+from training.run.folder import RunFolder, unwritable
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+FORMATS = (".svg", ".png", ".pdf")
+
+
+def draw_curves(runs: Sequence[Path], out: Path) -> None:
+    """Draw one panel a stage, with the losses of each run by step: trained on (thin) and of validation (thick).
+
+    Parameters
+    ----------
+    out
+        SVG, PNG or PDF file.
+
+    Raises
+    ------
+    RunError
+        No run has a log, or the file cannot be written.
+    """
+    from matplotlib.figure import Figure
+
+    if out.suffix.lower() not in FORMATS:
+        raise RunError(remark("{file} must end in .svg, .png or .pdf: nothing else is drawn.", file=str(out)))
+    logs = {stage: {run: read_log(RunFolder(run).stage(stage) / LOG) for run in runs} for stage in STAGES}
+    drawn = {stage: rows for stage, by_run in logs.items() if (rows := {r: rows for r, rows in by_run.items() if rows})}
+    if not drawn:
+        raise RunError(remark("There is no log in {folders}: name folders of runs.", folders=", ".join(map(str, runs))))
+    figure = Figure(figsize=(5.5 * len(drawn), 3.4), layout="constrained")
+    for axis, (stage, rows) in zip(figure.subplots(1, len(drawn), squeeze=False)[0], drawn.items(), strict=True):
+        for run in rows:
+            _draw(axis, run.name, rows[run])
+        axis.set(title=stage, xlabel="step", ylabel="loss")
+        axis.legend(frameon=False)
+    try:
+        figure.savefig(out)
+    except OSError as error:
+        raise RunError(unwritable(out.parent, error)) from error
+
+
+def _draw(axis: Axes, name: str, rows: list[dict[str, Any]]) -> None:
+    color = None
+    for column, label, width in (("validation_loss", "validation", 1.8), ("loss", "training", 0.7)):
+        points = [(row["step"], row[column]) for row in rows if column in row]
+        if points:
+            line = axis.plot(*zip(*points, strict=True), label=f"{name}, {label}", linewidth=width, color=color)[0]
+            color = line.get_color()
