@@ -27,7 +27,7 @@ class Server:
     process: subprocess.Popen[bytes]
 
 
-def start(home: Path, python: str = sys.executable, *, quiet: bool = False) -> Server:
+def start(home: Path, python: str = sys.executable, *, quiet: bool = False, root: Path = ROOT) -> Server:
     """Start a server on a free port and return it once it answers.
 
     Parameters
@@ -38,6 +38,8 @@ def start(home: Path, python: str = sys.executable, *, quiet: bool = False) -> S
         The Python of the environment that it runs in.
     quiet
         Whether its log is thrown away.
+    root
+        The checkout that it serves.
 
     Raises
     ------
@@ -50,7 +52,7 @@ def start(home: Path, python: str = sys.executable, *, quiet: bool = False) -> S
     command = [python, "-m", "streamlit", "run", "Home.py", "--server.port", str(port)]
     environment = os.environ | {"KRONOS_HOME": str(home)}
     errors = subprocess.DEVNULL if quiet else None
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=errors)
+    process = subprocess.Popen(command, cwd=root, env=environment, stdout=subprocess.DEVNULL, stderr=errors)
     server = Server(f"http://127.0.0.1:{port}", process)
     try:
         _wait_for(server)
@@ -62,10 +64,10 @@ def start(home: Path, python: str = sys.executable, *, quiet: bool = False) -> S
 
 
 @contextmanager
-def running(home: Path | None = None, python: str = sys.executable) -> Iterator[str]:
+def running(home: Path | None = None, python: str = sys.executable, root: Path = ROOT) -> Iterator[str]:
     """Start a server as `start` does, yield its address and end it; without a home it gets a fresh one."""
     with tempfile.TemporaryDirectory() as fresh:
-        server = start(home or Path(fresh), python)
+        server = start(home or Path(fresh), python, root=root)
         try:
             yield server.address
         finally:
