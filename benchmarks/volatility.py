@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.candles import CLOSE, HIGH, LOW
-from training.errors import DataError, TrainingError, remark
+from training.errors import DataError, TrainingError, message
 from training.evaluation.baselines.resampled import Seasonal
 from training.evaluation.baselines.walks import varying
 from training.evaluation.command import cutoffs
@@ -108,7 +108,7 @@ def learnable(paths: Sequence[Path], judged: Mapping[str, Sequence[Cutoff]], *, 
     )
     known = [one for one in found if one.group not in first or one.known_at <= first[one.group]]
     if not known:
-        raise DataError(remark("There is no cutoff: every series is shorter than one history and one horizon."))
+        raise DataError(message("There is no cutoff: every series is shorter than one history and one horizon."))
     return known
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from engine.errors import KronosError
-from training.errors import RunError, TrainingError, remark
+from training.errors import RunError, TrainingError, message
 from training.run.config import STAGES, StageName
 from training.run.config_file import read_config
 from training.run.folder import RunFolder, Status
@@ -233,7 +233,7 @@ def _cluster(arguments: argparse.Namespace) -> None:
 def _tell(run: RunFolder, status: Status) -> None:
     """Print how a run ended; a failure is raised, to be told as any other error."""
     if status.error is not None and status.state == "failed":
-        raise RunError(remark("{reason}", reason=said(status.error)))
+        raise RunError(message("{reason}", reason=said(status.error)))
     if not first_process():
         return
     for note in status.notes:

@@ -15,7 +15,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Remark:
+class Message:
     """An English sentence and the values that go into its `{fields}`; JSON-ready by `to_dict`."""
 
     msgid: str
@@ -27,19 +27,19 @@ class Remark:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the form that status and reports keep."""
-        params = {name: value.to_dict() if isinstance(value, Remark) else value for name, value in self.params.items()}
+        params = {name: value.to_dict() if isinstance(value, Message) else value for name, value in self.params.items()}
         return {"msgid": self.msgid, "params": params}
 
 
-def remark(msgid: str, /, **params: Any) -> Remark:
+def message(msgid: str, /, **params: Any) -> Message:
     """Mark `msgid` for translation and return it with its parameters."""
-    return Remark(msgid, params)
+    return Message(msgid, params)
 
 
 class TrainingError(Exception):
     """Base of everything that training raises on purpose."""
 
-    def __init__(self, message: Remark) -> None:
+    def __init__(self, message: Message) -> None:
         super().__init__(str(message))
         self.message = message
 

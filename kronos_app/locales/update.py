@@ -21,7 +21,7 @@ EXPLAINED = (
     "RunConfig", "SplitConfig", "WindowConfig", "MethodConfig", "LoraConfig", "StageConfig", "JudgeConfig",
     "MachineConfig",
 )  # fmt: skip
-KEYWORDS = {"_": None, "text": None, "remark": None}
+KEYWORDS = {"_": None, "text": None, "message": None}
 
 
 def source_strings() -> Catalog:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from training.adapters.symbol import SymbolCandles, check_times
 from training.adapters.tables import ROWS, SUFFIXES, Table, open_table
-from training.errors import DataError, Remark, remark
+from training.errors import DataError, Message, message
 from training.run.config import FileData
 
 SORT_MEMORY = "512MB"  # beyond it, sorting goes by way of the disk
@@ -44,8 +44,8 @@ def read(data: FileData) -> Iterator[SymbolCandles]:
             yield SymbolCandles(group, symbol, frame.drop(columns="row"), done, len(paths))
 
 
-def _twice(group: str, symbol: str, path: Path, other: Path) -> Remark:
-    return remark(
+def _twice(group: str, symbol: str, path: Path, other: Path) -> Message:
+    return message(
         "{symbol} of {group} is in {file} and in {other}: leave one of them out.",
         symbol=symbol, group=group, file=str(path), other=str(other),
     )  # fmt: skip
@@ -83,10 +83,10 @@ def _matches(wanted: str) -> list[Path]:
             root = Path(path.anchor)
             found = [p for p in root.glob(str(path.relative_to(root))) if p.is_file()]
     except (OSError, ValueError) as error:
-        raise DataError(remark("{path} cannot be read ({reason}).", path=wanted, reason=str(error))) from error
+        raise DataError(message("{path} cannot be read ({reason}).", path=wanted, reason=str(error))) from error
     if not found:
         raise DataError(
-            remark("{path}: there is no CSV or Parquet file here. Paths begin at {folder}.",
+            message("{path}: there is no CSV or Parquet file here. Paths begin at {folder}.",
                    path=wanted, folder=str(Path.cwd()))
         )  # fmt: skip
     return found

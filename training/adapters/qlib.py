@@ -18,7 +18,7 @@ import pyarrow as pa
 from engine.candles import PRICES
 from training.adapters.qlib_support import require_qlib
 from training.adapters.symbol import SymbolCandles
-from training.errors import DataError, remark
+from training.errors import DataError, message
 from training.run.config import QlibData
 
 ROOT = Path(__file__).parents[2]
@@ -60,7 +60,7 @@ def read(data: QlibData) -> Iterator[SymbolCandles]:
             raise _failed(folder, told)
     if empty:
         raise DataError(
-            remark("{folder} has no candle of {market} in this range with open, high, low and close.",
+            message("{folder} has no candle of {market} in this range with open, high, low and close.",
                    folder=str(folder), market=data.market)
         )  # fmt: skip
 
@@ -86,17 +86,17 @@ def _checked(data: QlibData) -> tuple[Path, str]:
     folder = Path(data.folder).expanduser().resolve()
     if not (folder / "calendars").is_dir() or not (folder / "instruments").is_dir():
         raise DataError(
-            remark("{folder} is no Qlib folder: it must have the folders calendars, instruments and features.",
+            message("{folder} is no Qlib folder: it must have the folders calendars, instruments and features.",
                    folder=str(folder))
         )  # fmt: skip
     for part, name, what in (
-        ("instruments", data.market, remark("instrument set")),
-        ("calendars", data.frequency, remark("frequency")),
+        ("instruments", data.market, message("instrument set")),
+        ("calendars", data.frequency, message("frequency")),
     ):
         there = sorted(path.stem for path in (folder / part).glob("*.txt") if not path.stem.endswith("_future"))
         if name not in there:
             raise DataError(
-                remark("{folder} has no {what} “{name}”. There are: {there}.",
+                message("{folder} has no {what} “{name}”. There are: {there}.",
                        folder=str(folder), what=what, name=name, there=", ".join(there) or "-")
             )  # fmt: skip
     return folder, data.frequency
@@ -139,7 +139,9 @@ class _Told:
 
 
 def _failed(folder: Path, told: _Told) -> DataError:
-    return DataError(remark("Qlib cannot read {folder} ({reason}).", folder=str(folder), reason=told.last_line()[:300]))
+    return DataError(
+        message("Qlib cannot read {folder} ({reason}).", folder=str(folder), reason=told.last_line()[:300])
+    )
 
 
 def _symbol(rows: pd.DataFrame, group: str) -> SymbolCandles:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-from training.errors import DataError, remark
+from training.errors import DataError, message
 
 
 def has_qlib() -> bool:
@@ -22,7 +22,7 @@ def require_qlib() -> None:
     """
     if not has_qlib():
         raise DataError(
-            remark(
+            message(
                 "Reading a Qlib folder here needs the package pyqlib, which runs on Python 3.12 or older: make the "
                 "environment with Python 3.11 or 3.12, or fetch the instruments on the Data page and use them instead."
             )

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from engine.candles import FEATURES
 from training.adapters.symbol import SymbolCandles, check_times
-from training.errors import DataError, remark
+from training.errors import DataError, message
 from training.run.config import StoreData
 
 _SERIES = sa.table(
@@ -101,14 +101,14 @@ def _connection(data: StoreData) -> Iterator[sa.Connection]:
         reason = str(error.orig or error)
         if "lock" in reason.lower() or "different configuration" in reason.lower():
             raise DataError(
-                remark(
+                message(
                     "{url} is in use by a running Kronos Desk: stop it, or export the series and train on the files.",
                     url=shown,
                 )
             ) from error
         first = reason.strip().splitlines()[0]
         raise DataError(
-            remark("{url} is no Kronos Desk store that can be read ({reason}).", url=shown, reason=first)
+            message("{url} is no Kronos Desk store that can be read ({reason}).", url=shown, reason=first)
         ) from error
     finally:
         engine.dispose()
@@ -119,7 +119,7 @@ def _engine(url: str) -> sa.Engine:
         address = sa.make_url(url)
         in_file = address.get_backend_name() in {"duckdb", "sqlite"}
         if in_file and not Path(address.database or "").expanduser().is_file():
-            raise DataError(remark("There is no store {file}.", file=str(address.database)))
+            raise DataError(message("There is no store {file}.", file=str(address.database)))
         # Reading holds up nobody; DuckDB would else lock its file.
         settings = {"read_only": True} if address.get_backend_name() == "duckdb" else {}
         return sa.create_engine(address, connect_args=settings)
@@ -127,7 +127,7 @@ def _engine(url: str) -> sa.Engine:
         # SQLAlchemy quotes the whole address, and with it the password, when it cannot read it.
         reason = str(error).split(" from given URL string")[0].rstrip(".")
         raise DataError(
-            remark("The store's address cannot be used ({reason}): write it as in KRONOS_DATABASE_URL.", reason=reason)
+            message("The store's address cannot be used ({reason}): write it as in KRONOS_DATABASE_URL.", reason=reason)
         ) from error
 
 
@@ -138,14 +138,14 @@ def _wanted(connection: sa.Connection, data: StoreData) -> list[Row]:
     missing = sorted({*data.symbols} - {row["symbol"] for row in rows})
     if missing:
         raise DataError(
-            remark("The store has no series {symbols}. It has {known}.",
+            message("The store has no series {symbols}. It has {known}.",
                    symbols=", ".join(missing[:NAMED]), known=_listing({row["symbol"] for row in rows}))
         )  # fmt: skip
     rows = [row for row in rows if not data.symbols or row["symbol"] in data.symbols]
     kept = [row for row in rows if data.interval in {None, row["interval"]}]
     if not kept:
         raise DataError(
-            remark("The store has no series of interval {interval}. It has {known}.",
+            message("The store has no series of interval {interval}. It has {known}.",
                    interval=data.interval or "-", known=_listing({row["interval"] for row in rows}))
         )  # fmt: skip
     return sorted(kept, key=lambda row: (_group(row), row["symbol"], row["source"], row["adjustment"]))
@@ -155,12 +155,12 @@ def _listed(connection: sa.Connection, name: str, known: Sequence[Row]) -> list[
     lists = {row["name"]: row["entries"] for row in connection.execute(sa.select(_WATCHLISTS)).mappings()}
     if name not in lists:
         raise DataError(
-            remark("The store has no watchlist “{name}”. It has {known}.", name=name, known=_listing(set(lists)))
+            message("The store has no watchlist “{name}”. It has {known}.", name=name, known=_listing(set(lists)))
         )
     asked = {(entry["source"], _asked_as(entry)) for entry in lists[name]}
     rows = [row for row in known if any((row["source"], one) in asked for one in row["asked"])]
     if not rows:
-        raise DataError(remark("Nothing on the watchlist “{name}” is stored yet: bring it up to date.", name=name))
+        raise DataError(message("Nothing on the watchlist “{name}” is stored yet: bring it up to date.", name=name))
     return rows
 
 

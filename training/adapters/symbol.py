@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from training.errors import DataError, Remark, remark
+from training.errors import DataError, Message, message
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,14 +54,14 @@ def check_times(frame: pd.DataFrame, symbol: str, where: str) -> None:
     raise DataError(_disorder(times[place : place + 2], symbol, where, before, row))
 
 
-def _disorder(times: np.ndarray, symbol: str, where: str, before: int, row: int) -> Remark:
+def _disorder(times: np.ndarray, symbol: str, where: str, before: int, row: int) -> Message:
     earlier, later = (str(pd.Timestamp(time)) for time in times)
     if earlier == later:
-        return remark(
+        return message(
             "{where}: rows {before} and {row} of {symbol} have the same time {time}: keep one candle a time.",
             where=where, symbol=symbol, before=before, row=row, time=later,
         )  # fmt: skip
-    return remark(
+    return message(
         "{where}: row {row} of {symbol} ({time}) is before row {before} ({earlier}): sort the candles by time.",
         where=where, symbol=symbol, before=before, row=row, time=later, earlier=earlier,
     )  # fmt: skip

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from engine.candles import FEATURES, PRICES
-from training.errors import DataError, Remark, remark
+from training.errors import DataError, Message, message
 
 SUFFIXES = (".parquet", ".csv", ".csv.gz")
 TIMES = ("timestamp", "timestamps", "datetime", "time", "date")  # what files call it, the likeliest first
@@ -79,7 +79,7 @@ def open_table(path: Path) -> Table:
     missing = [name for name in PRICES if name not in columns]
     if time is None or missing:
         raise DataError(
-            remark(
+            message(
                 "{file} has no column {missing}: candles need timestamp, open, high, low and close. If it holds none, "
                 "leave it out by a pattern such as data/*/*.parquet.",
                 file=str(path),
@@ -122,7 +122,7 @@ def _converted(raw: pd.Series, name: str, row: int, path: Path) -> pd.Series:
     text = raw.astype(str).fillna("")
     if name == "symbol" and (text == "").any():
         raise DataError(
-            remark("{file}: row {row} has no symbol.", file=str(path), row=row + int((text == "").argmax()))
+            message("{file}: row {row} has no symbol.", file=str(path), row=row + int((text == "").argmax()))
         )
     return text
 
@@ -135,7 +135,7 @@ def _times(raw: pd.Series, row: int, path: Path) -> pd.Series:
         times = pd.to_datetime(raw, format="ISO8601", errors="coerce")
     except (ValueError, TypeError) as error:  # zones that differ from row to row
         raise DataError(
-            remark("{file}: times cannot be read ({reason}).", file=str(path), reason=str(error))
+            message("{file}: times cannot be read ({reason}).", file=str(path), reason=str(error))
         ) from error
     if times.isna().any():
         wrong = int(times.isna().to_numpy().argmax())
@@ -144,15 +144,15 @@ def _times(raw: pd.Series, row: int, path: Path) -> pd.Series:
     return naive
 
 
-def _no_number(path: Path, row: int, column: str, value: Any) -> Remark:
-    return remark(
+def _no_number(path: Path, row: int, column: str, value: Any) -> Message:
+    return message(
         "{file}: row {row}: {column} is “{value}”, which is no number.",
         file=str(path), row=row, column=column, value=str(value)[:40],
     )  # fmt: skip
 
 
-def _no_time(path: Path, row: int, value: Any) -> Remark:
-    return remark(
+def _no_time(path: Path, row: int, value: Any) -> Message:
+    return message(
         "{file}: row {row}: “{value}” is no time: write it as 2024-01-31 or 2024-01-31 09:30:00.",
         file=str(path), row=row, value=str(value)[:40],
     )  # fmt: skip
@@ -167,6 +167,6 @@ def _numbers(raw: pd.Series, name: str, row: int, path: Path) -> pd.Series:
     return numbers.astype(np.float64)
 
 
-def _unreadable(path: Path, error: Exception) -> Remark:
+def _unreadable(path: Path, error: Exception) -> Message:
     reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-    return remark("{file} cannot be read ({reason}).", file=str(path), reason=reason)
+    return message("{file} cannot be read ({reason}).", file=str(path), reason=reason)

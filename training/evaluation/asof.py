@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from training.errors import TrainingError, remark
+from training.errors import TrainingError, message
 
 
 class LookAhead(TrainingError, IndexError):
@@ -84,7 +84,7 @@ class AsOf:
 
     def _refusal(self, time: int) -> LookAhead:
         return LookAhead(
-            remark(
+            message(
                 "{series}: {time} was asked for, and nothing after the cutoff {cutoff} may be read.",
                 series=self.name,
                 time=str(pd.Timestamp(time)),

@@ -12,7 +12,7 @@ import pandas as pd
 from engine.candles import CLOSE, PRICES
 from engine.predictor import KronosPredictor
 from engine.registry import find_spec
-from training.errors import Remark
+from training.errors import Message
 from training.evaluation.baselines import BASELINES
 from training.evaluation.cutoffs import Cutoff, Series, spread
 from training.evaluation.forecasters import Forecaster
@@ -99,7 +99,7 @@ def evaluate(
     return Report(results, [one.name for one in baselines])
 
 
-def warnings_of(models: Iterable[str], places: Sequence[Cutoff]) -> list[Remark]:
+def warnings_of(models: Iterable[str], places: Sequence[Cutoff]) -> list[Message]:
     """Return what the registry's models may have seen of these cutoffs in their training."""
     specs = [(name, find_spec(name)) for name in models]
     told = [seen_in_training(name, spec.seen_until, places) for name, spec in specs if spec is not None]

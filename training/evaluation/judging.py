@@ -11,7 +11,7 @@ import pandas as pd
 
 from engine.candles import CLOSE
 from engine.predictor import KronosPredictor
-from training.errors import DataError, Remark, remark
+from training.errors import DataError, Message, message
 from training.evaluation.baselines import VECTORISED, Garch
 from training.evaluation.cutoffs import Cutoff, series_of, spread
 from training.evaluation.forecasters import Forecaster, batches, request_of
@@ -65,10 +65,10 @@ class Judgement:
     best_baseline: str
     to_base: Estimate | None
     to_baseline: Estimate
-    verdict: Remark
-    against_baselines: Remark
+    verdict: Message
+    against_baselines: Message
     worse: bool
-    notes: tuple[Remark, ...] = ()
+    notes: tuple[Message, ...] = ()
 
     def figures(self) -> dict[str, dict[str, float | None]]:
         """Return the bare figures, JSON-ready: what a line of `forecasts.jsonl` holds as `forecasters`."""
@@ -119,7 +119,7 @@ def pick_cutoffs(corpus: Corpus, window: WindowConfig, n: int, seed: int) -> lis
     found = spread(series_of(corpus), lookback=window.lookback, horizon=window.horizon, count=n, seed=seed)
     if not found:
         raise DataError(
-            remark(
+            message(
                 "No series has {candles} candles without a break that move: there is nothing to judge forecasts on.",
                 candles=window.size,
             )
@@ -231,38 +231,38 @@ def _judgement(
     )
 
 
-def _against_base(against: Estimate) -> Remark:
+def _against_base(against: Estimate) -> Message:
     values = told(against)
     if not np.isfinite(against.value):
-        return remark("Fine-tuned and base model cannot be compared: the base model's errors are zero.")
+        return message("Fine-tuned and base model cannot be compared: the base model's errors are zero.")
     if against.low is None or against.high is None:
-        return remark(
+        return message(
             "Beside its base, the fine-tuned model has a CRPS of {ratio}; there are too few cutoff times to say "
             "whether it is better.",
             **values,
         )
     if against.low > 1:
-        return remark(
+        return message(
             "Fine-tuning made it worse: CRPS {ratio} of the base model's (95 % interval {low}–{high}). Use the base "
             "model.",
             **values,
         )
     if against.high < 1:
-        return remark(
+        return message(
             "Fine-tuning made it better: CRPS {ratio} of the base model's (95 % interval {low}–{high}).", **values
         )
-    return remark(
+    return message(
         "Fine-tuning made no difference that can be told from chance: CRPS {ratio} of the base model's (95 % interval "
         "{low}–{high}).",
         **values,
     )
 
 
-def _notes(cutoffs: int, times: int) -> Iterable[Remark]:
+def _notes(cutoffs: int, times: int) -> Iterable[Message]:
     if cutoffs == 1:
-        yield remark("One cutoff only: no interval and no test is possible.")
+        yield message("One cutoff only: no interval and no test is possible.")
     elif times < FEWEST_TIMES:
-        yield remark(
+        yield message(
             "Cutoffs at {times} different times are too few for intervals: forecasts of one time go up and down "
             "together.",
             times=times,

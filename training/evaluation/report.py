@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from training.errors import Remark
+from training.errors import Message
 from training.evaluation import scores
 from training.evaluation.inference import Difference, Estimate, diebold_mariano, ratio
 from training.evaluation.summary import FORESEEN, by_cutoff, crps_ratio, figures, foreseen, paired, ranking, verdict
@@ -90,7 +90,7 @@ class Report:
         return ratio(pairs[FORESEEN].to_numpy(), pairs["crps"].to_numpy(), times, overlap=self.results.overlap)
 
     @property
-    def verdicts(self) -> dict[str, Remark]:
+    def verdicts(self) -> dict[str, Message]:
         """Return one sentence a model: whether it is better than the best baseline."""
         return {name: verdict(name, self.best_baseline, self.rows[name].skill) for name in self.models}
 

@@ -17,7 +17,7 @@ from scipy.optimize import minimize_scalar
 
 from engine.candles import CLOSE
 from engine.usage import SpreadFactor
-from training.errors import DataError, RunError, remark
+from training.errors import DataError, RunError, message
 from training.evaluation import scores
 from training.evaluation.calibration import FEWEST
 from training.evaluation.cutoffs import Cutoff
@@ -91,7 +91,7 @@ def learn(
         before, after = (_mean_crps(one, actual, unit, driftless=driftless) for one in both)
         found[group] = Learned(factor, np.stack([_coverage(one, actual) for one in both]), (before, after))
     if not found:
-        raise DataError(remark("No market and interval has the {fewest} cutoffs that a factor takes.", fewest=FEWEST))
+        raise DataError(message("No market and interval has the {fewest} cutoffs that a factor takes.", fewest=FEWEST))
     return found
 
 

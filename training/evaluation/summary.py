@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import scoringrules
 
-from training.errors import Remark, remark
+from training.errors import Message, message
 from training.evaluation import scores
 from training.evaluation.baselines.labels import label
 from training.evaluation.inference import Estimate, estimates, ratio
@@ -145,26 +145,26 @@ def paired(table: pd.DataFrame, one: str, other: str) -> pd.DataFrame:
     return pd.DataFrame({"one": wide[one], "other": wide[other]}).dropna()
 
 
-def verdict(name: str, baseline: str, against: Estimate) -> Remark:
+def verdict(name: str, baseline: str, against: Estimate) -> Message:
     """Say in one sentence how a forecaster did against a baseline."""
     values: dict[str, Any] = {"model": label(name), "baseline": label(baseline), **told(against)}
     if not np.isfinite(against.value):
-        return remark("On this data {model} cannot be compared with {baseline}.", **values)
+        return message("On this data {model} cannot be compared with {baseline}.", **values)
     if against.low is None or against.high is None:
-        return remark(
+        return message(
             "The CRPS of {model} is {ratio} times that of {baseline}; there are too few cutoff times to conclude "
             "anything.",
             **values,
         )
     if against.high < 1:
-        return remark(
+        return message(
             "On this data {model} is better than {baseline} (CRPS {ratio}, 95 % interval {low}–{high}).", **values
         )
     if against.low > 1:
-        return remark(
+        return message(
             "On this data {model} is worse than {baseline} (CRPS {ratio}, 95 % interval {low}–{high}).", **values
         )
-    return remark(
+    return message(
         "On this data {model} is no better than {baseline} (CRPS {ratio}, 95 % interval {low}–{high}).", **values
     )
 

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from training.errors import DataError, Remark, RunError, remark
+from training.errors import DataError, Message, RunError, message
 from training.evaluation.baselines.fitted import Fitted
 from training.evaluation.baselines.labels import label
 from training.evaluation.cutoffs import Cutoff
@@ -120,7 +120,7 @@ def overlap_of(cutoffs: Sequence[Cutoff]) -> int:
     return max(1, -(-cutoffs[0].horizon // min(gaps))) if gaps else 1
 
 
-def seen_in_training(name: str, seen_until: Callable[[str], date | None], cutoffs: Sequence[Cutoff]) -> Remark | None:
+def seen_in_training(name: str, seen_until: Callable[[str], date | None], cutoffs: Sequence[Cutoff]) -> Message | None:
     """Return a warning where cutoffs precede the end of a model's training: what came may have been learned.
 
     Parameters
@@ -135,12 +135,12 @@ def seen_in_training(name: str, seen_until: Callable[[str], date | None], cutoff
         return None
     values: dict[str, Any] = {"model": label(name), "seen": seen, "cutoffs": len(cutoffs)}
     if seen == len(cutoffs):
-        return remark(
+        return message(
             "All {cutoffs} cutoffs precede the end of the training of {model}: it may have learned what came, so these "
             "scores prove nothing in its favour.",
             **values,
         )
-    return remark(
+    return message(
         "{seen} of {cutoffs} cutoffs precede the end of the training of {model}: it may have learned what came.",
         **values,
     )
@@ -173,11 +173,11 @@ def _first_times(cutoffs: Sequence[Cutoff]) -> dict[int, int]:
 
 def _check(forecasters: Sequence[Forecaster], cutoffs: Sequence[Cutoff]) -> None:
     if not cutoffs:
-        raise DataError(remark("There is no cutoff: every series is shorter than one history and one horizon."))
+        raise DataError(message("There is no cutoff: every series is shorter than one history and one horizon."))
     names = [one.name for one in forecasters]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise DataError(remark("Two forecasters are named {name}: give each its own name.", name=twice))
+        raise DataError(message("Two forecasters are named {name}: give each its own name.", name=twice))
 
 
 def _note(

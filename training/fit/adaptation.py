@@ -13,7 +13,7 @@ from engine.checkpoint import load_strict
 from engine.layers import CrossAttention, TransformerBlock
 from engine.tokenizer import KronosTokenizer
 from engine.transformer import FixedEmbedding, Kronos
-from training.errors import ConfigError, remark
+from training.errors import ConfigError, message
 from training.run.config import LoraConfig, MethodConfig, StageName
 
 Network = TypeVar("Network", Kronos, KronosTokenizer)
@@ -105,7 +105,7 @@ def _freeze_lowest(model: Kronos | KronosTokenizer, layers: int, stage: StageNam
         below, lowest = [model.embed], [*model.encoder]
     if layers > len(lowest):
         raise ConfigError(
-            remark(
+            message(
                 "method.frozen_layers is {layers}, but the {stage} has only {there} blocks that can stay put.",
                 layers=layers,
                 stage=stage,
@@ -123,7 +123,7 @@ def _insert_adapters(model: nn.Module, config: LoraConfig, stage: StageName, see
     for target in config.targets:
         if not any(name == target or name.endswith(f".{target}") for name in linear):
             raise ConfigError(
-                remark(
+                message(
                     "method.lora.targets: the {stage} has no linear layer named {target}; there are {there}.",
                     target=target,
                     stage=stage,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from training.errors import Remark, remark
+from training.errors import Message, message
 from training.run.config import StageName
 
 FROM_SCRATCH = 1e-3
@@ -21,7 +21,7 @@ class Advice:
     """A learning rate, and why this one."""
 
     value: float
-    reason: Remark
+    reason: Message
 
 
 def learning_rate(stage: StageName, windows: int, *, scratch: bool) -> Advice:
@@ -39,27 +39,27 @@ def learning_rate(stage: StageName, windows: int, *, scratch: bool) -> Advice:
     """
     if scratch:
         return Advice(
-            FROM_SCRATCH, remark("{rate}: weights that begin at random need a high rate.", rate=_shown(FROM_SCRATCH))
+            FROM_SCRATCH, message("{rate}: weights that begin at random need a high rate.", rate=_shown(FROM_SCRATCH))
         )
     if stage == "tokenizer":
         return Advice(
-            TOKENIZER, remark("{rate}, as in the published recipe for the tokenizer.", rate=_shown(TOKENIZER))
+            TOKENIZER, message("{rate}, as in the published recipe for the tokenizer.", rate=_shown(TOKENIZER))
         )
     if windows <= FEW:
-        reason = remark(
+        reason = message(
             "{rate}: {windows} training windows are few, and a higher rate would soon make the model forget more "
             "than it learns.",
             rate=_shown(CAREFUL), windows=windows,
         )  # fmt: skip
         return Advice(CAREFUL, reason)
     if windows >= MANY:
-        reason = remark(
+        reason = message(
             "{rate}, as in the published recipe for the predictor: {windows} training windows are enough for it.",
             rate=_shown(PREDICTOR), windows=windows,
         )  # fmt: skip
         return Advice(PREDICTOR, reason)
     value = _two_digits(CAREFUL * (windows / FEW) ** (math.log(PREDICTOR / CAREFUL) / math.log(MANY / FEW)))
-    reason = remark(
+    reason = message(
         "{rate}: between {low}, for few training windows, and the published recipe's {high}; there are {windows}.",
         rate=_shown(value), low=_shown(CAREFUL), high=_shown(PREDICTOR), windows=windows,
     )  # fmt: skip

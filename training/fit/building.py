@@ -19,7 +19,7 @@ from engine.quantizer import unpack_bits
 from engine.registry import ModelSpec, find_spec
 from engine.tokenizer import KronosTokenizer
 from engine.transformer import Kronos
-from training.errors import ConfigError, Remark, remark
+from training.errors import ConfigError, Message, message
 from training.run.config import BaseConfig, RunConfig
 
 ABOUT = "kronos.json"  # in an exported run: what no checkpoint's config holds
@@ -132,10 +132,10 @@ def _tokenizer(base: BaseConfig, spec: ModelSpec | None, exported: Path | None, 
         return KronosTokenizer.from_pretrained(spec.tokenizer_id, revision=spec.tokenizer_revision)
     if base.model is None:
         raise ConfigError(
-            remark("No tokenizer is named: set base.tokenizer, or base.tokenizer_shape to make one from scratch.")
+            message("No tokenizer is named: set base.tokenizer, or base.tokenizer_shape to make one from scratch.")
         )
     raise ConfigError(
-        remark("No tokenizer is known for {model}: set base.tokenizer to its Hub id or folder.", model=base.model)
+        message("No tokenizer is known for {model}: set base.tokenizer to its Hub id or folder.", model=base.model)
     )
 
 
@@ -151,8 +151,8 @@ def _made(kind: type[Network], shape: Mapping[str, Any], field: str, seed: int) 
         raise ConfigError(_about_shape(field, str(error))) from error
 
 
-def _about_shape(field: str, reason: str) -> Remark:
-    return remark(
+def _about_shape(field: str, reason: str) -> Message:
+    return message(
         "{field} describes no network that can be made: {reason}", field=field, reason=reason.removeprefix(f"{field}: ")
     )
 
@@ -161,7 +161,7 @@ def _check_bits(tokenizer: KronosTokenizer, predictor: Kronos) -> None:
     ours, theirs = ((network.s1_bits, network.s2_bits) for network in (predictor, tokenizer))
     if ours != theirs:
         raise ConfigError(
-            remark(
+            message(
                 "The predictor reads tokens of {ours} bits and the tokenizer writes {theirs}: choose a pair that was"
                 " trained together.",
                 ours="{} + {}".format(*ours),
@@ -184,5 +184,7 @@ def _about(exported: Path | None) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise ConfigError(remark("{path} cannot be read: export the run again.", path=str(exported / ABOUT))) from error
+        raise ConfigError(
+            message("{path} cannot be read: export the run again.", path=str(exported / ABOUT))
+        ) from error
     return about

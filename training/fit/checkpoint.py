@@ -21,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from training.errors import Remark, RunError, remark
+from training.errors import Message, RunError, message
 from training.run.folder import unwritable
 
 TENSORS, HEADER = "state.safetensors", "state.json"
@@ -77,7 +77,7 @@ def save_state(folder: Path, state: State) -> Path:
     return target
 
 
-def load_state(folder: Path) -> tuple[State | None, list[Remark]]:
+def load_state(folder: Path) -> tuple[State | None, list[Message]]:
     """Return the newest whole checkpoint below `folder`, or None where there is none, and what to say of damaged ones.
 
     Raises
@@ -85,15 +85,15 @@ def load_state(folder: Path) -> tuple[State | None, list[Remark]]:
     RunError
         There are checkpoints and none is whole: training again from the start is for a person to decide.
     """
-    notes: list[Remark] = []
+    notes: list[Message] = []
     for path in sorted(folder.glob("step-*"), reverse=True):
         state = _read(path)
         if state is not None:
             return state, notes
-        notes.append(remark("Checkpoint {name} is damaged: training goes on from the one before.", name=path.name))
+        notes.append(message("Checkpoint {name} is damaged: training goes on from the one before.", name=path.name))
     if notes:
         raise RunError(
-            remark("No checkpoint in {folder} is whole: start the run again under another name.", folder=str(folder))
+            message("No checkpoint in {folder} is whole: start the run again under another name.", folder=str(folder))
         )
     return None, notes
 

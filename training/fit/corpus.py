@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from training.errors import RunError, remark
+from training.errors import RunError, message
 from training.run.config import SplitName
 
 HEADER = "corpus.json"
@@ -104,5 +104,5 @@ def open_corpus(folder: Path) -> Corpus:
         return Corpus(**arrays, segments=segments, digest=digest, left_out=left_out, jumps=jumps)
     except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
         raise RunError(
-            remark("{folder} holds no prepared candles that can be read: prepare them again.", folder=str(folder))
+            message("{folder} holds no prepared candles that can be read: prepare them again.", folder=str(folder))
         ) from error

@@ -20,7 +20,7 @@ from torch import Tensor, distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from engine.device import resolve_device
-from training.errors import RunError, remark
+from training.errors import RunError, message
 
 TIMEOUT = timedelta(minutes=30)  # the first process may judge forecasts while the others wait
 
@@ -163,7 +163,7 @@ def _explained() -> Iterator[None]:
         yield
     except (RuntimeError, ValueError) as error:  # what PyTorch raises depends on the backend
         raise RunError(
-            remark(
+            message(
                 "Another process of this training has ended or does not answer ({reason}): see what it printed, and"
                 " resume.",
                 reason=str(error).strip().partition("\n")[0],

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.errors import Diverged, remark
+from training.errors import Diverged, message
 from training.fit.distributed import World
 from training.fit.optimizer import trained
 from training.fit.stages import Stage
@@ -29,7 +29,7 @@ def diverged(
     found = [name for names in world.gather(mine) for name in names]
     if not found:
         return Diverged(
-            remark(
+            message(
                 "The gradient is not finite at step {step}, though each window's own is: lower the learning rate"
                 " (now {rate}). The last checkpoint is kept.",
                 step=step,
@@ -37,7 +37,7 @@ def diverged(
             )
         )
     return Diverged(
-        remark(
+        message(
             "Loss or gradient is not finite at step {step}, in {count} windows of the batch ({windows}): look at these"
             " candles, or lower the learning rate (now {rate}). The last checkpoint is kept.",
             step=step,
@@ -51,7 +51,7 @@ def diverged(
 def validation_diverged(step: int) -> Diverged:
     """Return the error for a validation loss that is not finite."""
     return Diverged(
-        remark(
+        message(
             "The validation loss is not finite after step {step}: look at the candles of the validation split.",
             step=step,
         )

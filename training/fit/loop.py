@@ -22,7 +22,7 @@ from engine.checkpoint import save_checkpoint
 from engine.compiling import Compiled
 from engine.tokenizer import KronosTokenizer
 from engine.transformer import Kronos
-from training.errors import ConfigError, DataError, Remark, RunError, TrainingError, remark
+from training.errors import ConfigError, DataError, Message, RunError, TrainingError, message
 from training.fit.adaptation import blocks, checkpoint_activations, merged
 from training.fit.advice import learning_rate as advised_rate
 from training.fit.checkpoint import State, load_state, save_state, writing
@@ -36,9 +36,9 @@ from training.fit.schedule import momentum, rate
 from training.fit.stages import Stage
 from training.fit.windows import WindowSampler
 from training.run.config import STAGES, RunConfig, StageName
-from training.run.folder import Wish
+from training.run.folder import StopRequest
 
-WISHES: tuple[Wish | None, ...] = (None, "pause", "keep")
+WISHES: tuple[StopRequest | None, ...] = (None, "pause", "keep")
 
 
 class Paused(Exception):
@@ -124,9 +124,9 @@ def train_stage(
     world: World,
     *,
     on_step: OnStep | None = None,
-    should_stop: Callable[[], Wish | None] | None = None,
+    should_stop: Callable[[], StopRequest | None] | None = None,
     on_validation: OnValidation | None = None,
-    on_note: Callable[[Remark], None] | None = None,
+    on_note: Callable[[Message], None] | None = None,
     trackers: Sequence[Figures] = (),
 ) -> StageResult:
     """Train a stage to its end, from the newest whole checkpoint in `folder` where there is one.
@@ -166,9 +166,9 @@ def train_stage(
 @dataclass(frozen=True)
 class _Calls:
     on_step: OnStep | None
-    should_stop: Callable[[], Wish | None] | None
+    should_stop: Callable[[], StopRequest | None] | None
     on_validation: OnValidation | None
-    on_note: Callable[[Remark], None] | None
+    on_note: Callable[[Message], None] | None
     trackers: tuple[Figures, ...]
 
 
@@ -206,7 +206,7 @@ class _Training:
     def _check(self) -> None:
         if self.config.batch < self.world.size:
             raise ConfigError(
-                remark(
+                message(
                     "{stage}.batch is {batch}, but {processes} processes train: each needs a window a step.",
                     stage=self.name,
                     batch=self.config.batch,
@@ -214,7 +214,7 @@ class _Training:
                 )
             )
         if not len(self.held_out):
-            raise DataError(remark("There is no window to validate with: no loss would then be the best one."))
+            raise DataError(message("There is no window to validate with: no loss would then be the best one."))
 
     def _highest_rate(self, config: RunConfig) -> float:
         if self.config.learning_rate is not None:
@@ -235,7 +235,7 @@ class _Training:
             {"problem": problem.message.to_dict() if problem else None, "progress": state and dict(state.progress)}
         )
         if found["problem"] is not None:
-            raise RunError(Remark(**found["problem"]))
+            raise RunError(Message(**found["problem"]))
         if found["progress"] is None:
             return _Progress()
         tensors = self.world.broadcast_tensors(state.tensors if state else None)
@@ -261,7 +261,7 @@ class _Training:
         assert progress.best_loss is not None  # the last step is always validated
         return StageResult(progress.step, progress.best_step, progress.best_loss, progress.ended == "keep")
 
-    def _step(self, step: int) -> Wish | None:
+    def _step(self, step: int) -> StopRequest | None:
         """Do a step, and return what the first process was asked for."""
         self.pace.begin()
         share = self.world.share(self.samples.draw(step, self.config.batch))
@@ -282,7 +282,7 @@ class _Training:
         self._report(step + 1, loss, learning_rate, norm.item())
         return wish
 
-    def _descend(self, step: int, share: np.ndarray) -> tuple[float, Wish | None]:
+    def _descend(self, step: int, share: np.ndarray) -> tuple[float, StopRequest | None]:
         """Take the gradient of the loss of the whole batch; return that loss and what the first process was asked."""
         numbers = np.array_split(share, min(self.config.accumulate, len(share)))
         parts = [self.stage.inputs(self.samples.batch(part)) for part in numbers]
@@ -372,6 +372,6 @@ class _Training:
             for tracker in self.calls.trackers:
                 tracker.figures(self.progress.step, figures)
 
-    def _note(self, note: Remark) -> None:
+    def _note(self, note: Message) -> None:
         if self.calls.on_note is not None:
             self.calls.on_note(note)

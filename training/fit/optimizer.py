@@ -10,7 +10,7 @@ from torch import Tensor, nn, optim
 
 from engine.tokenizer import KronosTokenizer
 from engine.transformer import Kronos
-from training.errors import RunError, remark
+from training.errors import RunError, message
 from training.fit.adaptation import blocks
 from training.run.config import StageConfig
 
@@ -118,7 +118,7 @@ def unpack(
     kept = _of("model", tensors)
     if {name: p.shape for name, p in parameters.items()} != {name: t.shape for name, t in kept.items()}:
         raise RunError(
-            remark("The checkpoint is of another network or method than the config asks for: start a new run.")
+            message("The checkpoint is of another network or method than the config asks for: start a new run.")
         )
     for name, parameter in parameters.items():
         parameter.copy_(kept[name])

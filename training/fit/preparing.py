@@ -23,7 +23,7 @@ from numpy.lib import format as npy
 
 from engine.candles import FEATURES, PRICES, time_marks
 from training.adapters import SymbolCandles, fingerprint, read_candles
-from training.errors import DataError, RunError, remark
+from training.errors import DataError, RunError, message
 from training.fit.corpus import ARRAYS, HEADER, Corpus, digest_of, open_corpus
 from training.fit.splits import Series, embargo_of, label_runs, segments_of
 from training.run.config import RunConfig
@@ -124,7 +124,7 @@ def _write(config: RunConfig, draft: Path, made_from: str, on_step: OnStep | Non
             if on_step is not None:
                 on_step(one.done, one.total)
     if not writer.series:
-        raise DataError(remark("The data has no candle with prices above zero: there is nothing to learn from."))
+        raise DataError(message("The data has no candle with prices above zero: there is nothing to learn from."))
     arrays = {name: np.load(draft / f"{name}.npy", mmap_mode="r") for name in ARRAYS}
     segments = segments_of(writer.series, arrays["times"], config)
     header = {
@@ -171,7 +171,7 @@ class _Writer:
             return
         if by_column and "split" not in frame:
             raise DataError(
-                remark("{symbol} of {group} has no column split, by which it is to be split.",
+                message("{symbol} of {group} has no column split, by which it is to be split.",
                        symbol=one.symbol, group=one.group)
             )  # fmt: skip
         times = pd.DatetimeIndex(frame["timestamp"]).as_unit("ns")

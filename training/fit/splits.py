@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from training.errors import ConfigError, DataError, remark
+from training.errors import ConfigError, DataError, message
 from training.fit.corpus import Segment
 from training.run.config import SPLITS, RunConfig, SplitConfig, SplitName
 
@@ -58,7 +58,7 @@ def embargo_of(config: RunConfig) -> int:
     size, embargo = config.window.size, config.split.embargo
     if embargo is not None and embargo < size:
         raise ConfigError(
-            remark(
+            message(
                 "split.embargo is {value}: it must be at least {size}, the candles of a window.",
                 value=embargo, size=size,
             )
@@ -104,7 +104,7 @@ def held_out_symbols(symbols: Iterable[str], share: float, seed: int) -> frozens
         return frozenset()
     if len(known) < 2:
         raise DataError(
-            remark("{symbol} is the only symbol and cannot be held out: set split.holdout_symbols to 0.",
+            message("{symbol} is the only symbol and cannot be held out: set split.holdout_symbols to 0.",
                    symbol=known[0] if known else "")
         )  # fmt: skip
     return frozenset(known[: max(1, round(share * len(known)))])
@@ -145,7 +145,7 @@ def label_runs(labels: np.ndarray, start: int, symbol: str) -> tuple[Run, ...]:
     unknown = next((str(labels[a]) for a, b in pairwise(edges) if b > a and str(labels[a]) not in LABELS), None)
     if unknown is not None:
         raise DataError(
-            remark("{symbol}: the column split says “{label}”: it must say one of {known}.",
+            message("{symbol}: the column split says “{label}”: it must say one of {known}.",
                    symbol=symbol, label=unknown, known=", ".join(LABELS))
         )  # fmt: skip
     return tuple((LABELS[str(labels[a])], start + a, start + b) for a, b in pairwise(edges) if b > a)

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from engine.checkpoint import digest
 from engine.tokenizer import KronosTokenizer
-from training.errors import Remark, remark
+from training.errors import Message, message
 from training.fit.windows import Batch, WindowSampler
 
 CHECKSUM = np.dtype("<u4")
@@ -47,7 +47,7 @@ class TokenCache:
     ) -> None:
         self.tokenizer = tokenizer.to(device).eval().requires_grad_(False)
         self.device = torch.device(device)
-        self.notes: list[Remark] = []
+        self.notes: list[Message] = []
         self.encoded = 0  # windows that were not there yet
         bits = max(tokenizer.s1_bits, tokenizer.s2_bits)
         self._kind = np.dtype("<u2") if bits <= 16 else np.dtype("<u4")
@@ -128,7 +128,7 @@ class TokenCache:
         """Say once why tokens are no longer kept."""
         self.close()
         self.notes.append(
-            remark(
+            message(
                 "{folder} takes no tokens ({reason}): they are computed in every step, which makes training slower.",
                 folder=str(self.path.parent if self.path else ""),
                 reason=reason,

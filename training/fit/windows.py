@@ -17,7 +17,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor
 
 from engine.candles import CLOSE, EPSILON, FEATURES, HIGH, LOW, OPEN, PRICES, VOLUME, Normaliser, time_marks
-from training.errors import DataError, remark
+from training.errors import DataError, message
 from training.fit.corpus import Corpus, Segment, digest_of
 from training.fit.shuffle import below, key_of, mix, share, shuffled
 from training.run.config import WindowConfig
@@ -93,7 +93,7 @@ class WindowSampler:
         segments = sorted((s for s in corpus.segments if s.windows(window.size, window.stride)), key=_group)
         if not segments:
             raise DataError(
-                remark(
+                message(
                     "No series has {size} candles without a break: choose a shorter lookback or horizon.",
                     size=window.size,
                 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from training.errors import DataError, remark
+from training.errors import DataError, message
 from training.portfolio.days import Candles, Day, Past, WalkSettings, next_times
 from training.portfolio.walk import Kept
 
@@ -51,7 +51,7 @@ def past_of(name: str, candles: pd.DataFrame, lookback: int, day: pd.Timestamp) 
     """
     past = Candles.of(name, candles).until(day, lookback)
     if past is None:
-        raise DataError(remark("{symbol} has no signal of {day}.", symbol=name, day=str(day)))
+        raise DataError(message("{symbol} has no signal of {day}.", symbol=name, day=str(day)))
     return past
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from engine.candles import FEATURES, PRICES
-from training.errors import ConfigError, DataError, remark
+from training.errors import ConfigError, DataError, message
 from training.evaluation.asof import AsOf
 
 
@@ -50,7 +50,7 @@ class WalkSettings:
         for field, least in {"lookback": 2, "horizon": 1, "every": 1, "samples": 1}.items():
             if getattr(self, field) < least:
                 raise ConfigError(
-                    remark("{field}={value} must be {lowest} or more.",
+                    message("{field}={value} must be {lowest} or more.",
                            field=field, value=getattr(self, field), lowest=least)
                 )  # fmt: skip
 
@@ -108,9 +108,9 @@ class Candles:
         there = np.isfinite(prices).all(axis=1)
         times = pd.DatetimeIndex(candles["timestamp"])
         if not (times.is_monotonic_increasing and times.is_unique):
-            raise DataError(remark("{symbol}: candles must ascend in time, one at each.", symbol=name))
+            raise DataError(message("{symbol}: candles must ascend in time, one at each.", symbol=name))
         if (prices[there] <= 0).any():
-            raise DataError(remark("{symbol}: a price is not above zero.", symbol=name))
+            raise DataError(message("{symbol}: a price is not above zero.", symbol=name))
         columns = tuple(column for column in FEATURES if column in candles)
         values = candles.loc[there, list(columns)].astype(np.float64).fillna(0.0)
         times = times[there]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from training.errors import DataError, Remark, remark
+from training.errors import DataError, Message, message
 from training.portfolio.market import Market, ranked
 from training.portfolio.rules import Dealing, TopkRule
 from training.portfolio.vectorised import Scores, Simulation, of_signal, simulate
@@ -44,12 +44,14 @@ class Luck:
         return float(below + same / 2)
 
     @property
-    def verdict(self) -> Remark:
+    def verdict(self) -> Message:
         """Return one sentence."""
         share = f"{self.percentile:.0%}"
         if self.percentile >= USUAL:
-            return remark("It earned more than {share} of {count} random signals.", share=share, count=len(self.earned))
-        return remark(
+            return message(
+                "It earned more than {share} of {count} random signals.", share=share, count=len(self.earned)
+            )
+        return message(
             "It earned more than {share} of {count} random signals: luck alone may do as well.",
             share=share,
             count=len(self.earned),
@@ -96,7 +98,7 @@ def luck(
         `count` is below 1.
     """
     if count < 1:
-        raise DataError(remark("{field}={value} must be a whole number from 1 on.", field="count", value=count))
+        raise DataError(message("{field}={value} must be a whole number from 1 on.", field="count", value=count))
     ranks = ranked(signal)
     strategy = simulate(market, of_signal(market, ranks), 1, rule, dealing).account[:, 0]
     accounts = np.empty((len(market.days), count))

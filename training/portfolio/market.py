@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from training.errors import DataError, remark
+from training.errors import DataError, message
 from training.portfolio.rules import Dealing
 
 NO_PRICE = 1e-8  # at or below, Qlib deals at the close
@@ -95,7 +95,7 @@ class Market:
             return pd.DataFrame(columns).reindex(calendar)
 
         if not any(dealing.deal_price in frame for frame in frames.values()):
-            raise DataError(remark("The candles have no field {field} to deal at.", field=dealing.deal_price))
+            raise DataError(message("The candles have no field {field} to deal at.", field=dealing.deal_price))
         close, volume = wide("close"), wide("volume")
         move = close / close.shift() - 1
         blocked = (volume <= 0) | close.isna()

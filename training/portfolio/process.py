@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from training.errors import TrainingError, remark
+from training.errors import TrainingError, message
 
 ROOT = Path(__file__).parents[2]
 
@@ -40,7 +40,9 @@ def lines(module: str, work: Path) -> Generator[str, None, None]:
         if process.wait():
             told = (work / "errors.txt").read_text(encoding="utf-8", errors="replace").strip().splitlines()
             reason = told[-1] if told else str(process.returncode)
-            raise TrainingError(remark("{module} broke off: {reason}", module=module.rpartition(".")[2], reason=reason))
+            raise TrainingError(
+                message("{module} broke off: {reason}", module=module.rpartition(".")[2], reason=reason)
+            )
 
 
 @contextmanager

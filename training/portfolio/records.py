@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from training.errors import DataError, Remark, remark
+from training.errors import DataError, Message, message
 from training.run.folder import write_json
 
 TABLES = ("daily", "positions", "trades")
@@ -44,7 +44,7 @@ class Backtest:
     trades: pd.DataFrame
     settings: Mapping[str, Any]
     risk: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
-    notes: tuple[Remark, ...] = ()
+    notes: tuple[Message, ...] = ()
 
     @property
     def has_benchmark(self) -> bool:
@@ -77,7 +77,7 @@ class Backtest:
         try:
             kept = json.loads((folder / "backtest.json").read_text(encoding="utf-8"))
             tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
-            notes = tuple(Remark(note["msgid"], note["params"]) for note in kept["notes"])
+            notes = tuple(Message(note["msgid"], note["params"]) for note in kept["notes"])
             return cls(**tables, settings=kept["settings"], risk=kept["risk"], notes=notes)
         except (OSError, ValueError, KeyError) as error:
-            raise DataError(remark("{folder} holds no backtest that can be read.", folder=str(folder))) from error
+            raise DataError(message("{folder} holds no backtest that can be read.", folder=str(folder))) from error

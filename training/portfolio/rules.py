@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from training.errors import ConfigError, remark
+from training.errors import ConfigError, message
 
 FIELD = re.compile(r"[a-z][a-z0-9_]{0,30}")
 LEAST_COST = 1e-12  # Qlib divides by the cost where money is short
@@ -44,7 +44,7 @@ class TopkRule:
             _check_count(field, getattr(self, field))
         if self.n_drop > self.topk:
             raise ConfigError(
-                remark(
+                message(
                     "n_drop={n_drop} must not exceed topk={topk}: more cannot be replaced than are held.",
                     n_drop=self.n_drop,
                     topk=self.topk,
@@ -96,7 +96,7 @@ class Dealing:
         _check("account", self.account, 0, math.inf, open_below=True)
         if not FIELD.fullmatch(self.deal_price):
             raise ConfigError(
-                remark(
+                message(
                     "deal_price={value} must be the name of a field, such as open, close or vwap.",
                     value=repr(self.deal_price[:40]),
                 )
@@ -144,7 +144,7 @@ class Dealing:
 
 def _check_count(field: str, value: object) -> None:
     if type(value) is not int or value < 1:
-        raise ConfigError(remark("{field}={value} must be a whole number from 1 on.", field=field, value=repr(value)))
+        raise ConfigError(message("{field}={value} must be a whole number from 1 on.", field=field, value=repr(value)))
 
 
 def _check(field: str, value: object, lowest: float, highest: float, *, open_below: bool = False) -> None:
@@ -154,8 +154,8 @@ def _check(field: str, value: object, lowest: float, highest: float, *, open_bel
     shown = {"field": field, "value": repr(value)}
     if math.isfinite(highest):
         raise ConfigError(
-            remark("{field}={value} must lie between {lowest} and {highest}.", **shown, lowest=lowest, highest=highest)
+            message("{field}={value} must lie between {lowest} and {highest}.", **shown, lowest=lowest, highest=highest)
         )
     if open_below:
-        raise ConfigError(remark("{field}={value} must be above {lowest}.", **shown, lowest=lowest))
-    raise ConfigError(remark("{field}={value} must be {lowest} or more.", **shown, lowest=lowest))
+        raise ConfigError(message("{field}={value} must be above {lowest}.", **shown, lowest=lowest))
+    raise ConfigError(message("{field}={value} must be {lowest} or more.", **shown, lowest=lowest))

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from engine.candles import CLOSE
-from training.errors import DataError, remark
+from training.errors import DataError, message
 
 POINTS = ("last", "mean", "max", "min")
 SIGNALS = (*POINTS, *(f"{point}_return" for point in POINTS), "risk_adjusted", "probability_up")
@@ -101,7 +101,7 @@ def pick(signals: pd.DataFrame, name: str) -> pd.Series[float]:
     """
     if name not in signals:
         raise DataError(
-            remark(
+            message(
                 "There is no signal {name}: choose one of {names}.",
                 name=repr(name[:40]),
                 names=", ".join(map(str, signals)),

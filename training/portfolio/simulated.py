@@ -11,7 +11,7 @@ from dataclasses import asdict
 
 import pandas as pd
 
-from training.errors import DataError, remark
+from training.errors import DataError, message
 from training.portfolio.costs import split_costs
 from training.portfolio.market import Market, closes
 from training.portfolio.notes import few, missing, no_benchmark, stranded
@@ -50,7 +50,7 @@ def backtest(
     scores, notes = check_scores(signal, benchmark)
     known = [name for name in scores.index.get_level_values("instrument").unique() if name in universe]
     if not known:
-        raise DataError(remark("{folder} has no candles of the signal's instruments.", folder=SOURCE))
+        raise DataError(message("{folder} has no candles of the signal's instruments.", folder=SOURCE))
     # The benchmark's days belong to the calendar, as they do in a Qlib folder.
     quoted = {name: universe[name] for name in {*known, *([benchmark] if benchmark in universe else [])}}
     everything = Market.of_candles(quoted, dealing)
@@ -69,7 +69,7 @@ def backtest(
     notes += idle_note(span)
     unknown = [name for name in scores.index.get_level_values("instrument").unique() if name not in universe]
     notes += [*missing(unknown), *few(scores, known, rule), *stranded(market, positions)]
-    notes.append(remark("Simulated without Qlib, which needs Python 3.12 or older; the rule is the same."))
+    notes.append(message("Simulated without Qlib, which needs Python 3.12 or older; the rule is the same."))
     settings = {
         "rule": asdict(rule),
         "dealing": asdict(dealing),

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from training.errors import ConfigError, DataError, remark
+from training.errors import ConfigError, DataError, message
 from training.portfolio.records import Backtest
 
 
@@ -43,13 +43,13 @@ class SingleRule:
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.threshold) and self.threshold >= 0):
-            raise ConfigError(remark("{field}={value} must be 0 or more.", field="threshold", value=self.threshold))
+            raise ConfigError(message("{field}={value} must be 0 or more.", field="threshold", value=self.threshold))
         if not (np.isfinite(self.account) and self.account > 0):
-            raise ConfigError(remark("{field}={value} must be above 0.", field="account", value=self.account))
+            raise ConfigError(message("{field}={value} must be above 0.", field="account", value=self.account))
         for field in ("cost", "slippage"):
             if not 0 <= getattr(self, field) < 0.5:
                 raise ConfigError(
-                    remark("{field}={value} must lie between 0 and 0.5.", field=field, value=getattr(self, field))
+                    message("{field}={value} must lie between 0 and 0.5.", field=field, value=getattr(self, field))
                 )
 
 
@@ -75,11 +75,11 @@ def trade(candles: pd.DataFrame, score: pd.Series[float], rule: SingleRule, name
     frame = candles.set_index("timestamp")
     score = score.reindex(frame.index)
     if not np.isfinite(score).any():
-        raise DataError(remark("{symbol}: no score belongs to a candle.", symbol=name))
+        raise DataError(message("{symbol}: no score belongs to a candle.", symbol=name))
     first = int(np.isfinite(score.to_numpy()).argmax())
     frame, score = frame.iloc[first:], score.iloc[first:]
     if len(frame) < 2:
-        raise DataError(remark("{symbol}: there is no candle after the first score to trade on.", symbol=name))
+        raise DataError(message("{symbol}: there is no candle after the first score to trade on.", symbol=name))
     bars = _Bars.of(frame, score.to_numpy(np.float64), rule)
     settings: dict[str, Any] = {"rule": asdict(rule), "instrument": name}
     return Backtest(_daily(bars, rule), _positions(bars, name), _orders(bars, name, rule), settings)

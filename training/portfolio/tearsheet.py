@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from training.errors import DataError, remark
+from training.errors import DataError, message
 from training.portfolio.process import run
 from training.portfolio.records import Backtest
 
@@ -42,7 +42,7 @@ def tearsheet(backtest: Backtest, title: str, periods: int = 252) -> str:
         quantstats could not draw them.
     """
     if len(backtest.daily) < FEWEST_DAYS:
-        raise DataError(remark("A page needs {least} days or more; there are {count}.",
+        raise DataError(message("A page needs {least} days or more; there are {count}.",
                                least=FEWEST_DAYS, count=len(backtest.daily)))  # fmt: skip
     returns = {"strategy": backtest.daily["return"] - backtest.daily["cost"]}
     if backtest.has_benchmark:

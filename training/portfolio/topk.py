@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from training.adapters.qlib_support import require_qlib
-from training.errors import DataError, remark
+from training.errors import DataError, message
 from training.portfolio.costs import split_costs
 from training.portfolio.market import Market
 from training.portfolio.notes import few, missing, no_benchmark, stranded
@@ -119,14 +119,14 @@ def _calendar(folder: Path) -> pd.DatetimeIndex:
         return pd.DatetimeIndex((folder / "calendars" / "day.txt").read_text(encoding="utf-8-sig").split())
     except (OSError, ValueError) as error:
         raise DataError(
-            remark("{folder} has no calendar of days that can be read: it is no Qlib folder.", folder=str(folder))
+            message("{folder} has no calendar of days that can be read: it is no Qlib folder.", folder=str(folder))
         ) from error
 
 
 def _check(facts: dict[str, Any], folder: Path, dealing: Dealing) -> None:
     if not facts["instruments"]:
-        raise DataError(remark("{folder} has no candles of the signal's instruments.", folder=str(folder)))
+        raise DataError(message("{folder} has no candles of the signal's instruments.", folder=str(folder)))
     if not facts["priced"]:
         raise DataError(
-            remark("{folder} has no field {field} to deal at.", folder=str(folder), field=dealing.deal_price)
+            message("{folder} has no field {field} to deal at.", folder=str(folder), field=dealing.deal_price)
         )

@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from engine.predictor import KronosPredictor
-from training.errors import DataError, RunError, remark
+from training.errors import DataError, RunError, message
 from training.portfolio.days import Candles, Day, WalkSettings
 from training.portfolio.signals import frame, scores
 from training.run.folder import unwritable
@@ -93,7 +93,7 @@ def _days(
     last = times.max() if end is None else end
     days = times[(times >= first) & (times <= last)][::every]
     if not len(days):
-        raise DataError(remark("No instrument has a candle from {start} to {end}.", start=str(first), end=str(last)))
+        raise DataError(message("No instrument has a candle from {start} to {end}.", start=str(first), end=str(last)))
     return list(days)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Self
 from urllib.parse import unquote, urlsplit
 
-from training.errors import ConfigError, remark
+from training.errors import ConfigError, message
 
 VARIABLE = "KRONOS_ALLOWED_ADDRESSES"
 TRACKING_SERVER = "MLFLOW_TRACKING_URI"  # MLflow's own variable
@@ -86,7 +86,7 @@ class AddressPolicy:
             listed = None if allowed is None else tuple(map(Address.parse, allowed))
         except ValueError as error:
             raise ConfigError(
-                remark(
+                message(
                     "{variable} has {address}: give addresses such as https://mlflow.example.com:5000.",
                     variable=VARIABLE, address=str(error)[:LONGEST],
                 )
@@ -111,7 +111,7 @@ class AddressPolicy:
             allowed = None if written is None else [str(address) for address in json.loads(written)]
         except (ValueError, TypeError):
             raise ConfigError(
-                remark(
+                message(
                     '{variable} is not a list in JSON: write it as ["https://mlflow.example.com"].', variable=VARIABLE
                 )
             ) from None
@@ -130,7 +130,7 @@ class AddressPolicy:
             parsed = Address.parse(address)
         except ValueError:
             raise ConfigError(
-                remark(
+                message(
                     "{field} is {address}: give the address of a server, such as http://127.0.0.1:5000, without user "
                     "and password.",
                     field=field, address=shown.rpartition("@")[2],
@@ -139,7 +139,7 @@ class AddressPolicy:
         if self.allowed is None or any(map(parsed.is_within, (*self.allowed, *self._own()))):
             return
         raise ConfigError(
-            remark(
+            message(
                 "{field}: this desk may not send anything to {address}. Leave it out, or have the administrator add "
                 "the server to {variable}.",
                 field=field, address=shown, variable=VARIABLE,

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from training.errors import RunError, remark
+from training.errors import RunError, message
 from training.run.config_file import read_config
 from training.run.folder import RunFolder, Status
 from training.run.launch import ROOT, forget_old_request
@@ -55,7 +55,7 @@ def run_on_cluster(run: RunFolder, workers: int, address: str | None = None) -> 
         from ray.train.torch import TorchTrainer
     except ImportError as error:
         raise RunError(
-            remark(
+            message(
                 "A cluster needs Ray ({reason}): install it with `pip install -r requirements-cluster.txt`.",
                 reason=str(error),
             )
@@ -77,7 +77,7 @@ def run_on_cluster(run: RunFolder, workers: int, address: str | None = None) -> 
         trainer.fit()
     except Exception as error:
         raise RunError(
-            remark("The cluster's workers ended: {reason}", reason=str(error).strip().rpartition("\n")[2])
+            message("The cluster's workers ended: {reason}", reason=str(error).strip().rpartition("\n")[2])
         ) from error
     finally:
         ray.shutdown()
@@ -104,7 +104,7 @@ def _connect(ray: Any, workers: int, address: str | None) -> float:
             if attempt == attempts:
                 where = address or "local"
                 raise RunError(
-                    remark("The Ray cluster {address} cannot be reached ({reason}).", address=where, reason=str(error))
+                    message("The Ray cluster {address} cannot be reached ({reason}).", address=where, reason=str(error))
                 ) from error
     raise AssertionError("the last attempt returns or raises")
 

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from training.errors import ConfigError, Remark, RunError, remark
+from training.errors import ConfigError, Message, RunError, message
 from training.run.config import RunConfig, Section
 from training.run.config_problems import Loc, problems_of, truths_for_numbers
 from training.run.folder import unwritable
@@ -20,7 +20,7 @@ MAX_BYTES = 1_000_000
 WIDTH = 120
 LINE_SEPARATORS = frozenset("\x85\u2028\u2029")
 
-Places = dict[Loc, Remark]  # where a field was written
+Places = dict[Loc, Message]  # where a field was written
 
 
 def read_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
@@ -40,7 +40,7 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
     values, places = _read(path)
     for override in overrides:
         _put(override, values, places)
-    return _parse(values, places, remark("{file}", file=path.name))
+    return _parse(values, places, message("{file}", file=path.name))
 
 
 def parse_config(values: Mapping[str, Any]) -> RunConfig:
@@ -71,25 +71,25 @@ def write_config(config: RunConfig, path: Path) -> None:
         raise RunError(unwritable(path.parent, error)) from error
 
 
-def _parse(values: Mapping[str, Any], places: Places, whole: Remark | None) -> RunConfig:
+def _parse(values: Mapping[str, Any], places: Places, whole: Message | None) -> RunConfig:
     try:
         problems = truths_for_numbers(values)
         if not problems:
             return RunConfig.model_validate(values)
     except ValidationError as error:
         problems = problems_of(error)
-    told = [_told(message, _place(loc, places, whole)) for loc, message in problems]
-    message = told[-1]
+    told = [_told(problem, _place(loc, places, whole)) for loc, problem in problems]
+    problem = told[-1]
     for earlier in reversed(told[:-1]):
-        message = remark("{first}\n{rest}", first=earlier, rest=message)
-    raise ConfigError(message)
+        problem = message("{first}\n{rest}", first=earlier, rest=problem)
+    raise ConfigError(problem)
 
 
-def _told(message: Remark, place: Remark | None) -> Remark:
-    return message if place is None else remark("{place}: {message}", place=place, message=message)
+def _told(problem: Message, place: Message | None) -> Message:
+    return problem if place is None else message("{place}: {message}", place=place, message=problem)
 
 
-def _place(loc: Loc, places: Places, whole: Remark | None) -> Remark | None:
+def _place(loc: Loc, places: Places, whole: Message | None) -> Message | None:
     """Return where a field is written; one that is missing belongs where its section is."""
     return next((places[loc[:depth]] for depth in range(len(loc), -1, -1) if loc[:depth] in places), whole)
 
@@ -100,20 +100,20 @@ def _read(path: Path) -> tuple[dict[str, Any], Places]:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise ConfigError(remark("{file} cannot be read ({reason}).", file=str(path), reason=reason)) from error
+        raise ConfigError(message("{file} cannot be read ({reason}).", file=str(path), reason=reason)) from error
     if len(content) > MAX_BYTES:
-        raise ConfigError(remark("{file} is too large for a config: is it another file?", file=path.name))
+        raise ConfigError(message("{file} is too large for a config: is it another file?", file=path.name))
     try:
         return _load(content.decode("utf-8"), path.name)
     except UnicodeDecodeError as error:
-        raise ConfigError(remark("{file} is no text in UTF-8: save it as such.", file=path.name)) from error
+        raise ConfigError(message("{file} is no text in UTF-8: save it as such.", file=path.name)) from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = _line(path.name, mark.line if mark else 0)
-        problem = remark("this is no YAML: {reason}", reason=error.problem or error.context or "")
+        problem = message("this is no YAML: {reason}", reason=error.problem or error.context or "")
         raise ConfigError(_told(problem, place)) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(remark("{file} is no YAML: {reason}", file=path.name, reason=str(error))) from error
+        raise ConfigError(message("{file} is no YAML: {reason}", file=path.name, reason=str(error))) from error
 
 
 def _load(text: str, file: str) -> tuple[dict[str, Any], Places]:
@@ -122,7 +122,7 @@ def _load(text: str, file: str) -> tuple[dict[str, Any], Places]:
         node = loader.get_single_node()
         if not isinstance(node, yaml.MappingNode):
             place = _line(file, node.start_mark.line if node else 0)
-            raise ConfigError(_told(remark("a config is made of fields, such as `seed: 0`."), place))
+            raise ConfigError(_told(message("a config is made of fields, such as `seed: 0`."), place))
         places = dict(_places(node, (), file))
         values: dict[str, Any] = loader.construct_document(node)
     finally:
@@ -130,14 +130,14 @@ def _load(text: str, file: str) -> tuple[dict[str, Any], Places]:
     return values, places
 
 
-def _places(node: yaml.Node, loc: Loc, file: str) -> Iterator[tuple[Loc, Remark]]:
+def _places(node: yaml.Node, loc: Loc, file: str) -> Iterator[tuple[Loc, Message]]:
     """Yield the line of every field, and refuse a field that is given twice."""
     if isinstance(node, yaml.MappingNode):
         seen: dict[str, int] = {}
         for key, value in node.value:
             name, line = str(key.value), key.start_mark.line
             if name in seen:
-                twice = remark("{field} is given twice, first in line {first}.", field=name, first=seen[name] + 1)
+                twice = message("{field} is given twice, first in line {first}.", field=name, first=seen[name] + 1)
                 raise ConfigError(_told(twice, _line(file, line)))
             seen[name] = line
             yield (*loc, name), _line(file, line)
@@ -148,8 +148,8 @@ def _places(node: yaml.Node, loc: Loc, file: str) -> Iterator[tuple[Loc, Remark]
             yield from _places(item, (*loc, index), file)
 
 
-def _line(file: str, line: int) -> Remark:
-    return remark("{file}, line {line}", file=file, line=line + 1)
+def _line(file: str, line: int) -> Message:
+    return message("{file}, line {line}", file=file, line=line + 1)
 
 
 def _put(override: str, values: dict[str, Any], places: Places) -> None:
@@ -157,22 +157,22 @@ def _put(override: str, values: dict[str, Any], places: Places) -> None:
     field, given, written = override.partition("=")
     names = field.strip().split(".")
     if not given or not all(names):
-        raise ConfigError(remark("“{override}” sets nothing: write FIELD=VALUE.", override=override))
+        raise ConfigError(message("“{override}” sets nothing: write FIELD=VALUE.", override=override))
     try:
         value = yaml.safe_load(written)
     except (yaml.YAMLError, ValueError) as error:
-        raise ConfigError(remark("“{override}”: the value is no YAML.", override=override)) from error
+        raise ConfigError(message("“{override}”: the value is no YAML.", override=override)) from error
     section: Any = values
     for name in names[:-1]:
         if section.get(name) is None:
             section[name] = {}
         section = section[name]
         if not isinstance(section, dict):
-            raise ConfigError(remark("“{override}”: {field} has no fields.", override=override, field=name))
+            raise ConfigError(message("“{override}”: {field} has no fields.", override=override, field=name))
     section[names[-1]] = value
     for loc in [loc for loc in places if loc[: len(names)] == tuple(names)]:
         del places[loc]
-    places[tuple(names)] = remark("“{override}”", override=override)
+    places[tuple(names)] = message("“{override}”", override=override)
 
 
 def _lines(section: Section, indent: str = "") -> Iterator[str]:

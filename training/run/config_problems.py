@@ -10,11 +10,11 @@ from typing import Any, get_args
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from training.errors import Remark, remark
+from training.errors import Message, message
 from training.run.config import FileData, QlibData, RunConfig, Section, StoreData
 
 Loc = tuple[str | int, ...]
-Problem = tuple[Loc, Remark]
+Problem = tuple[Loc, Message]
 
 SOURCES: dict[str, type[Section]] = {"files": FileData, "store": StoreData, "qlib": QlibData}
 SHOWN = 60  # characters of a wrong value
@@ -28,7 +28,7 @@ def problems_of(error: ValidationError) -> list[Problem]:
 def truths_for_numbers(values: Mapping[str, Any]) -> list[Problem]:
     """Return the fields where true or false stands for a number, which Python would take for 1 or 0."""
     return [
-        (loc, remark("{field} is {value}: it must be a number.", field=_dotted(loc), value=_shown(value)))
+        (loc, message("{field} is {value}: it must be a number.", field=_dotted(loc), value=_shown(value)))
         for loc, value in _fields(values)
         if isinstance(value, bool) and _takes_numbers(loc, values)
     ]
@@ -76,35 +76,35 @@ def _problem(details: ErrorDetails) -> Problem:
     return loc, _message(details, loc, {"data": {"source": tag}})
 
 
-def _message(details: ErrorDetails, loc: Loc, values: Mapping[str, Any]) -> Remark:
+def _message(details: ErrorDetails, loc: Loc, values: Mapping[str, Any]) -> Message:
     field, given, context = _dotted(loc), details["input"], details.get("ctx", {})
     kind = details["type"]
     if kind == "extra_forbidden":
         return _unknown(field, loc, values)
     if kind == "missing":
-        return remark("{field} is missing.", field=field)
+        return message("{field} is missing.", field=field)
     if kind == "union_tag_not_found":
-        return remark("{field} is missing: it is one of {values}.", field=field, values=", ".join(SOURCES))
+        return message("{field} is missing: it is one of {values}.", field=field, values=", ".join(SOURCES))
     if kind == "value_error":
         reason = str(context["error"])
-        return remark("{field}: {reason}", field=field, reason=reason) if field else remark("{reason}", reason=reason)
+        return message("{field}: {reason}", field=field, reason=reason) if field else message("{reason}", reason=reason)
     if kind == "union_tag_invalid":
-        given, wanted = given["source"], remark("one of {values}", values=", ".join(SOURCES))
+        given, wanted = given["source"], message("one of {values}", values=", ".join(SOURCES))
     else:
         wanted = _wanted(kind, context, details["msg"])
-    return remark("{field} is {value}: it must be {wanted}.", field=field, value=_shown(given), wanted=wanted)
+    return message("{field} is {value}: it must be {wanted}.", field=field, value=_shown(given), wanted=wanted)
 
 
-def _unknown(field: str, loc: Loc, values: Mapping[str, Any]) -> Remark:
+def _unknown(field: str, loc: Loc, values: Mapping[str, Any]) -> Message:
     model = _model(loc[:-1], values)
     known = list(model.model_fields) if model else []
     near = difflib.get_close_matches(str(loc[-1]), known, 1)
     if near:
-        return remark("{field} is no field: is {near} meant?", field=field, near=near[0])
-    return remark("{field} is no field: there are {known}.", field=field, known=", ".join(known))
+        return message("{field} is no field: is {near} meant?", field=field, near=near[0])
+    return message("{field} is no field: there are {known}.", field=field, known=", ".join(known))
 
 
-def _wanted(kind: str, context: Mapping[str, Any], said: str) -> Remark:
+def _wanted(kind: str, context: Mapping[str, Any], said: str) -> Message:
     """Return what a field must be, by pydantic's word for what it is not."""
     if kind in _LIMITS:
         return replace(_LIMITS[kind], params={"limit": next(iter(context.values()))})
@@ -112,13 +112,15 @@ def _wanted(kind: str, context: Mapping[str, Any], said: str) -> Remark:
         few = kind == "too_short"
         count = context["min_length" if few else "max_length"]
         return (
-            remark("a list of {count} or more", count=count)
+            message("a list of {count} or more", count=count)
             if few
-            else remark("a list of {count} or fewer", count=count)
+            else message("a list of {count} or fewer", count=count)
         )
     if kind == "literal_error":
-        return remark("one of {values}", values=context["expected"].replace("' or '", "', '").replace("'", ""))
-    return next((wanted for start, wanted in _KINDS.items() if kind.startswith(start)), remark("{reason}", reason=said))
+        return message("one of {values}", values=context["expected"].replace("' or '", "', '").replace("'", ""))
+    return next(
+        (wanted for start, wanted in _KINDS.items() if kind.startswith(start)), message("{reason}", reason=said)
+    )
 
 
 def _dotted(loc: Loc) -> str:
@@ -132,25 +134,25 @@ def _shown(value: Any) -> str:
 
 
 _LIMITS = {
-    "greater_than": remark("greater than {limit}"),
-    "greater_than_equal": remark("at least {limit}"),
-    "less_than": remark("less than {limit}"),
-    "less_than_equal": remark("at most {limit}"),
+    "greater_than": message("greater than {limit}"),
+    "greater_than_equal": message("at least {limit}"),
+    "less_than": message("less than {limit}"),
+    "less_than_equal": message("at most {limit}"),
 }
 _KINDS = {
-    "int_from_float": remark("a whole number"),
-    "int": remark("a whole number"),
-    "finite": remark("a finite number"),
-    "float": remark("a number"),
-    "bool": remark("true or false"),
-    "string_pattern": remark(
+    "int_from_float": message("a whole number"),
+    "int": message("a whole number"),
+    "finite": message("a finite number"),
+    "float": message("a number"),
+    "bool": message("true or false"),
+    "string_pattern": message(
         "letters, digits, spaces, dots, dashes and underscores, at most 60, a letter or digit first"
     ),
-    "string": remark("text; write it in quotes"),
-    "datetime": remark("a time, such as 2024-01-31 or 2024-01-31 09:30"),
-    "timezone": remark("a time without zone: candles have their exchange's own"),
-    "list": remark("a list, such as [a, b]"),
-    "tuple": remark("a list, such as [a, b]"),
-    "dict": remark("a section of fields"),
-    "model": remark("a section of fields"),
+    "string": message("text; write it in quotes"),
+    "datetime": message("a time, such as 2024-01-31 or 2024-01-31 09:30"),
+    "timezone": message("a time without zone: candles have their exchange's own"),
+    "list": message("a list, such as [a, b]"),
+    "tuple": message("a list, such as [a, b]"),
+    "dict": message("a section of fields"),
+    "model": message("a section of fields"),
 }

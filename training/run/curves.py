@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from training.errors import RunError, remark
+from training.errors import RunError, message
 from training.fit.log import LOG, read_log
 from training.run.config import STAGES
 from training.run.folder import RunFolder, unwritable
@@ -33,11 +33,13 @@ def draw_curves(runs: Sequence[Path], out: Path) -> None:
     from matplotlib.figure import Figure
 
     if out.suffix.lower() not in FORMATS:
-        raise RunError(remark("{file} must end in .svg, .png or .pdf: nothing else is drawn.", file=str(out)))
+        raise RunError(message("{file} must end in .svg, .png or .pdf: nothing else is drawn.", file=str(out)))
     logs = {stage: {run: read_log(RunFolder(run).stage(stage) / LOG) for run in runs} for stage in STAGES}
     drawn = {stage: rows for stage, by_run in logs.items() if (rows := {r: rows for r, rows in by_run.items() if rows})}
     if not drawn:
-        raise RunError(remark("There is no log in {folders}: name folders of runs.", folders=", ".join(map(str, runs))))
+        raise RunError(
+            message("There is no log in {folders}: name folders of runs.", folders=", ".join(map(str, runs)))
+        )
     figure = Figure(figsize=(5.5 * len(drawn), 3.4), layout="constrained")
     for axis, (stage, rows) in zip(figure.subplots(1, len(drawn), squeeze=False)[0], drawn.items(), strict=True):
         for run in rows:

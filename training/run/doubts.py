@@ -10,7 +10,7 @@ import pandas as pd
 
 from engine.candles import CLOSE, VOLUME
 from engine.registry import ModelSpec, find_spec
-from training.errors import ConfigError, DataError, Remark, remark
+from training.errors import ConfigError, DataError, Message, message
 from training.fit.building import known_until
 from training.fit.corpus import Corpus, Segment
 from training.run.config import RunConfig, SplitName
@@ -20,7 +20,7 @@ GLANCE = 1000  # candles looked at before a whole segment is
 NAMED = 5  # symbols that a note lists
 
 
-def doubts(corpus: Corpus, config: RunConfig, windows: Mapping[SplitName, int]) -> Iterator[Remark]:
+def doubts(corpus: Corpus, config: RunConfig, windows: Mapping[SplitName, int]) -> Iterator[Message]:
     """Yield what a user should know before a run begins.
 
     Raises
@@ -33,9 +33,9 @@ def doubts(corpus: Corpus, config: RunConfig, windows: Mapping[SplitName, int]) 
     spec = find_spec(config.base.model) if config.base.model is not None else None
     _check_context(spec, config)
     if corpus.left_out:
-        yield remark("{count} candles without prices above zero are left out.", count=corpus.left_out)
+        yield message("{count} candles without prices above zero are left out.", count=corpus.left_out)
     if corpus.jumps:
-        yield remark(
+        yield message(
             "At {count} places a price doubles or halves from one candle to the next, as with a split that prices are "
             "not adjusted for: no window goes over one.",
             count=corpus.jumps,
@@ -45,26 +45,26 @@ def doubts(corpus: Corpus, config: RunConfig, windows: Mapping[SplitName, int]) 
     yield from _learned_elsewhere(corpus)
     yield from _learned_beside(corpus)
     if not windows["test"]:
-        yield remark("There is no test split: the final scores are those of the candles that chose the checkpoint.")
+        yield message("There is no test split: the final scores are those of the candles that chose the checkpoint.")
     symbols = {(segment.group, segment.symbol) for segment in corpus.of("train").segments}
     if len(symbols) == 1:
-        yield remark("There is only one symbol to learn from: what is learned may hold for it alone.")
+        yield message("There is only one symbol to learn from: what is learned may hold for it alone.")
     for stage in config.stages:
         batch = config.stage(stage).batch
         if windows["train"] < FEW_BATCHES * batch:
-            yield remark(
+            yield message(
                 "{windows} training windows are only {batches} batches of the {stage}: soon it knows them by heart.",
                 windows=windows["train"], batches=round(windows["train"] / batch, 1), stage=stage,
             )  # fmt: skip
     silent = [group for group in corpus.groups if not _any(corpus, group, _has_volume)]
     if silent:
-        yield remark("There is no volume in {groups}: the model learns from prices alone.", groups=", ".join(silent))
+        yield message("There is no volume in {groups}: the model learns from prices alone.", groups=", ".join(silent))
 
 
 def _check_context(spec: ModelSpec | None, config: RunConfig) -> None:
     if spec is not None and config.window.size > spec.max_context:
         raise ConfigError(
-            remark(
+            message(
                 "A window has {size} candles (lookback {lookback} and horizon {horizon}), but {model} reads {context} "
                 "at most: choose a shorter one.",
                 size=config.window.size, lookback=config.window.lookback, horizon=config.window.horizon,
@@ -73,7 +73,7 @@ def _check_context(spec: ModelSpec | None, config: RunConfig) -> None:
         )  # fmt: skip
 
 
-def _known_to_base(corpus: Corpus, config: RunConfig, spec: ModelSpec | None) -> Iterator[Remark]:
+def _known_to_base(corpus: Corpus, config: RunConfig, spec: ModelSpec | None) -> Iterator[Message]:
     """Yield, for each market, how many windows the base model may have been trained on."""
     if config.base.model is None:
         return
@@ -84,7 +84,7 @@ def _known_to_base(corpus: Corpus, config: RunConfig, spec: ModelSpec | None) ->
         known_there = None if spec is None else spec.seen_until(market)
         until = told if known_there is None else known_there
         if until is None:
-            yield remark(
+            yield message(
                 "It is not known until when {model} was trained: give base.trained_until, or its scores on candles it "
                 "knows may flatter it.",
                 model=model,
@@ -94,18 +94,18 @@ def _known_to_base(corpus: Corpus, config: RunConfig, spec: ModelSpec | None) ->
         limit = (pd.Timestamp(until) + pd.Timedelta(days=1)).as_unit("ns").value
         known, windows = (sum(counts) for counts in zip(*((_below(s, limit), len(s)) for s in starts), strict=True))
         if known:
-            yield remark(
+            yield message(
                 "{known} of {windows} validation and test windows of {market} begin by {until}, until when {model} was "
                 "trained: it may know them, and scores on them flatter it.",
                 known=known, windows=windows, market=market, until=until.isoformat(), model=model,
             )  # fmt: skip
 
 
-def _called(model: str, spec: ModelSpec | None) -> str | Remark:
+def _called(model: str, spec: ModelSpec | None) -> str | Message:
     """Return the name that people know a model by; the folder it lies in says nothing to them."""
     if spec is not None:
         return spec.name
-    return remark("the base model") if Path(model).is_absolute() else model
+    return message("the base model") if Path(model).is_absolute() else model
 
 
 def _starts(segment: Segment, corpus: Corpus, config: RunConfig) -> np.ndarray:
@@ -118,20 +118,20 @@ def _below(times: np.ndarray, limit: int) -> int:
     return int(np.searchsorted(times, limit))
 
 
-def _constant(corpus: Corpus, config: RunConfig) -> Iterator[Remark]:
+def _constant(corpus: Corpus, config: RunConfig) -> Iterator[Message]:
     """Yield which symbols have stretches of prices that never move."""
     long = [segment for segment in corpus.segments if segment.windows(config.window.size)]
     flat = [segment for segment in long if _is_flat(corpus, segment)]
     if flat and {segment for segment in long if segment.split == "train"} <= set(flat):
-        raise DataError(remark("The price of {symbols} never moves: there is nothing to learn.", symbols=_named(flat)))
+        raise DataError(message("The price of {symbols} never moves: there is nothing to learn.", symbols=_named(flat)))
     if flat:
-        yield remark(
+        yield message(
             "The price of {symbols} never moves in a whole stretch: leave them out, for they teach nothing.",
             symbols=_named(flat),
         )  # fmt: skip
 
 
-def _learned_elsewhere(corpus: Corpus) -> Iterator[Remark]:
+def _learned_elsewhere(corpus: Corpus) -> Iterator[Message]:
     """Yield which symbols are judged in one group on days that are learned from in another, as with two intervals."""
     learned: dict[str, dict[str, int]] = {}
     for segment in corpus.of("train").segments:
@@ -145,14 +145,14 @@ def _learned_elsewhere(corpus: Corpus) -> Iterator[Remark]:
         if group != segment.group and last >= int(corpus.times[segment.start])
     ]
     if told:
-        yield remark(
+        yield message(
             "{symbols} of {groups} are judged on days that are learned from at another interval: give ranges of time "
             "instead of fractions, and judge only what comes later.",
             symbols=_named(told), groups=", ".join(sorted({segment.group for segment in told})),
         )  # fmt: skip
 
 
-def _learned_beside(corpus: Corpus) -> Iterator[Remark]:
+def _learned_beside(corpus: Corpus) -> Iterator[Message]:
     """Yield where checkpoints are chosen on days that other symbols are learned from: markets move together."""
     last: dict[str, int] = {}
     for segment in corpus.of("train").segments:
@@ -160,7 +160,7 @@ def _learned_beside(corpus: Corpus) -> Iterator[Remark]:
     chosen_by = corpus.of("validation").segments
     told = sorted({s.group for s in chosen_by if s.group in last and int(corpus.times[s.start]) <= last[s.group]})
     if told:
-        yield remark(
+        yield message(
             "Checkpoints of {groups} are chosen on days that other symbols are learned from: what happened on a day "
             "can be learned by heart, and the loss does not tell. Judge by later days: ranges of time, or split.tail.",
             groups=", ".join(told),

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from engine.errors import KronosError
-from training.errors import Remark, RunError, TrainingError, remark
+from training.errors import Message, RunError, TrainingError, message
 from training.fit.corpus import Corpus, Segment
 from training.fit.memory import MB, VARIABLE, hold_to_limit, is_out_of_memory, run_limit
 from training.fit.windows import WindowSampler
@@ -99,9 +99,9 @@ def _outcome(folder: Path, said: str, limit: float, processes: int) -> Estimate:
         found: dict[str, Any] = json.loads((folder / "found.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         reason = said.strip().rpartition("\n")[2] or f"no step was done in {limit:.0f} s"
-        raise RunError(remark("The trial did not work: {reason}.", reason=reason.rstrip("."))) from None
+        raise RunError(message("The trial did not work: {reason}.", reason=reason.rstrip("."))) from None
     if "error" in found:
-        raise RunError(Remark(**found["error"]))
+        raise RunError(Message(**found["error"]))
     return Estimate(**found | {"memory_bytes": found["memory_bytes"] * processes})
 
 
@@ -212,11 +212,11 @@ def _main(folder: Path) -> None:
     except TrainingError as error:
         write_json(folder / "found.json", {"error": error.message.to_dict()})
     except KronosError as error:
-        write_json(folder / "found.json", {"error": remark("{reason}", reason=str(error)).to_dict()})
+        write_json(folder / "found.json", {"error": message("{reason}", reason=str(error)).to_dict()})
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
-        said = remark("There was not enough memory: choose a smaller batch, or accumulate it in more parts.")
+        said = message("There was not enough memory: choose a smaller batch, or accumulate it in more parts.")
         write_json(folder / "found.json", {"error": said.to_dict()})
 
 

@@ -16,7 +16,7 @@ from engine.errors import KronosError
 from engine.predictor import KronosPredictor
 from engine.tokenizer import KronosTokenizer
 from engine.transformer import Kronos
-from training.errors import DataError, Remark, TrainingError, remark
+from training.errors import DataError, Message, TrainingError, message
 from training.evaluation.cutoffs import Cutoff
 from training.evaluation.judging import BASE, TUNED, judge, pick_cutoffs
 from training.fit.adaptation import adapt
@@ -85,18 +85,18 @@ def execute(run: RunFolder, world: World | None = None) -> Status:
         return recorder.end(state="finished", phase="exporting")
 
 
-def _told(error: Exception) -> Remark:
+def _told(error: Exception) -> Message:
     if isinstance(error, TrainingError):
         return error.message
     if isinstance(error, MemoryError):
-        return remark("There was not enough memory: choose a smaller batch, or accumulate it in more parts.")
-    return remark("{reason}", reason=str(error))
+        return message("There was not enough memory: choose a smaller batch, or accumulate it in more parts.")
+    return message("{reason}", reason=str(error))
 
 
-def _advised(stage: StageName, reason: Remark) -> Remark:
+def _advised(stage: StageName, reason: Message) -> Message:
     if stage == "tokenizer":
-        return remark("Learning rate of the tokenizer: {reason}", reason=reason)
-    return remark("Learning rate of the predictor: {reason}", reason=reason)
+        return message("Learning rate of the tokenizer: {reason}", reason=reason)
+    return message("Learning rate of the predictor: {reason}", reason=reason)
 
 
 class _Recorder:
@@ -120,7 +120,7 @@ class _Recorder:
         log.info("%s", phase)
         self.set(phase=phase, step=0, steps=steps, remaining=None)
 
-    def note(self, message: Remark) -> None:
+    def note(self, message: Message) -> None:
         """Keep what its reader should know, once."""
         if message.to_dict() not in self.status.notes:
             log.info("%s", message)

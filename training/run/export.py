@@ -15,7 +15,7 @@ from engine.checkpoint import digest
 from engine.files import CONFIG, WEIGHTS
 from engine.tokenizer import KronosTokenizer
 from engine.transformer import Kronos
-from training.errors import RunError, remark
+from training.errors import RunError, message
 from training.fit.corpus import open_corpus
 from training.run.card import CARD, FACTS, MODEL, REPORT, TOKENIZER, Facts, model_card, tokenizer_card, trained_until
 from training.run.config import RunConfig
@@ -125,7 +125,7 @@ def exported(run: Path) -> Path:
         if (folder / MODEL / CONFIG).is_file() and (folder / TOKENIZER / CONFIG).is_file():
             return folder
     raise RunError(
-        remark(
+        message(
             "{folder} holds no result: give a checkpoint (config.json and model.safetensors), or the folder of a run "
             "that has finished.",
             folder=str(run),
@@ -145,7 +145,7 @@ def read_facts(export: Path) -> Facts:
         return Facts(**json.loads((export / FACTS).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise RunError(
-            remark("{folder} has no {file} that can be read: export the run again.", folder=str(export), file=FACTS)
+            message("{folder} has no {file} that can be read: export the run again.", folder=str(export), file=FACTS)
         ) from error
 
 
@@ -222,7 +222,7 @@ def push(run: Path, repo: str, *, token: str | None = None, private: bool = True
     token = token or get_token()
     if token is None:
         raise RunError(
-            remark("Pushing needs an access token of the Hub: log in with `hf auth login`, or set HF_TOKEN.")
+            message("Pushing needs an access token of the Hub: log in with `hf auth login`, or set HF_TOKEN.")
         )
     api = HfApi(endpoint=os.environ.get("HF_ENDPOINT") or None, token=token)
     model_files: dict[str, Path | bytes] = {name: export / MODEL / name for name in (CONFIG, WEIGHTS)}
@@ -255,7 +255,7 @@ def _explained(endpoint: str, repo: str) -> Iterator[None]:
         status = error.response.status_code
         if status in {401, 403}:
             raise RunError(
-                remark(
+                message(
                     "{endpoint} refuses to let you write to {repo} ({status}): check the namespace, and that your "
                     "token may write.",
                     endpoint=endpoint,
@@ -264,13 +264,13 @@ def _explained(endpoint: str, repo: str) -> Iterator[None]:
                 )
             ) from error
         raise RunError(
-            remark(
+            message(
                 "{endpoint} answered {status} for {repo}: try again later.", endpoint=endpoint, repo=repo, status=status
             )
         ) from error
     except RuntimeError as error:  # what the client makes of any trouble while it uploads weights
         raise RunError(
-            remark(
+            message(
                 "{endpoint}: the upload of {repo} broke off ({reason}): push again.",
                 endpoint=endpoint,
                 repo=repo,
@@ -279,14 +279,14 @@ def _explained(endpoint: str, repo: str) -> Iterator[None]:
         ) from error
     except HFValidationError as error:
         raise RunError(
-            remark("{repo} is no name of a repository: give namespace/name, such as acme/kronos-tuned.", repo=repo)
+            message("{repo} is no name of a repository: give namespace/name, such as acme/kronos-tuned.", repo=repo)
         ) from error
     except OfflineModeIsEnabled as error:
-        raise RunError(remark("HF_HUB_OFFLINE forbids to reach the Hub: unset it to push.")) from error
+        raise RunError(message("HF_HUB_OFFLINE forbids to reach the Hub: unset it to push.")) from error
     except httpx2.HTTPError as error:
         reason = str(error) or type(error).__name__
         raise RunError(
-            remark(
+            message(
                 "{endpoint} could not be reached ({reason}): check the network, or set HF_ENDPOINT to a mirror.",
                 endpoint=endpoint,
                 reason=reason,

@@ -17,13 +17,13 @@ from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
-from training.errors import Remark, RunError, remark
+from training.errors import Message, RunError, message
 from training.run.config import StageName
 
 Phase = Literal["preparing", "tokenizer", "predictor", "judging", "exporting"]
 # What the trainer writes; `running` with nobody holding the lock reads as `interrupted`.
 State = Literal["queued", "running", "paused", "finished", "failed", "interrupted"]
-Wish = Literal["pause", "keep"]  # end now and go on later; end training now and keep the best so far
+StopRequest = Literal["pause", "keep"]  # end now and go on later; end training now and keep the best so far
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ class Status:
     stopped
         Whether somebody ended the training before its last step and kept what there was.
     error
-        `Remark.to_dict()` of what made it fail.
+        `Message.to_dict()` of what made it fail.
     notes
-        `Remark.to_dict()` of what its reader should know: warnings of the preflight, a learning rate and why.
+        `Message.to_dict()` of what its reader should know: warnings of the preflight, a learning rate and why.
     """
 
     state: State = "queued"
@@ -151,7 +151,7 @@ class RunFolder:
             lock.acquire(timeout=1)  # whoever asks `alive` holds it for a moment
         except Timeout as error:
             raise RunError(
-                remark("{folder} is being trained by another process: wait for it, or stop it.", folder=str(self.path))
+                message("{folder} is being trained by another process: wait for it, or stop it.", folder=str(self.path))
             ) from error
         except OSError as error:
             raise RunError(unwritable(self.path, error)) from error
@@ -170,11 +170,11 @@ class RunFolder:
         write_json(self.path / "status.json", asdict(status))
         return status
 
-    def ask(self, wish: Wish | None) -> None:
+    def ask(self, wish: StopRequest | None) -> None:
         """Ask the trainer to pause, or to end and keep what there is; None takes it back."""
         write_json(self.path / "request.json", {"wish": wish})
 
-    def asked(self) -> Wish | None:
+    def asked(self) -> StopRequest | None:
         """Return what the trainer was asked for."""
         try:
             wish = json.loads((self.path / "request.json").read_text(encoding="utf-8"))["wish"]
@@ -208,9 +208,9 @@ def write_text(path: Path, text: str) -> None:
         raise RunError(unwritable(path.parent, error)) from error
 
 
-def unwritable(folder: Path, error: OSError) -> Remark:
+def unwritable(folder: Path, error: OSError) -> Message:
     """Return what to say of a folder that took no file."""
-    return remark(
+    return message(
         "{folder} cannot be written to ({reason}): make room or choose another folder; what was saved stays.",
         folder=str(folder),
         reason=error.strerror or str(error),

@@ -16,7 +16,7 @@ from engine.config import ModelConfig, TokenizerConfig
 from engine.errors import KronosError
 from engine.hub import fetch
 from engine.registry import find_spec
-from training.errors import ConfigError, Remark, remark
+from training.errors import ConfigError, Message, message
 from training.fit.memory import run_limit
 from training.run.config import RunConfig, StageName
 
@@ -98,15 +98,15 @@ def footprint(config: RunConfig, stage: StageName) -> Footprint | None:
     return Footprint(stage, weights, share * FLOAT * windows * config.window.size * candle)
 
 
-def _too_large(needed: Footprint, limit: int) -> Remark:
+def _too_large(needed: Footprint, limit: int) -> Message:
     figures = {"needed": f"{needed.total / GB:,.1f}", "limit": f"{limit / GB:,.1f}"}
     if needed.weights > limit:
-        return remark(
+        return message(
             "The {stage} would take about {needed} GB of memory, mostly for its weights; the limit is {limit} GB. "
             "Choose a smaller model: fewer layers, or a smaller d_model or ff_dim.",
             stage=needed.stage, **figures,
         )  # fmt: skip
-    return remark(
+    return message(
         "The {stage} would take about {needed} GB of memory; the limit is {limit} GB. Lower {stage}.batch or "
         "window.lookback, raise {stage}.accumulate, or set machine.checkpoint_activations.",
         stage=needed.stage, **figures,

@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 from pydantic import BaseModel
 
-from training.errors import ConfigError, Remark, RunError, remark
+from training.errors import ConfigError, Message, RunError, message
 from training.fit.memory import hold_to_limit
 from training.run.config import STAGES, RunConfig, StageName
 from training.run.config_file import read_config, write_config
@@ -34,7 +34,7 @@ def only(config: RunConfig, stage: StageName) -> RunConfig:
         It has no such stage.
     """
     if stage not in config.stages:
-        raise ConfigError(remark("The config has no section {stage}: add one.", stage=stage))
+        raise ConfigError(message("The config has no section {stage}: add one.", stage=stage))
     return config.model_copy(update={name: None for name in config.stages if name != stage})
 
 
@@ -61,14 +61,14 @@ def begin(config: RunConfig, folder: Path) -> RunFolder:
         raise RunError(unwritable(folder, error)) from error
     strange = any(path != run.prepared and not path.name.startswith(".") for path in folder.iterdir())
     if strange and not run.config.exists():  # which another process of the same training may just have written
-        raise RunError(remark("{folder} holds other files: choose a new or an empty folder.", folder=str(folder)))
+        raise RunError(message("{folder} holds other files: choose a new or an empty folder.", folder=str(folder)))
     write_config(config, run.config)
     return run
 
 
-def _other_settings(folder: Path, found: list[str]) -> Remark:
+def _other_settings(folder: Path, found: list[str]) -> Message:
     more = f", and {len(found) - LISTED} more" if len(found) > LISTED else ""
-    return remark(
+    return message(
         "{folder} holds a run with other settings ({differences}): choose another folder, or go on with `resume`.",
         folder=str(folder),
         differences=", ".join(found[:LISTED]) + more,
@@ -85,7 +85,7 @@ def open_run(folder: Path) -> RunFolder:
     """
     run = RunFolder(folder)
     if not run.config.is_file():
-        raise RunError(remark("{folder} holds no run: it has no config.yaml.", folder=str(folder)))
+        raise RunError(message("{folder} holds no run: it has no config.yaml.", folder=str(folder)))
     return run
 
 
@@ -166,7 +166,7 @@ def _torchrun(run: RunFolder, processes: int) -> Status:
     status = run.status()
     if code and status.error is None:
         raise RunError(
-            remark("torchrun ended with exit code {code} before the run could say why: see above.", code=code)
+            message("torchrun ended with exit code {code} before the run could say why: see above.", code=code)
         )
     return status
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from training.errors import DataError, Remark, remark
+from training.errors import DataError, Message, message
 from training.fit.corpus import Corpus, Segment
 from training.run.config import SPLITS, RunConfig, SplitName
 from training.run.doubts import doubts
@@ -56,7 +56,7 @@ class Preflight:
 
     splits: Mapping[SplitName, SplitSize]
     spans: tuple[Span, ...]
-    notes: tuple[Remark, ...]
+    notes: tuple[Message, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready form; times are ISO 8601."""
@@ -86,7 +86,7 @@ def preflight(corpus: Corpus, config: RunConfig) -> Preflight:
     for stage in config.stages:
         if splits["train"].windows < config.stage(stage).batch:
             raise DataError(
-                remark(
+                message(
                     "{stage}.batch is {batch}, but there are only {windows} training windows: choose a smaller batch, "
                     "a shorter window or more data.",
                     stage=stage, batch=config.stage(stage).batch, windows=splits["train"].windows,
@@ -118,19 +118,19 @@ def _size(name: SplitName, spans: tuple[Span, ...], corpus: Corpus) -> SplitSize
     )
 
 
-def _empty(name: SplitName, corpus: Corpus, config: RunConfig) -> Remark:
+def _empty(name: SplitName, corpus: Corpus, config: RunConfig) -> Message:
     longest = max((len(segment) for segment in corpus.of(name).segments), default=0)
-    needed = remark(
+    needed = message(
         "a window needs {size} (lookback {lookback} and horizon {horizon})",
         size=config.window.size, lookback=config.window.lookback, horizon=config.window.horizon,
     )  # fmt: skip
     if longest:
-        return remark(
+        return message(
             "The split {split} has no window: its longest stretch without a break has {longest} candles, {needed}. "
             "Choose a shorter window, or give the split more candles.",
             split=name, longest=longest, needed=needed,
         )  # fmt: skip
-    return remark(
+    return message(
         "The split {split} has no candles among the {candles} there are, and {needed}. Change the split, choose a "
         "shorter window, or take more data: between two splits {embargo} candles are left out.",
         split=name, candles=len(corpus.times), needed=needed, embargo=config.split.embargo or config.window.size,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from training.errors import Remark
+from training.errors import Message
 
 Report = Mapping[str, Any]  # "validation" and "test" to `Judgement.to_dict()`, or to None where there was no cutoff
 SPLITS = ("test", "validation")  # the one that nothing was chosen by first
@@ -45,8 +45,8 @@ def interval(estimate: Mapping[str, Any]) -> str:
 
 
 def said(told: Mapping[str, Any], quote: Callable[[str], str] = str) -> str:
-    """Return the sentence that `Remark.to_dict` keeps; `quote` is applied to the texts that go into it."""
-    return str(Remark(told["msgid"], {name: _param(value, quote) for name, value in told["params"].items()}))
+    """Return the sentence that `Message.to_dict` keeps; `quote` is applied to the texts that go into it."""
+    return str(Message(told["msgid"], {name: _param(value, quote) for name, value in told["params"].items()}))
 
 
 def _param(value: Any, quote: Callable[[str], str]) -> Any:

@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
-from training.errors import ConfigError, Remark, remark
+from training.errors import ConfigError, Message, message
 from training.run.addresses import AddressPolicy
 from training.run.config import RunConfig
 
@@ -40,7 +40,7 @@ class Tracker(Protocol):
 Open = Callable[[int], Tracker]  # by the first step it will be told of
 
 
-def open_trackers(config: RunConfig, folder: Path, note: Callable[[Remark], None] = lambda _: None) -> list[Tracker]:
+def open_trackers(config: RunConfig, folder: Path, note: Callable[[Message], None] = lambda _: None) -> list[Tracker]:
     """Return the trackers that `config` asks for; each is opened by its first figures.
 
     Parameters
@@ -76,7 +76,7 @@ def open_trackers(config: RunConfig, folder: Path, note: Callable[[Remark], None
 class _Guarded:
     """Keeps the trouble of a tracker away from the training."""
 
-    def __init__(self, name: str, opener: Open, note: Callable[[Remark], None]) -> None:
+    def __init__(self, name: str, opener: Open, note: Callable[[Message], None]) -> None:
         self._name, self._open, self._note = name, opener, note
         self._tracker: Tracker | None = None
         self._lost = False
@@ -101,7 +101,7 @@ class _Guarded:
             self._lost = True
             reason = str(error) or type(error).__name__
             self._note(
-                remark(
+                message(
                     "{service} takes no figures of this run ({reason}): they are in log.jsonl.",
                     service=self._name,
                     reason=reason.splitlines()[0],
@@ -239,11 +239,13 @@ def _mlflow_credentials() -> dict[str, Any]:
 def _check_comet() -> None:
     if find_spec("comet_ml") is None:
         raise ConfigError(
-            remark("track.comet_project needs Comet's client: install it with `pip install comet_ml`, or leave it out.")
+            message(
+                "track.comet_project needs Comet's client: install it with `pip install comet_ml`, or leave it out."
+            )
         )
     if not os.environ.get("COMET_API_KEY"):
         raise ConfigError(
-            remark("track.comet_project needs your Comet key in the environment variable COMET_API_KEY: set it.")
+            message("track.comet_project needs your Comet key in the environment variable COMET_API_KEY: set it.")
         )
 
 

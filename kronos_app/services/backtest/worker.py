@@ -12,7 +12,7 @@ import pandas as pd
 from kronos_app.services.backtest.report import EQUAL, HOLD, MOMENTUM, compiled, training_warnings
 from kronos_app.services.backtest.universe import exportable, read
 from kronos_app.services.core.engine_errors import engine_errors
-from kronos_app.services.core.redaction import Places
+from kronos_app.services.core.redaction import Redaction
 from kronos_app.services.core.training_errors import training_errors
 from kronos_app.services.runs.turn import OnStep, Turn
 
@@ -58,7 +58,7 @@ class BacktestWorker:
 
         request = backtest.request
         on_step(0, 0)
-        with training_errors(Places(self._settings).text), engine_errors(request.model):
+        with training_errors(Redaction(self._settings).redact_text), engine_errors(request.model):
             universe = read(backtest.path / "candles", [one.name for one in backtest.members])
             predictor = self._models.get(request.model)
             panel = self._signals(backtest, predictor, universe, on_step)

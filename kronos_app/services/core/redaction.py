@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[3]
 
 
-class Places:
+class Redaction:
     """Replaces paths by names.
 
     Parameters
@@ -33,17 +33,17 @@ class Places:
                 places[str(path)] = name
         self._places = sorted(places.items(), key=lambda place: -len(place[0]))
 
-    def words(self, told: str) -> str:
+    def redact(self, told: str) -> str:
         """Return words without paths."""
         for path, name in self._places:
             told = told.replace(path, name)
         return told
 
-    def text(self, told: Text) -> Text:
+    def redact_text(self, told: Text) -> Text:
         """Return a sentence whose values have no paths."""
         return Text(told.msgid, {name: self._value(value) for name, value in told.params.items()})
 
     def _value(self, value: Any) -> Any:
         if isinstance(value, Text):
-            return self.text(value)
-        return self.words(value) if isinstance(value, str) else value
+            return self.redact_text(value)
+        return self.redact(value) if isinstance(value, str) else value

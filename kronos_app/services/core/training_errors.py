@@ -10,7 +10,7 @@ from kronos_app.errors import AppError, InvalidInput, Unavailable
 from kronos_app.i18n import Text, text
 
 if TYPE_CHECKING:
-    from training.errors import Remark
+    from training.errors import Message
 
 
 @contextmanager
@@ -36,11 +36,11 @@ def training_errors(words: Callable[[Text], Text] = lambda told: told) -> Iterat
         raise kind(code, words(to_text(error.message)), hint) from error
 
 
-def to_text(remark: Remark) -> Text:
+def to_text(remark: Message) -> Text:
     """Return a remark as a sentence that is translated where it is shown."""
     return Text.from_dict(remark.to_dict())
 
 
 def stored_text(remark: Mapping[str, Any]) -> Text:
-    """Return what `Remark.to_dict` made and a file kept."""
+    """Return what `Message.to_dict` made and a file kept."""
     return Text.from_dict(remark)

@@ -46,7 +46,7 @@ def compiled(
     Parameters
     ----------
     warnings
-        `Remark.to_dict` of what a reader should know first.
+        `Message.to_dict` of what a reader should know first.
     pace
         Seconds that a forecast took, by forecaster: a model's by path and candle, a baseline's by cutoff.
     """

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from kronos_app.errors import InvalidInput
 from kronos_app.i18n import Text, text
-from kronos_app.services.core.redaction import Places
+from kronos_app.services.core.redaction import Redaction
 from kronos_app.services.core.training_errors import to_text, training_errors
 from kronos_app.services.finetune.base import BaseModel, resolve
 from kronos_app.services.finetune.views import TunePlan
-from kronos_app.services.selection.store_files import Laid, TuningData
+from kronos_app.services.selection.store_files import TrainingFiles, TuningData
 
 if TYPE_CHECKING:
     from kronos_app.services.finetune.request import TuneRequest
@@ -76,7 +76,7 @@ class Planner:
         plan = TunePlan(config, known.plan.preflight, known.plan.notes, known.plan.advice, digest)
         return Planned(plan, base, known.prepared, laid.digest)
 
-    def _config(self, request: TuneRequest, base: BaseModel, laid: Laid) -> RunConfig:
+    def _config(self, request: TuneRequest, base: BaseModel, laid: TrainingFiles) -> RunConfig:
         from training.run.addresses import AddressPolicy
         from training.run.config_file import parse_config
         from training.run.tracking import check_services
@@ -86,7 +86,7 @@ class Planner:
                 "run_data", text("config.data cannot be set here."), text("Choose the candles with the field data.")
             )
         fields = {**request.config, "base": base.fields, "data": dict(laid.data)}
-        with training_errors(self._places(base).text):
+        with training_errors(self._places(base).redact_text):
             config = parse_config(fields)
         self._check_machine(config)
         with training_errors():
@@ -106,7 +106,7 @@ class Planner:
                 text("Choose one of: {devices}.", devices=", ".join(self._models.devices())),
             )
 
-    def _planned(self, config: RunConfig, base: BaseModel, laid: Laid, digest: str) -> Planned:
+    def _planned(self, config: RunConfig, base: BaseModel, laid: TrainingFiles, digest: str) -> Planned:
         from training.fit.advice import learning_rate
         from training.fit.preparing import prepare
         from training.run.footprint import check_memory
@@ -115,9 +115,9 @@ class Planner:
         parts = config.model_dump_json(include={"data", "split", "window", "seed"})
         folder = self._data.folder / laid.digest / f"prepared-{_digest(parts)}"
         places = self._places(base)
-        with training_errors(places.text):
+        with training_errors(places.redact_text):
             check_memory(config, self._settings.run_memory_bytes)
-        with self._preparing_lock(folder), training_errors(places.text):
+        with self._preparing_lock(folder), training_errors(places.redact_text):
             corpus = prepare(config, folder)
             found = preflight(corpus, config)
         windows = found.splits["train"].windows
@@ -125,11 +125,11 @@ class Planner:
         for stage in config.stages:
             advised = learning_rate(stage, windows, scratch=config.base.from_scratch(stage))
             advice[stage] = (advised.value, to_text(advised.reason))
-        notes = (*laid.notes, *(places.text(to_text(note)) for note in found.notes))
+        notes = (*laid.notes, *(places.redact_text(to_text(note)) for note in found.notes))
         return Planned(TunePlan(config, found.to_dict(), notes, advice, digest), base, folder, laid.digest)
 
-    def _places(self, base: BaseModel) -> Places:
-        return Places(self._settings, base.fields, base.name)
+    def _places(self, base: BaseModel) -> Redaction:
+        return Redaction(self._settings, base.fields, base.name)
 
     def _preparing_lock(self, folder: Path) -> Lock:
         with self._lock:

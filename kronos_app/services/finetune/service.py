@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from kronos_app.errors import AppError, Conflict, InvalidInput
 from kronos_app.i18n import text
-from kronos_app.services.core.redaction import Places
+from kronos_app.services.core.redaction import Redaction
 from kronos_app.services.core.training_errors import training_errors
 from kronos_app.services.finetune import records, trial
 from kronos_app.services.finetune.plan import Planner, share
@@ -273,17 +273,17 @@ class TuningService:
         """Return the model card in Markdown, None as long as there is none."""
         run = self._runs.get(run_id)
         found = records.card(run)
-        return None if found is None else self._places(run).words(found)
+        return None if found is None else self._places(run).redact(found)
 
     def tail(self, run_id: str, lines: int = 50) -> str:
         """Return the last lines that the trainer printed."""
         run = self._runs.get(run_id)
-        return self._places(run).words(records.tail(run, lines))
+        return self._places(run).redact(records.tail(run, lines))
 
     def config_text(self, run_id: str) -> str:
         """Return `config.yaml`, without where things lie on this machine."""
         run = self._runs.get(run_id)
-        return self._places(run).words(records.config_text(run))
+        return self._places(run).redact(records.config_text(run))
 
     def compare(self, run_ids: Sequence[str]) -> Comparison:
         """Return runs side by side.
@@ -357,8 +357,8 @@ class TuningService:
     def _view(self, run: Run, position: int | None, registered: dict[str, Labels]) -> RunView:
         return view(run, self._trainers.alive(run), position, registered.get(run.id, []), self._places(run))
 
-    def _places(self, run: Run) -> Places:
-        return Places(self._settings, run.config["base"], run.base)
+    def _places(self, run: Run) -> Redaction:
+        return Redaction(self._settings, run.config["base"], run.base)
 
     def _registered(self) -> dict[str, Labels]:
         found: dict[str, Labels] = {}

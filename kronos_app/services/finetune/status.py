@@ -12,7 +12,7 @@ from kronos_app.services.finetune.views import RunState, RunView
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kronos_app.services.core.redaction import Places
+    from kronos_app.services.core.redaction import Redaction
     from kronos_app.services.finetune.runs import Run
     from training.run.folder import Status
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 REST = 0.02
 
 
-def view(run: Run, alive: bool, position: int | None, registered: Sequence[str], places: Places) -> RunView:
+def view(run: Run, alive: bool, position: int | None, registered: Sequence[str], places: Redaction) -> RunView:
     """Return a run as it is shown.
 
     Parameters
@@ -54,7 +54,7 @@ def view(run: Run, alive: bool, position: int | None, registered: Sequence[str],
         method=run.config["method"]["kind"],
         stages=stages(run),
         stopped=status.stopped,
-        notes=tuple(places.text(stored_text(note)) for note in status.notes),
+        notes=tuple(places.redact_text(stored_text(note)) for note in status.notes),
         error=_error(status, state, places),
         worse=outcome.worse,
         verdict=outcome.verdict,
@@ -91,11 +91,11 @@ def _progress(run: Run, status: Status) -> float:
     return (1.0 - REST) * done / sum(steps.values())
 
 
-def _error(status: Status, state: RunState, places: Places) -> Text | None:
+def _error(status: Status, state: RunState, places: Redaction) -> Text | None:
     if state in {"running", "queued"}:
         return None
     if status.error is not None:
-        return places.text(stored_text(status.error))
+        return places.redact_text(stored_text(status.error))
     if status.state == "queued":
         return text("The trainer ended before it began; the log may say why.")
     return None

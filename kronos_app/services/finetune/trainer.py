@@ -153,9 +153,9 @@ def _memory(pid: int) -> int:
 
 def _tell_memory(run: Run, limit: int) -> None:
     """Note in the run why its trainer was ended."""
-    from training.errors import remark
+    from training.errors import message
 
-    error = remark(
+    error = message(
         "The run took more than its limit of {limit} GB of memory and was ended: choose a smaller batch, a shorter "
         "window or a smaller model.",
         limit=f"{limit / 1e9:.1f}",

@@ -16,7 +16,7 @@ from uuid import uuid4
 from kronos_app.errors import Conflict, InvalidInput, NotFound, Unavailable
 from kronos_app.i18n import text
 from kronos_app.services.core.engine_errors import engine_errors
-from kronos_app.services.core.redaction import Places
+from kronos_app.services.core.redaction import Redaction
 from kronos_app.services.core.training_errors import training_errors
 from kronos_app.services.finetune import records
 from kronos_app.services.models.registered_specs import NAME, RegisteredSpecs
@@ -269,13 +269,13 @@ class RegistryService:
     def _copy(self, run: Run, model: RegisteredModel) -> None:
         """Copy a result, at once or not at all; its card and facts then tell its name, and of no folder here."""
         draft, folder = self._specs.folder / f".draft-{uuid4().hex}", self._specs.path(model)
-        places = Places(self._settings, run.config["base"], run.base)
+        places = Redaction(self._settings, run.config["base"], run.base)
         try:
             shutil.copytree(run.folder.export, draft)
             for name in ("README.md", FACTS):
                 path = draft / name
                 if path.is_file():
-                    path.write_text(places.words(path.read_text(encoding="utf-8")), encoding="utf-8")
+                    path.write_text(places.redact(path.read_text(encoding="utf-8")), encoding="utf-8")
             facts = json.loads((draft / FACTS).read_text(encoding="utf-8"))
             (draft / FACTS).write_text(json.dumps(facts | {"name": model.label}, indent=1), encoding="utf-8")
             folder.parent.mkdir(parents=True, exist_ok=True)

@@ -36,7 +36,7 @@ KEEP_SECONDS = 24 * 3600  # what no run uses
 
 
 @dataclass(frozen=True)
-class Laid:
+class TrainingFiles:
     """Candles laid down: `data` of the run's config, what names them, and what to know about them."""
 
     data: Mapping[str, Any]
@@ -53,7 +53,7 @@ class TuningData:
         self._series = series
         self.folder = settings.home / "tuning_data"
 
-    def lay(self, choice: DataChoice) -> Laid:
+    def lay(self, choice: DataChoice) -> TrainingFiles:
         """Return the chosen candles as files; nothing is written where they were laid down before.
 
         Raises
@@ -85,7 +85,7 @@ class TuningData:
             folder.parent.touch()
         names = [part.name for part in parts]
         origin = ", ".join(names[:NAMED]) + (f" + {len(names) - NAMED}" if len(names) > NAMED else "")
-        return Laid({"source": "files", "paths": [str(folder)], "origin": origin}, digest, tuple(notes))
+        return TrainingFiles({"source": "files", "paths": [str(folder)], "origin": origin}, digest, tuple(notes))
 
     def prune(self, used: Sequence[str]) -> None:
         """Remove what was laid down, prepared or half written long ago and that no run uses; `used` are digests."""
@@ -142,7 +142,7 @@ class TuningData:
         )
         return parts, [note]
 
-    def _qlib(self, choice: DataChoice) -> Laid:
+    def _qlib(self, choice: DataChoice) -> TrainingFiles:
         from kronos_app.data.qlib.source import QlibFolder
         from kronos_app.services.selection.candles import qlib_path
 
@@ -156,7 +156,7 @@ class TuningData:
             "start": choice.qlib_start.isoformat() if choice.qlib_start else None,
             "end": choice.qlib_end.isoformat() if choice.qlib_end else None,
         }
-        return Laid(data, _digest([("qlib", *data.values(), *_changed(folder))]))
+        return TrainingFiles(data, _digest([("qlib", *data.values(), *_changed(folder))]))
 
     def _check_size(self, parts: Sequence[Part]) -> None:
         rows, most = sum(part.rows for part in parts), self._settings.max_training_candles

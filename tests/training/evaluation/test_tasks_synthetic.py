@@ -7,7 +7,7 @@ import pytest
 
 from tests.training.conftest import candles
 from tests.training.evaluation.conftest import tiny_model
-from training.errors import Remark
+from training.errors import Message
 from training.evaluation.cutoffs import Cutoff, Series, rolling
 from training.evaluation.kronos import KronosForecaster
 from training.evaluation.tasks.outcome import Market
@@ -126,5 +126,5 @@ def test_the_model_is_measured_by_its_own_candles(series: list[Series]) -> None:
 def test_too_few_sequences_are_told(series: list[Series]) -> None:
     task = TASKS["synthetic"]
     found, _ = generate(task, tiny_model(), series[:1], (24, 35), count=10)
-    assert isinstance(found, Remark)
+    assert isinstance(found, Message)
     assert str(found).startswith("stocks/1d: ")

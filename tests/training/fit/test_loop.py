@@ -21,7 +21,7 @@ from training.fit.distributed import World
 from training.fit.log import Log, read_log
 from training.fit.loop import Paused, StepReport, Validation, train_stage
 from training.run.config import MethodConfig, RunConfig, StageName
-from training.run.folder import Wish
+from training.run.folder import StopRequest
 
 STAGES: tuple[StageName, ...] = ("tokenizer", "predictor")
 
@@ -116,7 +116,7 @@ def test_training_ends_early_where_nothing_improves(tmp_path: Path, corpus: Corp
     assert read_log(tmp_path / "log.jsonl") == rows
 
 
-def asked(wish: Wish, step: int) -> Any:
+def asked(wish: StopRequest, step: int) -> Any:
     """Return what has somebody wish at the end of `step`."""
     answers = iter([None] * (step - 1) + [wish])
     return lambda: next(answers, None)

@@ -15,7 +15,7 @@ from engine.tokenizer import KronosTokenizer
 from engine.transformer import Kronos
 from tests.training import children
 from tests.training.staging import figures, losses, make_stage, train, with_stage
-from training.errors import Remark
+from training.errors import Message
 from training.fit.corpus import Corpus
 from training.fit.loop import StageResult
 from training.run.config import RunConfig, StageName
@@ -98,7 +98,7 @@ def test_a_damaged_checkpoint_costs_the_steps_since_the_one_before(
     train(make_stage("predictor", corpus, settings), corpus, settings, tmp_path / "parts")
     newest = tmp_path / "parts" / "checkpoints" / "step-00000020" / "state.safetensors"
     newest.write_bytes(newest.read_bytes()[:-1])
-    notes: list[Remark] = []
+    notes: list[Message] = []
     stage = make_stage("predictor", corpus, settings)
     assert train(stage, corpus, settings, tmp_path / "parts", on_note=notes.append) == expected
     assert [str(note) for note in notes] == [

@@ -16,7 +16,7 @@ from markdown_it import MarkdownIt
 
 from engine.config import MISREAD
 from tests.training.conftest import candles, corpus_of
-from training.errors import remark
+from training.errors import message
 from training.fit.building import build_base
 from training.fit.corpus import Corpus
 from training.run.card import Facts, model_card, tokenizer_card, trained_until
@@ -32,7 +32,7 @@ def judgement(*, worse: bool = False, base: bool = True) -> dict[str, Any]:
     figure = {"value": 0.5, "low": 0.4, "high": 0.6}
     figures = {"crps": figure, "coverage_50": figure, "coverage_80": figure, "coverage_90": figure}
     figures["rank_ic"] = {"value": None, "low": None, "high": None}
-    verdict = remark("Fine-tuning made it {how}.", how="worse" if worse else "better")
+    verdict = message("Fine-tuning made it {how}.", how="worse" if worse else "better")
     return {
         "cutoffs": 40,
         "times": 20,
@@ -46,9 +46,9 @@ def judgement(*, worse: bool = False, base: bool = True) -> dict[str, Any]:
         "to_base": {"value": 1.2, "low": 1.1, "high": 1.3} if base else None,
         "to_baseline": {"value": 1.05, "low": None, "high": None},
         "verdict": verdict.to_dict(),
-        "against_baselines": remark("No better than EWMA.").to_dict(),
+        "against_baselines": message("No better than EWMA.").to_dict(),
         "worse": worse,
-        "notes": [remark("One cutoff only.").to_dict()],
+        "notes": [message("One cutoff only.").to_dict()],
     }
 
 
@@ -136,7 +136,7 @@ def test_training_is_told_by_stage(run: RunFolder, config: RunConfig, corpus: Co
 
 
 def test_what_the_run_noted_is_passed_on(run: RunFolder, config: RunConfig, corpus: Corpus) -> None:
-    run.write_status(state="finished", notes=[remark("{n} windows overlap.", n=3).to_dict()])
+    run.write_status(state="finished", notes=[message("{n} windows overlap.", n=3).to_dict()])
     assert "- 3 windows overlap." in card(run, config, corpus)
 
 
@@ -217,8 +217,8 @@ def test_what_users_named_neither_links_nor_loads(run: RunFolder, config: RunCon
     segments = tuple(replace(segment, symbol=hostile, group=hostile) for segment in corpus.segments)
     data = {"source": "files", "paths": ["a.csv"], "origin": hostile}
     settings = RunConfig.model_validate(config.model_dump() | {"data": data})
-    run.write_status(notes=[remark("Of {symbol}.", symbol=hostile).to_dict()])
-    verdict = judgement() | {"verdict": remark("Not {name}.", name=hostile).to_dict(), "best_baseline": "ewma"}
+    run.write_status(notes=[message("Of {symbol}.", symbol=hostile).to_dict()])
+    verdict = judgement() | {"verdict": message("Not {name}.", name=hostile).to_dict(), "best_baseline": "ewma"}
     facts = replace(FACTS, name=hostile, base=hostile)
     provenance = PROVENANCE | {"packages": {hostile: hostile}}
     text = model_card(run, settings, facts, replace(corpus, segments=segments), provenance, {"validation": verdict})

@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from training.errors import ConfigError, Remark
+from training.errors import ConfigError, Message
 from training.run.config import RunConfig
 from training.run.tracking import open_trackers
 
@@ -25,9 +25,9 @@ def config(**track: Any) -> RunConfig:
     return RunConfig.model_validate({"name": "trial", "data": {"source": "files", "paths": ["a.csv"]}, "track": track})
 
 
-def tell(folder: Path, settings: RunConfig, rows: dict[int, dict[str, float]]) -> list[Remark]:
+def tell(folder: Path, settings: RunConfig, rows: dict[int, dict[str, float]]) -> list[Message]:
     """Tell the trackers of a stage of `rows`, as one process does, and return what they noted."""
-    notes: list[Remark] = []
+    notes: list[Message] = []
     trackers = open_trackers(settings, folder, notes.append)
     for step, values in rows.items():
         for tracker in trackers:
@@ -228,7 +228,7 @@ def test_comet_has_to_be_named_by_the_administrator(tmp_path: Path, monkeypatch)
 
 
 def test_a_server_that_goes_away_is_noted_once_and_the_others_go_on(tmp_path: Path, mlflow: Mlflow) -> None:
-    notes: list[Remark] = []
+    notes: list[Message] = []
     trackers = open_trackers(config(mlflow_uri=mlflow.url), tmp_path, notes.append)
     for step in (1, 2, 3):
         mlflow.broken = step > 1

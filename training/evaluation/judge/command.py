@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from engine.predictor import KronosPredictor
-from training.errors import ConfigError, RunError, remark
+from training.errors import ConfigError, RunError, message
 from training.evaluation.command import warnings_of, write_scores
 from training.evaluation.cutoffs import Cutoff, Series
 from training.evaluation.forecasters import Forecaster
@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace, on_step: OnStep | None = None) -> None:
         A folder cannot be written to.
     """
     if not 0 <= arguments.tail < 1:
-        raise ConfigError(remark("--tail is {value}: it must be at least 0 and below 1.", value=arguments.tail))
+        raise ConfigError(message("--tail is {value}: it must be at least 0 and below 1.", value=arguments.tail))
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     predictor = KronosPredictor.from_pretrained(arguments.model, tokenizer=arguments.tokenizer)

@@ -14,7 +14,7 @@ from engine.candles import PRICES
 from training.adapters.files import read
 from training.adapters.symbol import SymbolCandles
 from training.adapters.tables import SUFFIXES
-from training.errors import DataError, remark
+from training.errors import DataError, message
 from training.evaluation.command import continuous
 from training.evaluation.cutoffs import Cutoff, Series, spread
 from training.fit.splits import Series as Rows
@@ -105,7 +105,7 @@ def _files(data: Path, groups: Sequence[str]) -> list[Path]:
     wanted = [path for path in found if not groups or any(path.with_suffix("").match(one) for one in groups)]
     if not wanted:
         raise DataError(
-            remark("{folder}: there is no CSV or Parquet file to judge on. Name a folder of MARKET/INTERVAL.parquet.",
+            message("{folder}: there is no CSV or Parquet file to judge on. Name a folder of MARKET/INTERVAL.parquet.",
                    folder=str(data))
         )  # fmt: skip
     return wanted

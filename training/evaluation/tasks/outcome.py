@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from training.errors import Remark
+from training.errors import Message
 from training.evaluation.inference import Estimate
 from training.evaluation.tasks.presets import Task
 from training.evaluation.tasks.published import PAPER, PUBLISHED
@@ -41,7 +41,7 @@ class Outcome:
 
     task: Task
     markets: Sequence[Market]
-    warnings: Sequence[Remark]
+    warnings: Sequence[Message]
 
     def average(self) -> pd.DataFrame:
         """Return the means over markets by forecaster and figure, as the paper has them of its data sets."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypedDict
 
-from training.errors import ConfigError, remark
+from training.errors import ConfigError, message
 
 TaskName = Literal["price", "return", "volatility", "synthetic", "investment"]
 ForecastingTask = Literal["price", "return", "volatility"]
@@ -77,7 +77,7 @@ class Task:
         lookback, horizon = self.windows[nearest]
         if context - horizon < FEWEST:
             raise ConfigError(
-                remark(
+                message(
                     "A forecast of {horizon} candles leaves too little room for history in a context of {context}.",
                     horizon=horizon,
                     context=context,

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from training.errors import Remark, remark
+from training.errors import Message, message
 from training.evaluation.tasks.presets import TaskName
 
 PAPER = "arXiv:2508.02739v1"
-AVERAGE = remark("average of its data sets")
+AVERAGE = message("average of its data sets")
 
 
 @dataclass(frozen=True)
@@ -30,18 +30,18 @@ class Published:
     """
 
     model: str
-    data: Remark
+    data: Message
     figures: Mapping[str, float]
     table: str
 
 
-def _of(data: Remark, model: str, table: str, **figures: float) -> Published:
+def _of(data: Message, model: str, table: str, **figures: float) -> Published:
     return Published(model, data, figures, table)
 
 
 _average = partial(_of, AVERAGE)
-SHANGHAI_DAY, SHANGHAI_QUARTER = remark("Shanghai, daily"), remark("Shanghai, 15 minutes")
-CSI_300, CSI_800 = remark("CSI 300"), remark("CSI 800")
+SHANGHAI_DAY, SHANGHAI_QUARTER = message("Shanghai, daily"), message("Shanghai, 15 minutes")
+CSI_300, CSI_800 = message("CSI 300"), message("CSI 800")
 
 PUBLISHED: Mapping[TaskName, tuple[Published, ...]] = {
     "price": (

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.predictor import KronosPredictor
-from training.errors import DataError, Remark, remark
+from training.errors import DataError, Message, message
 from training.evaluation.command import read_series, warnings_of
 from training.evaluation.cutoffs import Cutoff, Series
 from training.evaluation.tasks.forecasting import forecast
@@ -19,7 +19,7 @@ from training.evaluation.tasks.presets import DAY, TASKS, TaskName
 from training.evaluation.tasks.synthetic import generate
 from training.evaluation.walk_forward import OnStep
 
-Work = Callable[..., tuple[Market | Remark | None, Sequence[Cutoff]]]
+Work = Callable[..., tuple[Market | Message | None, Sequence[Cutoff]]]
 
 
 def run(
@@ -54,7 +54,7 @@ def run(
     task = TASKS[name]
     work = _work(name, folder)
     markets: list[Market] = []
-    warnings: list[Remark] = []
+    warnings: list[Message] = []
     places: list[Cutoff] = []
     for path in sorted(paths):
         series = list(read_series([path], split))
@@ -85,9 +85,9 @@ def _work(name: TaskName, folder: Path) -> Work:
     return partial(invest if name == "investment" else forecast, folder=folder)
 
 
-def _nothing(split: str | None, reasons: Sequence[Remark]) -> Remark:
+def _nothing(split: str | None, reasons: Sequence[Message]) -> Message:
     if reasons:
         return reasons[0]
     if split:
-        return remark("No market has enough candles of the split {split} for this task.", split=split)
-    return remark("No market has enough candles for this task.")
+        return message("No market has enough candles of the split {split} for this task.", split=split)
+    return message("No market has enough candles for this task.")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from engine.predictor import KronosPredictor
-from training.errors import Remark, remark
+from training.errors import Message, message
 from training.evaluation.cutoffs import Cutoff, Series, spread
 from training.evaluation.inference import Estimate, estimates
 from training.evaluation.kronos import KronosForecaster
@@ -32,7 +32,7 @@ def generate(
     count: int,
     seed: int = 0,
     on_step: OnStep | None = None,
-) -> tuple[Market | Remark, Sequence[Cutoff]]:
+) -> tuple[Market | Message, Sequence[Cutoff]]:
     """Return what came of one market, or why nothing did, and its cutoffs.
 
     Networks learn from what followed earlier cutoffs and are judged by what followed later ones.
@@ -52,7 +52,7 @@ def generate(
     places = spread(series, lookback=lookback, horizon=length, count=count, seed=seed)
     earlier, later = halves(places)
     if min(earlier.sum(), later.sum()) < FEWEST:
-        return remark(
+        return message(
             "{market}: {earlier} sequences to learn from and {later} to judge by are too few; {fewest} of each are "
             "needed.",
             market=series[0].group,
