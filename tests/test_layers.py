@@ -11,7 +11,9 @@ ROOT = Path(__file__).parents[1]
 VENDORS = frozenset({"yfinance", "ccxt", "qlib"})
 DATABASES = frozenset({"sqlalchemy", "duckdb", "duckdb_engine"})
 
-LEAVES = frozenset({"kronos_app.callers", "kronos_app.errors", "kronos_app.i18n", "kronos_app.settings"})
+LEAVES = frozenset(
+    {"kronos_app.callers", "kronos_app.errors", "kronos_app.i18n", "kronos_app.jsonable", "kronos_app.settings"}
+)
 MODEL = frozenset({"engine", "training"})
 KEEPING = frozenset({"kronos_app.data", "kronos_app.store", "kronos_app.jobs"})
 BELOW_PAGES = MODEL | KEEPING | {"kronos_app.services"}
@@ -26,6 +28,7 @@ MAY_IMPORT = {
     "kronos_app.callers": frozenset(),
     "kronos_app.errors": frozenset(),
     "kronos_app.i18n": frozenset(),
+    "kronos_app.jsonable": frozenset(),
     "kronos_app.settings": frozenset(),
     "kronos_app.locales": MODEL,  # a tool: it collects the messages to translate
     "kronos_app.data": MODEL,

@@ -10,11 +10,11 @@ from starlette.responses import JSONResponse, Response
 from kronos_app.api.context import DeskOf, Language, require_token
 from kronos_app.api.paging import PageOf
 from kronos_app.api.schemas import BacktestOut, BacktestPlanOut, Backtests, BehindBody, ErrorBody, FetchAccepted
+from kronos_app.jsonable import json_ready
 from kronos_app.services.backtest.behind import behind_json
 from kronos_app.services.backtest.compare import comparison_json
 from kronos_app.services.backtest.service import MOST_COMPARED, BacktestRequest, Table
 from kronos_app.services.backtest.views import BacktestView, backtest_json, report_json
-from kronos_app.services.forecast.rendering import json_ready
 
 router = APIRouter(prefix="/backtests", tags=["backtests"], dependencies=[Depends(require_token)])
 NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": ErrorBody}}

@@ -15,8 +15,9 @@ from kronos_app.data.source import FetchRequest
 from kronos_app.data.upload.mapping import ROLES, ColumnMapping
 from kronos_app.data.upload.units import UNITS
 from kronos_app.jobs import Job
+from kronos_app.jsonable import localised
 from kronos_app.services.candles.uploads import UploadOptions
-from kronos_app.services.forecast.rendering import candle_info_json, candles_json, localised
+from kronos_app.services.candles.views import candle_info_json, candles_json
 
 router = APIRouter(prefix="/candles", tags=["candles"], dependencies=[Depends(require_token)])
 

@@ -10,9 +10,9 @@ from starlette.responses import JSONResponse, Response
 from kronos_app.api.context import DeskOf, Language, require_token
 from kronos_app.api.paging import PageOf
 from kronos_app.api.schemas import ErrorBody, EvaluationOut, EvaluationPlanOut, Evaluations
+from kronos_app.jsonable import json_ready
 from kronos_app.services.evaluation.service import EvaluationRequest
 from kronos_app.services.evaluation.views import EvaluationView, evaluation_json, report_json
-from kronos_app.services.forecast.rendering import json_ready
 
 router = APIRouter(prefix="/evaluations", tags=["evaluations"], dependencies=[Depends(require_token)])
 NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": ErrorBody}}

@@ -10,9 +10,9 @@ from starlette.responses import JSONResponse, Response
 from kronos_app.api.context import DeskOf, Language, require_token
 from kronos_app.api.paging import PageOf
 from kronos_app.api.schemas import ErrorBody, FetchAccepted, ModelVersion, RegisterBody, RunOut, Runs
+from kronos_app.jsonable import json_ready, localised
 from kronos_app.services.finetune.service import MOST_COMPARED, TuneRequest
 from kronos_app.services.finetune.views import comparison_json, estimate_json, plan_json, run_json
-from kronos_app.services.forecast.rendering import json_ready, localised
 from kronos_app.services.models.registry import model_json
 
 router = APIRouter(prefix="/runs", tags=["runs"], dependencies=[Depends(require_token)])

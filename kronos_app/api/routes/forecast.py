@@ -13,9 +13,10 @@ from kronos_app.api.schemas import Accepted, ErrorBody, ForecastBody
 from kronos_app.data.calendars import with_calendar
 from kronos_app.errors import InvalidInput
 from kronos_app.i18n import text
+from kronos_app.jsonable import json_ready
 from kronos_app.services.desk import Desk
 from kronos_app.services.forecast.recalibration import Recalibration
-from kronos_app.services.forecast.rendering import forecast_info_json, json_ready, to_csv, to_json
+from kronos_app.services.forecast.rendering import forecast_info_json, to_csv, to_json
 from kronos_app.services.forecast.service import ForecastRequest, ForecastSettings
 from kronos_app.store.records import ForecastFilter
 

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Query
 from kronos_app.api.context import DeskOf, Language, require_token
 from kronos_app.api.paging import PageOf
 from kronos_app.api.schemas import ErrorBody, JobOut, Jobs
-from kronos_app.services.forecast.rendering import job_json
+from kronos_app.services.core.job_view import job_json
 
 router = APIRouter(
     prefix="/jobs", tags=["jobs"], dependencies=[Depends(require_token)], responses={404: {"model": ErrorBody}}

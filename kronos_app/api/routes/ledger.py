@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse
 from kronos_app.api.context import DeskOf, Language, require_token
 from kronos_app.api.paging import PageOf
 from kronos_app.api.schemas import ErrorBody
-from kronos_app.services.forecast.rendering import json_ready
+from kronos_app.jsonable import json_ready
 from kronos_app.services.ledger.service import entry_json, summary_json
 from kronos_app.store.ledger import EntryState, LedgerFilter
 

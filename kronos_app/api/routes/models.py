@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse
 
 from kronos_app.api.context import DeskOf, require_token
 from kronos_app.api.schemas import ErrorBody, ModelVersion, ModelVersions
-from kronos_app.services.forecast.rendering import json_ready
+from kronos_app.jsonable import json_ready
 from kronos_app.services.models.registry import RegisteredModel, comparison_json, model_json
 
 router = APIRouter(

@@ -10,8 +10,8 @@ from starlette.responses import JSONResponse, Response
 from kronos_app.api.context import DeskOf, Language, require_token
 from kronos_app.api.paging import PageOf
 from kronos_app.api.schemas import ErrorBody, FetchAccepted, RefreshBody, WatchlistBody
+from kronos_app.jsonable import localised
 from kronos_app.services.candles.series import ExportFormat
-from kronos_app.services.forecast.rendering import localised
 from kronos_app.store.series import SeriesInfo, SeriesKey
 from kronos_app.store.watchlists import Watched, Watchlist
 

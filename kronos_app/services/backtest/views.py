@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kronos_app.i18n import Text
+from kronos_app.jsonable import localised
 from kronos_app.services.backtest.request import BacktestRequest
-from kronos_app.services.forecast.rendering import localised
 from kronos_app.services.runs.views import WorkState, WorkView, standing, work_json
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from kronos_app.data.export import safe_csv
-from kronos_app.services.forecast.rendering import json_ready
+from kronos_app.jsonable import json_ready
 
 if TYPE_CHECKING:
     from training.evaluation.cutoffs import Cutoff

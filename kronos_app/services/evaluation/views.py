@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from kronos_app.i18n import Text
+from kronos_app.jsonable import localised
 from kronos_app.services.evaluation.report import LEVELS
 from kronos_app.services.evaluation.request import EvaluationRequest
-from kronos_app.services.forecast.rendering import localised
 from kronos_app.services.runs.views import WorkState, WorkView, standing, work_json
 
 if TYPE_CHECKING:

@@ -1,21 +1,21 @@
-"""Candle sets, jobs and forecasts as JSON and CSV, for the API's answers and the pages' downloads."""
+"""Forecasts as JSON and CSV, for the API's answers and the pages' downloads."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from kronos_app.data.candle_frame import FEATURES
 from kronos_app.data.export import safe_csv
 from kronos_app.i18n import Text
+from kronos_app.jsonable import json_ready, localised
+from kronos_app.services.candles.views import columns_json, times_json
 from kronos_app.services.forecast.recalibration import Recalibration
 from kronos_app.services.forecast.request import DEFAULT_LEVELS
 from kronos_app.services.forecast.view import ForecastView
-from kronos_app.store.records import CandleSet, CandleSetInfo, ForecastInfo, Job
+from kronos_app.store.records import ForecastInfo
 
 TOLD_APART = ("warnings", "repair")  # of the provenance: their messages are translated
 
@@ -25,13 +25,6 @@ def forecast_info_json(info: ForecastInfo) -> dict[str, Any]:
     names = ("id", "candles_id", "candles_name", "model", "horizon", "samples", "lookback", "request", "damaged")
     times = {"created": info.created.isoformat(), "cutoff": info.cutoff.isoformat()}
     return {name: getattr(info, name) for name in names} | times
-
-
-def candle_info_json(info: CandleSetInfo) -> dict[str, Any]:
-    """Return a line of the list of candle sets as the API has it."""
-    times = {name: getattr(info, name).isoformat() for name in ("created", "first", "last")}
-    facts = {name: getattr(info, name) for name in ("id", "name", "source", "rows")}
-    return {**facts, **times, "interval_seconds": info.interval.total_seconds()}
 
 
 def to_json(
@@ -58,10 +51,10 @@ def to_json(
         "cutoff": stored.cutoff.isoformat(),
         "last_close": stored.last_close,
         "columns": list(FEATURES),
-        "timestamps": _times(stored.timestamps),
-        "mean": _columns(view.mean()),
-        "median": _columns(view.median()),
-        "quantiles": {f"{level:g}": _columns(frame) for level, frame in view.quantiles(levels).items()},
+        "timestamps": times_json(stored.timestamps),
+        "mean": columns_json(view.mean()),
+        "median": columns_json(view.median()),
+        "quantiles": {f"{level:g}": columns_json(frame) for level, frame in view.quantiles(levels).items()},
         "probability_up": view.probability_up().to_list(),
         "repairs": stored.repairs,
         "request": stored.request,
@@ -96,69 +89,6 @@ def to_csv(view: ForecastView, recalibration: Recalibration | None = None) -> st
     return safe_csv(wide.reset_index())
 
 
-def candles_json(saved: CandleSet, language: str = "en", rows: bool = False) -> dict[str, Any]:
-    """Return a candle set with its quality report; with `rows` its candles too, by column."""
-    candles = saved.candles
-    result = {
-        "id": saved.id,
-        "name": candles.name,
-        "source": candles.source,
-        "timezone": candles.timezone,
-        "calendar": candles.about.calendar,
-        "created": saved.created.isoformat(),
-        "rows": len(candles),
-        "first": candles.timestamps[0].isoformat(),
-        "last": candles.timestamps[-1].isoformat(),
-        "interval_seconds": candles.interval.total_seconds(),
-        "columns": candles.features,
-        "quality": localised(saved.quality, language),
-        "repair": localised(saved.repair, language),
-    }
-    if rows:
-        result["candles"] = {"timestamp": _times(candles.timestamps), **_columns(candles.frame[candles.features])}
-    return dict(json_ready(result))
-
-
-def job_json(job: Job, language: str = "en") -> dict[str, Any]:
-    """Return a job as the API tells it."""
-    return {
-        "job_id": job.id,
-        "status": job.status,
-        "progress": job.progress,
-        "done": job.done,
-        "total": job.total,
-        "remaining_seconds": job.remaining,
-        "forecast_id": job.result_id if job.kind == "forecast" else None,
-        # What the page fetched to be looked at first may not be a candle set.
-        "candles_id": job.result_id if job.kind in {"fetch", "query"} and not job.request["review"] else None,
-        "candles_ids": job.result_id.split(",") if job.kind == "upload" and job.result_id else None,
-        "error": localised(job.error, language),
-        "created": job.created.isoformat(),
-        "started": job.started.isoformat() if job.started else None,
-        "finished": job.finished.isoformat() if job.finished else None,
-    }
-
-
-def localised(value: Any, language: str) -> Any:
-    """Return `value` with every stored `Text` in it rendered in `language`."""
-    if isinstance(value, dict):
-        if value.keys() == {"msgid", "params"}:
-            return Text.from_dict(value).render(language)
-        return {name: localised(item, language) for name, item in value.items()}
-    return [localised(item, language) for item in value] if isinstance(value, list | tuple) else value
-
-
-def json_ready(value: Any) -> Any:
-    """Return `value` with arrays as lists and every number that JSON does not know as None."""
-    if isinstance(value, dict):
-        return {name: json_ready(item) for name, item in value.items()}
-    if isinstance(value, np.ndarray):
-        return json_ready(value.tolist())
-    if isinstance(value, list | tuple):
-        return [json_ready(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def _levels(view: ForecastView) -> Sequence[float]:
     levels: Sequence[float] = view.stored.request.get("levels", DEFAULT_LEVELS)
     return levels
@@ -170,19 +100,11 @@ def _recalibrated(view: ForecastView, found: Recalibration | Text, language: str
     quantiles = view.recalibrated(_levels(view), found.factor)
     return {
         **found.to_dict(language),
-        "quantiles": {f"{level:g}": _columns(frame) for level, frame in quantiles.items()},
+        "quantiles": {f"{level:g}": columns_json(frame) for level, frame in quantiles.items()},
     }
-
-
-def _columns(frame: pd.DataFrame) -> dict[str, Any]:
-    return {str(name): frame[name].to_numpy(np.float64) for name in frame}
-
-
-def _times(times: pd.DatetimeIndex) -> list[str]:
-    return [time.isoformat() for time in times]
 
 
 def _actual(view: ForecastView) -> dict[str, Any] | None:
     if view.actual is None:
         return None
-    return {"timestamps": _times(pd.DatetimeIndex(view.actual.index)), **_columns(view.actual)}
+    return {"timestamps": times_json(pd.DatetimeIndex(view.actual.index)), **columns_json(view.actual)}

@@ -18,8 +18,8 @@ from pydantic import Field
 from kronos_app.data.source import LONGEST_SYMBOL
 from kronos_app.errors import Conflict, InvalidInput, NotFound
 from kronos_app.i18n import text
+from kronos_app.jsonable import localised
 from kronos_app.services.forecast import service as forecasting
-from kronos_app.services.forecast.rendering import localised
 from kronos_app.services.forecast.request import ForecastSettings
 from kronos_app.services.forecast.sampling import settled
 from kronos_app.store.ledger import Follow

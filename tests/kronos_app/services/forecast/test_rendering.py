@@ -8,8 +8,10 @@ import pytest
 
 from kronos_app.data.candle_frame import CandleFrame
 from kronos_app.i18n import Text
+from kronos_app.jsonable import json_ready, localised
+from kronos_app.services.candles.views import candles_json
 from kronos_app.services.forecast.recalibration import Recalibration
-from kronos_app.services.forecast.rendering import candles_json, json_ready, localised, to_csv, to_json
+from kronos_app.services.forecast.rendering import to_csv, to_json
 from kronos_app.services.forecast.view import ForecastView
 from kronos_app.store import CandleSet, StoredForecast
 from kronos_app.store.records import now
