@@ -17,11 +17,12 @@ from kronos_app.services.core.redaction import Redaction
 from kronos_app.services.core.training_errors import training_errors
 from kronos_app.services.finetune import records, trial
 from kronos_app.services.finetune.plan import Planner, share
-from kronos_app.services.finetune.request import DataChoice, SeriesChoice, TuneRequest
+from kronos_app.services.finetune.request import TuneRequest
 from kronos_app.services.finetune.runs import RunFolders
 from kronos_app.services.finetune.status import flat, view
 from kronos_app.services.finetune.trainer import Trainers
 from kronos_app.services.finetune.views import Comparison, Estimate, RunState, RunView, StageEstimate, TunePlan
+from kronos_app.services.selection.request import DataChoice, SeriesChoice
 from kronos_app.services.selection.store_files import TuningData
 from kronos_app.services.selection.training_files import check_room
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from kronos_app.data.qlib.files import QlibFiles, find_folders
 from kronos_app.errors import NotFound, TooLarge
 from kronos_app.i18n import text
-from kronos_app.services.finetune.request import MOST_SERIES, DataChoice, SeriesChoice
+from kronos_app.services.selection.request import MOST_SERIES, DataChoice, SeriesChoice
 from kronos_app.services.selection.training_files import Part
 
 if TYPE_CHECKING:

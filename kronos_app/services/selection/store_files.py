@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from kronos_app.data.candle_frame import CandleFrame
     from kronos_app.services.candles.series import SeriesService
     from kronos_app.services.candles.service import CandleService
-    from kronos_app.services.finetune.request import DataChoice
+    from kronos_app.services.selection.request import DataChoice
     from kronos_app.settings import Settings
 
 NAMED = 5  # series that an origin or a message lists before it only counts
