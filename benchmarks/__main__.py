@@ -29,16 +29,16 @@ def main(arguments: list[str] | None = None) -> None:
     """Measure what the arguments ask for."""
     options = _parser().parse_args(arguments)
     torch.set_num_threads(options.threads)
-    how = Sampling(options.temperature, options.top_k, options.top_p)
+    sampling = Sampling(options.temperature, options.top_k, options.top_p)
     try:
         if options.soak:
-            record = _soak(options, how)
+            record = _soak(options, sampling)
         elif options.steps:
-            record = _time_steps(options, how)
+            record = _time_steps(options, sampling)
         elif options.check_scaling:
-            record = _check_scaling(options, how)
+            record = _check_scaling(options, sampling)
         else:
-            record = _measure(options, how)
+            record = _measure(options, sampling)
     except KronosError as error:
         sys.exit(str(error))
     if options.json:
@@ -60,21 +60,21 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("--top-p", type=float, default=0.9, help="the default of the published predict")
     what.add_argument("--weights", choices=PRECISIONS, default="float32", help="how the engine keeps them")
     what.add_argument("--compiled", action="store_true", help="torch.compile the engine; memory is not measured then")
-    how = parser.add_argument_group("how to time it")
-    how.add_argument("--threads", type=int, default=2)
-    how.add_argument("--rounds", type=int, default=3, help="turns of engine and plain loop; medians are taken")
-    how.add_argument(
+    sampling = parser.add_argument_group("how to time it")
+    sampling.add_argument("--threads", type=int, default=2)
+    sampling.add_argument("--rounds", type=int, default=3, help="turns of engine and plain loop; medians are taken")
+    sampling.add_argument(
         "--plain-steps",
         type=_steps,
         default=12,
         metavar="N|all",
         help="steps of the plain loop to run, evenly spaced; its time is scaled from them",
     )
-    how.add_argument("--no-memory", action="store_true", help="leave out peak memory, a process a case and window")
-    how.add_argument(
+    sampling.add_argument("--no-memory", action="store_true", help="leave out peak memory, a process a case and window")
+    sampling.add_argument(
         "--reference", type=Path, metavar="PATH", help="a checkout of the published package to time as well"
     )
-    how.add_argument("--json", type=Path, metavar="FILE", help="write everything measured")
+    sampling.add_argument("--json", type=Path, metavar="FILE", help="write everything measured")
     other = parser.add_argument_group("instead of timing")
     other.add_argument("--soak", type=int, metavar="N", help="forecast so often in one process and watch its memory")
     other.add_argument(
@@ -111,7 +111,7 @@ def _cases(options: argparse.Namespace) -> list[cases.Case]:
     )
 
 
-def _measure(options: argparse.Namespace, how: Sampling) -> report.Record:
+def _measure(options: argparse.Namespace, sampling: Sampling) -> report.Record:
     roofs = cache(lambda size: machine.measure(model_bytes(SHAPES[size].model, options.weights)))
     predictors = cache(lambda size: build(SHAPES[size], options.weights, compiled=options.compiled))
     plain = predictors if options.weights == "float32" else cache(lambda size: build(SHAPES[size]))
@@ -124,7 +124,7 @@ def _measure(options: argparse.Namespace, how: Sampling) -> report.Record:
     for case in plan:
         predictor = predictors(case.size)
         timing = time_case(
-            predictor, plain(case.size), case, how, rounds=options.rounds, plain_steps=options.plain_steps
+            predictor, plain(case.size), case, sampling, rounds=options.rounds, plain_steps=options.plain_steps
         )
         record = report.case_record(
             SHAPES[case.size],
@@ -136,13 +136,14 @@ def _measure(options: argparse.Namespace, how: Sampling) -> report.Record:
         )
         if with_memory:
             record["memory"] = {
-                window: memory.measure(case, window, how, options.threads, options.weights) for window in case.windows
+                window: memory.measure(case, window, sampling, options.threads, options.weights)
+                for window in case.windows
             }
         print("\n".join(report.lines(record)), flush=True)
         if options.compiled:
             print(f"  first runs, compiling: {report.first_runs(record)}", flush=True)
         if options.reference:
-            record["reference"] = _compare(options, plain(case.size), case, how, record)
+            record["reference"] = _compare(options, plain(case.size), case, sampling, record)
         records.append(record)
     notes = [*report.footnotes(records), *report.memory_notes(records)]
     print("\n" + "\n".join(notes))
@@ -156,10 +157,10 @@ def _measure(options: argparse.Namespace, how: Sampling) -> report.Record:
 
 
 def _compare(
-    options: argparse.Namespace, predictor: KronosPredictor, case: cases.Case, how: Sampling, record: report.Record
+    options: argparse.Namespace, predictor: KronosPredictor, case: cases.Case, sampling: Sampling, record: report.Record
 ) -> report.Record:
     published = reference.load(options.reference, predictor)
-    found = reference.compare(published, predictor, case, how, rounds=options.rounds, steps=options.plain_steps)
+    found = reference.compare(published, predictor, case, sampling, rounds=options.rounds, steps=options.plain_steps)
     ratios = {window: one["ratio"] * found.ratio for window, one in record["windows"].items()}
     print(f"  over {found.steps} steps {found.remark()}; their forecasts differ by {found.difference:.1g}")
     faster = ", ".join(f"{window} {ratio:.1f}×" for window, ratio in ratios.items())
@@ -167,11 +168,11 @@ def _compare(
     return {**vars(found), "ratio": found.ratio, "engine": ratios}
 
 
-def _soak(options: argparse.Namespace, how: Sampling) -> report.Record:
+def _soak(options: argparse.Namespace, sampling: Sampling) -> report.Record:
     size = (options.sizes or ["nano"])[0]
     print("MB in memory:", end="", flush=True)
     seen = []
-    for resident in memory.soak(size, options.soak, how):
+    for resident in memory.soak(size, options.soak, sampling):
         print(f" {resident / 1e6:.0f}", end="", flush=True)
         seen.append(resident)
     gained = memory.growth(seen)
@@ -179,7 +180,7 @@ def _soak(options: argparse.Namespace, how: Sampling) -> report.Record:
     return {"soak": {"size": size, "forecasts": options.soak, "resident": seen, "growth": gained}}
 
 
-def _time_steps(options: argparse.Namespace, how: Sampling) -> report.Record:
+def _time_steps(options: argparse.Namespace, sampling: Sampling) -> report.Record:
     found = {}
     for size in options.sizes or ["small"]:
         shape = SHAPES[size]
@@ -187,18 +188,19 @@ def _time_steps(options: argparse.Namespace, how: Sampling) -> report.Record:
         print(f"{size}: {report.machine_line(machine.describe(options.threads), roofs)}", flush=True)
         predictor = build(shape)
         times = [
-            steps.time_steps(predictor, shape, roofs, how, rows=rows, rounds=options.rounds) for rows in options.steps
+            steps.time_steps(predictor, shape, roofs, sampling, rows=rows, rounds=options.rounds)
+            for rows in options.steps
         ]
         print("\n".join(steps.table(size, times)), flush=True)
         found[size] = {"roofs": vars(roofs), "steps": [vars(one) | {"of_bound": one.of_bound} for one in times]}
     return {"machine": machine.describe(options.threads), "steps": found}
 
 
-def _check_scaling(options: argparse.Namespace, how: Sampling) -> report.Record:
+def _check_scaling(options: argparse.Namespace, sampling: Sampling) -> report.Record:
     found = {}
     for case in _plan(options):
         steps = options.plain_steps or 12
-        whole, scaled = scaling_error(build(SHAPES[case.size]), case, how, steps, options.rounds)
+        whole, scaled = scaling_error(build(SHAPES[case.size]), case, sampling, steps, options.rounds)
         print(
             f"{case.name}: {whole:.2f} s whole, {scaled:.2f} s scaled from {steps} steps, {scaled / whole - 1:+.1%}",
             flush=True,

@@ -41,7 +41,7 @@ _LEAST = Shape(
 )
 
 
-def measure(case: Case, window: str, how: Sampling, threads: int, weights: str = "float32") -> dict[str, int]:
+def measure(case: Case, window: str, sampling: Sampling, threads: int, weights: str = "float32") -> dict[str, int]:
     """Measure a case in a fresh process.
 
     Returns
@@ -50,7 +50,13 @@ def measure(case: Case, window: str, how: Sampling, threads: int, weights: str =
         Bytes: `weights`, all that loading leaves in memory; `beyond` them, at the peak of the forecast; `own`, counted
         from the shapes, of the keys and values that belong to single paths; `process`, all of it at the peak.
     """
-    wanted = {"case": asdict(case), "window": window, "how": asdict(how), "threads": threads, "weights": weights}
+    wanted = {
+        "case": asdict(case),
+        "window": window,
+        "sampling": asdict(sampling),
+        "threads": threads,
+        "weights": weights,
+    }
     command = [sys.executable, "-m", "benchmarks.memory", json.dumps(wanted)]
     done = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
     if done.returncode:
@@ -59,16 +65,16 @@ def measure(case: Case, window: str, how: Sampling, threads: int, weights: str =
     return measured
 
 
-def measure_here(case: Case, window: str, how: Sampling, weights: Precision = "float32") -> dict[str, int]:
+def measure_here(case: Case, window: str, sampling: Sampling, weights: Precision = "float32") -> dict[str, int]:
     """Return what `measure` does, of this process."""
-    _settle(build(_LEAST), how)  # threads and kernels are nobody's weights
+    _settle(build(_LEAST), sampling)  # threads and kernels are nobody's weights
     empty = resident()
     predictor = build(SHAPES[case.size], weights)
-    _settle(predictor, how)
+    _settle(predictor, sampling)
     before = resident()
     inputs = random_walks(case.series, case.history, case.horizon)
     reset_peak()
-    run(predictor, case, inputs, window, how)
+    run(predictor, case, inputs, window, sampling)
     most = peak()
     return {
         "weights": before - empty,
@@ -83,7 +89,7 @@ def allowed(one: dict[str, int], many: dict[str, int]) -> float:
     return ALLOWED * one["beyond"] + many["own"]
 
 
-def soak(size: str, forecasts: int, how: Sampling, every: int = 20) -> Iterator[int]:
+def soak(size: str, forecasts: int, sampling: Sampling, every: int = 20) -> Iterator[int]:
     """Yield the resident bytes of this process after each `every` forecasts, whose lengths and samples change.
 
     Some fit into the context, some slide.
@@ -93,7 +99,7 @@ def soak(size: str, forecasts: int, how: Sampling, every: int = 20) -> Iterator[
         tenth = predictor.max_context // 10
         case = make_case(size, 1 + i % 5, history=(5 + i % 5) * tenth, horizon=(1 + i % 3) * tenth)
         window = case.windows[i % len(case.windows)]
-        run(predictor, case, random_walks(1, case.history, case.horizon, seed=i), window, how)
+        run(predictor, case, random_walks(1, case.history, case.horizon, seed=i), window, sampling)
         if (i + 1) % every == 0:
             yield resident()
 
@@ -127,10 +133,10 @@ def peak() -> int:
     return most if sys.platform == "darwin" else most * 1024
 
 
-def _settle(predictor: KronosPredictor, how: Sampling) -> None:
+def _settle(predictor: KronosPredictor, sampling: Sampling) -> None:
     """Lay out the weights by a small forecast, then give back what it took."""
     small = Case("", series=1, samples=1, history=8, horizon=2, context=16, windows=("fit",))
-    run(predictor, small, random_walks(1, small.history, small.horizon), "fit", how)
+    run(predictor, small, random_walks(1, small.history, small.horizon), "fit", sampling)
     gc.collect()
     if sys.platform == "linux":
         ctypes.CDLL(None).malloc_trim(0)
@@ -148,7 +154,7 @@ def main() -> None:
     wanted = json.loads(parser.parse_args().case)
     torch.set_num_threads(wanted["threads"])
     case = Case(**{**wanted["case"], "windows": tuple(wanted["case"]["windows"])})
-    print(json.dumps(measure_here(case, wanted["window"], Sampling(**wanted["how"]), wanted["weights"])))
+    print(json.dumps(measure_here(case, wanted["window"], Sampling(**wanted["sampling"]), wanted["weights"])))
 
 
 if __name__ == "__main__":

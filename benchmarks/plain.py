@@ -28,7 +28,7 @@ def predict_plainly(
     *,
     samples: int,
     max_context: int,
-    how: Sampling,
+    sampling: Sampling,
     generator: torch.Generator | None = None,
 ) -> Tensor:
     """Return the mean over the samples, normalised candles (S, N, 6), as the published `predict` computes it.
@@ -43,7 +43,9 @@ def predict_plainly(
     horizon = stamp.shape[1] - x.shape[1]
     tokens = encode_plainly(tokenizer, x, samples)
     rows = stamp.repeat_interleave(samples, dim=0)
-    s1, s2 = generate_plainly(model, tokens, rows, samples=1, max_context=max_context, how=how, generator=generator)
+    s1, s2 = generate_plainly(
+        model, tokens, rows, samples=1, max_context=max_context, sampling=sampling, generator=generator
+    )
     candles = decode_plainly(tokenizer, s1, s2, max_context)[:, -horizon:]
     return candles.view(len(x), samples, horizon, -1).mean(dim=1)  # (R, N, 6) -> (S, samples, N, 6) -> (S, N, 6)
 
@@ -63,13 +65,15 @@ def generate_plainly(
     *,
     samples: int,
     max_context: int,
-    how: Sampling,
+    sampling: Sampling,
     generator: torch.Generator | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Return coarse and fine ids (R, T + N): `tokens` (S, T) continued to the end of `stamp` (S, T + N, 5)."""
     s1, s2, stamp = (x.repeat_interleave(samples, dim=0) for x in (*tokens, stamp))
     while s1.shape[1] < stamp.shape[1]:
-        coarse, fine = step_plainly(model, s1, s2, stamp, max_context=max_context, how=how, generator=generator)
+        coarse, fine = step_plainly(
+            model, s1, s2, stamp, max_context=max_context, sampling=sampling, generator=generator
+        )
         s1, s2 = torch.cat((s1, coarse), dim=1), torch.cat((s2, fine), dim=1)
     return s1, s2
 
@@ -81,14 +85,14 @@ def step_plainly(
     stamp: Tensor,
     *,
     max_context: int,
-    how: Sampling,
+    sampling: Sampling,
     generator: torch.Generator | None,
 ) -> tuple[Tensor, Tensor]:
     """Return the next coarse and fine ids, each (R, 1), given all before: all positions of all rows computed anew."""
     window = slice(max(0, s1.shape[1] - max_context), s1.shape[1])
     logits, context = model.decode_s1(s1[:, window], s2[:, window], stamp[:, window])
-    coarse = draw_plainly(logits[:, -1], how, generator)
-    return coarse, draw_plainly(model.decode_s2(context, coarse)[:, -1], how, generator)
+    coarse = draw_plainly(logits[:, -1], sampling, generator)
+    return coarse, draw_plainly(model.decode_s2(context, coarse)[:, -1], sampling, generator)
 
 
 def decode_plainly(tokenizer: KronosTokenizer, s1: Tensor, s2: Tensor, max_context: int) -> Tensor:
@@ -96,17 +100,17 @@ def decode_plainly(tokenizer: KronosTokenizer, s1: Tensor, s2: Tensor, max_conte
     return tokenizer.decode((s1[:, -max_context:], s2[:, -max_context:]), half=True)
 
 
-def draw_plainly(logits: Tensor, how: Sampling, generator: torch.Generator | None) -> Tensor:
+def draw_plainly(logits: Tensor, sampling: Sampling, generator: torch.Generator | None) -> Tensor:
     """Return one id a row (R, 1) from `logits` (R, V): all tokens sorted where `top_p` asks for the likeliest."""
-    if how.temperature == 0:
+    if sampling.temperature == 0:
         return logits.argmax(dim=-1, keepdim=True)
-    logits = logits / how.temperature
-    if how.top_k > 0:
-        smallest = logits.topk(min(how.top_k, logits.shape[-1])).values[..., -1:]
+    logits = logits / sampling.temperature
+    if sampling.top_k > 0:
+        smallest = logits.topk(min(sampling.top_k, logits.shape[-1])).values[..., -1:]
         logits = logits.masked_fill(logits < smallest, -math.inf)
-    elif how.top_p < 1:
+    elif sampling.top_p < 1:
         ordered, order = logits.sort(dim=-1, descending=True)
         p = ordered.softmax(dim=-1)
-        surplus = p.cumsum(dim=-1) - p > how.top_p  # the token that crosses the share stays
+        surplus = p.cumsum(dim=-1) - p > sampling.top_p  # the token that crosses the share stays
         logits = logits.masked_fill(torch.zeros_like(surplus).scatter(-1, order, surplus), -math.inf)
     return torch.multinomial(logits.softmax(dim=-1), 1, generator=generator)

@@ -102,7 +102,7 @@ def _published_config(config: ModelConfig | TokenizerConfig) -> dict[str, Any]:
 
 
 def compare(
-    published: Any, ours: KronosPredictor, case: Case, how: Sampling, *, rounds: int, steps: int | None
+    published: Any, ours: KronosPredictor, case: Case, sampling: Sampling, *, rounds: int, steps: int | None
 ) -> Comparison:
     """Time both by turns, with a horizon of only `steps` candles where that is given."""
     case = replace(case, horizon=min(case.horizon, steps or case.horizon))
@@ -111,12 +111,18 @@ def compare(
     seconds: list[tuple[float, float]] = []
     for _ in range(rounds + 1):
         started = time.perf_counter()
-        forecasts = _predict(published, inputs, case, how)
-        seconds.append((time.perf_counter() - started, plain_seconds(ours, prepared, case, how)))
+        forecasts = _predict(published, inputs, case, sampling)
+        seconds.append((time.perf_counter() - started, plain_seconds(ours, prepared, case, sampling)))
     theirs, plain = (median(one) for one in zip(*seconds[1:], strict=True))  # the first warms up
     torch.manual_seed(0)
     mean = predict_plainly(
-        ours.model, ours.tokenizer, prepared.x, prepared.stamp, samples=case.samples, max_context=case.context, how=how
+        ours.model,
+        ours.tokenizer,
+        prepared.x,
+        prepared.stamp,
+        samples=case.samples,
+        max_context=case.context,
+        sampling=sampling,
     )
     expected = prepared.scale.invert(mean.numpy())
     apart = np.stack([one[list(FEATURES)].to_numpy() for one in forecasts]) - expected
@@ -125,14 +131,14 @@ def compare(
     )
 
 
-def _predict(published: Any, inputs: Inputs, case: Case, how: Sampling) -> list[pd.DataFrame]:
+def _predict(published: Any, inputs: Inputs, case: Case, sampling: Sampling) -> list[pd.DataFrame]:
     torch.manual_seed(0)
     forecasts: list[pd.DataFrame] = published.predict_batch(
         *inputs.parts(),
         pred_len=case.horizon,
-        T=how.temperature,
-        top_k=how.top_k,
-        top_p=how.top_p,
+        T=sampling.temperature,
+        top_k=sampling.top_k,
+        top_p=sampling.top_p,
         sample_count=case.samples,
         verbose=False,
     )

@@ -46,11 +46,11 @@ class StepTime:
 
 
 def time_steps(
-    predictor: KronosPredictor, shape: Shape, machine: Machine, how: Sampling, *, rows: int, rounds: int
+    predictor: KronosPredictor, shape: Shape, machine: Machine, sampling: Sampling, *, rows: int, rounds: int
 ) -> StepTime:
     """Return what a step of `rows` paths takes, after a history of 400 candles and over 100 drawn ones."""
-    _generation_seconds(predictor, how, rows)  # lays the weights out
-    runs = [_generation_seconds(predictor, how, rows) for _ in range(rounds)]
+    _generation_seconds(predictor, sampling, rows)  # lays the weights out
+    runs = [_generation_seconds(predictor, sampling, rows) for _ in range(rounds)]
     works = [one_step(shape.model, Window(1, rows, HISTORY, drawn)) for drawn in range(1, STEPS)]
     least = [least_seconds(work, machine) for work in works]
     return StepTime(
@@ -66,7 +66,7 @@ def _reads(work: Work, machine: Machine) -> bool:
 
 
 @torch.inference_mode()
-def _generation_seconds(predictor: KronosPredictor, how: Sampling, rows: int) -> list[float]:
+def _generation_seconds(predictor: KronosPredictor, sampling: Sampling, rows: int) -> list[float]:
     """Return the seconds of every step but the first, which computes the history."""
     model, (network, _) = predictor.model, predictor.packed()
     drawn = torch.Generator().manual_seed(0)
@@ -78,7 +78,7 @@ def _generation_seconds(predictor: KronosPredictor, how: Sampling, rows: int) ->
         [stamp],
         samples=rows,
         max_context=predictor.max_context,
-        how=how,
+        sampling=sampling,
         generators=[drawn],
     )
     ends = []

@@ -42,7 +42,7 @@ def time_case(
     predictor: KronosPredictor,
     plain: KronosPredictor,
     case: Case,
-    how: Sampling,
+    sampling: Sampling,
     *,
     rounds: int,
     plain_steps: int | None,
@@ -58,23 +58,23 @@ def time_case(
     prepared = prepare(inputs, plain)
     timing = Timing(fast={window: [] for window in case.windows})
     for window in case.windows:
-        timing.first[window] = _timed(predictor, case, inputs, window, how)
-    _warm(plain, prepared, case, how)
+        timing.first[window] = _timed(predictor, case, inputs, window, sampling)
+    _warm(plain, prepared, case, sampling)
     for _ in range(rounds):
         for window in case.windows:
-            timing.fast[window] += _repeat(predictor, case, inputs, window, how)
-        timing.plain.append(plain_seconds(plain, prepared, case, how, plain_steps))
+            timing.fast[window] += _repeat(predictor, case, inputs, window, sampling)
+        timing.plain.append(plain_seconds(plain, prepared, case, sampling, plain_steps))
     return timing
 
 
-def run(predictor: KronosPredictor, case: Case, inputs: Inputs, window: str, how: Sampling) -> None:
+def run(predictor: KronosPredictor, case: Case, inputs: Inputs, window: str, sampling: Sampling) -> None:
     """Forecast the series of `inputs` once, from data frames to finished forecasts."""
     predictor.forecast_batch(
         *inputs.parts(),
         samples=case.samples,
-        temperature=how.temperature,
-        top_k=how.top_k,
-        top_p=how.top_p,
+        temperature=sampling.temperature,
+        top_k=sampling.top_k,
+        top_p=sampling.top_p,
         seed=0,
         window=window,
         stride=case.stride,
@@ -82,31 +82,31 @@ def run(predictor: KronosPredictor, case: Case, inputs: Inputs, window: str, how
 
 
 def scaling_error(
-    predictor: KronosPredictor, case: Case, how: Sampling, steps: int, rounds: int
+    predictor: KronosPredictor, case: Case, sampling: Sampling, steps: int, rounds: int
 ) -> tuple[float, float]:
     """Return the seconds of the whole plain loop and those scaled from `steps` steps, medians of runs by turns."""
     prepared = prepare(random_walks(case.series, case.history, case.horizon), predictor)
-    _warm(predictor, prepared, case, how)
+    _warm(predictor, prepared, case, sampling)
     pairs: Sequence[tuple[float, float]] = [
-        (plain_seconds(predictor, prepared, case, how), plain_seconds(predictor, prepared, case, how, steps))
+        (plain_seconds(predictor, prepared, case, sampling), plain_seconds(predictor, prepared, case, sampling, steps))
         for _ in range(rounds)
     ]
     whole, scaled = (median(one) for one in zip(*pairs, strict=True))
     return whole, scaled
 
 
-def _repeat(predictor: KronosPredictor, case: Case, inputs: Inputs, window: str, how: Sampling) -> list[float]:
+def _repeat(predictor: KronosPredictor, case: Case, inputs: Inputs, window: str, sampling: Sampling) -> list[float]:
     seconds: list[float] = []
     while len(seconds) < MOST_RUNS and sum(seconds) < ENOUGH:
-        seconds.append(_timed(predictor, case, inputs, window, how))
+        seconds.append(_timed(predictor, case, inputs, window, sampling))
     return seconds
 
 
-def _timed(predictor: KronosPredictor, case: Case, inputs: Inputs, window: str, how: Sampling) -> float:
+def _timed(predictor: KronosPredictor, case: Case, inputs: Inputs, window: str, sampling: Sampling) -> float:
     started = time.perf_counter()
-    run(predictor, case, inputs, window, how)
+    run(predictor, case, inputs, window, sampling)
     return time.perf_counter() - started
 
 
-def _warm(predictor: KronosPredictor, prepared: Prepared, case: Case, how: Sampling) -> None:
-    plain_seconds(predictor, prepared, case, how, steps=1)
+def _warm(predictor: KronosPredictor, prepared: Prepared, case: Case, sampling: Sampling) -> None:
+    plain_seconds(predictor, prepared, case, sampling, steps=1)

@@ -51,7 +51,7 @@ def spread(horizon: int, steps: int) -> list[tuple[int, int]]:
 
 
 def plain_seconds(
-    predictor: KronosPredictor, prepared: Prepared, case: Case, how: Sampling, steps: int | None = None
+    predictor: KronosPredictor, prepared: Prepared, case: Case, sampling: Sampling, steps: int | None = None
 ) -> float:
     """Return how long the plain loop takes.
 
@@ -72,7 +72,7 @@ def plain_seconds(
                 prepared.stamp,
                 samples=case.samples,
                 max_context=case.context,
-                how=how,
+                sampling=sampling,
                 generator=drawn,
             )
         )
@@ -84,7 +84,7 @@ def plain_seconds(
 
         def work(known: int = known) -> object:
             return step_plainly(
-                model, s1[:, :known], s2[:, :known], stamp, max_context=case.context, how=how, generator=drawn
+                model, s1[:, :known], s2[:, :known], stamp, max_context=case.context, sampling=sampling, generator=drawn
             )
 
         total += weight * _seconds(work)

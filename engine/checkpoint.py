@@ -1,20 +1,18 @@
-"""Checkpoints on disk: a folder of `config.json` and `model.safetensors`, as `PyTorchModelHubMixin` lays them out.
+"""Checkpoints on disk: `config.json` and `model.safetensors`, in the format of `PyTorchModelHubMixin`.
 
-Reading is strict: what does not fit is an error that names the file and the key or tensor. Pickled weights are never
-read.
+Reading is strict: a mismatch is an error that names the file and the key or tensor. Pickled weights are never read.
 """
 
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 import math
 import typing
 import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +21,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from engine.config import MISREAD, UNPUBLISHED
+from engine.config import UNPUBLISHED, UNPUBLISHED_NOTE
 from engine.errors import CheckpointError
 from engine.files import CONFIG, WEIGHTS, CheckpointFiles
 
@@ -32,8 +30,8 @@ if TYPE_CHECKING:
 
 MAX_CONFIG_BYTES = 1_000_000
 MAX_SIZE = 65_536  # of any width or count in a config: a hostile one must not exhaust the memory
-NAMED = 5  # tensors an error lists before it only counts
-NOTE = "note"  # the key of a sentence for people
+MAX_LISTED = 5  # names in an error
+NOTE = "note"  # the key of a sentence for readers
 # Keys of a config.json that do not change what the network computes: ours, and those of other libraries.
 ANNOTATIONS = frozenset(
     {
@@ -56,7 +54,7 @@ def read_checkpoint(files: CheckpointFiles) -> tuple[dict[str, Any], dict[str, T
     Raises
     ------
     CheckpointError
-        The config is no JSON object, or the weights are no whole safetensors file.
+        The config is not a JSON object, or the weights are not a complete safetensors file.
     """
     return _read_config(files.config), _read_tensors(files.weights)
 
@@ -64,13 +62,13 @@ def read_checkpoint(files: CheckpointFiles) -> tuple[dict[str, Any], dict[str, T
 def _read_config(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > MAX_CONFIG_BYTES:
-            raise CheckpointError(f"{path} is larger than {MAX_CONFIG_BYTES:,} bytes: no checkpoint config is.")
+            raise CheckpointError(f"{path} is larger than {MAX_CONFIG_BYTES:,} bytes, more than any checkpoint config.")
         config = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}.") from error
-    except (ValueError, RecursionError) as error:  # JSON and UTF-8 errors alike
-        if isinstance(error, CheckpointError):
-            raise
+    except CheckpointError:
+        raise
+    except (ValueError, RecursionError) as error:  # both JSON and UTF-8 errors
         raise CheckpointError(f"{path} is not valid JSON: {error}.") from error
     if not isinstance(config, dict):
         raise CheckpointError(f"{path} holds a {type(config).__name__}, not an object of settings.")
@@ -82,39 +80,34 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
         tensors: dict[str, Tensor] = load_file(path)
     except SafetensorError as error:
         raise CheckpointError(
-            f"{path} is not a whole safetensors file ({path.stat().st_size:,} bytes; {error}). It may have been cut off"
-            " while it was copied: fetch it again."
+            f"{path} is not a complete safetensors file ({path.stat().st_size:,} bytes; {error}). It may have been "
+            "truncated by an interrupted copy: download it again."
         ) from error
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error}.") from error
     return tensors
 
 
-def check_config(build: Callable[..., Any], config: Mapping[str, Any], *, origin: str) -> dict[str, Any]:
-    """Return the entries of `config` that `build` takes; each parameter must be there, with a value of its type.
+def check_config(kind: type[DataclassInstance], config: Mapping[str, Any], *, origin: str) -> dict[str, Any]:
+    """Return the entries of `config` that are fields of `kind`; all must be present, with values of their type.
 
-    Keys may come in any order. Keys in `ANNOTATIONS` are left out; any other unknown key is an error, for it may ask
-    for a network that `build` does not make.
+    Keys in `ANNOTATIONS` are left out; any other unknown key is an error, since it may describe another network.
     """
-    hints = typing.get_type_hints(build)
-    expected = [name for name in inspect.signature(build).parameters if name != "self"]
-    required = [name for name in expected if name not in UNPUBLISHED]
-    unknown = [name for name in config if name not in expected and name not in ANNOTATIONS]
+    types = typing.get_type_hints(kind)
+    names = [field.name for field in fields(kind)]
+    required = [name for name in names if name not in UNPUBLISHED]
     missing = [name for name in required if name not in config]
-    if missing or unknown:
-        faults = [
-            f"{kind} {', '.join(names[:NAMED])}"
-            for kind, names in (("lacks", missing), ("has unknown", unknown))
-            if names
-        ]
-        raise CheckpointError(f"{origin} {' and '.join(faults)}. It must hold exactly: {', '.join(required)}.")
-    given = [name for name in expected if name in config]
-    for name in given:
-        if not _is_a(config[name], hints[name]):
-            raise CheckpointError(f"{origin}: {name} is {config[name]!r}, but must be of type {hints[name].__name__}.")
-        if abs(config[name]) > MAX_SIZE:
-            raise CheckpointError(f"{origin}: {name} is {config[name]!r}, but must not exceed {MAX_SIZE:,}.")
-    return {name: config[name] for name in given}
+    unknown = [name for name in config if name not in names and name not in ANNOTATIONS]
+    problems = [f"lacks {_list(missing)}"] * bool(missing) + [f"has unknown {_list(unknown)}"] * bool(unknown)
+    if problems:
+        raise CheckpointError(f"{origin} {' and '.join(problems)}. It must hold exactly: {', '.join(required)}.")
+    values = {name: config[name] for name in names if name in config}
+    for name, value in values.items():
+        if not _is_a(value, types[name]):
+            raise CheckpointError(f"{origin}: {name} is {value!r}, but must be of type {types[name].__name__}.")
+        if abs(value) > MAX_SIZE:
+            raise CheckpointError(f"{origin}: {name} is {value!r}, but must not exceed {MAX_SIZE:,}.")
+    return values
 
 
 def _is_a(value: object, kind: type) -> bool:
@@ -133,92 +126,90 @@ def load_strict(module: nn.Module, tensors: Mapping[str, Tensor], *, origin: str
     Parameters
     ----------
     origin
-        The file, as an error names it.
+        The file's name in errors.
 
     Raises
     ------
     CheckpointError
-        A tensor is missing, unexpected, of another shape or kind, or not finite. Nothing has been copied then.
+        A tensor is missing, unexpected, of another shape or kind, or not finite; nothing has been copied.
     """
-    wanted = module.state_dict()
-    faults = [*_name_faults(wanted, tensors), *_tensor_faults(wanted, tensors)]
-    if faults:
-        raise CheckpointError(f"{origin} does not fit {type(module).__name__}: {'; '.join(faults)}.")
-    if any(tensor.is_meta for tensor in wanted.values()):
+    expected = module.state_dict()
+    problems = [
+        f"{len(names)} {'tensor' if len(names) == 1 else 'tensors'} {kind} ({_list(names)})"
+        for kind, names in _compare_tensors(expected, tensors).items()
+        if names
+    ]
+    if problems:
+        raise CheckpointError(f"{origin} does not fit {type(module).__name__}: {'; '.join(problems)}.")
+    if any(tensor.is_meta for tensor in expected.values()):
         module.to_empty(device="cpu")
     module.load_state_dict(dict(tensors))
 
 
-def _name_faults(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Iterator[str]:
-    for kind, names in (("missing", wanted.keys() - given.keys()), ("unexpected", given.keys() - wanted.keys())):
-        if names:
-            yield _count(kind, sorted(names))
-
-
-def _tensor_faults(wanted: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Iterator[str]:
-    pairs = {name: (given[name], wanted[name]) for name in wanted if name in given}
-    misshapen = [
-        f"{n} is {tuple(g.shape)} instead of {tuple(w.shape)}" for n, (g, w) in pairs.items() if g.shape != w.shape
-    ]
-    if misshapen:
-        yield _count("misshapen", misshapen)
-    of_other_kind = [f"{n} is {_dtype(g)} instead of {_dtype(w)}" for n, (g, w) in pairs.items() if not _castable(g, w)]
-    if of_other_kind:
-        yield _count("of another kind", of_other_kind)
-    not_finite = [n for n, (g, _) in pairs.items() if g.is_floating_point() and not g.isfinite().all()]
-    if not_finite:
-        yield _count("holding NaN or infinity", not_finite)
-
-
-def _castable(given: Tensor, wanted: Tensor) -> bool:
-    return given.dtype == wanted.dtype or (given.is_floating_point() and wanted.is_floating_point())
+def _compare_tensors(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> dict[str, list[str]]:
+    """Return the tensors with each kind of problem."""
+    pairs = {name: (given[name], tensor) for name, tensor in expected.items() if name in given}
+    return {
+        "missing": sorted(expected.keys() - given.keys()),
+        "unexpected": sorted(given.keys() - expected.keys()),
+        "misshapen": [
+            f"{n} is {tuple(g.shape)} instead of {tuple(e.shape)}" for n, (g, e) in pairs.items() if g.shape != e.shape
+        ],
+        "of another kind": [
+            f"{n} is {_dtype(g)} instead of {_dtype(e)}"
+            for n, (g, e) in pairs.items()
+            if g.dtype != e.dtype and not (g.is_floating_point() and e.is_floating_point())
+        ],
+        "holding NaN or infinity": [
+            n for n, (g, _) in pairs.items() if g.is_floating_point() and not g.isfinite().all()
+        ],
+    }
 
 
 def _dtype(tensor: Tensor) -> str:
     return str(tensor.dtype).removeprefix("torch.")
 
 
-def _count(kind: str, names: Collection[str]) -> str:
-    listed = ", ".join(list(names)[:NAMED])
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"{len(names)} {'tensor' if len(names) == 1 else 'tensors'} {kind} ({listed}{more})"
+def _list(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MAX_LISTED} more" if len(names) > MAX_LISTED else ""
+    return ", ".join(names[:MAX_LISTED]) + more
 
 
 def save_checkpoint(folder: str | Path, config: Mapping[str, Any] | DataclassInstance, module: nn.Module) -> None:
-    """Write `config` and the tensors of `module` to `folder`; a reader sees each file whole or not at all.
+    """Write `config` and the tensors of `module` to `folder`, each file atomically.
 
-    A config with a field that the published package does not know also gets a note that says so.
+    A config with a field that the published package does not know also gets a note about it.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     values = dict(config) if isinstance(config, Mapping) else asdict(config)
     values = {name: value for name, value in values.items() if value or name not in UNPUBLISHED}
     if UNPUBLISHED & values.keys():
-        values[NOTE] = MISREAD
+        values[NOTE] = UNPUBLISHED_NOTE
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
-    with _replacing(folder / WEIGHTS) as path:
+    with _replace_file(folder / WEIGHTS) as path:
         save_file(tensors, path, metadata={"format": "pt"})
-    with _replacing(folder / CONFIG) as path:
+    with _replace_file(folder / CONFIG) as path:
         path.write_text(json.dumps(values, sort_keys=True, indent=2), encoding="utf-8")
 
 
 @contextmanager
-def _replacing(target: Path) -> Iterator[Path]:
+def _replace_file(target: Path) -> Iterator[Path]:
     draft = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
     try:
         draft.touch()
         mode = draft.stat().st_mode
         yield draft
-        draft.chmod(mode)  # safetensors lets nobody but the owner read; the user's umask decides
+        draft.chmod(mode)  # as the umask says; safetensors makes it readable by the owner only
         draft.replace(target)
     finally:
         draft.unlink(missing_ok=True)
 
 
 def digest(*modules: nn.Module) -> str:
-    """Return the SHA-256, in hex, of what `modules` compute with: configs and tensors (name, type, shape, values).
+    """Return the SHA-256, in hex, of the configs and tensors (name, type, shape, values) of `modules`.
 
-    It does not depend on the file, the folder or the device the weights lie in.
+    It does not depend on the file, the folder or the device of the weights.
     """
     sha = hashlib.sha256()
     for module in modules:

@@ -1,4 +1,4 @@
-"""`torch.compile` as an option that cannot fail: without a compiler, what was to be compiled runs as it is."""
+"""`torch.compile` as an option that cannot fail: without a compiler the function runs uncompiled."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ log = logging.getLogger(__name__)
 
 
 class Compiled(Generic[P, T]):
-    """A function compiled at its first call for each number of rows, which takes seconds each time."""
+    """A function compiled at its first call for each number of rows; compiling takes seconds."""
 
     def __init__(self, function: Callable[P, T]) -> None:
         self._plain = function
         self._fast: Callable[P, T] = torch.compile(function, dynamic=False)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return what the function returns."""
+        """Return the function's result."""
         try:
             return self._fast(*args, **kwargs)
-        except (RuntimeError, OSError, ImportError) as error:  # an error of the function itself comes again below
-            log.warning("torch.compile failed, going on without it: %s", str(error).partition("\n")[0])
+        except (RuntimeError, OSError, ImportError) as error:  # the function's own error is raised again below
+            log.warning("torch.compile failed, continuing without it: %s", str(error).partition("\n")[0])
             self._fast = self._plain
             return self._plain(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""Shapes of the two networks, checked when they are built. Field names are those of the published `config.json`."""
+"""Shapes of the two networks, checked when built. Field names are those of the published `config.json`."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from dataclasses import dataclass, fields
 
 from engine.errors import CheckpointError
 
-MAX_LAYERS = 256  # a config from elsewhere must not exhaust memory before its weights are even compared
-UNPUBLISHED = frozenset({"shared_deviation"})  # fields that may be missing, and are written only where they are set
-MISREAD = (
+MAX_LAYERS = 256  # a hostile config must not exhaust the memory before its weights are compared
+UNPUBLISHED = frozenset({"shared_deviation"})  # fields of ours: optional, and written only if set
+UNPUBLISHED_NOTE = (
     "The published Kronos package loads this checkpoint but does not know shared_deviation: it divides each price by "
     "its own deviation, so its forecasts differ from those of Kronos Desk."
 )
@@ -19,9 +19,9 @@ MAX_BITS = 20  # 2^20 logits a head; the published checkpoints use 10
 class TokenizerConfig:
     """Shape and loss weights of a `KronosTokenizer`; the defaults are those of the published base tokenizer.
 
-    `shared_deviation` is ours: all four prices are divided by the deviation of the close, where the published package
-    divides each by its own. How far a high lies above its close is then told in one unit in every window, even where
-    one false print made the highs deviate more than the closes; otherwise what is decoded there may be no candle.
+    `shared_deviation` is ours: all four prices are divided by the deviation of the close; the published package divides
+    each price by its own. All prices then have one unit. With separate units, an outlier among the highs of a window
+    can decode to a high below the close.
     """
 
     d_in: int = 6
@@ -47,7 +47,7 @@ class TokenizerConfig:
 
     @property
     def bits(self) -> int:
-        """Return the length of a whole code."""
+        """Return the number of bits of a whole code."""
         return self.s1_bits + self.s2_bits
 
 

@@ -1,9 +1,9 @@
-"""What the engine raises.
+"""The exceptions of the engine.
 
 KronosError
-├── InputError         candles, timestamps or settings that cannot be forecast (also a ValueError)
-├── CheckpointError    a checkpoint that is incomplete, damaged or does not fit (also a ValueError)
-└── HubError           a checkpoint that could not be fetched (also an OSError)
+├── InputError         invalid candles, timestamps or settings (also a ValueError)
+├── CheckpointError    an incomplete, damaged or mismatched checkpoint (also a ValueError)
+└── HubError           a failed download (also an OSError)
     ├── HubUnreachable
     ├── HubNotFound
     └── HubUnauthorized
@@ -11,23 +11,23 @@ KronosError
 
 
 class KronosError(Exception):
-    """Base of everything the engine raises on purpose."""
+    """Base of the engine's own exceptions."""
 
 
 class InputError(KronosError, ValueError):
-    """Candles, timestamps or settings that cannot be forecast."""
+    """Invalid candles, timestamps or settings."""
 
 
 class CheckpointError(KronosError, ValueError):
-    """A checkpoint that is incomplete, damaged or does not fit."""
+    """An incomplete, damaged or mismatched checkpoint."""
 
 
 class HubError(KronosError, OSError):
-    """A checkpoint that could not be fetched."""
+    """A checkpoint that could not be downloaded."""
 
 
 class HubUnreachable(HubError):
-    """No answer from the hub and nothing in the cache."""
+    """The hub does not answer, and the cache does not have the checkpoint."""
 
 
 class HubNotFound(HubError):
@@ -35,4 +35,4 @@ class HubNotFound(HubError):
 
 
 class HubUnauthorized(HubError):
-    """The hub wants a token, or refuses the one it got."""
+    """The hub requires a token, or refuses the given one."""

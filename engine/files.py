@@ -1,4 +1,4 @@
-"""The files a checkpoint is made of; knows nothing of what is in them."""
+"""The two files of a checkpoint; their content is read in `checkpoint.py`."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from engine.errors import CheckpointError
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
-NAMED = 5  # files an error lists
+MAX_LISTED = 5  # files in an error
 
 
 @dataclass(frozen=True)
 class CheckpointFiles:
-    """The two files of a checkpoint; they need not lie in one folder."""
+    """The two files of a checkpoint, not necessarily in one folder."""
 
     config: Path
     weights: Path
@@ -34,10 +34,12 @@ def find_files(folder: Path) -> CheckpointFiles:
         pickled = sorted(path.name for pattern in PICKLED for path in folder.glob(pattern))
         if pickled:
             raise CheckpointError(
-                f"{folder} holds pickled weights only ({', '.join(pickled[:NAMED])}). Unpickling runs whatever code the"
-                f" file carries, so only {WEIGHTS} is read: convert the weights where you trust them."
+                f"{folder} holds pickled weights only ({', '.join(pickled[:MAX_LISTED])}). Unpickling runs any code in "
+                f"the file, so only {WEIGHTS} is read: if you trust the file, convert it."
             )
-        raise CheckpointError(f"{folder} holds no {WEIGHTS}. A checkpoint is a folder with {CONFIG} and {WEIGHTS}.")
-    if not files.config.is_file():
-        raise CheckpointError(f"{folder} holds no {CONFIG}. A checkpoint is a folder with {CONFIG} and {WEIGHTS}.")
+    for path in (files.weights, files.config):
+        if not path.is_file():
+            raise CheckpointError(
+                f"{folder} holds no {path.name}. A checkpoint is a folder with {CONFIG} and {WEIGHTS}."
+            )
     return files

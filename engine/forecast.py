@@ -1,4 +1,4 @@
-"""What a forecast is: every path that was drawn, and the summaries people ask of them."""
+"""The forecast: all sampled paths, and their summaries."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Forecast:
     ----------
     paths
         Possible candles, float64 (samples, horizon, 6): high >= open, close >= low > 0, volume, amount >= 0. Volume and
-        amount are zero where the history had none.
+        amount are zero if the history had none.
     raw_paths
         The same as decoded, before repair.
     timestamps
@@ -31,11 +31,11 @@ class Forecast:
     last_close
         Close of the last history candle.
     history_rows
-        Number of candles, at the end of what was handed in, that statistics and model saw.
+        Number of candles, from the end of the history, that the model and the statistics used.
     model, digest
-        Name of the model, SHA-256 of its weights and its tokenizer's.
+        Name of the model; SHA-256 of its weights and its tokenizer's.
     seed, settings
-        What makes the same paths come out again.
+        Together with model and history they reproduce the paths.
     """
 
     paths: np.ndarray
@@ -51,19 +51,19 @@ class Forecast:
     columns: tuple[str, ...] = FEATURES
 
     def driftless(self) -> Forecast:
-        """Return the same paths without an opinion of where prices go: at each step the median close is the last close.
+        """Return the zero-drift forecast: paths scaled so that the median close of each step is the last close.
 
-        All prices of a step are multiplied by one number, so that every candle stays possible and paths lie as far
-        apart as they were drawn. Volume, amount and `raw_paths` stay.
+        All prices of a step are multiplied by one number: every candle stays possible, and the spread of the paths does
+        not change. Volume, amount and `raw_paths` stay.
 
         Raises
         ------
         InputError
-            There is one path alone, whose every move would count as drift.
+            There is only one path; its whole move would count as drift.
         """
         if len(self.paths) == 1:
-            raise InputError("A single path does not tell drift from chance: draw at least 2.")
-        drift = np.median(np.log(self.paths[..., CLOSE] / self.last_close), axis=0)
+            raise InputError("The drift of a single path cannot be estimated: draw at least 2.")
+        drift = np.median(np.log(self.paths[..., CLOSE] / self.last_close), axis=0)  # (horizon,)
         paths = self.paths.copy()
         paths[..., : len(PRICES)] *= np.exp(-drift)[:, None]
         return replace(self, paths=paths, settings={**self.settings, "driftless": True})
@@ -73,28 +73,28 @@ class Forecast:
         return self._frame(self.paths.mean(axis=0))
 
     def median(self) -> pd.DataFrame:
-        """Return the median of each feature at each step; still a possible candle, since order survives a quantile."""
+        """Return the median of each feature at each step: a possible candle too, since quantiles keep the order."""
         return self._frame(np.median(self.paths, axis=0))
 
     def quantiles(self, levels: Sequence[float]) -> dict[float, pd.DataFrame]:
-        """Return one frame a level, linearly interpolated between paths.
+        """Return one frame for each level, linearly interpolated between paths.
 
         Raises
         ------
         InputError
-            Where a level is not between 0 and 1.
+            A level is not between 0 and 1.
         """
         levels = check_levels(levels)
-        values = np.quantile(self.paths, levels, axis=0)
+        values = np.quantile(self.paths, levels, axis=0)  # (levels, horizon, 6)
         return {level: self._frame(value) for level, value in zip(levels, values, strict=True)}
 
     def probability_up(self) -> pd.Series[float]:
-        """Return, for each step, the share of paths whose close lies above the last known close."""
+        """Return, for each step, the share of paths whose close is above the last known close."""
         share = (self.paths[..., CLOSE] > self.last_close).mean(axis=0)
         return pd.Series(share, index=self.timestamps, name="probability_up")
 
     def to_frame(self, levels: Sequence[float] = (0.05, 0.25, 0.5, 0.75, 0.95)) -> pd.DataFrame:
-        """Return one row a step: mean candle, quantiles of the close as `close_q0.05` ..., chance of a rise."""
+        """Return one row a step: mean candle, quantiles of the close (`close_q0.05` ...), probability of a rise."""
         closes = {f"close_q{level:g}": frame["close"] for level, frame in self.quantiles(levels).items()}
         return self.mean().assign(**closes, probability_up=self.probability_up())
 

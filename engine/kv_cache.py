@@ -1,7 +1,7 @@
-"""Keys and values of one generation call. Never an attribute of a model: sessions share models, not caches.
+"""Keys and values of one generation call; never an attribute of a model, since sessions share models, not caches.
 
 The history of a series is prefilled once and shared by all of its samples; each sample owns only the keys and values
-of the candles it has drawn itself. Queries arrive already divided by the root of the head width.
+of its own drawn candles. Queries are already divided by the square root of the head width.
 
 Shapes: S series, R = S x samples rows (series-major), P history positions, M new positions, D model width, H heads,
 E = D / H head width.
@@ -17,32 +17,32 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-FEW_SAMPLES = 8  # measured: up to here one product with masked scores is faster than one for each row
+FEW_SAMPLES = 8  # measured: up to 8, one product with masked scores is faster than one product for each row
 
 
 @dataclass
 class KVCache:
-    """Keys and values of every attention layer. Heads come before positions, so that each reads its own in order.
+    """Keys and values of every attention layer. Heads come before positions: each head reads contiguous memory.
 
     Attributes
     ----------
     heads
-        Heads of each layer.
+        Number of heads of each layer.
     shared
         (layers, 2, S, room, D) for the histories: a layer's (room, D) holds (H, room, E).
     drawn
-        (layers, 2, R, capacity, D) for the candles each row draws, laid out alike; None where a series has few samples,
-        which continue its history in `shared`, one position of each after the other: one product attends to all.
+        (layers, 2, R, capacity, D) for the drawn candles, in the same layout. None if a series has few samples: these
+        continue its history in `shared`, one position of each sample in turn, so that one product attends to all.
     lengths
-        Positions of each history.
+        Number of positions of each history.
     samples
-        Rows that share one history.
+        Number of rows that share one history.
     steps
-        Drawn positions so far.
+        Number of positions drawn so far.
     longest
-        Positions that the histories take in `shared`, the padding of shorter ones included.
+        Number of positions of the histories in `shared`, including the padding of shorter ones.
     rows
-        Samples of each series that this part of a cache is for.
+        Samples of each series in this part of a cache.
     """
 
     heads: tuple[int, ...]
@@ -55,7 +55,7 @@ class KVCache:
     rows: slice = field(default_factory=lambda: slice(None))
 
     def __post_init__(self) -> None:
-        # Views and masks that every step needs again, made once.
+        # Views and masks that every step needs.
         self._padding = _padding(self.lengths, self.longest, self.shared)
         self._whole = self._by_head(self.shared)
         self._shared = [held[:, :, :, : self.longest] for held in self._whole]
@@ -64,53 +64,52 @@ class KVCache:
             self._drawn = [held[:, :, :, self.longest :] for held in self._whole]
         else:
             self._drawn = self._by_head(self.drawn)
-        self._by_turns = self.drawn is None and self.samples > 1
-        if self._by_turns:
-            self._drawn = [_by_turns(held, self.samples)[..., self.rows, :] for held in self._drawn]
+        self._interleaved = self.drawn is None and self.samples > 1
+        if self._interleaved:
+            self._drawn = [_split_interleaved(held, self.samples)[..., self.rows, :] for held in self._drawn]
 
     @classmethod
     def allocate(
         cls, heads: Sequence[int], lengths: Sequence[int], samples: int, capacity: int, like: Tensor
     ) -> KVCache:
-        """Return an empty cache for histories of `lengths`, of the width, type and device of `like` (..., D)."""
+        """Return an empty cache for histories of `lengths`, with the width, type and device of `like` (..., D)."""
         layers, series, longest, width = len(heads), len(lengths), max(lengths), like.shape[-1]
         few = samples <= FEW_SAMPLES
         shared = like.new_empty(layers, 2, series, longest + (samples * capacity if few else 0), width)
         if min(lengths) < longest:
-            shared.zero_()  # padding is masked, but a NaN left in memory would survive the mask
+            shared.zero_()  # padding is masked, but a NaN in unset memory would survive the mask
         drawn = None if few else like.new_empty(layers, 2, series * samples, capacity, width)
         return cls(tuple(heads), shared, drawn, tuple(lengths), samples, longest)
 
     @property
     def nbytes(self) -> int:
-        """Return the memory the cache holds."""
+        """Return the size of the cache in bytes."""
         return self.shared.nbytes + (0 if self.drawn is None else self.drawn.nbytes)
 
     def part(self, series: slice, rows: slice) -> KVCache:
-        """Return the cache of some series, or of some rows of one, sharing memory with this one."""
+        """Return a view of the cache for some series, or for some rows of one series."""
         first = series.start * self.samples
         own = slice(rows.start - first, rows.stop - first) if series.stop - series.start == 1 else slice(None)
         drawn = None if self.drawn is None else self.drawn[:, :, rows]
         return replace(self, shared=self.shared[:, :, series], drawn=drawn, lengths=self.lengths[series], rows=own)
 
     def restart(self, length: int) -> KVCache:
-        """Return this cache emptied, for histories that are all of `length` positions, no longer than before."""
+        """Return this cache emptied, for histories of `length` positions, no longer than before."""
         return replace(self, lengths=(length,) * len(self.lengths), longest=length, steps=0)
 
-    def keep(self, series: Tensor) -> KVCache:
-        """Return a cache of the chosen series (K,) alone, in memory of its own."""
-        rows = (series[:, None] * self.samples + torch.arange(self.samples, device=series.device)).flatten()
+    def select(self, series: Tensor) -> KVCache:
+        """Return a copy with the chosen series (K,) only."""
         lengths = tuple(self.lengths[i] for i in series.tolist())
-        drawn = None if self.drawn is None else self.drawn[:, :, rows]
+        drawn = None if self.drawn is None else self.drawn[:, :, rows_of(series, self.samples)]
         return replace(self, shared=self.shared[:, :, series], drawn=drawn, lengths=lengths)
 
     def put_history(self, layer: int, kv: Tensor) -> None:
         """Store the histories' keys and values (S, P, 2, H, E) of one layer."""
-        self._shared[layer][:, :, :, : kv.shape[1]] = kv.permute(2, 0, 3, 1, 4)
+        self._shared[layer][:, :, :, : kv.shape[1]] = kv.permute(2, 0, 3, 1, 4)  # (2, S, H, P, E)
 
     def extend(self, layer: int, kv: Tensor) -> None:
-        """Store keys and values (R, M, 2, H, E) after the `steps` positions drawn; the caller moves `steps` on."""
-        if self._by_turns:
+        """Store keys and values (R, M, 2, H, E) after the `steps` drawn positions; the caller increases `steps`."""
+        if self._interleaved:
             kv = kv.view(len(self.lengths), -1, *kv.shape[1:]).permute(3, 0, 4, 2, 1, 5)  # (2, S, H, M, samples, E)
         else:
             kv = kv.permute(2, 0, 3, 1, 4)  # (2, R, H, M, E)
@@ -118,74 +117,74 @@ class KVCache:
 
     @property
     def length(self) -> int:
-        """Return the positions of the longest row."""
+        """Return the number of positions of the longest row."""
         return max(self.lengths) + self.steps
 
     def positions(self, new: int) -> slice | Tensor:
-        """Return the positions of the next `new` candles: (M,) where all rows stand alike, else (R, M)."""
+        """Return the positions of the next `new` candles: (M,) if equal for all rows, else (R, M)."""
         if len(set(self.lengths)) == 1:
             return slice(self.length, self.length + new)
         lengths = torch.tensor(self.lengths, device=self.shared.device).repeat_interleave(self.samples)
         return lengths.unsqueeze(1) + torch.arange(self.steps, self.steps + new, device=self.shared.device)
 
     def attend(self, layer: int, q: Tensor, seen: int) -> Tensor:
-        """Return what queries (R, M, H, E) find in the histories and in the first `seen` drawn positions, as they are.
+        """Return the attention (R, M, H, E) of queries (R, M, H, E) to the histories and `seen` drawn positions.
 
-        Several queries a row are its last drawn positions, and each sees those up to itself.
+        Several queries of a row are its last drawn positions, and attention among them is causal.
 
         The samples of a series are query rows of one product with their history, which is neither copied nor read
-        twice. Of many queries a row, attention to each of the two parts is weighted by its share of the softmax's sum.
+        twice. For several queries a row, attention to each of the two parts is weighted by its share of the softmax.
         """
         rows, new, heads, _ = q.shape
         if new == 1 and self.drawn is None and rows == len(self.lengths) * self.samples:
             return self._attend_few(layer, q, seen)
         if new == 1 and self.drawn is not None and seen and self.longest:
             return self._attend_one(layer, q, seen)
-        found = []
+        parts = []
         if self.longest:
-            together = self._together(q)
-            shared = _attention(together.transpose(1, 2), *self._shared[layer], mask=self._padding)
-            found.append([x.transpose(1, 2).reshape(rows, new, heads, -1) for x in shared])
+            together = self._by_series(q).transpose(1, 2)  # (S, H, samples x M, E)
+            parts.append(_attention(together, *self._shared[layer], mask=self._padding))
         if seen:
-            drawn = _attention(q.transpose(1, 2), *self._own(layer, seen), causal=new > 1)
-            found.append([x.transpose(1, 2).reshape(rows, new, heads, -1) for x in drawn])
-        if len(found) == 1:
-            return found[0][0]
-        (of_shared, shared_sum), (of_drawn, drawn_sum) = found
+            parts.append(_attention(q.transpose(1, 2), *self._own(layer, seen), causal=new > 1))
+        # (S, H, samples x M, E) or (R, H, M, E) -> (R, M, H, E); log-sums alike, with E = 1
+        outputs = [[x.transpose(1, 2).reshape(rows, new, heads, -1) for x in part] for part in parts]
+        if len(outputs) == 1:
+            return outputs[0][0]
+        (of_shared, shared_sum), (of_drawn, drawn_sum) = outputs
         return torch.lerp(of_drawn, of_shared, torch.sigmoid(shared_sum - drawn_sum))
 
     def _attend_few(self, layer: int, q: Tensor, seen: int) -> Tensor:
-        """Return what one query a row (R, 1, H, E) finds: two products, the positions of other samples masked."""
-        known = self.longest + seen * self.samples
-        k, v = self._whole[layer].narrow(3, 0, known)
+        """Return the attention of one query a row (R, 1, H, E) by two products that mask the other samples."""
+        used = self.longest + seen * self.samples
+        k, v = self._whole[layer].narrow(3, 0, used)  # each (S, H, used, E)
         if self._visible is None:
             alone: Tensor = F.scaled_dot_product_attention(q.transpose(1, 2), k, v, scale=1.0)
             return alone.transpose(1, 2)
-        scores = self._together(q).transpose(1, 2) @ k.mT  # (S, H, samples, known)
-        found: Tensor = scores.add_(self._visible[..., :known]).softmax(dim=-1) @ v
-        return found.transpose(1, 2).reshape(q.shape)
+        scores = self._by_series(q).transpose(1, 2) @ k.mT  # (S, H, samples, used)
+        out: Tensor = scores.add_(self._visible[..., :used]).softmax(dim=-1) @ v
+        return out.transpose(1, 2).reshape(q.shape)  # (S, H, samples, E) -> (R, 1, H, E)
 
     def _attend_one(self, layer: int, q: Tensor, seen: int) -> Tensor:
-        """Return what one query a row (R, 1, H, E) finds: few products, and one softmax over both parts."""
+        """Return the attention of one query a row (R, 1, H, E) by few products and one softmax over both parts."""
         (shared_k, shared_v), (k, v) = self._shared[layer], self._drawn[layer][:, :, :, :seen]
         series, heads, longest, _ = shared_k.shape
-        together = self._together(q).transpose(1, 2)  # (S, H, samples, E)
-        scores = together @ shared_k.mT
+        scores = self._by_series(q).transpose(1, 2) @ shared_k.mT  # (S, H, samples, P)
         if self._padding is not None:
             scores += self._padding
-        scores = scores.transpose(1, 2).reshape(len(q), heads, 1, longest)
+        scores = scores.transpose(1, 2).reshape(len(q), heads, 1, longest)  # (R, H, 1, P)
         p = torch.cat((scores, q.transpose(1, 2) @ k.mT), dim=-1).softmax(dim=-1)  # (R, H, 1, P + seen)
         of_shared = p[..., :longest].view(series, -1, heads, longest).transpose(1, 2) @ shared_v  # (S, H, samples, E)
-        found: Tensor = (p[..., longest:] @ v).transpose(1, 2)  # (R, 1, H, E)
-        return found.add_(of_shared.transpose(1, 2).reshape(found.shape))
+        out: Tensor = (p[..., longest:] @ v).transpose(1, 2)  # (R, 1, H, E)
+        return out.add_(of_shared.transpose(1, 2).reshape(out.shape))
 
     def _own(self, layer: int, seen: int) -> Tensor:
         """Return keys and values (2, R, H, seen, E) of the first `seen` drawn positions."""
         held = self._drawn[layer][:, :, :, :seen]
-        return held.permute(0, 1, 4, 2, 3, 5).flatten(1, 2) if self._by_turns else held
+        # (2, S, H, seen, samples, E) -> (2, S, samples, H, seen, E) -> (2, R, H, seen, E)
+        return held.permute(0, 1, 4, 2, 3, 5).flatten(1, 2) if self._interleaved else held
 
-    def _together(self, q: Tensor) -> Tensor:
-        """Return (S, samples x M, H, E) of queries (R, M, H, E)."""
+    def _by_series(self, q: Tensor) -> Tensor:
+        """Return queries (R, M, H, E) as (S, samples x M, H, E)."""
         series = self.shared.shape[2]
         return q.reshape(series, q.shape[0] // series * q.shape[1], *q.shape[2:])
 
@@ -195,8 +194,13 @@ class KVCache:
         return [held[i].view(2, rows, heads, room, width // heads) for i, heads in enumerate(self.heads)]
 
 
+def rows_of(series: Tensor, samples: int) -> Tensor:
+    """Return the rows (K x samples,) of some series (K,)."""
+    return (series[:, None] * samples + torch.arange(samples, device=series.device)).flatten()
+
+
 def _padding(lengths: Sequence[int], longest: int, like: Tensor) -> Tensor | None:
-    """Return minus infinity (S, 1, 1, longest) where a history is padded, else zero; None where none is."""
+    """Return a mask (S, 1, 1, longest): minus infinity at padding, else zero; None without padding."""
     if min(lengths) == longest:
         return None
     empty = torch.tensor(lengths, device=like.device)[:, None] <= torch.arange(longest, device=like.device)
@@ -204,7 +208,7 @@ def _padding(lengths: Sequence[int], longest: int, like: Tensor) -> Tensor | Non
 
 
 def _visible(longest: int, room: int, samples: int, padding: Tensor | None, like: Tensor) -> Tensor | None:
-    """Return minus infinity (1 or S, 1, samples, room) where a sample must not look, else zero; None where it may."""
+    """Return a mask (1 or S, 1, samples, room): zero at a sample's own positions; None if all are visible."""
     if samples == 1 and padding is None:
         return None
     visible = like.new_full((1 if padding is None else len(padding), 1, samples, room), -math.inf)
@@ -214,8 +218,8 @@ def _visible(longest: int, room: int, samples: int, padding: Tensor | None, like
     return visible
 
 
-def _by_turns(held: Tensor, samples: int) -> Tensor:
-    """Return positions (2, S, H, room, E) of samples that take turns as (2, S, H, capacity, samples, E)."""
+def _split_interleaved(held: Tensor, samples: int) -> Tensor:
+    """Return the interleaved positions (2, S, H, room, E) of samples as (2, S, H, capacity, samples, E)."""
     capacity = held.shape[3] // samples
     return held[:, :, :, : capacity * samples].view(*held.shape[:3], capacity, samples, held.shape[4])
 
@@ -223,22 +227,19 @@ def _by_turns(held: Tensor, samples: int) -> Tensor:
 def _attention(
     q: Tensor, k: Tensor, v: Tensor, *, mask: Tensor | None = None, causal: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """Return attention (B, H, T, E) and its softmax's log-sum (B, H, T, 1); causal where T is the keys' too.
-
-    The processor has a fused kernel for that.
-    """
+    """Return attention (B, H, T, E) and the log-sum of its softmax (B, H, T, 1), by a fused kernel on the CPU."""
     if q.device.type != "cpu":
         return attention_by_hand(q, k, v, mask=mask, causal=causal)
-    found, total = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
+    out, log_sum = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
         q, k, v, is_causal=causal, attn_mask=mask, scale=1.0
     )
-    return found, total.unsqueeze(-1)
+    return out, log_sum.unsqueeze(-1)
 
 
 def attention_by_hand(
     q: Tensor, k: Tensor, v: Tensor, *, mask: Tensor | None = None, causal: bool = False
 ) -> tuple[Tensor, Tensor]:
-    """Return what `_attention` does, on any device."""
+    """Return the result of `_attention`, on any device."""
     scores = q @ k.mT  # (B, H, T, keys)
     if mask is not None:
         scores = scores + mask

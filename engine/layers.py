@@ -1,4 +1,4 @@
-"""The building blocks both networks share. Tensor names are those of the published checkpoints.
+"""The building blocks of both networks. Tensor names are those of the published checkpoints.
 
 Shapes: B rows, T positions, D model width, H heads, E = D / H head width.
 """
@@ -11,12 +11,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engine.config import ModelConfig, TokenizerConfig
+
 ROTARY_BASE = 10000.0
-CHUNK = 128  # queries that attend at a time where attention is spelled out
+CHUNK = 128  # queries at a time in `causal_attention`
 
 
 class RMSNorm(nn.Module):
-    """Root-mean-square norm, computed in float32 whatever the input's precision."""
+    """Root-mean-square norm, computed in float32 for every input precision."""
 
     def __init__(self, dim: int, eps: float = 1e-5) -> None:
         super().__init__()
@@ -48,7 +50,7 @@ class Rotary(nn.Module):
 
 
 class Attention(nn.Module):
-    """Multi-head attention whose projections carry biases."""
+    """Multi-head attention; its projections have biases."""
 
     def __init__(self, d_model: int, n_heads: int, attn_dropout_p: float = 0.0, resid_dropout_p: float = 0.0) -> None:
         super().__init__()
@@ -70,43 +72,43 @@ class Attention(nn.Module):
 
     def _attend(self, q: Tensor, k: Tensor, v: Tensor, causal: bool, padding_mask: Tensor | None) -> Tensor:
         dropout = self.attn_dropout_p if self.training else 0.0
-        if padding_mask is None and causal and not dropout and _learned_in_halves(q):
+        if padding_mask is None and causal and not dropout and _trains_in_bfloat16(q):
             return causal_attention(q, k, v)
-        before = k.shape[-2] - q.shape[-2]  # positions that only keys and values have
+        before = k.shape[-2] - q.shape[-2]  # positions without a query
         if padding_mask is None and causal and before:
-            seen = torch.ones(q.shape[-2], k.shape[-2], dtype=torch.bool, device=k.device).tril(before)
-            return F.scaled_dot_product_attention(q, k, v, attn_mask=seen, dropout_p=dropout)
+            visible = torch.ones(q.shape[-2], k.shape[-2], dtype=torch.bool, device=k.device).tril(before)
+            return F.scaled_dot_product_attention(q, k, v, attn_mask=visible, dropout_p=dropout)
         if padding_mask is None:
             return F.scaled_dot_product_attention(q, k, v, dropout_p=dropout, is_causal=causal)
-        keep = ~padding_mask[:, None, None, :]  # (B, 1, 1, T): True where a position may be seen
+        visible = ~padding_mask[:, None, None, :]  # (B, 1, 1, T)
         if causal:
             size = k.shape[-2]
-            keep = keep & torch.ones(size, size, dtype=torch.bool, device=k.device).tril()
-            # A row that may see nothing would be NaN; padded rows see themselves and nobody reads them.
-            keep = keep | torch.eye(size, dtype=torch.bool, device=k.device)
-        return F.scaled_dot_product_attention(q, k, v, attn_mask=keep, dropout_p=dropout)
+            visible = visible & torch.ones(size, size, dtype=torch.bool, device=k.device).tril()
+            # A row that sees nothing would be NaN: padded rows see themselves, and are not used.
+            visible = visible | torch.eye(size, dtype=torch.bool, device=k.device)
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=visible, dropout_p=dropout)
 
 
 def causal_attention(q: Tensor, k: Tensor, v: Tensor, chunk: int = CHUNK) -> Tensor:
-    """Return what queries (B, H, Tq, E), the last Tq positions of `k` and `v` (B, H, T, E), find up to themselves.
+    """Return causal scaled dot-product attention (B, H, Tq, E), computed some queries at a time.
 
-    That is scaled dot-product attention, some queries at a time. PyTorch's own kernel computes its gradient on a
-    processor twice as slowly where numbers are bfloat16.
+    Queries (B, H, Tq, E) are the last Tq positions of `k` and `v` (B, H, T, E). The gradient of PyTorch's own kernel
+    takes twice as long on a CPU in bfloat16.
     """
-    before = k.shape[-2] - q.shape[-2]  # positions that only keys and values have
+    before = k.shape[-2] - q.shape[-2]  # positions without a query
     q, keys = q / math.sqrt(q.shape[-1]), k.transpose(-1, -2)
-    found = []
+    outputs = []
     for first in range(0, q.shape[-2], chunk):
-        asking = q[..., first : first + chunk, :]
-        start, end = before + first, before + first + asking.shape[-2]
-        scores = asking @ keys[..., :end]
+        queries = q[..., first : first + chunk, :]
+        start, end = before + first, before + first + queries.shape[-2]
+        scores = queries @ keys[..., :end]  # (B, H, chunk, end)
         later = torch.ones(end - start, end - start, dtype=torch.bool, device=q.device).triu(1)
         scores[..., start:].masked_fill_(later, -math.inf)
-        found.append(scores.softmax(-1) @ v[..., :end, :])
-    return torch.cat(found, dim=-2)
+        outputs.append(scores.softmax(-1) @ v[..., :end, :])
+    return torch.cat(outputs, dim=-2)
 
 
-def _learned_in_halves(q: Tensor) -> bool:
+def _trains_in_bfloat16(q: Tensor) -> bool:
     return q.requires_grad and q.dtype == torch.bfloat16 and q.device.type == "cpu"
 
 
@@ -114,18 +116,18 @@ class SelfAttention(Attention):
     """Causal self-attention with rotary positions."""
 
     def forward(self, x: Tensor, padding_mask: Tensor | None = None) -> Tensor:
-        """Attend `x` (B, T, D) to itself."""
+        """Return the self-attention (B, T, D) of `x` (B, T, D)."""
         q, k, v = self._heads(self.q_proj(x)), self._heads(self.k_proj(x)), self._heads(self.v_proj(x))
         return self._merge(self._attend(self.rotary(q), self.rotary(k), v, True, padding_mask))
 
 
 class CrossAttention(Attention):
-    """Attention of coarse-token queries to the context: the fine token's dependence on the coarse one."""
+    """Attention of coarse-token queries to the context: the fine token depends on the coarse one."""
 
     def forward(
         self, query: Tensor, context: Tensor, *, causal: bool, rotate: bool, padding_mask: Tensor | None = None
     ) -> Tensor:
-        """Return what `query` (B, Tq, D) finds in `context` (B, T, D); causal ones stand at the last Tq positions."""
+        """Return the attention (B, Tq, D) of `query` (B, Tq, D), at the last Tq positions of `context` (B, T, D)."""
         q = self._heads(self.q_proj(query))
         k, v = self._heads(self.k_proj(context)), self._heads(self.v_proj(context))
         if rotate:
@@ -144,7 +146,7 @@ class FeedForward(nn.Module):
         self.dropout = nn.Dropout(dropout_p)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Transform each position of `x` (..., D) by itself."""
+        """Return each position of `x` (..., D) transformed."""
         out: Tensor = self.dropout(self.w2(F.silu(self.w1(x)) * self.w3(x)))
         return out
 
@@ -172,3 +174,11 @@ class TransformerBlock(nn.Module):
         x = x + self.self_attn(self.norm1(x), padding_mask)
         out: Tensor = x + self.ffn(self.norm2(x))
         return out
+
+
+def build_blocks(c: ModelConfig | TokenizerConfig, count: int) -> nn.ModuleList:
+    """Return `count` blocks of the width and dropout of a config."""
+    return nn.ModuleList(
+        TransformerBlock(c.d_model, c.n_heads, c.ff_dim, c.ffn_dropout_p, c.attn_dropout_p, c.resid_dropout_p)
+        for _ in range(count)
+    )

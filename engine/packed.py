@@ -1,8 +1,8 @@
-"""Matrix products laid out for generation, which multiplies few rows with large matrices.
+"""Matrix products for generation, which multiplies few rows with large matrices.
 
-A step is bound by reading the weights, so they are kept the way the processor reads them best: in oneDNN's blocked
-layout where PyTorch has its kernels, elsewhere transposed. Float16 weights are half the bytes, and large ones take half
-the time; 8 bits trade exactness and time for memory alone.
+A step is limited by reading the weights, so they have the layout that the processor reads fastest: oneDNN's blocked
+layout if PyTorch has its kernels, otherwise transposed. Float16 weights take half the memory, and large ones half the
+time; 8-bit weights save memory only, at the cost of exactness and time.
 
 Shapes: N rows, I inputs, O outputs.
 """
@@ -16,13 +16,13 @@ from typing import Literal, Protocol, get_args
 import torch
 from torch import Tensor, nn
 
-# oneDNN keeps a compiled kernel of half a megabyte for each number of rows a layer has met, and histories have many
-# lengths: by default a thousand in each of two caches. A step needs about a dozen. Read when the first kernel is made.
+# oneDNN caches a compiled kernel of half a megabyte for each number of rows of a layer, by default a thousand in each
+# of two caches. Histories have many lengths, but a step needs about a dozen. Read when the first kernel is compiled.
 for _cache in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
     os.environ.setdefault(_cache, "64")
 
-# A step reads all weights, keys and values once: in pages of 2 MB the processor looks up far fewer addresses. PyTorch
-# asks Linux for them where this is set when the first tensor is made.
+# A step reads all weights, keys and values once; with pages of 2 MB the processor looks up far fewer addresses. PyTorch
+# requests them from Linux if this is set before the first tensor is made.
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 Precision = Literal["float32", "float16", "int8"]
@@ -31,7 +31,7 @@ PRECISIONS: tuple[str, ...] = get_args(Precision)
 INT8_LARGEST = 127
 HALF_IS_SLOW = frozenset({"cpu"})  # measured: 2 to 5 times slower than float32 from four rows on
 WIDEST_STRIP = 512  # outputs; measured: wider ones are slower
-ROWS_HINT = 8  # rows oneDNN lays the weights out for; measured: the layout serves 1 to 500 rows alike
+ROWS_HINT = 8  # rows for which oneDNN chooses the layout; measured: equally fast for 1 to 500 rows
 
 
 class Product(Protocol):
@@ -39,29 +39,29 @@ class Product(Protocol):
 
     @property
     def nbytes(self) -> int:
-        """Return the memory that the weights take so far."""
+        """Return the size of the weights in bytes."""
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return (N, O) of `x` (N, I)."""
 
 
 class OneDnn:
-    """Float32 weights in oneDNN's blocked layout, which its kernels read in order; for a lone row a second copy."""
+    """Float32 weights in oneDNN's blocked layout, with a second copy for single rows."""
 
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         self.weight = torch.ops.mkldnn._reorder_linear_weight(weight, ROWS_HINT)
         self.bias = bias
-        self._lone: Strips | None = None
+        self._single: Strips | None = None
 
     @property
     def nbytes(self) -> int:
-        """Return the memory that the weights take so far."""
+        """Return the size of the weights in bytes, including the second copy once it exists."""
         size: int = self.weight.numel() * self.weight.element_size()
-        return size if self._lone is None else 2 * size
+        return size if self._single is None else 2 * size
 
     @staticmethod
     def fits(weight: Tensor) -> bool:
-        """Return whether this build of PyTorch has the kernels for `weight`."""
+        """Return whether PyTorch has the kernels for `weight`."""
         available = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]  # of torch
         kernels = hasattr(torch.ops.mkldnn, "_linear_pointwise") and hasattr(torch.ops.mkldnn, "_reorder_linear_weight")
         return bool(available and kernels and weight.device.type == "cpu" and weight.dtype == torch.float32)
@@ -69,18 +69,18 @@ class OneDnn:
     def __call__(self, x: Tensor) -> Tensor:
         """Return (N, O) of `x` (N, I)."""
         if len(x) == 1:
-            if self._lone is None:
-                self._lone = Strips(self.weight.to_dense(), self.bias)
-            return self._lone(x)
+            if self._single is None:
+                self._single = Strips(self.weight.to_dense(), self.bias)
+            return self._single(x)
         out: Tensor = torch.ops.mkldnn._linear_pointwise(x, self.weight, self.bias, "none", [], "")
         return out
 
 
 class Strips:
-    """Float32 weights for a lone row: its product is a weighted sum of rows, for which FBGEMM fetches memory ahead.
+    """Float32 weights for a single row: a weighted sum of table rows, for which FBGEMM prefetches memory.
 
-    Products of one row wait for memory, oneDNN's and MKL's too; this takes a third less time. Outputs are cut into
-    strips (strips x I, O / strips), each a bag that one thread sums.
+    Products of one row wait for memory, in oneDNN and MKL as well; this takes a third less time. Outputs are cut into
+    strips (strips x I, O / strips), and one thread sums each strip.
     """
 
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
@@ -88,14 +88,15 @@ class Strips:
         threads = torch.get_num_threads()
         even = [n for n in range(1, outputs + 1) if outputs % n == 0 and n % threads == 0]
         self.strips = next((n for n in even if outputs // n <= WIDEST_STRIP), 1)
+        # (O, I) -> (strips, O / strips, I) -> (strips x I, O / strips)
         self.table = weight.view(self.strips, -1, inputs).mT.reshape(self.strips * inputs, -1).contiguous()
         self.bias = bias
         self.rows, self.bags = _arange(len(self.table), 1), _arange(len(self.table), inputs)
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return (1, O) of `x` (1, I)."""
-        share = x.expand(self.strips, -1).reshape(-1)
-        out: Tensor = torch.embedding_bag(self.table, self.rows, self.bags, False, 0, False, share)[0].view(1, -1)
+        factors = x.expand(self.strips, -1).reshape(-1)  # (strips x I,)
+        out: Tensor = torch.embedding_bag(self.table, self.rows, self.bags, False, 0, False, factors)[0].view(1, -1)
         return out if self.bias is None else out.add_(self.bias)
 
 
@@ -105,7 +106,7 @@ def _arange(stop: int, step: int) -> Tensor:
 
 
 class FbGemm:
-    """Float16 weights in FBGEMM's blocked layout, multiplied and summed in float32."""
+    """Float16 weights in FBGEMM's blocked layout; products and sums in float32."""
 
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         self.weight = torch.ops.quantized.linear_prepack_fp16(weight, bias)
@@ -113,7 +114,7 @@ class FbGemm:
 
     @staticmethod
     def fits(weight: Tensor) -> bool:
-        """Return whether this build of PyTorch has the kernel for `weight`."""
+        """Return whether PyTorch has the kernel for `weight`."""
         return weight.device.type == "cpu" and "fbgemm" in torch.backends.quantized.supported_engines
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -123,7 +124,7 @@ class FbGemm:
 
 
 class Transposed:
-    """Weights (I, O) in float32 or float16; on the CPU, slow at half products, half is widened first."""
+    """Weights (I, O) in float32 or float16; the CPU is slow at half precision and converts to float32 first."""
 
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         self.weight = weight.t().contiguous()
@@ -143,7 +144,7 @@ class Transposed:
 
 
 class Int8(Transposed):
-    """Weights rounded to 8 bits with one scale an output; activations stay as they are."""
+    """Weights rounded to 8 bits with one scale for each output; activations are not rounded."""
 
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         self.scale = weight.abs().amax(dim=1).clamp_min(torch.finfo(weight.dtype).tiny) / INT8_LARGEST  # (O,)
@@ -159,14 +160,14 @@ class Int8(Transposed):
 def pack(
     *layers: nn.Linear, scale: Tensor | None = None, precision: Precision = "float32", kernels: bool = True
 ) -> Product:
-    """Return the linear `layers`, which share their input, as one product whose outputs stand side by side.
+    """Return linear `layers` with a common input as one product with concatenated outputs.
 
     Parameters
     ----------
     scale
-        What the input would be multiplied by first, (I,); it becomes part of the weights.
+        Factors (I,) of the input; they become part of the weights.
     kernels
-        Whether the libraries' own layouts may be used, which `torch.compile` cannot look into.
+        Whether layouts of other libraries may be used, which `torch.compile` cannot handle.
     """
     weight = torch.cat([layer.weight.detach() for layer in layers]).float()
     if scale is not None:

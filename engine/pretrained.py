@@ -1,31 +1,40 @@
-"""`from_pretrained` and `save_pretrained` of both networks."""
+"""Configuration, loading and saving of both networks."""
 
 from __future__ import annotations
 
+import inspect
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Self, cast
+from typing import Generic, Self, TypeVar
 
 import torch
 from torch import nn
 
 from engine.checkpoint import check_config, load_strict, read_checkpoint, save_checkpoint
+from engine.config import ModelConfig, TokenizerConfig
 from engine.errors import CheckpointError
 from engine.hub import fetch
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
+Config = TypeVar("Config", ModelConfig, TokenizerConfig)
 
 
-class _Configured(Protocol):
-    @property
-    def config(self) -> DataclassInstance: ...
+class PretrainedModule(nn.Module, Generic[Config]):
+    """A network built from a config, with the methods of `PyTorchModelHubMixin`, but strict and safe.
 
-
-class CheckpointMixin:
-    """Gives a network `from_pretrained` and `save_pretrained`, as `PyTorchModelHubMixin` has them but strict and safe.
-
-    The network's constructor takes the keys of `config.json`, and its attribute `config` holds them.
+    A subclass sets `config_class`, whose fields are the arguments of its constructor.
     """
+
+    config_class: type[Config]
+    config: Config
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.__signature__ = inspect.signature(cls.config_class)  # type: ignore[attr-defined]  # read by `inspect`
+
+    @classmethod
+    def from_config(cls, config: Config) -> Self:
+        """Return a network with new random weights."""
+        return cls(**asdict(config))
 
     @classmethod
     def from_pretrained(
@@ -39,14 +48,14 @@ class CheckpointMixin:
         force_download: bool = False,
         local_files_only: bool = False,
     ) -> Self:
-        """Load a network, ready to forecast (`eval()`), from a local folder or a Hub id.
+        """Return a network in eval mode, loaded from a local folder or a Hub id.
 
         Parameters
         ----------
         map_location
-            Device the weights go to.
+            Device of the weights.
 
-        Others are those of `fetch`, and so are the errors; a file that does not fit raises `CheckpointError` as well.
+        The other parameters and the errors are those of `fetch`; a file that does not fit raises `CheckpointError`.
         """
         files = fetch(
             pretrained_model_name_or_path,
@@ -57,18 +66,16 @@ class CheckpointMixin:
             local_files_only=local_files_only,
         )
         config, tensors = read_checkpoint(files)
-        values = check_config(cls.__init__, config, origin=str(files.config))
+        values = check_config(cls.config_class, config, origin=str(files.config))
         try:
-            # On the meta device fresh weights cost no time, no memory and no random numbers.
+            # On the meta device new weights take no time, no memory and no random numbers.
             with torch.device("meta"):
                 network = cls(**values)
         except CheckpointError as error:
             raise CheckpointError(f"{files.config}: {error}") from error
-        module = cast("nn.Module", network)
-        load_strict(module, tensors, origin=str(files.weights))
-        module.to(map_location).eval()
-        return network
+        load_strict(network, tensors, origin=str(files.weights))
+        return network.to(map_location).eval()
 
-    def save_pretrained(self: _Configured, save_directory: str | Path) -> None:
+    def save_pretrained(self, save_directory: str | Path) -> None:
         """Write `config.json` and `model.safetensors` to a folder that `from_pretrained` reads."""
-        save_checkpoint(save_directory, self.config, cast("nn.Module", self))
+        save_checkpoint(save_directory, self.config, self)

@@ -12,18 +12,18 @@ LOG_FLOOR = 1e-8
 
 
 def pack_bits(bits: Tensor) -> Tensor:
-    """Return ids (...) of `bits` (..., n); the first bit is the lowest."""
+    """Return ids (...) of `bits` (..., n), lowest bit first."""
     weights = 2 ** torch.arange(bits.shape[-1], device=bits.device, dtype=torch.int64)
     return (bits.to(torch.int64) * weights).sum(-1)
 
 
 def unpack_bits(ids: Tensor, n: int) -> Tensor:
-    """Return the `n` bits (..., n) of `ids` (...), lowest first, as booleans."""
+    """Return the `n` bits (..., n) of `ids` (...) as booleans, lowest bit first."""
     return (ids.unsqueeze(-1) >> torch.arange(n, device=ids.device)) & 1 == 1
 
 
 def binary_entropy(p: Tensor) -> Tensor:
-    """Return the entropy, in nats, of coins that fall heads with probability `p`."""
+    """Return the entropy, in nats, of Bernoulli variables with probability `p`."""
     return -(p * (p + LOG_FLOOR).log() + (1 - p) * (1 - p + LOG_FLOOR).log())
 
 
@@ -36,7 +36,7 @@ class BinarySphericalQuantizer(nn.Module):
     def __init__(self, config: TokenizerConfig) -> None:
         super().__init__()
         self.config = config
-        # Two fixed tables that the published checkpoints carry; we only load and save them.
+        # Two fixed tables of the published checkpoints, which are only loaded and saved.
         self.register_buffer("basis", 2 ** torch.arange(config.bits - 1, -1, -1))
         self.register_buffer("group_basis", 2 ** torch.arange(config.group_size - 1, -1, -1))
 
@@ -46,8 +46,8 @@ class BinarySphericalQuantizer(nn.Module):
         Parameters
         ----------
         chances
-            What `chances` gives for the whole of which `z` is a part, detached. The losses of the parts, weighted by
-            their sizes, then add up to that of the whole, and so do their gradients.
+            The detached `chances` of a whole batch of which `z` is a part. The losses of the parts, weighted by their
+            sizes, then add up to the loss of the whole, and so do their gradients.
         """
         z = F.normalize(z, dim=-1)
         hard = torch.where(z > 0, 1.0, -1.0).to(z.dtype)
@@ -55,19 +55,19 @@ class BinarySphericalQuantizer(nn.Module):
         return code, self._loss(z, code.detach(), chances)
 
     def chances(self, z: Tensor) -> Tensor:
-        """Return the mean chance (bits,) of each bit of `z` (B, T, bits) to be 0, whose entropy the code's is."""
-        return self._coins(F.normalize(z, dim=-1)).flatten(0, -2).mean(0)
+        """Return the mean probability (bits,) that each bit of `z` (B, T, bits) is 0, for the entropy of the code."""
+        return self._probabilities(F.normalize(z, dim=-1)).flatten(0, -2).mean(0)  # (B x T, bits) -> (bits,)
 
-    def _coins(self, z: Tensor) -> Tensor:
+    def _probabilities(self, z: Tensor) -> Tensor:
         return torch.sigmoid(-4 * z * self.config.bits**-0.5)
 
     def _loss(self, z: Tensor, code: Tensor, chances: Tensor | None) -> Tensor:
         c = self.config
         commitment = (code - z).pow(2).sum(-1).mean()
-        p = self._coins(z)
+        p = self._probabilities(z)
         per_sample = binary_entropy(p).sum(-1).mean()
-        mean = p.flatten(0, -2).mean(0)
+        mean = p.flatten(0, -2).mean(0)  # (B x T, bits) -> (bits,)
         if chances is not None:
-            mean = chances + (mean - mean.detach())  # the value is the whole's, the gradient this part's
+            mean = chances + (mean - mean.detach())  # the value of the whole, the gradient of this part
         per_code = binary_entropy(mean).sum()
         return c.beta * commitment + c.zeta * (c.gamma0 * per_sample - c.gamma * per_code)

@@ -1,4 +1,4 @@
-"""The models known by name. `max_context` is in no checkpoint's config, so it is kept here."""
+"""The models known by name, with what no checkpoint says: context, licence, training period, sampling."""
 
 from __future__ import annotations
 
@@ -6,18 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType as Frozen
 
-from engine.usage import (
-    GENERAL,
-    RECALIBRATION,
-    SAMPLING,
-    Recommended,
-    SpreadFactor,
-    Use,
-    read_recalibration,
-    read_sampling,
-)
+from engine import usage
+from engine.usage import GENERAL, Recommended, SpreadFactor, Use
 
 BUNDLED = Path(__file__).parent / "bundled"
 NANO = BUNDLED / "kronos-nano"
@@ -25,7 +17,7 @@ NANO = BUNDLED / "kronos-nano"
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """A predictor, its tokenizer and what is known about them before they are loaded."""
+    """A predictor and its tokenizer, as known before they are loaded."""
 
     name: str
     model_id: str  # a Hub id, or a local folder when bundled
@@ -35,21 +27,21 @@ class ModelSpec:
     licence: str
     bundled: bool = False
     description: str = ""
-    revision: str | None = None  # None: the pinned commit, else the main branch
+    revision: str | None = None  # None: the pinned commit, or the main branch
     tokenizer_revision: str | None = None
-    # Last day of the candles that it was trained on or chosen by, by market; "" is for every other market.
-    trained_until: Mapping[str, date] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    # Last day of the training and validation candles, by market; "" is for every other market.
+    trained_until: Mapping[str, date] = field(default_factory=lambda: Frozen({}), hash=False)
     sampling: Mapping[Use, Recommended] = field(default_factory=lambda: GENERAL, hash=False)
-    # By how much its bands are off, by market and interval as in "crypto/1h", where that was learned.
-    recalibration: Mapping[str, SpreadFactor] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    # Calibration of its bands by market and interval, such as "crypto/1h", where it was estimated.
+    recalibration: Mapping[str, SpreadFactor] = field(default_factory=lambda: Frozen({}), hash=False)
 
     def seen_until(self, market: str) -> date | None:
-        """Return the last day of a market that training or the choice of the checkpoint used, None where unknown."""
+        """Return the last day of a market that training or checkpoint selection used; None if unknown."""
         return self.trained_until.get(market, self.trained_until.get(""))
 
 
-# Point forecasts as in the authors' backtest (finetune/config.py of shiyu-coder/Kronos); of bands they say nothing.
-_PUBLISHED_SAMPLING: Mapping[Use, Recommended] = MappingProxyType(
+# Point forecasts as in the authors' backtest (finetune/config.py of shiyu-coder/Kronos), which has no bands.
+_PUBLISHED_SAMPLING: Mapping[Use, Recommended] = Frozen(
     {**GENERAL, "point": Recommended(temperature=0.6, top_p=0.9, samples=5, origin="published")}
 )
 
@@ -62,8 +54,8 @@ class Pin:
     weights: str
 
 
-# The published checkpoints by Hub id: what is loaded where nobody asks for another revision.
-PINS: Mapping[str, Pin] = MappingProxyType(
+# The published checkpoints by Hub id: the commit that is loaded unless another revision is given.
+PINS: Mapping[str, Pin] = Frozen(
     {
         "NeoQuasar/Kronos-mini": Pin(
             "f4e68697d9d5aed55cef5c96aabc3376bcad9f81",
@@ -98,8 +90,8 @@ def _published(size: str, tokenizer: str, max_context: int, parameters: int, des
         parameters=parameters,
         licence="MIT",
         description=description,
-        # Trained through February 2024, chosen by March to May 2024: the author in issue 204 of shiyu-coder/Kronos.
-        trained_until=MappingProxyType({"": date(2024, 5, 31)}),
+        # Trained through February 2024, validated on March to May 2024: the author in issue 204 of shiyu-coder/Kronos.
+        trained_until=Frozen({"": date(2024, 5, 31)}),
         sampling=_PUBLISHED_SAMPLING,
     )
 
@@ -114,7 +106,7 @@ _SPECS = (
         licence="MIT",
         bundled=True,
         description="Small model trained by this project; comes with it and works offline.",
-        trained_until=MappingProxyType(
+        trained_until=Frozen(
             {
                 "us_equity": date(2016, 3, 31),
                 "index": date(2015, 3, 17),
@@ -124,18 +116,17 @@ _SPECS = (
                 "": date(2025, 11, 27),  # a market of another name may be any of them
             }
         ),
-        sampling=read_sampling(NANO / SAMPLING),
-        recalibration=read_recalibration(NANO / RECALIBRATION),
+        sampling=usage.read_sampling(NANO / usage.SAMPLING),
+        recalibration=usage.read_recalibration(NANO / usage.RECALIBRATION),
     ),
     _published("mini", "2k", 2048, 4_108_032, "Smallest published model, with the longest context."),
     _published("small", "base", 512, 24_741_376, "Published model that balances speed and size."),
     _published("base", "base", 512, 102_310_592, "Largest published model; slow without a GPU."),
 )
 
-REGISTRY: Mapping[str, ModelSpec] = MappingProxyType({spec.name: spec for spec in _SPECS})
+REGISTRY: Mapping[str, ModelSpec] = Frozen({spec.name: spec for spec in _SPECS})
 
 
 def find_spec(name: str | Path) -> ModelSpec | None:
-    """Return the model of a registry name or of a predictor's Hub id; None if there is none."""
-    known = str(name)
-    return REGISTRY.get(known) or next((spec for spec in _SPECS if spec.model_id == known), None)
+    """Return the model with a registry name or a predictor's Hub id; None if there is none."""
+    return next((spec for spec in _SPECS if str(name) in (spec.name, spec.model_id)), None)

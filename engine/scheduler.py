@@ -1,18 +1,18 @@
 """One thread that draws all forecasts of a process, so that any number of callers share its cores and its memory.
 
-Callers wait in threads of their own. Between two steps, a step being one candle of every row of a batch, the scheduler
-thread drops what nobody waits for any more, lets in what memory allows, and chooses the batch that goes on. It runs
-nothing but the engine's own code: progress is reported in the caller's thread.
+Callers wait in their own threads. Between two steps (a step is one candle of every row of a batch) the scheduler thread
+drops cancelled requests, admits waiting requests within the memory budget, and chooses the next batch. It runs only the
+engine's code; progress is reported in the caller's thread.
 
-**Who goes on.** The batch whose next forecast is nearest, by its own measured speed; a new one is measured first. So a
-short request passes a long one, and equal ones end one after the other instead of all at the end. Nobody starves: the
-oldest batch goes on regardless once it has waited `PATIENCE` times as long as its last step took, which leaves it about
-a quarter of the time, and when it is done the next one is the oldest.
+**Order.** The batch that completes a forecast soonest, by its measured speed, is next; new batches are measured first.
+So a short request overtakes a long one, and equal ones end one after another instead of all at the end. No batch
+starves: the oldest one is next once it has waited `PATIENCE` times the duration of its last step, which gives it about
+a quarter of the time.
 
-**Who is let in.** In the order of arrival, as long as all but the largest fit into the memory budget together. The
-largest does not count: one request must always be let in, however large, and the small ones should not wait for it.
-Nobody starves here either: when the largest ends, what is left fits the budget, so there is room for the one that has
-waited longest, as the new largest or in the place of a larger one.
+**Admission.** Requests are admitted in the order of arrival while all but the largest fit into the memory budget. The
+largest does not count: every request must be admitted at some time, however large, and small ones should not wait for
+it. No request starves: when the largest ends, the rest fits into the budget, so there is room for the request that has
+waited longest.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ if TYPE_CHECKING:
 MEMORY = 1 << 30
 PATIENCE = 3.0
 POLL_SECONDS = 0.2
-NICENESS = 5  # a third of the weight of other threads: enough for pages, and other programs do not stop forecasts
-STEPS_TO_MEASURE = 2  # the first encodes the history as well
+NICENESS = 5  # a third of the weight of other threads: pages stay fast, and other programs do not stop forecasts
+STEPS_TO_MEASURE = 2  # the first step also encodes the history
 
 
 @dataclass(eq=False)
 class _Ticket:
-    """One caller's request. Fields below `changed` are guarded by the lock of the scheduler."""
+    """One caller's request. The scheduler's lock guards the fields below `changed`."""
 
     predictor: KronosPredictor
     task: Task
@@ -66,38 +66,38 @@ class _Ticket:
         try:
             raise error
         finally:
-            del error  # its traceback holds this frame, and the batch: a cycle would keep the memory
+            del error  # its traceback refers to this frame and the batch: the cycle would keep their memory
 
 
 @dataclass(eq=False)
 class _Running:
-    """A batch with the tickets of its tasks, and how fast it is; seen by the scheduler thread alone."""
+    """A batch with the tickets of its tasks and its speed; used by the scheduler thread only."""
 
     batch: Batch
     tickets: Sequence[_Ticket]
-    ended: float  # its last step, seconds of the clock
-    seconds: float = 0.0  # of its last step
+    ended: float  # time of its last step
+    seconds: float = 0.0  # duration of its last step
     steps: int = 0
 
     def active(self) -> list[tuple[int, _Ticket]]:
         return [(index, self.tickets[index]) for index in self.batch.active if not self.tickets[index].ended]
 
-    def nearest(self) -> float:
-        """Return the seconds until it completes its next forecast, 0 as long as they are not known."""
+    def seconds_left(self) -> float:
+        """Return the seconds until its next complete forecast; 0 while its speed is unknown."""
         if self.steps < STEPS_TO_MEASURE:
             return 0.0
         return self.seconds * min(ticket.task.horizon - self.batch.steps(index) for index, ticket in self.active())
 
 
 class Scheduler:
-    """Draws forecasts for many threads at once; every thread may use it.
+    """Draws forecasts for many threads; thread-safe.
 
     Parameters
     ----------
     memory
-        Bytes that forecasts may take together beyond the weights, the largest of them not counted.
+        Bytes that forecasts may take together beyond the weights, without the largest.
     clock
-        Seconds, to measure steps by.
+        Returns seconds; measures steps.
     """
 
     def __init__(self, memory: int = MEMORY, clock: Callable[[], float] = time.perf_counter) -> None:
@@ -112,18 +112,18 @@ class Scheduler:
         self._thread.start()
 
     def forecast(self, predictor: KronosPredictor, task: Task, on_step: OnStep | None = None) -> Forecast:
-        """Draw `task` of `predictor` together with whatever else was asked for, and return its forecast.
+        """Draw `task` of `predictor` together with other requests, and return its forecast.
 
         Parameters
         ----------
         on_step
-            Called in this thread with (done, horizon), after a step or several, and some times a second while none is
-            made. It may raise to cancel: the rows are gone before the next step, and the exception reaches the caller.
+            Called in this thread with (done, horizon) after one or more steps, and several times a second in between.
+            It may raise to cancel: the rows are dropped before the next step, and the exception reaches the caller.
 
         Raises
         ------
         RuntimeError
-            If the scheduler is closed, or was before the forecast was complete.
+            The scheduler is closed, or was closed before the forecast was complete.
         """
         ticket = _Ticket(predictor, task, predictor.memory(task), threading.Condition(self._lock))
         with self._lock:
@@ -145,21 +145,21 @@ class Scheduler:
         return ticket.result()
 
     def close(self, timeout: float = 10.0) -> None:
-        """Stop after the present step, at most after `timeout` seconds; who still waits gets a RuntimeError."""
+        """Stop after the current step, waiting at most `timeout` seconds; callers that wait get a RuntimeError."""
         with self._lock:
             self._closed = True
             self._wake.notify()
         self._thread.join(timeout)
 
     def _run(self) -> None:
-        _give_way()
+        _lower_priority()
         try:
             while self._work_to_do():
                 self._drop_abandoned()
                 self._begin(self._admit())
                 if self._running:
                     self._advance(self._next())
-        finally:  # Whatever ends this thread, nobody goes on waiting for it.
+        finally:  # however this thread ends, no caller must wait for it
             with self._lock:
                 self._closed = True
                 for ticket in (*self._waiting, *(ticket for running in self._running for ticket in running.tickets)):
@@ -167,7 +167,7 @@ class Scheduler:
                 self._waiting, self._running = [], []
 
     def _work_to_do(self) -> bool:
-        """Wait until there is something to do; False when the scheduler is closed."""
+        """Wait until there is work; return False when the scheduler is closed."""
         with self._lock:
             while not (self._closed or self._waiting or self._running):
                 self._wake.wait()
@@ -175,14 +175,14 @@ class Scheduler:
 
     def _drop_abandoned(self) -> None:
         for running in self._running:
-            with self._failures_reach(running.tickets):
+            with self._report_failures(running.tickets):
                 for index, ticket in running.active():
                     if ticket.abandoned:
                         running.batch.drop(index)
         self._running = [running for running in self._running if running.active()]
 
     def _admit(self) -> list[_Ticket]:
-        """Take the tickets that may begin now from those that wait."""
+        """Return the waiting tickets that may begin now, and remove them from the queue."""
         taken = [ticket.memory for running in self._running for _, ticket in running.active()]
         admitted, waiting = [], []
         with self._lock:
@@ -199,14 +199,14 @@ class Scheduler:
         return admitted
 
     def _begin(self, tickets: Sequence[_Ticket]) -> None:
-        """Put tickets into batches, as their models see fit."""
+        """Begin batches of tickets with the same model, grouped by the predictor."""
         by_model: dict[KronosPredictor, list[_Ticket]] = {}
         for ticket in tickets:
             by_model.setdefault(ticket.predictor, []).append(ticket)
-        for predictor, asked in by_model.items():
-            with self._failures_reach(asked):
-                for indices in predictor.group([ticket.task for ticket in asked]):
-                    group = [asked[index] for index in indices]
+        for predictor, requests in by_model.items():
+            with self._report_failures(requests):
+                for indices in predictor.group([ticket.task for ticket in requests]):
+                    group = [requests[index] for index in indices]
                     batch = predictor.begin([ticket.task for ticket in group])
                     self._running.append(_Running(batch, group, self._clock()))
 
@@ -214,11 +214,11 @@ class Scheduler:
         oldest = self._running[0]
         if self._clock() - oldest.ended >= PATIENCE * oldest.seconds:
             return oldest
-        return min(self._running, key=_Running.nearest)
+        return min(self._running, key=_Running.seconds_left)
 
     def _advance(self, running: _Running) -> None:
         active, started = running.active(), self._clock()
-        with self._failures_reach(running.tickets):
+        with self._report_failures(running.tickets):
             running.batch.advance()
             forecasts = {index: running.batch.result(index) for index, _ in active if running.batch.finished(index)}
             with self._lock:
@@ -231,10 +231,10 @@ class Scheduler:
         running.seconds, running.steps = running.ended - started, running.steps + 1
 
     @contextmanager
-    def _failures_reach(self, tickets: Sequence[_Ticket]) -> Iterator[None]:
+    def _report_failures(self, tickets: Sequence[_Ticket]) -> Iterator[None]:
         try:
             yield
-        except Exception as error:  # noqa: BLE001 - whatever fails is raised again where it was asked for
+        except Exception as error:  # noqa: BLE001 - raised again in the caller's thread
             with self._lock:
                 for ticket in tickets:
                     ticket.end(None, error)
@@ -244,11 +244,8 @@ def _closed() -> RuntimeError:
     return RuntimeError("The scheduler is closed.")
 
 
-def _give_way() -> None:
-    """Let every other thread go before this one and the workers it will start, where threads have priorities.
-
-    They do on Linux; elsewhere the number would be taken for that of a process.
-    """
+def _lower_priority() -> None:
+    """Lower the priority of this thread and the workers that it will start; only Linux has priorities of threads."""
     if sys.platform == "linux":
         thread = threading.get_native_id()
         with suppress(OSError):

@@ -1,16 +1,19 @@
-"""The tokenizer: an autoencoder of candles whose bottleneck is a binary code, split into a coarse and a fine token."""
+"""The tokenizer: an autoencoder of candles whose code is binary, split into a coarse and a fine token.
+
+Shapes: B rows, T positions, d_in = 6 features, bits = s1_bits + s2_bits.
+"""
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from engine.config import TokenizerConfig
-from engine.layers import TransformerBlock
-from engine.pretrained import CheckpointMixin
+from engine.layers import build_blocks
+from engine.pretrained import PretrainedModule
 from engine.quantizer import BinarySphericalQuantizer, pack_bits, unpack_bits
 
 
@@ -22,58 +25,35 @@ class _Bottleneck(nn.Module):
         self.bsq = BinarySphericalQuantizer(config)
 
 
-class KronosTokenizer(nn.Module, CheckpointMixin):
-    """Candles to tokens and back (arXiv:2508.02739, section 3.1).
+class KronosTokenizer(PretrainedModule[TokenizerConfig]):
+    """Converts candles to tokens and back (arXiv:2508.02739, section 3.1).
 
-    Parameters are the fields of `TokenizerConfig`, in the published order.
+    Parameters: the fields of `TokenizerConfig`, in their order.
     """
 
-    def __init__(
-        self,
-        d_in: int,
-        d_model: int,
-        n_heads: int,
-        ff_dim: int,
-        n_enc_layers: int,
-        n_dec_layers: int,
-        ffn_dropout_p: float,
-        attn_dropout_p: float,
-        resid_dropout_p: float,
-        s1_bits: int,
-        s2_bits: int,
-        beta: float,
-        gamma0: float,
-        gamma: float,
-        zeta: float,
-        group_size: int,
-        shared_deviation: bool = False,
-    ) -> None:
-        super().__init__()
-        values = {name: value for name, value in locals().items() if name in TokenizerConfig.__dataclass_fields__}
-        self.config = config = TokenizerConfig(**values)
-        self.s1_bits, self.s2_bits, self.codebook_dim = config.s1_bits, config.s2_bits, config.bits
-        self.embed = nn.Linear(config.d_in, config.d_model)
-        # The published checkpoints hold one block fewer than their config says.
-        self.encoder = _blocks(config, config.n_enc_layers - 1)
-        self.decoder = _blocks(config, config.n_dec_layers - 1)
-        self.quant_embed = nn.Linear(config.d_model, config.bits)
-        self.post_quant_embed_pre = nn.Linear(config.s1_bits, config.d_model)
-        self.post_quant_embed = nn.Linear(config.bits, config.d_model)
-        self.tokenizer = _Bottleneck(config)
-        self.head = nn.Linear(config.d_model, config.d_in)
+    config_class = TokenizerConfig
 
-    @classmethod
-    def from_config(cls, config: TokenizerConfig) -> KronosTokenizer:
-        """Build a tokenizer with fresh weights."""
-        return cls(**asdict(config))
+    def __init__(self, *values: Any, **fields: Any) -> None:
+        super().__init__()
+        self.config = c = TokenizerConfig(*values, **fields)
+        self.s1_bits, self.s2_bits, self.codebook_dim = c.s1_bits, c.s2_bits, c.bits
+        self.embed = nn.Linear(c.d_in, c.d_model)
+        # The published checkpoints hold one block fewer than their config says.
+        self.encoder = build_blocks(c, c.n_enc_layers - 1)
+        self.decoder = build_blocks(c, c.n_dec_layers - 1)
+        self.quant_embed = nn.Linear(c.d_model, c.bits)
+        self.post_quant_embed_pre = nn.Linear(c.s1_bits, c.d_model)
+        self.post_quant_embed = nn.Linear(c.bits, c.d_model)
+        self.tokenizer = _Bottleneck(c)
+        self.head = nn.Linear(c.d_model, c.d_in)
 
     def forward(self, x: Tensor, chances: Tensor | None = None) -> tuple[tuple[Tensor, Tensor], Tensor, Tensor, Tensor]:
-        """Reconstruct normalised candles `x` (B, T, d_in) twice, from the coarse token and from both.
+        """Reconstruct normalised candles `x` (B, T, d_in) twice: from the coarse token, and from both.
 
         Parameters
         ----------
         chances
-            What the quantizer's `chances` gives for all candles of a training step, where `x` are only some of them.
+            The quantizer's `chances` of all candles of a training step, if `x` holds only a part of them.
 
         Returns
         -------
@@ -99,7 +79,7 @@ class KronosTokenizer(nn.Module, CheckpointMixin):
         Parameters
         ----------
         half
-            True gives the pair (coarse ids, fine ids), each (B, T); False the whole ids (B, T).
+            True returns the pair (coarse ids, fine ids), each (B, T); False the whole ids (B, T).
         """
         bits = nn.functional.normalize(self.unrounded(x), dim=-1) > 0
         if half:
@@ -107,7 +87,7 @@ class KronosTokenizer(nn.Module, CheckpointMixin):
         return pack_bits(bits)
 
     def decode(self, x: Tensor | tuple[Tensor, Tensor] | list[Tensor], half: bool = False) -> Tensor:
-        """Return normalised candles (B, T, d_in) of whole ids, or of a pair of coarse and fine ids with `half`."""
+        """Return normalised candles (B, T, d_in) of whole ids, or with `half` of a pair of coarse and fine ids."""
         code = self.indices_to_bits(x, half)
         return self._decode(self.post_quant_embed(code))
 
@@ -126,10 +106,3 @@ class KronosTokenizer(nn.Module, CheckpointMixin):
             x = block(x)
         out: Tensor = self.head(x)
         return out
-
-
-def _blocks(c: TokenizerConfig, count: int) -> nn.ModuleList:
-    def block() -> TransformerBlock:
-        return TransformerBlock(c.d_model, c.n_heads, c.ff_dim, c.ffn_dropout_p, c.attn_dropout_p, c.resid_dropout_p)
-
-    return nn.ModuleList(block() for _ in range(count))

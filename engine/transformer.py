@@ -1,4 +1,4 @@
-"""The predictor: a decoder-only Transformer over pairs of tokens, the fine one predicted given the coarse one.
+"""The predictor: a decoder-only Transformer over token pairs; it predicts the fine token given the coarse one.
 
 Shapes: B rows, T positions, D model width, V1 = 2^s1_bits coarse and V2 = 2^s2_bits fine tokens.
 """
@@ -6,22 +6,22 @@ Shapes: B rows, T positions, D model width, V1 = 2^s1_bits coarse and V2 = 2^s2_
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.config import ModelConfig
-from engine.layers import CrossAttention, RMSNorm, TransformerBlock
-from engine.pretrained import CheckpointMixin
+from engine.layers import CrossAttention, RMSNorm, build_blocks
+from engine.pretrained import PretrainedModule
 
-CROSS_ATTENTION_HEADS = 4  # whatever the model's own number
+CROSS_ATTENTION_HEADS = 4  # in every model size
 TIME_MARKS = {"minute": 60, "hour": 24, "weekday": 7, "day": 32, "month": 13}
 
 
 class FixedEmbedding(nn.Module):
-    """A table of sines and cosines in place of a learned one."""
+    """An embedding whose table is fixed: sines and cosines."""
 
     def __init__(self, rows: int, d_model: int) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class FixedEmbedding(nn.Module):
         self.emb.weight = nn.Parameter(table, requires_grad=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the rows (..., D) of `x` (...)."""
+        """Return the embeddings (..., D) of `x` (...)."""
         out: Tensor = self.emb(x)
         return out
 
@@ -46,14 +46,14 @@ class TemporalEmbedding(nn.Module):
             setattr(self, f"{mark}_embed", table(rows, d_model))
 
     def forward(self, stamp: Tensor) -> Tensor:
-        """Return (B, T, D) of time marks `stamp` (B, T, 5)."""
+        """Return embeddings (B, T, D) of time marks `stamp` (B, T, 5)."""
         marks = stamp.long().unbind(-1)
         embeddings = [getattr(self, f"{name}_embed")(mark) for name, mark in zip(TIME_MARKS, marks, strict=True)]
         return torch.stack(embeddings).sum(0)
 
 
 class HierarchicalEmbedding(nn.Module):
-    """One vector for a pair of coarse and fine token."""
+    """The embedding of a pair of coarse and fine token."""
 
     def __init__(self, c: ModelConfig) -> None:
         super().__init__()
@@ -63,14 +63,14 @@ class HierarchicalEmbedding(nn.Module):
         self.fusion_proj = nn.Linear(2 * c.d_model, c.d_model)
 
     def forward(self, s1_ids: Tensor, s2_ids: Tensor) -> Tensor:
-        """Return (B, T, D) of ids (B, T)."""
-        pair = torch.cat((self.emb_s1(s1_ids), self.emb_s2(s2_ids)), dim=-1) * self.scale
+        """Return embeddings (B, T, D) of ids (B, T)."""
+        pair = torch.cat((self.emb_s1(s1_ids), self.emb_s2(s2_ids)), dim=-1) * self.scale  # (B, T, 2D)
         out: Tensor = self.fusion_proj(pair)
         return out
 
 
 class DependencyAwareLayer(nn.Module):
-    """Lets the context see the coarse token before the fine one is predicted."""
+    """Adds the coarse token to the context, before the fine token is predicted."""
 
     def __init__(self, d_model: int) -> None:
         super().__init__()
@@ -79,7 +79,7 @@ class DependencyAwareLayer(nn.Module):
 
 
 class DualHead(nn.Module):
-    """Logits of the coarse and of the fine token."""
+    """The logits of coarse and fine token."""
 
     def __init__(self, c: ModelConfig) -> None:
         super().__init__()
@@ -94,54 +94,33 @@ class DualHead(nn.Module):
         s2_targets: Tensor,
         padding_mask: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return (mean of both, coarse, fine) cross-entropy in nats without positions where `padding_mask` is true."""
+        """Return (mean of both, coarse, fine) cross-entropy in nats, without positions where `padding_mask` is true."""
         if padding_mask is not None:
             keep = ~padding_mask
-            s1_logits, s2_logits, s1_targets, s2_targets = (
-                x[keep] for x in (s1_logits, s2_logits, s1_targets, s2_targets)
-            )
-        s1 = F.cross_entropy(s1_logits.reshape(-1, s1_logits.shape[-1]), s1_targets.reshape(-1))
-        s2 = F.cross_entropy(s2_logits.reshape(-1, s2_logits.shape[-1]), s2_targets.reshape(-1))
+            s1_logits, s1_targets = s1_logits[keep], s1_targets[keep]
+            s2_logits, s2_targets = s2_logits[keep], s2_targets[keep]
+        s1 = F.cross_entropy(s1_logits.reshape(-1, s1_logits.shape[-1]), s1_targets.reshape(-1))  # (B x T, V1), (B x T)
+        s2 = F.cross_entropy(s2_logits.reshape(-1, s2_logits.shape[-1]), s2_targets.reshape(-1))  # (B x T, V2), (B x T)
         return (s1 + s2) / 2, s1, s2
 
 
-class Kronos(nn.Module, CheckpointMixin):
-    """The predictor (arXiv:2508.02739, section 3.2). Parameters: the fields of `ModelConfig`, in that order."""
+class Kronos(PretrainedModule[ModelConfig]):
+    """The predictor (arXiv:2508.02739, section 3.2). Parameters: the fields of `ModelConfig`, in their order."""
 
-    def __init__(
-        self,
-        s1_bits: int,
-        s2_bits: int,
-        n_layers: int,
-        d_model: int,
-        n_heads: int,
-        ff_dim: int,
-        ffn_dropout_p: float,
-        attn_dropout_p: float,
-        resid_dropout_p: float,
-        token_dropout_p: float,
-        learn_te: bool,
-    ) -> None:
+    config_class = ModelConfig
+
+    def __init__(self, *values: Any, **fields: Any) -> None:
         super().__init__()
-        values = {name: value for name, value in locals().items() if name in ModelConfig.__dataclass_fields__}
-        self.config = c = ModelConfig(**values)
+        self.config = c = ModelConfig(*values, **fields)
         self.s1_bits, self.s2_bits = c.s1_bits, c.s2_bits
         self.embedding = HierarchicalEmbedding(c)
         self.time_emb = TemporalEmbedding(c.d_model, c.learn_te)
         self.token_drop = nn.Dropout(c.token_dropout_p)
-        self.transformer = nn.ModuleList(
-            TransformerBlock(c.d_model, c.n_heads, c.ff_dim, c.ffn_dropout_p, c.attn_dropout_p, c.resid_dropout_p)
-            for _ in range(c.n_layers)
-        )
+        self.transformer = build_blocks(c, c.n_layers)
         self.norm = RMSNorm(c.d_model)
         self.dep_layer = DependencyAwareLayer(c.d_model)
         self.head = DualHead(c)
         self.apply(self._init_weights)
-
-    @classmethod
-    def from_config(cls, config: ModelConfig) -> Kronos:
-        """Build a model with fresh weights."""
-        return cls(**asdict(config))
 
     def _init_weights(self, module: nn.Module) -> None:
         if isinstance(module, nn.Linear):
@@ -162,38 +141,38 @@ class Kronos(nn.Module, CheckpointMixin):
     ) -> tuple[Tensor, Tensor]:
         """Return coarse logits (B, T, V1) and fine logits (B, T, V2) at every position, as the published class does.
 
-        Under `eval()` the cross-attention sees the future, for compatibility: validate with `causal_logits` instead.
+        In eval mode the cross-attention sees the future, for compatibility: validate with `causal_logits` instead.
 
         Parameters
         ----------
         s1_ids, s2_ids
             Tokens (B, T).
         stamp
-            Time marks (B, T, 5); None leaves them out.
+            Time marks (B, T, 5), or None.
         padding_mask
             True (B, T) where a position is padding.
         use_teacher_forcing, s1_targets
-            With teacher forcing the fine logits at t are given `s1_targets[:, t]`, the coarse token of candle t + 1;
-            without it, a draw from the coarse logits.
+            With teacher forcing the fine logits at t depend on `s1_targets[:, t]`, the coarse token of candle t + 1;
+            without it, on a token drawn from the coarse logits.
         """
         context = self._context(s1_ids, s2_ids, stamp, padding_mask=padding_mask)
         s1_logits = self.head.proj_s1(context)
         if use_teacher_forcing:
             if s1_targets is None:
                 raise ValueError("Teacher forcing needs s1_targets, the coarse tokens of the next candles.")
-            given = s1_targets
+            next_s1 = s1_targets
         else:
             probabilities = s1_logits.detach().softmax(-1).flatten(0, 1)  # (B x T, V1)
-            given = torch.multinomial(probabilities, 1).view(s1_ids.shape)
-        s2_logits = self._fine_logits(context, given, causal=self.training, rotate=True, padding_mask=padding_mask)
+            next_s1 = torch.multinomial(probabilities, 1).view(s1_ids.shape)  # (B, T)
+        s2_logits = self._fine_logits(context, next_s1, causal=self.training, rotate=True, padding_mask=padding_mask)
         return s1_logits, s2_logits
 
     def causal_logits(
         self, s1_ids: Tensor, s2_ids: Tensor, stamp: Tensor | None, s1_targets: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Return what generation would compute at every position at once: the cross-attention causal and unrotated.
+        """Return the logits of generation at all positions at once, with causal and unrotated cross-attention.
 
-        Shapes as in `forward`; the right function for validation, in train and eval mode alike.
+        Shapes as in `forward`; use it for validation, in train and eval mode.
         """
         context = self._context(s1_ids, s2_ids, stamp)
         return self.head.proj_s1(context), self._fine_logits(context, s1_targets, causal=True, rotate=False)
@@ -206,16 +185,11 @@ class Kronos(nn.Module, CheckpointMixin):
         return self.head.proj_s1(context), context
 
     def decode_s2(self, context: Tensor, s1_ids: Tensor, padding_mask: Tensor | None = None) -> Tensor:
-        """Return fine logits (B, T, V2) given `context` (B, T, D) and the coarse token `s1_ids` (B, 1) just drawn."""
+        """Return fine logits (B, T, V2) given `context` (B, T, D) and the last coarse token `s1_ids` (B, 1)."""
         return self._fine_logits(context, s1_ids, causal=False, rotate=False, padding_mask=padding_mask)
 
     def _context(
-        self,
-        s1_ids: Tensor,
-        s2_ids: Tensor,
-        stamp: Tensor | None,
-        *,
-        padding_mask: Tensor | None = None,
+        self, s1_ids: Tensor, s2_ids: Tensor, stamp: Tensor | None, *, padding_mask: Tensor | None = None
     ) -> Tensor:
         x = self.embedding(s1_ids, s2_ids)
         if stamp is not None:
@@ -230,6 +204,6 @@ class Kronos(nn.Module, CheckpointMixin):
         self, context: Tensor, s1_ids: Tensor, *, causal: bool, rotate: bool, padding_mask: Tensor | None = None
     ) -> Tensor:
         query = self.embedding.emb_s1(s1_ids)
-        found = self.dep_layer.cross_attn(query, context, causal=causal, rotate=rotate, padding_mask=padding_mask)
-        out: Tensor = self.head.proj_s2(self.dep_layer.norm(context + found))
+        attended = self.dep_layer.cross_attn(query, context, causal=causal, rotate=rotate, padding_mask=padding_mask)
+        out: Tensor = self.head.proj_s2(self.dep_layer.norm(context + attended))
         return out

@@ -1,6 +1,6 @@
-"""What is known about using a model: how to draw from it, and by how much its bands should be wider or narrower.
+"""Recommended sampling of a model, and the factors that calibrate its bands.
 
-A bundled model brings both as small JSON files beside its weights. Reading is strict, as it is for checkpoints.
+A bundled model has both in small JSON files beside its weights. They are read strictly, like checkpoints.
 """
 
 from __future__ import annotations
@@ -13,29 +13,30 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar, get_args
 
-from engine.errors import CheckpointError
+from engine.arguments import check_count, check_flag, check_number
+from engine.errors import CheckpointError, InputError
 
 SAMPLING, RECALIBRATION = "sampling.json", "recalibration.json"  # beside a bundled model's folders of weights
 
 Use = Literal["point", "bands"]
 Origin = Literal["model", "published", "general"]
 USES: tuple[Use, ...] = get_args(Use)
-MOST_SAMPLES = 200
+MAX_SAMPLES = 200
 
 
 @dataclass(frozen=True)
 class Recommended:
-    """Settings that suit a use of a model, checked when built.
+    """Recommended settings for one use of a model, checked when built.
 
     Attributes
     ----------
     temperature, top_p, samples
-        As a forecast takes them.
-    driftless
-        Whether its paths are better without their drift, see `Forecast.driftless`.
+        Settings of a forecast.
     origin
-        Who says so: whoever trained the model (`model`), the authors' code (`published`), or nobody in particular
+        Source of the recommendation: the model's own file (`model`), the authors' code (`published`), or none
         (`general`).
+    driftless
+        Whether to set the drift of the paths to zero, see `Forecast.driftless`.
     """
 
     temperature: float
@@ -45,25 +46,24 @@ class Recommended:
     driftless: bool = False
 
     def __post_init__(self) -> None:
-        _check_draw(self.temperature, self.top_p)
-        _check_whole("samples", self.samples, MOST_SAMPLES)
-        _check_flag("driftless", self.driftless)
+        _check_draw(self)
+        check_count(self.samples, "samples", 1, MAX_SAMPLES)
 
 
 @dataclass(frozen=True)
 class SpreadFactor:
-    """What the deviations of paths from their median are multiplied by in one market and interval, checked when built.
+    """Factor for the deviations of paths from their median in one market and interval, checked when built.
 
     Attributes
     ----------
     scale
-        Above 1 where bands were too narrow.
+        The factor; above 1 if bands were too narrow.
     cutoffs
-        How many forecasts it was learned from.
+        Number of forecasts that it was estimated from.
     until
-        Day of the last candle among them: before it ends, the factor could not be known.
+        Day of their last candle; before its end the factor could not be known.
     temperature, top_p, driftless
-        How they were made; it holds for no others.
+        Settings of these forecasts; the factor is valid for no others.
     """
 
     scale: float
@@ -74,13 +74,12 @@ class SpreadFactor:
     driftless: bool = False
 
     def __post_init__(self) -> None:
-        _check("scale", self.scale, 0.1, 10)
-        _check_draw(self.temperature, self.top_p)
-        _check_whole("cutoffs", self.cutoffs, 10**9)
-        _check_flag("driftless", self.driftless)
+        _check_draw(self)
+        check_number(self.scale, "scale", 0.1, 10)
+        check_count(self.cutoffs, "cutoffs", 1)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what `read_recalibration` reads."""
+        """Return the JSON object that `read_recalibration` reads."""
         return asdict(self) | {"until": self.until.isoformat()}
 
 
@@ -88,80 +87,61 @@ T = TypeVar("T", Recommended, SpreadFactor)
 
 
 def read_sampling(path: Path) -> Mapping[Use, Recommended]:
-    """Return what a model's own file recommends for each use.
+    """Return the recommendation for each use from a model's own file.
 
     Raises
     ------
     CheckpointError
-        The file is missing or damaged, lacks a use, or says what cannot be.
+        The file is missing or damaged, lacks a use, or has an invalid value.
     """
-    told = _object(path)
-    if set(told) != set(USES):
-        raise CheckpointError(f"{path} must have exactly {', '.join(USES)}; it has {', '.join(told) or 'nothing'}.")
-    return MappingProxyType({use: _built(path, Recommended, told[use] | {"origin": "model"}, use) for use in USES})
+    parts = _read_objects(path)
+    if set(parts) != set(USES):
+        raise CheckpointError(f"{path} must have exactly {', '.join(USES)}; it has {', '.join(parts) or 'nothing'}.")
+    return MappingProxyType({use: _build(path, Recommended, parts[use] | {"origin": "model"}, use) for use in USES})
 
 
 def read_recalibration(path: Path) -> Mapping[str, SpreadFactor]:
-    """Return the factors of a model's own file by market and interval, as in `crypto/1h`; none where there is no file.
+    """Return the factors from a model's own file by market and interval, such as `crypto/1h`; none without a file.
 
     Raises
     ------
     CheckpointError
-        The file is damaged or says what cannot be.
+        The file is damaged or has an invalid value.
     """
-    if not path.exists():
-        return MappingProxyType({})
-    return MappingProxyType({group: _factor(path, group, told) for group, told in _object(path).items()})
+    factors = {}
+    for group, values in (_read_objects(path) if path.exists() else {}).items():
+        try:
+            until = date.fromisoformat(values["until"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(f"{path}, {group}: until must be a day such as 2024-06-30.") from error
+        factors[group] = _build(path, SpreadFactor, values | {"until": until}, group)
+    return MappingProxyType(factors)
 
 
-def _factor(path: Path, group: str, told: dict[str, Any]) -> SpreadFactor:
+def _read_objects(path: Path) -> dict[str, dict[str, Any]]:
     try:
-        until = date.fromisoformat(told["until"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise CheckpointError(f"{path}, {group}: until must be a day such as 2024-06-30.") from error
-    return _built(path, SpreadFactor, told | {"until": until}, group)
-
-
-def _object(path: Path) -> dict[str, dict[str, Any]]:
-    try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        parts = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} cannot be read: {error}") from error
-    if not isinstance(told, dict) or not all(isinstance(value, dict) for value in told.values()):
+    if not isinstance(parts, dict) or not all(isinstance(values, dict) for values in parts.values()):
         raise CheckpointError(f"{path} must be a JSON object of objects.")
-    return told
+    return parts
 
 
-def _built(path: Path, kind: type[T], told: dict[str, Any], part: str) -> T:
-    names = {field.name for field in fields(kind)}
-    if set(told) != names:
-        wrong = ", ".join(sorted(set(told) ^ names))
-        raise CheckpointError(f"{path}, {part}: these fields are missing or unknown: {wrong}.")
+def _build(path: Path, kind: type[T], values: dict[str, Any], part: str) -> T:
+    wrong = set(values) ^ {field.name for field in fields(kind)}
+    if wrong:
+        raise CheckpointError(f"{path}, {part}: these fields are missing or unknown: {', '.join(sorted(wrong))}.")
     try:
-        return kind(**told)
-    except (CheckpointError, TypeError) as error:
+        return kind(**values)
+    except InputError as error:
         raise CheckpointError(f"{path}, {part}: {error}") from error
 
 
-def _check_draw(temperature: float, top_p: float) -> None:
-    _check("temperature", temperature, 0.1, 2)
-    _check("top_p", top_p, 0.1, 1)
-
-
-def _check_whole(name: str, value: int, most: int) -> None:
-    if not isinstance(value, int):
-        raise CheckpointError(f"{name}={value} must be a whole number.")
-    _check(name, value, 1, most)
-
-
-def _check_flag(name: str, value: object) -> None:
-    if not isinstance(value, bool):
-        raise CheckpointError(f"{name}={value} must be true or false.")
-
-
-def _check(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        raise CheckpointError(f"{name}={value} must lie between {low:g} and {high:g}.")
+def _check_draw(record: Recommended | SpreadFactor) -> None:
+    check_number(record.temperature, "temperature", 0.1, 2)
+    check_number(record.top_p, "top_p", 0.1, 1)
+    check_flag(record.driftless, "driftless")
 
 
 GENERAL: Mapping[Use, Recommended] = MappingProxyType(

@@ -29,7 +29,9 @@ def _measured_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Spare the machine's own measurement, and a process a case."""
     monkeypatch.setattr(machine, "measure", lambda _: ROOFS)
     monkeypatch.setattr(
-        memory, "measure", lambda case, window, how, _, weights: memory.measure_here(case, window, how, weights)
+        memory,
+        "measure",
+        lambda case, window, sampling, _, weights: memory.measure_here(case, window, sampling, weights),
     )
 
 

@@ -34,15 +34,15 @@ def test_the_plain_loop_computes_everything_anew(predictor: KronosPredictor, cas
             ready.stamp,
             samples=case.samples,
             max_context=case.context,
-            how=Sampling(),
+            sampling=Sampling(),
         )
     counted = counter.get_flop_counts()["Global"]
     assert sum(flops for product, flops in counted.items() if product in LINEAR) == plain_products(TINY, case)
 
 
-@pytest.mark.parametrize("how", [Sampling(0), Sampling(), Sampling(0.9, 0, 0.9), Sampling(1.2, 5)])
+@pytest.mark.parametrize("sampling", [Sampling(0), Sampling(), Sampling(0.9, 0, 0.9), Sampling(1.2, 5)])
 def test_the_plain_loop_predicts_what_the_published_interface_predicts(
-    predictor: KronosPredictor, case: Case, how: Sampling
+    predictor: KronosPredictor, case: Case, sampling: Sampling
 ) -> None:
     inputs = random_walks(case.series, case.history, case.horizon)
     ready = prepare(inputs, predictor)
@@ -54,11 +54,11 @@ def test_the_plain_loop_predicts_what_the_published_interface_predicts(
         ready.stamp,
         samples=case.samples,
         max_context=case.context,
-        how=how,
+        sampling=sampling,
     )
     torch.manual_seed(3)
     expected = predictor.predict_batch(
-        *inputs.parts(), case.horizon, how.temperature, how.top_k, how.top_p, case.samples, verbose=False
+        *inputs.parts(), case.horizon, sampling.temperature, sampling.top_k, sampling.top_p, case.samples, verbose=False
     )
     np.testing.assert_allclose(ready.scale.invert(mean.numpy()), np.stack(expected), rtol=1e-4)
     assert isinstance(expected[0].index, pd.DatetimeIndex)

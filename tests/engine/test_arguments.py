@@ -84,6 +84,11 @@ def test_other_settings_of_a_forecast_are_checked_too(name: str, value: object, 
     refused(forecast, name, value)
 
 
+def test_an_unknown_setting_is_refused(forecast: Callable) -> None:
+    with pytest.raises(TypeError, match="sample_count"):
+        forecast(sample_count=3)
+
+
 def test_numbers_of_numpy_are_numbers(forecast: Callable, predict: Callable) -> None:
     whole = forecast(samples=np.int64(2), top_k=np.int32(3), seed=np.uint8(1), temperature=np.float32(1))
     assert np.array_equal(whole.paths, forecast(samples=2, top_k=3, seed=1, temperature=1).paths)
@@ -107,7 +112,7 @@ def test_several_series_come_in_lists(
 
 @pytest.mark.parametrize("levels", ["0.5", 0.5, None, ["0.5"], [None], [True], {0.5: 1}], ids=repr)
 def test_levels_are_a_list_of_shares(levels: Any, forecast: Callable) -> None:
-    with pytest.raises(InputError, match="must be a list of at least one share"):
+    with pytest.raises(InputError, match="must be a list of at least one number"):
         forecast().quantiles(levels)
 
 

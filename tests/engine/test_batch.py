@@ -103,7 +103,7 @@ def test_memory_grows_with_what_is_asked_and_too_much_is_refused(
 ) -> None:
     small, large = tasks(predictor, candles, (64, 4), (64, 8), samples=2000)
     assert predictor.memory(small) < predictor.memory(large)
-    monkeypatch.setattr("engine.predictor.MOST_MEMORY", predictor.memory(small))
+    monkeypatch.setattr("engine.base.TASK_MEMORY", predictor.memory(small))
     with pytest.raises(InputError, match=r"2000 paths of 8 candles need .* GiB with custom"):
         tasks(predictor, candles, (64, 8), samples=2000)
 

@@ -43,7 +43,7 @@ def test_without_a_compiler_the_forecast_goes_on_and_says_so(
         paths = closes(predictor, candles)
     monkeypatch.undo()
     assert [record.getMessage() for record in caplog.records] == [
-        "torch.compile failed, going on without it: no C++ compiler was found"
+        "torch.compile failed, continuing without it: no C++ compiler was found"
     ] * 2
     expected = closes(KronosPredictor(model, tokenizer, "cpu", max_context=64), candles)
     np.testing.assert_allclose(paths, expected, rtol=1e-4)

@@ -12,6 +12,7 @@ import pytest
 from engine.config import UNPUBLISHED, ModelConfig, TokenizerConfig
 from engine.errors import CheckpointError
 from engine.predictor import KronosPredictor
+from engine.sampling import Settings
 from engine.tokenizer import KronosTokenizer
 from engine.transformer import Kronos
 from tests.engine.conftest import GOLDEN
@@ -59,7 +60,7 @@ def test_the_published_arguments_of_predict_keep_their_names_order_and_defaults(
         "max_context",
         "clip",
     ]
-    assert defaults(KronosPredictor.forecast) == {
+    assert {field.name: field.default for field in fields(Settings)} == {
         "samples": 100,
         "temperature": 1.0,
         "top_k": 0,
@@ -67,7 +68,6 @@ def test_the_published_arguments_of_predict_keep_their_names_order_and_defaults(
         "seed": None,
         "window": "fit",
         "stride": 64,
-        "on_step": None,
     }
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from benchmarks.plain import generate_plainly
 from engine.config import ModelConfig
-from engine.generate import TOKENS_AT_ONCE, Generation, blocks, decode_paths, runs
+from engine.generate import TOKENS_AT_ONCE, Generation, decode_paths, split_blocks, split_runs
 from engine.runner import PackedKronos, PackedTokenizer
 from engine.sampling import Sampling
 from engine.tokenizer import KronosTokenizer
@@ -50,7 +50,7 @@ def generate(
     stride: int = 1,
     samples: int,
     max_context: int,
-    how: Sampling,
+    sampling: Sampling,
 ) -> Tensor:
     """Return coarse and fine ids (2, R, N) of the horizon."""
     generation = Generation(
@@ -59,7 +59,7 @@ def generate(
         list(stamp),
         samples=samples,
         max_context=max_context,
-        how=how,
+        sampling=sampling,
         generators=[generator],
         stride=stride,
     )
@@ -80,18 +80,20 @@ def seeded(seed: int) -> torch.Generator:
 
 @pytest.mark.parametrize("samples", [1, 3, 5, 12])
 @pytest.mark.parametrize("lengths", LENGTHS)
-@pytest.mark.parametrize("how", HOW)
-def test_cached_generation_equals_recomputing_every_window(how: str, lengths: str, samples: int, model: Kronos) -> None:
+@pytest.mark.parametrize("sampling", HOW)
+def test_cached_generation_equals_recomputing_every_window(
+    sampling: str, lengths: str, samples: int, model: Kronos
+) -> None:
     length, horizon, context = LENGTHS[lengths]
     tokens, stamp = histories(model, 2, length, horizon)
-    settings = {"samples": samples, "max_context": context, "how": HOW[how]}
+    settings = {"samples": samples, "max_context": context, "sampling": HOW[sampling]}
     ours = generate(model, tokens, stamp, **settings, generator=seeded(17))
     assert torch.equal(ours, plainly(model, tokens, stamp, **settings, generator=seeded(17)))
 
 
 @pytest.mark.parametrize("samples", [1, 2])
-@pytest.mark.parametrize("how", HOW)
-def test_ragged_series_draw_what_each_draws_alone(how: str, samples: int, model: Kronos) -> None:
+@pytest.mark.parametrize("sampling", HOW)
+def test_ragged_series_draw_what_each_draws_alone(sampling: str, samples: int, model: Kronos) -> None:
     lengths, horizon, context = (11, 20, 20, 31), 7, 40
     inputs = [histories(model, 1, length, horizon) for length in lengths]
     with torch.inference_mode():
@@ -101,12 +103,12 @@ def test_ragged_series_draw_what_each_draws_alone(how: str, samples: int, model:
             [stamp[0] for _, stamp in inputs],
             samples=samples,
             max_context=context,
-            how=HOW[how],
+            sampling=HOW[sampling],
             generators=[seeded(i) for i in range(len(lengths))],
         )
         for _ in range(horizon):
             generation.advance()
-    settings = {"samples": samples, "max_context": context, "how": HOW[how]}
+    settings = {"samples": samples, "max_context": context, "sampling": HOW[sampling]}
     for i, (tokens, stamp) in enumerate(inputs):
         alone = plainly(model, tokens, stamp, **settings, generator=seeded(i))
         assert torch.equal(torch.stack(generation.tokens(i)[1]), alone), f"series {i}"
@@ -122,22 +124,22 @@ def test_series_that_leave_do_not_disturb_those_that_stay(model: Kronos) -> None
             [stamp[0] for _, stamp in inputs],
             samples=3,
             max_context=40,
-            how=Sampling(),
+            sampling=Sampling(),
             generators=[seeded(i) for i in range(3)],
         )
         for step in range(horizon):
             if step == 3:
                 held = generation.cache.nbytes
-                generation.keep([2])
+                generation.select([2])
                 assert generation.cache.nbytes < held / 2
             generation.advance()
-    alone = plainly(model, *inputs[2], samples=3, max_context=40, how=Sampling(), generator=seeded(2))
+    alone = plainly(model, *inputs[2], samples=3, max_context=40, sampling=Sampling(), generator=seeded(2))
     assert torch.equal(torch.stack(generation.tokens(0)[1]), alone)
 
 
 def test_rows_too_many_to_be_computed_at_once_come_out_the_same(model: Kronos, monkeypatch) -> None:
     tokens, stamp = histories(model, 3, 12, 6)
-    settings = {"samples": 5, "max_context": 12, "how": Sampling()}
+    settings = {"samples": 5, "max_context": 12, "sampling": Sampling()}
     expected = plainly(model, tokens, stamp, **settings, generator=seeded(1))
     for at_once in (1, 7, 30):
         monkeypatch.setattr("engine.generate.TOKENS_AT_ONCE", at_once)
@@ -146,7 +148,7 @@ def test_rows_too_many_to_be_computed_at_once_come_out_the_same(model: Kronos, m
 
 def test_strided_drops_several_candles_at_a_time_and_stays_exact_until_it_does(model: Kronos) -> None:
     tokens, stamp = histories(model, 1, 20, 12)
-    settings = {"samples": 2, "max_context": 26, "how": Sampling(temperature=2.0)}
+    settings = {"samples": 2, "max_context": 26, "sampling": Sampling(temperature=2.0)}
     exact = generate(model, tokens, stamp, **settings, generator=seeded(3))
     strided = generate(model, tokens, stamp, **settings, generator=seeded(3), stride=5)
     assert torch.equal(strided[..., :7], exact[..., :7])  # 20 + 6 fill the context; the seventh is the last they share
@@ -154,8 +156,8 @@ def test_strided_drops_several_candles_at_a_time_and_stays_exact_until_it_does(m
     # After the drop it sees the last 26 + 1 - 5 tokens, as the oracle does in a context of that size.
     smaller = settings | {"max_context": 22}
     ids = tuple(torch.cat((tokens[i].repeat_interleave(2, 0), strided[i, :, :7]), dim=1) for i in range(2))
-    again = settings | {"max_context": 26, "samples": 1, "how": Sampling(temperature=0)}
-    greedy = {"how": Sampling(temperature=0), "samples": 1}
+    again = settings | {"max_context": 26, "samples": 1, "sampling": Sampling(temperature=0)}
+    greedy = {"sampling": Sampling(temperature=0), "samples": 1}
     rows = stamp.repeat_interleave(2, 0)[:, :28]
     assert torch.equal(
         plainly(model, ids, rows, **smaller | greedy),
@@ -168,7 +170,7 @@ def test_unequal_numbers_of_bits_are_generated_as_well() -> None:
     config = ModelConfig(s1_bits=5, s2_bits=7, n_layers=1, d_model=16, n_heads=2, ff_dim=32)
     model = Kronos.from_config(config).eval()
     tokens, stamp = histories(model, 1, 10, 6)
-    settings = {"samples": 4, "max_context": 12, "how": Sampling(temperature=3.0)}
+    settings = {"samples": 4, "max_context": 12, "sampling": Sampling(temperature=3.0)}
     ours = generate(model, tokens, stamp, **settings, generator=seeded(2))
     assert torch.equal(ours, plainly(model, tokens, stamp, **settings, generator=seeded(2)))
     assert ours[0].max() < 32 < ours[1].max() < 128
@@ -176,7 +178,7 @@ def test_unequal_numbers_of_bits_are_generated_as_well() -> None:
 
 def test_without_a_generator_the_global_one_is_used_in_the_published_order(model: Kronos) -> None:
     tokens, stamp = histories(model, 2, 10, 4)
-    settings = {"samples": 2, "max_context": 32, "how": Sampling()}
+    settings = {"samples": 2, "max_context": 32, "sampling": Sampling()}
     torch.manual_seed(4)
     ours = generate(model, tokens, stamp, **settings)
     torch.manual_seed(4)
@@ -214,11 +216,11 @@ def test_a_packed_tokenizer_gives_the_same_ids(tokenizer: KronosTokenizer) -> No
 
 def test_runs_and_blocks_cover_every_row_once_and_keep_to_the_limit() -> None:
     lengths = [300] * 5 + [900, 900, 2000]
-    assert [i for rows in runs(lengths) for i in range(rows.start, rows.stop)] == list(range(8))
-    assert all(len(set(lengths[rows])) == 1 for rows in runs(lengths))
-    assert all(sum(lengths[rows]) <= TOKENS_AT_ONCE for rows in runs(lengths) if rows.stop - rows.start > 1)
+    assert [i for rows in split_runs(lengths) for i in range(rows.start, rows.stop)] == list(range(8))
+    assert all(len(set(lengths[rows])) == 1 for rows in split_runs(lengths))
+    assert all(sum(lengths[rows]) <= TOKENS_AT_ONCE for rows in split_runs(lengths) if rows.stop - rows.start > 1)
     for series, samples, tokens in ((3, 30, 100), (20, 2, 100), (2, 3, 5000)):
-        parts = list(blocks(series, samples, tokens))
+        parts = list(split_blocks(series, samples, tokens))
         assert [i for _, rows in parts for i in range(rows.start, rows.stop)] == list(range(series * samples))
         for which, rows in parts:
             assert which.start == rows.start // samples

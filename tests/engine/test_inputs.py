@@ -144,7 +144,7 @@ def test_tickers_side_by_side_are_named_with_the_way_to_take_them_apart(frame: p
 
 def test_a_second_header_row_is_taken_off(frame: pd.DataFrame) -> None:
     alone = side_by_side(frame, "AAPL")
-    with pytest.raises(InputError, match=r"ticker AAPL: take it off with df.droplevel\(1, axis=1\)"):
+    with pytest.raises(InputError, match=r"ticker AAPL: remove it with df.droplevel\(1, axis=1\)"):
         check_series(alone, HISTORY, FUTURE)
     check_series(alone.droplevel(1, axis=1), HISTORY, FUTURE)
 

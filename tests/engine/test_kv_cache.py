@@ -64,7 +64,7 @@ def test_a_shorter_history_stays_padded_when_it_is_the_last_one_left() -> None:
     cache.extend(0, own)
     q = torch.randn(6, 1, HEADS, 8, generator=draw)
     both = cache.attend(0, q, 2)
-    torch.testing.assert_close(cache.keep(torch.tensor([0])).attend(0, q[:3], 2), both[:3])
+    torch.testing.assert_close(cache.select(torch.tensor([0])).attend(0, q[:3], 2), both[:3])
 
 
 @pytest.mark.parametrize("samples", [4, 12])

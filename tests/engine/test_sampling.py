@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.errors import InputError
-from engine.sampling import Sampling, _exponentials, draw, likeliest
+from engine.sampling import Sampling, _draw_exponentials, compute_probabilities, draw_tokens
 
 LOGITS = st.lists(st.floats(-8, 8, width=32), min_size=2, max_size=20, unique=True)
 
 
-def kept(logits: list[float], how: Sampling) -> list[int]:
-    return torch.nonzero(likeliest(torch.tensor([logits]), how)[0] > 0).flatten().tolist()
+def kept(logits: list[float], sampling: Sampling) -> list[int]:
+    return torch.nonzero(compute_probabilities(torch.tensor([logits]), sampling)[0] > 0).flatten().tolist()
 
 
 @settings(max_examples=30)
@@ -48,51 +48,51 @@ def test_without_limits_every_token_is_kept() -> None:
     assert kept([3.0, -50.0, 1.0], Sampling()) == [0, 1, 2]
 
 
-def test_a_temperature_of_zero_takes_the_likeliest_and_draws_nothing() -> None:
+def test_a_temperature_of_zero_takes_the_compute_probabilities_and_draws_nothing() -> None:
     generator = torch.Generator().manual_seed(1)
     before = generator.get_state()
     logits = torch.tensor([[0.1, 4.0, 3.9], [7.0, 6.9, 0.0]])
-    assert draw(logits, Sampling(temperature=0), [generator]).tolist() == [[1], [0]]
+    assert draw_tokens(logits, Sampling(temperature=0), [generator]).tolist() == [[1], [0]]
     assert torch.equal(generator.get_state(), before)
 
 
 def test_temperature_divides_the_logits() -> None:
     logits = torch.tensor([[0.0, 1.0]]).expand(4000, 2)
     for temperature in (0.5, 2.0):
-        share = draw(logits, Sampling(temperature), [torch.Generator().manual_seed(3)]).float().mean().item()
+        share = draw_tokens(logits, Sampling(temperature), [torch.Generator().manual_seed(3)]).float().mean().item()
         assert share == pytest.approx(1 / (1 + math.exp(-1 / temperature)), abs=0.03)
 
 
-@pytest.mark.parametrize("how", [Sampling(), Sampling(0.7, 0, 0.8), Sampling(1.2, 5)])
-def test_the_same_generator_draws_the_same_tokens_whatever_the_global_one_does(how: Sampling) -> None:
+@pytest.mark.parametrize("sampling", [Sampling(), Sampling(0.7, 0, 0.8), Sampling(1.2, 5)])
+def test_the_same_generator_draws_the_same_tokens_whatever_the_global_one_does(sampling: Sampling) -> None:
     logits = torch.randn(50, 30, generator=torch.Generator().manual_seed(0))
-    first = draw(logits, how, [torch.Generator().manual_seed(5)])
+    first = draw_tokens(logits, sampling, [torch.Generator().manual_seed(5)])
     torch.manual_seed(99)
-    assert torch.equal(draw(logits, how, [torch.Generator().manual_seed(5)]), first)
-    assert not torch.equal(draw(logits, how, [torch.Generator().manual_seed(6)]), first)
+    assert torch.equal(draw_tokens(logits, sampling, [torch.Generator().manual_seed(5)]), first)
+    assert not torch.equal(draw_tokens(logits, sampling, [torch.Generator().manual_seed(6)]), first)
 
 
-@pytest.mark.parametrize("how", [Sampling(), Sampling(0.7, 0, 0.8), Sampling(1.2, 5)])
-def test_draws_are_those_of_multinomial_and_leave_the_generator_where_it_does(how: Sampling) -> None:
+@pytest.mark.parametrize("sampling", [Sampling(), Sampling(0.7, 0, 0.8), Sampling(1.2, 5)])
+def test_draws_are_those_of_multinomial_and_leave_the_generator_where_it_does(sampling: Sampling) -> None:
     logits = torch.randn(40, 300, generator=torch.Generator().manual_seed(2)) * 3
     ours, theirs = (torch.Generator().manual_seed(8) for _ in range(2))
-    p = likeliest(logits / how.temperature, how)
-    assert torch.equal(draw(logits, how, [ours]), torch.multinomial(p, 1, generator=theirs))
+    p = compute_probabilities(logits / sampling.temperature, sampling)
+    assert torch.equal(draw_tokens(logits, sampling, [ours]), torch.multinomial(p, 1, generator=theirs))
     assert torch.equal(ours.get_state(), theirs.get_state())
 
 
 def test_what_a_draw_races_with_is_what_exponential_fills_a_tensor_with() -> None:
     ours, theirs = (torch.Generator().manual_seed(9) for _ in range(2))
     like = torch.empty(100, 1000)
-    assert torch.equal(_exponentials(like, [ours]), torch.empty_like(like).exponential_(generator=theirs))
+    assert torch.equal(_draw_exponentials(like, [ours]), torch.empty_like(like).exponential_(generator=theirs))
     assert torch.equal(ours.get_state(), theirs.get_state())
 
 
 def test_rows_with_generators_of_their_own_draw_as_they_would_alone() -> None:
     logits = torch.randn(6, 20, generator=torch.Generator().manual_seed(4))
-    together = draw(logits, Sampling(), [torch.Generator().manual_seed(seed) for seed in (1, 2)])
+    together = draw_tokens(logits, Sampling(), [torch.Generator().manual_seed(seed) for seed in (1, 2)])
     alone = [
-        draw(rows, Sampling(), [torch.Generator().manual_seed(i)])
+        draw_tokens(rows, Sampling(), [torch.Generator().manual_seed(i)])
         for i, rows in zip((1, 2), logits.split(3), strict=True)
     ]
     assert torch.equal(together, torch.cat(alone))
@@ -104,9 +104,9 @@ def test_equal_logits_at_the_border_stay_together() -> None:
 
 def test_other_devices_sort_as_the_processor_does(monkeypatch) -> None:
     logits = torch.randn(5, 400, generator=torch.Generator().manual_seed(6))
-    expected = likeliest(logits, Sampling(top_p=0.9))
-    monkeypatch.setattr("engine.sampling._descending", lambda x: x.sort(dim=-1, descending=True).values)
-    assert torch.equal(likeliest(logits, Sampling(top_p=0.9)), expected)
+    expected = compute_probabilities(logits, Sampling(top_p=0.9))
+    monkeypatch.setattr("engine.sampling._sort_descending", lambda x: x.sort(dim=-1, descending=True).values)
+    assert torch.equal(compute_probabilities(logits, Sampling(top_p=0.9)), expected)
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def test_without_a_file_no_factor_is_known(tmp_path: Path) -> None:
         ({"point": DRAW, "bands": DRAW | {"top_p": "all"}}, "bands"),
         ({"point": DRAW, "bands": DRAW | {"samples": 2.5}}, "samples=2.5 must be a whole number"),
         ({"point": DRAW, "bands": DRAW | {"samples": 1000}}, "samples=1000"),
-        ({"point": DRAW, "bands": DRAW | {"driftless": 1}}, "driftless=1 must be true or false"),
+        ({"point": DRAW, "bands": DRAW | {"driftless": 1}}, "driftless=1 must be True or False"),
     ],
 )
 def test_a_recommendation_that_cannot_be_is_refused(tmp_path: Path, told: Any, reason: str) -> None:
@@ -68,7 +68,7 @@ def test_a_recommendation_that_cannot_be_is_refused(tmp_path: Path, told: Any, r
         ({"until": "soon"}, "until must be a day"),
         ({"until": None}, "until must be a day"),
         ({"top_p": 2}, "top_p=2"),
-        ({"driftless": None}, "driftless=None must be true or false"),
+        ({"driftless": None}, "driftless=None must be True or False"),
         ({"note": "mine"}, "note"),
     ],
 )

@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 
 import torch
 
+from engine.base import DEFAULT_CONTEXT
 from engine.checkpoint import check_config, digest
 from engine.errors import CheckpointError
-from engine.predictor import DEFAULT_CONTEXT
 from engine.quantizer import unpack_bits
 from engine.registry import ModelSpec, find_spec
 from engine.tokenizer import KronosTokenizer
@@ -143,7 +143,7 @@ def _made(kind: type[Network], shape: Mapping[str, Any], field: str, seed: int) 
     """Return a network of fresh weights; those of a seed are always the same."""
     build: Callable[..., Network] = kind
     try:
-        values = check_config(kind.__init__, shape, origin=field)
+        values = check_config(kind.config_class, shape, origin=field)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return build(**values).eval()

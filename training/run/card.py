@@ -12,7 +12,7 @@ from urllib.parse import quote
 import numpy as np
 import yaml
 
-from engine.config import MISREAD
+from engine.config import UNPUBLISHED_NOTE
 from engine.registry import find_spec
 from training.fit.corpus import Corpus
 from training.fit.log import LOG, read_log
@@ -122,7 +122,7 @@ def tokenizer_card(facts: Facts, model: str, *, shared_deviation: bool = False) 
         _yaml({"library_name": "kronos", "tags": TAGS}),
         f"# Tokenizer of {escape(facts.name)}",
         f"Belongs to [{escape(model)}](https://huggingface.co/{quote(model)}): see there.",
-        *([MISREAD] if shared_deviation else []),
+        *([UNPUBLISHED_NOTE] if shared_deviation else []),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -260,7 +260,7 @@ def _reproduction(config: RunConfig, provenance: Mapping[str, Any]) -> Iterable[
 def _use(facts: Facts, *, shared_deviation: bool) -> str:
     call = f'KronosPredictor.from_pretrained("model", tokenizer="tokenizer", max_context={facts.max_context})'
     lines = ["```python", "from engine import KronosPredictor", "", f"predictor = {call}", "```", ""]
-    published = MISREAD if shared_deviation else "The published Kronos package loads both folders as well."
+    published = UNPUBLISHED_NOTE if shared_deviation else "The published Kronos package loads both folders as well."
     return "\n".join([*lines, published])
 
 

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
-from engine.config import MISREAD
+from engine.config import UNPUBLISHED_NOTE
 from tests.training.conftest import candles, corpus_of
 from training.errors import message
 from training.fit.building import build_base
@@ -194,11 +194,11 @@ def test_both_cards_say_where_the_published_package_forecasts_otherwise(
     run: RunFolder, config: RunConfig, corpus: Corpus
 ) -> None:
     shared = model_card(run, config, FACTS, corpus, PROVENANCE, None, shared_deviation=True)
-    assert MISREAD in shared
+    assert UNPUBLISHED_NOTE in shared
     assert "loads both folders as well" not in shared
-    assert MISREAD not in card(run, config, corpus)
-    assert MISREAD in tokenizer_card(FACTS, "acme/tuned", shared_deviation=True)
-    assert MISREAD not in tokenizer_card(FACTS, "acme/tuned")
+    assert UNPUBLISHED_NOTE not in card(run, config, corpus)
+    assert UNPUBLISHED_NOTE in tokenizer_card(FACTS, "acme/tuned", shared_deviation=True)
+    assert UNPUBLISHED_NOTE not in tokenizer_card(FACTS, "acme/tuned")
 
 
 def test_training_ends_with_the_last_candle_learned_from_by_run_or_base(config: RunConfig, corpus: Corpus) -> None:
