@@ -21,7 +21,7 @@ EXPLAINED = (
     "RunConfig", "SplitConfig", "WindowConfig", "MethodConfig", "LoraConfig", "StageConfig", "JudgeConfig",
     "MachineConfig",
 )  # fmt: skip
-KEYWORDS = {"_": None, "text": None, "message": None}
+KEYWORDS = dict.fromkeys(("_", "text", "message", "ConfigError", "DataError", "RunError", "Diverged"))
 
 
 def source_strings() -> Catalog:
