@@ -6,8 +6,6 @@ language) lives in the query parameters.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -188,9 +186,9 @@ def language() -> str:
     return chosen if chosen in LANGUAGES else get_settings().language
 
 
-def gettext() -> Callable[[str], str]:
-    """Return the translator of this session, to be bound to `_`."""
-    return partial(translate, language=language())
+def gettext(msgid: str) -> str:
+    """Return a message in the session's language; modules import this as `_`."""
+    return translate(msgid, language())
 
 
 def say(message: Text) -> str:

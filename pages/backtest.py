@@ -6,6 +6,7 @@ import streamlit as st
 
 from kronos_app import state
 from kronos_app.runtime import desk
+from kronos_app.state import gettext as _
 from kronos_app.widgets.backtest import compare as backtest_compare
 from kronos_app.widgets.backtest import form as backtest_form
 from kronos_app.widgets.backtest import run as backtest_run
@@ -16,7 +17,6 @@ NEW, ALL, COMPARE = "new", "all", "compare"
 
 
 def draw() -> None:
-    _ = state.gettext()
     st.title(_("Backtest"))
     if backtest_id := st.query_params.get(backtest_form.BACKTEST):
         backtest_run.draw(backtest_id)

@@ -8,6 +8,7 @@ from kronos_app import state
 from kronos_app.data.draft import Draft
 from kronos_app.data.sources import SourceFamily
 from kronos_app.runtime import desk
+from kronos_app.state import gettext as _
 from kronos_app.widgets.candles import (
     candle_sets,
     compare,
@@ -24,7 +25,6 @@ from kronos_app.widgets.kit.errors import shown
 
 
 def draw() -> None:
-    _ = state.gettext()
     st.title(_("Data"))
     with shown():
         several.draw(_source())
@@ -37,7 +37,6 @@ def draw() -> None:
 
 
 def _source() -> list[Draft]:
-    _ = state.gettext()
     families = {family.key: family for family in desk().fetching.sources()}
     labels = {"upload": _("Upload files"), "sample": _("Take a sample")}
     labels |= {key: state.say(family.title) for key, family in families.items()}
@@ -72,7 +71,6 @@ def _fetched(family: SourceFamily) -> Draft | None:
 
 
 def _sample() -> Draft | None:
-    _ = state.gettext()
     samples = desk().candles.samples()
     titles = {name: state.say(info.title) for name, info in samples.items()}
     name = st.selectbox(_("Sample"), list(titles), format_func=titles.__getitem__, key=state.DATA_SAMPLE)

@@ -6,6 +6,7 @@ import streamlit as st
 
 from kronos_app import state
 from kronos_app.runtime import desk
+from kronos_app.state import gettext as _
 from kronos_app.widgets.evaluation import form as evaluation_form
 from kronos_app.widgets.evaluation import run as evaluation_run
 from kronos_app.widgets.evaluation.listing import EVALUATIONS
@@ -15,7 +16,6 @@ NEW, ALL = "new", "all"
 
 
 def draw() -> None:
-    _ = state.gettext()
     st.title(_("Evaluate"))
     if evaluation_id := st.query_params.get(evaluation_form.EVALUATION):
         evaluation_run.draw(evaluation_id)

@@ -6,6 +6,7 @@ import streamlit as st
 
 from kronos_app import state
 from kronos_app.runtime import desk
+from kronos_app.state import gettext as _
 from kronos_app.widgets.finetune import compare as tuning_compare
 from kronos_app.widgets.finetune import form as tuning_form
 from kronos_app.widgets.finetune import run as tuning_run
@@ -15,7 +16,6 @@ from kronos_app.widgets.kit.errors import shown
 
 
 def draw() -> None:
-    _ = state.gettext()
     st.title(_("Fine-tune"))
     if run_id := st.query_params.get(RUN):
         tuning_run.draw(run_id)

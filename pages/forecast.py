@@ -7,6 +7,7 @@ import streamlit as st
 from kronos_app import state
 from kronos_app.data.candle_frame import CandleFrame
 from kronos_app.runtime import desk
+from kronos_app.state import gettext as _
 from kronos_app.widgets.candles import last_candles
 from kronos_app.widgets.forecast import form as forecast_form
 from kronos_app.widgets.forecast import result as forecast_result
@@ -16,7 +17,6 @@ from kronos_app.widgets.kit.errors import shown
 
 
 def draw() -> None:
-    _ = state.gettext()
     st.title(_("Forecast"))
     settings, result = st.columns([4, 10], gap="medium")
     known = None
@@ -43,7 +43,6 @@ def _show(forecast_id: str) -> None:
 
 def _result(known: CandleFrame | None) -> None:
     """Draw the work in progress, or its result, or before there is either the candles that are `known`."""
-    _ = state.gettext()
     if job_id := st.query_params.get("job"):
         result_id = job.follow(job_id)
         if result_id is None:

@@ -6,6 +6,7 @@ import streamlit as st
 
 from kronos_app import state
 from kronos_app.runtime import desk
+from kronos_app.state import gettext as _
 from kronos_app.store.records import ForecastFilter, ForecastInfo
 from kronos_app.widgets.forecast import comparison as comparison_view
 from kronos_app.widgets.forecast.listing import draw_rows
@@ -15,7 +16,6 @@ from kronos_app.widgets.kit.errors import shown
 
 
 def draw() -> None:
-    _ = state.gettext()
     st.title(_("History"))
     job.draw_active()
     total = desk().forecasts.count()
@@ -28,7 +28,6 @@ def draw() -> None:
 
 
 def _list(total: int) -> None:
-    _ = state.gettext()
     st.subheader(_("All forecasts"))
     wanted = _choose_filter()
     count = desk().forecasts.count(wanted)
@@ -38,7 +37,6 @@ def _list(total: int) -> None:
 
 
 def _choose_filter() -> ForecastFilter:
-    _ = state.gettext()
     everything = _("All")
     names = desk().forecasts.data_sets()
     first, second, third = st.columns([2, 1, 1])
@@ -62,7 +60,6 @@ def _choose_filter() -> ForecastFilter:
 
 
 def _delete(info: ForecastInfo) -> None:
-    _ = state.gettext()
     confirm(
         _("Delete this forecast of {name}?").format(name=info.candles_name),
         _("Its address will no longer work. The data set stays."),

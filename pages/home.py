@@ -6,6 +6,7 @@ import streamlit as st
 
 from kronos_app import nav, state
 from kronos_app.runtime import desk
+from kronos_app.state import gettext as _
 from kronos_app.widgets.forecast.listing import draw_rows
 from kronos_app.widgets.kit import job
 from kronos_app.widgets.kit.errors import shown
@@ -14,7 +15,6 @@ RECENT = 5
 
 
 def draw() -> None:
-    _ = state.gettext()
     st.title(_("Forecast candles, and see how sure the forecast is"))
     st.markdown(
         _(
@@ -37,7 +37,6 @@ def draw() -> None:
 
 
 def _steps() -> None:
-    _ = state.gettext()
     first, second, third = st.columns(3)
     with first.container(border=True, height="stretch"):
         st.subheader(_("1. Bring candles"))
@@ -56,7 +55,6 @@ def _steps() -> None:
 
 
 def _sample_button() -> None:
-    _ = state.gettext()
     if st.button(_("Start with a sample"), type="primary", icon=":material/play_arrow:"):
         service = desk().candles
         draft = service.sample(next(iter(service.samples())))

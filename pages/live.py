@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from kronos_app import state
 from kronos_app.runtime import desk
+from kronos_app.state import gettext as _
 from kronos_app.widgets.kit.errors import shown
 from kronos_app.widgets.ledger import record as live_ledger
 from kronos_app.widgets.live import follows as live_follows
@@ -13,7 +13,6 @@ from kronos_app.widgets.live import form as live_form
 
 
 def draw() -> None:
-    _ = state.gettext()
     st.title(_("Live"))
     st.markdown(
         _(

@@ -10,13 +10,13 @@ from kronos_app import state
 from kronos_app.runtime import desk
 from kronos_app.services.models.registry import RegisteredModel
 from kronos_app.services.models.service import ModelStatus
+from kronos_app.state import gettext as _
 from kronos_app.widgets.kit import formats
 from kronos_app.widgets.kit.errors import escape, shown
 from kronos_app.widgets.models import versions as tuning_models
 
 
 def draw() -> None:
-    _ = state.gettext()
     st.title(_("Models"))
     st.markdown(
         _(
@@ -43,7 +43,6 @@ def draw() -> None:
 
 def _made_here(statuses: Sequence[ModelStatus], device: str | None) -> None:
     """Draw the models that were fine-tuned and registered, those that are retired whole last."""
-    _ = state.gettext()
     registered = desk().registry.list()
     if not registered:
         return
@@ -59,12 +58,12 @@ def _made_here(statuses: Sequence[ModelStatus], device: str | None) -> None:
 
 
 def _choose_device() -> str | None:
-    _ = state.gettext()
     devices = ["", *desk().models.devices()]
+    fastest = _("The fastest there is")
     chosen = st.selectbox(
         _("Device for loading"),
         devices,
-        format_func=lambda name: name or _("The fastest there is"),
+        format_func=lambda name: name or fastest,
         index=devices.index(state.device() or "") if (state.device() or "") in devices else 0,
         width=320,
     )
@@ -73,7 +72,6 @@ def _choose_device() -> str | None:
 
 
 def _card(status: ModelStatus, device: str | None, versions: Sequence[RegisteredModel] = ()) -> None:
-    _ = state.gettext()
     with st.container(border=True):
         words, actions = st.columns([5, 2], vertical_alignment="top")
         with words:
@@ -93,7 +91,6 @@ def _card(status: ModelStatus, device: str | None, versions: Sequence[Registered
 
 
 def _badges(status: ModelStatus) -> str:
-    _ = state.gettext()
     badges = []
     if status.name == state.model():
         badges.append(("green", _("in use")))
@@ -111,7 +108,6 @@ def _badges(status: ModelStatus) -> str:
 
 
 def _facts(status: ModelStatus) -> dict[str, str]:
-    _ = state.gettext()
     memory = formats.size(status.memory_bytes)
     return {
         _("Parameters"): formats.compact(status.parameters),
@@ -125,7 +121,6 @@ def _facts(status: ModelStatus) -> dict[str, str]:
 
 
 def _actions(status: ModelStatus, device: str | None) -> None:
-    _ = state.gettext()
     with shown():
         if st.button(
             _("Use"),

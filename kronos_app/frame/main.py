@@ -6,6 +6,7 @@ import streamlit as st
 
 from kronos_app import access, nav, state
 from kronos_app.runtime import page_served
+from kronos_app.state import gettext as _
 from kronos_app.widgets.kit import sidebar, style
 from kronos_app.widgets.kit.errors import shown
 
@@ -14,7 +15,6 @@ def main() -> None:
     """Draw the frame and run the chosen page inside it."""
     st.set_page_config(page_title="Kronos Desk", page_icon=str(style.ICON), layout="wide")
     if not access.admitted():
-        _ = state.gettext()
         st.error(_("There is a password, but this server cannot ask for it. Start it with: streamlit run Home.py"))
         st.stop()
     style.apply()

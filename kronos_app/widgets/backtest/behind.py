@@ -11,6 +11,7 @@ from kronos_app import state
 from kronos_app.charts.evaluation import cutoff_chart
 from kronos_app.runtime import desk
 from kronos_app.services.backtest.service import BacktestView, Behind
+from kronos_app.state import gettext as _
 from kronos_app.widgets.backtest import words as backtest_words
 from kronos_app.widgets.candles.last_candles import CHART_CONFIG
 from kronos_app.widgets.kit import errors, formats, job, words
@@ -19,7 +20,6 @@ from kronos_app.widgets.kit.errors import escape
 
 def draw(seen: BacktestView, day: pd.Timestamp, names: Sequence[str]) -> None:
     """Draw the choice among the instruments of a day, and the forecast behind the one that is chosen."""
-    _ = state.gettext()
     if not names:
         return
     key = f"{state.BACKTEST_BEHIND}.{seen.id}.{day}"
@@ -49,7 +49,6 @@ def _drawn(backtest_id: str, name: str, day: pd.Timestamp, key: str) -> Behind |
 
 
 def _show(seen: BacktestView, found: Behind) -> None:
-    _ = state.gettext()
     signal = seen.request.signal
     said, drawn = (backtest_words.score(signal, value) for value in (found.score, found.drawn))
     told = _(

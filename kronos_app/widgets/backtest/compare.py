@@ -11,6 +11,7 @@ from kronos_app import state
 from kronos_app.charts.backtest import growth_chart
 from kronos_app.runtime import desk
 from kronos_app.services.backtest.service import FEWEST_COMPARED, MOST_COMPARED, BacktestComparison
+from kronos_app.state import gettext as _
 from kronos_app.widgets.backtest import tables as backtest_tables
 from kronos_app.widgets.backtest import words as backtest_words
 from kronos_app.widgets.backtest.listing import BACKTESTS
@@ -22,7 +23,6 @@ PARAMETER = "compare"
 
 def draw() -> None:
     """Draw the choice and, of two or more, the comparison; the choice is kept in the address."""
-    _ = state.gettext()
     found = {one.id: one for one in desk().backtests.list() if one.state == "finished"}
     if len(found) < FEWEST_COMPARED:
         st.info(_("Two finished backtests are needed to compare."), icon=":material/compare_arrows:")
@@ -51,7 +51,6 @@ def draw() -> None:
 
 
 def _growth(compared: BacktestComparison, names: list[str]) -> None:
-    _ = state.gettext()
     if compared.start is None:
         st.info(_("They have no day in common: their growth cannot be compared."), icon=":material/event_busy:")
         return
@@ -63,7 +62,6 @@ def _growth(compared: BacktestComparison, names: list[str]) -> None:
 
 
 def _figures(compared: BacktestComparison, names: list[str]) -> None:
-    _ = state.gettext()
     reports: list[dict[str, Any]] = [one.report or {} for one in compared.backtests]
     days = [report["curves"]["day"] for report in reports]
     rows = [
@@ -83,7 +81,6 @@ def _figures(compared: BacktestComparison, names: list[str]) -> None:
 
 
 def _differences(compared: BacktestComparison, names: list[str]) -> None:
-    _ = state.gettext()
     st.markdown("**" + _("Settings in which they differ") + "**")
     if not compared.differences:
         st.caption(_("None: all settings are equal."))

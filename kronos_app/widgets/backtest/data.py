@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kronos_app import state
 from kronos_app.services.backtest.service import BacktestData
+from kronos_app.state import gettext as _
 from kronos_app.widgets.selection import candles as work_data
 
 KEYS = work_data.Keys(
@@ -19,7 +20,6 @@ KEYS = work_data.Keys(
 
 def draw() -> BacktestData | None:
     """Draw the choice, and return it; None while nothing is chosen."""
-    _ = state.gettext()
     fields = work_data.draw(_("Candles to trade"), KEYS)
     return None if fields is None else BacktestData.model_validate(fields)
 

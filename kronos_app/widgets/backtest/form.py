@@ -11,6 +11,7 @@ from kronos_app import nav, state
 from kronos_app.errors import AppError
 from kronos_app.runtime import desk
 from kronos_app.services.backtest.service import BacktestData, BacktestRequest
+from kronos_app.state import gettext as _
 from kronos_app.widgets.backtest import data as backtest_data
 from kronos_app.widgets.backtest import words as backtest_words
 from kronos_app.widgets.kit import errors, formats
@@ -25,7 +26,6 @@ TOPK, SINGLE = "topk", "single"
 
 def draw() -> None:
     """Draw the form."""
-    _ = state.gettext()
     first, second = st.columns(2, gap="large")
     with first, errors.shown():
         data = backtest_data.draw()
@@ -56,7 +56,6 @@ def _key(field: str) -> str:
 
 
 def _model() -> str:
-    _ = state.gettext()
     offered = model_choice.offered()
     if st.session_state.get(state.BACKTEST_MODEL) not in offered:
         st.session_state[state.BACKTEST_MODEL] = state.model()
@@ -64,7 +63,6 @@ def _model() -> str:
 
 
 def _signal() -> str:
-    _ = state.gettext()
     names = backtest_words.signals()
     state.default(_key("signal"), DEFAULTS["signal"])
     chosen = st.selectbox(
@@ -82,7 +80,6 @@ def _signal() -> str:
 
 
 def _forecasts() -> dict[str, Any]:
-    _ = state.gettext()
     columns = st.columns(4)
     every = _("Days from one signal to the next: fewer signals take less time.")
     return {
@@ -94,7 +91,6 @@ def _forecasts() -> dict[str, Any]:
 
 
 def _rule() -> dict[str, Any]:
-    _ = state.gettext()
     names = backtest_words.rules()
     columns = st.columns([2, 1, 1])
     with columns[0]:
@@ -138,7 +134,6 @@ def _rule() -> dict[str, Any]:
 
 
 def _dealing(rule: str) -> dict[str, Any]:
-    _ = state.gettext()
     found: dict[str, Any] = {}
     with st.expander(_("Costs and dealing"), icon=":material/payments:"):
         columns = st.columns(4)
@@ -189,7 +184,6 @@ def _amount(
 
 
 def _benchmark(data: BacktestData) -> str | None:
-    _ = state.gettext()
     names = desk().backtests.names(data)
     if st.session_state.get(_key("benchmark")) not in names:
         st.session_state[_key("benchmark")] = None
@@ -207,7 +201,6 @@ def _benchmark(data: BacktestData) -> str | None:
 
 def _offer(data: BacktestData, fields: dict[str, Any]) -> None:
     """Say what it comes to, and offer to start."""
-    _ = state.gettext()
     request = BacktestRequest.build({"data": data, **fields})
     plan = desk().backtests.plan(request)
     with st.container(horizontal=True, gap="medium"):

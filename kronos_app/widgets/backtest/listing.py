@@ -10,6 +10,7 @@ from kronos_app import nav, state
 from kronos_app.i18n import Text
 from kronos_app.runtime import desk
 from kronos_app.services.backtest.service import BacktestService, BacktestView
+from kronos_app.state import gettext as _
 from kronos_app.widgets.backtest import form as backtest_form
 from kronos_app.widgets.backtest import words as backtest_words
 from kronos_app.widgets.kit import formats
@@ -32,12 +33,10 @@ class BacktestList(WorkList[BacktestView]):
 
     def title(self, seen: BacktestView) -> str:
         """Return the model and the candles of a backtest."""
-        _ = state.gettext()
         return _("{models} on {candles}").format(models=seen.request.model, candles=seen.origin)
 
     def details(self, seen: BacktestView) -> str:
         """Return what a backtest is made of, in one line."""
-        _ = state.gettext()
         request = seen.request
         rule = (
             _("the best {topk}, {n_drop} replaced a day").format(topk=request.topk, n_drop=request.n_drop)
@@ -58,7 +57,6 @@ class BacktestList(WorkList[BacktestView]):
 
     def sentence(self, seen: BacktestView) -> str:
         """Return how far it is and how long it will take, as far as that is known."""
-        _ = state.gettext()
         return work_words.sentence(
             seen,
             loading=_("Loading the model"),
@@ -72,7 +70,6 @@ class BacktestList(WorkList[BacktestView]):
 
     def words(self) -> dict[str, str]:
         """Return the words that are a backtest's own."""
-        _ = state.gettext()
         return {
             "none": _("Nothing was traded yet. Begin with New backtest."),
             "all": _("All backtests"),
@@ -83,7 +80,6 @@ class BacktestList(WorkList[BacktestView]):
 
     def more_actions(self, seen: BacktestView) -> None:
         """Offer the form filled in as this one was."""
-        _ = state.gettext()
         key = f"backtest.again.{seen.id}"
         if st.button(_("Change and run again"), key=key, icon=":material/edit:", type="tertiary"):
             backtest_form.adopt(seen.request)

@@ -10,6 +10,7 @@ from kronos_app import state
 from kronos_app.charts.backtest import equity_chart, monthly_chart
 from kronos_app.services.backtest.report import standing
 from kronos_app.services.backtest.service import BacktestView
+from kronos_app.state import gettext as _
 from kronos_app.widgets.backtest import tables as backtest_tables
 from kronos_app.widgets.backtest import words as backtest_words
 from kronos_app.widgets.backtest.listing import BACKTESTS
@@ -23,7 +24,6 @@ def draw(backtest_id: str) -> None:
 
 
 def _finished(seen: BacktestView) -> None:
-    _ = state.gettext()
     report = seen.report or {}
     _verdict(seen, report)
     for note in seen.notes:

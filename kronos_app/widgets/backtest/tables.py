@@ -12,6 +12,7 @@ import streamlit as st
 from kronos_app import state
 from kronos_app.runtime import desk
 from kronos_app.services.backtest.service import BacktestView, Table
+from kronos_app.state import gettext as _
 from kronos_app.widgets.backtest import behind as backtest_behind
 from kronos_app.widgets.backtest import words as backtest_words
 from kronos_app.widgets.kit import errors, formats
@@ -22,7 +23,6 @@ COSTS = ("commission", "slippage", "impact")
 
 def figure_rows(*, benchmark: bool) -> list[tuple[str, str, Callable[[float | None], str]]]:
     """Return the figures that are shown: what readers call each, its key, and how it is written."""
-    _ = state.gettext()
     percent = partial(formats.percent, signed=True)
     rows: list[tuple[str, str, Callable[[float | None], str]]] = [
         (_("Return, after costs"), "total_return", percent),
@@ -46,7 +46,6 @@ def figure_rows(*, benchmark: bool) -> list[tuple[str, str, Callable[[float | No
 
 def draw_figures(seen: BacktestView, report: dict[str, Any]) -> None:
     """Draw one line a figure: the strategy, and what it is compared with."""
-    _ = state.gettext()
     figures, beside = report["figures"], report["beside"]
     names = backtest_words.others(seen)
     table = pd.DataFrame(
@@ -80,7 +79,6 @@ def draw_figures(seen: BacktestView, report: dict[str, Any]) -> None:
 
 def draw_days(seen: BacktestView) -> None:
     """Draw holdings and trades of one day, which the reader chooses."""
-    _ = state.gettext()
     with errors.shown():
         result = desk().backtests.result(seen.id)
         st.markdown("**" + _("Holdings and trades by day") + "**")
@@ -108,7 +106,6 @@ def draw_days(seen: BacktestView) -> None:
 
 def draw_more(seen: BacktestView, report: dict[str, Any]) -> None:
     """Draw costs, drawdowns, holdings from purchase to sale, and parameters, folded away."""
-    _ = state.gettext()
     figures = report["figures"]
     with st.expander(_("Costs"), icon=":material/payments:"):
         labels = {"commission": _("Commission"), "slippage": _("Slippage"), "impact": _("Impact"), "cost": _("All")}
@@ -128,7 +125,6 @@ def draw_more(seen: BacktestView, report: dict[str, Any]) -> None:
 
 def draw_downloads(seen: BacktestView) -> None:
     """Offer the tables as CSV and quantstats' page."""
-    _ = state.gettext()
     labels: Mapping[Table, str] = {
         "daily": _("Download days"),
         "trades": _("Download trades"),
@@ -165,7 +161,6 @@ def _fewest() -> int:
 
 
 def _holdings(rows: pd.DataFrame, key: str) -> None:
-    _ = state.gettext()
     if rows.empty:
         st.write(_("Nothing."))
         return
@@ -186,7 +181,6 @@ def _holdings(rows: pd.DataFrame, key: str) -> None:
 
 
 def _trades(rows: pd.DataFrame, key: str) -> None:
-    _ = state.gettext()
     if rows.empty:
         st.write(_("Nothing."))
         return
@@ -213,7 +207,6 @@ def _trades(rows: pd.DataFrame, key: str) -> None:
 
 
 def _drawdowns(rows: list[dict[str, Any]]) -> None:
-    _ = state.gettext()
     if not rows:
         st.write(_("None."))
         return
@@ -238,7 +231,6 @@ def _drawdowns(rows: list[dict[str, Any]]) -> None:
 
 
 def _trips(rows: list[dict[str, Any]]) -> None:
-    _ = state.gettext()
     if not rows:
         st.write(_("None."))
         return

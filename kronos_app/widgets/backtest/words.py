@@ -7,6 +7,7 @@ from typing import Any
 from kronos_app import state
 from kronos_app.charts.backtest import BacktestWords
 from kronos_app.services.backtest.service import BacktestView
+from kronos_app.state import gettext as _
 from kronos_app.widgets.kit import formats
 
 DIGEST = 12  # characters that tell weights apart
@@ -14,7 +15,6 @@ DIGEST = 12  # characters that tell weights apart
 
 def signals() -> dict[str, str]:
     """Return the signals with what readers call them."""
-    _ = state.gettext()
     points = {"last": _("end"), "mean": _("mean"), "max": _("highest"), "min": _("lowest")}
     returns = {f"{key}_return": _("Expected return, {point} of the path").format(point=p) for key, p in points.items()}
     return {
@@ -36,7 +36,6 @@ def score(signal: str, value: float | None) -> str:
 
 def rules() -> dict[str, str]:
     """Return the rules with what readers call them."""
-    _ = state.gettext()
     return {
         "topk": _("Many instruments: the best are held"),
         "single": _("One instrument: long or flat"),
@@ -45,13 +44,11 @@ def rules() -> dict[str, str]:
 
 def deal_prices() -> dict[str, str]:
     """Return the prices that orders can be dealt at, with what readers call them."""
-    _ = state.gettext()
     return {"open": _("Opening price"), "close": _("Closing price"), "vwap": _("Average price (vwap)")}
 
 
 def settings() -> dict[str, str]:
     """Return the settings of a backtest with what its form calls them."""
-    _ = state.gettext()
     return {
         "data": _("Candles to trade"),
         "model": _("Model"),
@@ -84,7 +81,6 @@ def settings() -> dict[str, str]:
 
 def setting(field: str, value: Any) -> str:
     """Return the value of a setting as its form shows it."""
-    _ = state.gettext()
     named = {"signal": signals, "rule": rules, "deal_price": deal_prices}
     if value is None:
         return formats.MISSING
@@ -99,7 +95,6 @@ def setting(field: str, value: Any) -> str:
 
 def others(seen: BacktestView) -> dict[str, str]:
     """Return what a strategy is compared with, as readers call it."""
-    _ = state.gettext()
     return {
         "bench": seen.request.benchmark or _("Benchmark"),
         "equal_weight": _("Equal parts of all"),
@@ -112,7 +107,6 @@ def chart_words(seen: BacktestView) -> BacktestWords:
     """Return the words of the figures."""
     from babel.dates import get_month_names
 
-    _ = state.gettext()
     months = get_month_names("abbreviated", locale=state.language())
     return BacktestWords(
         strategy=_("Strategy, after costs"),

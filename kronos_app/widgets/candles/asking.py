@@ -9,6 +9,7 @@ import streamlit as st
 
 from kronos_app import state
 from kronos_app.errors import AppError
+from kronos_app.state import gettext as _
 from kronos_app.widgets.kit import errors
 
 Answer = TypeVar("Answer")
@@ -27,7 +28,6 @@ def asked(question: Question, ask: Callable[[], Answer], *, meanwhile: str, agai
     again
         Offer to ask again after a failure.
     """
-    _ = state.gettext()
     answers: dict[Question, Answer | AppError] = st.session_state.setdefault(state.ANSWERS, {})
     if question not in answers:
         while len(answers) >= ANSWERS_KEPT:

@@ -8,6 +8,7 @@ import streamlit as st
 from kronos_app import state
 from kronos_app.data import calendars
 from kronos_app.data.draft import Draft
+from kronos_app.state import gettext as _
 from kronos_app.widgets.kit import formats
 from kronos_app.widgets.kit.errors import escape
 
@@ -30,7 +31,6 @@ def draw(draft: Draft, key: str = "") -> None:
     key
         Tells the draft apart from others that are on the page with it.
     """
-    _ = state.gettext()
     st.subheader(_("Calendar"))
     labels = {option: label(option) for option in OPTIONS}
     pair = st.grid(2, min_column_width=NARROWEST)
@@ -51,7 +51,6 @@ def draw(draft: Draft, key: str = "") -> None:
 
 def label(key: str) -> str:
     """Return a calendar by key and name."""
-    _ = state.gettext()
     calendar = calendars.get(key)
     return _("Learned from the candles") if calendar is None else f"{key} · {state.say(calendar.title)}"
 
@@ -63,7 +62,6 @@ def name(key: str | None) -> str:
 
 def _consequences(times: pd.DatetimeIndex, timezone: str | None, key: str | None) -> None:
     """Say whether the candles follow the calendar, and when the next are due."""
-    _ = state.gettext()
     share = calendars.share(times, timezone, key)
     if key is None:
         st.caption(

@@ -6,6 +6,7 @@ import streamlit as st
 
 from kronos_app import state
 from kronos_app.runtime import desk
+from kronos_app.state import gettext as _
 from kronos_app.store.records import CandleSetInfo
 from kronos_app.widgets.kit import formats, paging
 from kronos_app.widgets.kit.confirm import confirm
@@ -16,7 +17,6 @@ PAGE_SIZE = 10
 
 def draw() -> None:
     """Draw one row a data set, to use or to delete it."""
-    _ = state.gettext()
     st.subheader(_("Data sets kept here"))
     total = desk().candles.count()
     if not total:
@@ -29,7 +29,6 @@ def _page(total: int) -> list[CandleSetInfo]:
     """Return the data sets to show; where they are many, render a search and a choice of page."""
     if total <= PAGE_SIZE:
         return desk().candles.list()
-    _ = state.gettext()
     first, second = st.columns([3, 1])
     text = first.text_input(_("Search"), key=state.DATA_SETS_TEXT, placeholder=_("name of a data set")).strip()
     count = desk().candles.count(text)
@@ -40,7 +39,6 @@ def _page(total: int) -> list[CandleSetInfo]:
 
 
 def _row(info: CandleSetInfo) -> None:
-    _ = state.gettext()
     with st.container(border=True):
         words, actions = st.columns([5, 2], vertical_alignment="center")
         in_use = info.id == state.candles_id()
@@ -59,7 +57,6 @@ def _row(info: CandleSetInfo) -> None:
 
 
 def _details(info: CandleSetInfo) -> str:
-    _ = state.gettext()
     return " · ".join(
         [
             _("{count} candles").format(count=formats.number(info.rows, 0)),

@@ -19,6 +19,7 @@ from kronos_app.data.upload.units import UNITS
 from kronos_app.errors import AppError, InvalidInput
 from kronos_app.i18n import text
 from kronos_app.runtime import desk
+from kronos_app.state import gettext as _
 from kronos_app.widgets.candles import drafts
 from kronos_app.widgets.candles.column_roles import NARROWEST_FIELD, TITLES, choose_roles
 from kronos_app.widgets.kit import errors
@@ -67,7 +68,6 @@ def mapping_of(file: UploadedFile) -> ColumnMapping | None:
 
 def render_mapping(files: Sequence[UploadedFile], refused: Sequence[UploadedFile]) -> None:
     """Draw the choice of a file and the form for its columns; it is open at first where a file was refused."""
-    _ = state.gettext()
     names = {file.file_id: file.name for file in files}
     by_choice = [file.name for file in files if mapping_of(file) is not None]
     if by_choice:
@@ -108,7 +108,6 @@ def _preview(file: UploadedFile) -> TablePreview | None:
 
 
 def _render_form(file: UploadedFile, shown: TablePreview, mapping: ColumnMapping | None) -> None:
-    _ = state.gettext()
     _render_rows(shown)
     with st.form(state.joined(state.DATA_MAPPING_FORM, file.file_id), border=False):
         chosen = _choose(shown, (state.DATA_MAPPING_FORM, file.file_id, repr(mapping)))
@@ -124,7 +123,6 @@ def _render_form(file: UploadedFile, shown: TablePreview, mapping: ColumnMapping
 
 
 def _render_rows(shown: TablePreview) -> None:
-    _ = state.gettext()
     table = pd.DataFrame({column.header: list(column.cells) for column in shown.columns})
     st.caption(_("The first {count} rows").format(count=len(table)))
     height = min(36 * (len(table) + 1) + 2, MOST_PREVIEW_HEIGHT)
@@ -137,7 +135,6 @@ def _render_rows(shown: TablePreview) -> None:
 
 def _choose(shown: TablePreview, key: tuple[str, ...]) -> _Chosen:
     """Draw the fields and return what they say."""
-    _ = state.gettext()
     headers = [column.header for column in shown.columns]
     mapping = shown.mapping
     guessed: dict[str, str] = {
@@ -165,7 +162,6 @@ def _choose(shown: TablePreview, key: tuple[str, ...]) -> _Chosen:
 
 def _times(mapping: ColumnMapping, key: tuple[str, ...]) -> tuple[str | None, str | None]:
     """Draw the fields of the times and return format and zone."""
-    _ = state.gettext()
     labels: dict[str, str] = {name: state.say(label) for name, label in LABELS.items()}
     fields = st.grid(2, min_column_width=NARROWEST_FIELD)
     formats: list[str] = list(labels)
@@ -196,7 +192,6 @@ def _times(mapping: ColumnMapping, key: tuple[str, ...]) -> tuple[str | None, st
 
 
 def _units(mapping: ColumnMapping, key: tuple[str, ...]) -> dict[str, str | float]:
-    _ = state.gettext()
     units: dict[str, str | float] = {
         role: unit for role, unit in mapping.units.items() if role not in {"volume", "amount"}
     }

@@ -8,6 +8,7 @@ import streamlit as st
 
 from kronos_app import state
 from kronos_app.i18n import text
+from kronos_app.state import gettext as _
 
 NARROWEST_FIELD = 160  # pixels
 TITLES = {
@@ -46,7 +47,6 @@ def choose_roles(
     key
         Parts of the fields' keys; the role is added.
     """
-    _ = state.gettext()
     fields = st.grid(3, min_column_width=NARROWEST_FIELD)
     chosen = {}
     for role in roles:

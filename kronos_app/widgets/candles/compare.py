@@ -12,6 +12,7 @@ from kronos_app import state
 from kronos_app.charts.compare import START, compare_chart, normalise
 from kronos_app.data.candle_frame import CandleFrame
 from kronos_app.runtime import desk
+from kronos_app.state import gettext as _
 from kronos_app.store.records import CandleSetInfo
 from kronos_app.widgets.candles.last_candles import CHART_CONFIG
 from kronos_app.widgets.kit import formats
@@ -25,7 +26,6 @@ DAY = pd.Timedelta(days=1)
 
 def draw() -> None:
     """Draw the choice of data sets and, once there are two, their closes on one scale; the address keeps the choice."""
-    _ = state.gettext()
     infos = {info.id: info for info in desk().candles.list()}
     if len(infos) < 2:
         return
@@ -58,7 +58,6 @@ def draw() -> None:
 
 
 def _choose(infos: Mapping[str, CandleSetInfo]) -> list[str]:
-    _ = state.gettext()
     names = _names(list(infos.values()))
     known = st.session_state.get(state.DATA_COMPARED)
     if known is not None:  # some may have been deleted
@@ -76,7 +75,6 @@ def _choose(infos: Mapping[str, CandleSetInfo]) -> list[str]:
 
 
 def _range() -> str:
-    _ = state.gettext()
     labels = {"1m": _("1 month"), "3m": _("3 months"), "1y": _("1 year"), "5y": _("5 years"), "all": _("All")}
     chosen = st.segmented_control(
         _("Range"),
@@ -113,7 +111,6 @@ def _on_one_clock(sets: Mapping[str, CandleFrame]) -> dict[str, pd.Series[float]
 
 
 def _facts(table: pd.DataFrame) -> pd.DataFrame:
-    _ = state.gettext()
     lines = {}
     for name in table:
         line = table[name].dropna()

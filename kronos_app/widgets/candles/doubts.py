@@ -10,6 +10,7 @@ import streamlit as st
 from kronos_app import nav, state
 from kronos_app.data.draft import Finding
 from kronos_app.services.candles.doubts import LOOK_AHEAD
+from kronos_app.state import gettext as _
 from kronos_app.widgets.candles.quality import repair_words
 from kronos_app.widgets.kit.errors import escape
 
@@ -30,7 +31,6 @@ def draw(doubts: Sequence[Finding], *, link: bool = False) -> None:
     doubts = [doubt for doubt in doubts if doubt.code != LOOK_AHEAD]
     if not doubts:
         return
-    _ = state.gettext()
     lines = [f"- {escape(state.say(doubt.message))}" for doubt in doubts[:MOST_SHOWN]]
     said = _("This forecast would be made from doubtful data:") if link else _("This forecast is from doubtful data:")
     st.warning("\n".join([said, "", *lines]), icon=":material/troubleshoot:")
@@ -51,7 +51,6 @@ def repaired(provenance: Mapping[str, Any]) -> str:
 
 def badges(provenance: Mapping[str, Any]) -> str:
     """Return small marks for a line in a list: doubtful data, repaired data."""
-    _ = state.gettext()
     shown = ""
     codes = {warning["code"] for warning in provenance.get("warnings", [])}
     if LOOK_AHEAD in codes:

@@ -10,6 +10,7 @@ from kronos_app.data.checks.repair import REPAIRS, Repaired
 from kronos_app.data.draft import Draft
 from kronos_app.i18n import text
 from kronos_app.runtime import desk
+from kronos_app.state import gettext as _
 from kronos_app.widgets.candles import calendar_choice, drafts, fix_choice, quality
 
 REPAIR_WORDS = {
@@ -43,7 +44,6 @@ def draw(draft: Draft, report: QualityReport | None = None, *, key: str = "", fo
     quality.draw_marks(draft, report, key)
     calendar_choice.draw(draft, key)
     if not report.clean:
-        _ = state.gettext()
         st.subheader(_("Repair"))
         choose(key, for_all)
     fix_choice.draw(report, key)
@@ -61,7 +61,6 @@ def preview(draft: Draft, report: QualityReport, key: str = "", for_all: str | N
 
 def choose(key: str = "", for_all: str | None = None) -> None:
     """Ask for a repair; `choice` has the answer."""
-    _ = state.gettext()
     labels = {name: state.say(words[0]) for name, words in REPAIR_WORDS.items()}
     captions = [state.say(REPAIR_WORDS[name][1]) for name in REPAIRS]
     names = list(REPAIRS)
@@ -86,7 +85,6 @@ def choice(report: QualityReport, key: str = "", for_all: str | None = None) -> 
 
 
 def _save(repaired: Repaired, report: QualityReport) -> None:
-    _ = state.gettext()
     if st.button(_("Use this data set"), type="primary", icon=":material/check:"):
         saved = desk().candles.save(repaired, report)
         state.use_candles(saved.id)

@@ -15,6 +15,7 @@ from kronos_app.errors import AppError
 from kronos_app.i18n import text
 from kronos_app.runtime import desk
 from kronos_app.services.candles.fetching import KIND
+from kronos_app.state import gettext as _
 from kronos_app.widgets.candles import source_fields as fields
 from kronos_app.widgets.kit import errors, formats, job
 
@@ -47,7 +48,6 @@ def draw(family: SourceFamily) -> str | None:
     if source is None:
         return None
     request = _request(family, source)
-    _ = state.gettext()
     if st.button(_("Fetch"), type="primary", icon=":material/download:", disabled=request is None) and request:
         with errors.shown():
             job_id = desk().fetching.submit(source, request, review=True)
@@ -57,7 +57,6 @@ def draw(family: SourceFamily) -> str | None:
 
 
 def _exchange(family: SourceFamily) -> str | None:
-    _ = state.gettext()
     names = list(fields.asked(("names", family.key), lambda: desk().fetching.names(family)) or ())
     return next(iter(names), None) if len(names) < 2 else fields.exchange(state.DATA_EXCHANGE, _("Exchange"), names)
 
@@ -81,7 +80,6 @@ def _request(family: SourceFamily, source: str) -> FetchRequest | None:
 
 
 def _interval(source: str, intervals: Sequence[Interval]) -> Interval:
-    _ = state.gettext()
     chosen = fields.interval(state.DATA_FETCH_INTERVAL, source, intervals, DEFAULT_INTERVAL)
     st.caption(
         _("At this interval there is no limit to how far back you can ask.")
@@ -95,7 +93,6 @@ def _interval(source: str, intervals: Sequence[Interval]) -> Interval:
 
 def _range(source: str, interval: Interval) -> tuple[datetime | None, datetime | None]:
     """Ask for the first and the last day; an empty one leaves the range open on its side."""
-    _ = state.gettext()
     now = datetime.now(UTC)
     today = now.date()
     # The first whole day within reach.
@@ -134,7 +131,6 @@ def _midnight(day: date | None) -> datetime | None:
 
 def _follow(family: SourceFamily) -> str | None:
     """Draw the fetch that the address names, if it is one of this family."""
-    _ = state.gettext()
     job_id = st.query_params.get("job")
     if job_id is None:
         return None

@@ -11,6 +11,7 @@ from kronos_app import state
 from kronos_app.data import resample
 from kronos_app.data.checks.quality import QualityReport
 from kronos_app.i18n import text
+from kronos_app.state import gettext as _
 
 # Fix to the count of the report that it is for, its label and what it does.
 SINGLE = {
@@ -41,7 +42,6 @@ BY_DEFAULT = {"adjust_splits", "drop_unfinished"}
 
 def draw(report: QualityReport, key: str = "") -> None:
     """Draw the choices that the report gives reason for; `fixes` and `interval` have the answers."""
-    _ = state.gettext()
     persist: Literal["session"] | None = "session" if key else None
     wanted = [name for name, (count, *_words) in SINGLE.items() if getattr(report, count)]
     coarser = resample.choices(report.interval)
@@ -69,10 +69,11 @@ def draw(report: QualityReport, key: str = "") -> None:
         options: list[str | None] = [None, *coarser]
         if st.session_state.get(field) not in options:
             del st.session_state[field]
+        unchanged = _("As it is")
         st.selectbox(
             _("Interval to use"),
             options,
-            format_func=lambda name: _("As it is") if name is None else name,
+            format_func=lambda name: name or unchanged,
             key=field,
             persist_state=persist,
             width=260,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from kronos_app import state
 from kronos_app.charts.candles import candle_chart
 from kronos_app.data import calendars
 from kronos_app.data.candle_frame import CandleFrame
+from kronos_app.state import gettext as _
 from kronos_app.widgets.kit import formats
 from kronos_app.widgets.kit.words import chart_words
 
@@ -20,7 +20,6 @@ def draw(candles: CandleFrame, count: int, key: str) -> None:
 
     Those that are missing by the calendar take room, the hours that the market is closed do not.
     """
-    _ = state.gettext()
     last = candles.frame.tail(count).set_index("timestamp")
     when = candles.timezone, candles.about.calendar
     missing = calendars.missing(pd.DatetimeIndex(last.index), *when, only_by_calendar=True)

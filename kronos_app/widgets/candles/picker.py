@@ -6,13 +6,13 @@ import streamlit as st
 
 from kronos_app import nav, state
 from kronos_app.runtime import desk
+from kronos_app.state import gettext as _
 from kronos_app.store.records import CandleSet
 from kronos_app.widgets.kit import formats
 
 
 def pick() -> CandleSet | None:
     """Draw the choice and return what is chosen; say where to get one when the desk keeps none."""
-    _ = state.gettext()
     infos = {info.id: info for info in desk().candles.list()}
     if not infos:
         st.info(_("There is no data set yet. Upload one, or take a sample."), icon=":material/database:")

@@ -15,6 +15,7 @@ from kronos_app.errors import AppError
 from kronos_app.i18n import text
 from kronos_app.runtime import desk
 from kronos_app.services.candles.folders import MOST_SERIES
+from kronos_app.state import gettext as _
 from kronos_app.widgets.candles import drafts
 from kronos_app.widgets.kit import errors, formats
 
@@ -27,7 +28,6 @@ Asked = tuple[str, tuple[FetchRequest, ...]]
 
 def draw(family: SourceFamily) -> list[Draft]:
     """Draw the form, and return what was read last, one draft an instrument."""
-    _ = state.gettext()
     names = desk().fetching.names(family)
     if not names:
         errors.show(
@@ -54,7 +54,6 @@ def draw(family: SourceFamily) -> list[Draft]:
 
 def _ask(names: Sequence[str]) -> Asked | None:
     """Ask for everything; None while no instrument is chosen."""
-    _ = state.gettext()
     fields = st.grid(2, min_column_width=NARROWEST_FIELD)
     with fields.container():
         key = st.selectbox(
@@ -99,7 +98,6 @@ def _ask(names: Sequence[str]) -> Asked | None:
 
 
 def _symbols(key: str, market: str) -> list[str]:
-    _ = state.gettext()
     names = {one.symbol: one.name for one in desk().fetching.folders.instruments(key, market)}
     return st.multiselect(
         _("Instruments"),
@@ -115,7 +113,6 @@ def _symbols(key: str, market: str) -> list[str]:
 
 def _days(key: str) -> tuple[datetime | None, datetime | None]:
     """Ask for the first and the last day; folders often end long ago, so that none is suggested."""
-    _ = state.gettext()
     today = datetime.now(UTC).date()
     left, right = st.columns(2)
     start = left.date_input(
@@ -144,7 +141,6 @@ def _midnight(day: date | None) -> datetime | None:
 
 
 def _read(asked: Asked) -> tuple[list[Draft], list[AppError]]:
-    _ = state.gettext()
     key, requests = asked
     words = _("Reading {done} of {count}")
     bar = st.progress(0.0)

@@ -16,6 +16,7 @@ from kronos_app.data.checks.repair import Repaired
 from kronos_app.data.checks.score import FAIR, GOOD
 from kronos_app.data.draft import Draft
 from kronos_app.i18n import Text, text
+from kronos_app.state import gettext as _
 from kronos_app.widgets.candles import last_candles
 from kronos_app.widgets.kit import formats
 from kronos_app.widgets.kit.errors import escape
@@ -55,7 +56,6 @@ REPAIRED_BY = {
 
 def draw(name: str, report: QualityReport) -> None:
     """Draw the quality report."""
-    _ = state.gettext()
     st.subheader(_("Quality of {name}").format(name=escape(name)))
     if report.rows:
         _score(report)
@@ -92,7 +92,6 @@ def draw(name: str, report: QualityReport) -> None:
 
 def _score(report: QualityReport) -> None:
     """Draw the score and what it lost its points for."""
-    _ = state.gettext()
     colour = "green" if report.score >= GOOD else "orange" if report.score >= FAIR else "red"
     word = _("good") if report.score >= GOOD else _("fair") if report.score >= FAIR else _("doubtful")
     lost = [
@@ -104,7 +103,6 @@ def _score(report: QualityReport) -> None:
 
 def draw_marks(draft: Draft, report: QualityReport, key: str = "") -> None:
     """Draw the whole series with what is suspicious marked on it, where anything is."""
-    _ = state.gettext()
     if not report.marks:
         return
     closes = usable(draft.frame).set_index("timestamp")["close"]
@@ -120,7 +118,6 @@ def draw_marks(draft: Draft, report: QualityReport, key: str = "") -> None:
 
 def repair_words(record: Mapping[str, Any]) -> str:
     """Return what the record of a candle set says was done to it."""
-    _ = state.gettext()
     choice = record.get("choice")
     said = []
     if choice in REPAIRED_BY:
@@ -133,7 +130,6 @@ def repair_words(record: Mapping[str, Any]) -> str:
 
 def draw_repaired(repaired: Repaired) -> None:
     """Draw what a repair did, cell by cell."""
-    _ = state.gettext()
     counts = {
         _("{count} rows left out"): repaired.dropped,
         _("{count} rows filled"): repaired.filled,
@@ -177,6 +173,5 @@ def draw_preview(candles: CandleFrame) -> None:
 
 def draw_next() -> None:
     """Draw where to go with a data set in use."""
-    _ = state.gettext()
     st.success(_("This data set is in use."), icon=":material/check_circle:")
     nav.link("forecast", _("Make a forecast"), icon=":material/candlestick_chart:")

@@ -11,6 +11,7 @@ from kronos_app.errors import AppError
 from kronos_app.jobs import Job
 from kronos_app.runtime import desk
 from kronos_app.services.candles.uploads import KIND, SavedSeries
+from kronos_app.state import gettext as _
 from kronos_app.widgets.kit import errors, formats, job
 
 REFUSALS_SHOWN = 10
@@ -56,7 +57,6 @@ def use_first(saved: SavedSeries) -> None:
 
 def draw_saved(saved: SavedSeries) -> None:
     """Draw how many series were saved, and which could not be."""
-    _ = state.gettext()
     if saved.ids:
         said = _("{count} data sets were kept. Choose one of them below, or on the Forecast page.")
         st.success(said.format(count=formats.number(len(saved.ids), 0)), icon=":material/check_circle:")

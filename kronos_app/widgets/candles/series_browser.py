@@ -15,6 +15,7 @@ from kronos_app.errors import AppError
 from kronos_app.i18n import Text, text
 from kronos_app.runtime import desk
 from kronos_app.services.candles.series import FORMATS, KIND, ExportFormat, watched
+from kronos_app.state import gettext as _
 from kronos_app.store.series import SeriesInfo, SeriesKey
 from kronos_app.store.watchlists import Watched
 from kronos_app.widgets.candles import drafts, watchlists
@@ -37,7 +38,6 @@ def adopt() -> None:
 
 def draw() -> Draft | None:
     """Draw the series and the watchlists; return candles of the series in use, None while none is."""
-    _ = state.gettext()
     infos = desk().series.list()
     if not infos:
         st.info(_("Nothing is stored yet. What is fetched from a market source stays here, and grows from then on."))
@@ -62,7 +62,6 @@ def refresh(entries: Sequence[SeriesKey | Watched] | None) -> None:
 
 
 def _head(infos: Sequence[SeriesInfo]) -> None:
-    _ = state.gettext()
     size = desk().series.size()
     words, action = st.columns([5, 3], vertical_alignment="center")
     words.markdown(
@@ -77,7 +76,6 @@ def _head(infos: Sequence[SeriesInfo]) -> None:
 
 def _follow() -> None:
     """Draw the work that the address names."""
-    _ = state.gettext()
     job_id = st.query_params.get(JOB)
     if job_id is None:
         return
@@ -95,7 +93,6 @@ def _follow() -> None:
 
 
 def _list(infos: Sequence[SeriesInfo]) -> None:
-    _ = state.gettext()
     first, last = min(info.first for info in infos), max(info.last for info in infos)
     shown = _page(infos)
     for info in shown:
@@ -111,7 +108,6 @@ def _page(infos: Sequence[SeriesInfo]) -> Sequence[SeriesInfo]:
     """Return the series to show; where they are many, ask which."""
     if len(infos) <= PAGE_SIZE:
         return infos
-    _ = state.gettext()
     first, second = st.columns([3, 1])
     wanted = first.text_input(
         _("Search"), key=state.DATA_STORED_TEXT, placeholder=_("symbol or source"), persist_state="session"
@@ -125,7 +121,6 @@ def _page(infos: Sequence[SeriesInfo]) -> Sequence[SeriesInfo]:
 
 
 def _row(info: SeriesInfo, first: int, last: int) -> None:
-    _ = state.gettext()
     key = info.key
     name = "data.stored." + "|".join((key.source, key.symbol, key.interval, key.adjustment))
     with st.container(border=True):
@@ -147,7 +142,6 @@ def _row(info: SeriesInfo, first: int, last: int) -> None:
 
 
 def _details(info: SeriesInfo) -> str:
-    _ = state.gettext()
     first, last = (formats.time(watchlists.local(moment, info)) for moment in (info.first, info.last))
     return " · ".join(
         [
@@ -168,7 +162,6 @@ def _size(value: int) -> str:
 
 def _bar(info: SeriesInfo, first: int, last: int) -> str:
     """Return a bar whose filled parts are the time that the series covers."""
-    _ = state.gettext()
     whole = max(last - first, 1)
     parts = "".join(
         f'<i style="left:{100 * (start - first) / whole:.3f}%;width:{100 * (stop - start) / whole:.3f}%"></i>'
@@ -188,7 +181,6 @@ def stretches(info: SeriesInfo) -> list[Range]:
 
 
 def _remarks(info: SeriesInfo) -> None:
-    _ = state.gettext()
     if info.state.error is not None:
         said = state.say(Text.from_dict(info.state.error["message"]))
         hint = state.say(Text.from_dict(info.state.error["hint"]))
@@ -199,7 +191,6 @@ def _remarks(info: SeriesInfo) -> None:
 
 
 def _more(info: SeriesInfo, name: str) -> None:
-    _ = state.gettext()
     if st.button(_("Bring up to date"), key=f"{name}.refresh", icon=":material/sync:", width="stretch"):
         refresh([info.key])
     for form in FORMATS:
@@ -227,7 +218,6 @@ def _exported(key: SeriesKey, form: ExportFormat) -> bytes:
 
 def _chosen(infos: Sequence[SeriesInfo]) -> Draft | None:
     """Ask how much of the series in use is wanted, and return that."""
-    _ = state.gettext()
     key = st.session_state.get(state.DATA_STORED)
     info = next((info for info in infos if info.key == key), None)
     if info is None:

@@ -16,6 +16,7 @@ from kronos_app.jobs import Job
 from kronos_app.runtime import desk
 from kronos_app.services.candles.series_choices import SeriesChoice
 from kronos_app.services.candles.uploads import SavedSeries
+from kronos_app.state import gettext as _
 from kronos_app.widgets.candles import calendar_choice, drafts, examine, fix_choice, saving
 from kronos_app.widgets.kit import errors, formats
 
@@ -46,7 +47,6 @@ def draw(found: Sequence[Draft]) -> None:
         examine.draw(found[0])
     if len(found) < 2:
         return
-    _ = state.gettext()
     read = tuple(id(draft) for draft in found)
     found = [calendar_choice.chosen(draft, _key(number, draft)) for number, draft in enumerate(found)]
     reports = _reports(found)
@@ -75,7 +75,6 @@ def draw(found: Sequence[Draft]) -> None:
 
 def _reports(found: Sequence[Draft]) -> list[QualityReport]:
     """Return the reports; those that have to be made first show how far they are."""
-    _ = state.gettext()
     place = st.empty()
     words = _("Looking at {done} of {count} series")
     every = max(len(found) // MOST_UPDATES, 1)
@@ -94,7 +93,6 @@ def _key(number: int, draft: Draft) -> str:
 
 
 def _table(series: Sequence[Series]) -> None:
-    _ = state.gettext()
     needed, fine = _("needs a repair"), _("good")
     table = pd.DataFrame({
         "name": [one.draft.name for one in series],
@@ -146,7 +144,6 @@ def _labels(series: Sequence[Series]) -> list[str]:
 
 def _for_all(series: Sequence[Series]) -> str:
     """Ask once for a repair of all that need one."""
-    _ = state.gettext()
     faulty = sum(not one.report.clean for one in series)
     if faulty:
         st.subheader(_("Repair for all"))
@@ -156,7 +153,6 @@ def _for_all(series: Sequence[Series]) -> str:
 
 
 def _keep_all(series: Sequence[Series], for_all: str, read: tuple[int, ...]) -> None:
-    _ = state.gettext()
     label = _("Keep all {count}").format(count=formats.number(len(series), 0))
     job = saving.current()
     busy = job is not None and job.active

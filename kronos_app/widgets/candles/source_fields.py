@@ -10,6 +10,7 @@ from kronos_app import state
 from kronos_app.data.source import Instrument, Interval
 from kronos_app.data.sources import SourceFamily
 from kronos_app.runtime import desk
+from kronos_app.state import gettext as _
 from kronos_app.widgets.candles import asking
 from kronos_app.widgets.candles.asking import Answer
 from kronos_app.widgets.kit import formats
@@ -28,7 +29,6 @@ def exchange(key: str, label: str, names: Sequence[str]) -> str:
 
 def query(key: str, source: str) -> str:
     """Ask for a symbol or a name to search by."""
-    _ = state.gettext()
     return st.text_input(
         _("Symbol or name"),
         key=state.joined(key, source),
@@ -41,7 +41,6 @@ def query(key: str, source: str) -> str:
 
 def instrument(key: str, source: str, typed: str) -> str | None:
     """Ask which of the instruments found is meant; what was typed can be taken as the symbol itself."""
-    _ = state.gettext()
     found: Sequence[Instrument] = ()
     if typed:
         found = asked(("search", source, typed), lambda: desk().fetching.search(source, typed)) or ()
@@ -62,7 +61,6 @@ def instrument(key: str, source: str, typed: str) -> str | None:
 
 def interval(key: str, source: str, intervals: Sequence[Interval], usual: str) -> Interval:
     """Ask for the length of a candle; `usual` is suggested where there is one of that key."""
-    _ = state.gettext()
     known = {one.key: one for one in intervals}
     labels = {name: f"{name} · {formats.span(one.length.total_seconds())}" for name, one in known.items()}
     key = state.joined(key, source)
@@ -75,7 +73,6 @@ def interval(key: str, source: str, intervals: Sequence[Interval], usual: str) -
 
 def options(key: str, family: SourceFamily) -> Mapping[str, str]:
     """Ask for what only this family asks for."""
-    _ = state.gettext()
     if family.key != "yahoo":
         return {}
     state.default(key, True)
@@ -90,5 +87,4 @@ def options(key: str, family: SourceFamily) -> Mapping[str, str]:
 
 def asked(question: tuple[str, ...], ask: Callable[[], Answer]) -> Answer | None:
     """Return the answer to a question that goes to a source, see `asking.asked`."""
-    _ = state.gettext()
     return asking.asked(question, ask, meanwhile=_("Asking the source …"))

@@ -18,6 +18,7 @@ from kronos_app.data.sql.request import COLUMNS, NEEDED, SqlRequest
 from kronos_app.errors import AppError
 from kronos_app.runtime import desk
 from kronos_app.services.candles.sql import KIND
+from kronos_app.state import gettext as _
 from kronos_app.widgets.candles import asking, drafts
 from kronos_app.widgets.candles.asking import Answer, Question
 from kronos_app.widgets.candles.column_roles import choose_roles
@@ -57,7 +58,6 @@ def draw() -> Draft | None:
     if name is None:
         return None
     request = _request(name)
-    _ = state.gettext()
     label, icon = _("Read candles"), ":material/database:"
     if st.button(label, type="primary", icon=icon, disabled=request is None, key="data.sql_button") and request:
         with errors.shown():
@@ -69,7 +69,6 @@ def draw() -> Draft | None:
 
 
 def _connection() -> str | None:
-    _ = state.gettext()
     titles = {connection.name: connection.title for connection in desk().sql.connections()}
     if not titles:
         st.info(
@@ -97,7 +96,6 @@ def _connection() -> str | None:
 
 
 def _way(name: str) -> None:
-    _ = state.gettext()
     ways = {"table": _("Table or view"), "query": _("Query")}
     st.segmented_control(
         _("Read from"),
@@ -130,7 +128,6 @@ def _request(name: str) -> SqlRequest | None:
 
 
 def _table(name: str) -> SqlRequest | None:
-    _ = state.gettext()
     tables = _asked(("sql tables", name), lambda: desk().sql.tables(name))
     if tables is None:
         return None
@@ -151,7 +148,6 @@ def _table(name: str) -> SqlRequest | None:
 
 def _query(name: str) -> SqlRequest | None:
     """Ask for a query; it is run when asked to, not while it is written."""
-    _ = state.gettext()
     written = st.text_area(
         _("Query"),
         key=state.joined(state.DATA_SQL_QUERY, name),
@@ -170,7 +166,6 @@ def _query(name: str) -> SqlRequest | None:
 
 
 def _preview(shown: Preview) -> None:
-    _ = state.gettext()
     table = pd.DataFrame(list(shown.rows), columns=_unique(shown.headers))
     st.caption(_("The first {count} rows").format(count=len(table)) if len(table) else _("There are no rows."))
     # As text, what is no number: a table on a page would show instants in the reader's own zone.
@@ -200,7 +195,6 @@ def _unique(headers: Sequence[str]) -> list[str]:
 
 def _columns(place: tuple[str, str], shown: Preview) -> dict[str, str]:
     """Ask which column is which; an empty one is left out."""
-    _ = state.gettext()
     st.markdown("**" + _("Which column is which") + "**")
     headers = list(dict.fromkeys(shown.headers))
     return choose_roles(headers, shown.guessed, COLUMNS, needed=NEEDED, key=(state.DATA_SQL_COLUMN, *place))
@@ -208,7 +202,6 @@ def _columns(place: tuple[str, str], shown: Preview) -> dict[str, str]:
 
 def _symbol(name: str, origin: SqlRequest, column: str | None, shown: Preview) -> str | None:
     """Ask for the instrument where a column names several."""
-    _ = state.gettext()
     if not column:
         return None
     table = origin.table
@@ -231,7 +224,6 @@ def _symbol(name: str, origin: SqlRequest, column: str | None, shown: Preview) -
 
 def _times(place: tuple[str, str]) -> tuple[datetime | None, datetime | None, str | None]:
     """Ask for the first and the last day and the zone; all of them may be left open."""
-    _ = state.gettext()
     latest = datetime.now(UTC).date() + timedelta(days=1)
     fields = st.grid(3, min_column_width=NARROWEST_FIELD - 60)
     with fields.container():
@@ -274,7 +266,6 @@ def _follow(name: str) -> str | None:
     asked = None if job_id is None else desk().jobs.get(job_id)
     if job_id is None or asked is None or asked.kind != KIND or asked.request["connection"] != name:
         return None
-    _ = state.gettext()
     read = asked.request["table"] or " ".join(asked.request["query"].split())
     place = read if len(read) <= LONGEST_PLACE else read[: LONGEST_PLACE - 1] + "…"
     st.caption(_("Read last: {place}").format(place=errors.escape(place)))
@@ -283,7 +274,6 @@ def _follow(name: str) -> str | None:
 
 def _asked(question: Question, ask: Callable[[], Answer], *, again: bool = True) -> Answer | None:
     """Return the answer to a question that goes to a database, see `asking.asked`."""
-    _ = state.gettext()
     return asking.asked(question, ask, meanwhile=_("Asking the database …"), again=again)
 
 

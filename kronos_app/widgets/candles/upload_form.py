@@ -13,6 +13,7 @@ from kronos_app.data.draft import Draft
 from kronos_app.data.upload.mapping import ColumnMapping
 from kronos_app.i18n import text
 from kronos_app.runtime import desk
+from kronos_app.state import gettext as _
 from kronos_app.widgets.candles import column_mapping, drafts
 from kronos_app.widgets.kit import errors
 
@@ -22,7 +23,6 @@ EARLIEST, LATEST = datetime(1900, 1, 1), datetime(2100, 1, 1)  # noqa: DTZ001 - 
 
 def draw() -> list[Draft]:
     """Draw the form and return what was uploaded, one draft a series; none while something is left to state."""
-    _ = state.gettext()
     limit = desk().settings.max_upload_mb
     files = st.file_uploader(
         _("Candles as CSV, JSON, Feather or Parquet, also gzipped; one file or several"),
@@ -82,7 +82,6 @@ def _read(files: Sequence[UploadedFile]) -> list[Draft]:
 def _drafts(
     file: UploadedFile, mapping: ColumnMapping | None, stated: tuple[datetime, str] | None = None
 ) -> list[Draft]:
-    _ = state.gettext()
     start, interval = stated or (None, None)
     with st.spinner(_("Reading {name} …").format(name=errors.escape(file.name))):
         return drafts.kept(
@@ -93,7 +92,6 @@ def _drafts(
 
 def _state_times(names: Sequence[str]) -> tuple[datetime, str] | None:
     """Ask for what files without times do not say; nothing is assumed."""
-    _ = state.gettext()
     if len(names) == 1:
         told = _("This file has no time column. State when its first candle began and how long a candle is.")
     else:

@@ -11,6 +11,7 @@ import streamlit as st
 from kronos_app import state
 from kronos_app.errors import AppError
 from kronos_app.runtime import desk
+from kronos_app.state import gettext as _
 from kronos_app.store.series import SeriesInfo, SeriesKey
 from kronos_app.store.watchlists import Watched, Watchlist
 from kronos_app.widgets.kit import errors, formats
@@ -25,7 +26,6 @@ SAVED = state.DATA_WATCHLIST + ".saved"  # to be chosen by the next run: widgets
 
 def draw(refresh: Refresh) -> None:
     """Draw the watchlists; `refresh` is called with the entries that are to be brought up to date."""
-    _ = state.gettext()
     lists = {one.name: one for one in desk().series.watchlists()}
     new = _("New watchlist")
     if (saved := st.session_state.pop(SAVED, None)) in lists:
@@ -62,7 +62,6 @@ def draw(refresh: Refresh) -> None:
 
 def draw_add(entry: Watched, name: str) -> None:
     """Draw buttons that put a series on the lists that lack it."""
-    _ = state.gettext()
     for number, one in enumerate(desk().series.watchlists()):
         if entry not in one.entries:
             label = _("Put on “{name}”").format(name=errors.escape(one.name))
@@ -71,7 +70,6 @@ def draw_add(entry: Watched, name: str) -> None:
 
 
 def _new_name() -> str:
-    _ = state.gettext()
     return st.text_input(
         _("Name of the new watchlist"), key=state.DATA_WATCHLIST_NEW, max_chars=60, placeholder=_("such as Megacaps")
     )
@@ -79,7 +77,6 @@ def _new_name() -> str:
 
 def _table(watchlist: Watchlist | None) -> pd.DataFrame:
     """Draw the entries, to be changed in place, and return them as they are now."""
-    _ = state.gettext()
     entries = watchlist.entries if watchlist else ()
     infos = desk().series.list()
     rows = pd.DataFrame([_row(entry, infos) for entry in entries], columns=[*COLUMNS, "stored"], dtype="object")
@@ -129,7 +126,6 @@ def local(moment: pd.Timestamp, info: SeriesInfo) -> pd.Timestamp:
 
 
 def _save(name: str, entries: Sequence[Watched]) -> None:
-    _ = state.gettext()
     try:
         kept = desk().series.save_watchlist(name, entries)
     except AppError as error:

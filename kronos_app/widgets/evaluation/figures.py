@@ -13,6 +13,7 @@ from kronos_app import state
 from kronos_app.charts import evaluation as charts
 from kronos_app.runtime import desk
 from kronos_app.services.evaluation.report import LEVELS
+from kronos_app.state import gettext as _
 from kronos_app.widgets.evaluation import words as evaluation_words
 from kronos_app.widgets.kit import errors, formats, words
 from kronos_app.widgets.kit.errors import escape
@@ -23,7 +24,6 @@ CHART_CONFIG = {"displaylogo": False, "displayModeBar": False}
 
 def draw(evaluation_id: str, report: Mapping[str, Any]) -> None:
     """Draw all of them, two side by side where there is room."""
-    _ = state.gettext()
     names, models = evaluation_words.names(report["forecasters"]), report["models"]
     shown = [*models, report["best_baseline"]]
     told, by = evaluation_words.chart_words(), report["calibration"]
@@ -67,7 +67,6 @@ def _figure(figure: go.Figure, title: str, about: str, key: str) -> None:
 
 
 def _over_time(evaluation_id: str, report: Mapping[str, Any], names: Mapping[str, str]) -> None:
-    _ = state.gettext()
     level = st.segmented_control(
         _("Band"),
         list(LEVELS),
@@ -83,7 +82,6 @@ def _over_time(evaluation_id: str, report: Mapping[str, Any], names: Mapping[str
 
 
 def _markets(report: Mapping[str, Any], names: Mapping[str, str]) -> None:
-    _ = state.gettext()
     if not report["markets"]:
         return
     st.markdown("**" + _("By market") + "**")
@@ -110,7 +108,6 @@ def _markets(report: Mapping[str, Any], names: Mapping[str, str]) -> None:
 
 def _recalibration(report: Mapping[str, Any]) -> None:
     """Draw what bands would have held had they been corrected by the forecasts before."""
-    _ = state.gettext()
     methods = {
         "none": _("As forecast"),
         "split": _("Split conformal"),
@@ -157,7 +154,6 @@ def _recalibration(report: Mapping[str, Any]) -> None:
 
 def _worst(evaluation_id: str, report: Mapping[str, Any], names: Mapping[str, str]) -> None:
     """Draw the cutoffs at which a model lost most against the best baseline, one at a time."""
-    _ = state.gettext()
     st.markdown("**" + _("The worst cutoffs") + "**")
     first, second = st.columns(2)
     models = report["models"]

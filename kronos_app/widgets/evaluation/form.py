@@ -11,6 +11,7 @@ from kronos_app.errors import AppError
 from kronos_app.runtime import desk
 from kronos_app.services.evaluation.request import MOST_MODELS
 from kronos_app.services.evaluation.service import EvaluationData, EvaluationRequest
+from kronos_app.state import gettext as _
 from kronos_app.widgets.evaluation import data as evaluation_data
 from kronos_app.widgets.evaluation import task as evaluation_task
 from kronos_app.widgets.kit import errors, formats
@@ -25,7 +26,6 @@ DEFAULTS: dict[str, Any] = {
 
 def draw() -> None:
     """Draw the form."""
-    _ = state.gettext()
     first, second = st.columns(2, gap="large")
     with first:
         data = evaluation_data.draw()
@@ -40,7 +40,6 @@ def draw() -> None:
 
 
 def _models() -> list[str]:
-    _ = state.gettext()
     offered = model_choice.offered()
     state.default(state.EVALUATE_MODELS, [state.model()])
     known = [name for name in st.session_state[state.EVALUATE_MODELS] if name in offered]
@@ -57,7 +56,6 @@ def _models() -> list[str]:
 
 
 def _settings() -> dict[str, Any]:
-    _ = state.gettext()
     columns = st.columns(4)
     with columns[0]:
         lookback = _number(_("Lookback"), state.EVALUATE_LOOKBACK, "lookback", 16, 2048)
@@ -120,7 +118,6 @@ def _number(label: str, key: str, field: str, least: int, most: int, about: str 
 
 def _offer(data: EvaluationData, models: list[str], settings: dict[str, Any]) -> None:
     """Say what it comes to, and offer to start."""
-    _ = state.gettext()
     request = EvaluationRequest.build({"data": data, "models": models, **settings})
     plan = desk().evaluations.plan(request)
     took = _("unknown until it runs") if plan.seconds is None else formats.remaining(plan.seconds)

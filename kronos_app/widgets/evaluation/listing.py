@@ -8,6 +8,7 @@ from kronos_app import state
 from kronos_app.i18n import Text
 from kronos_app.runtime import desk
 from kronos_app.services.evaluation.service import EvaluationService, EvaluationView
+from kronos_app.state import gettext as _
 from kronos_app.widgets.evaluation.form import EVALUATION
 from kronos_app.widgets.kit import formats
 from kronos_app.widgets.runs import words as work_words
@@ -29,12 +30,10 @@ class EvaluationList(WorkList[EvaluationView]):
 
     def title(self, seen: EvaluationView) -> str:
         """Return the models and the candles of an evaluation."""
-        _ = state.gettext()
         return _("{models} on {candles}").format(models=", ".join(seen.request.models), candles=seen.origin)
 
     def details(self, seen: EvaluationView) -> str:
         """Return what an evaluation is made of, in one line."""
-        _ = state.gettext()
         request = seen.request
         return " · ".join(
             [
@@ -47,7 +46,6 @@ class EvaluationList(WorkList[EvaluationView]):
 
     def sentence(self, seen: EvaluationView) -> str:
         """Return how far it is and how long it will take, as far as that is known."""
-        _ = state.gettext()
         return work_words.sentence(
             seen,
             loading=_("Waiting for its turn, or loading the models"),
@@ -61,7 +59,6 @@ class EvaluationList(WorkList[EvaluationView]):
 
     def words(self) -> dict[str, str]:
         """Return the words that are an evaluation's own."""
-        _ = state.gettext()
         return {
             "none": _("Nothing was evaluated yet. Begin with New evaluation."),
             "all": _("All evaluations"),

@@ -11,13 +11,13 @@ from kronos_app import nav, state
 from kronos_app.i18n import Text
 from kronos_app.runtime import desk
 from kronos_app.services.forecast.service import ForecastView
+from kronos_app.state import gettext as _
 from kronos_app.widgets.kit import formats
 from kronos_app.widgets.kit.errors import escape
 
 
 def draw(view: ForecastView) -> None:
     """Draw the verdict of the model's newest evaluation on the data set, else its record elsewhere where it has one."""
-    _ = state.gettext()
     model = str(view.stored.provenance["model"])
     found = desk().evaluations.record(model, view.stored.candles_id)
     if found is None:
@@ -38,7 +38,6 @@ def _without_drift(report: Mapping[str, Any], model: str) -> str:
     """Return what an evaluation, of forecasts with their drift, says of those without; those of before say nothing."""
     from training.evaluation.baselines.labels import label
 
-    _ = state.gettext()
     scores, best = report["forecasters"], report["best_baseline"]
     centred = scores[model]["figures"].get("crps_centred", {}).get("value")
     if centred is None:

@@ -9,6 +9,7 @@ import streamlit as st
 from kronos_app import state
 from kronos_app.runtime import desk
 from kronos_app.services.evaluation.service import EvaluationView
+from kronos_app.state import gettext as _
 from kronos_app.widgets.evaluation import figures as evaluation_figures
 from kronos_app.widgets.evaluation import scores as evaluation_scores
 from kronos_app.widgets.evaluation import task as evaluation_task
@@ -34,7 +35,6 @@ def _finished(seen: EvaluationView) -> None:
 
 
 def _download(seen: EvaluationView) -> None:
-    _ = state.gettext()
     with st.container(horizontal=True):
         st.download_button(
             _("Download this table"),

@@ -12,6 +12,7 @@ from kronos_app import state
 from kronos_app.charts.style import translucent
 from kronos_app.data.export import safe_csv
 from kronos_app.services.evaluation.service import EvaluationView
+from kronos_app.state import gettext as _
 from kronos_app.widgets.evaluation import words as evaluation_words
 from kronos_app.widgets.kit import formats
 from kronos_app.widgets.kit.errors import escape
@@ -60,7 +61,6 @@ def standing(skill: Mapping[str, Any]) -> int:
 
 def draw_table(report: Mapping[str, Any], key: str) -> None:
     """Draw one line a forecaster, the best first."""
-    _ = state.gettext()
     table = _table(report)
     colours = {1: GREEN, 0: GREY, -1: RED}
     worth = [standing(report["forecasters"][name]["skill"]) for name in table.index]
@@ -80,7 +80,6 @@ def draw_table(report: Mapping[str, Any], key: str) -> None:
 
 def _columns() -> dict[str, Any]:
     """Return how the columns of the table are headed, explained and written."""
-    _ = state.gettext()
     return {
         "name": st.column_config.TextColumn(_("Forecaster"), pinned=True, width=290),
         "skill": st.column_config.NumberColumn(
@@ -107,7 +106,6 @@ def _columns() -> dict[str, Any]:
 
 def _draw_captions(report: Mapping[str, Any]) -> None:
     """Say over what the table was averaged, and how much there was to gain."""
-    _ = state.gettext()
     told = _("{cutoffs} cutoffs of {series} series at {times} times, {first} to {last}. The best baseline is {best}.")
     best = evaluation_words.names([report["best_baseline"]])[report["best_baseline"]]
     counts = {name: formats.number(report[name], 0) for name in ("cutoffs", "series", "times")}

@@ -12,6 +12,7 @@ from kronos_app import state
 from kronos_app.i18n import Text
 from kronos_app.runtime import desk
 from kronos_app.services.evaluation.service import EvaluationData
+from kronos_app.state import gettext as _
 from kronos_app.widgets.evaluation import words as evaluation_words
 from kronos_app.widgets.kit import errors, formats
 
@@ -26,7 +27,6 @@ FILLED = {
 
 def choice(data: EvaluationData | None, models: Sequence[str]) -> str | None:
     """Draw the choice of a task, and return it; None for none. Choosing one fills the settings below it."""
-    _ = state.gettext()
     names = _names()
     chosen: str | None = st.selectbox(
         _("Task of the paper"),
@@ -50,7 +50,6 @@ def choice(data: EvaluationData | None, models: Sequence[str]) -> str | None:
 
 def draw(task: Mapping[str, Any], key: str) -> None:
     """Draw what a task asks of the evaluation, beside what was published."""
-    _ = state.gettext()
     st.subheader(_names()[task["name"]], anchor=False)
     ours, theirs = st.columns([3, 2], gap="large")
     with ours:
@@ -60,7 +59,6 @@ def draw(task: Mapping[str, Any], key: str) -> None:
 
 
 def _names() -> dict[str, str]:
-    _ = state.gettext()
     return {
         "price": _("Price forecasting"),
         "return": _("Return forecasting"),
@@ -79,7 +77,6 @@ def _fill(data: EvaluationData | None, models: Sequence[str]) -> None:
 
 
 def _found(task: Mapping[str, Any], key: str) -> None:
-    _ = state.gettext()
     names = evaluation_words.names({row["forecaster"] for row in task["rows"]})
     several = len({row["market"] for row in task["rows"]}) > 1
     lines = [
@@ -110,7 +107,6 @@ def _found(task: Mapping[str, Any], key: str) -> None:
 
 
 def _published(task: Mapping[str, Any], key: str) -> None:
-    _ = state.gettext()
     lines = [{"model": one["model"], **one["figures"], "table": one["table"]} for one in task["published"]]
     st.dataframe(
         pd.DataFrame(lines, columns=["model", *task["figures"], "table"]),
@@ -131,7 +127,6 @@ def _published(task: Mapping[str, Any], key: str) -> None:
 
 
 def _figures() -> dict[str, Any]:
-    _ = state.gettext()
     labels = {"ic": _("IC"), "rank_ic": _("Rank IC"), "mae": _("MAE"), "r2": _("R²")}
     return {name: st.column_config.NumberColumn(label, format="%.4f") for name, label in labels.items()}
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from kronos_app import state
 from kronos_app.charts.evaluation import EvaluationWords
 from kronos_app.i18n import Text
+from kronos_app.state import gettext as _
 
 
 def names(forecasters: Iterable[str]) -> dict[str, str]:
@@ -19,7 +20,6 @@ def names(forecasters: Iterable[str]) -> dict[str, str]:
 
 def chart_words() -> EvaluationWords:
     """Return the words of the figures."""
-    _ = state.gettext()
     return EvaluationWords(
         step=_("Step"),
         crps=_("CRPS"),

@@ -9,6 +9,7 @@ import streamlit as st
 from kronos_app import nav, state
 from kronos_app.runtime import desk
 from kronos_app.services.finetune.service import RunView
+from kronos_app.state import gettext as _
 from kronos_app.widgets.finetune import form as tuning_form
 from kronos_app.widgets.kit.confirm import confirm
 from kronos_app.widgets.kit.errors import shown
@@ -20,7 +21,6 @@ RUN = "run"  # the address names a run by this
 
 def draw(run: RunView, *, opened: bool = False) -> None:
     """Draw the buttons side by side; `opened` on the page of the run itself."""
-    _ = state.gettext()
     if not opened:
         nav.link("finetune", _("Open"), icon=":material/open_in_new:", run=run.id)
     if run.state == "running":
@@ -39,7 +39,6 @@ def draw(run: RunView, *, opened: bool = False) -> None:
 
 
 def _more(run: RunView) -> None:
-    _ = state.gettext()
     if run.state == "paused":
         stop = _("Keeps the best state so far: it is judged and can be registered.")
         _button(run, "stop", _("Stop and keep"), ":material/stop_circle:", desk().tuning.stop, stop, wide=True)

@@ -11,6 +11,7 @@ from kronos_app import state
 from kronos_app.charts.finetune_curves import overlay_losses
 from kronos_app.runtime import desk
 from kronos_app.services.finetune.service import Comparison, RunView
+from kronos_app.state import gettext as _
 from kronos_app.widgets.finetune import fields as tuning_fields
 from kronos_app.widgets.finetune import scores as tuning_scores
 from kronos_app.widgets.finetune import words as tuning_words
@@ -23,7 +24,6 @@ CHART_CONFIG = {"displaylogo": False, "displayModeBar": False}
 
 def draw() -> None:
     """Draw the choice and, of two or more, the comparison; the choice is kept in the address."""
-    _ = state.gettext()
     runs = {run.id: run for run in desk().tuning.list()}
     if len(runs) < 2:
         st.info(_("Two runs are needed to compare."), icon=":material/compare_arrows:")
@@ -62,7 +62,6 @@ def _labels(runs: dict[str, RunView]) -> dict[str, str]:
 
 
 def _losses(chosen: list[str], labels: dict[str, str]) -> None:
-    _ = state.gettext()
     logs = {labels[run_id]: desk().tuning.curves(run_id) for run_id in chosen}
     for stage, name in tuning_words.stage_names().items():
         of_stage = {label: log[stage] for label, log in logs.items() if stage in log and len(log[stage])}
@@ -74,7 +73,6 @@ def _losses(chosen: list[str], labels: dict[str, str]) -> None:
 
 
 def _differences(found: Comparison, labels: dict[str, str]) -> None:
-    _ = state.gettext()
     st.markdown("**" + _("Settings in which they differ") + "**")
     if not found.differences:
         st.caption(_("None: all settings are equal."))
@@ -102,7 +100,6 @@ def _shown(value: Any) -> str:
 
 def _scores(found: Comparison, labels: dict[str, str]) -> None:
     """Draw the scores of each run, and of its base for comparison."""
-    _ = state.gettext()
     st.markdown("**" + _("Scores") + "**")
     rows = {}
     for run in found.runs:

@@ -10,6 +10,7 @@ import streamlit as st
 
 from kronos_app import state
 from kronos_app.i18n import Text, text
+from kronos_app.state import gettext as _
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -155,7 +156,6 @@ def field_of(path: str) -> FieldInfo:
 
 
 def _widget(path: str) -> None:
-    _ = state.gettext()
     field = field_of(path)
     kind, optional = _kind(field.annotation)
     about: dict[str, Any] = {
@@ -178,7 +178,6 @@ def _widget(path: str) -> None:
 
 
 def _number(path: str, field: FieldInfo, kind: type, about: dict[str, Any], *, empty: bool) -> None:
-    _ = state.gettext()
     rate = path.endswith("learning_rate")
     low, high = _bounds(field, 1 if kind is int else SMALLEST_RATE if rate else 0.05)
     state.clamp(key(path), -float("inf") if low is None else low, float("inf") if high is None else high)

@@ -11,10 +11,12 @@ import streamlit as st
 from kronos_app import state
 from kronos_app.runtime import desk
 from kronos_app.services.finetune.service import DEFAULT_NAME, DataChoice, TuneRequest
+from kronos_app.state import gettext as _
 from kronos_app.widgets.finetune import fields as tuning_fields
 from kronos_app.widgets.finetune import plan as tuning_plan
 from kronos_app.widgets.finetune import sources as tuning_sources
 from kronos_app.widgets.kit.errors import shown
+from kronos_app.widgets.models import choice
 
 STAGES = {"predictor": ("predictor",), "both": ("tokenizer", "predictor"), "tokenizer": ("tokenizer",)}
 BY_SHARE, BY_DATE = "share", "date"
@@ -35,7 +37,6 @@ MACHINE = (
 
 def draw() -> None:
     """Draw settings and outcome; what is started is what the address names from then on."""
-    _ = state.gettext()
     places = st.grid(2, min_column_width=NARROWEST_COLUMN, gap="large")
     settings, outcome = places.container(), places.container()
     data: DataChoice | None = None
@@ -61,16 +62,14 @@ def draw() -> None:
 
 
 def _base() -> None:
-    _ = state.gettext()
     statuses = {status.name: status for status in desk().models.list()}
     key = tuning_fields.key("base.model")
     if st.session_state.get(key) not in statuses:
         st.session_state[key] = state.DEFAULT_MODEL if state.DEFAULT_MODEL in statuses else next(iter(statuses))
-    ready = {name for name, status in statuses.items() if status.downloaded or status.bundled}
     st.selectbox(
         _("Model to begin with"),
         list(statuses),
-        format_func=lambda name: name if name in ready else _("{name} (to be downloaded)").format(name=name),
+        format_func=choice.label_names(statuses),
         key=key,
         persist_state="session",
         help=_("It stays as it is: what is trained is a copy. Larger models learn more and take longer."),
@@ -78,7 +77,6 @@ def _base() -> None:
 
 
 def _method() -> None:
-    _ = state.gettext()
     told = {
         "full": (_("Everything"), _("All parameters learn: most freedom, most danger of learning by heart.")),
         "frozen": (_("Upper layers"), _("The lowest layers stay as they are: forgets less, takes less memory.")),
@@ -104,7 +102,6 @@ def _method() -> None:
 
 
 def _stages() -> None:
-    _ = state.gettext()
     labels = {"predictor": _("Predictor"), "both": _("Tokenizer, then predictor"), "tokenizer": _("Tokenizer")}
     state.default(state.FINETUNE_STAGES, "predictor")
     st.segmented_control(
@@ -124,7 +121,6 @@ def _stages() -> None:
 
 
 def _stage(stage: str) -> None:
-    _ = state.gettext()
     names = {"tokenizer": _("Tokenizer"), "predictor": _("Predictor")}
     if st.session_state[state.FINETUNE_STAGES] == "both":
         st.markdown(f"**{names[stage]}**")
@@ -132,7 +128,6 @@ def _stage(stage: str) -> None:
 
 
 def _more() -> None:
-    _ = state.gettext()
     st.markdown("**" + _("Which time serves for what") + "**")
     _split()
     tuning_fields.draw(MORE_SPLIT, columns=2)
@@ -153,7 +148,6 @@ def _more_of(stage: str) -> tuple[str, ...]:
 
 
 def _split() -> None:
-    _ = state.gettext()
     labels = {BY_SHARE: _("By share"), BY_DATE: _("By date")}
     state.default(state.FINETUNE_SPLIT, BY_SHARE)
     by = st.segmented_control(

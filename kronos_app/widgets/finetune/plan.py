@@ -13,6 +13,7 @@ from kronos_app.charts.finetune import Stretch, timeline_chart
 from kronos_app.i18n import Text
 from kronos_app.runtime import desk
 from kronos_app.services.finetune.service import Estimate, TunePlan, TuneRequest
+from kronos_app.state import gettext as _
 from kronos_app.widgets.finetune import words as tuning_words
 from kronos_app.widgets.kit import errors, formats
 from kronos_app.widgets.kit.errors import escape
@@ -24,7 +25,6 @@ GB = 1e9
 
 def draw(request: TuneRequest) -> None:
     """Draw it, with buttons to try a few steps and to start."""
-    _ = state.gettext()
     with st.spinner(_("Looking at the candles …")):
         plan = desk().tuning.plan(request)
     _splits(plan)
@@ -60,7 +60,6 @@ def stretches_of(preflight: Mapping[str, Any]) -> list[Stretch]:
 
 
 def _splits(plan: TunePlan) -> None:
-    _ = state.gettext()
     helps = {
         "train": _("The model learns from these stretches of candles; they overlap."),
         "validation": _("Later than all it learns from: these choose the best state on the way."),
@@ -89,7 +88,6 @@ def _splits(plan: TunePlan) -> None:
 
 def _rates(plan: TunePlan) -> None:
     """Say which learning rate each stage has, and why where it was chosen for the reader."""
-    _ = state.gettext()
     for stage, (rate, reason) in plan.advice.items():
         own = plan.config.stage("tokenizer" if stage == "tokenizer" else "predictor").learning_rate
         name = tuning_words.stage_names()[stage]
@@ -101,7 +99,6 @@ def _rates(plan: TunePlan) -> None:
 
 
 def _trial(request: TuneRequest) -> None:
-    _ = state.gettext()
     measured = desk().tuning.estimated(request)
     job_id = st.session_state.get(state.FINETUNE_TRIAL)
     if measured is not None:
@@ -131,7 +128,6 @@ def _failed(job_id: str | None) -> None:
 
 @st.fragment(run_every=POLL_SECONDS)
 def _follow(job_id: str) -> None:
-    _ = state.gettext()
     with errors.shown():
         if not desk().jobs.get(job_id).active:
             st.rerun()
@@ -139,7 +135,6 @@ def _follow(job_id: str) -> None:
 
 
 def _estimate(measured: Estimate) -> None:
-    _ = state.gettext()
     share = measured.trained / max(measured.parameters, 1)
     facts = {
         _("Training takes about"): formats.remaining(measured.total_seconds),

@@ -9,6 +9,7 @@ import streamlit as st
 from kronos_app import nav, state
 from kronos_app.runtime import desk
 from kronos_app.services.finetune.service import RunView
+from kronos_app.state import gettext as _
 from kronos_app.widgets.kit import errors
 from kronos_app.widgets.kit.errors import escape
 
@@ -17,7 +18,6 @@ LONGEST_NAME, LONGEST_NOTE = 40, 200
 
 def draw(run: RunView) -> None:
     """Draw the form, or what the run was registered as."""
-    _ = state.gettext()
     if run.registered:
         _registered(run)
     else:
@@ -28,7 +28,6 @@ def draw(run: RunView) -> None:
 
 
 def _form(run: RunView) -> None:
-    _ = state.gettext()
     st.caption(_("Gives the model a name and a version, for Forecast, Live and the API. The run itself may go then."))
     name_key, note_key = f"{state.FINETUNE_NAME}.{run.id}", f"{state.FINETUNE_NOTE}.{run.id}"
     state.default(name_key, suggested(run.name))
@@ -54,7 +53,6 @@ def suggested(name: str) -> str:
 
 
 def _registered(run: RunView) -> None:
-    _ = state.gettext()
     newest = run.registered[-1]
     words, actions = st.columns([5, 3], vertical_alignment="center")
     told = _("Registered as {names}. It is among the models of Forecast, Live and the API.")

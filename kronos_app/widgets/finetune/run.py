@@ -12,6 +12,7 @@ from kronos_app.charts.finetune import examples_chart
 from kronos_app.charts.finetune_curves import curves_chart
 from kronos_app.runtime import desk
 from kronos_app.services.finetune.service import RunView
+from kronos_app.state import gettext as _
 from kronos_app.widgets.finetune import actions as tuning_actions
 from kronos_app.widgets.finetune import register as tuning_register
 from kronos_app.widgets.finetune import runs as tuning_runs
@@ -27,7 +28,6 @@ CHART_CONFIG = {"displaylogo": False, "displayModeBar": False}
 
 def draw(run_id: str) -> None:
     """Draw the run that the address names."""
-    _ = state.gettext()
     nav.link("finetune", _("All runs"), icon=":material/arrow_back:")
     with errors.shown():
         run = desk().tuning.get(run_id)
@@ -53,7 +53,6 @@ def _head(run: RunView) -> None:
 
 def _banner(run: RunView) -> None:
     """Say what the reader has to know before all else."""
-    _ = state.gettext()
     if run.state == "interrupted":
         st.warning(
             _(
@@ -74,7 +73,6 @@ def _banner(run: RunView) -> None:
 @st.fragment(run_every=POLL_SECONDS)
 def _live(run_id: str, drawn: tuple[str, str]) -> None:
     """Draw the run as it is now, and the whole page anew once its state or phase is another than drawn."""
-    _ = state.gettext()
     with errors.shown():
         run = desk().tuning.get(run_id)
         if (run.state, run.phase) != drawn:
@@ -98,7 +96,6 @@ def _body(run: RunView) -> None:
 
 
 def _facts(run: RunView) -> None:
-    _ = state.gettext()
     facts = {
         _("Step"): f"{formats.number(run.step, 0)} / {formats.number(run.steps, 0)}",
         _("Training loss"): formats.number(run.loss, 3),
@@ -113,7 +110,6 @@ def _facts(run: RunView) -> None:
 
 
 def _curves(run: RunView) -> None:
-    _ = state.gettext()
     logs = {stage: log for stage, log in desk().tuning.curves(run.id).items() if len(log)}
     names = tuning_words.stage_names()
     for stage, log in logs.items():
@@ -125,7 +121,6 @@ def _curves(run: RunView) -> None:
 
 
 def _curves_told(stage: str) -> str:
-    _ = state.gettext()
     if stage == "tokenizer":
         return _(
             "The validation loss is how far candles are from what their tokens give back; it should fall. The training "
@@ -139,7 +134,6 @@ def _curves_told(stage: str) -> str:
 
 def _examples(run: RunView, *, final: bool) -> None:
     """Draw forecasts of time it did not learn from, and the scores of the last look where there is no report yet."""
-    _ = state.gettext()
     found = desk().tuning.examples(run.id)
     looks = desk().tuning.looks(run.id)
     if found and found["examples"]:
@@ -157,7 +151,6 @@ def _examples(run: RunView, *, final: bool) -> None:
 
 
 def _log(run: RunView) -> None:
-    _ = state.gettext()
     with st.expander(_("Log"), icon=":material/terminal:", expanded=run.error is not None):
         tail = desk().tuning.tail(run.id, LINES)
         st.code(tail or _("Nothing was written yet."), language=None, height=260)
@@ -165,7 +158,6 @@ def _log(run: RunView) -> None:
 
 def _files(run: RunView) -> None:
     """Draw what can be read and taken away."""
-    _ = state.gettext()
     with st.expander(_("Settings and files"), icon=":material/description:", key=f"finetune.files.{run.id}"):
         with st.container(horizontal=True):
             st.download_button(

@@ -7,6 +7,7 @@ import streamlit as st
 from kronos_app import state
 from kronos_app.runtime import desk
 from kronos_app.services.finetune.service import RunView
+from kronos_app.state import gettext as _
 from kronos_app.widgets.finetune import actions as tuning_actions
 from kronos_app.widgets.finetune import words as tuning_words
 from kronos_app.widgets.kit import errors, formats, paging
@@ -17,7 +18,6 @@ POLL_SECONDS = 2.0
 
 def draw() -> None:
     """Draw one row a run."""
-    _ = state.gettext()
     runs = desk().tuning.list()
     if not runs:
         st.info(_("Nothing was fine-tuned yet. Begin with New run."), icon=":material/model_training:")
@@ -53,7 +53,6 @@ def _progress(run_id: str, drawn: tuple[str, str]) -> None:
 
 def sentence(run: RunView) -> str:
     """Return what a run does now, and how long it will."""
-    _ = state.gettext()
     if run.state == "queued":
         told = _("Waits for the run before it; place in the queue: {place}")
         return told.format(place=run.queue_position or 1)
@@ -67,7 +66,6 @@ def sentence(run: RunView) -> str:
 
 def summary(run: RunView) -> str:
     """Return in one line how far a run came, and its scores where it has any."""
-    _ = state.gettext()
     scores = run.scores or {}
     tuned, base = scores.get("tuned"), scores.get("base")
     parts = []

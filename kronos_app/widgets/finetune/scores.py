@@ -10,6 +10,7 @@ import streamlit as st
 
 from kronos_app import state
 from kronos_app.i18n import Text
+from kronos_app.state import gettext as _
 from kronos_app.widgets.finetune import words as tuning_words
 from kronos_app.widgets.kit import formats
 from kronos_app.widgets.kit.errors import escape
@@ -22,7 +23,6 @@ PARTS = ("test", "validation")  # of a report, the strictest first
 
 def draw_verdict(report: Mapping[str, Any]) -> None:
     """Say in plain words whether the run is worth more than its base; in red where it is not."""
-    _ = state.gettext()
     parts = [report[name] for name in PARTS if report.get(name)]
     if not parts:
         return
@@ -47,7 +47,6 @@ def _said(remark: Mapping[str, Any]) -> str:
 
 def draw_table(scores: Mapping[str, Mapping[str, Any]], key: str) -> None:
     """Draw one line a forecaster."""
-    _ = state.gettext()
     names = [*(name for name in OWN if name in scores), *(name for name in scores if name not in OWN)]
     table = pd.DataFrame([_row(name, scores[name]) for name in names])
     st.dataframe(
@@ -70,7 +69,6 @@ def _row(name: str, scores: Mapping[str, Any]) -> dict[str, Any]:
 
 def draw_parts(report: Mapping[str, Any], key: str) -> None:
     """Draw the table of the strictest part there is, and that of the other one folded away."""
-    _ = state.gettext()
     titles = {
         "test": _("On the latest candles, which nothing was chosen by"),
         "validation": _("On the candles that chose the best state"),
@@ -92,6 +90,5 @@ def _part(found: Mapping[str, Any], key: str) -> None:
 
 
 def _counts(part: Mapping[str, Any]) -> str:
-    _ = state.gettext()
     told = _("{cutoffs} cutoffs of {symbols} series at {times} times; {samples} paths each.")
     return told.format(**{name: formats.number(part[name], 0) for name in ("cutoffs", "symbols", "times", "samples")})

@@ -13,6 +13,7 @@ from kronos_app import nav, state
 from kronos_app.data.sources import SourceFamily
 from kronos_app.runtime import desk
 from kronos_app.services.finetune.service import DataChoice
+from kronos_app.state import gettext as _
 from kronos_app.store.series import SeriesInfo, SeriesKey
 from kronos_app.widgets.candles import saving, several, upload_form
 from kronos_app.widgets.kit import formats
@@ -26,7 +27,6 @@ QLIB_UNITS = {"m": "min", "d": "day", "wk": "week", "mo": "month"}
 
 def draw() -> DataChoice | None:
     """Draw the choice, and return it; None while nothing is chosen."""
-    _ = state.gettext()
     labels = {
         SETS: _("Data sets"),
         SERIES: _("Stored series"),
@@ -51,7 +51,6 @@ def draw() -> DataChoice | None:
 
 
 def _sets() -> DataChoice | None:
-    _ = state.gettext()
     infos = {info.id: info for info in desk().candles.list()}
     if not infos:
         st.info(_("There is no data set yet. Upload one, or take a sample."), icon=":material/database:")
@@ -89,7 +88,6 @@ def _take_sample() -> None:
 
 
 def _series() -> DataChoice | None:
-    _ = state.gettext()
     infos = {info.key: info for info in desk().series.list()}
     if not infos:
         _nothing(_("Nothing is stored yet. What is fetched on the Data page stays there, and can be learned from."))
@@ -119,7 +117,6 @@ def _series_label(info: SeriesInfo) -> str:
 
 
 def _watchlist() -> DataChoice | None:
-    _ = state.gettext()
     lists = {one.name: one for one in desk().series.watchlists()}
     if not lists:
         _nothing(_("There is no watchlist yet. Make one under Stored series on the Data page."))
@@ -136,7 +133,6 @@ def _watchlist() -> DataChoice | None:
 
 def _upload() -> None:
     """Draw what the Data page has for files; what is kept of them is chosen from then on."""
-    _ = state.gettext()
     st.session_state[state.FINETUNE_KNOWN] = [info.id for info in desk().candles.list()]
     several.draw(upload_form.draw())
     saving.draw()
@@ -154,7 +150,6 @@ def _adopt_uploaded() -> None:
 
 
 def _qlib() -> DataChoice | None:
-    _ = state.gettext()
     family: SourceFamily | None = next((one for one in desk().fetching.sources() if one.key == QLIB), None)
     names = desk().fetching.names(family) if family else ()
     if not names:
@@ -214,7 +209,6 @@ def _day(label: str, key: str, at: time) -> datetime | None:
 
 
 def _nothing(said: str) -> None:
-    _ = state.gettext()
     st.info(escape(said), icon=":material/database:")
     nav.link("data", _("Go to Data"), icon=":material/database:")
 

@@ -10,6 +10,7 @@ from kronos_app import state
 from kronos_app.charts.finetune import ExampleWords, TimelineWords
 from kronos_app.charts.finetune_curves import CurveWords
 from kronos_app.services.finetune.service import RunView
+from kronos_app.state import gettext as _
 from kronos_app.widgets.kit import formats
 from kronos_app.widgets.kit.errors import escape
 
@@ -25,19 +26,16 @@ COLOURS = {
 
 def split_names() -> dict[str, str]:
     """Return what stretches of time serve for."""
-    _ = state.gettext()
     return {"train": _("Learned from"), "validation": _("Validation"), "test": _("Test")}
 
 
 def stage_names() -> dict[str, str]:
     """Return the two networks."""
-    _ = state.gettext()
     return {"tokenizer": _("Tokenizer"), "predictor": _("Predictor")}
 
 
 def phase_name(phase: str) -> str:
     """Return what a run does in a phase."""
-    _ = state.gettext()
     names = {
         "preparing": _("Preparing the candles"),
         "tokenizer": _("Training the tokenizer"),
@@ -50,14 +48,12 @@ def phase_name(phase: str) -> str:
 
 def method_name(method: str) -> str:
     """Return what is trained of a network."""
-    _ = state.gettext()
     names = {"full": _("everything"), "frozen": _("upper layers"), "lora": _("adapters (LoRA)")}
     return names.get(method, method)
 
 
 def forecaster_name(name: str) -> str:
     """Return who forecasts: the run's model, its base, or a baseline."""
-    _ = state.gettext()
     names = {
         "tuned": _("This run"),
         "base": _("Base model"),
@@ -76,7 +72,6 @@ def forecaster_name(name: str) -> str:
 
 def badge(run: RunView) -> str:
     """Return the state of a run as a badge."""
-    _ = state.gettext()
     names = {
         "queued": _("waiting"),
         "running": _("running"),
@@ -100,7 +95,6 @@ def notes(run_notes: Any) -> None:
 
 def details(run: RunView) -> str:
     """Return what a run is made of, in one line."""
-    _ = state.gettext()
     stages = stage_names()
     return " · ".join(
         [
@@ -114,7 +108,6 @@ def details(run: RunView) -> str:
 
 def curve_words() -> CurveWords:
     """Return the words of losses over time."""
-    _ = state.gettext()
     return CurveWords(
         step=_("Step"),
         training=_("Training loss"),
@@ -126,13 +119,11 @@ def curve_words() -> CurveWords:
 
 def timeline_words() -> TimelineWords:
     """Return the words of the timeline."""
-    _ = state.gettext()
     return TimelineWords(splits=split_names(), gap=_("Left out between"), windows=_("{count} windows"))
 
 
 def example_words() -> ExampleWords:
     """Return the words of forecasts beside what came."""
-    _ = state.gettext()
     return ExampleWords(
         history=_("History"),
         actual=_("What came"),

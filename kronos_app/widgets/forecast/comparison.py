@@ -11,6 +11,7 @@ from kronos_app import state
 from kronos_app.charts.forecast import BANDS, overlay_chart
 from kronos_app.runtime import desk
 from kronos_app.services.forecast.service import ForecastView
+from kronos_app.state import gettext as _
 from kronos_app.store.records import ForecastFilter
 from kronos_app.widgets.forecast.listing import label
 from kronos_app.widgets.kit import formats
@@ -23,7 +24,6 @@ MOST_OFFERED = 100
 
 def draw(total: int) -> None:
     """Render the choice of two of `total` forecasts and, once made, their overlay; the address keeps the choice."""
-    _ = state.gettext()
     linked = st.query_params.get_all(PARAMETER)
     with st.expander(_("Compare two forecasts"), icon=":material/compare_arrows:", expanded=bool(linked)):
         if total < 2:
@@ -45,7 +45,6 @@ def draw(total: int) -> None:
 
 
 def _search(total: int) -> str:
-    _ = state.gettext()
     if total <= MOST_OFFERED:
         return ""
     return st.text_input(
@@ -57,7 +56,6 @@ def _search(total: int) -> str:
 
 
 def _choose(name: str, search: str, key: str, linked: str | None) -> str | None:
-    _ = state.gettext()
     chosen = st.session_state.get(key) or linked
     offered = {info.id: info for info in desk().forecasts.list(ForecastFilter(text=search), limit=MOST_OFFERED)}
     if chosen is not None and chosen not in offered:  # chosen before, or by link: it stays on offer
@@ -70,7 +68,6 @@ def _choose(name: str, search: str, key: str, linked: str | None) -> str | None:
 
 
 def _overlay(one: ForecastView, other: ForecastView) -> None:
-    _ = state.gettext()
     views = (one, other)
     names = [
         f"{letter} · {view.stored.candles_name} · {view.stored.provenance['model']}"
@@ -93,7 +90,6 @@ def _actual(views: Sequence[ForecastView]) -> pd.Series[float] | None:
 
 
 def _facts(view: ForecastView) -> dict[str, str]:
-    _ = state.gettext()
     request = view.stored.request
     score = view.comparison.scores[0] if view.comparison is not None else None
     return {

@@ -14,6 +14,7 @@ from kronos_app.data.candle_frame import CandleFrame
 from kronos_app.runtime import desk
 from kronos_app.services.forecast.sampling import BANDS
 from kronos_app.services.forecast.service import ForecastRequest
+from kronos_app.state import gettext as _
 from kronos_app.store.records import CandleSet, StoredForecast
 from kronos_app.widgets.candles import doubts as doubt
 from kronos_app.widgets.candles import picker as candle_picker
@@ -43,7 +44,6 @@ def draw(on_submit: Callable[[str | None, str | None], None]) -> CandleFrame | N
     -------
     The candles up to the cutoff, None without a data set.
     """
-    _ = state.gettext()
     for key, value in DEFAULTS.items():
         state.default(key, value)
     chosen = candle_picker.pick()
@@ -87,15 +87,13 @@ def _request(candles_id: str, model: str, cutoff: pd.Timestamp | None) -> Foreca
 
 
 def _pick_model() -> str:
-    _ = state.gettext()
     statuses = model_choice.offered()
     current = state.model()
     st.session_state[state.FORECAST_MODEL] = current if current in statuses else next(iter(statuses))
-    ready = {name for name, status in statuses.items() if status.downloaded or status.bundled}
     chosen = st.selectbox(
         _("Model"),
         list(statuses),
-        format_func=lambda name: name if name in ready else _("{name} (to be downloaded)").format(name=name),
+        format_func=model_choice.label_names(statuses),
         key=state.FORECAST_MODEL,
         on_change=lambda: state.use_model(st.session_state[state.FORECAST_MODEL]),
     )
@@ -104,7 +102,6 @@ def _pick_model() -> str:
 
 
 def _mode() -> None:
-    _ = state.gettext()
     labels = {FUTURE: _("Future"), REPLAY: _("Replay")}
     st.segmented_control(
         _("Mode"),
@@ -120,7 +117,6 @@ def _mode() -> None:
 
 def _lengths(chosen: CandleSet, context: int) -> None:
     """Ask for lookback and horizon, within the candles there are and what the model can hold."""
-    _ = state.gettext()
     fit = st.session_state[state.FORECAST_WINDOW] == "fit"
     longest = max(context - 2, 1) if fit else context
     state.clamp(state.FORECAST_HORIZON, 1, longest)
@@ -153,7 +149,6 @@ def _lengths(chosen: CandleSet, context: int) -> None:
 
 def _window(context: int) -> None:
     """Ask what is to happen to what the model cannot hold."""
-    _ = state.gettext()
     names = window_names()
     st.segmented_control(
         _("Window"),
@@ -181,7 +176,6 @@ def _window(context: int) -> None:
 
 def _cutoff(chosen: CandleSet) -> pd.Timestamp | None:
     """Ask for the last candle the model may see, by slider or by date; both say the same."""
-    _ = state.gettext()
     times = chosen.candles.timestamps
     lookback, horizon = st.session_state[state.FORECAST_LOOKBACK], st.session_state[state.FORECAST_HORIZON]
     if len(times) < 3:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from kronos_app import nav, state
+from kronos_app import nav
+from kronos_app.state import gettext as _
 from kronos_app.store.records import ForecastInfo
 from kronos_app.widgets.candles import doubts as doubt
 from kronos_app.widgets.kit import formats
@@ -15,7 +16,6 @@ from kronos_app.widgets.kit.errors import escape
 
 def label(info: ForecastInfo) -> str:
     """Return a forecast in one line of plain text."""
-    _ = state.gettext()
     mode = _("Replay") if info.request.get("cutoff") else _("Future")
     steps = _("{horizon} candles from {cutoff}").format(horizon=info.horizon, cutoff=formats.time(info.cutoff))
     return f"{info.candles_name} · {mode} · {steps} · {info.model} · {formats.moment(info.created)}"
@@ -23,7 +23,6 @@ def label(info: ForecastInfo) -> str:
 
 def draw_rows(infos: Sequence[ForecastInfo], on_delete: Callable[[ForecastInfo], None] | None = None) -> None:
     """Draw one row a forecast, with a link to open it and, where `on_delete` is given, a button to delete it."""
-    _ = state.gettext()
     for info in infos:
         with st.container(border=True):
             words, actions = st.columns([5, 2], vertical_alignment="center")
@@ -38,7 +37,6 @@ def draw_rows(infos: Sequence[ForecastInfo], on_delete: Callable[[ForecastInfo],
 
 
 def _details(info: ForecastInfo) -> str:
-    _ = state.gettext()
     if info.damaged:
         return _("This record is damaged and cannot be read. Delete it, or restore the database from a backup.")
     mode = _("Replay") if info.request.get("cutoff") else _("Future")

@@ -7,6 +7,7 @@ import streamlit as st
 from kronos_app import state
 from kronos_app.i18n import Text
 from kronos_app.services.forecast.recalibration import Recalibration
+from kronos_app.state import gettext as _
 from kronos_app.widgets.kit.errors import escape
 
 
@@ -17,7 +18,6 @@ def wanted(found: Recalibration | Text) -> Recalibration | None:
 
 def draw(found: Recalibration | Text) -> None:
     """Draw the switch, and beside it by what factor bands are corrected, or why they cannot be."""
-    _ = state.gettext()
     label = _("Recalibrated bands")
     with st.container(horizontal=True, vertical_alignment="center"):
         if isinstance(found, Text):

@@ -17,6 +17,7 @@ from kronos_app.services.forecast.recalibration import Recalibration
 from kronos_app.services.forecast.rendering import to_csv, to_json
 from kronos_app.services.forecast.service import ForecastView
 from kronos_app.services.ledger.comparison import COVERAGE_LEVELS, Comparison
+from kronos_app.state import gettext as _
 from kronos_app.widgets.candles import calendar_choice
 from kronos_app.widgets.candles import doubts as doubt
 from kronos_app.widgets.candles.last_candles import CHART_CONFIG
@@ -34,7 +35,6 @@ HISTORY_SHOWN = 150
 
 def draw(view: ForecastView) -> None:
     """Draw it."""
-    _ = state.gettext()
     _heading(view)
     doubt.draw(doubt.stored(view.stored.provenance))
     levels = sorted({level for pair in BANDS.values() for level in pair} | {0.5})
@@ -67,7 +67,6 @@ def draw(view: ForecastView) -> None:
 
 
 def _heading(view: ForecastView) -> None:
-    _ = state.gettext()
     stored = view.stored
     mode = _("Replay") if stored.request.get("cutoff") else _("Future")
     st.subheader(f"{escape(stored.candles_name)} · {mode}")
@@ -88,7 +87,6 @@ def _heading(view: ForecastView) -> None:
 
 def _words(quantiles: Quantiles, bands: Quantiles | None) -> tuple[Words, Outline | None]:
     """Return the words of the chart, and the 80 % band as drawn where the chart has recalibrated ones."""
-    _ = state.gettext()
     if bands is None:
         return chart_words(), None
     lower, upper = (quantiles[level]["close"] for level in BANDS[80])
@@ -97,7 +95,6 @@ def _words(quantiles: Quantiles, bands: Quantiles | None) -> tuple[Words, Outlin
 
 
 def _headline(view: ForecastView, quantiles: Quantiles, bands: Quantiles | None) -> None:
-    _ = state.gettext()
     last = view.stored.last_close
     low, high = BANDS[80]
     end = float(quantiles[0.5]["close"].iloc[-1])
@@ -121,7 +118,6 @@ def _headline(view: ForecastView, quantiles: Quantiles, bands: Quantiles | None)
 
 
 def _explain(view: ForecastView) -> None:
-    _ = state.gettext()
     st.markdown(
         _(
             "The model drew {samples} possible futures. At each step the 50 % band holds the middle half of their "
@@ -149,7 +145,6 @@ def _explain(view: ForecastView) -> None:
 
 
 def _comparison(comparison: Comparison) -> None:
-    _ = state.gettext()
     st.subheader(_("Against simple random walks"))
     st.markdown(escape(state.say(comparison.verdict)))
     rows = {
@@ -182,7 +177,6 @@ def _comparison(comparison: Comparison) -> None:
 
 
 def _table(quantiles: Quantiles, bands: Quantiles | None, actual: pd.DataFrame | None) -> None:
-    _ = state.gettext()
     st.subheader(_("Forecast by candle"))
     median = quantiles[0.5]
     table = pd.DataFrame({_("Median close"): median["close"]})
@@ -204,7 +198,6 @@ def _table(quantiles: Quantiles, bands: Quantiles | None, actual: pd.DataFrame |
 
 
 def _downloads(view: ForecastView, recalibration: Recalibration | None) -> None:
-    _ = state.gettext()
     with st.container(horizontal=True):
         st.download_button(
             _("Download JSON"),
@@ -227,7 +220,6 @@ def _downloads(view: ForecastView, recalibration: Recalibration | None) -> None:
 
 
 def _provenance(view: ForecastView) -> None:
-    _ = state.gettext()
     stored, made = view.stored, view.stored.provenance
     settings = stored.request
     facts = {

@@ -10,6 +10,7 @@ from kronos_app import state
 from kronos_app.runtime import desk
 from kronos_app.services.forecast.sampling import BANDS, LABELS, described
 from kronos_app.services.forecast.service import PRESETS
+from kronos_app.state import gettext as _
 
 if TYPE_CHECKING:
     from engine.usage import Use
@@ -33,7 +34,6 @@ def draw(model: str) -> None:
 
 
 def _ask_for_preset(model: str) -> None:
-    _ = state.gettext()
     spec = desk().models.spec(model)
     labels: dict[str, str] = {use: state.say(label) for use, label in LABELS.items()}
     labels |= {key: state.say(preset.label) for key, preset in PRESETS.items()}
@@ -53,7 +53,6 @@ def _ask_for_preset(model: str) -> None:
 
 def _ask_for_advised() -> None:
     """Ask for what a model has recommendations of."""
-    _ = state.gettext()
     st.slider(
         _("Temperature"),
         0.1,
@@ -97,7 +96,6 @@ def _ask_for_advised() -> None:
 
 
 def _ask_for_the_rest() -> None:
-    _ = state.gettext()
     st.number_input(
         _("Top-k"),
         0,

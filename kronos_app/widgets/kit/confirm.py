@@ -6,13 +6,12 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from kronos_app import state
+from kronos_app.state import gettext as _
 from kronos_app.widgets.kit.errors import escape, shown
 
 
 def confirm(question: str, consequence: str, action: Callable[[], object]) -> None:
     """Open a dialog with `question`; run `action` if the reader agrees."""
-    _ = state.gettext()
 
     def agreed() -> None:
         with shown():

@@ -10,6 +10,7 @@ import streamlit as st
 from kronos_app import state
 from kronos_app.errors import AppError, disk_error
 from kronos_app.i18n import Text
+from kronos_app.state import gettext as _
 
 
 @contextmanager
@@ -37,7 +38,6 @@ def show_unexpected(error: Exception) -> bool:
     import logging
 
     logging.getLogger("kronos_app.pages").error("A page failed", exc_info=error)
-    _ = state.gettext()
     st.error(
         _("Something unexpected went wrong on this page. Nothing you saved is lost.")
         + "\n\n"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from kronos_app import nav, state
+from kronos_app import nav
 from kronos_app.i18n import Text
 from kronos_app.jobs import Job
 from kronos_app.runtime import desk
+from kronos_app.state import gettext as _
 from kronos_app.widgets.kit import errors, formats
 
 # Work that ends within this time is not worth announcing.
@@ -27,7 +28,6 @@ def follow(job_id: str) -> str | None:
 
     Then the page runs again, and finds the result here.
     """
-    _ = state.gettext()
     job = desk().jobs.wait(job_id, GRACE_SECONDS)
     if not job.active:
         _draw_ended(job)
@@ -64,7 +64,6 @@ def _draw_progress(place: DeltaGenerator, job: Job) -> None:
 
 
 def _draw_ended(job: Job) -> None:
-    _ = state.gettext()
     if job.status == "failed" and job.error is not None:
         errors.show(Text.from_dict(job.error["message"]), Text.from_dict(job.error["hint"]))
     elif job.status == "cancelled":
@@ -78,7 +77,6 @@ def _draw_ended(job: Job) -> None:
 
 
 def _sentence(job: Job) -> str:
-    _ = state.gettext()
     if job.status == "queued":
         return _("Waiting for the work before it to finish")
     if job.kind == "fetch":
@@ -101,7 +99,6 @@ def _sentence(job: Job) -> str:
 
 def draw_active() -> None:
     """Draw a link to each forecast in the making, nothing where there is none."""
-    _ = state.gettext()
     active = [job for job in desk().jobs.list(active_only=True) if job.kind == "forecast"]
     if active:
         st.subheader(_("In the making"))

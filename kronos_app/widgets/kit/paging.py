@@ -8,6 +8,7 @@ from typing import TypeVar
 import streamlit as st
 
 from kronos_app import state
+from kronos_app.state import gettext as _
 
 PAGE_SIZE = 20
 Row = TypeVar("Row")
@@ -25,6 +26,5 @@ def first_row(total: int, key: str, size: int = PAGE_SIZE) -> int:
     state.clamp(key, 1, pages)
     if pages == 1:
         return 0
-    _ = state.gettext()
     page = st.number_input(_("Page, of {pages}").format(pages=pages), 1, pages, key=key, width=160)
     return (int(page) - 1) * size

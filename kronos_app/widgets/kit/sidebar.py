@@ -8,12 +8,12 @@ from kronos_app import state
 from kronos_app.errors import NotFound
 from kronos_app.i18n import LANGUAGES
 from kronos_app.runtime import desk, loaded_device
+from kronos_app.state import gettext as _
 from kronos_app.widgets.kit.errors import escape
 
 
 def draw() -> None:
     """Draw it."""
-    _ = state.gettext()
     st.caption(_("IN USE"))
     with st.container(gap="xsmall"):
         _line(_("Data set"), _candles_name() or _("none chosen"))

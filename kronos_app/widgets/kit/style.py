@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from kronos_app import state
+from kronos_app.state import gettext as _
 
 ICON = Path(__file__).with_name("icon.svg")
 LOGO = Path(__file__).with_name("logo.svg")
@@ -16,7 +16,6 @@ CSS = Path(__file__).with_name("style.css")
 
 def apply() -> None:
     """Draw the mark and add the few rules of style."""
-    _ = state.gettext()
     st.html(CSS)
     words = json.dumps(_("Choose a file, or drop it here"), ensure_ascii=False)
     st.html(f"<style>:root {{ --choose-a-file: {words}; }}</style>")

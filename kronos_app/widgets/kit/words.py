@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from kronos_app import state
 from kronos_app.charts.style import Words
+from kronos_app.state import gettext as _
 
 
 def chart_words() -> Words:
     """Return the words of every figure."""
-    _ = state.gettext()
     return Words(
         history=_("History"),
         forecast=_("Median forecast"),
@@ -26,11 +25,9 @@ def chart_words() -> Words:
 
 def window_names() -> dict[str, str]:
     """Return the ways to treat what exceeds the context, with their names."""
-    _ = state.gettext()
     return {"fit": _("Fit"), "exact": _("Exact"), "strided": _("Strided")}
 
 
 def drift_name(*, driftless: bool) -> str:
     """Return what became of the drift of a forecast's paths."""
-    _ = state.gettext()
     return _("taken out") if driftless else _("as drawn")

@@ -13,6 +13,7 @@ from kronos_app.charts.ledger import LedgerWords, ledger_chart
 from kronos_app.runtime import desk
 from kronos_app.services.ledger.comparison import COVERAGE_LEVELS, NAMES
 from kronos_app.services.ledger.record import FEWEST_APART, RECENT_APART, Record, Skill
+from kronos_app.state import gettext as _
 from kronos_app.store.ledger import LedgerEntry
 from kronos_app.widgets.candles.last_candles import CHART_CONFIG
 from kronos_app.widgets.kit import formats
@@ -27,7 +28,6 @@ REFERENCE = "ewma"
 
 def draw() -> None:
     """Draw it."""
-    _ = state.gettext()
     st.subheader(_("Ledger"))
     st.caption(
         _(
@@ -56,7 +56,6 @@ def draw() -> None:
 
 
 def _filtered(every: Sequence[LedgerEntry]) -> Sequence[LedgerEntry]:
-    _ = state.gettext()
     everything = _("All")
     kinds = {AHEAD: _("Made ahead"), REPLAY: _("Replays"), ALL: everything}
     first, second, third = st.columns([2, 1, 1], vertical_alignment="bottom")
@@ -88,7 +87,6 @@ def _filtered(every: Sequence[LedgerEntry]) -> Sequence[LedgerEntry]:
 
 
 def _choice(label: str, key: str, names: set[str]) -> str | None:
-    _ = state.gettext()
     everything = _("All")
     if st.session_state.get(key) not in names:
         st.session_state[key] = ANY
@@ -103,7 +101,6 @@ def _choice(label: str, key: str, names: set[str]) -> str | None:
 
 
 def _headline(total: Record, waiting: int) -> None:
-    _ = state.gettext()
     st.markdown(escape(state.say(total.verdict)))
     with st.container(horizontal=True, gap="small"):
         st.metric(_("Graded"), formats.number(total.forecasts, 0), width=90)
@@ -134,7 +131,6 @@ def _headline(total: Record, waiting: int) -> None:
 
 
 def _running(running: pd.DataFrame) -> None:
-    _ = state.gettext()
     state.default(state.LIVE_LEVEL, 0.8)
     chosen = st.segmented_control(
         _("Band"),
@@ -167,7 +163,6 @@ def _running(running: pd.DataFrame) -> None:
 
 
 def _groups(records: Sequence[Record]) -> None:
-    _ = state.gettext()
     st.markdown("**" + _("By model and symbol") + "**")
     levels = _("Coverage {levels} %").format(levels=" / ".join(f"{level * 100:g}" for level in COVERAGE_LEVELS))
     rows = [
@@ -203,7 +198,6 @@ def _interval(skill: Skill) -> str:
 
 
 def _entries(entries: Sequence[LedgerEntry]) -> None:
-    _ = state.gettext()
     st.markdown("**" + _("Forecasts and grades") + "**")
     states = {
         "pending": _("waiting"),
@@ -240,7 +234,6 @@ def _address(forecast_id: str) -> str:
 
 
 def _grade(entry: LedgerEntry) -> dict[str, str]:
-    _ = state.gettext()
     names = (_("Coverage {level} %").format(level=80), _("MAPE"), _("CRPS"), _("against {baseline}"))
     last = names[3].format(baseline=state.say(NAMES[REFERENCE]))
     if entry.grade is None:

@@ -10,6 +10,7 @@ from kronos_app import nav, state
 from kronos_app.i18n import Text
 from kronos_app.runtime import desk
 from kronos_app.services.live.service import FollowStatus
+from kronos_app.state import gettext as _
 from kronos_app.widgets.kit import errors, formats
 from kronos_app.widgets.kit.confirm import confirm
 from kronos_app.widgets.kit.errors import escape
@@ -20,7 +21,6 @@ COLOURS = {"on": "green", "running": "blue", "failing": "orange", "off": "gray"}
 
 def draw() -> None:
     """Draw one row a follow, and the page anew when one has changed."""
-    _ = state.gettext()
     follows = desk().following.list()
     st.subheader(_("Followed series"))
     if not follows:
@@ -58,13 +58,11 @@ def _row(status: FollowStatus) -> None:
 
 
 def _badge(status: FollowStatus) -> str:
-    _ = state.gettext()
     names = {"on": _("on"), "running": _("looking"), "failing": _("failing"), "off": _("off")}
     return f":{COLOURS[status.state]}-badge[{names[status.state]}]"
 
 
 def _details(status: FollowStatus) -> str:
-    _ = state.gettext()
     follow = status.follow
     return " · ".join(
         [
@@ -81,7 +79,6 @@ def _details(status: FollowStatus) -> str:
 
 
 def _times(status: FollowStatus) -> str:
-    _ = state.gettext()
     follow = status.follow
     told = [_("looks every {span}").format(span=formats.span(follow.cadence))]
     if follow.last_run is not None:
@@ -96,7 +93,6 @@ def _moment(moment: datetime) -> str:
 
 
 def _failure(status: FollowStatus) -> None:
-    _ = state.gettext()
     error = status.follow.error
     assert error is not None
     count = _("failed looks in a row: {count}").format(count=status.follow.failures)
@@ -105,7 +101,6 @@ def _failure(status: FollowStatus) -> None:
 
 
 def _actions(status: FollowStatus) -> None:
-    _ = state.gettext()
     follow = status.follow
     if follow.forecast_id is not None:
         nav.link("forecast", _("Open"), icon=":material/open_in_new:", forecast=follow.forecast_id)

@@ -9,6 +9,7 @@ from kronos_app.data.source import Interval
 from kronos_app.data.sources import SourceFamily
 from kronos_app.runtime import desk
 from kronos_app.services.live.service import CADENCES, FollowRequest, usual_cadence
+from kronos_app.state import gettext as _
 from kronos_app.widgets.candles import source_fields as fields
 from kronos_app.widgets.kit import errors, formats
 from kronos_app.widgets.models import choice as model_choice
@@ -21,7 +22,6 @@ SUGGESTED = 0
 
 def draw() -> None:
     """Draw the form; what is asked for is followed from then on."""
-    _ = state.gettext()
     for key, value in DEFAULTS.items():
         state.default(key, value)
     grid = st.grid(3, min_column_width=fields.NARROWEST_FIELD)
@@ -76,7 +76,6 @@ def draw() -> None:
 
 
 def _family() -> SourceFamily:
-    _ = state.gettext()
     families = {family.key: family for family in desk().fetching.sources() if len(desk().fetching.names(family))}
     labels = {key: state.say(family.title) for key, family in families.items()}
     chosen = st.selectbox(
@@ -86,7 +85,6 @@ def _family() -> SourceFamily:
 
 
 def _cadence(interval: Interval) -> int | None:
-    _ = state.gettext()
     least = desk().settings.follow_seconds
     usual = usual_cadence(interval.length, least)
     labels = {SUGGESTED: _("every {span} (suggested)").format(span=formats.span(usual))}
@@ -103,15 +101,13 @@ def _cadence(interval: Interval) -> int | None:
 
 
 def _model() -> str:
-    _ = state.gettext()
     statuses = model_choice.offered()
-    ready = {name for name, status in statuses.items() if status.downloaded or status.bundled}
     current = st.session_state.get(state.LIVE_MODEL)
     st.session_state[state.LIVE_MODEL] = current if current in statuses else state.model()
     return st.selectbox(
         _("Model"),
         list(statuses),
-        format_func=lambda name: name if name in ready else _("{name} (to be downloaded)").format(name=name),
+        format_func=model_choice.label_names(statuses),
         key=state.LIVE_MODEL,
         persist_state="session",
     )

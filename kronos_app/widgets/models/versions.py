@@ -12,6 +12,7 @@ import streamlit as st
 from kronos_app import nav, state
 from kronos_app.runtime import desk
 from kronos_app.services.models.registry import RegisteredModel
+from kronos_app.state import gettext as _
 from kronos_app.widgets.finetune import words as tuning_words
 from kronos_app.widgets.kit import errors, formats
 from kronos_app.widgets.kit.confirm import confirm
@@ -34,7 +35,6 @@ def draw_versions(versions: Sequence[RegisteredModel]) -> None:
 
 
 def _badges(version: RegisteredModel) -> str:
-    _ = state.gettext()
     names = {"candidate": _("candidate"), "promoted": _("promoted"), "retired": _("retired")}
     badges = [(COLOURS[version.state], names[version.state])]
     if version.worse:
@@ -45,7 +45,6 @@ def _badges(version: RegisteredModel) -> str:
 
 
 def _details(version: RegisteredModel) -> str:
-    _ = state.gettext()
     parts = [
         _("from {base}").format(base=version.base or _("scratch")),
         tuning_words.method_name(version.method),
@@ -61,7 +60,6 @@ def _details(version: RegisteredModel) -> str:
 
 
 def _actions(version: RegisteredModel) -> None:
-    _ = state.gettext()
     one = (version.name, version.version)
     if version.state == "candidate":
         about = _("From now on the name alone stands for this version.")
@@ -80,7 +78,6 @@ def _actions(version: RegisteredModel) -> None:
 
 
 def _more(version: RegisteredModel) -> None:
-    _ = state.gettext()
     one = (version.name, version.version)
     if version.state != "retired":
         pin = _("Use exactly this version")
@@ -114,7 +111,6 @@ def _more(version: RegisteredModel) -> None:
 
 def draw_compare(versions: Sequence[RegisteredModel]) -> None:
     """Draw the choice of two versions and, once made, what differs and their scores."""
-    _ = state.gettext()
     if len(versions) < 2:
         return
     labels = {one.label: one for one in versions}
@@ -131,7 +127,6 @@ def draw_compare(versions: Sequence[RegisteredModel]) -> None:
 
 
 def _choose(place: Any, name: str, key: str, labels: list[str]) -> str | None:
-    _ = state.gettext()
     if st.session_state.get(key) not in labels:
         st.session_state[key] = None
     chosen: str | None = place.selectbox(name, labels, None, key=key, placeholder=_("Choose a version"))
@@ -139,7 +134,6 @@ def _choose(place: Any, name: str, key: str, labels: list[str]) -> str | None:
 
 
 def _compared(one: RegisteredModel, other: RegisteredModel) -> None:
-    _ = state.gettext()
     found = desk().registry.compare((one.name, one.version), (other.name, other.version))
     names = {
         "base": _("Model to begin with"),
@@ -162,14 +156,12 @@ def _compared(one: RegisteredModel, other: RegisteredModel) -> None:
 
 
 def _scores(who: str) -> dict[str, str]:
-    _ = state.gettext()
     name = tuning_words.forecaster_name(who)
     titles = {"crps": _("CRPS"), "coverage_90": _("Coverage {level} %").format(level=90), "rank_ic": _("Rank IC")}
     return {score: f"{title} · {name}" for score, title in titles.items()}
 
 
 def _shown(value: Any) -> str:
-    _ = state.gettext()
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     if isinstance(value, datetime):

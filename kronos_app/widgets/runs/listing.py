@@ -12,6 +12,7 @@ from kronos_app import nav, state
 from kronos_app.i18n import Text
 from kronos_app.services.runs.service import WorkService
 from kronos_app.services.runs.views import WorkView
+from kronos_app.state import gettext as _
 from kronos_app.widgets.kit import paging
 from kronos_app.widgets.kit.confirm import confirm
 from kronos_app.widgets.kit.errors import escape, shown
@@ -80,7 +81,6 @@ class WorkList(ABC, Generic[View]):
 
     def draw_one(self, work_id: str, draw_finished: Callable[[View], None]) -> None:
         """Draw one: its head, and how far it is, what came of it or why it ended."""
-        _ = state.gettext()
         nav.link(self.page, self.words()["all"], icon=":material/arrow_back:")
         with shown():
             seen = self.service.get(work_id)
@@ -94,7 +94,6 @@ class WorkList(ABC, Generic[View]):
                 self._ended(seen)
 
     def _row(self, seen: View) -> None:
-        _ = state.gettext()
         with st.container(border=True):
             words, buttons = st.columns([5, 3], vertical_alignment="center")
             with words:
@@ -122,7 +121,6 @@ class WorkList(ABC, Generic[View]):
             self._actions(seen)
 
     def _ended(self, seen: View) -> None:
-        _ = state.gettext()
         kept = self.words()["kept"]
         if seen.error is not None:
             st.error(escape(state.say(seen.error)), icon=":material/error:")
@@ -133,7 +131,6 @@ class WorkList(ABC, Generic[View]):
             st.warning(told, icon=":material/power_off:")
 
     def _actions(self, seen: View) -> None:
-        _ = state.gettext()
         if seen.active:
             if self._button("cancel", seen, _("Cancel"), ":material/stop_circle:"):
                 self._act(self.service.cancel, seen.id)

@@ -7,12 +7,11 @@ from typing import Any
 
 import streamlit as st
 
-from kronos_app import state
+from kronos_app.state import gettext as _
 
 
 def score_columns(levels: Sequence[int]) -> dict[str, Any]:
     """Return the settings of the columns `crps`, `mae`, `rank_ic`, and `coverage_LEVEL` of each of the `levels`."""
-    _ = state.gettext()
     return {
         "crps": st.column_config.NumberColumn(
             _("CRPS"),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from kronos_app import state
 from kronos_app.services.runs.views import WorkView
+from kronos_app.state import gettext as _
 from kronos_app.widgets.kit import formats
 
 COLOURS = {
@@ -20,7 +20,6 @@ COLOURS = {
 
 def badge(seen: WorkView[Any]) -> str:
     """Return the state of a piece of work as a badge."""
-    _ = state.gettext()
     names = {
         "queued": _("waiting"),
         "running": _("running"),
@@ -42,7 +41,6 @@ def sentence(seen: WorkView[Any], loading: str, counted: str, ending: str) -> st
     counted
         With `{done}` and `{total}`.
     """
-    _ = state.gettext()
     if seen.state == "queued":
         return _("Waiting for the work before it to finish")
     if not seen.total:

@@ -11,6 +11,7 @@ import streamlit as st
 from kronos_app import nav, state
 from kronos_app.runtime import desk
 from kronos_app.services.selection.candles import WorkData
+from kronos_app.state import gettext as _
 from kronos_app.widgets.kit import formats
 
 SETS, SERIES, WATCHLIST, QLIB = "candle_sets", "series", "watchlist", "qlib"
@@ -33,7 +34,6 @@ class Keys:
 
 def draw(label: str, keys: Keys) -> Fields | None:
     """Draw the choice, and return the fields of `WorkData`; None while nothing is chosen."""
-    _ = state.gettext()
     labels = {SETS: _("Data sets"), SERIES: _("Stored series"), WATCHLIST: _("Watchlist"), QLIB: _("Qlib folder")}
     ways = {SETS: _sets, SERIES: _series, WATCHLIST: _watchlist, QLIB: _qlib}
     state.default(keys.source, SETS)
@@ -65,7 +65,6 @@ def adopt(data: WorkData, keys: Keys) -> None:
 
 
 def _sets(keys: Keys) -> Fields | None:
-    _ = state.gettext()
     infos = {info.id: info for info in desk().candles.list()}
     if not infos:
         st.info(_("There is no data set yet. Upload one, or take a sample."), icon=":material/database:")
@@ -102,7 +101,6 @@ def _take_sample(keys: Keys) -> None:
 
 
 def _series(keys: Keys) -> Fields | None:
-    _ = state.gettext()
     infos = {info.key: info for info in desk().series.list()}
     if not infos:
         _nothing(_("Nothing is stored yet. What is fetched on the Data page stays there."))
@@ -121,7 +119,6 @@ def _series(keys: Keys) -> Fields | None:
 
 
 def _watchlist(keys: Keys) -> Fields | None:
-    _ = state.gettext()
     lists = [one.name for one in desk().series.watchlists()]
     if not lists:
         _nothing(_("There is no watchlist yet. Make one under Stored series on the Data page."))
@@ -133,7 +130,6 @@ def _watchlist(keys: Keys) -> Fields | None:
 
 
 def _qlib(keys: Keys) -> Fields | None:
-    _ = state.gettext()
     family = next((one for one in desk().fetching.sources() if one.key == QLIB), None)
     names = desk().fetching.names(family) if family else ()
     if not names:
@@ -157,6 +153,5 @@ def _qlib(keys: Keys) -> Fields | None:
 
 
 def _nothing(said: str) -> None:
-    _ = state.gettext()
     st.info(said, icon=":material/database:")
     nav.link("data", _("Go to Data"), icon=":material/database:")
