@@ -26,7 +26,7 @@ class ExchangeSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     base_url: str | None = Field(None, description="Scheme and host to ask instead of the exchange's own.")
-    proxies: dict[str, str] | None = Field(None, description="Proxy by scheme.")
+    proxies: dict[str, str] | None = Field(None, repr=False, description="Proxy by scheme.")
     options: dict[str, Any] | None = Field(None, description="ccxt's options of the exchange.")
     credentials: dict[str, SecretStr] | None = Field(None, description="ccxt's names, such as apiKey, to values.")
 

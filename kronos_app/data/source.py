@@ -1,4 +1,4 @@
-"""What a market data source is: it names its intervals, finds instruments and fetches candles."""
+"""The interface of a market data source: it names its intervals, finds instruments and fetches candles."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ OnPage = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Interval:
-    """A candle length that a source has.
+    """A candle length.
 
     Attributes
     ----------
     key
         As the source writes it, such as `1d` or `15m`.
     length
-        How long a candle is.
+        Duration of a candle.
     reach
-        How far back the source answers at this interval; None for everything it has.
+        How far back the source has this interval; None without a limit.
     """
 
     key: str
@@ -37,11 +37,22 @@ class Interval:
 
 @dataclass(frozen=True)
 class Instrument:
-    """A line of a search: the symbol to fetch by, a name for people, and where it is traded."""
+    """A search result: the symbol to fetch, a name for display, and the exchange."""
 
     symbol: str
     name: str
     exchange: str
+
+
+@dataclass(frozen=True)
+class SourceOption:
+    """A yes-no option of a request: its name, its values for yes (the default) and no, and texts for forms."""
+
+    name: str
+    on: str
+    off: str
+    title: Text
+    help: Text
 
 
 @dataclass(frozen=True)
@@ -53,9 +64,9 @@ class FetchRequest:
     symbol, interval
         As the source writes them.
     start, end
-        Aware times, the first included and the second not; None for the earliest and the latest there is.
+        Half-open range of aware times; None for the earliest and the latest.
     options
-        What only this source asks for, by the names its documentation has.
+        Values by the names of the source's options.
     """
 
     symbol: str
@@ -66,46 +77,36 @@ class FetchRequest:
 
 
 class CandleSource(Protocol):
-    """A place candles come from. Threads may share one.
-
-    Attributes
-    ----------
-    key
-        Its name in the registry and in what is stored.
-    title
-        Its name for people.
-    """
+    """A source of candles, shared by threads; `key` is its name in the registry and the store, `title` for display."""
 
     key: str
     title: Text
 
     def intervals(self) -> Sequence[Interval]:
-        """Return the candle lengths there are, the shortest first.
-
-        Raises
-        ------
-        Unavailable
-            The source has to be asked and does not answer.
-        """
+        """Return the candle lengths, the shortest first; raise `Unavailable` if the source does not answer."""
 
     def search(self, query: str, limit: int = 20) -> list[Instrument]:
-        """Return instruments that match what a user typed, the likeliest first; none is an answer, too.
-
-        Raises
-        ------
-        Unavailable
-            The source does not answer, or not now: the message says which.
-        """
+        """Return instruments that match a query, the likeliest first; raise `Unavailable` if there is no answer."""
 
     def fetch(self, request: FetchRequest, on_page: OnPage | None = None) -> Draft:
-        """Return candles, ascending, without the one that has not ended.
+        """Return completed candles, ascending.
 
         Raises
         ------
         InvalidInput
-            The symbol, interval or range is not to be had here; the message says what is.
+            The source does not have the symbol, interval or range; the message says what it has.
         NotFound
-            The source knows the symbol but has no candles of it in this range.
+            The source knows the symbol but has no candles in this range.
         Unavailable
-            Offline, rate limited, refused, or an answer that makes no sense, each told apart.
+            Offline, rate limited, refused, or an invalid answer; the code says which.
         """
+
+
+class ListedSource(CandleSource, Protocol):
+    """A source whose instruments are few enough to choose from lists, read without a network."""
+
+    def markets(self) -> list[str]:
+        """Return the names of the lists of instruments; raise `Unavailable` if they cannot be read."""
+
+    def instruments(self, market: str) -> list[Instrument]:
+        """Return the instruments of a list; raise `NotFound` for an unknown list."""

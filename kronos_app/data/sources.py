@@ -1,33 +1,49 @@
-"""The market data sources there are: one line a family, and the modules behind them imported when one is asked for."""
+"""The registry of market data sources: one entry per family, its module imported when a source is first used."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from kronos_app.data.source import CandleSource
+from kronos_app.data.source import CandleSource, SourceOption
+from kronos_app.data.source_options import QLIB_OPTIONS, YAHOO_OPTIONS
 from kronos_app.i18n import Text, text
 from kronos_app.settings import ExchangeSettings, Settings
 
 
 @dataclass(frozen=True)
 class SourceFamily:
-    """Sources that are asked for in the same way.
+    """Sources with the same form.
 
     Attributes
     ----------
     key, title
-        Its name here, and its name for people.
+        Its name in the registry and for display.
     names
-        Returns the keys of its sources: one, or one for each exchange or folder.
+        Returns the keys of its sources: one, or one per exchange or folder.
     make
         Returns the source of a key.
+    options
+        Options of its requests.
+    placeholder
+        Example of what to type into the search.
+    suggested
+        Key of the source that forms suggest; default the first.
+    always_open
+        Its markets trade 24 hours a day, seven days a week.
+    listed
+        Its sources are `ListedSource`: forms offer lists of instruments instead of a search.
     """
 
     key: str
     title: Text
     names: Callable[[Settings], Sequence[str]]
     make: Callable[[Settings, str], CandleSource]
+    options: tuple[SourceOption, ...] = ()
+    placeholder: str = ""
+    suggested: str | None = None
+    always_open: bool = False
+    listed: bool = False
 
 
 def _yahoo(settings: Settings, _key: str) -> CandleSource:
@@ -45,15 +61,7 @@ def _exchange_names(_settings: Settings) -> Sequence[str]:
 def _exchange(settings: Settings, key: str) -> CandleSource:
     from kronos_app.data.exchange.source import ExchangeSource
 
-    how = settings.exchanges.get(key, ExchangeSettings())
-    return ExchangeSource(
-        key,
-        max_rows=settings.max_rows,
-        proxies=how.proxies,
-        options=how.options,
-        credentials=how.credentials,
-        base_url=how.base_url,
-    )
+    return ExchangeSource(key, settings.exchanges.get(key, ExchangeSettings()), max_rows=settings.max_rows)
 
 
 def _qlib_names(settings: Settings) -> Sequence[str]:
@@ -72,7 +80,9 @@ def _qlib(settings: Settings, key: str) -> CandleSource:
 
 
 FAMILIES: tuple[SourceFamily, ...] = (
-    SourceFamily("yahoo", text("Yahoo Finance"), lambda _settings: ("yahoo",), _yahoo),
-    SourceFamily("qlib", text("Qlib folder"), _qlib_names, _qlib),
-    SourceFamily("exchange", text("Crypto exchange"), _exchange_names, _exchange),
+    SourceFamily("yahoo", text("Yahoo Finance"), lambda _: ("yahoo",), _yahoo, YAHOO_OPTIONS, "AAPL, Apple, 600519.SS"),
+    SourceFamily("qlib", text("Qlib folder"), _qlib_names, _qlib, QLIB_OPTIONS, listed=True),
+    SourceFamily(
+        "exchange", text("Crypto exchange"), _exchange_names, _exchange, (), "BTC/USDT", "binance", always_open=True
+    ),
 )

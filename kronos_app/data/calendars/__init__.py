@@ -14,7 +14,7 @@ passed in, so the caller of a forecast decides what may be known.
 """
 
 from kronos_app.data.calendars.due import future_timestamps, gaps, missing, share
-from kronos_app.data.calendars.guessing import guess, with_calendar, with_calendars
+from kronos_app.data.calendars.guessing import with_calendar, with_calendars
 from kronos_app.data.calendars.registry import ALWAYS, CALENDARS, CURRENCIES, LEARNED, get
 from kronos_app.data.calendars.timetable import Calendar, Sessions
 
@@ -28,7 +28,6 @@ __all__ = [
     "future_timestamps",
     "gaps",
     "get",
-    "guess",
     "missing",
     "share",
     "with_calendar",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,34 +12,14 @@ from kronos_app.data.calendars import names
 from kronos_app.data.calendars.agreement import AGREES, LIKELY, POSSIBLE, agreement
 from kronos_app.data.calendars.clock import convert
 from kronos_app.data.calendars.days import FITS
-from kronos_app.data.calendars.registry import ALWAYS, CALENDARS, get
+from kronos_app.data.calendars.registry import CALENDARS, get
 from kronos_app.data.calendars.sessions import nanoseconds
 from kronos_app.data.draft import Draft, Finding
 from kronos_app.i18n import text
 
-# Yahoo's shares and indices without a suffix: the stated zone identifies the exchange.
-ZONES: Mapping[str, str] = {
-    CALENDARS[key].zone: key
-    for key in (
-        "XNYS", "XTSE", "BVMF", "XMEX", "XLON", "XETR", "XPAR", "XAMS", "XBRU", "XMAD", "XMIL", "XSWX", "XWBO", "XSTO",
-        "XOSL", "XCSE", "XHEL", "XIST", "XSHG", "XHKG", "XTAI", "XTKS", "XKRX", "XBOM", "XSES", "XASX", "XNZE",
-    )
-}  # fmt: skip
 UNCLEAR = "calendar_unclear"
 Agreements = dict[tuple[bytes, str | None, str, float], float]
 """Results of `agreement` by times, time zone, calendar and least share."""
-
-
-def guess(source: str, symbol: str | None, timezone: str | None = None) -> str | None:
-    """Return the key of the most likely calendar of an instrument, None where its candles have to decide.
-
-    `source` is the key of the source or its family, `symbol` and `timezone` are as the source states them.
-    """
-    name = (symbol or "").strip().upper()
-    if source == "yahoo":
-        return _yahoo(name, timezone) if name else None
-    keys = _in_zone(names.of_symbol(name), timezone)
-    return keys[0] if len(keys) == 1 else None
 
 
 def with_calendars(drafts: Sequence[Draft]) -> list[Draft]:
@@ -81,8 +60,6 @@ def with_calendar(draft: Draft, stated: str | None = None, agreements: Agreement
 def _infer(draft: Draft, agreements: Agreements) -> tuple[str | None, tuple[str, ...]]:
     """Return the calendar that name and candles agree on, or None and the candidates left."""
     symbol = draft.about.symbol
-    if draft.source == "yahoo":
-        return guess(draft.source, symbol or draft.name, draft.timezone), ()
     keys = names.of_symbol(symbol) if symbol else names.of_filename(draft.name)
     keys = names.of_headers(_in_zone(keys, draft.timezone), draft.columns.values())
     if not keys or "timestamp" not in draft.frame:
@@ -121,12 +98,3 @@ def _unclear(name: str, keys: tuple[str, ...]) -> Finding:
         calendars=", ".join(keys),
     )
     return Finding(UNCLEAR, "info", message)
-
-
-def _yahoo(name: str, timezone: str | None) -> str | None:
-    if name.endswith(("=X", "=F")):
-        return names.of_symbol(name)[0]
-    if re.fullmatch(rf"[A-Z0-9]{{2,15}}-({names.MONEY})", name):
-        return ALWAYS
-    suffix = name.rpartition(".")[2]
-    return names.SUFFIXES.get(suffix) if "." in name else ZONES.get(timezone or "")

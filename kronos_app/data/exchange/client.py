@@ -1,33 +1,32 @@
-"""A ccxt client that threads share, that asks again where that helps, and whose errors name no secret."""
+"""A ccxt client shared by threads, with retries, whose errors and logs contain no secret."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from threading import Lock
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
-from pydantic import SecretStr
-
 from kronos_app.data.exchange.errors import explain, is_temporary
 from kronos_app.errors import InvalidInput
 from kronos_app.i18n import text
+from kronos_app.settings import ExchangeSettings
 
 T = TypeVar("T")
 
-LONGEST_WAIT = 60.0  # seconds that a fetch waits because an exchange asks for it
-_SLICE = 0.2  # seconds until a waiting fetch notices that it was cancelled
+LONGEST_WAIT = 60.0  # seconds that a fetch waits at most when an exchange asks for a pause
+_SLICE = 0.2  # seconds between checks for a cancellation
 _log = logging.getLogger(__name__)
-# ccxt logs whole requests with their headers, keys included.
+# ccxt logs whole requests with their headers, including API keys.
 _SILENT = logging.getLogger(f"{__name__}.ccxt")
 _SILENT.disabled = True
 
 
 class _Redact(logging.Filter):
-    """Takes credentials out of what is logged; some exchanges want a key in the address."""
+    """Removes credentials from log records; some exchanges require a key in the URL."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -46,68 +45,55 @@ _REDACT = _Redact()
 
 
 class ExchangeClient:
-    """One exchange through ccxt, which is imported when the first call needs it.
+    """One exchange through ccxt, which is imported by the first call.
 
     Parameters
     ----------
     name
         ccxt's id of the exchange.
+    settings
+        Address, proxies, options and credentials of the exchange.
     timeout
-        Seconds until a request is given up.
+        Seconds after which a request is cancelled.
     retries, backoff
-        How often a request is repeated after what is temporary, and the seconds before the first repetition; each
-        further one waits twice as long.
+        Retries after a temporary failure, and seconds before the first; each further pause is twice as long.
     pause
         Seconds between requests; None for what the exchange asks for.
-    proxies
-        Proxy by scheme, such as `{"https": "http://proxy:3128"}`.
-    options
-        ccxt's options of this exchange.
-    credentials
-        ccxt's names (`apiKey`, `secret`, ...) to their values.
-    base_url
-        Scheme and host to ask instead of the exchange's own.
     """
 
     def __init__(
         self,
         name: str,
+        settings: ExchangeSettings,
         *,
-        timeout: float,
-        retries: int,
-        backoff: float,
-        pause: float | None,
-        proxies: Mapping[str, str] | None,
-        options: Mapping[str, Any] | None,
-        credentials: Mapping[str, SecretStr] | None,
-        base_url: str | None,
+        timeout: float = 20.0,
+        retries: int = 3,
+        backoff: float = 1.0,
+        pause: float | None = None,
     ) -> None:
         self.name = name
         self.timeout = timeout
         self.retries = retries
         self.backoff = backoff
         self._pause = pause
-        self._proxies = {scheme: SecretStr(url) for scheme, url in (proxies or {}).items()}
-        self._options = dict(options or {})
-        self._credentials = dict(credentials or {})
-        self._base_url = base_url
+        self._settings = settings
         self._lock = Lock()
         self._client: Any = None
 
     def call(self, ask: Callable[[Any], T], while_waiting: Callable[[], None] = lambda: None) -> T:
-        """Return what `ask` makes of the ccxt client, repeated where the failure is temporary.
+        """Return the result of `ask(client)`, retried after a temporary failure.
 
         Parameters
         ----------
         ask
-            Called under a lock, so that the pace the exchange asks for holds for all threads together.
+            Called under a lock, so that all threads together respect the rate limit.
         while_waiting
-            Called again and again before a repetition; may raise to cancel.
+            Called repeatedly before a retry; may raise to cancel.
 
         Raises
         ------
         InvalidInput, Unavailable
-            See `explain`; nothing in it comes from the request or the answer.
+            See `explain`; nothing in them comes from the request or the answer.
         """
         import ccxt
 
@@ -118,14 +104,14 @@ class ExchangeClient:
                 try:
                     return ask(client)
                 except (ccxt.BaseError, TypeError, ValueError, LookupError, AttributeError) as error:
-                    # ccxt itself stumbles over answers of another shape than it expects.
+                    # ccxt raises errors of Python for answers of an unexpected shape.
                     failure = error
                 wait = max(self.backoff * 2**attempt, _asked_to_wait(client, failure))
             _log.warning("%s: %s", self.name, type(failure).__name__)
             if attempt == self.retries or not is_temporary(failure) or wait > LONGEST_WAIT:
                 break
             _sleep(wait, while_waiting)
-        # Outside of the except clause, so that no context brings along addresses that ccxt put into its message.
+        # Outside the except clause: the context would carry ccxt's message, which contains addresses.
         raise explain(failure, str(client.name), timeout=self.timeout, wait=wait)
 
     def _open(self) -> Any:
@@ -144,14 +130,15 @@ class ExchangeClient:
     def _make(self, kind: Any) -> Any:
         import ccxt
 
-        secrets = {name: secret.get_secret_value() for name, secret in self._credentials.items()}
+        secrets = {name: secret.get_secret_value() for name, secret in (self._settings.credentials or {}).items()}
+        options = self._settings.options or {}
         config: dict[str, Any] = {
             "enableRateLimit": True,
             "timeout": int(self.timeout * 1000),
-            "options": self._options,
+            "options": dict(options),
         }
-        if self._proxies:
-            config["proxies"] = {scheme: url.get_secret_value() for scheme, url in self._proxies.items()}
+        if self._settings.proxies:
+            config["proxies"] = dict(self._settings.proxies)
         client = kind(secrets | config)
         unknown = set(secrets) - set(client.requiredCredentials)
         if unknown:
@@ -160,23 +147,23 @@ class ExchangeClient:
             _REDACT.secrets.update(form for value in secrets.values() if value for form in (value, quote(value, "")))
             logging.getLogger("urllib3.connectionpool").addFilter(_REDACT)
         client.logger = _SILENT
-        for private in ("fetchCurrencies", "fetchMargins"):  # with a key, Binance is asked for these beside its markets
-            if client.options.get(private) is True and private not in self._options:
+        for private in ("fetchCurrencies", "fetchMargins"):  # with a key, ccxt requests these from Binance, too
+            if client.options.get(private) is True and private not in options:
                 client.options[private] = False
-        # By default both mean that the exchange is down.
+        # By default ccxt takes both for an exchange that is down.
         client.httpExceptions = client.httpExceptions | {"403": ccxt.PermissionDenied, "451": ccxt.RestrictedLocation}
-        if self.name == "kraken":  # said of a pair that was dropped; ccxt does not know the words
+        if self.name == "kraken":  # its message for a delisted pair, which ccxt does not know
             client.exceptions["broad"]["EQuery:Unknown asset pair"] = ccxt.BadSymbol
         client.fetch = _only_json(client.fetch)
         if self._pause is not None:
             client.rateLimit = self._pause * 1000
-        if self._base_url is not None:
-            client.urls["api"] = _moved(client.urls["api"], self._base_url.rstrip("/"))
+        if self._settings.base_url is not None:
+            client.urls["api"] = _moved(client.urls["api"], self._settings.base_url.rstrip("/"))
         return client
 
 
 def _only_json(fetch: Callable[..., Any]) -> Callable[..., Any]:
-    """Return ccxt's `fetch` made strict: text that is no JSON passes it, and reads like an empty answer later."""
+    """Return ccxt's `fetch`, which accepts text that is not JSON, with an error for it."""
     import ccxt
 
     def strict(*args: Any, **kwargs: Any) -> Any:
@@ -189,14 +176,14 @@ def _only_json(fetch: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _moved(urls: Any, base_url: str) -> Any:
-    """Return ccxt's tree of addresses with another scheme and host, paths kept."""
+    """Return ccxt's tree of URLs with another scheme and host and the same paths."""
     if isinstance(urls, dict):
         return {name: _moved(url, base_url) for name, url in urls.items()}
     return base_url + urlsplit(urls).path if isinstance(urls, str) else urls
 
 
 def _asked_to_wait(client: Any, failure: Exception) -> float:
-    """Return the seconds that the answer to a request too many asks to wait; 0 where it does not say."""
+    """Return the seconds that a rate-limited answer asks to wait, 0 where it does not say."""
     import ccxt
 
     if isinstance(failure, ccxt.DDoSProtection | ccxt.RateLimitExceeded):

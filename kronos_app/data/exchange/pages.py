@@ -1,4 +1,4 @@
-"""Pages of candles from an exchange, asked for one after the other and merged into one series.
+"""Fetches pages of candles from an exchange one after the other and merges them into one series.
 
 A page is an array of float64, one row a candle: open time in milliseconds since 1970, open, high, low, close, volume.
 """
@@ -16,18 +16,12 @@ from numpy.typing import NDArray
 Page = NDArray[np.float64]
 FetchPage = Callable[[int], Page]
 COLUMNS = ("timestamp", "open", "high", "low", "close", "volume")
-PROOF = 3  # candles behind a window, which show that an exchange answers with what comes next
-PATIENCE = 20  # empty answers at the beginning of a range, before the end of what an exchange keeps is searched
+PROOF = 3  # candles beyond a window that prove that an exchange returns the next candles, whatever the window
+PATIENCE = 20  # empty answers at the start of a range before searching for the first stored candle
 
 
 def to_page(rows: Sequence[Sequence[Any]]) -> Page:
-    """Return what a client handed over as a page; empty cells become NaN.
-
-    Raises
-    ------
-    ValueError, TypeError
-        If these are no candles.
-    """
+    """Return rows as a page, empty cells as NaN; raise `ValueError` or `TypeError` if they are not candles."""
     page = np.array([row[: len(COLUMNS)] for row in rows], dtype="float64").reshape(-1, len(COLUMNS))
     if not (page[:, 0] > 0).all():
         raise ValueError("a candle without a time")
@@ -35,9 +29,9 @@ def to_page(rows: Sequence[Sequence[Any]]) -> Page:
 
 
 def merge(pages: Iterable[Page]) -> Page:
-    """Return every candle once, ascending, in whatever order the pages come and however they overlap.
+    """Return every candle of overlapping pages once, ascending.
 
-    Of several readings of one candle the last stays: it may have been running when it was first read.
+    Of several readings of a candle the last is used: it may have been incomplete when it was first read.
     """
     rows: Page = np.concatenate([np.empty((0, len(COLUMNS))), *pages])
     rows = rows[np.argsort(rows[:, 0], kind="stable")]
@@ -57,14 +51,13 @@ def collect(
 ) -> Page:
     """Return the candles from `begin` until before `end`.
 
-    An exchange answers either with the next candles there are, or with those in a window of time only. An empty answer
-    of the second kind says nothing about later windows, so each window is requested, except those in which nothing was
-    traded by the outline.
+    An exchange returns either the next candles, or only those in a window of time. In the second case an empty answer
+    says nothing about later windows, so each window is requested, except those without trades by the outline.
 
     Parameters
     ----------
     fetch
-        Returns a page of candles from a time on.
+        Returns the page of candles that begins at a time.
     begin, end, length
         Milliseconds.
     limit
@@ -72,7 +65,7 @@ def collect(
     on_page
         Called with the number of candles after each page; may raise to cancel.
     outline
-        Coarser candles of the same market, read when the first page is empty.
+        Coarser candles of the same market, read when a page is empty.
     """
     pages: list[Page] = []
     window = Window(length, limit)
@@ -97,13 +90,7 @@ def collect(
 
 
 class Window:
-    """The time that one answer covers.
-
-    Attributes
-    ----------
-    size
-        Milliseconds, from the time requested on, that an answer certainly covers; made smaller where answers show it.
-    """
+    """The time that one answer covers: at least `size` milliseconds, reduced when answers cover less."""
 
     def __init__(self, length: int, limit: int) -> None:
         self.size = max(limit - 1, 1) * length  # some exchanges count both ends
@@ -112,32 +99,31 @@ class Window:
         self._requested: int | None = None
 
     def reached(self, opens: NDArray[np.float64], since: int, newest: int, end: int) -> NDArray[np.float64]:
-        """Return the new candles of an answer up to which nothing can be missing, ascending.
+        """Return the new candles of an answer before which none can be missing, ascending.
 
-        One or two candles far behind the window are no proof that nothing lies before them: some exchanges add the
-        running candle, or one dated in the future, to every page.
+        One or two candles far beyond the window do not prove that none are before them: some exchanges add the
+        incomplete candle, or one dated in the future, to every page.
         """
         fresh = np.unique(opens[(opens > newest) & (opens < end)])
         near = fresh[fresh < since + self._reach]
         reached: NDArray[np.float64] = fresh if len(fresh) - len(near) >= PROOF else near
         if len(reached) and self._requested is not None and reached[0] < self._requested + self.size:
-            # The answer before this one should have had this candle, so it covered less than assumed.
+            # The previous answer lacks this candle, so it covered less than assumed.
             self.size = max(int(reached[0]) - self._requested, self._length)
         self._requested = since if len(reached) else None
         return reached
 
 
 class Outline:
-    """When a market was traded, by coarser candles.
+    """The times at which a market was traded, by coarser candles.
 
     Parameters
     ----------
     read
-        Returns the coarser candles of the whole range; called once, when they are first needed.
-    length
-        Milliseconds that each of them covers.
-    end
-        Of the range. The running coarse candle is not listed everywhere, so the time shortly before counts as traded.
+        Returns the coarser candles of the whole range; called once, on first use.
+    length, end
+        Length of a coarse candle and end of the range, in milliseconds. Some exchanges omit the incomplete coarse
+        candle, so the time shortly before the end counts as traded.
     """
 
     def __init__(self, read: Callable[[], Page], length: int, end: int) -> None:
@@ -150,17 +136,17 @@ class Outline:
         return self._read()
 
     def traded_from(self, moment: int) -> int:
-        """Return the first time from `moment` on at which something may have been traded."""
+        """Return the first time from `moment` on at which there may have been trades."""
         opens = self._candles[:, 0]
         at = np.searchsorted(opens + self._length, moment, side="right")
         latest = self._end - 2 * self._length
         return max(moment, min(int(opens[at]), latest) if at < len(opens) else latest)
 
     def kept_from(self, moment: int, has_candles: Callable[[int, int], bool]) -> int:
-        """Return from when on the exchange answers with fine candles, found by halving.
+        """Return the time of the first stored fine candle, found by bisection.
 
-        Many exchanges keep fine candles for some months only. Where even the latest coarse candle has no fine ones,
-        nothing is known and `moment` is returned.
+        Many exchanges store fine candles only for some months. If even the latest coarse candle has none, return
+        `moment`.
         """
         opens = [int(start) for start in self._candles[:, 0] if start >= moment]
         if not opens or not has_candles(opens[-1], opens[-1] + self._length):
@@ -169,10 +155,7 @@ class Outline:
         return moment if first == 0 else opens[first]
 
     def unanswered(self, opens: NDArray[np.float64], begin: int) -> NDArray[np.float64]:
-        """Return when coarse candles with a volume opened that have no fine candle, out of `opens`, from `begin` on.
-
-        None where the outline was not needed.
-        """
+        """Return the opens of traded coarse candles without fine candles in `opens`, empty if the outline is unused."""
         if "_candles" not in self.__dict__:
             return opens[:0]
         traded = self._candles[self._candles[:, 5] > 0, 0]

@@ -1,4 +1,4 @@
-"""Reads the candles of one market page by page, and says where some may be missing."""
+"""Reads the candles of one market page by page, and reports where some may be missing."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from kronos_app.i18n import text
 
 MILLISECOND = timedelta(milliseconds=1)
 DAY = timedelta(days=1)
-COARSER = 20  # times as long as the candles that are read, so that reading the outline costs little
-_PAGE = 100  # candles, where ccxt does not know how many an exchange answers with
+COARSER = 20  # least ratio of the outline's candles to those that are read, so that reading it is cheap
+_PAGE = 100  # candles per page where ccxt does not know the limit
 
 
 class MarketReader:
@@ -26,10 +26,8 @@ class MarketReader:
 
     Parameters
     ----------
-    client
-        Of the exchange.
     symbol
-        Unified, as ccxt writes it.
+        ccxt's unified symbol.
     limit
         Most candles in a page, None where ccxt does not know.
     on_page
@@ -48,11 +46,8 @@ class MarketReader:
     ) -> tuple[Page, list[Finding]]:
         """Return the candles from `begin` until before `end`, in milliseconds, and a finding where some may be missing.
 
-        Parameters
-        ----------
-        intervals
-            All that the exchange has. Where a page is empty, the longest of up to a day shows when the market was
-            traded.
+        `intervals` are all that the exchange has. After an empty page, the longest of up to a day shows when the market
+        was traded.
         """
         coarse = _coarser(interval, intervals)
         outline = None
@@ -92,15 +87,14 @@ def _coarser(interval: Interval, intervals: Sequence[Interval]) -> Interval | No
 def _incomplete(
     exchange: str, interval: Interval, coarse: Interval | None, outline: Outline | None, rows: Page, begin: int
 ) -> list[Finding]:
-    """Return a finding where coarser candles were traded and yet have no candle of this interval."""
+    """Return a finding where traded coarser candles have no candle of this interval."""
     opens = outline.unanswered(rows[:, 0], begin) if outline is not None else rows[:0, 0]
     if coarse is None or not len(opens):
         return []
     first, last = (f"{pd.Timestamp(int(moment), unit='ms'):%Y-%m-%d %H:%M} UTC" for moment in (opens[0], opens[-1]))
-    said = text(
-        "{exchange} answered with no {interval} candle for {count} period(s) of {coarse} in which the market was"
-        " traded, from {first} to {last}: candles may be missing there. Fetch this range again later, or use a longer"
-        " interval.",
+    message = text(
+        "{exchange} has no {interval} candle in {count} period(s) of {coarse} with trades, from {first} to {last}:"
+        " candles may be missing. Fetch this range again later, or use a longer interval.",
         exchange=exchange, interval=interval.key, coarse=coarse.key, count=len(opens), first=first, last=last,
     )  # fmt: skip
-    return [Finding("range_incomplete", "warning", said)]
+    return [Finding("range_incomplete", "warning", message)]

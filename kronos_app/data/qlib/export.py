@@ -1,7 +1,6 @@
-"""Candles as a folder in Qlib's layout, for Qlib itself and for backtests: `write_folder`.
+"""Writes candles as a folder in Qlib's layout, for Qlib itself and for backtests; Qlib is not imported.
 
-Nothing of Qlib is imported. Values are float32, as Qlib's own tool for dumping writes them; prices are taken as they
-are, with a factor of 1.
+Values are float32, as Qlib's own dump tool writes them; prices are written unchanged, with a factor of 1.
 """
 
 from __future__ import annotations
@@ -16,26 +15,19 @@ import numpy as np
 import pandas as pd
 
 from kronos_app.data.candle_frame import PRICES, CandleFrame
+from kronos_app.data.qlib.files import feature_folder
 from kronos_app.errors import Conflict, InvalidInput, Unavailable
 from kronos_app.i18n import text
 
 FREQUENCY = re.compile(r"(\d*min|day)")
 _FOREIGN = re.compile(r"[^A-Za-z0-9._^=&-]+")
-# Windows cannot name a folder so; Qlib puts something before it everywhere.
-_RESERVED = re.compile(r"(?i)con|prn|aux|nul|com\d|lpt\d")
 _LONGEST = 40
 _FORMS = {"day": "%Y-%m-%d"}
 _FORM = "%Y-%m-%d %H:%M:%S"
 
 
 def qlib_name(symbol: str) -> str:
-    """Return a symbol as Qlib can name it: it becomes a folder, so `BTC/USDT` is `BTC-USDT`.
-
-    Raises
-    ------
-    InvalidInput
-        Nothing of it can be kept.
-    """
+    """Return a symbol as a valid folder name, `BTC-USDT` for `BTC/USDT`; raise `InvalidInput` if nothing is left."""
     name = _FOREIGN.sub("-", symbol.strip()).strip(".")[:_LONGEST]
     if not name.strip("-._"):
         raise InvalidInput(
@@ -53,36 +45,31 @@ def write_folder(
     frequency: str = "day",
     markets: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, str]:
-    """Write candles to a new folder, whole or not at all.
+    """Write candles to a new folder, completely or not at all, and return the name of each symbol in it.
 
-    The calendar has every time that some series has; where another has no candle, its fields are NaN, which Qlib takes
-    for suspended. Fields: open, high, low, close, change (of the close, since the candle before) and factor; volume,
+    The calendar has the times of all series; where a series has no candle, its fields are NaN, which Qlib treats as
+    suspended. Fields: open, high, low, close, change (of the close since the previous candle) and factor; volume,
     amount and vwap where there are volumes and amounts.
 
     Parameters
     ----------
     folder
-        Must not exist yet, or be empty.
+        Must not exist, or be empty.
     series
-        By symbol. Times are written as they are in the frames; for `day` they must be midnights.
+        By symbol. Times are written as they are; for `day` they must be midnights.
     frequency
-        Qlib's word: `day`, `1min`, `5min`, ...
+        `day`, `1min`, `5min`, ...
     markets
         Lists of symbols besides `all`.
-
-    Returns
-    -------
-    dict
-        The instruments' names in the folder by symbol.
 
     Raises
     ------
     Conflict
-        The folder is there already.
+        The folder exists.
     InvalidInput
-        There are no candles, two symbols would have one name, or times do not go with the frequency.
+        No candles, two symbols with one name, or times that do not fit the frequency.
     Unavailable
-        The folder cannot be written to.
+        The folder cannot be written.
     """
     series = {symbol: one for symbol, one in series.items() if len(one)}
     names = _names(series)
@@ -98,7 +85,7 @@ def write_folder(
         if folder.exists() and any(folder.iterdir()):
             raise Conflict(
                 "folder_exists",
-                text("There is a folder {name} already.", name=folder.name),
+                text("The folder {name} exists already.", name=folder.name),
                 text("Choose another name, or remove it first."),
             )
         _write(draft, {names[symbol]: one for symbol, one in series.items()}, calendar, frequency)
@@ -110,8 +97,8 @@ def write_folder(
     except OSError as error:
         raise Unavailable(
             "cannot_write",
-            text("The folder {name} cannot be written to ({reason}).", name=folder.name, reason=error.strerror or ""),
-            text("Make room, or choose another folder."),
+            text("The folder {name} cannot be written ({reason}).", name=folder.name, reason=error.strerror or ""),
+            text("Free disk space, or choose another folder."),
         ) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
@@ -126,12 +113,12 @@ def _names(series: Mapping[str, CandleFrame]) -> dict[str, str]:
     names = {symbol: qlib_name(symbol) for symbol in series}
     taken: dict[str, str] = {}
     for symbol, name in names.items():
-        other = taken.setdefault(name.lower(), symbol)  # Qlib's folders are in lower case
+        other = taken.setdefault(name.lower(), symbol)  # Qlib's folder names are lower case
         if other != symbol:
             raise InvalidInput(
                 "same_name",
-                text("{first} and {second} would be one instrument in a Qlib folder.", first=other, second=symbol),
-                text("Leave one of them out."),
+                text("{first} and {second} have the same name in a Qlib folder.", first=other, second=symbol),
+                text("Remove one of them."),
             )
     return names
 
@@ -142,7 +129,7 @@ def _calendar(series: Mapping[str, CandleFrame], frequency: str) -> pd.DatetimeI
         if frequency == "day" and (times != times.normalize()).any():
             raise InvalidInput(
                 "not_daily",
-                text("{symbol} has candles that do not begin at midnight: they are no daily ones.", symbol=symbol),
+                text("{symbol} has candles that do not start at midnight, so they are not daily.", symbol=symbol),
                 text("Choose daily candles, or resample these."),
             )
     return pd.DatetimeIndex(sorted(set().union(*(one.timestamps for one in series.values()))))
@@ -153,7 +140,7 @@ def _write(draft: Path, series: Mapping[str, CandleFrame], calendar: pd.Datetime
     _write_lines(draft / "calendars" / f"{frequency}.txt", list(calendar.strftime(_FORMS.get(frequency, _FORM))))
     _write_list(draft, "all", {name: one.timestamps for name, one in series.items()}, frequency)
     for name, one in series.items():
-        home = draft / "features" / (f"_qlib_{name}" if _RESERVED.fullmatch(name) else name).lower()
+        home = draft / "features" / feature_folder(name)
         home.mkdir(parents=True)
         fields = _fields(one)
         start = int(calendar.get_indexer(fields.index[:1])[0])
@@ -169,7 +156,7 @@ def _fields(one: CandleFrame) -> pd.DataFrame:
         if name in frame:
             fields[name] = frame[name]
     if {"volume", "amount"} <= set(frame):
-        # Without volume there is no average price; the close in its place makes an amount of zero.
+        # Without volume there is no average price; with the close instead, the amount is zero.
         fields["vwap"] = (frame["amount"] / frame["volume"]).where(frame["volume"] > 0, frame["close"])
     return fields
 

@@ -1,7 +1,7 @@
 """The files of a Qlib folder: `calendars/*.txt`, `instruments/*.txt` and `features/SYMBOL/FIELD.FREQUENCY.bin`.
 
-A calendar has one time a line; a list of instruments has symbol, first and last day, apart by tabs; a field is float32,
-the place of its first value in the calendar before the values themselves.
+A calendar has one time per line; a list of instruments has symbol, first and last day, separated by tabs; a field is
+float32, starting with the position of its first value in the calendar.
 """
 
 from __future__ import annotations
@@ -21,38 +21,43 @@ from kronos_app.i18n import text
 
 Parsed = TypeVar("Parsed")
 
-# Windows cannot name a folder so; Qlib puts something before it everywhere.
+# Windows does not allow these folder names; Qlib adds a prefix on every system.
 _RESERVED = re.compile(r"con|prn|aux|nul|com\d|lpt\d")
-_ESCAPE = "_qlib_"
 
 
 def find_folders(named: Mapping[str, Path], home: Path | None = None) -> dict[str, Path]:
-    """Return the folders there are by name: those that were named, else those that Qlib downloads to by default."""
+    """Return the folders by name: the configured ones, else those in Qlib's default download folder."""
     if named:
         return {name: path.expanduser() for name, path in named.items()}
-    usual = (home or Path.home()) / ".qlib" / "qlib_data"
-    found = sorted(usual.iterdir()) if usual.is_dir() else []
-    return {path.name: path for path in found if (path / "calendars").is_dir()}
+    default = (home or Path.home()) / ".qlib" / "qlib_data"
+    paths = sorted(default.iterdir()) if default.is_dir() else []
+    return {path.name: path for path in paths if (path / "calendars").is_dir()}
+
+
+def feature_folder(symbol: str) -> str:
+    """Return the name of the folder with the fields of an instrument."""
+    name = symbol.lower()
+    return f"_qlib_{name}" if _RESERVED.fullmatch(name) else name
 
 
 class QlibFiles:
-    """One folder; texts are read again only after they changed. Threads may share it.
+    """One folder, shared by threads; text files are read again only after they changed.
 
-    Every method raises `Unavailable` where the folder is not there, or not in Qlib's layout.
+    Every method raises `Unavailable` where the folder does not exist or does not have Qlib's layout.
     """
 
     def __init__(self, name: str, folder: Path) -> None:
         self.name = name
         self._folder = folder
-        self._known: dict[Path, tuple[int, Any]] = {}
+        self._cache: dict[Path, tuple[int, Any]] = {}
         self._lock = Lock()
 
     def frequencies(self) -> list[str]:
-        """Return what there are calendars of, as Qlib writes it: `day`, `1min`, ..."""
+        """Return the frequencies that have a calendar: `day`, `1min`, ..."""
         return self._names("calendars")
 
     def markets(self) -> list[str]:
-        """Return what there are lists of instruments of."""
+        """Return the names of the lists of instruments."""
         return self._names("instruments")
 
     def calendar(self, frequency: str) -> pd.DatetimeIndex:
@@ -60,17 +65,15 @@ class QlibFiles:
         return self._parsed(self._folder / "calendars" / f"{frequency}.txt", self._times)
 
     def spans(self, market: str) -> Mapping[str, tuple[str, str]]:
-        """Return the instruments of a market, each with the first and the last day it belongs to it, as written."""
+        """Return the instruments of a market, each with its first and last day in it as text."""
         return self._parsed(self._folder / "instruments" / f"{market}.txt", _spans)
 
     def field(self, symbol: str, name: str, frequency: str, length: int) -> NDArray[np.float64] | None:
-        """Return a field along a calendar of `length` times, NaN where nothing is stored; None without such a field.
+        """Return a field along a calendar of `length` times, NaN where nothing is stored; None if it does not exist.
 
-        `symbol` must be one that a list of instruments has.
+        `symbol` must be in a list of instruments.
         """
-        folder = symbol.lower()
-        folder = _ESCAPE + folder if _RESERVED.fullmatch(folder) else folder
-        path = self._folder / "features" / folder / f"{name}.{frequency}.bin"
+        path = self._folder / "features" / feature_folder(symbol) / f"{name}.{frequency}.bin"
         if not path.is_file():
             return None
         content = path.read_bytes()
@@ -83,7 +86,7 @@ class QlibFiles:
                     "The file {file} of {symbol} in the Qlib folder “{name}” is damaged or does not fit its calendar.",
                     file=path.name, symbol=symbol, name=self.name,
                 ),
-                text("Whoever runs this desk must have the data dumped again."),
+                text("The administrator must dump the data again."),
             )  # fmt: skip
         values = np.full(length, np.nan)
         values[int(start) : int(start) + len(raw) - 1] = raw[1:]
@@ -99,15 +102,15 @@ class QlibFiles:
         try:
             changed = path.stat().st_mtime_ns
             with self._lock:
-                known = self._known.get(path)
-            if known is None or known[0] != changed:
-                known = changed, parse(path.read_text(encoding="utf-8-sig").split("\n"))
+                cached = self._cache.get(path)
+            if cached is None or cached[0] != changed:
+                cached = changed, parse(path.read_text(encoding="utf-8-sig").split("\n"))
                 with self._lock:
-                    self._known[path] = known
+                    self._cache[path] = cached
         except (OSError, UnicodeDecodeError) as error:
             raise self._unusable(path.parent.name) from error
-        found: Parsed = known[1]
-        return found
+        parsed: Parsed = cached[1]
+        return parsed
 
     def _times(self, lines: Sequence[str]) -> pd.DatetimeIndex:
         try:
@@ -121,9 +124,9 @@ class QlibFiles:
     def _unusable(self, part: str) -> Unavailable:
         return Unavailable(
             "no_folder",
-            text("The Qlib folder “{name}” is not there, or its part “{part}” is not in Qlib's layout.",
+            text("The Qlib folder “{name}” does not exist, or its part “{part}” does not have Qlib's layout.",
                  name=self.name, part=part),
-            text("Whoever runs this desk sets KRONOS_QLIB_FOLDERS to what Qlib calls provider_uri; see docs/qlib.md."),
+            text("The administrator must set KRONOS_QLIB_FOLDERS to Qlib's provider_uri; see docs/qlib.md."),
         )  # fmt: skip
 
 
@@ -132,6 +135,6 @@ def _spans(lines: Sequence[str]) -> Mapping[str, tuple[str, str]]:
     for line in lines:
         symbol, first, last = [*(cell.strip() for cell in re.split(r"[\t,]", line)), "", ""][:3]
         if symbol:
-            known = spans.get(symbol, (first, last))  # it may have left and come back
-            spans[symbol] = min(known[0], first), max(known[1], last)
+            earlier = spans.get(symbol, (first, last))  # it may have left the market and returned
+            spans[symbol] = min(earlier[0], first), max(earlier[1], last)
     return spans

@@ -1,4 +1,4 @@
-"""Qlib's folders of market data as a source: instruments of a market, adjusted by factor or not."""
+"""Qlib folders as a source: instruments of a market, adjusted by factor or not."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from kronos_app.data import source_messages as messages
 from kronos_app.data.about import About
 from kronos_app.data.candle_frame import PRICES
 from kronos_app.data.draft import Draft, Finding
 from kronos_app.data.qlib.files import QlibFiles
 from kronos_app.data.source import FetchRequest, Instrument, Interval, OnPage
+from kronos_app.data.source_options import QLIB_OPTIONS, read_options
 from kronos_app.data.upload.columns import shorten
 from kronos_app.errors import InvalidInput, NotFound
 from kronos_app.i18n import text
 
 PREFIX = "qlib:"
-ADJUSTMENTS = ("adjusted", "none")
 ALL = "all"
 FIELDS = (*PRICES, "volume", "vwap", "amount", "factor")
 
@@ -36,7 +37,7 @@ _CHINESE = re.compile(r"(SH|SZ|BJ)\d{6}")
 
 @dataclass(frozen=True)
 class Region:
-    """Where instruments are traded, as far as it can be told."""
+    """Time zone, currency and calendar of a folder's instruments, None where unknown."""
 
     timezone: str | None = None
     currency: str | None = None
@@ -51,14 +52,9 @@ REGIONS = {
 
 
 class QlibFolder:
-    """One folder in Qlib's layout; nothing of Qlib is imported, and nothing is written. Threads may share it.
+    """One folder in Qlib's layout, read without Qlib and never written; shared by threads.
 
-    Parameters
-    ----------
-    name
-        As people call it; the source's key has `qlib:` in front.
-    folder
-        What Qlib's own `provider_uri` names.
+    `name` is its name for display, with `qlib:` in front its key; `folder` is Qlib's `provider_uri`.
     """
 
     def __init__(self, name: str, folder: Path) -> None:
@@ -68,35 +64,15 @@ class QlibFolder:
         self._files = QlibFiles(name, folder)
 
     def intervals(self) -> Sequence[Interval]:
-        """Return the candle lengths that have a calendar, the shortest first.
-
-        Raises
-        ------
-        Unavailable
-            The folder is not there, or not in Qlib's layout.
-        """
+        """Return the candle lengths that have a calendar, the shortest first."""
         return tuple(self._frequencies().values())
 
     def markets(self) -> list[str]:
-        """Return the names of the lists of instruments, `all` first, which there is always.
-
-        Raises
-        ------
-        Unavailable
-            As `intervals`.
-        """
+        """Return the names of the lists of instruments, first `all`, which always exists."""
         return [ALL, *(market for market in self._files.markets() if market != ALL)]
 
     def instruments(self, market: str = ALL) -> list[Instrument]:
-        """Return the instruments of a market by symbol; the name of each says from when to when it belongs to it.
-
-        Raises
-        ------
-        NotFound
-            There is no such market.
-        Unavailable
-            As `intervals`.
-        """
+        """Return the instruments of a market by symbol, named by the time in which they belong to it."""
         stored = self._files.markets()
         if market not in stored and market != ALL:
             raise NotFound(
@@ -110,32 +86,19 @@ class QlibFolder:
         return [Instrument(s, " – ".join(day[:10] for day in spans[s] if day), "") for s in sorted(spans)]
 
     def search(self, query: str, limit: int = 20) -> list[Instrument]:
-        """Return instruments whose symbol has the query in it, those that begin with it first.
-
-        Raises
-        ------
-        Unavailable
-            As `intervals`.
-        """
-        wanted = query.strip().casefold()
-        found = [one for one in self.instruments() if wanted in one.symbol.casefold()] if wanted else []
-        return sorted(found, key=lambda one: not one.symbol.casefold().startswith(wanted))[:limit]
+        """Return instruments whose symbol contains the query, those that begin with it first."""
+        part = query.strip().casefold()
+        matches = [one for one in self.instruments() if part in one.symbol.casefold()] if part else []
+        return sorted(matches, key=lambda one: not one.symbol.casefold().startswith(part))[:limit]
 
     def fetch(self, request: FetchRequest, on_page: OnPage | None = None) -> Draft:
-        """Return candles in the exchange's time, ascending, without those on which nothing was traded.
+        """Return completed candles in the exchange's time, ascending; errors are those of `CandleSource`.
 
         The option `adjustment` is `adjusted` (default: as stored, which Qlib's tools adjust by a factor) or `none`.
-
-        Raises
-        ------
-        InvalidInput
-            The folder has no such instrument, interval or option, or no factor to take out.
-        NotFound
-            It has no candles of the instrument in the range.
-        Unavailable
-            The folder is not there, or a file in it is damaged.
+        Days without trades are left out.
         """
-        adjusted = _is_adjusted(request)
+        adjustment = read_options(self.title, QLIB_OPTIONS, request.options)["adjustment"]
+        adjusted = adjustment == "adjusted"
         symbol = self._symbol(request.symbol)
         frequency, interval = self._frequency(request.interval)
         region = self._region(symbol)
@@ -145,12 +108,7 @@ class QlibFolder:
         empty = table[list(PRICES)].isna().all(axis=1)
         traded = table[~empty]
         if traded.empty:
-            raise NotFound(
-                "no_candles",
-                text("The Qlib folder “{name}” has no {interval} candle of {symbol} in this range.",
-                     name=self.name, interval=interval.key, symbol=symbol),
-                text("Choose a longer range: the instrument was not traded yet or no longer."),
-            )  # fmt: skip
+            raise messages.no_candles_in_range(self.title, request)
         inside = (table.index > traded.index[0]) & (table.index < traded.index[-1])
         findings = tuple(_findings(table, adjusted, int(empty[inside].sum())))
         traded = traded.drop(columns="vwap", errors="ignore")
@@ -158,15 +116,13 @@ class QlibFolder:
         traded.index = pd.RangeIndex(1, len(traded) + 1, name="row")
         if on_page is not None:
             on_page(len(traded))
-        about = About(
-            symbol, interval.key, ADJUSTMENTS[0] if adjusted else ADJUSTMENTS[1], region.currency, region.calendar,
-            self.title.render(),
-        )  # fmt: skip
+        origin = self.title.render()
+        about = About(symbol, interval.key, adjustment, region.currency, region.calendar, origin)
         columns = {str(name): str(name) for name in traded}
         return Draft(traded, symbol, self.key, region.timezone, columns=columns, findings=findings, about=about)
 
     def _table(self, symbol: str, frequency: str, adjusted: bool) -> pd.DataFrame:
-        """Return the fields of an instrument along the calendar; `vwap` stays where `amount` was made from it."""
+        """Return the fields of an instrument along the calendar, with `amount` computed where there is a `vwap`."""
         calendar = self._files.calendar(frequency)
         read = {name: self._files.field(symbol, name, frequency, len(calendar)) for name in FIELDS}
         lacking = [name for name in PRICES if read[name] is None]
@@ -175,7 +131,7 @@ class QlibFolder:
                 "no_prices",
                 text("The Qlib folder “{name}” has no {fields} of {symbol}.",
                      name=self.name, fields=", ".join(lacking), symbol=symbol),
-                text("Choose another instrument or interval, or have the data dumped again with these fields."),
+                text("Choose another instrument or interval, or dump the data again with these fields."),
             )  # fmt: skip
         table = pd.DataFrame(
             {"timestamp": calendar} | {name: values for name, values in read.items() if values is not None}
@@ -187,66 +143,47 @@ class QlibFolder:
         if "factor" not in table:
             raise InvalidInput(
                 "no_factor",
-                text("The Qlib folder “{name}” has no factor of {symbol} that could be taken out.",
+                text("The Qlib folder “{name}” has no adjustment factor of {symbol}.",
                      name=self.name, symbol=symbol),
-                text("Ask for adjusted prices."),
+                text("Use adjusted prices."),
             )  # fmt: skip
         factor = table.pop("factor")
         prices = table[list(PRICES)].div(factor, axis=0)
         return table.assign(**prices, **({"volume": table["volume"] * factor} if "volume" in table else {}))
 
-    def _symbol(self, asked: str) -> str:
-        """Return the symbol as the folder writes it; only what its lists name is ever looked for on the disk."""
-        known = {one.symbol.casefold(): one.symbol for one in self.instruments()}
-        wanted = asked.strip().casefold()
-        if not _SYMBOL.fullmatch(known.get(wanted, "")):
-            near = difflib.get_close_matches(wanted, known, 5) or list(known)[:5]
+    def _symbol(self, symbol: str) -> str:
+        """Return the symbol as the folder writes it; only symbols in its lists become part of a path."""
+        listed = {one.symbol.casefold(): one.symbol for one in self.instruments()}
+        key = symbol.strip().casefold()
+        if not _SYMBOL.fullmatch(listed.get(key, "")):
+            near = difflib.get_close_matches(key, listed, 5) or list(listed)[:5]
             raise InvalidInput(
                 "unknown_symbol",
-                text("The Qlib folder “{name}” does not know “{symbol}”.", name=self.name, symbol=shorten(asked)),
-                text("Choose one of its instruments, such as {symbols}.", symbols=", ".join(known[s] for s in near)),
+                text("The Qlib folder “{name}” does not know “{symbol}”.", name=self.name, symbol=shorten(symbol)),
+                text("Choose one of its instruments, such as {symbols}.", symbols=", ".join(listed[s] for s in near)),
             )
-        return known[wanted]
+        return listed[key]
 
-    def _frequency(self, asked: str) -> tuple[str, Interval]:
-        """Return Qlib's word for an interval, and the interval, which may be asked for by either."""
-        known = self._frequencies()
-        for frequency, interval in known.items():
-            if asked in {interval.key, frequency}:
-                return frequency, interval
-        raise InvalidInput(
-            "unknown_interval",
-            text("The Qlib folder “{name}” has no interval “{interval}”.", name=self.name, interval=asked[:20]),
-            text("Its intervals: {intervals}.", intervals=", ".join(interval.key for interval in known.values())),
-        )
+    def _frequency(self, key: str) -> tuple[str, Interval]:
+        """Return the frequency and the interval for the name of either."""
+        intervals = self._frequencies()
+        interval = intervals.get(key) or messages.find_interval(self.title, tuple(intervals.values()), key)
+        return next(frequency for frequency, one in intervals.items() if one == interval), interval
 
     def _frequencies(self) -> dict[str, Interval]:
-        """Return the intervals that have a calendar by Qlib's word, the shortest first."""
-        found = {}
+        """Return the intervals that have a calendar by Qlib's frequency, the shortest first."""
+        intervals = {}
         for frequency in self._files.frequencies():
             match = _FREQUENCY.fullmatch(frequency)
             if match is not None:
                 unit, length = _UNITS[match[2]]
                 count = int(match[1] or 1)
-                found[frequency] = Interval(f"{count}{unit}", count * length)
-        return dict(sorted(found.items(), key=lambda item: item[1].length))
+                intervals[frequency] = Interval(f"{count}{unit}", count * length)
+        return dict(sorted(intervals.items(), key=lambda item: item[1].length))
 
     def _region(self, symbol: str) -> Region:
         words = ["cn"] if _CHINESE.fullmatch(symbol.upper()) else re.split(r"[^a-z]+", self.name.lower())
         return next((REGIONS[word] for word in words if word in REGIONS), Region())
-
-
-def _is_adjusted(request: FetchRequest) -> bool:
-    options = dict(request.options)
-    adjustment = options.pop("adjustment", ADJUSTMENTS[0])
-    if options or adjustment not in ADJUSTMENTS:
-        wrong = next(iter(options), f"adjustment={adjustment}")
-        raise InvalidInput(
-            "unknown_option",
-            text("A Qlib folder has no option “{option}”.", option=wrong[:40]),
-            text("Its option: adjustment, one of {values}.", values=", ".join(ADJUSTMENTS)),
-        )
-    return adjustment == ADJUSTMENTS[0]
 
 
 def _within(times: pd.DatetimeIndex, request: FetchRequest, interval: Interval, region: Region) -> NDArray[np.bool_]:
@@ -259,7 +196,7 @@ def _within(times: pd.DatetimeIndex, request: FetchRequest, interval: Interval, 
 
 
 def _local(moment: datetime, interval: Interval, region: Region) -> pd.Timestamp:
-    """Return a time on the folder's clock; midnight in UTC is how a day is asked for, and stays that day."""
+    """Return a time by the folder's clock; for days, midnight in UTC stands for the date and is unchanged."""
     moment = moment.astimezone(UTC)
     if interval.length >= _DAY and moment.time() == time():
         return pd.Timestamp(moment.replace(tzinfo=None))
@@ -272,13 +209,11 @@ def _ended(times: pd.DatetimeIndex, interval: Interval, region: Region) -> NDArr
 
 
 def _findings(table: pd.DataFrame, adjusted: bool, empty: int) -> Iterator[Finding]:
-    told = (
-        text("Prices and volumes are as stored, which Qlib's tools adjust for splits and dividends by a factor.")
-        if adjusted
-        else text("Prices and volumes are as traded: the factor for splits and dividends was taken out.")
-    )
-    yield Finding("adjustment", "info", told)
+    message = text("Prices and volumes as stored: Qlib's tools adjust them for splits and dividends by a factor.")
+    if not adjusted:
+        message = text("Prices and volumes as traded, without the factor for splits and dividends.")
+    yield Finding("adjustment", "info", message)
     if "vwap" in table and "volume" in table:
         yield Finding("amount", "info", text("Amount is volume times the volume-weighted price (vwap)."))
     if empty:
-        yield Finding("empty_rows", "info", text("{count} candles came without prices and are left out.", count=empty))
+        yield messages.empty_rows(empty)

@@ -1,4 +1,4 @@
-"""yfinance, made to keep time limits, to repeat what failed for the moment, and to tell one failure from another."""
+"""A yfinance client with time limits, retries, and a distinct error for each kind of failure."""
 
 from __future__ import annotations
 
@@ -13,18 +13,21 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
+from kronos_app.data.source_messages import unavailable
 from kronos_app.errors import AppError, InvalidInput, Unavailable
 from kronos_app.i18n import text
 
+TITLE = text("Yahoo Finance")
 CLOCK_TOLERANCE = timedelta(minutes=5)
-_OFFLINE = {5, 6, 7}  # curl: no address of the proxy, no address of the host, no connection
-_LATE = 28  # curl: the time limit passed
-_NOT_AGAIN = {"access_denied", "timed_out"}  # asking again changes nothing, or has been waited for long enough
+RATE_LIMIT_SECONDS = 300  # a usual pause; Yahoo does not state one
+_OFFLINE = {5, 6, 7}  # curl: proxy not resolved, host not resolved, no connection
+_LATE = 28  # curl: time limit exceeded
+_NOT_AGAIN = {"access_denied", "timed_out"}  # a retry does not help, or would take too long
 _DATA = ("/v8/finance/chart/", "/v1/finance/search")
 
 
 class YahooClient:
-    """yfinance with a state of its own, time limits on every request, retries, and errors told apart."""
+    """yfinance with separate state per client, time limits, retries, and an error for each kind of failure."""
 
     def __init__(self, base_url: str | None, timeout: float, retries: int, backoff: float) -> None:
         self._base_url = base_url
@@ -36,37 +39,37 @@ class YahooClient:
         self.offset = timedelta(0)
 
     def now(self) -> datetime:
-        """Return the time by Yahoo's clock, as far as it has been heard; this machine's may be wrong."""
+        """Return the time by Yahoo's clock once an answer has shown it; this machine's clock may be wrong."""
         return datetime.now(UTC) + self.offset
 
     def search(self, query: str, limit: int) -> list[dict[str, Any]]:
-        """Return the quotes of Yahoo's answer that have a symbol."""
+        """Return Yahoo's search results that have a symbol."""
         from yfinance import Search
 
         client = self
 
         class UncachedSearch(Search):  # type: ignore[misc]  # yfinance has no types
-            """The search of this client, not of the whole process."""
+            """A search with the state of this client, not of the whole process."""
 
             def search(self) -> Any:
                 self._data = _Recorder(client)
                 return super().search()
 
         try:
-            found = UncachedSearch(query, max_results=limit, news_count=0, lists_count=0)
-            return [quote for quote in found.quotes if quote["symbol"]]
+            search = UncachedSearch(query, max_results=limit, news_count=0, lists_count=0)
+            return [quote for quote in search.quotes if quote["symbol"]]
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise _malformed() from error
 
     def chart(
         self, symbol: str, interval: str, start: datetime, end: datetime, adjusted: bool
     ) -> tuple[pd.DataFrame, Mapping[str, Any]]:
-        """Return one page of candles, indexed by exchange time, and the answer they were in."""
+        """Return one page of candles, indexed by exchange time, and the raw answer."""
         from yfinance.exceptions import YFPricesMissingError
         from yfinance.scrapers.history import PriceHistory
 
         recorder = _Recorder(self)
-        # Start and end are aware, so the zone that yfinance would look up first is not needed to understand them.
+        # Start and end are aware, so yfinance need not look up the zone of the exchange first.
         history = PriceHistory(recorder, symbol, "UTC", self._data()._session)
         try:
             frame = history.history(interval=interval, start=start, end=end, actions=False, auto_adjust=adjusted)
@@ -82,7 +85,7 @@ class YahooClient:
         return frame, recorder.result
 
     def get(self, url: str, params: Mapping[str, Any] | None = None) -> Any:
-        """Return the answer once it is whole JSON and no failure of the moment; ask again after growing pauses."""
+        """Return an answer that is valid JSON, with retries after growing pauses."""
         wait = self._backoff
         for left in range(self._retries, -1, -1):
             try:
@@ -101,87 +104,58 @@ class YahooClient:
         try:
             answer = self._data().get(url, params, self._timeout)
         except YFRateLimitError as error:
-            raise Unavailable(
-                "rate_limited",
-                text("Yahoo Finance takes no more requests for the moment (rate limit)."),
-                text("Wait a few minutes and ask again, for fewer symbols at a time."),
-            ) from error
+            raise unavailable("rate_limited", TITLE, seconds=RATE_LIMIT_SECONDS) from error
         except RequestException as error:
-            raise self._no_answer(int(error.code)) from error
+            code = int(error.code)
+            kind = "unreachable" if code in _OFFLINE else "timed_out" if code == _LATE else "connection_cut"
+            raise unavailable(kind, TITLE, seconds=f"{self._timeout:g}") from error
         if answer.status_code in {401, 403}:
-            raise Unavailable(
-                "access_denied",
-                text("Yahoo Finance refuses this machine (HTTP {status}).", status=answer.status_code),
-                text("Yahoo shuts out some networks and countries; try another connection."),
-            )
+            raise unavailable("access_denied", TITLE)
         if answer.status_code >= 500 or "Will be right back" in answer.text:
-            raise Unavailable(
-                "source_down",
-                text("Yahoo Finance is out of order (HTTP {status}).", status=answer.status_code),
-                text("Nothing is wrong here; try again later."),
-            )
+            raise unavailable("source_down", TITLE, detail=f"HTTP {answer.status_code}")
         try:
             answer.json()
         except ValueError as error:
             raise _malformed() from error
         return answer
 
-    def _no_answer(self, code: int) -> Unavailable:
-        if code in _OFFLINE:
-            return Unavailable(
-                "unreachable",
-                text("Yahoo Finance cannot be reached from this machine."),
-                text("Check the network connection and the proxy."),
-            )
-        if code == _LATE:
-            return Unavailable(
-                "timed_out",
-                text("Yahoo Finance did not answer within {seconds} seconds.", seconds=f"{self._timeout:g}"),
-                text("Try again; if that does not help, ask for a shorter range."),
-            )
-        return Unavailable(
-            "connection_cut",
-            text("The connection to Yahoo Finance broke off before the answer was complete."),
-            text("Try again; if that does not help, check the network connection and the proxy."),
-        )
-
     def _data(self) -> Any:
-        """Return yfinance's own client, made at the first use: it keeps cookie and crumb, and sends the requests."""
+        """Return yfinance's client, made on first use: it stores cookie and crumb, and sends the requests."""
         with self._lock:
             if self._shared is None:
                 from yfinance import config
                 from yfinance.data import YfData
 
-                # yfinance still calls what a coming pandas drops; nobody who reads this program's log can change that.
+                # yfinance uses deprecated functions of pandas, which users of this program cannot change.
                 warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"yfinance\.")
-                config.debug.hide_exceptions = False  # else a failure is logged and looks like an empty answer
-                # YfData is one for the whole process; calling its type makes one that is only of this source.
+                config.debug.hide_exceptions = False  # otherwise a failure is logged and returned as an empty answer
+                # YfData is a singleton; calling its type directly makes a separate instance for this client.
                 self._shared = type.__call__(YfData, self._session())
             return self._shared
 
     def _session(self) -> Any:
-        """Return a browser-like session that keeps the time limit and, where one is set, goes to the base URL."""
+        """Return a browser-like session that enforces the time limit and uses the base URL, if one is set."""
         from curl_cffi.requests import Session
 
-        base, limit, hear = self._base_url, self._timeout, self._hear
+        base, limit, read_clock = self._base_url, self._timeout, self._read_clock
 
         class BoundSession(Session[Any]):
-            """Every request of yfinance passes here, also those for cookies, which have limits of their own."""
+            """Sends every request of yfinance, also those for cookies, which otherwise have other time limits."""
 
             def request(self, method: Any, url: str, *args: Any, **kwargs: Any) -> Any:
                 parts = urlsplit(url)
-                # Cookies help but are not needed: where they hang, the candles must still come in time.
+                # Cookies are optional: a request for them that hangs must leave time for the candles.
                 seconds = limit if parts.path.startswith(_DATA) else limit / 4
                 if base is not None:
                     url = f"{base.rstrip('/')}{parts.path}" + (f"?{parts.query}" if parts.query else "")
                 answer = super().request(method, url, *args, **kwargs | {"timeout": seconds})
-                hear(answer.headers)
+                read_clock(answer.headers)
                 return answer
 
         return BoundSession(impersonate="chrome")
 
-    def _hear(self, headers: Mapping[str, Any]) -> None:
-        """Learn from an answer's date how far Yahoo's clock is from this machine's."""
+    def _read_clock(self, headers: Mapping[str, Any]) -> None:
+        """Measure the offset of Yahoo's clock from this machine's by the date of an answer."""
         try:
             theirs = parsedate_to_datetime(headers["date"]) + timedelta(seconds=int(headers.get("age", 0)))
             offset = theirs - datetime.now(UTC)
@@ -191,9 +165,9 @@ class YahooClient:
 
 
 class _Recorder:
-    """What yfinance takes for its client: keeps the answer as it came, and answers nothing from a cache.
+    """Replaces yfinance's client: records the raw answer and bypasses the cache.
 
-    yfinance caches answers to past ranges, errors among them, and reports neither duplicates nor empty rows.
+    yfinance caches answers to past ranges, including errors, and reports neither duplicates nor empty rows.
     """
 
     def __init__(self, client: YahooClient) -> None:
@@ -212,24 +186,24 @@ class _Recorder:
 
     @property
     def result(self) -> Mapping[str, Any]:
-        """Return the series of a chart answer."""
+        """Return the series of a chart answer, empty where it has none."""
         try:
             result: Mapping[str, Any] = (self.body["chart"]["result"] or [{}])[0]
-            return result if "meta" in result or not result else {}
+            return result if "meta" in result else {}
         except (KeyError, TypeError) as error:
             raise _malformed() from error
 
 
 def _raise_for(problem: Mapping[str, Any], symbol: str, interval: str, error: Exception) -> None:
-    """Raise what Yahoo's own words mean; an answer that only says there are no candles is none."""
-    said = str(problem.get("description") or problem.get("code") or "")[:200]
-    if "delisted" in said or problem.get("code") == "Not Found":
+    """Raise the error that Yahoo's message describes, except for a range without candles."""
+    reason = str(problem.get("description") or problem.get("code") or "")[:200]
+    if "delisted" in reason or problem.get("code") == "Not Found":
         raise unknown_symbol(symbol) from error
-    if "exist for startDate" not in said:
+    if "exist for startDate" not in reason:
         raise InvalidInput(
             "request_refused",
-            text("Yahoo Finance does not give {interval} candles of {symbol} so: {reason}",
-                 interval=interval, symbol=symbol, reason=said),
+            text("Yahoo Finance rejects the request for {interval} candles of {symbol}: {reason}",
+                 interval=interval, symbol=symbol, reason=reason),
             text("Choose another range or interval."),
         ) from error  # fmt: skip
 
@@ -238,16 +212,10 @@ def unknown_symbol(symbol: str) -> InvalidInput:
     """Return the error for a symbol that Yahoo does not know."""
     return InvalidInput(
         "unknown_symbol",
-        text("Yahoo Finance does not know “{symbol}”, or no longer: it may be delisted.", symbol=symbol),
-        text(
-            "Search for the name. Outside the United States a symbol ends in its exchange: 0700.HK, 600519.SS, VOD.L."
-        ),
+        text("Yahoo Finance does not know “{symbol}”; it may be delisted.", symbol=symbol),
+        text("Search by name. Outside the United States symbols have an exchange suffix: 0700.HK, 600519.SS, VOD.L."),
     )
 
 
 def _malformed() -> Unavailable:
-    return Unavailable(
-        "bad_answer",
-        text("What Yahoo Finance answered cannot be read."),
-        text("Try again; if it stays so, Yahoo has changed its answers: a newer yfinance may read them."),
-    )
+    return unavailable("bad_answer", TITLE)

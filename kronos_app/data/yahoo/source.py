@@ -10,12 +10,15 @@ from typing import Any
 
 import pandas as pd
 
-from kronos_app.data import calendars
+from kronos_app.data import source_messages as messages
 from kronos_app.data.about import About
+from kronos_app.data.calendars import ALWAYS, CALENDARS, CURRENCIES, names
 from kronos_app.data.draft import Draft, Finding
 from kronos_app.data.source import FetchRequest, Instrument, Interval, OnPage
-from kronos_app.data.yahoo.client import YahooClient, unknown_symbol
-from kronos_app.errors import InvalidInput, NotFound
+from kronos_app.data.source_messages import utc
+from kronos_app.data.source_options import YAHOO_OPTIONS, read_options
+from kronos_app.data.yahoo.client import TITLE, YahooClient, unknown_symbol
+from kronos_app.errors import InvalidInput
 from kronos_app.i18n import text
 
 _DAY = timedelta(days=1)
@@ -34,33 +37,39 @@ INTERVALS: dict[str, Interval] = {
     )
 }
 PAGE = {"1m": 7 * _DAY}  # the longest range of one request, where that is less than the reach
-ADJUSTMENTS = ("adjusted", "none")
 FIRST = datetime(1927, 1, 1, tzinfo=UTC)  # the longest series, the S&P 500, begins at the end of this year
-# Yahoo measures reach by its own clock, and this machine's may be an hour off: what is asked for stays so far inside.
+# Yahoo measures reach by its own clock, and this machine's may be an hour off: requests stay this far inside.
 MARGIN = timedelta(minutes=70)
+# Shares and indices without a suffix: the zone that Yahoo states identifies the exchange.
+HOME_EXCHANGES: Mapping[str, str] = {
+    CALENDARS[key].zone: key
+    for key in (
+        "XNYS", "XTSE", "BVMF", "XMEX", "XLON", "XETR", "XPAR", "XAMS", "XBRU", "XMAD", "XMIL", "XSWX", "XWBO", "XSTO",
+        "XOSL", "XCSE", "XHEL", "XIST", "XSHG", "XHKG", "XTAI", "XTKS", "XKRX", "XBOM", "XSES", "XASX", "XNZE",
+    )
+}  # fmt: skip
 
 _MONTHS = {"1mo": 1, "3mo": 3}
-_COLUMNS = {"timestamp": "Date"} | {name.lower(): name for name in ("Open", "High", "Low", "Close", "Volume")}
+_PRICES = ("Open", "High", "Low", "Close")
+_COLUMNS = {"timestamp": "Date"} | {name.lower(): name for name in (*_PRICES, "Volume")}
 _SYMBOL = re.compile(r"[A-Z0-9.^=&_:$!-]{1,40}")
 
 
 class YahooSource:
-    """Yahoo Finance. Nothing is imported and nobody asked before the first search or fetch.
+    """Yahoo Finance; yfinance is imported and Yahoo contacted on first use.
 
     Parameters
     ----------
     base_url
-        An address that stands for all of Yahoo's hosts, such as a gateway inside a network without another way out.
+        Address used instead of all of Yahoo's hosts, such as a gateway in a closed network.
     timeout
         Seconds that one answer may take.
-    retries
-        How often a request that failed for the moment is repeated.
-    backoff
-        Seconds before the first repetition; each further wait is twice as long.
+    retries, backoff
+        Retries after a temporary failure, and seconds before the first; each further pause is twice as long.
     """
 
     key = "yahoo"
-    title = text("Yahoo Finance")
+    title = TITLE
 
     def __init__(
         self, base_url: str | None = None, *, timeout: float = 20.0, retries: int = 2, backoff: float = 1.0
@@ -68,45 +77,35 @@ class YahooSource:
         self._client = YahooClient(base_url, timeout, retries, backoff)
 
     def intervals(self) -> Sequence[Interval]:
-        """Return the candle lengths there are, the shortest first, each with how far back Yahoo has it."""
+        """Return the candle lengths, the shortest first, each with how far back Yahoo has it."""
         return tuple(INTERVALS.values())
 
     def search(self, query: str, limit: int = 20) -> list[Instrument]:
-        """Return what Yahoo finds under a name or symbol, the likeliest first.
-
-        Raises
-        ------
-        Unavailable
-            Offline, rate limited, refused, or an answer that cannot be read.
-        """
+        """Return Yahoo's search results for a name or symbol, the likeliest first."""
         query = query.strip()[:100]
         if not query:
             return []
-        quotes = self._client.search(query, limit)
         return [
             Instrument(
                 str(quote["symbol"]),
                 str(quote.get("longname") or quote.get("shortname") or quote["symbol"]),
                 str(quote.get("exchDisp") or quote.get("exchange") or ""),
             )
-            for quote in quotes[:limit]
+            for quote in self._client.search(query, limit)[:limit]
         ]
 
     def fetch(self, request: FetchRequest, on_page: OnPage | None = None) -> Draft:
-        """Return candles in the exchange's time, ascending, without the one that has not ended.
+        """Return completed candles in the exchange's time, ascending; errors are those of `CandleSource`.
 
-        Currencies and coins within a day are told in UTC.
-
-        Raises
-        ------
-        InvalidInput
-            Yahoo does not know the symbol, or does not have the interval that far back.
-        NotFound
-            Yahoo has no candle of this instrument in the range.
-        Unavailable
-            Offline, rate limited, refused, or an answer that cannot be read.
+        Intraday candles of currencies and crypto are in UTC.
         """
-        symbol, interval, adjusted = _checked(request)
+        symbol = request.symbol.strip().upper()
+        if not _SYMBOL.fullmatch(symbol):
+            raise unknown_symbol(request.symbol.strip()[:40])
+        key = {"60m": "1h"}.get(request.interval, request.interval)  # the same candles
+        interval = messages.find_interval(self.title, self.intervals(), key)
+        adjustment = read_options(self.title, YAHOO_OPTIONS, request.options)["adjustment"]
+        adjusted = adjustment == "adjusted"
         start, end, findings = self._range(request, interval)
         pages: list[pd.DataFrame] = []
         answers: list[Mapping[str, Any]] = []
@@ -118,10 +117,10 @@ class YahooSource:
             if on_page is not None:
                 on_page(sum(map(len, pages)))
         if not pages:
-            raise _no_candles(symbol, interval, start, end)
+            raise messages.no_candles(self.title, symbol, interval.key, start, end)
         frame = pd.concat(pages).sort_index()
-        frame = frame[~frame.index.duplicated(keep="last")].dropna(subset=["Open", "High", "Low", "Close"], how="all")
-        if interval.length < _DAY:  # days are cut by Yahoo, by when their session opens
+        frame = frame[~frame.index.duplicated(keep="last")].dropna(subset=list(_PRICES), how="all")
+        if interval.length < _DAY:  # Yahoo selects days by the open of their session
             frame = frame[(frame.index >= start) & (frame.index < end)]
         now = self._client.now()
         count = len(frame)
@@ -129,69 +128,47 @@ class YahooSource:
             count -= 1
         finished = frame.iloc[:count]
         if finished.empty:
-            raise _no_candles(symbol, interval, start, end)
-        findings += [
-            *_about_prices(answers[-1], interval, adjusted),
-            *_about_rows(answers),
-            *_about_time(frame, finished, self._client.offset),
-        ]
+            raise messages.no_candles(self.title, symbol, interval.key, start, end)
+        findings += [_price_finding(answers[-1], interval, adjusted), *_row_findings(answers)]
+        if count < len(frame):
+            findings.append(messages.unfinished_candle(frame.index[count]))
+        if self._client.offset:
+            findings.append(messages.clock_differs(self.title, self._client.offset))
         about = About(
             symbol,
             interval.key,
-            ADJUSTMENTS[0] if adjusted else ADJUSTMENTS[1],
+            adjustment,
             currency=answers[-1].get("meta", {}).get("currency"),
-            calendar=calendars.guess(self.key, symbol, str(pd.DatetimeIndex(finished.index).tz)),
+            calendar=calendar_of(symbol, str(pd.DatetimeIndex(finished.index).tz)),
             origin=self.title.render(),
         )
-        if interval.length < _DAY and about.calendar in {calendars.ALWAYS, calendars.CURRENCIES}:
-            finished = finished.tz_convert("UTC")  # local clocks would tell an hour twice that is traded through
+        if interval.length < _DAY and about.calendar in {ALWAYS, CURRENCIES}:
+            finished = finished.tz_convert("UTC")  # these trade through the hour that local clocks repeat
         return _draft(finished, about, findings)
 
     def _range(self, request: FetchRequest, interval: Interval) -> tuple[datetime, datetime, list[Finding]]:
-        """Return the range to ask for, within the reach of the interval, and what had to be cut off."""
+        """Return the range to fetch, within the reach of the interval, and a finding where it was shortened."""
         now = self._client.now()
         latest = now + MARGIN
         end = min(request.end or latest, latest)
         earliest = FIRST if interval.reach is None else now - interval.reach + MARGIN
         start = request.start or earliest
         if start >= end:
-            raise InvalidInput(
-                "empty_range",
-                text(
-                    "The range from {start} to {end} holds no time that has passed.", start=_say(start), end=_say(end)
-                ),
-                text("Choose a start before the end, and before now."),
-            )
+            raise messages.empty_range(start, end)
         if start >= earliest or interval.reach is None:
             return start, end, []
         if start < earliest - _DAY or end <= earliest:
             raise _too_far_back(interval, start, earliest, now)
-        cut = text("Yahoo Finance has {interval} candles from {start} on.", interval=interval.key, start=_say(earliest))
-        return earliest, end, [Finding("range_cut", "info", cut)]
+        return earliest, end, [messages.range_starts_later(self.title, interval.key, earliest)]
 
 
-def _checked(request: FetchRequest) -> tuple[str, Interval, bool]:
-    symbol = request.symbol.strip().upper()
-    if not _SYMBOL.fullmatch(symbol):
-        raise unknown_symbol(request.symbol.strip()[:40])
-    key = {"60m": "1h"}.get(request.interval, request.interval)  # the same candles
-    if key not in INTERVALS:
-        raise InvalidInput(
-            "unknown_interval",
-            text("Yahoo Finance has no interval “{interval}”.", interval=request.interval[:20]),
-            text("Its intervals: {intervals}.", intervals=", ".join(INTERVALS)),
-        )
-    options = dict(request.options)
-    adjustment = options.pop("adjustment", ADJUSTMENTS[0])
-    if options or adjustment not in ADJUSTMENTS:
-        raise InvalidInput(
-            "unknown_option",
-            text(
-                "Yahoo Finance has no option “{option}”.", option=next(iter(options), f"adjustment={adjustment}")[:40]
-            ),
-            text("Its option: adjustment, one of {values}.", values=", ".join(ADJUSTMENTS)),
-        )
-    return symbol, INTERVALS[key], adjustment == "adjusted"
+def calendar_of(symbol: str, timezone: str) -> str | None:
+    """Return the key of the calendar of a Yahoo symbol in the stated zone, None where neither identifies it."""
+    if symbol.endswith(("=X", "=F")):
+        return names.of_symbol(symbol)[0]
+    if re.fullmatch(rf"[A-Z0-9]{{2,15}}-({names.MONEY})", symbol):
+        return ALWAYS
+    return names.SUFFIXES.get(symbol.rpartition(".")[2]) if "." in symbol else HOME_EXCHANGES.get(timezone)
 
 
 def _pages(start: datetime, end: datetime, page: timedelta | None) -> Iterator[tuple[datetime, datetime]]:
@@ -202,10 +179,10 @@ def _pages(start: datetime, end: datetime, page: timedelta | None) -> Iterator[t
 
 
 def _end(begin: pd.Timestamp, interval: Interval, answer: Mapping[str, Any]) -> datetime:
-    """Return when a candle is complete: when its time is over, or its session if that is sooner."""
+    """Return when a candle is complete: at the end of its interval, or of its session if that is earlier."""
     if interval.key in _MONTHS:
         end = begin + pd.DateOffset(months=_MONTHS[interval.key])
-    else:  # the wall clock counts days, not 24 hours
+    else:  # days by the wall clock, which may have 23 or 25 hours
         days = 7 if interval.key == "5d" else interval.length.days
         end = begin + (pd.DateOffset(days=days) if days else pd.Timedelta(interval.length))
     try:
@@ -220,17 +197,16 @@ def _end(begin: pd.Timestamp, interval: Interval, answer: Mapping[str, Any]) -> 
     return end.to_pydatetime()
 
 
-def _about_prices(answer: Mapping[str, Any], interval: Interval, adjusted: bool) -> Iterator[Finding]:
+def _price_finding(answer: Mapping[str, Any], interval: Interval, adjusted: bool) -> Finding:
     currency = str(answer.get("meta", {}).get("currency") or "?")[:10]
+    message = text("Prices in {currency}, adjusted for splits and dividends.", currency=currency)
     if not adjusted or interval.length < _DAY:
-        said = text("Prices in {currency}, adjusted for splits, not for dividends.", currency=currency)
-    else:
-        said = text("Prices in {currency}, adjusted for splits and dividends.", currency=currency)
-    yield Finding("adjustment", "info", said)
+        message = text("Prices in {currency}, adjusted for splits, not for dividends.", currency=currency)
+    return Finding("adjustment", "info", message)
 
 
-def _about_rows(answers: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
-    """Say what yfinance puts right without a word."""
+def _row_findings(answers: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+    """Yield findings about what yfinance corrects silently."""
     empty = repeated = 0
     unsorted = False
     for answer in answers:
@@ -241,28 +217,12 @@ def _about_rows(answers: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
         repeated += len(times) - len(set(times))
         unsorted |= any(later < earlier for earlier, later in pairwise(times))
     if empty:
-        yield Finding("empty_rows", "info", text("{count} candles came without prices and are left out.", count=empty))
+        yield messages.empty_rows(empty)
     if repeated:
-        yield Finding(
-            "repeated_rows", "warning", text("{count} candles came more than once; one of each stays.", count=repeated)
-        )
+        message = text("{count} candles were repeated; one of each is used.", count=repeated)
+        yield Finding("repeated_rows", "warning", message)
     if unsorted:
-        yield Finding("unsorted_rows", "info", text("The candles came out of order and were sorted."))
-
-
-def _about_time(frame: pd.DataFrame, finished: pd.DataFrame, offset: timedelta) -> Iterator[Finding]:
-    if len(finished) < len(frame):
-        began = f"{frame.index[len(finished)]:%Y-%m-%d %H:%M}"
-        yield Finding(
-            "unfinished_candle", "info", text("The candle of {time} has not ended and is left out.", time=began)
-        )
-    if offset:
-        minutes = round(offset / timedelta(minutes=1))
-        yield Finding(
-            "clock_differs",
-            "warning",
-            text("Yahoo's clock is {minutes} minutes from this machine's; Yahoo's was used.", minutes=f"{minutes:+d}"),
-        )
+        yield Finding("unsorted_rows", "info", text("The candles were out of order and were sorted."))
 
 
 def _draft(frame: pd.DataFrame, about: About, findings: list[Finding]) -> Draft:
@@ -272,31 +232,12 @@ def _draft(frame: pd.DataFrame, about: About, findings: list[Finding]) -> Draft:
         table[name] = frame[header].to_numpy("float64")
     if (table["volume"] == 0).all():
         del table["volume"]
-        findings.append(Finding("no_volume", "info", text("Yahoo Finance has no volume of this instrument.")))
+        findings.append(Finding("no_volume", "info", text("Yahoo Finance has no volume for this instrument.")))
     table.index = pd.RangeIndex(1, len(table) + 1, name="row")
     columns = {name: header for name, header in _COLUMNS.items() if name in table}
     return Draft(
-        table,
-        name=str(about.symbol),
-        source=YahooSource.key,
-        timezone=str(times.tz),
-        columns=columns,
-        findings=tuple(findings),
-        about=about,
+        table, str(about.symbol), YahooSource.key, str(times.tz), columns, findings=tuple(findings), about=about
     )
-
-
-def _say(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-
-
-def _no_candles(symbol: str, interval: Interval, start: datetime, end: datetime) -> NotFound:
-    return NotFound(
-        "no_candles",
-        text("Yahoo Finance has no finished {interval} candle of {symbol} between {start} and {end}.",
-             interval=interval.key, symbol=symbol, start=_say(start), end=_say(end)),
-        text("The market was closed, or the instrument was not traded yet or no longer. Choose a longer range."),
-    )  # fmt: skip
 
 
 def _too_far_back(interval: Interval, start: datetime, earliest: datetime, now: datetime) -> InvalidInput:
@@ -305,6 +246,6 @@ def _too_far_back(interval: Interval, start: datetime, earliest: datetime, now: 
     return InvalidInput(
         "range_too_long",
         text("Yahoo Finance has {interval} candles of the last {days} days only; the range starts {start}.",
-             interval=interval.key, days=interval.reach.days, start=_say(start)),
-        text("Start at {earliest} or later, or choose {longer} candles.", earliest=_say(earliest), longer=longer),
+             interval=interval.key, days=interval.reach.days, start=utc(start)),
+        text("Start at {earliest} or later, or choose {longer} candles.", earliest=utc(earliest), longer=longer),
     )  # fmt: skip

@@ -6,10 +6,11 @@ import pandas as pd
 import pytest
 
 from kronos_app.data.about import About
-from kronos_app.data.calendars import CALENDARS, guess, with_calendar
-from kronos_app.data.calendars.guessing import UNCLEAR, ZONES
+from kronos_app.data.calendars import CALENDARS, with_calendar
+from kronos_app.data.calendars.guessing import UNCLEAR
 from kronos_app.data.calendars.names import PREFIXES, SUFFIXES
 from kronos_app.data.draft import Draft
+from kronos_app.data.yahoo.source import HOME_EXCHANGES, calendar_of
 from kronos_app.errors import InvalidInput
 
 
@@ -37,7 +38,7 @@ def draft(name, *, source="upload", timezone=None, **about):
     ],
 )
 def test_yahoo_says_by_suffix_and_zone_where_a_symbol_is_traded(symbol, timezone, expected):
-    assert guess("yahoo", symbol, timezone) == expected
+    assert calendar_of(symbol, timezone) == expected
 
 
 @pytest.mark.parametrize(
@@ -74,11 +75,11 @@ def test_yahoo_says_by_suffix_and_zone_where_a_symbol_is_traded(symbol, timezone
     ],
 )
 def test_elsewhere_only_what_is_plain_is_guessed(symbol, timezone, expected):
-    assert guess("upload", symbol, timezone) == expected
+    assert with_calendar(draft("", timezone=timezone, symbol=symbol)).about.calendar == expected
 
 
 def test_every_guess_is_a_calendar_there_is():
-    assert {*SUFFIXES.values(), *ZONES.values(), *PREFIXES.values()} <= set(CALENDARS)
+    assert {*SUFFIXES.values(), *HOME_EXCHANGES.values(), *PREFIXES.values()} <= set(CALENDARS)
 
 
 @pytest.mark.parametrize(

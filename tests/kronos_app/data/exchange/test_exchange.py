@@ -19,6 +19,7 @@ from kronos_app.data.exchange.pages import collect, merge, to_page
 from kronos_app.data.exchange.source import ExchangeSource, exchange_names
 from kronos_app.data.source import FetchRequest
 from kronos_app.errors import InvalidInput, NotFound, Unavailable
+from kronos_app.settings import ExchangeSettings
 from tests.servers import exchange as servers
 
 HOUR = 3600
@@ -30,7 +31,8 @@ BOTH = {"fetchMarkets": {"types": ["spot", "linear"]}}
 def source(server, name="binance", **options):
     options = {"timeout": 5.0, "retries": 0, "backoff": 0.001, "pause": 0.0, "clock": NOW.timestamp} | options
     options.setdefault("options", BOTH if name == "binance" else None)
-    return ExchangeSource(name, base_url=server.url, **options)
+    reached = {key: options.pop(key, None) for key in ExchangeSettings.model_fields} | {"base_url": server.url}
+    return ExchangeSource(name, ExchangeSettings(**reached), **options)
 
 
 @pytest.fixture
@@ -164,7 +166,7 @@ def test_a_zone_of_the_request_is_understood(binance):
 def test_a_start_before_the_listing_is_said(binance):
     draft = source(binance).fetch(hourly(start=datetime(2020, 1, 1, tzinfo=UTC)))
     assert codes(draft) == ["unfinished_candle", "range_cut"]
-    assert draft.findings[1].message.render() == "Binance has candles from 2023-07-22 00:00 UTC on."
+    assert draft.findings[1].message.render() == "Binance has 1h candles only from 2023-07-22 00:00 UTC."
 
 
 def traded_minutes(days, *, first_day=datetime(2023, 10, 2, tzinfo=UTC), opens=14 * 60, closes=20 * 60):
@@ -478,10 +480,13 @@ def test_a_credential_that_the_exchange_has_not_is_named_without_its_value(binan
 
 
 def test_requests_go_through_the_proxy(binance):
-    market = ExchangeSource(
-        "binance", base_url="http://exchange.invalid", proxies={"http": binance.url}, pause=0.0, retries=0,
-        options={"fetchMarkets": {"types": ["spot"]}}, clock=NOW.timestamp,
-    )  # fmt: skip
+    reached = ExchangeSettings(
+        base_url="http://exchange.invalid",
+        proxies={"http": binance.url},
+        options={"fetchMarkets": {"types": ["spot"]}},
+    )
+    market = ExchangeSource("binance", reached, pause=0.0, retries=0, clock=NOW.timestamp)
+    assert binance.url not in repr(vars(market._client))
     assert len(market.fetch(hourly(start=NOW - timedelta(hours=10)))) == 9
     assert binance.requests[0][2]["Host"] == "exchange.invalid"
     assert binance.asked("/fapi/") == []

@@ -172,7 +172,7 @@ def test_an_interval_goes_by_either_name(source, interval):
         ({"interval": "5m"}, "unknown_interval", "Its intervals: 1d."),
         ({"adjustment": "half"}, "unknown_option", "adjusted, none"),
         ({"market": "csi300"}, "unknown_option", "market"),
-        ({"symbol": "BJ430047", "adjustment": "none"}, "no_factor", "Ask for adjusted prices."),
+        ({"symbol": "BJ430047", "adjustment": "none"}, "no_factor", "Use adjusted prices."),
         ({"start": day("2030-01-01")}, "no_candles", "longer range"),
     ],
 )
@@ -241,5 +241,5 @@ def test_the_registry_has_a_source_for_each_folder(folder):
     settings = Settings(qlib_folders={"cn_data": folder, "gone": folder / "gone"})
     assert family.names(settings) == ["qlib:cn_data", "qlib:gone"]
     assert len(fetch(family.make(settings, "qlib:cn_data"))) == 287
-    with pytest.raises(Unavailable, match="“gone” is not there"):
+    with pytest.raises(Unavailable, match="“gone” does not exist"):
         family.make(settings, "qlib:gone").intervals()

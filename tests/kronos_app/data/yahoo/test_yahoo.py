@@ -161,7 +161,7 @@ def test_the_day_that_is_not_over_is_left_out_and_said(source, yahoo, clock, las
     assert f"{draft.frame['timestamp'].iloc[-1]:%Y-%m-%d}" == last
     assert ("unfinished_candle" in codes(draft)) is left_out
     if left_out:
-        assert said(draft, "unfinished_candle") == "The candle of 2024-03-13 00:00 has not ended and is left out."
+        assert said(draft, "unfinished_candle") == "The candle of 2024-03-13 00:00 is not complete and is left out."
 
 
 @pytest.mark.parametrize("interval", ["1m", "1h"])
@@ -190,7 +190,7 @@ def test_a_range_beyond_the_reach_is_refused_with_what_there_is_instead(source, 
 
 def test_a_start_just_beyond_the_reach_is_moved_and_said(source):
     draft = source.fetch(FetchRequest("BTC-USD", "5m", ago(60)))
-    assert said(draft, "range_cut").startswith("Yahoo Finance has 5m candles from ")
+    assert said(draft, "range_cut").startswith("Yahoo Finance has 5m candles only from ")
     assert draft.frame["timestamp"].iloc[0].tz_localize("UTC") > ago(60)
 
 
@@ -219,7 +219,7 @@ def test_a_symbol_that_is_unknown_or_delisted_is_told_from_one_without_candles(s
         source.fetch(FetchRequest("GONE", "1d"))
     assert unknown.value.code == "unknown_symbol"
     assert len(yahoo.asked("/v8/finance/chart")) <= 2  # yfinance asks again with another cookie; we do not
-    with pytest.raises(NotFound, match="no finished 1d candle of QUIET") as quiet:
+    with pytest.raises(NotFound, match="no completed 1d candle of QUIET") as quiet:
         source.fetch(FetchRequest("QUIET", "1d", SPRING))
     assert quiet.value.code == "no_candles"
     assert len(source.fetch(FetchRequest("QUIET", "1d", datetime(2015, 1, 1, tzinfo=UTC)))) > 80
