@@ -42,6 +42,24 @@ class Text:
         params = {n: cls.from_dict(v) if isinstance(v, dict) and "msgid" in v else v for n, v in data["params"].items()}
         return cls(data["msgid"], params)
 
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any:
+        """Return how pydantic models hold a sentence: as `to_dict` writes it."""
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_plain_validator_function(
+            cls._validate, serialization=core_schema.plain_serializer_function_ser_schema(cls.to_dict)
+        )
+
+    @classmethod
+    def _validate(cls, value: Any) -> Text:
+        if isinstance(value, Text):
+            return value
+        try:
+            return cls.from_dict(value)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError("no sentence") from error
+
 
 def text(msgid: str, /, **params: Any) -> Text:
     """Mark `msgid` for extraction and return it with its parameters."""

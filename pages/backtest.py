@@ -33,7 +33,7 @@ def draw() -> None:
         COMPARE: (_("Compare"), backtest_compare.draw),
     }
     linked = backtest_compare.PARAMETER in st.query_params
-    state.default(state.BACKTEST_VIEW, COMPARE if linked else ALL if desk().backtests.list() else NEW)
+    state.default(state.BACKTEST_VIEW, COMPARE if linked else ALL if desk().backtests.any() else NEW)
     view = st.segmented_control(
         _("View"),
         list(views),

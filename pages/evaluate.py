@@ -27,7 +27,7 @@ def draw() -> None:
         )
     )
     views = {NEW: (_("New evaluation"), evaluation_form.draw), ALL: (_("Evaluations"), EVALUATIONS.draw)}
-    state.default(state.EVALUATE_VIEW, ALL if desk().evaluations.list() else NEW)
+    state.default(state.EVALUATE_VIEW, ALL if desk().evaluations.any() else NEW)
     view = st.segmented_control(
         _("View"),
         list(views),

@@ -49,7 +49,7 @@ def draw() -> None:
 def _first_view() -> str:
     """Return the key of the view, set to what the reader most likely came for."""
     linked = tuning_compare.PARAMETER in st.query_params
-    state.default(state.FINETUNE_VIEW, COMPARE if linked else RUNS if desk().tuning.list() else NEW)
+    state.default(state.FINETUNE_VIEW, COMPARE if linked else RUNS if desk().tuning.any() else NEW)
     return state.FINETUNE_VIEW
 
 

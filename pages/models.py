@@ -43,6 +43,7 @@ def draw() -> None:
 
 def _made_here(statuses: Sequence[ModelStatus], device: str | None) -> None:
     """Draw the models that were fine-tuned and registered, those that are retired whole last."""
+    tuning_models.render_unreadable_versions()
     registered = desk().registry.list()
     if not registered:
         return

@@ -4,6 +4,7 @@ TrainingError
 ├── ConfigError     a setting cannot be used; names the field, and the line of the file
 ├── DataError       candles cannot be used; names the symbol
 ├── RunError        a run's folder is locked, read-only, full or damaged
+├── Unreadable      a saved record is damaged, or of a version that this one does not understand
 └── Diverged        a loss or a gradient is not finite; names the step and the windows
 """
 
@@ -81,6 +82,10 @@ class DataError(TrainingError, ValueError):
 
 class RunError(TrainingError, OSError):
     """A run's folder cannot be used."""
+
+
+class Unreadable(TrainingError, ValueError):
+    """A saved record cannot be read."""
 
 
 class Diverged(TrainingError, FloatingPointError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ from kronos_app.services.finetune.views import RunState
 from kronos_app.services.forecast.service import ForecastSettings
 from kronos_app.services.live.service import FollowState
 from kronos_app.services.models.registry import ModelState
-from kronos_app.store.records import JobStatus
+from kronos_app.store.records import JobStatus, UnreadableRecord
 
 Repair = Literal["drop", "ffill", "keep"]
 Fix = Literal["drop_unfinished", "adjust_splits", "drop_stale", "drop_outliers", "cap_outliers"]
@@ -212,10 +213,26 @@ class FollowOut(BaseModel):
     error: ErrorDetail | None = Field(description="Why the last one did.")
 
 
+class UnreadableOut(BaseModel):
+    """A saved record that this version cannot read; it can be deleted."""
+
+    id: str
+    reason: str
+
+
+def unreadable_out(records: Sequence[UnreadableRecord], language: str) -> list[UnreadableOut]:
+    """Return records that cannot be read, with the reason in `language`."""
+    return [UnreadableOut(id=one.id, reason=one.reason.render(language)) for one in records]
+
+
+UNREADABLE = Field(description="What this version cannot read, and why; each can be deleted by its id.")
+
+
 class Follows(BaseModel):
     """What is followed."""
 
     follows: list[FollowOut]
+    unreadable: list[UnreadableOut] = UNREADABLE
 
 
 class FollowPatch(BaseModel):
@@ -265,6 +282,7 @@ class Runs(BaseModel):
 
     total: int = Field(description="How many there are in all.")
     runs: list[RunOut]
+    unreadable: list[UnreadableOut] = UNREADABLE
 
 
 class RegisterBody(BaseModel):
@@ -300,6 +318,7 @@ class ModelVersions(BaseModel):
     """The models made here."""
 
     models: list[ModelVersion]
+    unreadable: list[UnreadableOut] = UNREADABLE
 
 
 class EvaluationOut(BaseModel):
@@ -326,6 +345,7 @@ class Evaluations(BaseModel):
 
     total: int = Field(description="How many there are in all.")
     evaluations: list[EvaluationOut]
+    unreadable: list[UnreadableOut] = UNREADABLE
 
 
 class EvaluationPlanOut(BaseModel):
@@ -363,6 +383,7 @@ class Backtests(BaseModel):
 
     total: int = Field(description="How many there are in all.")
     backtests: list[BacktestOut]
+    unreadable: list[UnreadableOut] = UNREADABLE
 
 
 class BehindBody(BaseModel):

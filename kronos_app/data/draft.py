@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import pandas as pd
+from pydantic import InstanceOf
 
 from kronos_app.data.about import About
 from kronos_app.i18n import Text
@@ -78,7 +79,7 @@ class Draft:
         What else is known of the series.
     """
 
-    frame: pd.DataFrame
+    frame: InstanceOf[pd.DataFrame]
     name: str
     source: str
     timezone: str | None = None

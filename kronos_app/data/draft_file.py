@@ -9,8 +9,8 @@ from io import BytesIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kronos_app.data.about import About
-from kronos_app.data.draft import BadCell, Draft, Finding
+from kronos_app.data.draft import Draft
+from training.saved import parse_saved
 
 _KEY = b"kronos.draft"
 
@@ -41,19 +41,11 @@ def from_bytes(content: bytes) -> Draft:
     Raises
     ------
     ValueError
-        If the bytes are damaged.
+        The bytes are damaged, or this version cannot read them.
     """
     try:
         table = pq.read_table(BytesIO(content))
         about = json.loads(table.schema.metadata[_KEY])
-        return Draft(
-            frame=table.to_pandas(),
-            **about
-            | {
-                "bad_cells": tuple(BadCell(**cell) for cell in about["bad_cells"]),
-                "findings": tuple(Finding.from_dict(finding) for finding in about["findings"]),
-                "about": About.from_dict(about["about"]),
-            },
-        )
+        return parse_saved(Draft, {**about, "frame": table.to_pandas()}, "a saved draft")
     except (pa.ArrowException, OSError, KeyError, TypeError) as error:
         raise ValueError(str(error)) from error

@@ -12,11 +12,13 @@ import sqlalchemy as sa
 
 from kronos_app.store import tables
 from kronos_app.store.database import Database
-from kronos_app.store.records import now
-from kronos_app.store.repositories import Conditions, Repository, readable
+from kronos_app.store.records import UnreadableRecord, now
+from kronos_app.store.repositories import Conditions, Repository, readable, split
 
 EntryState = Literal["pending", "partial", "graded", "lost"]
 Ids = list[str]
+Unread = list[UnreadableRecord]
+FollowList = list["Follow"]
 OPEN: tuple[EntryState, ...] = ("pending", "partial")
 
 
@@ -216,7 +218,14 @@ class Follows(Repository):
 
     def list(self) -> list[Follow]:
         """Return all follows, newest first."""
-        return readable(self._rows(_names(Follow), []), lambda row: Follow(**row), self._table)
+        return self._split()[0]
+
+    def unreadable(self) -> Unread:
+        """Return the follows that cannot be read, with the reason."""
+        return self._split()[1]
+
+    def _split(self) -> tuple[FollowList, Unread]:
+        return split(self._rows(_names(Follow), []), lambda row: Follow(**row), self._table)
 
 
 def _names(record: type[LedgerEntry | Follow]) -> Sequence[str]:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from kronos_app.data.candle_frame import CandleFrame
+from kronos_app.i18n import Text
 
 JobStatus = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 ACTIVE: tuple[JobStatus, ...] = ("queued", "running")
@@ -19,6 +20,14 @@ ACTIVE: tuple[JobStatus, ...] = ("queued", "running")
 def now() -> datetime:
     """Return the present in UTC."""
     return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class UnreadableRecord:
+    """A saved record that this version cannot read, and why; it can be deleted."""
+
+    id: str
+    reason: Text
 
 
 @dataclass(frozen=True, eq=False)

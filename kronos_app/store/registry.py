@@ -11,11 +11,13 @@ import sqlalchemy as sa
 
 from kronos_app.store import tables
 from kronos_app.store.database import Database
-from kronos_app.store.records import now
-from kronos_app.store.repositories import readable
+from kronos_app.store.records import UnreadableRecord, now
+from kronos_app.store.repositories import split
+from training.saved import parse_saved
 
 ModelState = Literal["candidate", "promoted", "retired"]
 Models = list["RegisteredModel"]
+Records = list[UnreadableRecord]
 
 _models = tables.registered_models
 
@@ -85,16 +87,29 @@ class RegisteredModels:
         return next((one for one in self.list() if (one.name, one.version) == (name, version)), None)
 
     def list(self) -> Models:
-        """Return all versions, by name and from the newest to the oldest."""
-        query = _models.select().order_by(_models.c.name, _models.c.version.desc())
-        names = [one.name for one in fields(RegisteredModel)]
-        rows = self._database.read(query)
-        return readable(rows, lambda row: RegisteredModel(**{name: row[name] for name in names}), _models)
+        """Return all versions that can be read, by name and from the newest to the oldest."""
+        return self._split()[0]
+
+    def unreadable(self) -> Records:
+        """Return the versions that cannot be read, by `name@version`, with the reason."""
+        return self._split()[1]
 
     def delete(self, name: str, version: int) -> None:
-        """Forget a version; an unknown one is no error."""
-        if self.get(name, version) is not None:
-            self._database.write(_models.delete().where(_is(name, version)))
+        """Forget a version, readable or not; an unknown one is no error."""
+        self._database.write(_models.delete().where(_is(name, version)))
+
+    def _split(self) -> tuple[Models, Records]:
+        rows = self._database.read(_models.select().order_by(_models.c.name, _models.c.version.desc()))
+        return split(rows, _model, _models, _label)
+
+
+def _model(row: sa.RowMapping) -> RegisteredModel:
+    values = {one.name: row[one.name] for one in fields(RegisteredModel)}
+    return parse_saved(RegisteredModel, values, _label(row))
+
+
+def _label(row: sa.RowMapping) -> str:
+    return f"{row['name']}@{row['version']}"
 
 
 def _row(model: RegisteredModel) -> dict[str, Any]:

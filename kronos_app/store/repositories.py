@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from kronos_app.data.about import About
 from kronos_app.data.candle_frame import CandleFrame
 from kronos_app.errors import Unavailable
-from kronos_app.i18n import text
+from kronos_app.i18n import Text, text
 from kronos_app.store import bulk, tables
 from kronos_app.store.codec import arrays_from_bytes, arrays_to_bytes, frame_from_bytes, frame_to_bytes
 from kronos_app.store.database import Database
@@ -29,6 +29,7 @@ from kronos_app.store.records import (
     ForecastInfo,
     Job,
     StoredForecast,
+    UnreadableRecord,
 )
 
 ROWS_AT_ONCE = 200  # candle sets in one statement
@@ -44,13 +45,31 @@ Values = list[str]
 
 def readable(rows: Iterable[Row], make: Callable[[Row], Record], table: sa.Table) -> list[Record]:
     """Return a record for each row; one that is damaged is left out and logged, so that it does not hide the others."""
-    records = []
+    return split(rows, make, table)[0]
+
+
+def split(
+    rows: Iterable[Row],
+    make: Callable[[Row], Record],
+    table: sa.Table,
+    id_of: Callable[[Row], str] = lambda row: str(row.get("id", row.get("name"))),
+) -> tuple[list[Record], list[UnreadableRecord]]:
+    """Return a record for each row that can be read, and the id and reason of each other one, which is logged."""
+    records, unreadable = [], []
     for row in rows:
         try:
             records.append(make(undamaged(row)))
         except (Unavailable, TypeError, ValueError, KeyError) as error:
-            log.warning("A record in %s cannot be read (%s): %s", table.name, row.get("id", row.get("name")), error)
-    return records
+            log.warning("A record in %s cannot be read (%s): %s", table.name, id_of(row), error)
+            unreadable.append(UnreadableRecord(id_of(row), _reason(error)))
+    return records, unreadable
+
+
+def _reason(error: Exception) -> Text:
+    message = getattr(error, "message", None)
+    if isinstance(message, Text):
+        return message
+    return Text.from_dict(message.to_dict()) if message is not None else text("Its stored record is damaged.")
 
 
 def undamaged(row: Row) -> Row:

@@ -1,5 +1,6 @@
 """A desk with a tiny random model, for services and API."""
 
+import json
 import shutil
 import time
 from pathlib import Path
@@ -164,3 +165,40 @@ def finished(desk):
         return job
 
     return finished
+
+
+SAVED = Path(__file__).with_name("saved")
+
+
+@pytest.fixture
+def saved_folders(settings):
+    """Copy folders that an earlier revision wrote to the home folder: `runs`, `evaluations`, `backtests`, one of each.
+
+    Return them by kind.
+    """
+    for kind in SAVED.iterdir():
+        shutil.copytree(kind, settings.home / kind.name)
+    return {path.parent.name: path for path in settings.home.glob("*/*")}
+
+
+@pytest.fixture
+def edit_json():
+    """Return a function that passes the JSON object in a file to another function and writes what that made of it."""
+
+    def edit(path, change):
+        value = json.loads(path.read_text(encoding="utf-8"))
+        change(value)
+        path.write_text(json.dumps(value), encoding="utf-8")
+
+    return edit
+
+
+@pytest.fixture
+def truncate():
+    """Return a function that cuts a file off in the middle."""
+
+    def truncate(path):
+        content = path.read_bytes()
+        path.write_bytes(content[: len(content) // 2])
+
+    return truncate

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from training.errors import RunError, message
-from training.run.config_file import read_config
+from training.run.config_file import read_saved_config
 from training.run.folder import RunFolder, Status
 from training.run.launch import ROOT, forget_old_request
 from training.run.terminal import logged
@@ -60,7 +60,7 @@ def run_on_cluster(run: RunFolder, workers: int, address: str | None = None) -> 
                 reason=str(error),
             )
         ) from error
-    config = read_config(run.config)
+    config = read_saved_config(run.config)
     forget_old_request(run)
     gpus = _connect(ray, workers, address) >= workers and config.machine.device in {None, "cuda"}
     try:
@@ -116,4 +116,4 @@ def _work(settings: dict[str, str]) -> None:
 
     run = RunFolder(Path(settings["folder"]))
     with logged(run):
-        execute(run, World.from_environment(read_config(run.config).machine.device))
+        execute(run, World.from_environment(read_saved_config(run.config).machine.device))

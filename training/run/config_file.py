@@ -11,10 +11,11 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from training.errors import ConfigError, Message, RunError, message
+from training.errors import ConfigError, Message, RunError, Unreadable, message
 from training.run.config import RunConfig, Section
 from training.run.config_problems import Loc, problems_of, truths_for_numbers
 from training.run.folder import unwritable
+from training.saved import parse_saved
 
 MAX_BYTES = 1_000_000
 WIDTH = 120
@@ -41,6 +42,21 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
     for override in overrides:
         _put(override, values, places)
     return _parse(values, places, message("{file}", file=path.name))
+
+
+def read_saved_config(path: Path) -> RunConfig:
+    """Return the config in a run's folder; fields that this version does not know are ignored and logged.
+
+    Raises
+    ------
+    ConfigError
+        The file cannot be read or is no YAML, or a field is missing or wrong.
+    """
+    values, places = _read(path)
+    try:
+        return parse_saved(RunConfig, values, path)
+    except Unreadable:
+        return _parse(values, places, message("{file}", file=path.name))  # names every problem and its line
 
 
 def parse_config(values: Mapping[str, Any]) -> RunConfig:

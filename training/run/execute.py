@@ -32,7 +32,7 @@ from training.fit.stages import PredictorStage, Stage, TokenizerStage
 from training.fit.tokens import TokenCache
 from training.fit.windows import WindowSampler
 from training.run.config import STAGES, RunConfig, SplitName, StageName
-from training.run.config_file import read_config
+from training.run.config_file import read_saved_config
 from training.run.export import export_run
 from training.run.folder import Phase, RunFolder, Status, write_json
 from training.run.preflight import preflight
@@ -59,7 +59,7 @@ def execute(run: RunFolder, world: World | None = None) -> Status:
     ConfigError
         The config cannot be read.
     """
-    config = read_config(run.config)
+    config = read_saved_config(run.config)
     world = world or World.from_environment(config.machine.device)
     with run.held() if world.first else nullcontext():
         recorder = _Recorder(run, world)

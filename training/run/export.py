@@ -15,11 +15,12 @@ from engine.checkpoint import digest
 from engine.files import CONFIG, WEIGHTS
 from engine.tokenizer import KronosTokenizer
 from engine.transformer import Kronos
-from training.errors import RunError, message
+from training.errors import RunError, Unreadable, message
 from training.fit.corpus import open_corpus
 from training.run.card import CARD, FACTS, MODEL, REPORT, TOKENIZER, Facts, model_card, tokenizer_card, trained_until
 from training.run.config import RunConfig
 from training.run.folder import RunFolder, unwritable, write_json
+from training.saved import load_saved
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -142,8 +143,8 @@ def read_facts(export: Path) -> Facts:
         It says nothing that can be read.
     """
     try:
-        return Facts(**json.loads((export / FACTS).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
+        return load_saved(Facts, export / FACTS)
+    except Unreadable as error:
         raise RunError(
             message("{folder} has no {file} that can be read: export the run again.", folder=str(export), file=FACTS)
         ) from error

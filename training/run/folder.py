@@ -17,8 +17,9 @@ from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
-from training.errors import Message, RunError, message
+from training.errors import Message, RunError, Unreadable, message
 from training.run.config import StageName
+from training.saved import load_saved
 
 Phase = Literal["preparing", "tokenizer", "predictor", "judging", "exporting"]
 # What the trainer writes; `running` with nobody holding the lock reads as `interrupted`.
@@ -116,14 +117,9 @@ class RunFolder:
         return self.path / name
 
     def status(self) -> Status:
-        """Return the state as it is: `interrupted` where the trainer died."""
-        try:
-            kept = Status(**json.loads((self.path / "status.json").read_text(encoding="utf-8")))
-        except FileNotFoundError:
-            return Status()
-        except (ValueError, TypeError, OSError):
-            return Status(state="interrupted")
-        return replace(kept, state="interrupted") if kept.state == "running" and not self.alive() else kept
+        """Return the state as it is: `interrupted` where the trainer died or its status cannot be read."""
+        saved = self._saved_status()
+        return replace(saved, state="interrupted") if saved.state == "running" and not self.alive() else saved
 
     def alive(self) -> bool:
         """Return whether a process trains here now."""
@@ -162,11 +158,7 @@ class RunFolder:
 
     def write_status(self, **changes: Any) -> Status:
         """Change fields of the status, at once or not at all; only whoever holds the run does."""
-        try:
-            kept = Status(**json.loads((self.path / "status.json").read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
-            kept = Status()
-        status = replace(kept, **{"updated": time.time(), "pid": os.getpid(), **changes})
+        status = replace(self._saved_status(), **{"updated": time.time(), "pid": os.getpid(), **changes})
         write_json(self.path / "status.json", asdict(status))
         return status
 
@@ -181,6 +173,15 @@ class RunFolder:
         except (OSError, ValueError, KeyError, TypeError):
             return None
         return wish if wish in {"pause", "keep"} else None
+
+    def _saved_status(self) -> Status:
+        path = self.path / "status.json"
+        if not path.exists():
+            return Status()
+        try:
+            return load_saved(Status, path)
+        except Unreadable as error:
+            return Status(state="interrupted", error=error.message.to_dict())
 
     def _lock(self) -> FileLock:
         return FileLock(self.path / "run.lock", thread_local=False)

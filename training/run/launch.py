@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from training.errors import ConfigError, Message, RunError, message
 from training.fit.memory import hold_to_limit
 from training.run.config import STAGES, RunConfig, StageName
-from training.run.config_file import read_config, write_config
+from training.run.config_file import read_saved_config, write_config
 from training.run.folder import RunFolder, Status, unwritable
 from training.run.terminal import first_process
 
@@ -50,7 +50,7 @@ def begin(config: RunConfig, folder: Path) -> RunFolder:
     """
     run = RunFolder(folder)
     if run.config.exists():
-        found = differences(read_config(run.config), config)
+        found = differences(read_saved_config(run.config), config)
         if found and (run.alive() or any(run.stage(name).exists() for name in STAGES)):
             raise RunError(_other_settings(folder, found))
         if not found:
@@ -114,7 +114,7 @@ def work(run: RunFolder) -> Status:
     TrainingError
         Where it failed before it could write its state.
     """
-    config = read_config(run.config)
+    config = read_saved_config(run.config)
     hold_to_limit(config.machine.processes)
     forget_old_request(run)
     if _in_torchrun():

@@ -9,7 +9,15 @@ from starlette.responses import JSONResponse, Response
 
 from kronos_app.api.context import DeskOf, Language, require_token
 from kronos_app.api.paging import PageOf
-from kronos_app.api.schemas import BacktestOut, BacktestPlanOut, Backtests, BehindBody, ErrorBody, FetchAccepted
+from kronos_app.api.schemas import (
+    BacktestOut,
+    BacktestPlanOut,
+    Backtests,
+    BehindBody,
+    ErrorBody,
+    FetchAccepted,
+    unreadable_out,
+)
 from kronos_app.jsonable import json_ready
 from kronos_app.services.backtest.behind import behind_json
 from kronos_app.services.backtest.compare import comparison_json
@@ -25,7 +33,11 @@ REFUSED: dict[int | str, dict[str, Any]] = {status: {"model": ErrorBody} for sta
 def list_backtests(desk: DeskOf, language: Language, page: PageOf) -> Backtests:
     """Return every backtest as it stands, newest first."""
     backtests = desk.backtests.list()
-    return Backtests(total=len(backtests), backtests=[_out(one, language) for one in page.of(backtests)])
+    return Backtests(
+        total=len(backtests),
+        backtests=[_out(one, language) for one in page.of(backtests)],
+        unreadable=unreadable_out(desk.backtests.unreadable(), language),
+    )
 
 
 @router.post("", status_code=202, summary="Start a backtest", responses=REFUSED)

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from kronos_app.api.context import DeskOf, Language, require_token
 from kronos_app.api.paging import PageOf
-from kronos_app.api.schemas import ErrorBody, EvaluationOut, EvaluationPlanOut, Evaluations
+from kronos_app.api.schemas import ErrorBody, EvaluationOut, EvaluationPlanOut, Evaluations, unreadable_out
 from kronos_app.jsonable import json_ready
 from kronos_app.services.evaluation.service import EvaluationRequest
 from kronos_app.services.evaluation.views import EvaluationView, evaluation_json, report_json
@@ -23,7 +23,11 @@ REFUSED: dict[int | str, dict[str, Any]] = {status: {"model": ErrorBody} for sta
 def list_evaluations(desk: DeskOf, language: Language, page: PageOf) -> Evaluations:
     """Return every evaluation as it stands, newest first."""
     evaluations = desk.evaluations.list()
-    return Evaluations(total=len(evaluations), evaluations=[_out(one, language) for one in page.of(evaluations)])
+    return Evaluations(
+        total=len(evaluations),
+        evaluations=[_out(one, language) for one in page.of(evaluations)],
+        unreadable=unreadable_out(desk.evaluations.unreadable(), language),
+    )
 
 
 @router.post("", status_code=202, summary="Start an evaluation", responses=REFUSED)

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from kronos_app.api.context import DeskOf, Language, require_token
 from kronos_app.api.paging import PageOf
-from kronos_app.api.schemas import ErrorBody, FetchAccepted, ModelVersion, RegisterBody, RunOut, Runs
+from kronos_app.api.schemas import ErrorBody, FetchAccepted, ModelVersion, RegisterBody, RunOut, Runs, unreadable_out
 from kronos_app.jsonable import json_ready, localised
 from kronos_app.services.finetune.service import MOST_COMPARED, TuneRequest
 from kronos_app.services.finetune.views import comparison_json, estimate_json, plan_json, run_json
@@ -26,7 +26,8 @@ def list_runs(desk: DeskOf, language: Language, page: PageOf) -> Runs:
     """Return every run as it stands, newest first."""
     runs = desk.tuning.list()
     listed = [json_ready(run_json(run, language)) for run in page.of(runs)]
-    return Runs.model_validate({"total": len(runs), "runs": listed})
+    unreadable = unreadable_out(desk.tuning.unreadable(), language)
+    return Runs.model_validate({"total": len(runs), "runs": listed, "unreadable": unreadable})
 
 
 @router.post("", status_code=201, summary="Start a run", responses=REFUSED)

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Depends
 
 from kronos_app.api.context import DeskOf, Language, require_token
-from kronos_app.api.schemas import ErrorBody, FollowOut, FollowPatch, Follows
+from kronos_app.api.schemas import ErrorBody, FollowOut, FollowPatch, Follows, unreadable_out
 from kronos_app.services.live.service import FollowRequest, follow_json
 
 router = APIRouter(prefix="/follows", tags=["live"], dependencies=[Depends(require_token)])
@@ -17,7 +17,9 @@ NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": ErrorBody}}
 @router.get("", summary="What is followed")
 def list_follows(desk: DeskOf, language: Language) -> Follows:
     """Return every follow as it stands, newest first."""
-    return Follows.model_validate({"follows": [follow_json(one, language) for one in desk.following.list()]})
+    follows = [follow_json(one, language) for one in desk.following.list()]
+    unreadable = unreadable_out(desk.following.unreadable(), language)
+    return Follows.model_validate({"follows": follows, "unreadable": unreadable})
 
 
 @router.post(
@@ -63,5 +65,6 @@ def look(desk: DeskOf, language: Language, follow_id: str) -> FollowOut:
 @router.delete("/{follow_id}", status_code=204, summary="Follow no more", responses=NOT_FOUND)
 def delete(desk: DeskOf, follow_id: str) -> None:
     """Forget a follow; its forecasts and their grades stay."""
-    desk.following.get(follow_id)
+    if all(one.id != follow_id for one in desk.following.unreadable()):
+        desk.following.get(follow_id)
     desk.following.delete(follow_id)

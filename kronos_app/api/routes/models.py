@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path
 from starlette.responses import JSONResponse
 
-from kronos_app.api.context import DeskOf, require_token
-from kronos_app.api.schemas import ErrorBody, ModelVersion, ModelVersions
+from kronos_app.api.context import DeskOf, Language, require_token
+from kronos_app.api.schemas import ErrorBody, ModelVersion, ModelVersions, unreadable_out
 from kronos_app.jsonable import json_ready
 from kronos_app.services.models.registry import RegisteredModel, comparison_json, model_json
 
@@ -20,9 +20,11 @@ Version = Annotated[int, Path(ge=1, le=10**9, description="As the list has it.")
 
 
 @router.get("", summary="List the models made here")
-def list_models(desk: DeskOf) -> ModelVersions:
+def list_models(desk: DeskOf, language: Language) -> ModelVersions:
     """Return every version, by name and from the newest to the oldest."""
-    return ModelVersions.model_validate({"models": [json_ready(model_json(one)) for one in desk.registry.list()]})
+    models = [json_ready(model_json(one)) for one in desk.registry.list()]
+    unreadable = unreadable_out(desk.registry.unreadable(), language)
+    return ModelVersions.model_validate({"models": models, "unreadable": unreadable})
 
 
 @router.get("/{name}/{version}", summary="One version")

@@ -7,7 +7,7 @@ backtest) is there once it has finished.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +16,12 @@ from kronos_app.i18n import Text, text
 from kronos_app.services.backtest.request import BacktestRequest
 from kronos_app.services.backtest.universe import Member
 from kronos_app.services.core.training_errors import training_errors
-from kronos_app.services.runs.folders import REPORT, Copied, Work, WorkFolders, common
+from kronos_app.services.runs.folders import REPORT, Copied, Work, WorkFolders
 
 if TYPE_CHECKING:
     from training.portfolio.records import Backtest
 
 
-@dataclass(frozen=True)
 class KeptBacktest(Work[BacktestRequest]):
     """A backtest's folder, and what was asked for when it was made.
 
@@ -68,6 +67,8 @@ class KeptBacktest(Work[BacktestRequest]):
 class BacktestFolders(WorkFolders[KeptBacktest]):
     """All backtests of a home folder; every thread may use it."""
 
+    kind = KeptBacktest
+
     def make(
         self, request: BacktestRequest, copy: Callable[[Path], Sequence[Member]], notes: Sequence[Text]
     ) -> KeptBacktest:
@@ -85,15 +86,10 @@ class BacktestFolders(WorkFolders[KeptBacktest]):
 
         return self._made(request, notes, copied)
 
-    def _read(self, path: Path, kept: dict[str, Any]) -> KeptBacktest:
-        request = BacktestRequest.model_validate(kept["request"])
-        members = tuple(Member(**one) for one in kept["members"])
-        return KeptBacktest(**common(path, kept), request=request, members=members)
-
-    def _missing(self, work_id: str) -> NotFound:
+    def _missing(self, saved_id: str) -> NotFound:
         return NotFound(
             "backtest_not_found",
-            text("There is no backtest {id}.", id=work_id),
+            text("There is no backtest {id}.", id=saved_id),
             text("It may have been deleted; the Backtest page lists what there is."),
         )
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from kronos_app.data.upload.mapping import ColumnMapping
 from kronos_app.data.upload.preview import TablePreview, preview
 from kronos_app.errors import AppError
+from training.errors import Unreadable
+from training.saved import parse_saved
 
 if TYPE_CHECKING:
     from kronos_app.settings import Settings
@@ -47,9 +49,9 @@ class ColumnMappings:
         if stored is None:
             return None
         try:
-            return ColumnMapping.model_validate(stored)
-        except (AppError, ValueError):
-            _log.warning("The remembered columns of the header %s cannot be read and are not used", headers)
+            return parse_saved(ColumnMapping, stored, f"the remembered columns of the header {headers}")
+        except (AppError, Unreadable) as error:
+            _log.warning("The remembered columns of the header %s cannot be read and are not used: %s", headers, error)
             return None
 
     def remember(self, shown: TablePreview, mapping: ColumnMapping) -> None:

@@ -11,7 +11,7 @@ from uuid import uuid4
 from kronos_app.data import draft_file
 from kronos_app.data.draft import Draft
 from kronos_app.errors import NotFound, Unavailable
-from kronos_app.i18n import text
+from kronos_app.i18n import Text, text
 
 log = logging.getLogger(__name__)
 
@@ -65,12 +65,11 @@ class FetchedDrafts:
         """
         try:
             return draft_file.from_bytes(self._path(draft_id).read_bytes())
+        except FileNotFoundError as error:
+            raise _not_found(text("What was fetched here is not kept any more.")) from error
         except (OSError, ValueError) as error:
-            raise NotFound(
-                "fetched_not_found",
-                text("What was fetched here is not kept any more."),
-                text("Fetch it again. What you chose to use is still listed below."),
-            ) from error
+            log.warning("The fetched draft %s cannot be read: %s", draft_id[:64], error)
+            raise _not_found(text("What was fetched here cannot be read: its file is damaged.")) from error
 
     def _path(self, draft_id: str) -> Path:
         if not _ID.fullmatch(draft_id):
@@ -82,3 +81,7 @@ class FetchedDrafts:
         for path in self._folder.iterdir():
             if path.stat().st_mtime < oldest:
                 path.unlink(missing_ok=True)
+
+
+def _not_found(message: Text) -> NotFound:
+    return NotFound("fetched_not_found", message, text("Fetch it again. What you chose to use is still listed below."))

@@ -19,6 +19,7 @@ from kronos_app.data.upload.mapping import ColumnMapping
 from kronos_app.errors import AppError, InvalidInput, Unavailable
 from kronos_app.i18n import Text, text
 from kronos_app.services.candles.series_choices import SeriesChoice, read_choices, write_choices
+from training.saved import parse_saved
 
 if TYPE_CHECKING:
     from kronos_app.data.draft import Draft
@@ -60,8 +61,7 @@ class UploadOptions:
     @classmethod
     def from_json(cls, content: str) -> UploadOptions:
         """Return the options that `to_json` wrote."""
-        values = json.loads(content)
-        return cls(**values | {"start": values["start"] and datetime.fromisoformat(values["start"])})
+        return parse_saved(cls, json.loads(content), OPTIONS)
 
 
 @dataclass(frozen=True)

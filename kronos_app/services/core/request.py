@@ -7,7 +7,9 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from kronos_app.services.core.training_errors import training_errors
 from kronos_app.services.core.validation import from_pydantic
+from training.saved import parse_saved
 
 
 class Request(BaseModel):
@@ -28,3 +30,15 @@ class Request(BaseModel):
             return cls.model_validate(dict(fields))
         except ValidationError as error:
             raise from_pydantic(error.errors()) from None
+
+    @classmethod
+    def read(cls, saved: Mapping[str, Any], place: str) -> Self:
+        """Return the request that was saved at `place`, maybe by another version: see `parse_saved`.
+
+        Raises
+        ------
+        InvalidInput
+            This version cannot read it.
+        """
+        with training_errors():
+            return parse_saved(cls, saved, place)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,7 @@ from kronos_app.errors import NotFound, Unavailable
 from kronos_app.i18n import Text, text
 from kronos_app.services.core.training_errors import training_errors
 from kronos_app.services.evaluation.request import EvaluationRequest
-from kronos_app.services.runs.folders import REPORT, Copied, Work, WorkFolders, common
+from kronos_app.services.runs.folders import REPORT, Copied, Work, WorkFolders
 from kronos_app.services.selection.training_files import Part, write
 
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 SCORES = "scores.csv"
 
 
-@dataclass(frozen=True)
 class Evaluation(Work[EvaluationRequest]):
     """An evaluation's folder, and what was asked for when it was made.
 
@@ -76,6 +74,8 @@ class Evaluation(Work[EvaluationRequest]):
 class EvaluationFolders(WorkFolders[Evaluation]):
     """All evaluations of a home folder; every thread may use it."""
 
+    kind = Evaluation
+
     def make(
         self, request: EvaluationRequest, parts: Sequence[Part], cutoffs: int, notes: Sequence[Text]
     ) -> Evaluation:
@@ -93,14 +93,10 @@ class EvaluationFolders(WorkFolders[Evaluation]):
 
         return self._made(request, notes, copy)
 
-    def _read(self, path: Path, kept: dict[str, Any]) -> Evaluation:
-        request = EvaluationRequest.model_validate(kept["request"])
-        return Evaluation(**common(path, kept), request=request, series=kept["series"], cutoffs=kept["cutoffs"])
-
-    def _missing(self, work_id: str) -> NotFound:
+    def _missing(self, saved_id: str) -> NotFound:
         return NotFound(
             "evaluation_not_found",
-            text("There is no evaluation {id}.", id=work_id),
+            text("There is no evaluation {id}.", id=saved_id),
             text("It may have been deleted; the Evaluate page lists what there is."),
         )
 

@@ -8,37 +8,46 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import time
-from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import uuid4
+
+from pydantic import BeforeValidator
 
 from kronos_app.errors import NotFound, Unavailable
 from kronos_app.i18n import text
 from kronos_app.services.core.training_errors import training_errors
 from kronos_app.services.finetune.request import TuneRequest
+from kronos_app.services.runs.folders import DESK, Saved, SavedFolders
 from kronos_app.store.records import now
+from training.errors import Unreadable
+from training.saved import parse_saved
 
 if TYPE_CHECKING:
     from training.run.config import RunConfig
     from training.run.folder import RunFolder, Status
 
 ID = re.compile(r"[a-z0-9][a-z0-9-]{0,100}")
-DESK, QUEUED = "desk.json", "queued.json"
+QUEUED = "queued.json"
 Runs = list["Run"]
 
 # Whether a run is under way is found out by taking its lock for a moment: two who ask at once would see each other.
 _probing = Lock()
 
 
-@dataclass(frozen=True)
-class Run:
+def _complete(config: Any) -> dict[str, Any]:
+    """Return a saved config with every setting of this version."""
+    from training.run.config import RunConfig
+
+    try:
+        return parse_saved(RunConfig, config, "config").model_dump(mode="json")
+    except Unreadable as error:
+        raise ValueError(str(error)) from error
+
+
+class Run(Saved):
     """A run's folder, and what was asked for when it was made.
 
     Attributes
@@ -51,13 +60,10 @@ class Run:
         Which of `tuning_data` it learns from.
     """
 
-    id: str
-    path: Path
-    created: datetime
     request: TuneRequest
     base: str | None
     context: int
-    config: Mapping[str, Any]
+    config: Annotated[dict[str, Any], BeforeValidator(_complete)]
     data_digest: str
 
     @property
@@ -74,8 +80,7 @@ class Run:
 
     def status(self) -> Status:
         """Return what the trainer says of it; `interrupted` where it died."""
-        with _probing:
-            return self.folder.status()
+        return status_in(self.path)
 
     @property
     def queued_since(self) -> float | None:
@@ -97,35 +102,19 @@ class Run:
         (self.path / QUEUED).unlink(missing_ok=True)
 
 
-class RunFolders:
+def status_in(path: Path) -> Status:
+    """Return what the trainer says of the run in a folder."""
+    from training.run.folder import RunFolder
+
+    with _probing:
+        return RunFolder(path).status()
+
+
+class RunFolders(SavedFolders[Run]):
     """All runs of a home folder; every thread may use it."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def list(self) -> Runs:
-        """Return all runs, newest first."""
-        if not self.folder.is_dir():
-            return []
-        found = [self._read(path) for path in self.folder.iterdir() if ID.fullmatch(path.name)]
-        return sorted((run for run in found if run is not None), key=lambda run: run.created, reverse=True)
-
-    def get(self, run_id: str) -> Run:
-        """Return a run.
-
-        Raises
-        ------
-        NotFound
-            There is none of this id.
-        """
-        run = self._read(self.folder / run_id) if ID.fullmatch(run_id) else None
-        if run is None:
-            raise NotFound(
-                "run_not_found",
-                text("There is no run {id}.", id=run_id[:100]),
-                text("It may have been discarded; the Fine-tune page lists what there is."),
-            )
-        return run
+    kind = Run
+    id_pattern = ID
 
     def make(self, request: TuneRequest, config: RunConfig, base: str | None, context: int, data_digest: str) -> Run:
         """Make the folder of a new run, waiting for its turn.
@@ -168,35 +157,12 @@ class RunFolders:
         waiting = [(since, run.id, run) for run in self.list() if (since := run.queued_since) is not None]
         return [run for *_, run in sorted(waiting, key=lambda one: one[:2])]
 
-    def remove(self, run: Run) -> None:
-        """Delete a run that nobody trains; it is gone at once, however long deleting takes."""
-        gone = self.folder / f".gone-{uuid4().hex}"
-        with suppress(FileNotFoundError):
-            run.path.rename(gone)
-        shutil.rmtree(gone, ignore_errors=True)
-
-    def tidy(self) -> None:
-        """Delete what an interruption left behind: half-made and half-deleted runs."""
-        for path in self.folder.iterdir() if self.folder.is_dir() else ():
-            half = ID.fullmatch(path.name) and not (path / DESK).exists() and time.time() - path.stat().st_mtime > 3600
-            if path.is_dir() and (half or path.name.startswith(".gone-")):
-                shutil.rmtree(path, ignore_errors=True)
-
-    def _read(self, path: Path) -> Run | None:
-        try:
-            kept = json.loads((path / DESK).read_text(encoding="utf-8"))
-            return Run(
-                id=path.name,
-                path=path,
-                created=datetime.fromisoformat(kept["created"]).astimezone(UTC),
-                request=TuneRequest.model_validate(kept["request"]),
-                base=kept["base"],
-                context=kept["context"],
-                config=kept["config"],
-                data_digest=kept["data_digest"],
-            )
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
+    def _missing(self, saved_id: str) -> NotFound:
+        return NotFound(
+            "run_not_found",
+            text("There is no run {id}.", id=saved_id),
+            text("It may have been discarded; the Fine-tune page lists what there is."),
+        )
 
 
 def _slug(name: str) -> str:

@@ -18,10 +18,11 @@ from kronos_app.services.core.training_errors import training_errors
 from kronos_app.services.finetune import records, trial
 from kronos_app.services.finetune.plan import Planner, share
 from kronos_app.services.finetune.request import TuneRequest
-from kronos_app.services.finetune.runs import RunFolders
+from kronos_app.services.finetune.runs import QUEUED, RunFolders
 from kronos_app.services.finetune.status import flat, view
 from kronos_app.services.finetune.trainer import Trainers
 from kronos_app.services.finetune.views import Comparison, Estimate, RunState, RunView, StageEstimate, TunePlan
+from kronos_app.services.runs.folders import Records
 from kronos_app.services.selection.request import DataChoice, SeriesChoice
 from kronos_app.services.selection.store_files import TuningData
 from kronos_app.services.selection.training_files import check_room
@@ -153,6 +154,14 @@ class TuningService:
         positions, registered = self._positions(), self._registered()
         return [self._view(run, positions.get(run.id), registered) for run in self._runs.list()]
 
+    def any(self) -> bool:
+        """Return whether there is a run, readable or not."""
+        return self._runs.any()
+
+    def unreadable(self) -> Records:
+        """Return the runs that this version cannot read, with the reason."""
+        return self._runs.unreadable()
+
     def get(self, run_id: str) -> RunView:
         """Return a run as it stands.
 
@@ -160,6 +169,8 @@ class TuningService:
         ------
         NotFound
             There is none of this id.
+        Conflict
+            This version cannot read it.
         """
         return self._seen(self._runs.get(run_id))
 
@@ -235,11 +246,11 @@ class TuningService:
         NotFound
             There is none of this id.
         """
-        run = self._runs.get(run_id)
+        path = self._runs.path(run_id)
         with self._starting:
-            run.leave_queue()
-            self._trainers.kill(run)
-            self._runs.remove(run)
+            (path / QUEUED).unlink(missing_ok=True)
+            self._trainers.kill(path)
+            self._runs.remove(path.name)
         self.tick()
 
     def request_of(self, run_id: str) -> TuneRequest:

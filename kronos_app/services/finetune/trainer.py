@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from threading import Lock, Thread
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from kronos_app.errors import Unavailable
 from kronos_app.i18n import text
 from kronos_app.services.core.redaction import ROOT
 from kronos_app.services.core.training_errors import training_errors
+from kronos_app.services.finetune.runs import status_in
 
 if TYPE_CHECKING:
     from kronos_app.services.finetune.runs import Run
@@ -107,12 +109,12 @@ class Trainers:
             child = self._children.get(run.id)
         if child is not None and child.poll() is None:
             return True
-        return _process(run) is not None or run.status().state == "running"
+        return _process(run.path) is not None or run.status().state == "running"
 
-    def kill(self, run: Run) -> None:
-        """End whoever trains a run, at once, with all it has started."""
+    def kill(self, path: Path) -> None:
+        """End whoever trains the run in a folder, at once, with all it has started."""
         processes: list[psutil.Process] = []
-        for root in (_process(run), _holder(run)):
+        for root in (_process(path), _holder(path)):
             if root is not None:
                 with suppress(psutil.Error):
                     processes += [*root.children(recursive=True), root]
@@ -129,7 +131,7 @@ class Trainers:
                 break
             if _memory(child.pid) > limit:  # where the system does not hold it to its limit
                 log.warning("The trainer of run %s takes more than %d MB and is ended", run.id, limit // 1_000_000)
-                self.kill(run)
+                self.kill(run.path)
                 _tell_memory(run, limit)
         with self._lock:
             if self._children.get(run.id) is child:
@@ -164,10 +166,10 @@ def _tell_memory(run: Run, limit: int) -> None:
         run.folder.write_status(state="failed", error=error.to_dict())
 
 
-def _process(run: Run) -> psutil.Process | None:
+def _process(path: Path) -> psutil.Process | None:
     """Return the process that was started for a run, None where it is gone: a number alone may be another's by now."""
     try:
-        kept = json.loads((run.path / TRAINER).read_text(encoding="utf-8"))
+        kept = json.loads((path / TRAINER).read_text(encoding="utf-8"))
         process = psutil.Process(kept["pid"])
         if process.create_time() == kept["created"] and process.status() != psutil.STATUS_ZOMBIE:
             return process
@@ -176,9 +178,9 @@ def _process(run: Run) -> psutil.Process | None:
     return None
 
 
-def _holder(run: Run) -> psutil.Process | None:
+def _holder(path: Path) -> psutil.Process | None:
     """Return the process that holds a run, None where nobody does: it may have lost whoever started it."""
-    status = run.status()
+    status = status_in(path)
     if status.state != "running" or status.pid is None:
         return None
     with suppress(psutil.Error):

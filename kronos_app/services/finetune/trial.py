@@ -13,6 +13,8 @@ from kronos_app.services.core.engine_errors import engine_errors
 from kronos_app.services.core.training_errors import training_errors
 from kronos_app.services.finetune.request import TuneRequest
 from kronos_app.services.finetune.views import Estimate, StageEstimate
+from training.errors import Unreadable
+from training.saved import load_json, parse_saved
 
 if TYPE_CHECKING:
     from kronos_app.services.finetune.plan import Planned, Planner
@@ -34,7 +36,7 @@ class TrialWorker:
         from training.run.estimate import estimate
         from training.run.folder import write_json
 
-        planned = self._planner.plan(TuneRequest.build(job["request"]))
+        planned = self._planner.plan(TuneRequest.read(job["request"], f"the request of a {KIND} job"))
         config = planned.plan.config
         stages: dict[str, StageEstimate] = {}
         for done, stage in enumerate(config.stages):
@@ -55,12 +57,14 @@ class TrialWorker:
 
 def read(planned: Planned) -> Estimate | None:
     """Return what a trial of this plan measured, None where there was none."""
+    if not _path(planned).exists():
+        return None
     try:
-        kept = json.loads(_path(planned).read_text(encoding="utf-8"))
+        kept = load_json(_path(planned))
         stages: dict[StageName, StageEstimate] = {
-            stage: StageEstimate(**kept[stage]) for stage in planned.plan.config.stages
+            stage: parse_saved(StageEstimate, kept.get(stage), _path(planned)) for stage in planned.plan.config.stages
         }
-    except (OSError, ValueError, KeyError, TypeError):
+    except Unreadable:  # logged, and measured again
         return None
     *_, last = stages.values()
     config = planned.plan.config

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -67,6 +68,17 @@ class ForecastSettings(Request):
     @classmethod
     def _ascending(cls, levels: tuple[float, ...]) -> tuple[float, ...]:
         return tuple(sorted(set(levels)))
+
+
+def complete_settings(saved: Mapping[str, Any], place: str) -> dict[str, Any]:
+    """Return saved settings with every field of this version but the cutoff; unknown ones are left out.
+
+    Raises
+    ------
+    InvalidInput
+        A field has a value that this version does not know.
+    """
+    return ForecastSettings.read(saved, place).model_dump(mode="json", exclude={"cutoff"})
 
 
 class ForecastRequest(ForecastSettings):

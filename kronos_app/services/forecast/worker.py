@@ -36,7 +36,8 @@ class ForecastWorker:
 
     def run(self, job: Mapping[str, Any], on_step: Callable[[int, int], None]) -> str:
         """Compute the forecast that `job` asks for, keep it and return its id; `on_step` may raise to cancel."""
-        request = ForecastRequest.build({name: value for name, value in job.items() if name != "key"})
+        fields = {name: value for name, value in job.items() if name != "key"}
+        request = ForecastRequest.read(fields, "the request of a forecast")
         spec = self._models.spec(request.model)
         request = settled(request, spec)
         saved = self._candles.get(request.candles_id)

@@ -16,14 +16,15 @@ from uuid import uuid4
 from pydantic import Field
 
 from kronos_app.data.source import LONGEST_SYMBOL
-from kronos_app.errors import Conflict, InvalidInput, NotFound
+from kronos_app.errors import AppError, Conflict, InvalidInput, NotFound
 from kronos_app.i18n import text
 from kronos_app.jsonable import localised
+from kronos_app.services.core.training_errors import unreadable_error
 from kronos_app.services.forecast import service as forecasting
-from kronos_app.services.forecast.request import ForecastSettings
+from kronos_app.services.forecast.request import ForecastSettings, complete_settings
 from kronos_app.services.forecast.sampling import settled
-from kronos_app.store.ledger import Follow
-from kronos_app.store.records import now
+from kronos_app.store.ledger import Follow, Unread
+from kronos_app.store.records import UnreadableRecord, now
 
 if TYPE_CHECKING:
     from kronos_app.jobs import Job, JobRunner
@@ -44,6 +45,7 @@ WEEK = 7 * 24 * 3600
 
 FollowState = Literal["off", "running", "failing", "on"]
 Statuses = list["FollowStatus"]
+Follows = list[Follow]
 
 
 class FollowRequest(ForecastSettings):
@@ -137,7 +139,11 @@ class FollowService:
 
     def list(self) -> Statuses:
         """Return all follows as they stand, newest first."""
-        return [self._status(follow) for follow in self._store.follows.list()]
+        return [self._status(follow) for follow in self._split()[0]]
+
+    def unreadable(self) -> Unread:
+        """Return the follows that this version cannot read, with the reason."""
+        return self._split()[1]
 
     def get(self, follow_id: str) -> FollowStatus:
         """Return a follow as it stands.
@@ -146,8 +152,14 @@ class FollowService:
         ------
         NotFound
             There is none of this id.
+        Conflict
+            This version cannot read it.
         """
-        follow = self._store.follows.get(follow_id)
+        follows, unreadable = self._split()
+        for damaged in unreadable:
+            if damaged.id == follow_id:
+                raise unreadable_error(follow_id, damaged.reason)
+        follow = next((follow for follow in follows if follow.id == follow_id), None)
         if follow is None:
             raise NotFound(
                 "follow_not_found",
@@ -193,9 +205,9 @@ class FollowService:
 
     def delete(self, follow_id: str) -> None:
         """Follow a series no more; its forecasts and their grades stay. An unknown id is no error."""
-        follow = self._store.follows.get(follow_id)
+        follow = next((follow for follow in self._split()[0] if follow.id == follow_id), None)
+        self._store.follows.delete(follow_id)
         if follow is not None:
-            self._store.follows.delete(follow_id)
             self._cancel(self._status(follow))
 
     def tick(self) -> bool:
@@ -206,7 +218,7 @@ class FollowService:
         Unavailable
             The store fails.
         """
-        follows = [self._settled(follow) for follow in self._store.follows.list()]
+        follows = [self._settled(follow) for follow in self._split()[0]]
         present = self._clock()
         due = sorted(
             (follow for follow in follows if follow.active and follow.next_run and follow.next_run <= present),
@@ -221,6 +233,19 @@ class FollowService:
             return True
         self._begin(first, present)
         return len(due) > 1
+
+    def _split(self) -> tuple[Follows, Unread]:
+        """Return the follows with complete settings, and those that this version cannot read."""
+        follows: Follows = []
+        unreadable = self._store.follows.unreadable()
+        for follow in self._store.follows.list():
+            try:
+                settings = complete_settings(follow.settings, f"follow {follow.id}")
+            except AppError as error:
+                unreadable.append(UnreadableRecord(follow.id, error.message))
+            else:
+                follows.append(replace(follow, settings=settings))
+        return follows, unreadable
 
     def _begin(self, follow: Follow, present: datetime) -> None:
         request = {"key": follow.id, "follow": follow.id, "symbol": follow.symbol, "interval": follow.interval}

@@ -19,6 +19,7 @@ import pandas as pd
 from kronos_app.data.candle_frame import CandleFrame
 from kronos_app.errors import NotFound
 from kronos_app.i18n import text
+from kronos_app.services.forecast.request import complete_settings
 from kronos_app.services.ledger.grading import SAME
 from kronos_app.store.ledger import OPEN, Follow, LedgerFilter
 from kronos_app.store.records import CandleSet
@@ -86,7 +87,7 @@ class FollowWorker:
                 text("No series is followed under {id}.", id=follow_id),
                 text("It may have been deleted; the Live page lists what is followed."),
             )
-        return follow
+        return replace(follow, settings=complete_settings(follow.settings, f"follow {follow.id}"))
 
     def _grown(self, follow: Follow, draft: Draft) -> CandleSet:
         """Return the data set of the series with what is new; faulty candles are left out."""

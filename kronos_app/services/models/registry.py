@@ -17,11 +17,11 @@ from kronos_app.errors import Conflict, InvalidInput, NotFound, Unavailable
 from kronos_app.i18n import text
 from kronos_app.services.core.engine_errors import engine_errors
 from kronos_app.services.core.redaction import Redaction
-from kronos_app.services.core.training_errors import training_errors
+from kronos_app.services.core.training_errors import training_errors, unreadable_error
 from kronos_app.services.finetune import records
 from kronos_app.services.models.registered_specs import NAME, RegisteredSpecs
-from kronos_app.store.records import now
-from kronos_app.store.registry import Models, ModelState, RegisteredModel
+from kronos_app.store.records import UnreadableRecord, now
+from kronos_app.store.registry import Models, ModelState, Records, RegisteredModel
 
 if TYPE_CHECKING:
     from kronos_app.services.finetune.runs import Run
@@ -101,6 +101,10 @@ class RegistryService:
         """Return all versions, by name and from the newest to the oldest."""
         return self._store.registered.list()
 
+    def unreadable(self) -> Records:
+        """Return the versions that cannot be read, by `name@version`, with the reason."""
+        return self._store.registered.unreadable()
+
     def get(self, name: str, version: int) -> RegisteredModel:
         """Return a version.
 
@@ -108,9 +112,14 @@ class RegistryService:
         ------
         NotFound
             There is none.
+        Conflict
+            It cannot be read.
         """
         found = self._store.registered.get(name, version) if re.fullmatch(NAME, name) else None
         if found is None:
+            damaged = self._unreadable(name, version)
+            if damaged is not None:
+                raise unreadable_error(damaged.id, damaged.reason)
             raise NotFound(
                 "model_version_not_found",
                 text("There is no model {name}, version {version}.", name=name[:40], version=version),
@@ -187,10 +196,10 @@ class RegistryService:
             There is no such version.
         """
         with self._lock:
-            model = self.get(name, version)
-            self._models.unload(model.label)
+            if self._unreadable(name, version) is None:
+                self._models.unload(self.get(name, version).label)
             self._store.registered.delete(name, version)
-            folder = self._specs.path(model)
+            folder = self._specs.folder / name / str(version)
             gone = self._specs.folder / f".gone-{uuid4().hex}"
             with suppress(OSError):
                 folder.rename(gone)
@@ -206,6 +215,9 @@ class RegistryService:
         """
         path = self._specs.path(self.get(name, version)) / "README.md"
         return path.read_text(encoding="utf-8") if path.is_file() else None
+
+    def _unreadable(self, name: str, version: int) -> UnreadableRecord | None:
+        return next((one for one in self.unreadable() if one.id == f"{name}@{version}"), None)
 
     def _changed(self, name: str, version: int, state: ModelState) -> RegisteredModel:
         with self._lock:

@@ -11,7 +11,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from kronos_app.errors import Conflict
-from kronos_app.services.runs.folders import Kept, WorkFolders
+from kronos_app.services.runs.folders import KeptWork, Records, WorkFolders
 from kronos_app.services.runs.views import WorkView
 from kronos_app.services.selection.training_files import check_room
 
@@ -23,7 +23,7 @@ View = TypeVar("View", bound=WorkView[Any])
 Views = list[View]
 
 
-class WorkService(ABC, Generic[Kept, View]):
+class WorkService(ABC, Generic[KeptWork, View]):
     """Work of one kind: listed, followed, resumed, deleted; every thread may use it.
 
     Parameters
@@ -32,7 +32,7 @@ class WorkService(ABC, Generic[Kept, View]):
         Of its jobs, whose requests name the work under it.
     """
 
-    def __init__(self, kind: str, settings: Settings, jobs: JobRunner, folders: WorkFolders[Kept]) -> None:
+    def __init__(self, kind: str, settings: Settings, jobs: JobRunner, folders: WorkFolders[KeptWork]) -> None:
         self._kind = kind
         self._settings = settings
         self._jobs = jobs
@@ -44,6 +44,14 @@ class WorkService(ABC, Generic[Kept, View]):
         jobs = self._job_of()
         return [self._view(one, jobs.get(one.id)) for one in self._folders.list()]
 
+    def any(self) -> bool:
+        """Return whether there is one, readable or not."""
+        return self._folders.any()
+
+    def unreadable(self) -> Records:
+        """Return those that this version cannot read, with the reason."""
+        return self._folders.unreadable()
+
     def get(self, work_id: str) -> View:
         """Return one as it stands.
 
@@ -51,6 +59,8 @@ class WorkService(ABC, Generic[Kept, View]):
         ------
         NotFound
             There is none of this id.
+        Conflict
+            This version cannot read it.
         """
         return self._view(self._folders.get(work_id), self._job_of().get(work_id))
 
@@ -91,14 +101,14 @@ class WorkService(ABC, Generic[Kept, View]):
         NotFound
             There is none of this id.
         """
-        found = self._folders.get(work_id)
-        job = self._job_of().get(found.id)
+        path = self._folders.path(work_id)
+        job = self._job_of().get(path.name)
         if job is not None and job.active:
             self._jobs.cancel(job.id)
-        self._folders.remove(found)
+        self._folders.remove(path.name)
 
     @abstractmethod
-    def _view(self, work: Kept, job: Job | None) -> View:
+    def _view(self, work: KeptWork, job: Job | None) -> View:
         """Return one with what its job and its report say."""
 
     @abstractmethod
@@ -117,15 +127,15 @@ class WorkService(ABC, Generic[Kept, View]):
         self._folders.make_folder()
         check_room(self._folders.folder, self._settings, wanted)
 
-    def _submit_new(self, made: Kept) -> None:
+    def _submit_new(self, made: KeptWork) -> None:
         """Queue what was made just now; it goes again where too many jobs wait."""
         try:
             self._submit(made)
         except Conflict:
-            self._folders.remove(made)
+            self._folders.remove(made.id)
             raise
 
-    def _submit(self, work: Kept) -> None:
+    def _submit(self, work: KeptWork) -> None:
         self._jobs.submit(self._kind, {"key": work.id, self._kind: work.id})
 
     def _job_of(self) -> Mapping[str, Job]:

@@ -58,7 +58,6 @@ class WorkView(Generic[Request]):
 def standing(work: Work[Any], job: Job | None) -> dict[str, Any]:
     """Return the fields of `WorkView`: a folder with what its job and its report say."""
     report = work.report()
-    error = job.error if job is not None and report is None else None
     found = report or {}
     return {
         "id": work.id,
@@ -72,7 +71,7 @@ def standing(work: Work[Any], job: Job | None) -> dict[str, Any]:
         "done": 0 if job is None else job.done,
         "total": 0 if job is None else job.total,
         "remaining": None if job is None else job.remaining,
-        "error": None if error is None else Text.from_dict(error["message"]),
+        "error": _error(work, job) if report is None else None,
         "warnings": tuple(Text.from_dict(told) for told in found.get("warnings", [])),
         "report": report,
     }
@@ -93,6 +92,12 @@ def work_json(seen: WorkView[Any], language: str) -> dict[str, Any]:
         "error": None if seen.error is None else seen.error.render(language),
         "warnings": [told.render(language) for told in seen.warnings],
     }
+
+
+def _error(work: Work[Any], job: Job | None) -> Text | None:
+    if job is not None and job.error is not None:
+        return Text.from_dict(job.error["message"])
+    return work.report_problem()
 
 
 def _state(report: Mapping[str, Any] | None, job: Job | None) -> WorkState:

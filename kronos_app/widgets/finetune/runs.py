@@ -12,17 +12,19 @@ from kronos_app.widgets.finetune import actions as tuning_actions
 from kronos_app.widgets.finetune import words as tuning_words
 from kronos_app.widgets.kit import errors, formats, paging
 from kronos_app.widgets.kit.errors import escape
+from kronos_app.widgets.kit.unreadable import render_unreadable
 
 POLL_SECONDS = 2.0
 
 
 def draw() -> None:
     """Draw one row a run."""
-    runs = desk().tuning.list()
-    if not runs:
+    runs, unreadable = desk().tuning.list(), desk().tuning.unreadable()
+    if not (runs or unreadable):
         st.info(_("Nothing was fine-tuned yet. Begin with New run."), icon=":material/model_training:")
     for run in paging.shown(runs, state.FINETUNE_PAGE):
         _row(run)
+    render_unreadable(unreadable, "finetune", desk().tuning.discard)
 
 
 def _row(run: RunView) -> None:

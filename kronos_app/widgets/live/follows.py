@@ -14,6 +14,7 @@ from kronos_app.state import gettext as _
 from kronos_app.widgets.kit import errors, formats
 from kronos_app.widgets.kit.confirm import confirm
 from kronos_app.widgets.kit.errors import escape
+from kronos_app.widgets.kit.unreadable import render_unreadable
 
 POLL_SECONDS = 5.0
 COLOURS = {"on": "green", "running": "blue", "failing": "orange", "off": "gray"}
@@ -21,12 +22,13 @@ COLOURS = {"on": "green", "running": "blue", "failing": "orange", "off": "gray"}
 
 def draw() -> None:
     """Draw one row a follow, and the page anew when one has changed."""
-    follows = desk().following.list()
+    follows, unreadable = desk().following.list(), desk().following.unreadable()
     st.subheader(_("Followed series"))
-    if not follows:
+    if not (follows or unreadable):
         st.caption(_("None yet. Follow one below."))
     for status in follows:
         _row(status)
+    render_unreadable(unreadable, "live", desk().following.delete)
     if follows:
         st.session_state[state.LIVE_DRAWN] = _stamp(follows)
         _watch()

@@ -17,6 +17,7 @@ from kronos_app.widgets.finetune import words as tuning_words
 from kronos_app.widgets.kit import errors, formats
 from kronos_app.widgets.kit.confirm import confirm
 from kronos_app.widgets.kit.errors import escape
+from kronos_app.widgets.kit.unreadable import render_unreadable
 
 COLOURS = {"candidate": "blue", "promoted": "green", "retired": "gray"}
 OWN = ("tuned", "base")
@@ -32,6 +33,16 @@ def draw_versions(versions: Sequence[RegisteredModel]) -> None:
                 words.caption(escape(version.note))
             with actions.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
                 _actions(version)
+
+
+def render_unreadable_versions() -> None:
+    """Render the versions that cannot be read."""
+
+    def delete(label: str) -> None:
+        name, _, version = label.partition("@")
+        desk().registry.delete(name, int(version))
+
+    render_unreadable(desk().registry.unreadable(), "models", delete)
 
 
 def _badges(version: RegisteredModel) -> str:

@@ -16,6 +16,7 @@ from kronos_app.state import gettext as _
 from kronos_app.widgets.kit import paging
 from kronos_app.widgets.kit.confirm import confirm
 from kronos_app.widgets.kit.errors import escape, shown
+from kronos_app.widgets.kit.unreadable import render_unreadable
 from kronos_app.widgets.runs import words as work_words
 
 POLL_SECONDS = 2.0
@@ -73,11 +74,12 @@ class WorkList(ABC, Generic[View]):
 
     def draw(self) -> None:
         """Draw one row for each."""
-        found = self.service.list()
-        if not found:
+        found, unreadable = self.service.list(), self.service.unreadable()
+        if not (found or unreadable):
             st.info(self.words()["none"], icon=self.icon)
         for one in paging.shown(found, self.page_key):
             self._row(one)
+        render_unreadable(unreadable, self.page, self.service.delete)
 
     def draw_one(self, work_id: str, draw_finished: Callable[[View], None]) -> None:
         """Draw one: its head, and how far it is, what came of it or why it ended."""

@@ -34,7 +34,7 @@ def test_what_a_run_would_learn_from_is_told_before(client, desk, body):
     assert plan["config"]["predictor"]["steps"] == 6
     assert all(isinstance(note, str) for note in plan["notes"])
     assert str(desk.settings.home) not in str(plan)
-    assert client.get("/api/v1/runs").json() == {"total": 0, "runs": []}
+    assert client.get("/api/v1/runs").json() == {"total": 0, "runs": [], "unreadable": []}
 
 
 def test_words_of_the_trainer_are_in_the_readers_language(client, body):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from training.errors import ConfigError, RunError
 from training.run.config import RunConfig
-from training.run.config_file import parse_config, read_config, write_config
+from training.run.config_file import parse_config, read_config, read_saved_config, write_config
 
 GOOD = """\
 name: first
@@ -196,3 +196,12 @@ def test_every_field_is_written_with_what_it_means(config: RunConfig, tmp_path: 
 def test_a_folder_that_takes_no_file_is_told(config: RunConfig, tmp_path: Path) -> None:
     with pytest.raises(RunError, match="cannot be written to"):
         write_config(config, tmp_path / "absent" / "config.yaml")
+
+
+def test_a_saved_config_may_have_unknown_fields_but_no_wrong_ones(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert read_saved_config(save(tmp_path, GOOD + "mood: good\n")) == read_config(save(tmp_path, GOOD))
+    assert "mood" in caplog.text
+    with pytest.raises(ConfigError, match="seed"):
+        read_saved_config(save(tmp_path, GOOD + "mood: good\nseed: many\n"))

@@ -36,7 +36,7 @@ def _end(settings):
     """End what a test that failed leaves running."""
     yield
     for run in RunFolders(settings.home / "runs").list():
-        Trainers(settings, lambda: None).kill(run)
+        Trainers(settings, lambda: None).kill(run.path)
 
 
 def test_runs_wait_for_their_turn_and_the_next_begins_by_itself(desk, request_for, reach):
