@@ -8,6 +8,7 @@ from functools import partial
 import streamlit as st
 
 from kronos_app import state
+from kronos_app.state import gettext as _
 from kronos_app.store.records import UnreadableRecord
 from kronos_app.widgets.kit.confirm import confirm
 from kronos_app.widgets.kit.errors import escape
@@ -15,13 +16,11 @@ from kronos_app.widgets.kit.errors import escape
 
 def render_unreadable(records: Sequence[UnreadableRecord], page: str, delete: Callable[[str], object]) -> None:
     """Render each record that cannot be read with its reason and a button that deletes it."""
-    _ = state.gettext()
     for record in records:
         with st.container(border=True):
             words, buttons = st.columns([5, 2], vertical_alignment="center")
-            words.markdown(
-                f"**{escape(record.id)}** :red-badge[{_('unreadable')}]  \n:small[{escape(state.say(record.reason))}]"
-            )
+            badge, reason = _("unreadable"), state.say(record.reason)
+            words.markdown(f"**{escape(record.id)}** :red-badge[{badge}]  \n:small[{escape(reason)}]")
             with buttons.container(horizontal=True, horizontal_alignment="right"):
                 if st.button(_("Delete"), key=f"{page}.delete.{record.id}", icon=":material/delete:", type="tertiary"):
                     confirm(

@@ -39,7 +39,7 @@ def render_unreadable_versions() -> None:
     """Render the versions that cannot be read."""
 
     def delete(label: str) -> None:
-        name, _, version = label.partition("@")
+        name, version = label.split("@")
         desk().registry.delete(name, int(version))
 
     render_unreadable(desk().registry.unreadable(), "models", delete)
