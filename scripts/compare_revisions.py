@@ -81,18 +81,22 @@ def git(*arguments: str) -> str:
 def function_bodies(tree: Path) -> Counter[str]:
     """Return the body of each function as its syntax tree: without imports, docstrings and the name of its module."""
     bodies: Counter[str] = Counter()
+    modules = {str(path.relative_to(tree)) for path in tree.rglob("*.py")}
     for path in [file for name in SOURCES for file in (tree / name, *sorted((tree / name).rglob("*.py")))]:
         if path.suffix != ".py" or not path.exists():
             continue
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                bodies[f"{node.name}: {without_imports(node)}"] += 1
+                bodies[f"{node.name}: {without_imports(node, modules)}"] += 1
     return bodies
 
 
-def without_imports(function: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
-    """Return the statements of a function, imports in any of its blocks left out, as text."""
+def without_imports(function: ast.FunctionDef | ast.AsyncFunctionDef, modules: set[str]) -> str:
+    """Return the statements of a function as text: imports left out, a module named in a string by its last part."""
     for node in ast.walk(function):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            path = node.value if node.value.endswith(".py") else f"{node.value.replace('.', '/')}.py"
+            node.value = Path(path).stem if path in modules else node.value
         for name in ("body", "orelse", "finalbody"):
             block = getattr(node, name, None)
             if isinstance(block, list):
