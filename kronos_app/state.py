@@ -19,6 +19,7 @@ MODEL = "app.model"
 DEVICE = "app.device"
 ANSWERS = "app.answers"
 ASK_AGAIN = "app.ask_again"
+GLOSSARY_QUERY = "app.glossary_query"
 
 DATA_SOURCE = "data.source"
 DATA_FILE = "data.file"

@@ -54,8 +54,8 @@ messages = sorted(str(message.id) for message in source_strings() if message.id)
 print(json.dumps({"openapi": api.openapi(), "ddl": ddl, "messages": messages}, indent=1, sort_keys=True))
 """
 SMALL_RUN = {
-    "base": {"model": "kronos-nano"}, "window": {"lookback": 40, "horizon": 10}, "stages": ["predictor"],
-    "judge": {"cutoffs": 2, "samples": 2},
+    "base": {"model": "kronos-nano"}, "window": {"lookback": 40, "horizon": 10},
+    "split": {"fractions": [0.6, 0.2, 0.2]}, "judge": {"cutoffs": 2, "final_cutoffs": 4, "samples": 2},
 }  # fmt: skip
 # Parts of an answer that depend on when it was asked or on the revision itself.
 CHANGING = {"models", "version", "uptime_seconds", "disk_free_bytes", "queue"}
@@ -204,7 +204,7 @@ def upload(api: httpx.Client, name: str, seed: int) -> str:
 def start_run(api: httpx.Client, name: str, steps: int) -> str:
     """Start a small fine-tune and return its id."""
     candles = [item["id"] for item in answer(api.get("/candles"))["candles"]]
-    predictor = {"steps": steps, "batch": 2, "checkpoint_every": 2, "validate_every": 2}
+    predictor = {"steps": steps, "batch": 4, "validate_every": 2, "validation_windows": 4, "checkpoint_every": 2}
     config = SMALL_RUN | {"name": name, "predictor": predictor}
     data = {"kind": "candle_sets", "candle_sets": candles}
     return str(answer(api.post("/runs", json={"data": data, "config": config}))["id"])

@@ -7,6 +7,7 @@ import pytest
 from kronos_app import state
 from kronos_app.i18n import translate
 from kronos_app.nav import ENTRIES
+from kronos_app.services.core.glossary import read_glossary
 
 LANGUAGES = ("en", "zh_CN")
 
@@ -114,3 +115,18 @@ def test_a_model_is_loaded_and_unloaded(open_page, desk):
     assert {"cpu"} == {status.device for status in desk.models.list() if status.loaded}
     app.get_by_key("models.unload.kronos-nano").click().run()
     assert "in memory" not in said(app)
+
+
+def test_the_glossary_opens_from_the_sidebar_and_finds_a_term(open_page):
+    app = open_page("home")
+    button(app, "Glossary").click().run()
+    assert len(app.table[0].value) == len(read_glossary())
+    app.session_state[state.GLOSSARY_QUERY] = "覆盖率"
+    button(app, "Glossary").click().run()
+    assert "coverage" in set(app.table[0].value["Term"]) < {english for english, *_ in read_glossary()}
+
+
+def test_the_glossary_explains_in_the_language_of_the_session(open_page):
+    app = open_page("home", lang="zh_CN")
+    button(app, translate("Glossary", "zh_CN")).click().run()
+    assert "覆盖率" in list(app.table[0].value["术语"])

@@ -10,6 +10,7 @@ from kronos_app.i18n import LANGUAGES
 from kronos_app.runtime import desk, loaded_device
 from kronos_app.state import gettext as _
 from kronos_app.widgets.kit.errors import escape
+from kronos_app.widgets.kit.glossary import render_glossary_button
 
 
 def draw() -> None:
@@ -28,6 +29,7 @@ def draw() -> None:
         key=state.LANGUAGE + "_switch",
         on_change=_switch_language,
     )
+    render_glossary_button()
     st.caption(_("For research. A forecast is a distribution of possible futures, not advice to buy or sell anything."))
 
 
