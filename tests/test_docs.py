@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "tests" / "golden"
 PAGES = sorted((ROOT / "docs").glob("*.md"))
-DOCUMENTS = [ROOT / "README.md", ROOT / "README.zh-CN.md", ROOT / "CHANGELOG.md", *PAGES]
+DOCUMENTS = [ROOT / "README.md", ROOT / "README.zh-CN.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *PAGES]
 READMES = DOCUMENTS[:2]
 BOTH = "tokenizer and predictor"  # one heading: their settings are the same
 
@@ -127,7 +127,7 @@ def test_make_targets_are_documented_and_documented_ones_exist():
     targets = set(re.search(r"^\.PHONY: (.*)$", read(ROOT / "Makefile"), re.MULTILINE)[1].split())
     named = {found for path in DOCUMENTS for found in re.findall(r"(?:`|^|\s)make ([a-z]+)\b", "\n".join(_code(path)))}
     assert named <= targets
-    assert targets <= set(re.findall(r"`make ([a-z]+)`", doc("development.md")))
+    assert targets <= set(re.findall(r"`make ([a-z]+)`", read(ROOT / "CONTRIBUTING.md")))
 
 
 def _code(path):
