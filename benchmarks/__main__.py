@@ -1,24 +1,23 @@
-"""How fast a forecast is: as a ratio to a plain loop in the same run, and beside what the machine could do at best.
+"""The speed of forecasts: as a ratio to a plain loop in the same run, and as a share of the machine's limit.
 
-Unasked: the shape of kronos-nano, in a minute or so. `--table`: the ratios that are promised, in half an hour or more.
+Without options: the shape of kronos-nano, about a minute. `--table`: the promised ratios, half an hour or more.
 Any of `--sizes --samples --lengths --series`: every combination of them. See docs/benchmarks.md.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import torch
 
-from benchmarks import cases, machine, memory, reference, report, steps
-from benchmarks.shapes import SHAPES, build
-from benchmarks.timing import scaling_error, time_case
-from benchmarks.work import model_bytes
+from benchmarks import cases, machine, memory, reference, report
+from benchmarks.measure import build_parser, run_in_process, write_record
+from benchmarks.shapes import SHAPES, build_predictor
+from benchmarks.timing import time_case
+from benchmarks.work import count_weight_bytes
 from engine.errors import KronosError
 from engine.packed import PRECISIONS
 from engine.predictor import KronosPredictor
@@ -31,182 +30,107 @@ def main(arguments: list[str] | None = None) -> None:
     torch.set_num_threads(options.threads)
     sampling = Sampling(options.temperature, options.top_k, options.top_p)
     try:
-        if options.soak:
-            record = _soak(options, sampling)
-        elif options.steps:
-            record = _time_steps(options, sampling)
-        elif options.check_scaling:
-            record = _check_scaling(options, sampling)
-        else:
-            record = _measure(options, sampling)
+        record = _soak(options, sampling) if options.soak else _measure(options, sampling)
     except KronosError as error:
         sys.exit(str(error))
-    if options.json:
-        options.json.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    write_record(options, record)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    # temperature, top_k, top_p: the defaults of the published predict; rounds: of engine and plain loop alternately
+    parser = build_parser(__doc__, temperature=1.0, top_k=0, top_p=0.9, threads=2, rounds=3, stride=64)
     what = parser.add_argument_group("what to time")
-    what.add_argument("--table", action="store_true", help="the cases whose ratios are promised")
+    what.add_argument("--table", action="store_true", help="the cases with promised ratios")
     what.add_argument("--sizes", nargs="+", choices=SHAPES)
     what.add_argument("--samples", nargs="+", type=int, metavar="N", help="paths of each series")
-    what.add_argument("--lengths", nargs="+", type=_lengths, metavar="HISTORY:HORIZON", help="in candles")
+    what.add_argument("--lengths", nargs="+", type=_read_lengths, metavar="HISTORY:HORIZON", help="in candles")
     what.add_argument("--series", nargs="+", type=int, metavar="N", help="series in one call")
-    what.add_argument("--windows", nargs="+", choices=cases.WINDOWS, default=["exact", "fit"])
-    what.add_argument("--stride", type=int, default=64, help="candles that the strided window drops at a time")
-    what.add_argument("--temperature", type=float, default=1.0)
-    what.add_argument("--top-k", type=int, default=0)
-    what.add_argument("--top-p", type=float, default=0.9, help="the default of the published predict")
-    what.add_argument("--weights", choices=PRECISIONS, default="float32", help="how the engine keeps them")
-    what.add_argument("--compiled", action="store_true", help="torch.compile the engine; memory is not measured then")
-    sampling = parser.add_argument_group("how to time it")
-    sampling.add_argument("--threads", type=int, default=2)
-    sampling.add_argument("--rounds", type=int, default=3, help="turns of engine and plain loop; medians are taken")
-    sampling.add_argument(
+    what.add_argument("--windows", nargs="+", choices=cases.WINDOWS, default=cases.DEFAULT_WINDOWS)
+    what.add_argument("--weights", choices=PRECISIONS, default="float32", help="precision of the engine's weights")
+    parser.add_argument(
         "--plain-steps",
-        type=_steps,
+        type=lambda text: None if text == "all" else int(text),
         default=12,
         metavar="N|all",
         help="steps of the plain loop to run, evenly spaced; its time is scaled from them",
     )
-    sampling.add_argument("--no-memory", action="store_true", help="leave out peak memory, a process a case and window")
-    sampling.add_argument(
-        "--reference", type=Path, metavar="PATH", help="a checkout of the published package to time as well"
-    )
-    sampling.add_argument("--json", type=Path, metavar="FILE", help="write everything measured")
-    other = parser.add_argument_group("instead of timing")
-    other.add_argument("--soak", type=int, metavar="N", help="forecast so often in one process and watch its memory")
-    other.add_argument(
-        "--steps", nargs="+", type=int, metavar="ROWS", help="how long one more candle of so many paths takes"
-    )
-    other.add_argument("--check-scaling", action="store_true", help="compare the scaled plain loop with the whole one")
+    parser.add_argument("--no-memory", action="store_true", help="skip peak memory: one process a case and window")
+    parser.add_argument("--reference", type=Path, metavar="PATH", help="also time a checkout of the published package")
+    parser.add_argument("--soak", type=int, metavar="N", help="instead: forecast N times in one process, watch memory")
     return parser
 
 
-def _lengths(text: str) -> tuple[int, int]:
+def _read_lengths(text: str) -> tuple[int, int]:
     history, _, horizon = text.partition(":")
     return int(history), int(horizon)
 
 
-def _steps(text: str) -> int | None:
-    return None if text == "all" else int(text)
-
-
-def _plan(options: argparse.Namespace) -> list[cases.Case]:
-    return [replace(case, stride=options.stride) for case in _cases(options)]
-
-
-def _cases(options: argparse.Namespace) -> list[cases.Case]:
+def _choose_cases(options: argparse.Namespace) -> list[cases.Case]:
     if options.table:
-        return cases.table(options.windows)
+        return cases.promised_cases()
     if not any((options.sizes, options.samples, options.lengths, options.series)):
-        return cases.quick(options.windows)
-    return cases.grid(
+        return cases.quick_cases()
+    return cases.combine_cases(
         options.sizes or ["nano"],
         options.samples or [1, 5],
         options.lengths or [(400, 120)],
         options.series or [1],
         options.windows,
+        options.stride,
     )
 
 
 def _measure(options: argparse.Namespace, sampling: Sampling) -> report.Record:
-    roofs = cache(lambda size: machine.measure(model_bytes(SHAPES[size].model, options.weights)))
-    predictors = cache(lambda size: build(SHAPES[size], options.weights, compiled=options.compiled))
-    plain = predictors if options.weights == "float32" else cache(lambda size: build(SHAPES[size]))
-    with_memory = not (options.no_memory or options.compiled)
-    described = machine.describe(options.threads)
-    plan, records = _plan(options), []
-    for size in dict.fromkeys(case.size for case in plan):
-        print(f"{size}: {report.machine_line(described, roofs(size))}", flush=True)
-    print(f"\n{report.head()}")
-    for case in plan:
-        predictor = predictors(case.size)
-        timing = time_case(
-            predictor, plain(case.size), case, sampling, rounds=options.rounds, plain_steps=options.plain_steps
-        )
-        record = report.case_record(
-            SHAPES[case.size],
-            case,
-            timing,
-            roofs(case.size),
-            plain_steps=options.plain_steps,
-            weights=options.weights,
-        )
-        if with_memory:
+    limits = cache(lambda size: machine.measure_machine(count_weight_bytes(SHAPES[size].model, options.weights)))
+    predictors = cache(lambda size, weights: build_predictor(SHAPES[size], weights))
+    described = machine.describe_machine(options.threads)
+    chosen, records = _choose_cases(options), []
+    for size in dict.fromkeys(case.size for case in chosen):
+        print(f"{size}: {report.machine_line(described, limits(size))}", flush=True)
+    print(f"\n{report.table_head()}")
+    for case in chosen:
+        shape, plain = SHAPES[case.size], predictors(case.size, "float32")
+        steps = options.plain_steps
+        engine = predictors(case.size, options.weights)
+        timing = time_case(engine, plain, case, sampling, rounds=options.rounds, plain_steps=steps)
+        limit = limits(case.size)
+        record = report.case_record(shape, case, timing, limit, plain_steps=steps, weights=options.weights)
+        if not options.no_memory:
             record["memory"] = {
-                window: memory.measure(case, window, sampling, options.threads, options.weights)
+                window: run_in_process(memory.measure_memory, case, window, sampling, options.threads, options.weights)
                 for window in case.windows
             }
-        print("\n".join(report.lines(record)), flush=True)
-        if options.compiled:
-            print(f"  first runs, compiling: {report.first_runs(record)}", flush=True)
+        print("\n".join(report.table_lines(record)), flush=True)
         if options.reference:
-            record["reference"] = _compare(options, plain(case.size), case, sampling, record)
+            record["reference"] = _compare(options, plain, case, sampling, record)
         records.append(record)
-    notes = [*report.footnotes(records), *report.memory_notes(records)]
-    print("\n" + "\n".join(notes))
-    return {
-        "machine": described,
-        "weights": options.weights,
-        "compiled": options.compiled,
-        "roofs": {size: vars(roofs(size)) for size in {c.size for c in plan}},
-        "cases": records,
-    }
+    print("\n" + "\n".join([*report.footnotes(records), *report.memory_notes(records)]))
+    machines = {case.size: vars(limits(case.size)) for case in chosen}
+    return {"machine": described, "weights": options.weights, "limits": machines, "cases": records}
 
 
 def _compare(
-    options: argparse.Namespace, predictor: KronosPredictor, case: cases.Case, sampling: Sampling, record: report.Record
+    options: argparse.Namespace, plain: KronosPredictor, case: cases.Case, sampling: Sampling, record: report.Record
 ) -> report.Record:
-    published = reference.load(options.reference, predictor)
-    found = reference.compare(published, predictor, case, sampling, rounds=options.rounds, steps=options.plain_steps)
-    ratios = {window: one["ratio"] * found.ratio for window, one in record["windows"].items()}
-    print(f"  over {found.steps} steps {found.remark()}; their forecasts differ by {found.difference:.1g}")
+    published = reference.load_published(options.reference, plain)
+    compared = reference.compare(published, plain, case, sampling, rounds=options.rounds, steps=options.plain_steps)
+    ratios = {window: row["ratio"] * compared.ratio for window, row in record["windows"].items()}
+    print(f"  over {compared.steps} steps {compared.remark()}; the forecasts differ by {compared.difference:.1g}")
     faster = ", ".join(f"{window} {ratio:.1f}×" for window, ratio in ratios.items())
-    print(f"  engine against the published package: {faster}", flush=True)
-    return {**vars(found), "ratio": found.ratio, "engine": ratios}
+    print(f"  ratio to the published package: {faster}", flush=True)
+    return {**vars(compared), "ratio": compared.ratio, "engine": ratios}
 
 
 def _soak(options: argparse.Namespace, sampling: Sampling) -> report.Record:
     size = (options.sizes or ["nano"])[0]
     print("MB in memory:", end="", flush=True)
-    seen = []
-    for resident in memory.soak(size, options.soak, sampling):
-        print(f" {resident / 1e6:.0f}", end="", flush=True)
-        seen.append(resident)
-    gained = memory.growth(seen)
-    print(f"\n{options.soak} forecasts of {size}: {gained / 1e6:+.1f} MB from the second quarter to the last")
-    return {"soak": {"size": size, "forecasts": options.soak, "resident": seen, "growth": gained}}
-
-
-def _time_steps(options: argparse.Namespace, sampling: Sampling) -> report.Record:
-    found = {}
-    for size in options.sizes or ["small"]:
-        shape = SHAPES[size]
-        roofs = machine.measure(model_bytes(shape.model))
-        print(f"{size}: {report.machine_line(machine.describe(options.threads), roofs)}", flush=True)
-        predictor = build(shape)
-        times = [
-            steps.time_steps(predictor, shape, roofs, sampling, rows=rows, rounds=options.rounds)
-            for rows in options.steps
-        ]
-        print("\n".join(steps.table(size, times)), flush=True)
-        found[size] = {"roofs": vars(roofs), "steps": [vars(one) | {"of_bound": one.of_bound} for one in times]}
-    return {"machine": machine.describe(options.threads), "steps": found}
-
-
-def _check_scaling(options: argparse.Namespace, sampling: Sampling) -> report.Record:
-    found = {}
-    for case in _plan(options):
-        steps = options.plain_steps or 12
-        whole, scaled = scaling_error(build(SHAPES[case.size]), case, sampling, steps, options.rounds)
-        print(
-            f"{case.name}: {whole:.2f} s whole, {scaled:.2f} s scaled from {steps} steps, {scaled / whole - 1:+.1%}",
-            flush=True,
-        )
-        found[case.name] = {"whole": whole, "scaled": scaled, "steps": steps}
-    return {"scaling": found}
+    resident = []
+    for size_now in memory.run_soak(size, options.soak, sampling):
+        print(f" {size_now / 1e6:.0f}", end="", flush=True)
+        resident.append(size_now)
+    growth = memory.memory_growth(resident)
+    print(f"\n{options.soak} forecasts of {size}: {growth / 1e6:+.1f} MB from the second quarter to the last")
+    return {"soak": {"size": size, "forecasts": options.soak, "resident": resident, "growth": growth}}
 
 
 if __name__ == "__main__":

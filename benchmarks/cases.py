@@ -1,31 +1,31 @@
-"""What is timed: plans of cases, and the ratios to reach."""
+"""The cases to time, and the ratios to reach."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, field
 from itertools import product
 
 from benchmarks.shapes import SHAPES
 
 WINDOWS = ("exact", "fit", "strided")
+DEFAULT_WINDOWS = ("exact", "fit")
 
 
 @dataclass(frozen=True)
 class Case:
-    """One piece of work.
+    """One forecast to time.
 
     Attributes
     ----------
     size
         Key of `SHAPES`.
     series, samples
-        Number of series, and paths drawn for each.
+        Number of series, and of paths of each.
     history, horizon, context
-        Candles handed in, candles to forecast, most candles the model sees.
+        Candles of history, candles to forecast, maximum number of candles that the model sees.
     windows
-        Ways to treat what exceeds the context, each timed.
+        Settings of `window` to time.
     stride
         Candles that `strided` drops at a time.
     targets
@@ -44,7 +44,7 @@ class Case:
 
     @property
     def name(self) -> str:
-        """Return what a reader knows the case by."""
+        """Return the case's name in tables."""
         paths = f"{self.samples} path{'s' * (self.samples > 1)}"
         return f"{self.size} {self.history}→{self.horizon} " + (f"{self.series} × " * (self.series > 1)) + paths
 
@@ -57,48 +57,48 @@ class Case:
 def make_case(
     size: str,
     samples: int,
-    *,
     series: int = 1,
     history: int = 400,
     horizon: int = 120,
-    windows: Iterable[str] = ("exact", "fit"),
+    windows: Iterable[str] = DEFAULT_WINDOWS,
+    stride: int = 64,
+    **targets: float,
 ) -> Case:
-    """Return a case in the size's own context; where that never fills, all windows are one and only `exact` is kept."""
+    """Return a case in the size's own context; if that never fills, all windows are equal and only `exact` is timed."""
     context = SHAPES[size].context
-    kept = ("exact",) if history + horizon <= context else tuple(windows)
-    return Case(size, series, samples, history, horizon, context, kept)
+    different = tuple(windows) if history + horizon > context else ("exact",)
+    return Case(size, series, samples, history, horizon, context, different, stride, targets)
 
 
-def quick(windows: Iterable[str] = ("exact", "fit")) -> list[Case]:
-    """Return what `make bench` runs unasked: kronos-nano's shape, a minute or so."""
-    cases = [make_case("nano", samples, windows=windows) for samples in (1, 5, 30)]
-    return [*cases, make_case("nano", 5, series=8, history=90, horizon=10, windows=windows)]
+def quick_cases() -> list[Case]:
+    """Return the cases of a plain `make bench`: the shape of kronos-nano, about a minute."""
+    return [*(make_case("nano", samples) for samples in (1, 5, 30)), make_case("nano", 5, 8, 90, 10)]
 
 
-def table(windows: Iterable[str] = ("exact", "fit")) -> list[Case]:
-    """Return the cases whose ratios are promised."""
-    small = partial(make_case, "small", windows=windows)
+def promised_cases() -> list[Case]:
+    """Return the cases with promised ratios."""
     return [
-        replace(small(1), targets={"exact": 9, "fit": 22}),
-        replace(small(5), targets={"exact": 26, "fit": 60}),
-        replace(small(30), targets={"exact": 45, "fit": 110}),
-        replace(make_case("mini", 20, windows=windows), targets={"exact": 90}),
-        replace(make_case("base", 1, windows=windows), targets={"exact": 10, "fit": 24}),
-        replace(small(1, series=8), targets={"exact": 11, "fit": 28}),
-        replace(small(5, series=20, history=90, horizon=10), targets={"exact": 24}),
+        make_case("small", 1, exact=9, fit=22),
+        make_case("small", 5, exact=26, fit=60),
+        make_case("small", 30, exact=45, fit=110),
+        make_case("mini", 20, exact=90),
+        make_case("base", 1, exact=10, fit=24),
+        make_case("small", 1, series=8, exact=11, fit=28),
+        make_case("small", 5, series=20, history=90, horizon=10, exact=24),
     ]
 
 
-def grid(
+def combine_cases(
     sizes: Iterable[str],
     samples: Iterable[int],
     lengths: Iterable[tuple[int, int]],
     series: Iterable[int],
     windows: Iterable[str],
+    stride: int,
 ) -> list[Case]:
     """Return every combination; `lengths` are pairs of history and horizon."""
     windows = tuple(windows)
     return [
-        make_case(size, count, series=many, history=history, horizon=horizon, windows=windows)
-        for size, (history, horizon), many, count in product(sizes, lengths, series, samples)
+        make_case(size, paths, count, history, horizon, windows, stride)
+        for size, (history, horizon), count, paths in product(sizes, lengths, series, samples)
     ]

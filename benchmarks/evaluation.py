@@ -1,25 +1,21 @@
-"""What a walk forward costs: a model and every baseline at many cutoffs, each by itself.
+"""The cost of a walk-forward evaluation: the model and every baseline, each alone, at many cutoffs.
 
-`.venv/bin/python -m benchmarks.evaluation`: 1,000 cutoffs of kronos-nano, 90 candles of history and 10 to forecast, 20
-paths each, on candles that are random walks. Processor time is shown beside the time on the clock, which other programs
-lengthen; memory is the most that the process has held.
+`.venv/bin/python -m benchmarks.evaluation`: 1,000 cutoffs of random walks with kronos-nano, 90 candles of history, 10
+to forecast, 20 paths. Processor time is shown beside clock time, which other programs lengthen; memory is the peak of
+the process.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import resource
-import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm.auto import tqdm
 
+from benchmarks.measure import MB, build_parser, read_peak, time_once, write_record
 from benchmarks.shapes import random_walks
 from engine.predictor import KronosPredictor
 from training.evaluation.baselines import BASELINES
@@ -29,45 +25,32 @@ from training.evaluation.kronos import KronosForecaster
 from training.evaluation.report import Report
 from training.evaluation.walk_forward import walk_forward
 
-Record = dict[str, Any]
 SERIES = 10
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Walk each forecaster forward and print a line of each."""
-    options = _parser().parse_args(arguments)
+    """Evaluate each forecaster and print a line for each."""
+    parser = build_parser(__doc__, model="kronos-nano", cutoffs=1000, lookback=90, horizon=10, samples=20, threads=2)
+    options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)
-    places = _places(options.cutoffs, options.lookback, options.horizon)
+    cutoffs = _make_cutoffs(options.cutoffs, options.lookback, options.horizon)
     predictor = KronosPredictor.from_pretrained(options.model, device="cpu")
     model = KronosForecaster(options.model, predictor, options.samples)
-    print(
-        f"{len(places)} cutoffs, {options.lookback} → {options.horizon}, {options.samples} paths, {options.threads} "
-        f"threads\n{'':14}{'seconds':>10}{'processor':>11}{'ms a cutoff':>13}{'memory, MB':>12}",
-        flush=True,
-    )
-    with tempfile.TemporaryDirectory() as place:
-        found = [_walk([one], places, Path(place), one.name) for one in (*BASELINES, model)]
-        baselines = {key: sum(row[key] for row in found[:-1]) for key in ("seconds", "processor")}
-        _show({**baselines, "name": "all baselines", "cutoffs": len(places), "memory": found[-2]["memory"]})
-        report = _report([model, *BASELINES], places, Path(place))
-    _show(report)
-    if options.json:
-        options.json.write_text(json.dumps([*found, report], indent=1) + "\n", encoding="utf-8")
+    print(f"{len(cutoffs)} cutoffs, {options.lookback} → {options.horizon}, {options.samples} paths")
+    print(f"{'':14}{'seconds':>10}{'processor':>11}{'ms a cutoff':>13}{'memory, MB':>12}", flush=True)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        rows = []
+        for forecaster in (*BASELINES, model):
+            walk_forward([forecaster], cutoffs[:2], folder / "first")  # loading and first calls are not measured
+            rows.append(_measure(forecaster.name, cutoffs, lambda one=forecaster: walk_forward([one], cutoffs, folder)))
+        rows.append(_measure("report", cutoffs, lambda: _make_report([model, *BASELINES], cutoffs, folder)))
+    total = sum(row["processor"] for row in rows[: len(BASELINES)])
+    print(f"all baselines: {total:.1f} s of processor time")
+    write_record(options, rows)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="benchmarks.evaluation", description=__doc__)
-    parser.add_argument("--model", default="kronos-nano", help="a registry name, a Hub id or a folder")
-    parser.add_argument("--cutoffs", type=int, default=1000)
-    parser.add_argument("--lookback", type=int, default=90)
-    parser.add_argument("--horizon", type=int, default=10)
-    parser.add_argument("--samples", type=int, default=20)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    return parser
-
-
-def _places(count: int, lookback: int, horizon: int) -> list[Cutoff]:
+def _make_cutoffs(count: int, lookback: int, horizon: int) -> list[Cutoff]:
     windows = -(-count // SERIES)
     walks = random_walks(SERIES, lookback + windows * horizon, 1)
     series = [
@@ -77,43 +60,18 @@ def _places(count: int, lookback: int, horizon: int) -> list[Cutoff]:
     return rolling(series, lookback=lookback, horizon=horizon, n_windows=windows)[:count]
 
 
-def _walk(forecasters: Sequence[Forecaster], places: Sequence[Cutoff], folder: Path, name: str) -> Record:
-    walk_forward(forecasters, places[:2], folder / "first")  # loading and first calls are not measured
-    clock, processor = time.perf_counter(), time.process_time()
-    with tqdm(disable=None, leave=False) as bar:
-
-        def tick(_done: int, _total: int) -> None:
-            bar.update()
-
-        walk_forward(forecasters, places, folder, on_step=tick)
-    row = _row(name, clock, processor, len(places))
-    _show(row)
-    return row
+def _make_report(forecasters: Sequence[Forecaster], cutoffs: Sequence[Cutoff], folder: Path) -> None:
+    Report(walk_forward(forecasters, cutoffs, folder), [one.name for one in BASELINES]).to_dict()
 
 
-def _report(forecasters: Sequence[Forecaster], places: Sequence[Cutoff], folder: Path) -> Record:
-    """Return what reading all scores, their intervals and tests cost."""
-    clock, processor = time.perf_counter(), time.process_time()
-    Report(walk_forward(forecasters, places, folder), [one.name for one in BASELINES]).to_dict()
-    return _row("the report", clock, processor, len(places))
-
-
-def _row(name: str, clock: float, processor: float, cutoffs: int) -> Record:
-    return {
-        "name": name,
-        "seconds": time.perf_counter() - clock,
-        "processor": time.process_time() - processor,
-        "cutoffs": cutoffs,
-        "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024),
-    }
-
-
-def _show(row: Record) -> None:
-    print(
-        f"{row['name']:14}{row['seconds']:10.1f}{row['processor']:11.1f}"
-        f"{row['processor'] / row['cutoffs'] * 1000:13.2f}{row['memory'] / 1e6:12.0f}",
-        flush=True,
-    )
+def _measure(name: str, cutoffs: Sequence[Cutoff], work: Callable[[], object]) -> dict[str, Any]:
+    """Print and return what some work takes."""
+    started = time.process_time()
+    seconds = time_once(work)
+    processor, memory = time.process_time() - started, read_peak()
+    milliseconds = processor / len(cutoffs) * 1000
+    print(f"{name:14}{seconds:10.1f}{processor:11.1f}{milliseconds:13.2f}{memory / MB:12.0f}", flush=True)
+    return {"name": name, "seconds": seconds, "processor": processor, "cutoffs": len(cutoffs), "memory": memory}
 
 
 if __name__ == "__main__":

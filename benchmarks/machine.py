@@ -1,34 +1,41 @@
-"""What this machine can do at best, measured with PyTorch in the same run: the two roofs of the roofline."""
+"""The limits of this machine, measured with PyTorch in the same run, and the least time for some work (roofline model).
+
+After Williams, Waterman and Patterson (2009), doi:10.1145/1498765.1498785.
+"""
 
 from __future__ import annotations
 
 import os
 import platform
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
+from benchmarks.cases import Case
+from benchmarks.measure import time_once
+from benchmarks.shapes import Shape
+from benchmarks.work import Work, forecast_work
 from engine.packed import pack
 
-GEMMS = ((1024, 1024, 1024), (512, 2048, 512), (4096, 512, 1024))  # rows, inner, columns
+PRODUCTS = ((1024, 1024, 1024), (512, 2048, 512), (4096, 512, 1024))  # rows, inputs, outputs
 ROUNDS = 8
 
 
 @dataclass(frozen=True)
 class Machine:
-    """Roofs of float32 work.
+    """Limits of float32 work.
 
     Attributes
     ----------
     flops
-        Operations a second of the fastest matrix product found.
+        Operations a second of the fastest matrix product.
     bandwidth
-        Bytes a second read, by a working set as large as what a step reads: small ones may live in a cache.
+        Bytes read a second from a working set of the size that a step reads; a small one may fit into a cache.
     working_set
         Its size in bytes.
     """
@@ -37,14 +44,26 @@ class Machine:
     bandwidth: float
     working_set: int
 
+    def least_seconds(self, work: Work) -> float:
+        """Return the least time for `work`: its arithmetic or its reading, whichever is longer."""
+        return max(work.flops / self.flops, work.bytes / self.bandwidth)
 
-def measure(working_set: int) -> Machine:
-    """Return the roofs for steps that read `working_set` bytes."""
-    return Machine(_gemm_peak(), _bandwidth(working_set), working_set)
+    def bound(self, shape: Shape, case: Case, window: str, weights: str = "float32") -> dict[str, Any]:
+        """Return the least `seconds` of a case, and operations, bytes and seconds of its `parts`."""
+        parts = {
+            part: {**asdict(work), "seconds": self.least_seconds(work)}
+            for part, work in forecast_work(shape, case, window, weights).items()
+        }
+        return {"seconds": sum(part["seconds"] for part in parts.values()), "parts": parts}
 
 
-def describe(threads: int) -> dict[str, object]:
-    """Return what a reader must know of the machine."""
+def measure_machine(working_set: int) -> Machine:
+    """Return the limits for steps that read `working_set` bytes."""
+    return Machine(_measure_flops(), _measure_bandwidth(working_set), working_set)
+
+
+def describe_machine(threads: int) -> dict[str, object]:
+    """Return processor, system and versions."""
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
@@ -56,20 +75,20 @@ def describe(threads: int) -> dict[str, object]:
 
 
 @torch.inference_mode()
-def _gemm_peak() -> float:
-    """Return the best rate of PyTorch's products and of the engine's: on some processors its library is far faster."""
+def _measure_flops() -> float:
+    """Return the best rate of PyTorch's products and the engine's, which is far faster on some processors."""
     best = 0.0
-    for rows, inner, columns in GEMMS:
-        a, b = torch.rand(rows, inner), torch.rand(inner, columns)
-        packed = pack(nn.Linear(inner, columns, bias=False))
+    for rows, inputs, outputs in PRODUCTS:
+        a, b = torch.rand(rows, inputs), torch.rand(inputs, outputs)
+        packed = pack(nn.Linear(inputs, outputs, bias=False))
         for product in (partial(torch.mm, a, b), partial(packed, a)):
-            best = max(best, 2 * rows * inner * columns / _fastest(product))
+            best = max(best, 2 * rows * inputs * outputs / _fastest(product))
     return best
 
 
 @torch.inference_mode()
-def _bandwidth(working_set: int) -> float:
-    """Return the best rate of reading a matrix of that size, whole, again and again."""
+def _measure_bandwidth(working_set: int) -> float:
+    """Return the best rate of repeatedly reading a whole matrix of that size."""
     columns = 1024
     rows = max(1, working_set // (4 * columns))
     matrix, right, left = torch.rand(rows, columns), torch.rand(columns), torch.rand(rows)
@@ -78,24 +97,14 @@ def _bandwidth(working_set: int) -> float:
 
 
 def _fastest(work: Callable[[], object]) -> float:
-    """Return the seconds of the fastest of several runs, each at least 20 ms long."""
+    """Return the least seconds of a call in several runs of at least 20 ms."""
     work()
-    started = time.perf_counter()
-    work()
-    times = max(1, round(0.02 / max(time.perf_counter() - started, 1e-6)))
-    best = float("inf")
-    for _ in range(ROUNDS):
-        started = time.perf_counter()
-        for _ in range(times):
-            work()
-        best = min(best, (time.perf_counter() - started) / times)
-    return best
+    calls = max(1, round(0.02 / max(time_once(work), 1e-6)))
+    return min(time_once(lambda: [work() for _ in range(calls)]) for _ in range(ROUNDS)) / calls
 
 
 def _processor() -> str:
     info = Path("/proc/cpuinfo")
-    if info.exists():
-        names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if "model name" in line]
-        if names:
-            return names[0]
-    return platform.processor() or platform.machine()
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if "model name" in line]
+    return names[0] if names else platform.processor() or platform.machine()

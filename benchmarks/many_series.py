@@ -1,31 +1,27 @@
-"""How long a file of many series takes from bytes to the store, by part: `python -m benchmarks.many_series`."""
+"""The time of a file of many series from bytes to the store, by part: `python -m benchmarks.many_series`."""
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
-import resource
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 
-PROMISED_SECONDS = 5.0
-MB = 1_000_000
+from benchmarks.measure import MB, build_parser, read_peak, run_in_process, write_record
+
+TARGET = 5.0  # seconds of a file
+PARTS = ("read", "inspect", "save")
 Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
 class Case:
-    """A file: how many series of how many candles, the step between two, and what the series are called."""
+    """A file: number of series and candles, step between candles, and pattern of the symbols."""
 
     name: str
     series: int
@@ -43,14 +39,14 @@ CASES = (
 
 @dataclass(frozen=True)
 class Result:
-    """Seconds of CPU and peak memory beyond that of the start, by part."""
+    """Seconds of processor time and growth of the peak memory in MB, by part."""
 
     seconds: dict[str, float]
     megabytes: dict[str, float]
 
 
 def make_file(case: Case) -> bytes:
-    """Return a CSV file of random walks; numbers of six digits begin with 600000, as in Shanghai."""
+    """Return a CSV file of random walks; symbols of six digits begin with 600000, as in Shanghai."""
     random = np.random.default_rng(0)
     times = pd.date_range("2024-01-02", periods=case.candles, freq=case.step)
     close = 100 * np.exp(np.cumsum(random.normal(0, 0.01, (case.series, case.candles)), axis=1))
@@ -69,8 +65,9 @@ def make_file(case: Case) -> bytes:
     return frame.to_csv(index=False, float_format="%.4f").encode()
 
 
-def measure(case: Case) -> Result:
-    """Return what reading, inspecting and saving the file of a case takes in this process."""
+def measure_case(case: Case, home: str) -> Result:
+    """Measure reading, inspecting and saving the file of a case in this process, which should be a new one."""
+    os.environ["KRONOS_HOME"] = home
     from kronos_app.services.desk import close_desk, get_desk
 
     content = make_file(case)
@@ -79,10 +76,10 @@ def measure(case: Case) -> Result:
     megabytes: dict[str, float] = {}
 
     def timed(part: str, work: Callable[[], Answer]) -> Answer:
-        before, began = _peak(), time.process_time()
+        before, started = read_peak(), time.process_time()
         answer = work()
-        seconds[part] = time.process_time() - began
-        megabytes[part] = _peak() - before
+        seconds[part] = time.process_time() - started
+        megabytes[part] = (read_peak() - before) / MB
         return answer
 
     timed("first file", lambda: candles.read_all(make_file(Case("", 2, 20, case.step, case.symbol)), "first.csv"))
@@ -94,41 +91,21 @@ def measure(case: Case) -> Result:
     return Result(seconds, megabytes)
 
 
-def _peak() -> float:
-    """Return the most memory that this process ever had, in MB."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / MB
-
-
-def _in_own_process(number: int) -> Result:
-    """Return what a case takes in a fresh process with a home of its own."""
-    with tempfile.TemporaryDirectory() as home:
-        command = [sys.executable, "-m", "benchmarks.many_series", "--one", str(number)]
-        done = subprocess.run(
-            command, env=os.environ | {"KRONOS_HOME": home}, cwd=Path(__file__).parents[1],
-            check=True, capture_output=True, text=True,
-        )  # fmt: skip
-    return Result(**json.loads(done.stdout.splitlines()[-1]))
-
-
 def main() -> None:
     """Print a line for each case."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--one", type=int, choices=range(len(CASES)), help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.one is not None:
-        print(json.dumps(asdict(measure(CASES[arguments.one]))))
-        return
-    print("| case | read s | inspect s | save s | all s | promised s | read MB | inspect MB | save MB |")
+    options = build_parser(__doc__).parse_args()
+    print("| file | read s | inspect s | save s | all s | target s | read MB | inspect MB | save MB |")
     print("|---|---|---|---|---|---|---|---|---|")
-    for number, case in enumerate(CASES):
-        result = _in_own_process(number)
-        parts = ("read", "inspect", "save")
-        seconds = " | ".join(f"{result.seconds[part]:.2f}" for part in parts)
-        memory = " | ".join(f"{result.megabytes[part]:.0f}" for part in parts)
-        total = sum(result.seconds[part] for part in parts)
-        size = f"{case.series:,} × {case.candles}, {case.name}"
-        print(f"| {size} | {seconds} | {total:.2f} | {PROMISED_SECONDS:.0f} | {memory} |", flush=True)
+    results = []
+    for case in CASES:
+        with tempfile.TemporaryDirectory() as home:
+            results.append(run_in_process(measure_case, case, home))
+        result = results[-1]
+        seconds = " | ".join(f"{result.seconds[part]:.2f}" for part in PARTS)
+        memory = " | ".join(f"{result.megabytes[part]:.0f}" for part in PARTS)
+        total = sum(result.seconds[part] for part in PARTS)
+        print(f"| {case.series:,} × {case.candles}, {case.name} | {seconds} | {total:.2f} | {TARGET:.0f} | {memory} |")
+    write_record(options, [asdict(result) for result in results])
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""How long a user waits: from the command to the first page, and from the click to the chart.
+"""The waiting times of a user: from the command to the first page, and from the click to the chart.
 
-`.venv/bin/python -m benchmarks.page` (needs a Chromium) uses the app as a reader does: the S&P 500 sample, 400 candles
-of history, of which 392 fit beside a horizon of 120. Every click asks with another seed, so none is answered from the
-cache. The first is the first forecast of its process, and may wait for the model to load; medians are those of
-the others. What the engine took is what the stored forecast says; the rest is the page: queue, store, chart, browser.
+`.venv/bin/python -m benchmarks.page` (needs a Chromium) uses the app as a user does: the S&P 500 sample, 400 candles of
+history, of which 392 fit beside a horizon of 120. Every click has another seed, so none is answered from the cache. The
+first click may wait for the model to load and does not count in the median. The engine's time comes from the stored
+forecast; the rest is the page: queue, store, chart, browser.
 """
 
 from __future__ import annotations
@@ -13,21 +13,23 @@ import os
 import shutil
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from itertools import count, islice
 from pathlib import Path
 from statistics import median
 
 import httpx
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
-from benchmarks.shapes import SHAPES, build
+from benchmarks.measure import build_parser, write_record
+from benchmarks.shapes import SHAPES, build_predictor
 from kronos_app.data import sample
 from scripts.server import running
 
-PATIENCE = 600_000  # milliseconds
+TIMEOUT = 600_000  # milliseconds
 HORIZON = 120
 
-# In the page itself, since asking from outside keeps the browser busy. The second frame is drawn after the chart was.
+# Runs in the page, since polling from outside keeps the browser busy. The second frame comes after the chart.
 WATCH = """() => {
     window.drawn = new Promise(done => {
         let clicked;
@@ -44,53 +46,47 @@ WATCH = """() => {
 
 @dataclass(frozen=True)
 class Wait:
-    """Seconds from the click to the chart, and those of the engine among them."""
+    """Seconds from the click to the chart, and the engine's part of them."""
 
     chart: float
     engine: float
 
     @property
     def page(self) -> float:
-        """Return the seconds that were not the engine's."""
+        """Return the seconds outside the engine."""
         return self.chart - self.engine
 
 
 def main() -> None:
-    """Time both waits and print them."""
-    arguments = _parser().parse_args()
-    expect.set_options(timeout=PATIENCE)
-    with tempfile.TemporaryDirectory() as fresh:
-        home = arguments.home or Path(fresh)
-        if arguments.random:
-            _random_weights(home, arguments.model)
-        _measure(home, arguments)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="benchmarks.page", description=__doc__)
-    parser.add_argument("--model", default="kronos-nano", help="as the page offers it")
-    parser.add_argument("--random", action="store_true", help="its shape with random weights: nothing is downloaded")
-    parser.add_argument("--home", type=Path, help="the app's folder; default a fresh one")
+    """Measure both waiting times and print them."""
+    # clicks: forecasts for each number of samples; seed: of the first click, the next is one more
+    parser = build_parser(__doc__, model="kronos-nano", clicks=5, seed=0)
+    parser.add_argument("--random", action="store_true", help="the model's shape with random weights: no download")
+    parser.add_argument("--home", type=Path, help="the app's folder; default: a new one")
     parser.add_argument("--samples", type=int, nargs="+", default=[30], metavar="N", help="paths of a forecast")
-    parser.add_argument("--clicks", type=int, default=5, help="forecasts for each number of samples, cold one included")
-    parser.add_argument("--seed", type=int, default=0, help="of the first click; the next is one more")
-    return parser
+    options = parser.parse_args()
+    expect.set_options(timeout=TIMEOUT)
+    with tempfile.TemporaryDirectory() as name:
+        home = options.home or Path(name)
+        if options.random:
+            _save_random_weights(home, options.model)
+        write_record(options, _measure(home, options))
 
 
-def _random_weights(home: Path, model: str) -> None:
-    """Put a model of this shape where the app looks before it asks the Hub."""
-    predictor = build(SHAPES[model.removeprefix("kronos-")])
+def _save_random_weights(home: Path, model: str) -> None:
+    """Save a model of this shape where the app finds it before it asks the Hub."""
+    predictor = build_predictor(SHAPES[model.removeprefix("kronos-")])
     predictor.model.save_pretrained(home / "models" / model / "model")
     predictor.tokenizer.save_pretrained(home / "models" / model / "tokenizer")
 
 
-def _measure(home: Path, arguments: argparse.Namespace) -> None:
+def _measure(home: Path, options: argparse.Namespace) -> list[dict[str, float]]:
     program = os.environ.get("KRONOS_CHROMIUM") or shutil.which("chromium")
-    seed = arguments.seed
+    waits: dict[int, list[Wait]] = {}
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1440, "height": 1000})
-        page.set_default_timeout(PATIENCE)
+        page.set_default_timeout(TIMEOUT)
         started = time.perf_counter()
         with running(home) as address:
             page.goto(address)
@@ -98,21 +94,22 @@ def _measure(home: Path, arguments: argparse.Namespace) -> None:
             print(f"command to first page: {time.perf_counter() - started:.1f} s")
             content = sample.load("sp500").frame.to_csv(index=False).encode()
             httpx.post(f"{address}/api/v1/candles", files={"file": ("sp500.csv", content)}).raise_for_status()
-            print(f"{'samples':>7}{'seed':>6}{'chart s':>9}{'engine s':>10}{'page s':>8}  {arguments.model}")
-            for samples in arguments.samples:
-                waits = []
-                for _ in range(arguments.clicks):
-                    waits.append(_click(page, address, arguments.model, samples, seed))
-                    _report(samples, str(seed), waits[-1])
-                    seed += 1
-                warm = waits if samples != arguments.samples[0] else waits[1:]
+            print(f"{'samples':>7}{'seed':>6}{'chart s':>9}{'engine s':>10}{'page s':>8}  {options.model}")
+            seeds = count(options.seed)
+            for samples in options.samples:
+                clicks = waits[samples] = []
+                for seed in islice(seeds, options.clicks):
+                    clicks.append(_click(page, address, options.model, samples, seed))
+                    _print_wait(samples, str(seed), clicks[-1])
+                warm = clicks[1:] if samples == options.samples[0] else clicks
                 if warm:
                     middle = Wait(median(w.chart for w in warm), median(w.engine for w in warm))
-                    _report(samples, "", middle, f"median of {len(warm)} warm")
+                    _print_wait(samples, "", middle, f"median of {len(warm)} warm")
         browser.close()
+    return [{"samples": samples, **asdict(wait)} for samples, clicks in waits.items() for wait in clicks]
 
 
-def _report(samples: int, seed: str, wait: Wait, remark: str = "") -> None:
+def _print_wait(samples: int, seed: str, wait: Wait, remark: str = "") -> None:
     print(f"{samples:7}{seed:>6}{wait.chart:9.2f}{wait.engine:10.2f}{wait.page:8.2f}  {remark}", flush=True)
 
 
@@ -126,8 +123,8 @@ def _click(page: Page, address: str, model: str, samples: int, seed: int) -> Wai
     page.get_by_role("button", name="Run forecast").click()
     seconds = page.evaluate("() => window.drawn")
     page.wait_for_url("**forecast=**")
-    made = page.evaluate("() => new URLSearchParams(location.search).get('forecast')")
-    forecast = httpx.get(f"{address}/api/v1/forecasts/{made}").raise_for_status().json()
+    forecast_id = page.evaluate("() => new URLSearchParams(location.search).get('forecast')")
+    forecast = httpx.get(f"{address}/api/v1/forecasts/{forecast_id}").raise_for_status().json()
     assert (forecast["request"]["samples"], forecast["request"]["horizon"]) == (samples, HORIZON), forecast["request"]
     return Wait(seconds, forecast["provenance"]["seconds"])
 
@@ -135,29 +132,29 @@ def _click(page: Page, address: str, model: str, samples: int, seed: int) -> Wai
 def _choose_model(page: Page, model: str) -> None:
     field = page.get_by_role("combobox", name="Model")
     expect(field).to_be_visible()
-    _idle(page)
+    _wait_idle(page)
     field.click()
     page.get_by_role("option", name=model).first.click()
-    _idle(page)
+    _wait_idle(page)
 
 
 def _fill(field: Locator, value: int) -> None:
     field.fill(str(value))
     field.press("Enter")
-    _idle(field.page)
+    _wait_idle(field.page)
 
 
 def _slide(page: Page, samples: int) -> None:
-    """Move the slider to this number of samples by its keys, as its value cannot be typed."""
+    """Move the slider to this number of samples by its keys, since its value cannot be typed."""
     thumb = page.get_by_role("slider", name="Samples")
-    away = samples - int(thumb.get_attribute("aria-valuenow") or thumb.input_value())
-    for _ in range(abs(away)):
-        thumb.press("ArrowRight" if away > 0 else "ArrowLeft")
-    _idle(page)
+    distance = samples - int(thumb.get_attribute("aria-valuenow") or thumb.input_value())
+    for _ in range(abs(distance)):
+        thumb.press("ArrowRight" if distance > 0 else "ArrowLeft")
+    _wait_idle(page)
 
 
-def _idle(page: Page) -> None:
-    """Wait until the server has answered what was entered last."""
+def _wait_idle(page: Page) -> None:
+    """Wait until the server has answered the last input."""
     page.wait_for_timeout(700)
     expect(page.locator('[data-testid="stApp"]')).to_have_attribute("data-test-script-state", "notRunning")
 

@@ -1,8 +1,8 @@
-"""Forecasting as plainly as it can be written: no cache, every step computes the whole window of every sample anew.
+"""The plain loop: forecasting without a cache; every step recomputes the whole window of every sample.
 
-The yardstick of the benchmarks, at the cost of the published `predict`, and the oracle of the tests. It calls nothing
-of the engine but the plain networks (`encode`, `decode_s1`, `decode_s2`, `decode`), and draws by its own code, so that
-what makes the engine faster leaves it as slow as it is: `tests/benchmarks/test_plain.py` counts its operations.
+The baseline of the benchmarks, with the cost of the published `predict`, and the oracle of the tests. It uses only the
+plain networks of the engine (`encode`, `decode_s1`, `decode_s2`, `decode`) and its own code to draw, so that it stays
+as slow when the engine becomes faster: `tests/benchmarks/test_plain.py` counts its operations.
 
 Shapes: S series, R = S x samples rows (series-major), T history tokens, N horizon, V tokens of a vocabulary.
 """
@@ -51,7 +51,7 @@ def predict_plainly(
 
 
 def encode_plainly(tokenizer: KronosTokenizer, x: Tensor, samples: int) -> tuple[Tensor, Tensor]:
-    """Return coarse and fine ids (R, T) of normalised candles (S, T, 6), each sample's encoded by itself."""
+    """Return coarse and fine ids (R, T) of normalised candles (S, T, 6), encoded once for each sample."""
     tokens = tokenizer.encode(x.repeat_interleave(samples, dim=0), half=True)
     assert isinstance(tokens, tuple)
     return tokens
@@ -88,7 +88,7 @@ def step_plainly(
     sampling: Sampling,
     generator: torch.Generator | None,
 ) -> tuple[Tensor, Tensor]:
-    """Return the next coarse and fine ids, each (R, 1), given all before: all positions of all rows computed anew."""
+    """Return the next coarse and fine ids, each (R, 1), after recomputing all positions of all rows."""
     window = slice(max(0, s1.shape[1] - max_context), s1.shape[1])
     logits, context = model.decode_s1(s1[:, window], s2[:, window], stamp[:, window])
     coarse = draw_plainly(logits[:, -1], sampling, generator)
@@ -101,7 +101,7 @@ def decode_plainly(tokenizer: KronosTokenizer, s1: Tensor, s2: Tensor, max_conte
 
 
 def draw_plainly(logits: Tensor, sampling: Sampling, generator: torch.Generator | None) -> Tensor:
-    """Return one id a row (R, 1) from `logits` (R, V): all tokens sorted where `top_p` asks for the likeliest."""
+    """Return one id a row, (R, 1), drawn from `logits` (R, V); `top_p` sorts all tokens."""
     if sampling.temperature == 0:
         return logits.argmax(dim=-1, keepdim=True)
     logits = logits / sampling.temperature
@@ -111,6 +111,6 @@ def draw_plainly(logits: Tensor, sampling: Sampling, generator: torch.Generator 
     elif sampling.top_p < 1:
         ordered, order = logits.sort(dim=-1, descending=True)
         p = ordered.softmax(dim=-1)
-        surplus = p.cumsum(dim=-1) - p > sampling.top_p  # the token that crosses the share stays
+        surplus = p.cumsum(dim=-1) - p > sampling.top_p  # the token that crosses top_p is included
         logits = logits.masked_fill(torch.zeros_like(surplus).scatter(-1, order, surplus), -math.inf)
     return torch.multinomial(logits.softmax(dim=-1), 1, generator=generator)

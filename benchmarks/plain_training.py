@@ -1,7 +1,7 @@
-"""Training as one would write it first: the yardstick of `benchmarks.training`, and the oracle of its tests.
+"""Training in its plainest form: the baseline of `benchmarks.training`, and the oracle of its tests.
 
-Windows are cut from data frames one by one. A step costs what the published recipe's costs: the tokenizer encodes the
-batch in every step, the network gives logits at all positions, and AdamW is the one that PyTorch takes unasked.
+Windows are cut from data frames one by one. A step costs the same as the published recipe's: the tokenizer encodes the
+batch in every step, the network computes logits at all positions, and AdamW is PyTorch's default.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ def frames_of(corpus: Corpus) -> list[pd.DataFrame]:
 
 
 def plain_batch(frames: list[pd.DataFrame], places: Iterable[Place], size: int) -> tuple[Tensor, Tensor]:
-    """Return normalised candles (B, T, 6) and time marks (B, T, 5) of some windows, each made by itself."""
+    """Return normalised candles (B, T, 6) and time marks (B, T, 5) of some windows, computed one by one."""
     windows = [_window(frames[place.series], place, size) for place in places]
     x, stamp = (np.stack(part) for part in zip(*windows, strict=True))
     return torch.from_numpy(x), torch.from_numpy(stamp)
 
 
 def places_of(sampler: WindowSampler, numbers: np.ndarray) -> list[Place]:
-    """Return where the windows of `numbers` (B,) are, found by counting instead of in tables."""
+    """Return the places of the windows `numbers` (B,), found by counting instead of tables."""
     segments, stride = sampler.corpus.segments, sampler.window.stride
     order = sorted(range(len(segments)), key=lambda index: segments[index].group)
     counts = [segments[index].windows(sampler.window.size, stride) for index in order]
@@ -68,7 +68,7 @@ def places_of(sampler: WindowSampler, numbers: np.ndarray) -> list[Place]:
 def _window(frame: pd.DataFrame, place: Place, size: int) -> tuple[np.ndarray, np.ndarray]:
     part = frame.iloc[place.start : place.start + size]
     stamp = time_marks(pd.DatetimeIndex(part["timestamp"]))
-    values = np.ascontiguousarray(part[list(FEATURES)].to_numpy(np.float64))  # sums run from candle to candle
+    values = np.ascontiguousarray(part[list(FEATURES)].to_numpy(np.float64))  # the order of sums: candle by candle
     if place.lost:
         values[:, VOLUME:] = 0.0
     return Normaliser.fit(values[: place.prefix]).apply(values), stamp

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -18,9 +17,10 @@ import pandas as pd
 import torch
 
 from benchmarks.cases import Case
+from benchmarks.measure import time_once
 from benchmarks.plain import predict_plainly
 from benchmarks.shapes import Inputs, random_walks
-from benchmarks.yardstick import plain_seconds, prepare
+from benchmarks.yardstick import prepare, time_plain
 from engine.candles import FEATURES
 from engine.config import UNPUBLISHED, ModelConfig, TokenizerConfig
 from engine.errors import KronosError
@@ -28,7 +28,7 @@ from engine.predictor import KronosPredictor
 from engine.sampling import Sampling
 
 PACKAGE = "model"  # the published name
-NOTEWORTHY = 0.05
+NOTEWORTHY = 0.05  # difference of the times
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,12 @@ class Comparison:
     Attributes
     ----------
     steps
-        Candles of the horizon that both drew.
+        Candles of the horizon drawn by both.
     published, plain
         Median seconds.
     difference
-        Largest difference between their forecasts, in units of the history's deviations: the same seed must give the
-        same candles.
+        Largest difference between their forecasts, in units of the history's deviations; with equal seeds they should
+        agree.
     """
 
     steps: int
@@ -53,28 +53,27 @@ class Comparison:
 
     @property
     def ratio(self) -> float:
-        """Return the published seconds in units of the plain loop's: what a ratio to that is to be multiplied by."""
+        """Return the published seconds divided by the plain loop's; converts ratios to the plain loop."""
         return self.published / self.plain
 
     def remark(self) -> str:
-        """Return what has to be said of the plain loop's speed."""
+        """Return a sentence about the plain loop's speed."""
         apart = self.plain / self.published - 1
         if abs(apart) <= NOTEWORTHY:
             return f"the plain loop takes as long as the published one ({apart:+.1%})"
         longer = f"{abs(apart):.1%} {'longer' if apart > 0 else 'shorter'}"
         return (
-            f"the plain loop takes {longer} than the published one: ratios to that are {self.ratio:.2f} × those shown"
+            f"the plain loop takes {longer} than the published one: ratios to that are {self.ratio:.2f} × those above"
         )
 
 
-def load(path: Path, ours: KronosPredictor) -> Any:
+def load_published(path: Path, ours: KronosPredictor) -> Any:
     """Return the checkout's predictor with the weights of `ours`.
 
     Raises
     ------
     KronosError
-        `path` holds no such package, a library that the package imports is missing, or `ours` has a setting that the
-        package does not know.
+        `path` holds no such package, a library that it imports is missing, or it does not know a setting of `ours`.
     """
     if not (path / PACKAGE).is_dir() and not (path / f"{PACKAGE}.py").is_file():
         raise KronosError(
@@ -91,7 +90,7 @@ def load(path: Path, ours: KronosPredictor) -> Any:
 
 
 def _published_config(config: ModelConfig | TokenizerConfig) -> dict[str, Any]:
-    """Return the fields of a config that the published classes take."""
+    """Return the fields of a config that the published classes know."""
     values = asdict(config)
     unknown = [name for name in sorted(UNPUBLISHED & values.keys()) if values.pop(name)]
     if unknown:
@@ -104,15 +103,14 @@ def _published_config(config: ModelConfig | TokenizerConfig) -> dict[str, Any]:
 def compare(
     published: Any, ours: KronosPredictor, case: Case, sampling: Sampling, *, rounds: int, steps: int | None
 ) -> Comparison:
-    """Time both by turns, with a horizon of only `steps` candles where that is given."""
+    """Time both alternately, with a horizon of at most `steps` candles."""
     case = replace(case, horizon=min(case.horizon, steps or case.horizon))
     inputs = random_walks(case.series, case.history, case.horizon)
     prepared = prepare(inputs, ours)
     seconds: list[tuple[float, float]] = []
     for _ in range(rounds + 1):
-        started = time.perf_counter()
-        forecasts = _predict(published, inputs, case, sampling)
-        seconds.append((time.perf_counter() - started, plain_seconds(ours, prepared, case, sampling)))
+        published_seconds = time_once(lambda: _predict(published, inputs, case, sampling))
+        seconds.append((published_seconds, time_plain(ours, prepared, case, sampling)))
     theirs, plain = (median(one) for one in zip(*seconds[1:], strict=True))  # the first warms up
     torch.manual_seed(0)
     mean = predict_plainly(
@@ -125,10 +123,10 @@ def compare(
         sampling=sampling,
     )
     expected = prepared.scale.invert(mean.numpy())
-    apart = np.stack([one[list(FEATURES)].to_numpy() for one in forecasts]) - expected
-    return Comparison(
-        case.horizon, theirs, plain, float(np.abs(apart * prepared.scale.factor / prepared.scale.std).max())
-    )
+    forecasts = _predict(published, inputs, case, sampling)
+    apart = np.stack([frame[list(FEATURES)].to_numpy() for frame in forecasts]) - expected
+    difference = np.abs(apart * prepared.scale.factor / prepared.scale.std).max()
+    return Comparison(case.horizon, theirs, plain, float(difference))
 
 
 def _predict(published: Any, inputs: Inputs, case: Case, sampling: Sampling) -> list[pd.DataFrame]:
@@ -147,7 +145,7 @@ def _predict(published: Any, inputs: Inputs, case: Case, sampling: Sampling) -> 
 
 @contextmanager
 def _importable(path: Path) -> Iterator[ModuleType]:
-    """Import the package of `path`, whatever else is called so; it stays loaded only as long as it is held."""
+    """Import the package of `path`, even if another module has its name, and unload it afterwards."""
 
     def named() -> list[str]:
         return [name for name in sys.modules if name.partition(".")[0] == PACKAGE]

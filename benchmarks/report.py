@@ -1,4 +1,4 @@
-"""Results as a record that is written as JSON, and as a table for people."""
+"""The measurements of a case as a record for JSON, and as a table."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ from typing import Any
 
 from benchmarks.cases import Case
 from benchmarks.machine import Machine
-from benchmarks.memory import ALLOWED, allowed
-from benchmarks.roofline import bound
+from benchmarks.memory import ALLOWED, allowed_bytes
 from benchmarks.shapes import Shape
 from benchmarks.timing import Timing
 
 Record = dict[str, Any]
-HEAD = ("case", "window", "plain s", "s", "ratio", "to reach", "paths/s", "MB", "bound s", "of bound")
-WIDTHS = (32, 9, 10, 9, 9, 14, 9, 8, 9, 10)
+# Column and width; the first two are aligned left.
+COLUMNS = {
+    "case": 32, "window": 9, "plain s": 10, "s": 9, "ratio": 9, "to reach": 14, "paths/s": 9, "MB": 8, "bound s": 9,
+    "of bound": 10,
+}  # fmt: skip
+SAME_WORK = ("size", "series", "history", "horizon")
 
 
 def case_record(
@@ -25,127 +28,97 @@ def case_record(
     plain_steps: int | None = None,
     weights: str = "float32",
 ) -> Record:
-    """Return everything measured of a case but its memory."""
+    """Return all measurements of a case but its memory."""
     scaled = plain_steps if plain_steps and plain_steps < case.horizon else None
+    plain = timing.plain_median()
+    windows = {}
+    for window in case.windows:
+        seconds, bound = timing.engine_median(window), machine.bound(shape, case, window, weights)
+        target = case.targets.get(window)
+        windows[window] = {
+            "seconds": seconds,
+            "runs": timing.engine[window],
+            "ratio": plain / seconds,
+            "target": target,
+            "reached": None if target is None else plain / seconds >= target,
+            "paths_per_second": case.paths / seconds,
+            "bound": bound,
+            "of_bound": bound["seconds"] / seconds,
+            "ratio_at_bound": plain / bound["seconds"],
+        }
     return {
         "case": case.name,
-        "size": case.size,
-        "series": case.series,
-        "samples": case.samples,
-        "history": case.history,
-        "horizon": case.horizon,
-        "context": case.context,
-        "plain": {"seconds": timing.plain_median(), "runs": timing.plain, "scaled_from_steps": scaled},
-        "windows": {
-            window: _window_record(case, window, timing, bound(shape, case, window, machine, weights))
-            for window in case.windows
-        },
+        **{name: getattr(case, name) for name in ("size", "series", "samples", "history", "horizon", "context")},
+        "plain": {"seconds": plain, "runs": timing.plain, "scaled_from_steps": scaled},
+        "windows": windows,
         "memory": {},
         "reference": None,
     }
 
 
-def _window_record(case: Case, window: str, timing: Timing, least: Record) -> Record:
-    seconds, ratio = timing.fast_median(window), timing.ratio(window)
-    target = case.targets.get(window)
-    return {
-        "seconds": seconds,
-        "runs": timing.fast[window],
-        "first_run": timing.first[window],
-        "ratio": ratio,
-        "target": target,
-        "reached": None if target is None else ratio >= target,
-        "paths_per_second": case.paths / seconds,
-        "bound": least,
-        "of_bound": least["seconds"] / seconds,
-        "ratio_at_bound": timing.plain_median() / least["seconds"],
-    }
-
-
-def head() -> str:
+def table_head() -> str:
     """Return the first line of the table."""
-    return _line(HEAD)
+    return _format_line(*COLUMNS)
 
 
-def lines(record: Record) -> list[str]:
+def table_lines(record: Record) -> list[str]:
     """Return a line of the table for each window of a case."""
-    plain = record["plain"]
-    shown = f"{plain['seconds']:.2f}" + ("*" if plain["scaled_from_steps"] else "")
-    return [
-        _line(
-            (
+    plain = f"{record['plain']['seconds']:.2f}" + "*" * bool(record["plain"]["scaled_from_steps"])
+    lines = []
+    for window, row in record["windows"].items():
+        target = "–" if row["target"] is None else f"{row['target']:g}× {'reached' if row['reached'] else 'missed'}"
+        memory = f"{record['memory'][window]['beyond'] / 1e6:.0f}" if window in record["memory"] else "–"
+        lines.append(
+            _format_line(
                 record["case"],
                 window,
-                shown,
-                f"{one['seconds']:.3f}",
-                f"{one['ratio']:.1f}×",
-                _target(one),
-                f"{one['paths_per_second']:.1f}",
-                f"{record['memory'][window]['beyond'] / 1e6:.0f}" if window in record["memory"] else "–",
-                f"{one['bound']['seconds']:.3f}",
-                f"{one['of_bound']:.0%}",
+                plain,
+                f"{row['seconds']:.3f}",
+                f"{row['ratio']:.1f}×",
+                target,
+                f"{row['paths_per_second']:.1f}",
+                memory,
+                f"{row['bound']['seconds']:.3f}",
+                f"{row['of_bound']:.0%}",
             )
         )
-        for window, one in record["windows"].items()
-    ]
+    return lines
 
 
-def first_runs(record: Record) -> str:
-    """Return the seconds of the run that nothing was ready for, by window."""
-    return ", ".join(f"{window} {one['first_run']:.1f} s" for window, one in record["windows"].items())
+def _format_line(*cells: str) -> str:
+    pairs = enumerate(zip(cells, COLUMNS.values(), strict=True))
+    return "".join(f"{cell:<{width}}" if i < 2 else f"{cell:>{width}}" for i, (cell, width) in pairs)
 
 
 def footnotes(records: list[Record]) -> list[str]:
-    """Return what has to be said below the table."""
+    """Return the notes below the table."""
     notes = []
-    steps = sorted({r["plain"]["scaled_from_steps"] for r in records if r["plain"]["scaled_from_steps"]})
+    steps = sorted({record["plain"]["scaled_from_steps"] or 0 for record in records} - {0})
     if steps:
         counts = " or ".join(str(count) for count in steps)
         notes.append(f"* scaled from {counts} evenly spaced steps of the plain loop; its other steps were not run.")
-    if any(r["memory"] for r in records):
-        notes.append("MB: peak memory beyond the weights, in a process of its own.")
-    wanted = [one["reached"] for r in records for one in r["windows"].values() if one["reached"] is not None]
-    if wanted:
-        notes.append(f"{sum(wanted)} of {len(wanted)} ratios reached.")
+    if any(record["memory"] for record in records):
+        notes.append("MB: peak memory beyond the weights, in a separate process.")
+    reached = [row["reached"] for record in records for row in record["windows"].values() if row["target"]]
+    if reached:
+        notes.append(f"{sum(reached)} of {len(reached)} ratios reached.")
     return notes
-
-
-def machine_line(described: Record, machine: Machine) -> str:
-    """Return the machine in a line."""
-    return (
-        f"{described['processor']}, {described['threads']} threads, PyTorch {described['torch']}: "
-        f"{machine.flops / 1e9:.0f} GFLOP/s, {machine.bandwidth / 1e9:.1f} GB/s from {machine.working_set / 1e6:.0f} MB"
-    )
-
-
-def _target(one: Record) -> str:
-    if one["target"] is None:
-        return "–"
-    return f"{one['target']:g}× {'reached' if one['reached'] else 'missed'}"
-
-
-def _line(cells: tuple[str, ...]) -> str:
-    first, second, *rest = cells
-    left = f"{first:<{WIDTHS[0]}}{second:<{WIDTHS[1]}}"
-    return left + "".join(f"{cell:>{width}}" for cell, width in zip(rest, WIDTHS[2:], strict=True))
 
 
 def memory_notes(records: list[Record]) -> list[str]:
-    """Return, where the same work was measured for one path and for more, whether the memory stays within bounds."""
+    """Return whether many paths stay within the allowed memory, where the same work was measured for one path."""
     notes = []
     for many in records:
         for one in records:
-            if one["samples"] == 1 < many["samples"] and _work(one) == _work(many):
-                notes += [
-                    _memory_note(many, window, one["memory"][window], many["memory"][window])
-                    for window in many["memory"]
-                    if window in one["memory"]
-                ]
+            if one["samples"] == 1 < many["samples"] and all(one[name] == many[name] for name in SAME_WORK):
+                windows = [window for window in many["memory"] if window in one["memory"]]
+                notes += [_memory_note(many, window, one["memory"][window]) for window in windows]
     return notes
 
 
-def _memory_note(record: Record, window: str, one: Record, many: Record) -> str:
-    most = allowed(one, many)
+def _memory_note(record: Record, window: str, one: dict[str, int]) -> str:
+    many = record["memory"][window]
+    most = allowed_bytes(one, many)
     verdict = "within" if many["beyond"] <= most else "BEYOND"
     return (
         f"{record['case']}, {window}: {many['beyond'] / 1e6:.0f} MB are {verdict} the {most / 1e6:.0f} MB of "
@@ -155,5 +128,9 @@ def _memory_note(record: Record, window: str, one: Record, many: Record) -> str:
     )
 
 
-def _work(record: Record) -> tuple[object, ...]:
-    return tuple(record[name] for name in ("size", "series", "history", "horizon"))
+def machine_line(described: Record, machine: Machine) -> str:
+    """Return the machine in one line."""
+    return (
+        f"{described['processor']}, {described['threads']} threads, PyTorch {described['torch']}: "
+        f"{machine.flops / 1e9:.0f} GFLOP/s, {machine.bandwidth / 1e9:.1f} GB/s from {machine.working_set / 1e6:.0f} MB"
+    )

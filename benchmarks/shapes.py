@@ -1,4 +1,4 @@
-"""The networks that are timed, with random weights, and random walks to forecast: speed does not ask what they say."""
+"""The networks to time, with random weights, and random walks to forecast: speed does not depend on the values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from engine.transformer import Kronos
 
 @dataclass(frozen=True)
 class Shape:
-    """Shapes of a predictor and of its tokenizer, and the most candles it sees."""
+    """Shapes of a predictor and its tokenizer, and the maximum number of candles that it sees."""
 
     model: ModelConfig
     tokenizer: TokenizerConfig
@@ -36,24 +36,24 @@ SHAPES = {
 }
 
 
-def build(shape: Shape, weights: Precision = "float32", *, compiled: bool = False, seed: int = 0) -> KronosPredictor:
-    """Return a predictor of this shape on the CPU with fresh weights; its settings are those of `KronosPredictor`."""
+def build_predictor(shape: Shape, weights: Precision = "float32") -> KronosPredictor:
+    """Return a predictor of this shape on the CPU with random weights."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.manual_seed(0)
         model, tokenizer = Kronos.from_config(shape.model), KronosTokenizer.from_config(shape.tokenizer)
-    return KronosPredictor(model, tokenizer, "cpu", shape.context, name="random", weights=weights, compiled=compiled)
+    return KronosPredictor(model, tokenizer, "cpu", shape.context, name="random", weights=weights)
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What `forecast_batch` takes: candles, their times and the times to forecast, a list entry a series."""
+    """The lists that `forecast_batch` takes: candles, their times and the times to forecast."""
 
     frames: list[pd.DataFrame]
     times: list[pd.Series[pd.Timestamp]]
     future: list[pd.Series[pd.Timestamp]]
 
     def parts(self) -> tuple[list[pd.DataFrame], list[pd.Series[pd.Timestamp]], list[pd.Series[pd.Timestamp]]]:
-        """Return the three lists in the order that predictors take them."""
+        """Return the three lists in the order of the arguments."""
         return self.frames, self.times, self.future
 
 

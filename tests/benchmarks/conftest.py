@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from benchmarks.cases import Case
-from benchmarks.shapes import SHAPES, Shape, build
+from benchmarks.shapes import SHAPES, Shape, build_predictor
 from engine.config import ModelConfig, TokenizerConfig
 from engine.predictor import KronosPredictor
 
@@ -37,4 +37,4 @@ def case() -> Case:
 
 @pytest.fixture
 def predictor() -> KronosPredictor:
-    return build(TINY)
+    return build_predictor(TINY)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.cases import grid, make_case, quick, table
+from benchmarks.cases import combine_cases, make_case, promised_cases, quick_cases
 
 PROMISED = {
     "small 400→120 1 path": {"exact": 9, "fit": 22},
@@ -16,12 +16,12 @@ PROMISED = {
 
 
 def test_the_table_holds_every_promise_with_its_target() -> None:
-    assert {case.name: dict(case.targets) for case in table()} == PROMISED
-    assert next(case for case in table() if case.size == "mini").context == 2048
+    assert {case.name: dict(case.targets) for case in promised_cases()} == PROMISED
+    assert next(case for case in promised_cases() if case.size == "mini").context == 2048
 
 
 def test_what_has_a_target_is_timed() -> None:
-    assert all(set(case.targets) == set(case.windows) for case in table())
+    assert all(set(case.targets) == set(case.windows) for case in promised_cases())
 
 
 def test_windows_that_never_fill_are_timed_once() -> None:
@@ -30,11 +30,12 @@ def test_windows_that_never_fill_are_timed_once() -> None:
 
 
 def test_the_quick_plan_stays_with_the_smallest_size() -> None:
-    assert {case.size for case in quick()} == {"nano"}
-    assert {case.samples for case in quick()} == {1, 5, 30}
+    assert {case.size for case in quick_cases()} == {"nano"}
+    assert {case.samples for case in quick_cases()} == {1, 5, 30}
 
 
 def test_a_grid_is_every_combination() -> None:
-    cases = grid(["nano", "mini"], [1, 5], [(400, 120), (90, 10)], [1, 8, 64], ["exact", "strided"])
+    cases = combine_cases(["nano", "mini"], [1, 5], [(400, 120), (90, 10)], [1, 8, 64], ["exact", "strided"], stride=32)
     assert len(cases) == 24
+    assert {case.stride for case in cases} == {32}
     assert {case.windows for case in cases if case.size == "mini" or case.history == 90} == {("exact",)}

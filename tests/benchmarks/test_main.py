@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from benchmarks import __main__ as program
 from benchmarks import machine, memory, report
 from benchmarks.__main__ import main
 from benchmarks.cases import Case
 from benchmarks.machine import Machine
+from benchmarks.measure import run_in_process
 from benchmarks.timing import Timing
 from engine.predictor import KronosPredictor
 from engine.sampling import Sampling
@@ -20,26 +23,22 @@ from tests.benchmarks.conftest import TINY
 
 ROOT = Path(__file__).parents[2]
 
-ROOFS = Machine(flops=1e11, bandwidth=1e10, working_set=10**6)
+LIMITS = Machine(flops=1e11, bandwidth=1e10, working_set=10**6)
 TINY_RUN = ["--sizes", "tiny", "--samples", "1", "3", "--lengths", "20:8", "--rounds", "1", "--threads", "1"]
 
 
 @pytest.fixture(autouse=True)
 def _measured_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Spare the machine's own measurement, and a process a case."""
-    monkeypatch.setattr(machine, "measure", lambda _: ROOFS)
-    monkeypatch.setattr(
-        memory,
-        "measure",
-        lambda case, window, sampling, _, weights: memory.measure_here(case, window, sampling, weights),
-    )
+    monkeypatch.setattr(machine, "measure_machine", lambda _: LIMITS)
+    monkeypatch.setattr(program, "run_in_process", lambda function, *arguments: function(*arguments))
 
 
 def test_a_run_prints_a_table_and_writes_everything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main([*TINY_RUN, "--plain-steps", "2", "--json", str(tmp_path / "found.json")])
     written = json.loads((tmp_path / "found.json").read_text())
     assert written["machine"]["threads"] == 1
-    assert written["roofs"]["tiny"] == vars(ROOFS)
+    assert written["limits"]["tiny"] == vars(LIMITS)
     one, three = written["cases"]
     assert (one["samples"], three["samples"]) == (1, 3)
     assert one["plain"]["scaled_from_steps"] == 2
@@ -60,7 +59,6 @@ def test_reduced_weights_are_timed_beside_whole_ones(tmp_path: Path) -> None:
     main([*TINY_RUN, "--plain-steps", "2", "--weights", "int8", "--json", str(tmp_path / "found.json")])
     written = json.loads((tmp_path / "found.json").read_text())
     assert written["weights"] == "int8"
-    assert not written["compiled"]
     assert written["cases"][0]["windows"]["fit"]["ratio"] > 0
 
 
@@ -73,20 +71,18 @@ def test_the_whole_plain_loop_is_not_called_scaled(capsys: pytest.CaptureFixture
 
 def test_a_target_is_reached_or_missed() -> None:
     case = Case("tiny", 1, 5, 20, 8, 24, ("exact", "fit"), targets={"exact": 9, "fit": 22})
-    timing = Timing(
-        plain=[10.0, 30.0, 20.0], fast={"exact": [2.0], "fit": [1.0, 0.5, 0.6]}, first={"exact": 3, "fit": 1}
-    )
-    record = report.case_record(TINY, case, timing, ROOFS)
+    timing = Timing(plain=[10.0, 30.0, 20.0], engine={"exact": [2.0], "fit": [1.0, 0.5, 0.6]})
+    record = report.case_record(TINY, case, timing, LIMITS)
     assert record["plain"]["seconds"] == 20.0
     assert record["windows"]["exact"]["ratio"] == 10.0
     assert record["windows"]["exact"]["reached"]
     assert record["windows"]["fit"]["ratio"] == pytest.approx(33.3, abs=0.1)
-    exact, fit = report.lines(record)
+    exact, fit = report.table_lines(record)
     assert "9× reached" in exact
     assert "22× reached" in fit
     slow = {"exact": [1.0], "fit": [1.0]}
-    record = report.case_record(TINY, case, Timing([1.0], slow, {"exact": 1, "fit": 1}), ROOFS)
-    assert "9× missed" in report.lines(record)[0]
+    record = report.case_record(TINY, case, Timing([1.0], slow), LIMITS)
+    assert "9× missed" in report.table_lines(record)[0]
     assert "0 of 2 ratios reached." in report.footnotes([record])
 
 
@@ -110,9 +106,8 @@ def test_the_checkout_of_nothing_ends_in_a_sentence(tmp_path: Path) -> None:
         main([*TINY_RUN, "--no-memory", "--reference", str(tmp_path)])
 
 
-def test_the_plain_loop_can_be_held_against_its_scaled_self(capsys: pytest.CaptureFixture[str]) -> None:
-    main([*TINY_RUN, "--check-scaling", "--plain-steps", "4"])
-    assert "scaled from 4 steps" in capsys.readouterr().out
+def test_a_measurement_runs_in_a_process_of_its_own() -> None:
+    assert run_in_process(os.getpid) != os.getpid()
 
 
 def test_memory_is_watched_over_many_forecasts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -122,18 +117,18 @@ def test_memory_is_watched_over_many_forecasts(tmp_path: Path, capsys: pytest.Ca
 
 
 def test_growth_leaves_out_the_start() -> None:
-    assert memory.growth([10, 90, 100, 100, 100, 100, 100, 100]) == 0
-    assert memory.growth([10, 90, 100, 110, 120, 130, 140, 150]) == 40
+    assert memory.memory_growth([10, 90, 100, 100, 100, 100, 100, 100]) == 0
+    assert memory.memory_growth([10, 90, 100, 110, 120, 130, 140, 150]) == 40
 
 
 PEAKS = """
-from benchmarks import memory
+from benchmarks import measure
 large = bytearray(64 << 20)
 del large
-memory.reset_peak()
-before = memory.peak()
+measure.reset_peak()
+before = measure.read_peak()
 again = bytearray(64 << 20)
-print(memory.peak() - before)
+print(measure.read_peak() - before)
 """
 
 
@@ -145,12 +140,12 @@ def test_the_high_water_mark_starts_anew() -> None:
 
 def test_the_machine_has_two_roofs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
-    found = machine.measure(1 << 16)
+    found = machine.measure_machine(1 << 16)
     assert found.flops > 0
     assert found.bandwidth > 0
-    assert machine.describe(2)["processor"]
+    assert machine.describe_machine(2)["processor"]
 
 
 def test_what_is_measured_can_be_forecast(predictor: KronosPredictor, case: Case) -> None:
-    measured = memory.measure_here(case, "fit", Sampling())
+    measured = memory.measure_memory(case, "fit", Sampling(), 1)
     assert measured["own"] == 2 * 32 * 3 * 7 * 6 * 4

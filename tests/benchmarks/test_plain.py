@@ -10,17 +10,32 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks import yardstick
+from benchmarks import measure, yardstick
 from benchmarks.cases import Case
 from benchmarks.plain import draw_plainly, predict_plainly
-from benchmarks.shapes import random_walks
-from benchmarks.work import plain_products
-from benchmarks.yardstick import plain_seconds, prepare, spread
+from benchmarks.shapes import Shape, random_walks
+from benchmarks.work import block_weights
+from benchmarks.yardstick import prepare, spread_steps, time_plain
 from engine.predictor import KronosPredictor
 from engine.sampling import Sampling
 from tests.benchmarks.conftest import TINY
 
 LINEAR = {torch.ops.aten.mm, torch.ops.aten.addmm}
+
+
+def plain_products(shape: Shape, case: Case) -> int:
+    """Operations of the plain loop's linear layers, which recompute everything.
+
+    The attention's own products are left out: their number depends on how a kernel treats the causal mask.
+    """
+    c, t = shape.model, shape.tokenizer
+    everywhere = c.n_layers * block_weights(c) + 4 * c.d_model**2 + c.d_model * ((1 << c.s1_bits) + (1 << c.s2_bits))
+    once = 2 * c.d_model**2  # the cross-attention's query and its output: one position a row
+    lengths = [min(case.history + drawn, case.context) for drawn in range(case.horizon)]
+    encode = case.history * ((t.n_enc_layers - 1) * block_weights(t) + t.d_model * (t.d_in + t.bits))
+    last = min(case.history + case.horizon, case.context)
+    decode = last * ((t.n_dec_layers - 1) * block_weights(t) + t.d_model * (t.d_in + t.bits))
+    return 2 * case.paths * (sum(lengths) * everywhere + case.horizon * once + encode + decode)
 
 
 def test_the_plain_loop_computes_everything_anew(predictor: KronosPredictor, case: Case) -> None:
@@ -71,11 +86,11 @@ def test_the_plain_draw_keeps_the_token_that_crosses_the_share() -> None:
 
 
 def test_timed_steps_stand_for_all_steps() -> None:
-    assert spread(120, 12)[:2] == [(4, 10), (14, 10)]
-    assert spread(10, 3) == [(1, 3), (4, 4), (8, 3)]
-    assert spread(3, 9) == [(0, 1), (1, 1), (2, 1)]
+    assert spread_steps(120, 12)[:2] == [(4, 10), (14, 10)]
+    assert spread_steps(10, 3) == [(1, 3), (4, 4), (8, 3)]
+    assert spread_steps(3, 9) == [(0, 1), (1, 1), (2, 1)]
     for horizon, steps in ((120, 7), (10, 4)):
-        assert sum(weight for _, weight in spread(horizon, steps)) == horizon
+        assert sum(weight for _, weight in spread_steps(horizon, steps)) == horizon
 
 
 def test_scaled_seconds_are_those_of_the_whole_loop(
@@ -89,10 +104,10 @@ def test_scaled_seconds_are_those_of_the_whole_loop(
         lengths.append(min(s1.shape[1], max_context))
         clock.now += len(s1) * lengths[-1]
 
-    monkeypatch.setattr(yardstick, "time", clock)
+    monkeypatch.setattr(measure, "time", clock)
     monkeypatch.setattr(yardstick, "step_plainly", step)
     ready = prepare(random_walks(case.series, case.history, case.horizon), predictor)
-    scaled = plain_seconds(predictor, ready, case, Sampling(), steps=4)
+    scaled = time_plain(predictor, ready, case, Sampling(), steps=4)
     assert lengths == [20, 22, 24, 24]
     whole = case.paths * sum(min(20 + drawn, 24) for drawn in range(8))
     assert scaled == pytest.approx(whole, rel=0.03)
@@ -105,5 +120,5 @@ def test_the_whole_loop_is_timed_where_no_steps_are_left_out(
     monkeypatch.setattr(yardstick, "predict_plainly", whole)
     ready = prepare(random_walks(case.series, case.history, case.horizon), predictor)
     for steps in (None, case.horizon):
-        plain_seconds(predictor, ready, case, Sampling(), steps)
+        time_plain(predictor, ready, case, Sampling(), steps)
     assert whole.call_count == 2

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.cases import Case
-from benchmarks.reference import Comparison, compare, load
+from benchmarks.reference import Comparison, compare, load_published
 from engine.errors import KronosError
 from engine.predictor import KronosPredictor
 from engine.sampling import Sampling
@@ -61,7 +61,7 @@ def checkout(tmp_path: Path) -> Path:
 def test_the_published_package_is_timed_beside_the_plain_loop(
     checkout: Path, predictor: KronosPredictor, case: Case
 ) -> None:
-    published = load(checkout, predictor)
+    published = load_published(checkout, predictor)
     found = compare(published, predictor, case, Sampling(top_p=0.9), rounds=2, steps=None)
     assert found.steps == case.horizon
     assert found.published > 0
@@ -70,7 +70,7 @@ def test_the_published_package_is_timed_beside_the_plain_loop(
 
 
 def test_only_so_many_steps_are_timed_as_were_asked_for(checkout: Path, predictor: KronosPredictor, case: Case) -> None:
-    published = load(checkout, predictor)
+    published = load_published(checkout, predictor)
     assert compare(published, predictor, case, Sampling(), rounds=1, steps=3).steps == 3
 
 
@@ -79,7 +79,7 @@ def test_another_package_of_that_name_stays_what_it_is(
 ) -> None:
     other = type(sys)("model")
     monkeypatch.setitem(sys.modules, "model", other)
-    load(checkout, predictor)
+    load_published(checkout, predictor)
     assert sys.modules["model"] is other
     assert "model.kronos" not in sys.modules
     assert str(checkout) not in sys.path
@@ -87,19 +87,19 @@ def test_another_package_of_that_name_stays_what_it_is(
 
 def test_a_folder_without_the_package_is_named(tmp_path: Path, predictor: KronosPredictor) -> None:
     with pytest.raises(KronosError, match=str(tmp_path)):
-        load(tmp_path, predictor)
+        load_published(tmp_path, predictor)
 
 
 def test_a_setting_that_the_package_does_not_know_is_named(checkout: Path, predictor: KronosPredictor) -> None:
     tokenizer = KronosTokenizer.from_config(replace(predictor.tokenizer.config, shared_deviation=True))
     with pytest.raises(KronosError, match="does not know shared_deviation"):
-        load(checkout, KronosPredictor(predictor.model, tokenizer, "cpu", predictor.max_context))
+        load_published(checkout, KronosPredictor(predictor.model, tokenizer, "cpu", predictor.max_context))
 
 
 def test_a_library_that_the_package_needs_is_named(checkout: Path, predictor: KronosPredictor) -> None:
     (checkout / "model" / "kronos.py").write_text("import no_such_library")
     with pytest.raises(KronosError, match="run `pip install no_such_library`"):
-        load(checkout, predictor)
+        load_published(checkout, predictor)
 
 
 @pytest.mark.parametrize(

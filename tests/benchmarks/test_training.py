@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +11,9 @@ import torch
 import torch.nn.functional as F
 
 from benchmarks import training
+from benchmarks.measure import format_verdict
 from benchmarks.plain_training import PlainStep, frames_of, places_of, plain_batch
-from benchmarks.shapes import build
+from benchmarks.shapes import build_predictor
 from tests.benchmarks.conftest import TINY
 from training.fit.corpus import Corpus
 from training.fit.windows import WindowSampler
@@ -37,28 +37,28 @@ def _measured_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         return estimating._outcome(folder, "", limit, 1)
 
     monkeypatch.setattr(training, "estimate", here)
-    monkeypatch.setattr(training, "ProcessPoolExecutor", lambda workers, mp_context: ThreadPoolExecutor(workers))
-    monkeypatch.setattr(training, "SOME", 3)
+    monkeypatch.setattr(training, "run_in_process", lambda function, *arguments: function(*arguments))
+    monkeypatch.setattr(training, "BATCHES", 3)
 
 
 def test_a_run_measures_all_there_is_and_writes_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     training.main([*TINY_RUN, *CANDLES, "--json", str(tmp_path / "found.json")])
     found = json.loads((tmp_path / "found.json").read_text())
-    assert {"machine", "settings", *training.WHAT} == set(found)
+    assert {"machine", "settings", "sampler", "step", "memory", "corpus"} == set(found)
     assert found["sampler"]["equal"]
     assert found["sampler"]["ratio"] > 0
-    computed, kept = found["step"]["computed"], found["step"]["kept"]
-    assert computed["windows"] == kept["windows"] == 9
+    computed, cached = found["step"]["computed"], found["step"]["cached"]
+    assert computed["windows"] == cached["windows"] == 9
     assert 0 < computed["encoded"] <= 9
-    assert kept["encoded"] == 0
-    assert kept["ratio"] == pytest.approx(kept["plain_seconds"] / kept["seconds"])
+    assert cached["encoded"] == 0
+    assert cached["ratio"] == pytest.approx(cached["plain_seconds"] / cached["seconds"])
     memory = found["memory"]
     assert memory["full"]["of_full"] == memory["full"]["share_trained"] == 1
     assert 0 < memory["lora"]["share_trained"] < 0.5
     assert list(found["corpus"]) == ["240", "2400"]
     printed = capsys.readouterr().out
     assert "one by one (bit-equal), target 50 ×" in printed
-    assert "step, tokens kept:" in printed
+    assert "step, tokens cached:" in printed
     assert "target 60% of the memory" in printed
     assert "2,400 candles: sampling takes" in printed
 
@@ -69,7 +69,7 @@ def test_only_what_is_asked_for_is_measured(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_the_plain_step_learns_every_next_token() -> None:
-    predictor = build(TINY)
+    predictor = build_predictor(TINY)
     for module in predictor.model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
@@ -97,7 +97,7 @@ def test_the_plain_step_learns_every_next_token() -> None:
 
 
 def test_plain_windows_are_cut_from_the_series_by_hand() -> None:
-    with training._corpus(3, 80) as corpus:
+    with training._make_corpus(3, 80) as corpus:
         sampler = WindowSampler(corpus, WindowConfig(lookback=12, horizon=6, stride=5), seed=1)
         assert sampler.windows == 3 * 13
         numbers = np.array([0, 12, 13, 38])
@@ -111,6 +111,6 @@ def test_plain_windows_are_cut_from_the_series_by_hand() -> None:
         assert stamp[3, :, 0].tolist() == [*range(18)]
 
 
-def test_a_target_is_met_or_missed() -> None:
-    assert training._verdict(True, "50 ×") == "target 50 × met"
-    assert training._verdict(False, "50 ×") == "target 50 × MISSED"
+def test_a_target_is_reached_or_missed() -> None:
+    assert format_verdict(True, "50 ×") == "target 50 × reached"
+    assert format_verdict(False, "50 ×") == "target 50 × MISSED"

@@ -8,9 +8,16 @@ import pytest
 
 from benchmarks.cases import Case
 from benchmarks.machine import Machine
-from benchmarks.roofline import bound, least_seconds
 from benchmarks.shapes import Shape
-from benchmarks.work import Window, Work, forecast_work, model_bytes, one_step, own_bytes, whole_window
+from benchmarks.work import (
+    Window,
+    Work,
+    count_own_bytes,
+    count_weight_bytes,
+    forecast_work,
+    one_step,
+    whole_window,
+)
 from engine.config import ModelConfig, TokenizerConfig
 from tests.benchmarks.conftest import TINY
 
@@ -35,7 +42,7 @@ def test_a_window_is_computed_once_for_all_samples_as_far_as_they_share_it() -> 
     assert window.pairs() == pairs
     draw = 8 * 4 + 64 + 2 * 8 * 5 + 8 * 8
     assert whole_window(MODEL, window).flops == 2 * (7 * (640 + 128) + 2 * 8 * pairs + 2 * draw)
-    assert whole_window(MODEL, window).bytes == model_bytes(MODEL)
+    assert whole_window(MODEL, window).bytes == count_weight_bytes(MODEL)
 
 
 @pytest.mark.parametrize(
@@ -45,8 +52,8 @@ def test_a_window_is_computed_once_for_all_samples_as_far_as_they_share_it() -> 
 def test_steps_go_on_until_the_context_is_full(window: str, steps: int, slides: int) -> None:
     case = Case("tiny", 1, 1, history=4, horizon=5, context=6, windows=(), stride=2)
     reads = {part: work.bytes for part, work in forecast_work(SHAPE, case, window).items()}
-    assert reads["slide"] == slides * model_bytes(MODEL)
-    assert reads["step"] // model_bytes(MODEL) == steps
+    assert reads["slide"] == slides * count_weight_bytes(MODEL)
+    assert reads["step"] // count_weight_bytes(MODEL) == steps
 
 
 def test_the_history_is_decoded_once_and_each_path_by_itself() -> None:
@@ -61,23 +68,23 @@ def test_reduced_weights_are_fewer_bytes_of_the_same_work() -> None:
     case = Case("tiny", 1, 1, history=4, horizon=2, context=6, windows=())
     whole, half = (forecast_work(SHAPE, case, "exact", weights) for weights in ("float32", "float16"))
     assert whole["prefill"].bytes == 2 * half["prefill"].bytes
-    assert whole["step"].bytes - half["step"].bytes == model_bytes(MODEL, "float16")
+    assert whole["step"].bytes - half["step"].bytes == count_weight_bytes(MODEL, "float16")
     assert whole["decode"] == half["decode"]
     assert whole["step"].flops == half["step"].flops
 
 
 def test_paths_own_the_keys_and_values_of_what_they_drew() -> None:
     case = Case("tiny", 1, 3, history=4, horizon=5, context=6, windows=())
-    assert own_bytes(MODEL, case, "exact") == 3 * 4 * (2 * 8 * 2) * 4
+    assert count_own_bytes(MODEL, case, "exact") == 3 * 4 * (2 * 8 * 2) * 4
 
 
 def test_a_part_takes_its_arithmetic_or_its_reading_whichever_is_longer() -> None:
     machine = Machine(flops=100.0, bandwidth=10.0, working_set=1)
-    assert least_seconds(Work(200, 10), machine) == 2.0
-    assert least_seconds(Work(200, 50), machine) == 5.0
+    assert machine.least_seconds(Work(200, 10)) == 2.0
+    assert machine.least_seconds(Work(200, 50)) == 5.0
 
 
 def test_the_bound_is_the_sum_of_its_parts(case: Case) -> None:
-    found = bound(TINY, case, "exact", Machine(1e9, 1e9, 1))
+    found = Machine(1e9, 1e9, 1).bound(TINY, case, "exact")
     assert set(found["parts"]) == {"encode", "prefill", "step", "slide", "decode"}
     assert found["seconds"] == pytest.approx(sum(part["seconds"] for part in found["parts"].values()))

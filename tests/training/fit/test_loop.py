@@ -215,7 +215,7 @@ def test_where_nothing_can_be_compiled_it_goes_on_and_says_so(
     with fresh_cache(), torch._inductor.config.patch({"cpp.cxx": ("/no/compiler",)}):
         train(make_stage("predictor", corpus, compiled, **shape), corpus, compiled, tmp_path / "compiled")
     [told] = [record.getMessage() for record in caplog.records if record.name == "engine.compiling"]
-    assert told.startswith("torch.compile failed, going on without it")
+    assert told.startswith("torch.compile failed, continuing without it")
     assert losses(tmp_path / "compiled") == losses(tmp_path / "plain")
 
 

@@ -43,7 +43,7 @@ def test_a_loaded_model_tells_device_memory_and_time(models):
 
 def test_a_loaded_model_is_laid_out_for_generation_already(models, monkeypatch):
     predictor = models.get("one")
-    monkeypatch.setattr("engine.predictor.PackedKronos", None)
+    monkeypatch.setattr("engine.base.PackedKronos", None)
     assert predictor.packed() == predictor.packed()
 
 
