@@ -11,8 +11,7 @@ from pydantic import TypeAdapter
 
 from kronos_app.data.candle_frame import FEATURES, PRICES
 from kronos_app.data.sql.statement import check
-from kronos_app.data.upload import time_columns
-from kronos_app.data.upload.columns import ALIASES, plain, shorten, shorten_list
+from kronos_app.data.upload.columns import ALIASES, named_times, plain, shorten, shorten_list
 from kronos_app.errors import InvalidInput, TooLarge
 from kronos_app.i18n import text
 
@@ -98,10 +97,8 @@ def guess(headers: Sequence[str]) -> dict[str, str]:
     names = {plain(header): header for header in reversed(headers)}
     matches = {role: [alias for alias in aliases if alias in names] for role, aliases in ALIASES.items()}
     columns = {role: names[aliases[0]] for role, aliases in matches.items() if aliases}
-    times = time_columns.choose([plain(header) for header in headers])
-    if times is not None:
-        columns["timestamp"] = headers[times.time]
-        columns |= {} if times.clock is None else {"clock": headers[times.clock]}
+    for role, position in named_times(headers).items():
+        columns["timestamp" if role == "date" else role] = headers[position]
     return {role: columns[role] for role in COLUMNS if role in columns}
 
 

@@ -1,8 +1,7 @@
-"""From the bytes of an upload to plain content: size limits, gzip, kind of file, text encoding."""
+"""From the bytes of an upload to plain content: size limits, gzip, kind of file."""
 
 from __future__ import annotations
 
-import codecs
 import gzip
 import re
 import unicodedata
@@ -10,29 +9,17 @@ import zlib
 from io import BytesIO
 from typing import Literal
 
-from kronos_app.data.upload import encodings
 from kronos_app.errors import InvalidInput, TooLarge
 from kronos_app.i18n import text
 
 Kind = Literal["text", "parquet", "feather"]
 
-BOMS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),  # begins like UTF-16's: tried first
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
-GZIP, PARQUET, FEATHER, FEATHER_V1 = b"\x1f\x8b", b"PAR1", b"ARROW1", b"FEA1"
-KINDS: dict[bytes, Kind] = {PARQUET: "parquet", FEATHER: "feather"}  # both begin and end with their magic bytes
+GZIP, FEATHER_V1 = b"\x1f\x8b", b"FEA1"
+KINDS: dict[bytes, Kind] = {b"PAR1": "parquet", b"ARROW1": "feather"}  # both begin and end with their magic bytes
 ARCHIVES = {
-    b"PK\x03\x04": "ZIP",
-    b"PK\x05\x06": "ZIP",
-    b"\xd0\xcf\x11\xe0": "Excel (.xls)",
-    b"7z\xbc\xaf": "7z",
-    b"Rar!": "RAR",
-}
-ARCHIVES |= {b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
+    b"PK\x03\x04": "ZIP", b"PK\x05\x06": "ZIP", b"\xd0\xcf\x11\xe0": "Excel (.xls)", b"7z\xbc\xaf": "7z",
+    b"Rar!": "RAR", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd",
+}  # fmt: skip
 
 
 def safe_name(filename: str) -> str:
@@ -43,7 +30,7 @@ def safe_name(filename: str) -> str:
 
 
 def unpack(content: bytes, name: str, limit_mb: int) -> tuple[bytes, Kind]:
-    """Return the content, decompressed where it is gzip, and what kind of file it really is, whatever its name says.
+    """Return the content, decompressed if it is gzip, and what kind of file it really is, whatever its name says.
 
     Raises
     ------
@@ -52,13 +39,12 @@ def unpack(content: bytes, name: str, limit_mb: int) -> tuple[bytes, Kind]:
     InvalidInput
         If it is empty, damaged, or of a kind that is not read.
     """
-    limit = limit_mb * 1_000_000
-    _check_size(len(content), limit, name, limit_mb)
+    _check_size(content, name, limit_mb)
     if content.startswith(GZIP):
-        content = _gunzip(content, name, limit)
-        _check_size(len(content), limit, name, limit_mb)
+        content = _gunzip(content, name, limit_mb * 1_000_000)
+        _check_size(content, name, limit_mb)
     if not content.strip():
-        raise _empty(name)
+        raise empty(name)
     if content.startswith(GZIP):
         raise InvalidInput(
             "nested_archive",
@@ -68,23 +54,9 @@ def unpack(content: bytes, name: str, limit_mb: int) -> tuple[bytes, Kind]:
     return content, _kind(content, name)
 
 
-def to_utf8(content: bytes, name: str) -> bytes:
-    """Return text as UTF-8 without byte order mark, from UTF-8, UTF-16, UTF-32 or what `encodings` knows."""
-    for bom, encoding in BOMS:
-        if content.startswith(bom):
-            body = content[len(bom) :]
-            return _checked(_decode(body, encoding, name), name) if encoding != "utf-8" else _plain_utf8(body, name)
-    utf16 = _utf16_without_bom(content[:2000])
-    if utf16:
-        return _checked(_decode(content, utf16, name), name)
-    try:
-        content.decode("utf-8")
-    except UnicodeDecodeError:
-        decoded = encodings.decode(content)
-        if decoded is None:
-            raise not_a_table(name) from None
-        return _checked(decoded, name)
-    return _checked_bytes(content, name)
+def empty(name: str) -> InvalidInput:
+    """Return the error for a file without content."""
+    return InvalidInput("empty_file", text("“{name}” is empty.", name=name), text("Choose a file with candles."))
 
 
 def not_a_table(name: str) -> InvalidInput:
@@ -105,8 +77,8 @@ def damaged(kind: Kind, name: str) -> InvalidInput:
     )
 
 
-def _check_size(size: int, limit: int, name: str, limit_mb: int) -> None:
-    if size > limit:
+def _check_size(content: bytes, name: str, limit_mb: int) -> None:
+    if len(content) > limit_mb * 1_000_000:
         raise TooLarge(
             "file_too_large",
             text("“{name}” is larger than {limit} MB.", name=name, limit=limit_mb),
@@ -127,19 +99,22 @@ def _gunzip(content: bytes, name: str, limit: int) -> bytes:
         ) from error
 
 
-def wrong_kind(name: str, ending: str) -> InvalidInput:
-    """Return the error for text without a table in a file whose ending promises another kind."""
-    return InvalidInput(
-        "wrong_kind",
-        text("“{name}” is text without a table of candles, not a .{kind} file.", name=name, kind=ending),
-        text("Write or download the file again."),
-    )
-
-
 def _kind(content: bytes, name: str) -> Kind:
-    for magic, archive in ARCHIVES.items():
-        if content.startswith(magic):
-            raise _unsupported(name, "Excel (.xlsx)" if archive == "ZIP" and b"xl/" in content else archive)
+    archive = next((archive for magic, archive in ARCHIVES.items() if content.startswith(magic)), None)
+    if archive == "ZIP" and b"xl/" in content:
+        archive = "Excel (.xlsx)"
+    if archive is not None and archive.startswith("Excel"):
+        raise InvalidInput(
+            "unsupported_archive",
+            text("“{name}” is a workbook of {kind}, which is not read.", name=name, kind=archive),
+            text("Save the sheet as CSV (UTF-8) and upload that."),
+        )
+    if archive is not None:
+        raise InvalidInput(
+            "unsupported_archive",
+            text("“{name}” is a {kind} archive, which is not read.", name=name, kind=archive),
+            text("Unpack the archive and upload the file inside."),
+        )
     if content.startswith(FEATHER_V1):
         raise InvalidInput(
             "old_feather",
@@ -152,60 +127,3 @@ def _kind(content: bytes, name: str) -> Kind:
                 raise damaged(kind, name)
             return kind
     return "text"
-
-
-def _unsupported(name: str, kind: str) -> InvalidInput:
-    if kind.startswith("Excel"):
-        return InvalidInput(
-            "unsupported_archive",
-            text("“{name}” is a workbook of {kind}, which is not read.", name=name, kind=kind),
-            text("Save the sheet as CSV (UTF-8) and upload that."),
-        )
-    return InvalidInput(
-        "unsupported_archive",
-        text("“{name}” is a {kind} archive, which is not read.", name=name, kind=kind),
-        text("Unpack the archive and upload the file inside."),
-    )
-
-
-def _utf16_without_bom(head: bytes) -> str | None:
-    """Return which UTF-16 it is when every other byte of mostly Latin text is zero."""
-    if len(head) < 4:
-        return None
-    even, odd = head[0::2].count(0) / len(head[0::2]), head[1::2].count(0) / len(head[1::2])
-    if odd > 0.4 and even < 0.1:
-        return "utf-16-le"
-    return "utf-16-be" if even > 0.4 and odd < 0.1 else None
-
-
-def _decode(content: bytes, encoding: str, name: str) -> str:
-    try:
-        return content.decode(encoding)
-    except UnicodeDecodeError as error:
-        raise InvalidInput(
-            "damaged_text",
-            text("“{name}” is not valid {encoding} text.", name=name, encoding=encoding.upper()),
-            text("Save the file as UTF-8."),
-        ) from error
-
-
-def _plain_utf8(content: bytes, name: str) -> bytes:
-    _decode(content, "utf-8", name)
-    return _checked_bytes(content, name)
-
-
-def _checked(decoded: str, name: str) -> bytes:
-    return _checked_bytes(decoded.encode("utf-8", errors="replace"), name)
-
-
-def _empty(name: str) -> InvalidInput:
-    return InvalidInput("empty_file", text("“{name}” is empty.", name=name), text("Choose a file with candles."))
-
-
-def _checked_bytes(content: bytes, name: str) -> bytes:
-    """Refuse text that is empty or has control characters: no table has them, binary rubbish does."""
-    if not content.strip():
-        raise _empty(name)
-    if re.search(rb"[\x00-\x08\x0e-\x1f\x7f]", content[:100_000]):
-        raise not_a_table(name)
-    return content

@@ -29,60 +29,51 @@ class Header:
         Between cells.
     line
         1-based, the last one of several; 0 if there is no header.
-    names
-        Of the columns, empty for those without a name.
-    tickers
-        Of the columns, where a second row names them; empty elsewhere.
+    names, tickers
+        Of the columns, empty where a column has none.
     """
 
     delimiter: str
     line: int
     names: tuple[str, ...]
-    tickers: tuple[str, ...] = ()
+    tickers: tuple[str, ...]
 
 
 def find_header(content: bytes) -> Header:
     """Return where the names of the columns are; line 0 and empty names where the first line holds values."""
     head = [line.strip("\r") for line in content[:200_000].decode("utf-8", errors="ignore").split("\n")[:HEADER_LINES]]
-    best = (0, Header(",", 0, ()))
-    for number, line in enumerate(head, start=1):
-        for delimiter in DELIMITERS:
-            names = split(line, delimiter)
-            count = recognised(names[: MOST_COLUMNS + 1])  # wider tables are refused
-            if count > best[0]:
-                best = (count, Header(delimiter, number, tuple(names)))
-    header = best[1] if best[0] >= 2 else _first_line(head)
-    header = replace(header, tickers=("",) * len(header.names))
-    return _fitted(_with_tickers(header, head), head)
+    rows = [(number, mark, split(line, mark)) for number, line in enumerate(head, start=1) for mark in DELIMITERS]
+    counts = [recognised(names[: MOST_COLUMNS + 1]) for _, _, names in rows]  # wider tables are refused
+    if max(counts) >= 2:
+        number, delimiter, names = rows[counts.index(max(counts))]
+    else:
+        number, delimiter, names = _first_line(head)
+    return _fitted(_with_tickers(Header(delimiter, number, tuple(names), ("",) * len(names)), head), head)
 
 
-def _first_line(head: Sequence[str]) -> Header:
-    """Return the first line as the header unless it holds values."""
+def _first_line(head: Sequence[str]) -> tuple[int, str, list[str]]:
+    """Return the first line as the header, as line 0 without names where it holds values."""
     number, first = next(((n, line) for n, line in enumerate(head, start=1) if line.strip()), (1, ""))
     delimiter = max(DELIMITERS, key=first.count)
     names = split(first, delimiter)
-    values = sum(bool(_VALUE.fullmatch(cell.strip())) for cell in names)
-    if values > len(names) // 2:
-        return Header(delimiter, 0, ("",) * len(names))
-    return Header(delimiter, number, tuple(names))
+    if sum(bool(_VALUE.fullmatch(cell.strip())) for cell in names) > len(names) // 2:
+        return 0, delimiter, [""] * len(names)
+    return number, delimiter, names
 
 
 def _with_tickers(header: Header, head: Sequence[str]) -> Header:
     """Return a header with the rows that pandas writes around it: one of tickers, and one that names the index."""
     if not header.line:
         return header
-    names = list(header.names)
-    count = len(names)
-    below = [split(line, header.delimiter) for line in head[header.line : header.line + 2]]
-    above = split(head[header.line - 2], header.delimiter) if header.line > 1 else []
-    line = header.line
-    tickers = header.tickers
-    if below and _are_tickers(below[0], count):
+    names, tickers, line = list(header.names), header.tickers, header.line
+    below = [split(row, header.delimiter) for row in head[line : line + 2]]
+    above = split(head[line - 2], header.delimiter) if line > 1 else []
+    if below and _are_tickers(below[0], len(names)):
         tickers, line = ("", *below[0][1:]), line + 1
         below = below[1:]
-    elif _are_tickers(above, count) and plain(names[0]) in _LEVELS:
+    elif _are_tickers(above, len(names)) and plain(names[0]) in _LEVELS:
         tickers = ("", *above[1:])
-    index = below[0] if below and len(below[0]) == count > 0 else [""]
+    index = below[0] if below and len(below[0]) == len(names) > 0 else [""]
     if plain(index[0]) in ALIASES["timestamp"] and not any(cell.strip() for cell in index[1:]):
         names[0], line = index[0], line + 1
     if any(tickers) and plain(names[0]) in _LEVELS:
@@ -103,15 +94,13 @@ def _are_tickers(cells: Sequence[str], count: int) -> bool:
 
 
 def _fitted(header: Header, head: Sequence[str]) -> Header:
-    """Return a header as wide as the lines below it, where nothing but separators or an index without a name differ."""
+    """Return a header as wide as the lines below it, where only separators or an index without a name differ."""
     rows = [split(line, header.delimiter) for line in head[header.line :] if line.strip(header.delimiter + " \t\"'")]
     widths = [len(row) for row in rows[:-1] or rows]  # the last line may be cut off or a note
-    if not widths or not header.line:
-        return header
-    width = max(set(widths), key=widths.count)
-    if any(len(row) == len(header.names) for row in rows):
-        return header  # some lines have separators too many: `text_table` takes them away
     names, tickers = header.names, header.tickers
+    if not widths or not header.line or any(len(row) == len(names) for row in rows):
+        return header  # where some lines have separators too many, `text_table` takes them away
+    width = max(set(widths), key=widths.count)
     surplus = width - len(names)
     typical = [row for row in rows if len(row) >= width]
     if surplus < 0 and not any(name.strip() for name in names[width:]):

@@ -31,15 +31,15 @@ def to_csv(content: bytes, name: str) -> bytes:
     if len(content) <= MOST_MB * 1_000_000:
         parser.feed(content.decode("utf-8", errors="replace"))
         parser.close()
-    best = max(parser.tables, key=lambda rows: max(map(recognised, rows), default=0), default=[])
-    if max(map(recognised, best), default=0) < 4:
+    headers = [max(map(recognised, rows), default=0) for rows in parser.tables]
+    if max(headers, default=0) < 4:
         raise InvalidInput(
             "no_candles_in_html",
             text("“{name}” is an HTML page in which no table of candles can be recognised.", name=name),
             text("Download the data itself, or save the table as CSV."),
         )
     out = io.StringIO(newline="")
-    csv.writer(out, lineterminator="\n").writerows(best)
+    csv.writer(out, lineterminator="\n").writerows(parser.tables[headers.index(max(headers))])
     return out.getvalue().encode("utf-8", errors="replace")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,26 +13,26 @@ from numpy.typing import NDArray
 from kronos_app.data.candle_frame import PRICES
 from kronos_app.data.draft import Finding
 from kronos_app.data.upload.columns import candidates, recognised, unique_labels
-from kronos_app.data.upload.table import Table, check_columns, check_rows, no_rows
+from kronos_app.data.upload.table import Table, check_columns, check_rows
 from kronos_app.errors import InvalidInput, TooLarge
 from kronos_app.i18n import text
 
 MOST_MB = 50  # objects of Python take ten times the memory of their text
 LEAST_ROW = 10  # bytes of a row with a time and four prices; shorter ones by the million are no candles, but cost much
-FREE_BYTES = 10_000  # before that is looked at
+FREE_BYTES = 10_000  # size from which rows are counted
 DEPTH = 6
+# What follows the time in rows without names, in the order in which they are tried.
 _ORDERS = (
     ("open", "high", "low", "close"),  # most exchanges
     ("low", "high", "open", "close"),  # Coinbase
     ("open", "close", "high", "low"),  # KuCoin, Bitfinex
+    ("quote_volume", "close", "high", "low", "open", "volume"),  # Gate
 )
-_GATE = ("quote_volume", "close", "high", "low", "open")  # between time and volume
 _BEHIND: Mapping[int, tuple[str, ...]] = {  # what follows time, prices and volume, by the number of cells
     7: ("turnover",),
     12: ("close_time", "quote_volume", "count", "taker_base", "taker_quote", ""),  # Binance
 }
 Columns = dict[str, list[Any]]
-Floats = NDArray[np.float64]
 
 
 def read(content: bytes, name: str, max_rows: int) -> Table | None:
@@ -64,14 +64,12 @@ def read(content: bytes, name: str, max_rows: int) -> Table | None:
     columns = _find(document, DEPTH)
     if columns is None:
         raise _no_candles(name)
-    count = len(next(iter(columns.values()), []))
     check_columns(len(columns), name)
-    check_rows(count, max_rows, name)
-    if not count:
-        raise no_rows(name)
-    columns, findings = _named(columns, name)
+    check_rows(_length(columns), max_rows, name)
+    columns, findings = _with_names(columns, name)
     cells = {position: _to_arrow(values) for position, values in enumerate(columns.values())}
-    return Table(name, unique_labels(list(columns)), cells, np.arange(1, count + 1), findings=findings)
+    rows = np.arange(1, _length(columns) + 1)
+    return Table(name, unique_labels(list(columns)), cells, rows, findings=findings)
 
 
 def _load(content: bytes) -> Any:
@@ -93,36 +91,35 @@ def _find(value: Any, depth: int) -> Columns | None:
         return None
     if isinstance(value, list):
         if all(isinstance(row, dict) for row in value):
-            columns = _records(value)
-            return columns if _is_table(columns) else _largest(_inside(value[:100], depth))
-        if all(isinstance(row, list) for row in value):
-            return _rows(value)
-        return None
+            columns = _from_records(value)
+            return columns if _is_table(columns) else _largest(value[:100], depth)
+        return _from_rows(value) if all(isinstance(row, list) for row in value) else None
     if not isinstance(value, dict):
         return None
-    if (split := _split_orientation(value)) is not None:
-        return split
     lists = _equal_lists(value)
-    if _is_table(lists):
-        return lists
-    return _by_key(value) or _several(value, depth) or _largest(_inside(list(value.values()), depth))
+    found = _from_names_and_rows(value) or (lists if _is_table(lists) else None)
+    return found or _by_key(value) or _several(value, depth) or _largest(value.values(), depth)
 
 
-def _inside(values: Sequence[Any], depth: int) -> Iterator[Columns]:
-    for value in values:
-        if isinstance(value, dict | list) and (columns := _find(value, depth - 1)):
-            yield columns
+def _largest(values: Iterable[Any], depth: int) -> Columns | None:
+    tables = (_find(value, depth - 1) for value in values if isinstance(value, dict | list))
+    return max(filter(None, tables), key=_length, default=None)
 
 
-def _largest(tables: Iterator[Columns]) -> Columns | None:
-    return max(tables, key=lambda columns: len(next(iter(columns.values()), [])), default=None)
+def _length(columns: Columns) -> int:
+    return len(next(iter(columns.values()), []))
 
 
-def _is_table(columns: Columns) -> bool:
+def _is_table(columns: Mapping[str, Any]) -> bool:
     return recognised(list(columns)) >= 4
 
 
-def _records(rows: Sequence[Mapping[str, Any]]) -> Columns:
+def _with_time(columns: Columns, name: str, times: Sequence[Any]) -> Columns:
+    """Return columns with the times in front unless they have some."""
+    return columns if "timestamp" in candidates(list(columns)) else {name: list(times), **columns}
+
+
+def _from_records(rows: Sequence[Mapping[str, Any]]) -> Columns:
     """Return row objects as columns; an object in a row counts as cells: `mid.c`."""
     flat = [_flat(row) for row in rows]
     names = dict.fromkeys(name for row in flat for name in row)
@@ -132,26 +129,27 @@ def _records(rows: Sequence[Mapping[str, Any]]) -> Columns:
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
     cells: dict[str, Any] = {}
     for name, value in row.items():
-        if isinstance(value, dict):
-            cells |= {f"{name}.{inner}": cell for inner, cell in value.items()}
-        else:
-            cells[name] = value
+        cells |= (
+            {f"{name}.{inner}": cell for inner, cell in value.items()} if isinstance(value, dict) else {name: value}
+        )
     return cells
 
 
-def _rows(rows: Sequence[Sequence[Any]]) -> Columns | None:
-    """Return lists as columns named by their place; a first list of names is the header."""
-    head = [cell for cell in rows[0] if isinstance(cell, str)]
-    names = [str(cell) for cell in rows[0]] if recognised(head) >= 4 else None
-    body = rows[1:] if names else rows
+def _label(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> Columns:
+    """Return lists as columns; cells that a list lacks are empty."""
+    labels = unique_labels(names)
+    return {label: [row[p] if p < len(row) else None for row in rows] for p, label in enumerate(labels)}
+
+
+def _from_rows(rows: Sequence[Sequence[Any]]) -> Columns | None:
+    """Return lists as columns named by their position; a first list of names is the header."""
+    named = recognised([cell for cell in rows[0] if isinstance(cell, str)]) >= 4
+    names, body = ([str(cell) for cell in rows[0]], rows[1:]) if named else ([], rows)
     width = max(map(len, rows))
-    if width < 5 or not body:
-        return None
-    labels = unique_labels([*(names or []), *[""] * (width - len(names or []))])
-    return {label: [row[p] if p < len(row) else None for row in body] for p, label in enumerate(labels)}
+    return _label([*names, *[""] * (width - len(names))], body) if width >= 5 and body else None
 
 
-def _split_orientation(value: Mapping[str, Any]) -> Columns | None:
+def _from_names_and_rows(value: Mapping[str, Any]) -> Columns | None:
     """Return the columns of an object that has rows in one list and their names in another, None if it has not."""
     lists = {key: inner for key, inner in value.items() if isinstance(inner, list) and inner}
     bodies = [rows for rows in lists.values() if all(isinstance(row, list) for row in rows)]
@@ -161,28 +159,24 @@ def _split_orientation(value: Mapping[str, Any]) -> Columns | None:
     if not pairs:
         return None
     names, rows = max(pairs, key=lambda pair: len(pair[1]))
-    labels = unique_labels(names)
-    columns = {label: [row[p] if p < len(row) else None for row in rows] for p, label in enumerate(labels)}
-    index = lists.get("index", [])
-    if len(index) == len(rows) and "timestamp" not in candidates(labels):
-        columns = {"index": index, **columns}
-    return columns
+    columns, index = _label(names, rows), lists.get("index", [])
+    return _with_time(columns, "index", index) if len(index) == len(rows) else columns
 
 
-def _equal_lists(value: Mapping[str, Any], depth: int = 4) -> Columns:
+def _equal_lists(value: Mapping[str, Any]) -> Columns:
     """Return the lists of cells in an object, however deep, that are as long as most of them."""
     lists: Columns = {}
 
-    def collect(part: Any, below: int) -> None:
+    def collect(part: Any, depth: int) -> None:
         for name, inner in part.items() if isinstance(part, dict) else ():
             if isinstance(inner, list) and inner and not any(isinstance(cell, dict | list) for cell in inner):
                 lists.setdefault(str(name), inner)
-            elif below and isinstance(inner, dict):
-                collect(inner, below - 1)
-            elif below and isinstance(inner, list) and len(inner) == 1:
-                collect(inner[0], below - 1)
+            elif depth and isinstance(inner, dict):
+                collect(inner, depth - 1)
+            elif depth and isinstance(inner, list) and len(inner) == 1:
+                collect(inner[0], depth - 1)
 
-    collect(value, depth)
+    collect(value, 4)
     lengths = [len(cells) for cells in lists.values()]
     usual = max(set(lengths), key=lengths.count, default=0)
     return {name: cells for name, cells in lists.items() if len(cells) == usual}
@@ -192,14 +186,14 @@ def _by_key(value: Mapping[str, Any]) -> Columns | None:
     """Return objects of objects: candles by their time, or columns whose cells have the time as their key."""
     if not all(isinstance(inner, dict) and inner for inner in value.values()):
         return None
-    if recognised(list(value)) >= 4:
+    if _is_table(value):
         index = list(dict.fromkeys(key for inner in value.values() for key in inner))
         columns = {name: [inner.get(key) for key in index] for name, inner in value.items()}
-        return columns if "timestamp" in candidates(list(columns)) else {"index": list(index), **columns}
-    columns = _records(list(value.values()))
+        return _with_time(columns, "index", index)
+    columns = _from_records(list(value.values()))
     if not _is_table(columns) or any(isinstance(cell, dict | list) for cells in columns.values() for cell in cells):
         return None
-    return columns if "timestamp" in candidates(list(columns)) else {"timestamp": list(value), **columns}
+    return _with_time(columns, "timestamp", list(value))
 
 
 def _several(value: Mapping[str, Any], depth: int) -> Columns | None:
@@ -209,50 +203,41 @@ def _several(value: Mapping[str, Any], depth: int) -> Columns | None:
     names = {tuple(columns) for columns in tables.values()}
     if len(tables) < 2 or len(names) > 1:
         return None
-    lengths = {key: len(next(iter(columns.values()))) for key, columns in tables.items()}
-    merged: Columns = {"symbol": [key for key, length in lengths.items() for _ in range(length)]}
+    merged: Columns = {"symbol": [key for key, columns in tables.items() for _ in range(_length(columns))]}
     for name in next(iter(names)):
         merged.setdefault(name, [cell for columns in tables.values() for cell in columns[name]])
     return merged
 
 
-def _named(columns: Columns, name: str) -> tuple[Columns, tuple[Finding, ...]]:
+def _with_names(columns: Columns, name: str) -> tuple[Columns, tuple[Finding, ...]]:
     """Return columns with names; those of lists without any by the order of prices that their values allow."""
     labels = list(columns)
-    if labels != [f"column {place}" for place in range(1, len(labels) + 1)]:
+    if labels != [f"column {position}" for position in range(1, len(labels) + 1)]:
         return columns, ()
-    prices = [np.array([_number(cell) for cell in columns[label][:500]]) for label in labels[1:5]]
-    order = next((order for order in _ORDERS if _fits(dict(zip(order, prices, strict=True)))), None)
-    later = [np.array([_number(cell) for cell in columns[label][:500]]) for label in labels[2:6]]
-    if order is None and len(labels) > 6 and _fits(dict(zip(_GATE[1:], later, strict=True))):
-        return _with_names(columns, ["timestamp", *_GATE, "volume"], name)
-    order = order or _ORDERS[0]
-    cells = np.array([_number(cell) for cell in columns[labels[5]][:500]]) if len(labels) > 6 else np.array([])
-    if _is_average(cells, dict(zip(order, prices, strict=True))):
-        behind: tuple[str, ...] = ("average", "volume")
-    else:
-        behind = ("volume", *_BEHIND.get(len(labels), ()))
-    return _with_names(columns, ["timestamp", *order, *behind], name)
-
-
-def _with_names(columns: Columns, known: Sequence[str], name: str) -> tuple[Columns, tuple[Finding, ...]]:
-    names = unique_labels([*known, *[""] * len(columns)][: len(columns)])
+    heads = [np.array([_number(cell) for cell in columns[label][:500]]) for label in labels[1:7]]
+    orders = [dict(zip(order, heads, strict=False)) for order in _ORDERS if len(order) < 6 or len(labels) > 6]
+    order = next((prices for prices in orders if _are_candles(prices)), orders[0])
+    names = ["timestamp", *order]
+    if "volume" not in order:
+        average = len(labels) > 6 and _is_average(heads[4], order)
+        names += ["average", "volume"] if average else ["volume", *_BEHIND.get(len(labels), ())]
+    names = list(unique_labels([*names, *[""] * len(columns)][: len(columns)]))
     message = text(
         "The lists in “{name}” have no names; they were read as {order}.", name=name, order=", ".join(names[:7])
     )
     return dict(zip(names, columns.values(), strict=True)), (Finding("json_order", "info", message),)
 
 
-def _fits(candles: Mapping[str, Floats]) -> bool:
-    high, low = candles["high"], candles["low"]
+def _are_candles(columns: Mapping[str, NDArray[np.float64]]) -> bool:
+    high, low = columns["high"], columns["low"]
     with np.errstate(invalid="ignore"):
-        return all(bool(np.all((candles[price] <= high) & (candles[price] >= low))) for price in PRICES)
+        return all(bool(np.all((columns[price] <= high) & (columns[price] >= low))) for price in PRICES)
 
 
-def _is_average(values: Floats, candles: Mapping[str, Floats]) -> bool:
+def _is_average(values: NDArray[np.float64], columns: Mapping[str, NDArray[np.float64]]) -> bool:
     """Return whether a column lies within nearly all candles, as an average price does, so that it is no volume."""
     traded = np.flatnonzero(values > 0)  # Kraken writes 0 where nothing was traded
-    within = (values[traded] <= candles["high"][traded]) & (values[traded] >= candles["low"][traded])
+    within = (values[traded] <= columns["high"][traded]) & (values[traded] >= columns["low"][traded])
     return len(traded) > 0 and bool(within.mean() > 0.9)
 
 
@@ -267,10 +252,8 @@ def _to_arrow(values: Sequence[Any]) -> pa.ChunkedArray:
     """Return cells as whole numbers, numbers, or else text."""
     kinds = {type(value) for value in values} - {type(None)}
     try:
-        if kinds == {int}:
-            return pa.chunked_array([pa.array(values, pa.int64())])
         if kinds and kinds <= {int, float}:
-            return pa.chunked_array([pa.array(values, pa.float64())])
+            return pa.chunked_array([pa.array(values, pa.int64() if kinds == {int} else pa.float64())])
     except (OverflowError, pa.ArrowException):
         pass  # larger than 64 bits: text
     cells = ["" if value is None or isinstance(value, dict | list) else str(value) for value in values]

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from kronos_app.data.candle_frame import PRICES
 from kronos_app.data.draft import Finding
+from kronos_app.data.upload.cells import count_matches
 from kronos_app.i18n import text
 
 Mark = Literal[".", ","]
@@ -43,14 +43,43 @@ class _Evidence:
     large: int
 
     @property
+    def certain(self) -> bool:
+        """Return whether some cell allows only one reading."""
+        return bool(self.decimal or self.group)
+
+    @property
     def vote(self) -> int:
         """Return how many cells say that the mark is decimal, negative for those that say it groups."""
-        if self.decimal or self.group:
+        if self.certain:
             return self.decimal - self.group
         # Numbers from 1000 on have the mark and smaller ones have none: it stands between thousands.
         if self.either and self.small and not self.large:
             return -self.either
         return self.either if self.large else 0
+
+
+@dataclass(frozen=True)
+class _Column:
+    """The evidence of a column about both marks."""
+
+    price: bool
+    dot: _Evidence
+    comma: _Evidence
+
+    @property
+    def certain(self) -> bool:
+        return self.dot.certain or self.comma.certain
+
+    @property
+    def vote(self) -> int:
+        return self.dot.vote - self.comma.vote
+
+    @property
+    def decides_alone(self) -> bool:
+        """Return whether the column may differ from the others, as volumes that are grouped where prices are not."""
+        if self.certain:
+            return self.vote != 0
+        return any(e.vote < 0 and e.either >= FEW and e.small > 1 for e in (self.dot, self.comma))
 
 
 def decide(
@@ -68,75 +97,61 @@ def decide(
     spaced
         Whether spaces or apostrophes stood between thousands, so that points and commas do not.
     """
-    marked = {name: cells for name, cells in columns.items() if _may_be_marked(cells)}
-    evidence = {name: (_evidence(cells, "."), _evidence(cells, ",")) for name, cells in marked.items()}
-    votes = {name: dot.vote - comma.vote for name, (dot, comma) in evidence.items()}
-    pointed = [name for name in columns if name not in marked]
-    certain = sum(votes[name] for name, pair in evidence.items() if any(e.decimal or e.group for e in pair))
-    certain += sum(len(columns[name]) for name in pointed)
-    total = certain or sum(votes.values())
+    marked = {
+        name: _Column(name in PRICES, _evidence(cells, "."), _evidence(cells, ","))
+        for name, cells in columns.items()
+        if _may_be_marked(cells)
+    }
+    pointed = {name: cells for name, cells in columns.items() if name not in marked}
+    certain = sum(column.vote for column in marked.values() if column.certain) + sum(map(len, pointed.values()))
+    total = certain or sum(column.vote for column in marked.values())
     if total:
         own: dict[str, Mark] = dict.fromkeys(pointed, ".")
-        own |= {name: "." if votes[name] > 0 else "," for name, pair in evidence.items() if _speaks_for_itself(*pair)}
+        own |= {name: "." if column.vote > 0 else "," for name, column in marked.items() if column.decides_alone}
         common: Mark = "." if total > 0 else ","
         return {name: own.get(name, common) for name in columns}, []
     if spaced:
-        dots, commas = (sum(pair[place].either for pair in evidence.values()) for place in (0, 1))
+        dots, commas = sum(c.dot.either for c in marked.values()), sum(c.comma.either for c in marked.values())
         return dict.fromkeys(columns, "," if commas > dots else "."), []
-    point, findings = _open_choice(evidence, delimiter)
+    point, findings = _choose_open(list(marked.values()), delimiter)
     return dict.fromkeys(columns, point), findings
 
 
-def _speaks_for_itself(dot: _Evidence, comma: _Evidence) -> bool:
-    """Return whether a column says enough to differ from the others, such as volumes grouped where prices are not."""
-    if any(e.decimal or e.group for e in (dot, comma)):
-        return dot.vote != comma.vote
-    return any(e.vote < 0 and e.either >= FEW and e.small > 1 for e in (dot, comma))
-
-
-def _open_choice(evidence: Mapping[str, tuple[_Evidence, _Evidence]], delimiter: str) -> tuple[Mark, list[Finding]]:
+def _choose_open(columns: list[_Column], delimiter: str) -> tuple[Mark, list[Finding]]:
     """Choose where every cell allows both readings."""
-    dots = sum(dot.either for dot, _ in evidence.values())
-    commas = sum(comma.either for _, comma in evidence.values())
-    if not commas:
-        counts = sum(dot.either for name, (dot, _) in evidence.items() if name not in PRICES)
-        rounded = sum(dot.hundreds for dot, _ in evidence.values())
-        plain = sum(dot.small for dot, _ in evidence.values())
-        if not dots or (plain and not counts and rounded < dots):
-            return ".", []  # prices with three decimals beside small whole volumes are common
-        point: Mark = "," if rounded == dots >= FEW else "."
-        return point, [_ambiguous("1.234", point)]
-    if dots:  # volumes are grouped more often than prices have three decimals of one kind and volumes of another
-        grouped = sum(comma.either for name, (_, comma) in evidence.items() if name not in PRICES)
-        point = "." if grouped or delimiter in {",", ""} else ","
-    else:
-        point = "." if delimiter in {",", ""} else ","
-    return point, [_ambiguous("1,234", point)]
+    dots, commas = sum(c.dot.either for c in columns), sum(c.comma.either for c in columns)
+    if commas:
+        # Volumes are grouped more often than prices have three decimals of one kind and volumes of another.
+        grouped = dots and any(c.comma.either for c in columns if not c.price)
+        return _ambiguous("1,234", "." if grouped or delimiter in {",", ""} else ",")
+    rounded = sum(c.dot.hundreds for c in columns)
+    small = any(c.dot.small for c in columns) and not any(c.dot.either for c in columns if not c.price)
+    if not dots or (small and rounded < dots):
+        return ".", []  # prices with three decimals beside small whole volumes are common
+    return _ambiguous("1.234", "," if rounded == dots >= FEW else ".")
 
 
-def _ambiguous(example: str, point: Mark) -> Finding:
-    decimal = example[1] == point
+def _ambiguous(example: str, point: Mark) -> tuple[Mark, list[Finding]]:
     values = {"example": example, "decimal": "1.234", "whole": "1234"}
-    message = (
-        text(
+    if example[1] == point:
+        message = text(
             "Numbers such as “{example}” may mean {whole} or {decimal}; they were read as {decimal} (decimal mark).",
             **values,
         )
-        if decimal
-        else text(
+    else:
+        message = text(
             "Numbers such as “{example}” may mean {whole} or {decimal}; they were read as {whole} (mark between "
             "thousands).",
             **values,
         )
-    )
-    return Finding("ambiguous_decimal", "warning", message)
+    return point, [Finding("ambiguous_decimal", "warning", message)]
 
 
 def _may_be_marked(cells: pa.ChunkedArray) -> bool:
     """Return whether a column's marks need a look: most columns have decimal points that can be nothing else."""
-    if _count(cells, r",|\.\d+\."):
+    if count_matches(cells, r",|\.\d+\."):
         return True
-    return not _count(cells.slice(0, 1000), r"^[+-]?\d*\.(\d{0,2}|\d{4,})$|^[+-]?(\d{4,}|0)\.\d+$")
+    return not count_matches(cells.slice(0, 1000), r"^[+-]?\d*\.(\d{0,2}|\d{4,})$|^[+-]?(\d{4,}|0)\.\d+$")
 
 
 def _evidence(cells: pa.ChunkedArray, mark: Mark) -> _Evidence:
@@ -144,14 +159,10 @@ def _evidence(cells: pa.ChunkedArray, mark: Mark) -> _Evidence:
     both = rf"{o}\d+{m}\d*$"
     lone = rf"{_SIGN}\d*{m}(\d{{0,2}}|\d{{4,}})$|{_SIGN}(\d{{4,}}|0+){m}\d+$"
     return _Evidence(
-        decimal=_count(cells, rf"{both}|{lone}"),
-        group=_count(cells, rf"{m}\d+{o}|{m}\d+{m}"),
-        either=_count(cells, rf"{_SIGN}[1-9]\d{{0,2}}{m}\d{{3}}$"),
-        hundreds=_count(cells, rf"{_SIGN}[1-9]\d{{0,2}}{m}\d00$"),
-        small=_count(cells, rf"{_SIGN}[1-9]\d{{0,2}}$"),
-        large=_count(cells, rf"{_SIGN}[1-9]\d{{3,}}$"),
+        decimal=count_matches(cells, rf"{both}|{lone}"),
+        group=count_matches(cells, rf"{m}\d+{o}|{m}\d+{m}"),
+        either=count_matches(cells, rf"{_SIGN}[1-9]\d{{0,2}}{m}\d{{3}}$"),
+        hundreds=count_matches(cells, rf"{_SIGN}[1-9]\d{{0,2}}{m}\d00$"),
+        small=count_matches(cells, rf"{_SIGN}[1-9]\d{{0,2}}$"),
+        large=count_matches(cells, rf"{_SIGN}[1-9]\d{{3,}}$"),
     )
-
-
-def _count(column: pa.ChunkedArray, pattern: str) -> int:
-    return int(pc.sum(pc.match_substring_regex(column, pattern)).as_py() or 0)

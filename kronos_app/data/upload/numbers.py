@@ -12,15 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from kronos_app.data.candle_frame import PRICES
 from kronos_app.data.draft import Finding
 from kronos_app.data.upload import marks
+from kronos_app.data.upload.cells import Floats, Mask, any_match, extract, is_text, only, to_floats, to_mask, trim
 from kronos_app.data.upload.units import suffix_factor
 from kronos_app.i18n import text
 
-EMPTY = ("", "nan", "null", "none", "na", "n/a", "#n/a", "nat", "-", "--", "---", "\\n")
 SPACES = r"[\s'’]"  # thousands separators of whatever locale, after NFKC; RE2 syntax
 _GROUPED = (
     r"\d+|\d{{1,3}}(?:{group}\d{{3}})+|\d{{1,2}}(?:{group}\d{{2}})+{group}\d{{3}}"  # the last is Indian: 1,28,03,123
@@ -37,26 +36,8 @@ SUFFIX = r"^(?P<number>[^A-Za-z\x{0400}-\x{ffff}]*\d[.,]?)\s*(?P<suffix>[A-Za-z\
 class Numbers:
     """A column as float64, NaN where empty or unreadable, and which cells could not be read."""
 
-    values: NDArray[np.float64]
-    bad: NDArray[np.bool_]
-
-
-def is_text(column: pa.ChunkedArray) -> bool:
-    """Return whether the cells are text."""
-    return bool(pa.types.is_string(column.type) or pa.types.is_large_string(column.type))
-
-
-def is_number(column: pa.ChunkedArray) -> bool:
-    """Return whether the cells are numbers."""
-    kind = column.type
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
-
-
-def trim(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return text without surrounding spaces, null where it says that there is nothing."""
-    trimmed = pc.utf8_trim_whitespace(column)
-    empty = pc.is_in(pc.utf8_lower(trimmed), value_set=pa.array(EMPTY, type=trimmed.type))
-    return pc.if_else(empty, pa.scalar(None, trimmed.type), trimmed)
+    values: Floats
+    bad: Mask
 
 
 def parse(columns: Mapping[str, pa.ChunkedArray], delimiter: str) -> tuple[dict[str, Numbers], list[Finding]]:
@@ -71,28 +52,32 @@ def parse(columns: Mapping[str, pa.ChunkedArray], delimiter: str) -> tuple[dict[
     """
     texts = {name: trim(column) for name, column in columns.items() if is_text(column)}
     simple = {name: _simple(cells) for name, cells in texts.items()}
+    spaced = any(any_match(cells, SPACED) for name, cells in texts.items() if cells is not simple[name])
     suffixed = {name: _without_suffix(cells) for name, cells in simple.items() if name not in PRICES}
-    factors = {name: pair for name, pair in suffixed.items() if pair is not None}
-    spaced = any(
-        pc.any(pc.match_substring_regex(cells, SPACED)).as_py()
-        for name, cells in texts.items()
-        if cells is not simple[name]
-    )
-    simple |= {name: cells for name, (cells, _) in factors.items()}
+    factors = {name: pair[1] for name, pair in suffixed.items() if pair is not None}
+    simple |= {name: pair[0] for name, pair in suffixed.items() if pair is not None}
     points, findings = marks.decide(simple, delimiter, spaced=spaced)
     numbers = {}
     for name, column in columns.items():
-        numbers[name] = _from_text(simple[name], points[name]) if name in texts else _from_numbers(column)
+        if name in texts:
+            numbers[name] = _from_text(simple[name], points[name])
+        else:
+            numbers[name] = Numbers(to_floats(column), np.zeros(len(column), dtype=bool))
         if name in factors:
-            factor = factors[name][1]
-            numbers[name] = Numbers(numbers[name].values * factor, numbers[name].bad | np.isnan(factor))
-            findings.append(_suffix_finding(name, texts[name], factor))
+            factor = factors[name]
+            numbers[name] = Numbers(numbers[name].values * factor, numbers[name].bad)
+            example = str(texts[name][int(np.argmax(factor != 1))].as_py())[:40]
+            message = text(
+                "Numbers of {column} have suffixes, such as “{value}”; they were multiplied.",
+                column=name, value=example,
+            )  # fmt: skip
+            findings.append(Finding("unit", "info", message))
     return numbers, findings
 
 
 def _simple(cells: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return cells without currency signs, spaces between digits and full-width characters, where there are any."""
-    if not pc.any(pc.match_substring_regex(cells, r"[^0-9.,eE+\-]|^\+")).as_py():
+    if not any_match(cells, r"[^0-9.,eE+\-]|^\+"):
         return cells
     clean = pc.replace_substring(pc.utf8_normalize(cells, form="NFKC"), "−", "-")
     clean = pc.replace_substring_regex(
@@ -106,62 +91,38 @@ def _simple(cells: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.replace_substring_regex(clean, r"^\+", "")
 
 
-def _without_suffix(cells: pa.ChunkedArray) -> tuple[pa.ChunkedArray, NDArray[np.float64]] | None:
-    """Return cells without suffixes, and their factors, NaN for an unknown suffix; None where there are no suffixes."""
-    if not pc.any(pc.match_substring_regex(cells, r"[^0-9.,+\-]\.?$")).as_py():
+def _without_suffix(cells: pa.ChunkedArray) -> tuple[pa.ChunkedArray, Floats] | None:
+    """Return cells without suffixes, and their factors; None where there are no suffixes."""
+    if not any_match(cells, r"[^0-9.,+\-]\.?$"):
         return None
-    parts = pc.extract_regex(cells, pattern=SUFFIX).combine_chunks()
-    matched = np.asarray(parts.is_valid().to_numpy(zero_copy_only=False), dtype=bool)
+    parts, matched = extract(cells, SUFFIX)
     if not matched.any():
         return None
     coded = parts.field("suffix").dictionary_encode()
-    known = {suffix: suffix_factor(suffix) for suffix in coded.dictionary.to_pylist()}
-    if not any(known.values()):
+    factors = [suffix_factor(suffix) for suffix in coded.dictionary.to_pylist()]
+    if not any(factors):
         return None
-    values = np.array([known[s] or np.nan for s in coded.dictionary.to_pylist()] or [np.nan])
-    codes = np.where(matched, np.nan_to_num(coded.indices.to_numpy(zero_copy_only=False)), 0).astype(np.int64)
-    factor = np.where(matched, values[codes], 1.0)
+    codes = np.where(matched, coded.indices.fill_null(0).to_numpy(zero_copy_only=False), 0)
+    factor = np.where(matched, np.array([factor or np.nan for factor in factors])[codes], 1.0)
     readable = pa.array(matched & ~np.isnan(factor))
     simple = pc.if_else(readable, parts.field("number"), cells.combine_chunks())
-    return pa.chunked_array([simple]), np.where(matched & np.isnan(factor), 1.0, factor)
-
-
-def _suffix_finding(name: str, cells: pa.ChunkedArray, factor: NDArray[np.float64]) -> Finding:
-    example = str(cells[int(np.argmax(factor != 1))].as_py())
-    message = text("Numbers of {column} have suffixes, such as “{value}”; they were multiplied.", column=name,
-                   value=example[:40])  # fmt: skip
-    return Finding("unit", "info", message)
+    return pa.chunked_array([simple]), np.where(np.isnan(factor), 1.0, factor)
 
 
 def _from_text(column: pa.ChunkedArray, point: marks.Mark) -> Numbers:
     if point == ".":
         try:
-            return Numbers(_floats(pc.cast(column, pa.float64())), np.zeros(len(column), dtype=bool))
+            return Numbers(to_floats(column), np.zeros(len(column), dtype=bool))
         except pa.ArrowInvalid:
             pass  # some cell is not plain: read the column the careful way
     group, decimal = (",", r"\.") if point == "." else (r"\.", ",")
     infinite = pc.match_substring_regex(column, INFINITE)
     regular = pc.match_substring_regex(column, NUMBER.format(group=group, point=decimal))
-    regular = pc.and_(regular, pc.match_substring_regex(column, MANTISSA))
-    plain = pc.replace_substring(column, marks.OTHER[point], "")
-    plain = plain if point == "." else pc.replace_substring(plain, ",", ".")
-    plain = pc.if_else(infinite, pc.replace_substring_regex(plain, "(?i)(infinity|∞)", "inf"), plain)
-    readable = pc.or_(regular, infinite)
-    values = _cast(pc.if_else(readable, plain, pa.scalar(None, plain.type)))
-    bad = pc.fill_null(pc.invert(readable), False)
-    return Numbers(values, np.asarray(bad.to_numpy(), dtype=bool))
-
-
-def _cast(column: pa.ChunkedArray) -> NDArray[np.float64]:
+    readable = pc.or_(pc.and_(regular, pc.match_substring_regex(column, MANTISSA)), infinite)
+    plain = pc.replace_substring(pc.replace_substring(column, marks.OTHER[point], ""), ",", ".")
+    plain = only(pc.if_else(infinite, pc.replace_substring_regex(plain, "(?i)(infinity|∞)", "inf"), plain), readable)
     try:
-        return _floats(pc.cast(column, pa.float64()))
+        values = to_floats(plain)
     except pa.ArrowInvalid:  # beyond the range of a float
-        return np.array([np.nan if cell is None else float(cell) for cell in column.to_pylist()], dtype=np.float64)
-
-
-def _from_numbers(column: pa.ChunkedArray) -> Numbers:
-    return Numbers(_floats(pc.cast(column, pa.float64(), safe=False)), np.zeros(len(column), dtype=bool))
-
-
-def _floats(column: pa.ChunkedArray) -> NDArray[np.float64]:
-    return np.array(pc.fill_null(column, np.nan).to_numpy(), dtype=np.float64)
+        values = np.array([np.nan if cell is None else float(cell) for cell in plain.to_pylist()], dtype=np.float64)
+    return Numbers(values, to_mask(pc.invert(readable)))

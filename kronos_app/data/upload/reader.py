@@ -1,4 +1,4 @@
-"""Files that users upload, read into drafts: text with separators, Feather and Parquet, each also gzipped."""
+"""Files that users upload, read into drafts: text with separators, JSON, HTML, Feather and Parquet, also gzipped."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def read_all(
     Parameters
     ----------
     content, filename
-        The upload. The name is only shown; what the file is, its content decides.
+        The upload. The name is only shown; the content decides what the file is.
     start, interval
         For a file without times: the time of its first candle and the step, such as `5min`, `1h`, `1d`, `1b`
         (business days), `1w`, `1mo`. Without them such a file comes back with `needs_timestamps`.

@@ -44,50 +44,41 @@ def mapping_hint(advice: Text, headers: Sequence[str], role: str, others: Sequen
 
 def missing_prices(table: Table, mapping: ColumnMapping, missing: Sequence[str]) -> InvalidInput:
     """Return the error for a table that lacks prices, or that has no header row."""
-    if not table.named:
-        cells = [text_at(table.cells[p], 0) for p in range(min(6, len(table.headers)))]
-        return refuse(
-            "no_header",
-            text(
-                "“{name}” has no header row; row {row} begins with {found}.",
-                name=table.name, row=int(table.rows[0]), found=shorten_list(cells, 6),
-            ),
-            text("Add a first row that names the columns: timestamp, open, high, low, close, volume."),
-            table, mapping, missing[0],
-        )  # fmt: skip
-    return refuse(
-        "missing_columns",
-        text(
+    if table.named:
+        code, message = "missing_columns", text(
             "“{name}” lacks the column(s) {missing}; its columns are: {found}.",
             name=table.name, missing=", ".join(missing), found=shorten_list(table.headers),
-        ),
-        text("The first row must name the columns timestamp, open, high, low, close and perhaps volume, amount."),
-        table, mapping, missing[0],
-    )  # fmt: skip
+        )  # fmt: skip
+        advice = text(
+            "The first row must name the columns timestamp, open, high, low, close and perhaps volume, amount."
+        )
+    else:
+        cells = [text_at(table.cells[p], 0) for p in range(min(6, len(table.headers)))]
+        code, message = "no_header", text(
+            "“{name}” has no header row; row {row} begins with {found}.",
+            name=table.name, row=int(table.rows[0]), found=shorten_list(cells, 6),
+        )  # fmt: skip
+        advice = text("Add a first row that names the columns: timestamp, open, high, low, close, volume.")
+    return refuse(code, message, advice, table, mapping, missing[0])
 
 
 def no_numbers(table: Table, mapping: ColumnMapping, role: str, header: str, value: str) -> InvalidInput:
     """Return the error for a price column without a single number."""
-    return refuse(
-        "no_numbers",
-        text(
-            "Column “{column}” of “{name}” holds no numbers; row {row} says “{value}”.",
-            column=shorten(header), name=table.name, row=int(table.rows[0]), value=shorten(value),
-        ),
-        text("Prices must be plain numbers, such as 101.25."),
-        table, mapping, role,
+    message = text(
+        "Column “{column}” of “{name}” holds no numbers; row {row} says “{value}”.",
+        column=header, name=table.name, row=int(table.rows[0]), value=shorten(value),
     )  # fmt: skip
+    return refuse("no_numbers", message, text("Prices must be plain numbers, such as 101.25."), table, mapping, role)
 
 
 def wrong_type(table: Table, mapping: ColumnMapping, role: str, header: str, kind: str) -> InvalidInput:
     """Return the error for a column whose type cannot hold what its role needs."""
-    return refuse(
-        "wrong_type",
-        text("Column “{column}” of “{name}” is of type {kind}.", column=shorten(header), name=table.name,
-             kind=shorten(kind)),
-        text("Store prices and volumes as numbers, and times as timestamps or text."),
-        table, mapping, role,
+    message = text(
+        "Column “{column}” of “{name}” is of type {kind}.",
+        column=shorten(header), name=table.name, kind=shorten(kind),
     )  # fmt: skip
+    advice = text("Store prices and volumes as numbers, and times as timestamps or text.")
+    return refuse("wrong_type", message, advice, table, mapping, role)
 
 
 def no_times(table: Table, mapping: ColumnMapping, header: str, row: int | None, value: str) -> InvalidInput:

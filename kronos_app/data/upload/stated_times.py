@@ -16,7 +16,7 @@ from kronos_app.i18n import text
 INTERVALS = ("1min", "5min", "15min", "30min", "1h", "4h", "1d", "1b", "1w", "1mo")
 _UNITS = {
     "s": "s", "sec": "s", "m": "min", "min": "min", "t": "min", "h": "h", "hour": "h", "d": "D", "day": "D", "b": "B",
-    "w": "W", "week": "W", "mo": "M", "mon": "M", "month": "M",
+    "w": "weeks", "week": "weeks", "mo": "months", "mon": "months", "month": "months",
 }  # fmt: skip
 
 
@@ -37,7 +37,6 @@ def with_stated_times(draft: Draft, start: datetime | None, interval: str | None
             text("State the time of the first candle and the interval, such as 5min, 1h or 1d."),
         )
     first = pd.Timestamp(start)
-    zone = None if first.tzinfo is None else str(first.tzinfo)
     try:
         times = pd.date_range(first.tz_localize(None), periods=len(draft), freq=_offset(interval)).as_unit("ns")
     except (OverflowError, ValueError) as error:
@@ -45,34 +44,32 @@ def with_stated_times(draft: Draft, start: datetime | None, interval: str | None
             "times_out_of_range",
             text(
                 "{rows} candles every {interval} from {start} leave the calendar.",
-                rows=len(draft),
-                interval=interval,
-                start=str(first),
+                rows=len(draft), interval=interval, start=str(first),
             ),
             text("State a shorter interval or an earlier start."),
-        ) from error
+        ) from error  # fmt: skip
     frame = draft.frame.copy()
     frame.insert(0, "timestamp", times)
     message = text(
         "The file has no times; they were stated: every {interval} from {start}.", interval=interval, start=str(first)
     )
-    finding = Finding("stated_times", "info", message)
-    findings = (*draft.findings, finding)
+    findings = (*draft.findings, Finding("stated_times", "info", message))
+    zone = None if first.tzinfo is None else str(first.tzinfo)
     return replace(draft, frame=frame, timezone=zone, needs_timestamps=False, findings=findings)
 
 
 def _offset(interval: str) -> pd.offsets.BaseOffset:
-    match = re.fullmatch(r"\s*(\d{1,4})\s*([A-Za-z]+?)s?\s*", interval)
+    match = re.fullmatch(r"\s*(?!0+\D)(\d{1,4})\s*([A-Za-z]+?)s?\s*", interval)
     unit = "" if match is None else "mo" if match[2] == "M" else match[2].lower()
-    if match is None or unit not in _UNITS or int(match[1]) == 0:
+    if match is None or unit not in _UNITS:
         raise InvalidInput(
             "unknown_interval",
             text("“{interval}” is not an interval.", interval=shorten(interval)),
             text("Use a number and a unit: {examples}.", examples=", ".join(INTERVALS)),
         )
-    count, kind = int(match[1]), _UNITS[unit]
-    if kind == "M":
-        return pd.DateOffset(months=count)
-    if kind == "W":
+    count, step = int(match[1]), _UNITS[unit]
+    if step == "weeks":
         return pd.DateOffset(weeks=count)
-    return pd.tseries.frequencies.to_offset(f"{count}{kind}")
+    if step == "months":
+        return pd.DateOffset(months=count)
+    return pd.tseries.frequencies.to_offset(f"{count}{step}")

@@ -1,4 +1,4 @@
-"""A file's cells before anyone decided which column is which, and the limits that hold for all kinds of files."""
+"""A file's cells before their roles are decided, and the limits that hold for all kinds of files."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ class Table:
     named
         False where the file has no header row, so that only stated columns can be read.
     fields
-        What to infer roles from, where that is not the labels: a column of another instrument has the empty name.
+        Names to infer roles from, where they are not the labels: a column of another instrument has the empty name.
     tickers
         Of the columns, where a row of the header names them.
     symbol
-        The instrument of a table that was divided by columns.
+        The instrument of a table that was split by columns.
     several
-        Whether it was divided into several.
+        Whether it was split into several.
     unreadable
         Types of columns that hold neither numbers, times nor short text, by position.
     findings
-        What was left out while the cells were split.
+        Remarks on lines and columns that were left out.
     """
 
     name: str
@@ -68,6 +68,19 @@ class Table:
         if not self.fields:
             object.__setattr__(self, "fields", self.headers)
 
+    def position(self, header: str) -> int:
+        """Return the position of a column."""
+        return self.headers.index(header)
+
+    def without_lines(self, notes: NDArray[np.bool_]) -> Table:
+        """Return the table without the lines that are notes, and a finding about them."""
+        rows = [
+            (int(self.rows[line]), ", ".join(filter(None, (text_at(self.cells[p], line) for p in sorted(self.cells)))))
+            for line in map(int, np.flatnonzero(notes))
+        ]
+        cells = {position: column.filter(pa.array(~notes)) for position, column in self.cells.items()}
+        return replace(self, cells=cells, rows=self.rows[~notes], findings=(*self.findings, *left_out(rows)))
+
 
 def check_columns(count: int, name: str) -> None:
     """Raise where there are more columns than any table of candles has."""
@@ -80,24 +93,12 @@ def check_columns(count: int, name: str) -> None:
 
 
 def check_rows(count: int, most: int, name: str) -> None:
-    """Raise where there are more rows than the limit."""
+    """Raise where there are more rows than the limit, or none."""
     if count > most:
-        raise too_many_rows(name, most, count)
-
-
-def check_memory(size: int, limit: int, name: str) -> None:
-    """Raise where the columns take more bytes than the limit."""
-    if size > limit:
-        raise too_large(name, limit)
-
-
-def too_many_rows(name: str, most: int, count: int | None = None) -> TooLarge:
-    """Return the error for a file of more rows than the limit; `count` of them where that is known."""
-    if count is None:
-        message = text("“{name}” has more than {most} rows, the limit.", name=name, most=most)
-    else:
         message = text("“{name}” has {count} rows, more than the limit of {most}.", name=name, count=count, most=most)
-    return TooLarge("too_many_rows", message, text("Upload a shorter range or a longer interval."))
+        raise TooLarge("too_many_rows", message, text("Upload a shorter range or a longer interval."))
+    if not count:
+        raise no_rows(name)
 
 
 def too_large(name: str, limit: int) -> TooLarge:
@@ -119,7 +120,7 @@ def no_rows(name: str) -> InvalidInput:
 
 
 def left_out(notes: Sequence[tuple[int, str]]) -> tuple[Finding, ...]:
-    """Return the remark about lines that were left out because they are notes, each with its row and text."""
+    """Return the finding about lines that were left out because they are notes, each with its row and text."""
     if not notes:
         return ()
     message = text(
@@ -129,24 +130,11 @@ def left_out(notes: Sequence[tuple[int, str]]) -> tuple[Finding, ...]:
     return (Finding("notes", "info", message, tuple(row for row, _ in notes[:5])),)
 
 
-def without_lines(table: Table, notes: NDArray[np.bool_]) -> Table:
-    """Return a table without the lines that are notes, and a remark about them."""
-    keep = pa.array(~notes)
-    places = np.flatnonzero(notes)
-    remarks = left_out([(int(table.rows[place]), _text_of(table, int(place))) for place in places])
-    cells = {position: column.filter(keep) for position, column in table.cells.items()}
-    return replace(table, cells=cells, rows=table.rows[~notes], findings=(*table.findings, *remarks))
-
-
-def text_at(cells: pa.ChunkedArray, place: int) -> str:
+def text_at(cells: pa.ChunkedArray, line: int) -> str:
     """Return a cell as text, empty where there is none; also a time that Python's own types cannot hold."""
-    cell = cells[place]
+    cell = cells[line]
     try:
         value = cell.as_py()
     except (OverflowError, ValueError, KeyError, pa.ArrowException):
         return str(cell.value if hasattr(cell, "value") else "")
     return "" if value is None else str(value)
-
-
-def _text_of(table: Table, place: int) -> str:
-    return ", ".join(filter(None, (text_at(table.cells[position], place) for position in sorted(table.cells))))

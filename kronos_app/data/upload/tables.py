@@ -5,27 +5,25 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kronos_app.data.draft import Finding
-from kronos_app.data.upload import arrow_table, decode, html_table, json_table, text_table
+from kronos_app.data.upload import arrow_table, decode, encodings, html_table, json_table, text_table
 from kronos_app.data.upload.table import Selection, Table, text_at
 from kronos_app.errors import InvalidInput
 from kronos_app.i18n import text
 from kronos_app.settings import Settings
 
 _ENDINGS = {
-    "Parquet": {"parquet", "pq"}, "Feather": {"feather", "arrow", "ipc"}, "JSON": {"json", "jsonl", "ndjson"},
-    "HTML": {"html", "htm"},
+    "parquet": "Parquet", "pq": "Parquet", "feather": "Feather", "arrow": "Feather", "ipc": "Feather", "json": "JSON",
+    "jsonl": "JSON", "ndjson": "JSON", "html": "HTML", "htm": "HTML", "xlsx": "Excel", "xls": "Excel", "ods": "Excel",
+    "zip": "ZIP",
 }  # fmt: skip
 _BINARY = frozenset({"parquet", "pq", "feather", "arrow", "ipc", "xlsx", "xls"})
-_OTHERS = frozenset({"xls", "xlsx", "ods", "zip", "parquet", "pq", "feather", "arrow", "ipc", "json", "html", "htm"})
 
 
 def read(content: bytes, name: str, select: Selection, settings: Settings) -> Table:
-    """Return the table in an upload.
+    """Return the table in an upload, perhaps compressed, and a finding where its name promises another kind of file.
 
     Parameters
     ----------
-    content, name
-        The upload, perhaps compressed, and its name as it is shown.
     select
         Columns to load where a file allows to load some alone.
 
@@ -36,12 +34,16 @@ def read(content: bytes, name: str, select: Selection, settings: Settings) -> Ta
     TooLarge
         If it has more rows than the limit or would take more memory.
     """
-    plain, kind = decode.unpack(content, name, settings.max_upload_mb)
-    if kind == "text":
-        return _read_text(decode.to_utf8(plain, name), name, settings.max_rows)
-    limit = settings.max_upload_mb * 1_000_000
-    table = arrow_table.read(plain, kind, name, select, limit=limit, max_rows=settings.max_rows)
-    return _named_truly(table, kind.capitalize())
+    plain, binary = decode.unpack(content, name, settings.max_upload_mb)
+    if binary == "text":
+        table, kind = _read_text(encodings.to_utf8(plain, name), name, settings.max_rows)
+    else:
+        table = arrow_table.read(plain, binary, name, select, settings)
+        kind = binary.capitalize()
+    if _ENDINGS.get(_ending(name), kind) == kind:
+        return table
+    message = text("“{name}” holds {kind}, whatever its ending says.", name=table.name, kind=kind)
+    return replace(table, findings=(*table.findings, Finding("file_kind", "info", message)))
 
 
 def first_rows(content: bytes, name: str, table: Table, count: int, settings: Settings) -> list[list[str]]:
@@ -50,38 +52,32 @@ def first_rows(content: bytes, name: str, table: Table, count: int, settings: Se
         columns = [table.cells[position] for position in range(len(table.headers))]
         return [[text_at(column, row) for column in columns] for row in range(min(count, len(table.rows)))]
     plain, kind = decode.unpack(content, name, settings.max_upload_mb)
-    limit = settings.max_upload_mb * 1_000_000
-    return arrow_table.first_rows(plain, kind, name, count, limit=limit, max_rows=settings.max_rows)
+    return arrow_table.first_rows(plain, kind, name, count, settings)
 
 
-def _read_text(content: bytes, name: str, max_rows: int) -> Table:
-    """Read text as what it is: JSON, HTML, or cells with separators."""
+def _read_text(content: bytes, name: str, max_rows: int) -> tuple[Table, str]:
+    """Return the table of a text and what the text is: JSON, HTML, or cells with separators."""
+    ending = _ending(name)
     if html_table.is_html(content):
-        return _named_truly(text_table.read(html_table.to_csv(content, name), name, max_rows), "HTML")
-    table = json_table.read(content, name, max_rows)
-    if table is not None:
-        return _named_truly(table, "JSON")
-    if content.lstrip()[:1] in {b"[", b"{"} and _ending(name) in _ENDINGS["JSON"]:
+        return text_table.read(html_table.to_csv(content, name), name, max_rows), "HTML"
+    if (table := json_table.read(content, name, max_rows)) is not None:
+        return table, "JSON"
+    if content.lstrip()[:1] in {b"[", b"{"} and _ENDINGS.get(ending) == "JSON":
         raise InvalidInput(
             "damaged_json",
             text("“{name}” is not valid JSON: it is damaged or cut off.", name=name),
             text("Write or download the file again, or use CSV."),
         )
     try:
-        return _named_truly(text_table.read(content, name, max_rows), "text")
+        return text_table.read(content, name, max_rows), "text"
     except InvalidInput as error:
-        if error.code in {"no_rows", "not_a_table"} and _ending(name) in _BINARY:
-            raise decode.wrong_kind(name, _ending(name)) from error
+        if error.code in {"no_rows", "not_a_table"} and ending in _BINARY:
+            raise InvalidInput(
+                "wrong_kind",
+                text("“{name}” is text without a table of candles, not a .{kind} file.", name=name, kind=ending),
+                text("Write or download the file again."),
+            ) from error
         raise
-
-
-def _named_truly(table: Table, kind: str) -> Table:
-    """Return a table with a remark where the file's ending promises another kind of file."""
-    ending = _ending(table.name)
-    if ending in _ENDINGS.get(kind, ()) or ending not in _OTHERS:
-        return table
-    message = text("“{name}” holds {kind}, whatever its ending says.", name=table.name, kind=kind)
-    return replace(table, findings=(*table.findings, Finding("file_kind", "info", message)))
 
 
 def _ending(name: str) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from functools import reduce
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +12,6 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from kronos_app.data.candle_frame import PRICES
-from kronos_app.data.draft import Finding
 from kronos_app.data.upload import decode
 from kronos_app.data.upload.columns import shorten, unique_labels
 from kronos_app.data.upload.headers import Header, find_header, split
@@ -27,11 +26,10 @@ _COMMENT = re.compile(r"\s*[\"']?\s*(#|//|--|\*|注|※)")
 PIECE = 4_000_000  # bytes
 
 
-@dataclass(frozen=True)
-class _Ragged:
-    """A line with another number of cells than the header: its place among the lines below that, cells and text."""
+class _Ragged(NamedTuple):
+    """A line with another number of cells than the header: its position below the header, its cells and text."""
 
-    place: int
+    position: int
     cells: int
     text: str
 
@@ -49,31 +47,31 @@ def read(content: bytes, name: str, max_rows: int) -> Table:
     if not header.names:
         raise decode.not_a_table(name)
     check_columns(len(header.names), name)
-    body = content[_line_start(content, header.line + 1) :]
+    body = b"".join(content.split(b"\n", header.line)[header.line :])
     lines = _filled_lines(body, max_rows, name) + header.line
-    if not len(lines):
-        raise no_rows(name)
     columns, ragged = _parse(body, header, name)
     if any(not _surplus(row, header) for row in ragged):
-        body = _without_surplus(body, header)
-        columns, ragged = _parse(body, header, name)
-    count = len(columns[0]) + len(ragged)
-    if count != len(lines):  # a quoted cell with a line break inside: count rows instead of lines
-        lines = np.arange(header.line + 1, header.line + 1 + count)
-    ragged = [replace(row, place=min(row.place, count - 1)) for row in ragged]
-    notes = _notes(ragged, len(columns[0]), lines, header, name)
-    lines = np.delete(lines, [row.place for row in ragged])
-    if len(lines) != len(columns[0]):  # the same, with lines left out
-        lines = np.arange(header.line + 1, header.line + 1 + len(columns[0]))
-    empty = _all_empty(columns)  # a spreadsheet's lines of nothing but separators
-    lines = lines[~empty]
-    if not len(lines):
+        columns, ragged = _parse(_without_surplus(body, header), header, name)
+    count = len(columns[0])
+    if count + len(ragged) != len(lines):  # a quoted cell with a line break inside: count rows instead of lines
+        lines = np.arange(count + len(ragged)) + header.line + 1
+    positions = np.array([min(row.position, len(lines) - 1) for row in ragged], dtype=int)
+    candles = np.setdiff1d(np.arange(len(lines)), positions) if ragged else np.arange(len(lines))
+    outside = (positions < candles[0]) | (positions > candles[-1]) if count else np.zeros(len(ragged), bool)
+    for row, line, is_outside in zip(ragged, lines[positions], outside, strict=True):
+        if not _is_note(row.text, header.delimiter, outside=bool(is_outside)):
+            raise _ragged_row(row, int(line), header, name)
+    findings = left_out([(int(line), row.text) for row, line in zip(ragged, lines[positions], strict=True)])
+    lines = lines[candles] if len(candles) == count else np.arange(count) + header.line + 1
+    empty = reduce(np.logical_and, (pc.equal(cells, "").to_numpy() for cells in columns))  # as spreadsheets write them
+    if empty.all():
         raise no_rows(name)
     cells = {p: column.filter(pa.array(~empty)) if empty.any() else column for p, column in enumerate(columns)}
     labels = unique_labels([" ".join(filter(None, pair)) for pair in zip(header.names, header.tickers, strict=True)])
+    fields, tickers = (header.names, header.tickers) if any(header.tickers) else ((), ())
     return Table(
-        name, labels, cells, lines, header.delimiter, named=header.line > 0, findings=notes,
-        fields=header.names if any(header.tickers) else (), tickers=header.tickers if any(header.tickers) else (),
+        name, labels, cells, lines[~empty], header.delimiter, named=header.line > 0, findings=findings, fields=fields,
+        tickers=tickers,
     )  # fmt: skip
 
 
@@ -85,35 +83,24 @@ def clean(content: bytes) -> bytes:
 
 
 def _filled_lines(content: bytes, max_rows: int, name: str) -> NDArray[np.int64]:
-    """Return the 1-based numbers of the lines that are not empty, as the CSV reader skips those that are.
-
-    Raises
-    ------
-    TooLarge
-        There are more than `max_rows`.
-    """
+    """Return the 1-based numbers of the lines that are not empty, as the CSV reader skips those that are."""
     filled, start, before, count = [np.empty(0, np.int64)], 0, 0, 0
     while start < len(content):
         # A piece at a time: positions of line ends take many times the memory of the text.
         stop = content.find(b"\n", start + PIECE) + 1 or len(content)
-        numbers, lines = _filled(np.frombuffer(content, np.uint8, stop - start, start))
+        data = np.frombuffer(content, np.uint8, stop - start, start)
+        ends = np.flatnonzero(data == ord("\n"))
+        if data[-1] != ord("\n"):
+            ends = np.append(ends, len(data))
+        length = np.diff(ends, prepend=-1) - 1
+        only_return = (length == 1) & (data[ends - 1] == ord("\r"))
+        numbers = np.flatnonzero((length > 0) & ~only_return) + 1
         count += len(numbers)
         if count <= max_rows:
             filled.append(numbers + before)
-        start, before = stop, before + lines
+        start, before = stop, before + len(ends)
     check_rows(count, max_rows, name)
     return np.concatenate(filled)
-
-
-def _filled(data: NDArray[np.uint8]) -> tuple[NDArray[np.int64], int]:
-    """Return the 1-based numbers of the lines that are not empty, and how many lines there are."""
-    ends = np.flatnonzero(data == ord("\n"))
-    if not len(ends) or ends[-1] != len(data) - 1:
-        ends = np.append(ends, len(data))
-    starts = np.append(0, ends[:-1] + 1)
-    length = ends - starts
-    only_return = (length == 1) & (data[np.minimum(starts, len(data) - 1)] == ord("\r"))
-    return np.flatnonzero((length > 0) & ~only_return) + 1, len(ends)
 
 
 def _parse(body: bytes, header: Header, name: str) -> tuple[list[pa.ChunkedArray], list[_Ragged]]:
@@ -149,78 +136,36 @@ def _surplus(row: _Ragged, header: Header) -> list[str]:
 
 def _without_surplus(body: bytes, header: Header) -> bytes:
     """Return lines without the separators that some of them have at their end beyond the header's."""
-    count = len(header.names)
     lines = []
     for line in body.decode("utf-8", errors="replace").split("\n"):
         cells = split(line.rstrip("\r"), header.delimiter)
-        while len(cells) > count and not cells[-1].strip() and line.rstrip().endswith(header.delimiter):
+        while len(cells) > len(header.names) and not cells[-1].strip() and line.rstrip().endswith(header.delimiter):
             cells.pop()
             line = line.rstrip()[: -len(header.delimiter)]
         lines.append(line)
     return "\n".join(lines).encode("utf-8", errors="replace")
 
 
-def _notes(
-    ragged: Sequence[_Ragged], good: int, lines: NDArray[np.int64], header: Header, name: str
-) -> tuple[Finding, ...]:
-    """Return what to say about lines that are no candles.
-
-    Raises
-    ------
-    InvalidInput
-        One of them may be a candle: it has numbers, or lies between candles.
-    """
-    places = {row.place for row in ragged}
-    candles = [place for place in range(len(lines)) if place not in places]
-    first, last = (candles[0], candles[-1]) if candles else (len(lines), -1)
-    for row in ragged:
-        outside = row.place < first or row.place > last
-        if not (
-            _COMMENT.match(row.text)
-            or (outside and good and _is_note(row.text, header.delimiter))
-            or _is_remark(row.text, header.delimiter)
-        ):
-            raise InvalidInput(
-                "ragged_row",
-                text(
-                    "Row {row} of “{name}” has {found} cell(s) where the header has {expected}: “{value}”.",
-                    row=int(lines[row.place]), name=name, found=row.cells, expected=len(header.names),
-                    value=shorten(row.text, 60),
-                ),
-                text("Correct or remove the row; a number with the separator inside must stand in quotes."),
-            )  # fmt: skip
-    return left_out([(int(lines[row.place]), row.text) for row in ragged])
-
-
-def _is_note(line: str, delimiter: str) -> bool:
-    """Return whether a line is words rather than values."""
+def _is_note(line: str, delimiter: str, *, outside: bool) -> bool:
+    """Return whether a line is no candle: a comment, words `outside` the candles, or a remark between them."""
+    if _COMMENT.match(line):
+        return True
     cells = [cell.strip() for cell in split(line, delimiter) if cell.strip()]
-    if sum(bool(_NUMBER.fullmatch(cell)) for cell in cells) > 2:
-        return False
-    first = _MONTH.sub("", cells[0]) if cells else ""
-    letters = sum(character.isalpha() for character in first)
-    return letters > 1 and (not first[:1].isdigit() or (len(cells) < 3 and letters > 3))
-
-
-def _is_remark(line: str, delimiter: str) -> bool:
-    """Return whether a line has a time and words but too few cells for a candle, as dividends between candles have."""
-    cells = [cell for cell in split(line, delimiter) if cell.strip()]
+    if outside and sum(bool(_NUMBER.fullmatch(cell)) for cell in cells) <= 2:
+        first = _MONTH.sub("", cells[0]) if cells else ""
+        letters = sum(character.isalpha() for character in first)
+        if letters > 1 and (not first[:1].isdigit() or (len(cells) < 3 and letters > 3)):
+            return True
+    # A time and words but too few cells for a candle, as dividends between candles have.
     return len(cells) <= len(PRICES) and any(_WORD.search(_MONTH.sub("", cell)) for cell in cells[1:])
 
 
-def _line_start(content: bytes, number: int) -> int:
-    """Return where the 1-based line begins."""
-    start = 0
-    for _ in range(number - 1):
-        end = content.find(b"\n", start)
-        if end < 0:
-            return len(content)
-        start = end + 1
-    return start
-
-
-def _all_empty(columns: Sequence[pa.ChunkedArray]) -> NDArray[np.bool_]:
-    empty = np.ones(len(columns[0]), dtype=bool)
-    for cells in columns:
-        empty &= np.asarray(pc.equal(cells, "").to_numpy(), dtype=bool)
-    return empty
+def _ragged_row(row: _Ragged, line: int, header: Header, name: str) -> InvalidInput:
+    return InvalidInput(
+        "ragged_row",
+        text(
+            "Row {row} of “{name}” has {found} cell(s) where the header has {expected}: “{value}”.",
+            row=line, name=name, found=row.cells, expected=len(header.names), value=shorten(row.text, 60),
+        ),
+        text("Correct or remove the row; a number with the separator inside must stand in quotes."),
+    )  # fmt: skip

@@ -1,35 +1,45 @@
 """Columns of a file as times, whatever their type, form, order and time zone.
 
-Nothing is guessed in silence: the order of day and month, the unit of a number, a zone and any conversion become
-findings. Rows are read together, never one by one.
+No choice is silent: the order of day and month, the unit of a number, a zone and any conversion become findings. Rows
+are read together, never one by one.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from kronos_app.data.draft import Finding
-from kronos_app.data.upload.columns import plain
-from kronos_app.data.upload.numbers import is_number, is_text, trim
-from kronos_app.data.upload.time_columns import END_NAMES
-from kronos_app.data.upload.times import clock as clocks
-from kronos_app.data.upload.times import formats, native, nights, numeric, written, zones
-from kronos_app.data.upload.times.values import (
-    NAT,
+from kronos_app.data.upload.cells import (
+    WHOLE_OR_FRACTION,
     Mask,
+    all_match,
+    is_number,
+    is_text,
+    mostly_match,
+    nulls,
+    only,
+    trim,
+)
+from kronos_app.data.upload.columns import is_end_time
+from kronos_app.data.upload.times import clock as clocks
+from kronos_app.data.upload.times import formats, nights, numeric, written, zone_names, zones
+from kronos_app.data.upload.times.exchange_days import to_local
+from kronos_app.data.upload.times.values import (
+    EARLIEST,
+    LATEST,
+    NAT,
     Reading,
     Times,
     latest_plausible,
+    on_the_clock,
     unreadable,
 )
 from kronos_app.i18n import text
 
-NUMERIC = r"^-?\d{1,25}(\.\d*)?$"
 _DATE = (
     r"^['\"]?((19|20)\d\d\s?[-/.年]\s?\d{1,2}\s?[-/.月]\s?\d{1,2}\b|\d{1,2}[-/.]\d{1,2}[-/.](19|20)\d\d\b"
     r"|(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])\b)"
@@ -79,35 +89,45 @@ def parse(
     time_format
         One of `formats.NAMES` or a pattern such as `%d/%m/%Y %H:%M`; None to detect it.
     timezone
-        IANA name of the zone that the user states: times without a zone are local to it, instants are brought there.
+        IANA name of the zone that the user states: times without a zone are local to it, instants are converted to it.
 
     Raises
     ------
     InvalidInput
         There is no such zone or format, or no cell has the format.
     """
-    stated, form = zones.check(timezone), formats.check(time_format)
+    stated, form = zone_names.check(timezone), formats.check(time_format)
     column = _plain(column)
-    reading = _read_both(column, _plain(clock), form) if clock is not None else _read(column, form)
+    reading = _read(column, form) if clock is None else _read_both(column, _plain(clock), form)
     values, zone, settled = zones.settle(reading, stated, header)
     findings = [*reading.findings, *settled]
     if not reading.zoned.any():
         values, remarks = nights.restore(values)
         findings += remarks
-    findings += [*_future(values), *_ends(header)]
+    later = values > latest_plausible()
+    if later.any():
+        message = text(
+            "{count} time(s) lie in the future, the last on {day}: see whether they were read rightly.",
+            count=int(later.sum()), day=str(np.nanmax(values).astype("datetime64[D]")),
+        )  # fmt: skip
+        findings.append(Finding("future_times", "warning", message))
+    if is_end_time(header):
+        message = text("Column “{header}” says when a candle ends, and no other when it begins.", header=header)
+        findings.append(Finding("end_times", "warning", message))
     return Parsed(values, reading.bad, zone, tuple(findings), column if reading.cells is None else reading.cells)
 
 
 def are_dates(column: pa.ChunkedArray) -> bool:
     """Return whether all of the first cells are written as dates, or the type is one of times."""
-    if native.is_native(column.type):
+    if _is_time(column.type):
         return True
+    sample = column.slice(0, 200)
     if pa.types.is_integer(column.type):
-        return numeric.are_epochs(np.asarray(column.slice(0, 200).drop_null().to_numpy(), dtype=np.int64))
+        return numeric.are_epochs(np.asarray(sample.drop_null().to_numpy(), dtype=np.int64))
     if not is_text(column):
         return False
-    sample = trim(column.slice(0, 200)).drop_null()
-    return len(sample) > 0 and bool(pc.all(pc.match_substring_regex(sample, _DATE)).as_py())
+    sample = trim(sample)
+    return sample.null_count < len(sample) and all_match(sample, _DATE)
 
 
 def _read_both(column: pa.ChunkedArray, clock: pa.ChunkedArray, form: str | None) -> Reading:
@@ -118,96 +138,91 @@ def _read_both(column: pa.ChunkedArray, clock: pa.ChunkedArray, form: str | None
 
 def _read(column: pa.ChunkedArray, form: str | None) -> Reading:
     """Read one column of times or dates."""
-    if native.is_native(column.type):
-        return native.read(column)
+    if _is_time(column.type):
+        return _from_times(column)
     if not is_number(column) and not is_text(column):
         return unreadable(column)
     if form is not None:
         return formats.read(column, form)
     if is_number(column):
-        return _from_number_column(column)
+        return _from_digits(column)
     cells = trim(column)
     coded = cells.combine_chunks().dictionary_encode()
     if 2 * len(coded.dictionary) < len(cells):  # days of minute candles, or times of many instruments
-        return _repeated(_from_cells(pa.chunked_array([coded.dictionary])), coded.indices)
+        return _repeat(_from_cells(pa.chunked_array([coded.dictionary])), coded.indices)
     return _from_cells(cells)
 
 
-def _repeated(reading: Reading, codes: pa.Array) -> Reading:
+def _is_time(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_timestamp(kind) or pa.types.is_date(kind))
+
+
+def _from_times(column: pa.ChunkedArray) -> Reading:
+    """Return timestamps or dates; those of a named zone as its time on the clock, with their offsets."""
+    kind = column.type
+    unit = "D" if pa.types.is_date32(kind) else "ms" if pa.types.is_date(kind) else kind.unit
+    integers = pc.cast(column, pa.int32() if unit == "D" else pa.int64())
+    times = np.array(pc.fill_null(integers, 0).to_numpy(), dtype=np.int64).astype(f"datetime64[{unit}]")
+    # Compared in the column's own unit: the year 1500 does not fit into nanoseconds.
+    good = (times >= EARLIEST.astype(times.dtype)) & (times < LATEST.astype(times.dtype)) & ~nulls(column)
+    values = np.where(good, np.where(good, times, NAT.astype(times.dtype)).astype("datetime64[ns]"), NAT)
+    bad = ~good & ~nulls(column)
+    zone = getattr(kind, "tz", None)
+    if zone is None:
+        return on_the_clock(values, bad)
+    fixed, name = zone_names.offset(zone), zone_names.check(zone)
+    if fixed is not None or name is None:
+        offsets = np.full(len(values), fixed or 0, dtype=np.int64)
+        return Reading(values + offsets.astype("timedelta64[ns]"), bad, offsets, good)
+    local = to_local(values, name)
+    return Reading(local, bad, np.where(good, (local - values).astype(np.int64), 0), good, name)
+
+
+def _repeat(reading: Reading, codes: pa.Array) -> Reading:
     """Return a reading of different cells for a column that repeats them."""
-    empty = codes.is_null().to_numpy(zero_copy_only=False)
-    at = np.append(np.arange(len(reading.values)), -1)[np.asarray(pc.fill_null(codes, -1).to_numpy(), dtype=np.int64)]
-
-    def repeat(values: Any, nothing: Any) -> Any:
-        return np.append(values, nothing)[at]
-
-    return Reading(
-        repeat(reading.values, NAT), repeat(reading.bad, False) & ~empty, repeat(reading.offsets, 0),
-        repeat(reading.zoned, False), reading.zone, reading.findings,
-    )  # fmt: skip
+    empty = np.asarray(codes.is_null().to_numpy(zero_copy_only=False), dtype=bool)
+    at = np.asarray(codes.fill_null(0).to_numpy(), dtype=np.int64)
+    if not len(reading.values):
+        return unreadable(pa.chunked_array([pa.nulls(len(codes))]))
+    return replace(
+        reading,
+        values=np.where(empty, NAT, reading.values[at]),
+        bad=reading.bad[at] & ~empty,
+        offsets=np.where(empty, 0, reading.offsets[at]),
+        zoned=reading.zoned[at] & ~empty,
+    )
 
 
 def _from_cells(cells: pa.ChunkedArray) -> Reading:
-    digits = pc.match_substring_regex(cells, NUMERIC)
-    if 2 * int(pc.sum(digits).as_py() or 0) > len(cells) - cells.null_count:
-        return _from_numeric_text(cells, digits)
-    return written.read(cells)
+    return _from_digits(cells) if mostly_match(cells, WHOLE_OR_FRACTION) else written.read(cells)
 
 
-def _from_number_column(column: pa.ChunkedArray) -> Reading:
-    if pa.types.is_integer(column.type):
-        text_ = pc.cast(column, pa.string())
-        if _common_width(text_) in COMPACT and not (compact := written.read(text_)).bad.any():
-            return compact
-    values = np.array(pc.fill_null(pc.cast(column, pa.float64(), safe=False), np.nan).to_numpy(), dtype=float)
-    exact = None if pa.types.is_floating(column.type) else numeric.to_integers(column)
-    return numeric.read(values, exact, None)
-
-
-def _from_numeric_text(cells: pa.ChunkedArray, digits: pa.ChunkedArray) -> Reading:
-    plain = pc.if_else(digits, cells, pa.scalar(None, cells.type))
-    width = _common_width(plain)
-    if width in COMPACT and 2 * (compact := written.read(cells)).bad.sum() < len(cells):
-        return compact
-    values = np.array(pc.fill_null(pc.cast(plain, pa.float64()), np.nan).to_numpy(), dtype=float)
-    reading = numeric.read(values, numeric.to_integers(plain), width)
-    other = np.asarray(pc.fill_null(pc.invert(digits), False).to_numpy(), dtype=bool)
-    return Reading(reading.values, reading.bad | other, reading.offsets, reading.zoned, None, reading.findings)
+def _from_digits(column: pa.ChunkedArray) -> Reading:
+    """Read numbers, or text that is mostly digits."""
+    width = None
+    if not pa.types.is_floating(column.type):
+        cells = column if is_text(column) else pc.cast(column, pa.string())
+        width = _common_width(only(cells, pc.match_substring_regex(cells, WHOLE_OR_FRACTION)))
+        if width in COMPACT:
+            compact = written.read(cells)
+            if 2 * compact.bad.sum() < len(cells) if is_text(column) else not compact.bad.any():
+                return compact
+    values, exact, other = numeric.to_numbers(column)
+    reading = numeric.read(values, exact, width if is_text(column) else None)
+    return replace(reading, bad=reading.bad | other)
 
 
 def _common_width(cells: pa.ChunkedArray) -> int | None:
-    """Return how long all cells are, None where they differ or are no whole numbers."""
+    """Return how long all cells are, zeros in front included; None where they differ or are no whole numbers."""
     lengths = pc.min_max(pc.utf8_length(cells)).as_py()
-    whole = pc.all(pc.match_substring_regex(cells, r"^\d+$")).as_py()
-    return lengths["min"] if whole and lengths["min"] == lengths["max"] else None
+    return lengths["min"] if lengths["min"] == lengths["max"] and all_match(cells, r"^\d+$") else None
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return text of any kind as plain text; dictionaries as their values."""
+    if pa.types.is_dictionary(column.type):
+        column = pc.cast(column, column.type.value_type)
     kind = column.type
-    if pa.types.is_dictionary(kind):
-        column, kind = pc.cast(column, kind.value_type), kind.value_type
     if pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
         return pc.cast(column, pa.string())
-    if pa.types.is_decimal(kind):
-        return pc.cast(column, pa.float64())
-    return pc.cast(column, pa.float64()) if pa.types.is_null(kind) else column
-
-
-def _future(values: Times) -> list[Finding]:
-    later = values > latest_plausible()
-    if not later.any():
-        return []
-    newest = str(np.nanmax(values).astype("datetime64[D]"))
-    message = text(
-        "{count} time(s) lie in the future, the last on {day}: see whether they were read rightly.",
-        count=int(later.sum()), day=newest,
-    )  # fmt: skip
-    return [Finding("future_times", "warning", message)]
-
-
-def _ends(header: str) -> list[Finding]:
-    if plain(header) not in END_NAMES:
-        return []
-    message = text("Column “{header}” says when a candle ends, and no other when it begins.", header=header)
-    return [Finding("end_times", "warning", message)]
+    return pc.cast(column, pa.float64()) if pa.types.is_decimal(kind) or pa.types.is_null(kind) else column

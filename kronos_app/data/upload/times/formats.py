@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, get_args
+from dataclasses import replace
+from typing import Literal, cast, get_args
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kronos_app.data.upload.numbers import is_number, is_text, trim
+from kronos_app.data.upload.cells import all_match, is_number, is_text, nulls, trim
 from kronos_app.data.upload.times import numeric, written
 from kronos_app.data.upload.times.order import Order
-from kronos_app.data.upload.times.values import NAT, Reading, in_utc, nulls, on_the_clock, unreadable
+from kronos_app.data.upload.times.values import NAT, Reading, in_utc, on_the_clock, unreadable
 from kronos_app.errors import InvalidInput
 from kronos_app.i18n import Text, text
 
@@ -69,11 +70,11 @@ def read(column: pa.ChunkedArray, time_format: str) -> Reading:
         No cell has that form.
     """
     if time_format in _EPOCHS or time_format == "spreadsheet_days":
-        reading = _counted(column, time_format)
-    elif time_format in NAMES:
-        reading = _ordered(column, time_format)  # type: ignore[arg-type]
+        reading = _from_counts(column, time_format)
     else:
-        reading = _by_pattern(column, time_format)
+        cells = trim(column if is_text(column) else pc.cast(column, pa.string()))
+        ordered = time_format in NAMES
+        reading = _in_order(cells, cast("Order", time_format)) if ordered else _by_pattern(cells, time_format)
     if np.isnat(reading.values).all() and reading.bad.any():
         raise InvalidInput(
             "wrong_time_format",
@@ -91,53 +92,31 @@ def has_clock(time_format: str | None) -> bool:
     return time_format is not None and any(code in time_format for code in ("%H", "%I", "%T", "%X", "%c"))
 
 
-def _counted(column: pa.ChunkedArray, time_format: str) -> Reading:
-    if not is_number(column):
-        if not is_text(column):
-            return unreadable(column)
-        cells = trim(column)
-        number = pc.match_substring_regex(cells, r"^-?\d{1,25}(\.\d*)?$")
-        reading = _counted(
-            pc.cast(pc.if_else(number, cells, pa.scalar(None, cells.type)), _type_of(cells)), time_format
-        )
-        bad = np.asarray(pc.fill_null(pc.invert(number), False).to_numpy(), dtype=bool)
-        return Reading(reading.values, reading.bad | bad, reading.offsets, reading.zoned)
-    exact = numeric.to_integers(column) if not pa.types.is_floating(column.type) else None
-    values = np.array(pc.fill_null(pc.cast(column, pa.float64(), safe=False), np.nan).to_numpy(), dtype=float)
-    known = np.isfinite(values)
+def _from_counts(column: pa.ChunkedArray, time_format: str) -> Reading:
+    values, exact, other = numeric.to_numbers(column if is_number(column) else trim(column))
     if time_format == "spreadsheet_days":
-        reading = numeric.spreadsheet_days(values, known)
-        return on_the_clock(reading.values, reading.bad)
-    reading = numeric.epochs(values, known, exact, _EPOCHS.index(time_format))
-    return in_utc(reading.values, reading.bad)
+        reading = numeric.spreadsheet_days(values)
+    else:
+        reading = numeric.epochs(values, exact, _EPOCHS.index(time_format))
+    return replace(reading, bad=reading.bad | other, findings=())
 
 
-def _type_of(cells: pa.ChunkedArray) -> pa.DataType:
-    fraction = pc.any(pc.match_substring(cells, ".")).as_py() or (pc.max(pc.utf8_length(cells)).as_py() or 0) > 18
-    return pa.float64() if fraction else pa.int64()
+def _in_order(cells: pa.ChunkedArray, order: Order) -> Reading:
+    if not all_match(cells, r"^\d{5,8}$"):
+        return written.read(cells, order)
+    values, exact, _ = numeric.to_numbers(cells)
+    width = int(pc.max(pc.utf8_length(cells)).as_py() or 0)
+    return numeric.read(values, exact, width + width % 2, order)
 
 
-def _ordered(column: pa.ChunkedArray, order: Order) -> Reading:
-    cells = trim(column if is_text(column) else pc.cast(column, pa.string()))
-    digits = pc.match_substring_regex(cells, r"^\d{5,8}$")
-    if pc.all(digits).as_py():
-        values = np.array(pc.fill_null(pc.cast(cells, pa.float64()), np.nan).to_numpy(), dtype=float)
-        width = int(pc.max(pc.utf8_length(cells)).as_py() or 0)
-        exact = np.where(np.isfinite(values), values, 0).astype(np.int64)
-        return numeric.read(values, exact, width + width % 2, order)
-    return written.read(cells, order)
-
-
-def _by_pattern(column: pa.ChunkedArray, pattern: str) -> Reading:
-    cells = trim(column if is_text(column) else pc.cast(column, pa.string()))
+def _by_pattern(cells: pa.ChunkedArray, pattern: str) -> Reading:
     zoned = "%z" in pattern or "%Z" in pattern
     series = pd.Series(cells.to_numpy(zero_copy_only=False), dtype="object")
     try:
         times = pd.to_datetime(series, format=pattern, errors="coerce", utc=zoned)
     except (ValueError, TypeError, OverflowError):
-        return unreadable(column)
-    naive = times.dt.tz_localize(None) if zoned else times
-    values = naive.to_numpy("datetime64[ns]")
+        return unreadable(cells)
+    values = (times.dt.tz_localize(None) if zoned else times).to_numpy("datetime64[ns]")
     bad = np.isnat(values) & ~nulls(cells)
     values = np.where(bad, NAT, values)
     return in_utc(values, bad) if zoned else on_the_clock(values, bad)

@@ -1,10 +1,12 @@
-"""Written forms of a time as patterns, and spellings that are brought to one of them first."""
+"""Written forms of a time as patterns, and spellings that are rewritten as one of them first."""
 
 from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from kronos_app.data.upload.cells import any_match
 
 SAMPLE = 1000
 
@@ -78,7 +80,7 @@ def normalize(cells: pa.ChunkedArray) -> pa.ChunkedArray:
     cells = pc.utf8_normalize(cells, form="NFKC")
     sample = take_sample(cells)
     for pattern, replacement in _REPLACEMENTS:
-        if pc.any(pc.match_substring_regex(sample, pattern)).as_py():
+        if any_match(sample, pattern):
             sample = pc.replace_substring_regex(sample, pattern, replacement)
             cells = pc.replace_substring_regex(cells, pattern, replacement)
     return pc.utf8_trim_whitespace(cells)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from kronos_app.data.draft import Finding
-from kronos_app.data.upload.times.values import DAY, SECOND, Integers, Mask, Times
+from kronos_app.data.upload.cells import Integers, Mask
+from kronos_app.data.upload.times.values import DAY, SECOND, Times
 from kronos_app.i18n import text
 
 HOUR = 3600 * SECOND

@@ -8,14 +8,23 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from kronos_app.data.draft import Finding, Severity
+from kronos_app.data.upload.cells import (
+    WHOLE_OR_FRACTION,
+    Floats,
+    Integers,
+    Mask,
+    is_number,
+    only,
+    to_floats,
+    to_integers,
+    to_mask,
+)
 from kronos_app.data.upload.times import order
 from kronos_app.data.upload.times.order import Order
 from kronos_app.data.upload.times.values import (
     EARLIEST,
     LATEST,
     NAT,
-    Integers,
-    Mask,
     Reading,
     Times,
     assemble,
@@ -23,12 +32,11 @@ from kronos_app.data.upload.times.values import (
     latest_plausible,
     on_the_clock,
     snap,
+    split_digits,
 )
-from kronos_app.data.upload.times.written import REPUBLIC
 from kronos_app.i18n import Text, text
 
-Floats = NDArray[np.float64]
-
+REPUBLIC = 1911  # years of the Republic of China are counted from here
 # Units of an epoch, with the size at which the next one begins.
 UNITS = (text("seconds"), text("milliseconds"), text("microseconds"), text("nanoseconds"))
 _FACTORS = np.array([1_000_000_000, 1_000_000, 1_000, 1])
@@ -46,6 +54,16 @@ _MINUTE = 60_000_000_000
 _HORIZON = np.timedelta64(366, "D")  # a spreadsheet's days may go so far ahead, more are something else
 
 
+def to_numbers(column: pa.ChunkedArray) -> tuple[Floats, Integers | None, Mask]:
+    """Return numbers or trimmed text, as integers, too, where all are whole, and which cells are no number."""
+    if is_number(column):
+        exact = None if pa.types.is_floating(column.type) else to_integers(column)
+        return to_floats(column), exact, np.zeros(len(column), dtype=bool)
+    digits = pc.match_substring_regex(column, WHOLE_OR_FRACTION)
+    plain = only(column, digits)
+    return to_floats(plain), to_integers(plain), to_mask(pc.invert(digits))
+
+
 def read(values: Floats, exact: Integers | None, width: int | None, stated: Order | None = None) -> Reading:
     """Return numbers as times.
 
@@ -58,117 +76,98 @@ def read(values: Floats, exact: Integers | None, width: int | None, stated: Orde
     stated
         The order of day, month and year where the user knows it.
     """
-    known = np.isfinite(values)
+    filled = np.isfinite(values)
     nothing = on_the_clock(np.full(len(values), NAT), ~np.isnan(values))
-    if not known.any():
+    if not filled.any():
         return nothing
-    size = float(np.median(np.abs(values[known])))
-    if exact is None and size < _EXACT and (values[known] == np.rint(values[known])).all():
-        exact = np.where(known & (np.abs(values) < _EXACT), values, 0).astype(np.int64)
-    digits = width or len(str(int(size)))
+    size = float(np.median(np.abs(values[filled])))
+    if exact is None and size < _EXACT and (values[filled] == np.rint(values[filled])).all():
+        exact = np.where(filled & (np.abs(values) < _EXACT), values, 0).astype(np.int64)
     if exact is not None:
-        dates = _digits(exact, known, digits, stated)
-        if dates is not None and 2 * int(dates.bad[known].sum()) <= known.sum():
+        dates = _from_digits(exact, filled, width or len(str(int(size))), stated)
+        if dates is not None and 2 * int(dates.bad[filled].sum()) <= filled.sum():
             return dates
     if _SPREADSHEET[0] <= size < _SPREADSHEET[1]:
-        first = None if exact is None else _first_day(exact[known])
+        first = None if exact is None else _first_day(exact[filled])
         if exact is not None and first is not None:
             message = text("The times were read as days since {year}.", year=first.astype("datetime64[Y]").item().year)
-            days = (first + np.where(known, exact, 0)).astype("datetime64[ns]")
-            return _dates(days, known, (Finding("numeric_times", "info", message),))
-        return spreadsheet_days(values, known) if _are_days(values, known) else nothing
-    if size < _LEAST_EPOCH or (exact is not None and _is_clock(exact[known])):
+            days = (first + np.where(filled, exact, 0)).astype("datetime64[ns]")
+            return _dates(days, filled, (Finding("numeric_times", "info", message),))
+        return spreadsheet_days(values) if _are_days(values[filled]) else nothing
+    if size < _LEAST_EPOCH or (exact is not None and _is_clock(exact[filled])):
         return nothing
-    ticks = None if exact is None else _ticks(values, known, exact)
-    return epochs(values, known, exact) if ticks is None else ticks
+    ticks = None if exact is None else _ticks(values, filled, exact)
+    return epochs(values, exact) if ticks is None else ticks
 
 
-def _digits(exact: Integers, known: Mask, digits: int, stated: Order | None) -> Reading | None:
+def _from_digits(exact: Integers, filled: Mask, digits: int, stated: Order | None) -> Reading | None:
     """Read digits such as 20240131, 240131, 1130131 or 202401; None where they are no dates."""
+    year, month, day = split_digits(exact, 2, 2)
     if digits == 8:
-        times = _parts(exact, "year_first", 4)
-        if stated in {None, "year_first"} and 2 * np.isnat(times[known]).sum() <= known.sum():
-            return _dates(times, known)
-        return _in_best_order(
-            exact, known, {o: _parts(exact, o, 4) for o in ("month_first", "day_first")}, digits, stated
-        )
+        times = assemble(year, month, day)
+        if stated in {None, "year_first"} and 2 * np.isnat(times[filled]).sum() <= filled.sum():
+            return _dates(times, filled)
+        return _in_best_order(exact, filled, _year_last(exact, 4), digits, stated)
     if digits in {12, 14} and stated is None:
-        whole = exact * 10 ** (14 - digits)
-        date, clock = whole // 1_000_000, whole % 1_000_000
-        zero = np.zeros_like(exact)
-        return _dates(
-            assemble(
-                date // 10_000, date // 100 % 100, date % 100, clock // 10_000, clock // 100 % 100, clock % 100, zero
-            ),
-            known,
-        )
+        year, month, day, hour, minute, second = split_digits(exact * 10 ** (14 - digits), 2, 2, 2, 2, 2)
+        return _dates(assemble(year, month, day, (hour, minute, second, 0)), filled)
     if digits == 7 and stated is None:
-        times = assemble(exact // 10_000 + REPUBLIC, exact // 100 % 100, exact % 100, *_midnight(exact))
-        if np.isnat(times[known]).any() or (times[known] > latest_plausible()).any():
+        times = assemble(year + REPUBLIC, month, day)
+        if np.isnat(times[filled]).any() or (times[filled] > latest_plausible()).any():
             return None
-        first = int(exact[known][0]) // 10_000
-        message = text("The years were read as those of the Republic of China: {year} is {common}.",
-                       year=first, common=first + REPUBLIC)  # fmt: skip
-        return _dates(times, known, (Finding("era_years", "info", message),))
-    if digits in {5, 6}:
-        return _six_digits(exact, known, digits, stated)
-    return None
-
-
-def _six_digits(exact: Integers, known: Mask, digits: int, stated: Order | None) -> Reading | None:
-    orders: tuple[Order, ...] = ("year_first", "day_first", "month_first")
-    if stated is None and (exact[known] % 100 == 0).all():
-        return None  # times of day such as 93000, not days of the year 2000
-    readings: dict[Order, Times] = {o: _parts(exact, o, 2) for o in orders}
-    if digits == 6:
-        one = np.ones_like(exact)
-        readings["year_month"] = assemble(exact // 100, exact % 100, one, *_midnight(exact))
-    if digits == 5 and stated is None and _are_days(exact.astype(np.float64), known):
+        return _dates(times, filled, (republican(int(year[filled][0])),))
+    if digits not in {5, 6} or (stated is None and (exact[filled] % 100 == 0).all()):
+        return None  # times of day such as 93000 are no days of the year 2000
+    if digits == 5 and stated is None and _are_days(exact[filled].astype(np.float64)):
         return None  # days of a spreadsheet, unless they were in the future
-    return _in_best_order(exact, known, readings, digits, stated)
+    readings = {"year_first": assemble(_to_year(year), month, day), **_year_last(exact, 2)}
+    if digits == 6:
+        readings["year_month"] = assemble(exact // 100, day, 1)
+    return _in_best_order(exact, filled, readings, digits, stated)
+
+
+def _to_year(number: Integers) -> Integers:
+    return np.where((number >= 0) & (number < 100), order.to_year(number), 0)
+
+
+def _year_last(exact: Integers, width: int) -> dict[Order, Times]:
+    """Return digits as dates whose year is last, in both orders of the month and the day."""
+    first, second, year = split_digits(exact, 2, width)
+    year = _to_year(year) if width == 2 else year
+    later, earlier = assemble(year, first, second), assemble(year, second, first)
+    return {"day_first": earlier, "month_first": later} if width == 2 else {"month_first": later, "day_first": earlier}
 
 
 def _in_best_order(
-    exact: Integers, known: Mask, readings: dict[Order, Times], digits: int, stated: Order | None
+    exact: Integers, filled: Mask, readings: dict[Order, Times], digits: int, stated: Order | None
 ) -> Reading | None:
     if stated is not None:
-        return _dates(readings[stated], known) if stated in readings else None
-    possible = {o: times[known] for o, times in readings.items() if not np.isnat(times[known]).any()}
+        return _dates(readings[stated], filled) if stated in readings else None
+    possible = {name: times[filled] for name, times in readings.items() if not np.isnat(times[filled]).any()}
     if not possible:
         return None
-    choice, findings = order.choose(possible, f"“{int(exact[known][0]):0{digits + digits % 2}d}”")
-    if digits < 8 and (readings[choice][known] > latest_plausible() + _HORIZON).any():
+    choice, findings = order.choose(possible, f"“{int(exact[filled][0]):0{digits + digits % 2}d}”")
+    if digits < 8 and (readings[choice][filled] > latest_plausible() + _HORIZON).any():
         return None
-    return _dates(readings[choice], known, findings)
+    return _dates(readings[choice], filled, findings)
 
 
-def _parts(exact: Integers, option: Order, year_width: int) -> Times:
-    """Return digits as dates whose year is `year_width` digits long and first or last."""
-    size = 10**year_width
-    if option == "year_first":
-        year, month, day = exact // 10_000, exact // 100 % 100, exact % 100
-    else:
-        year, first, second = exact % size, exact // (size * 100), exact // size % 100
-        month, day = (first, second) if option == "month_first" else (second, first)
-    if year_width == 2:
-        year = np.where((year >= 0) & (year < 100), order.to_year(year), 0)
-    return assemble(year, month, day, *_midnight(exact))
+def republican(year: int) -> Finding:
+    """Return the finding for years of the Republic of China."""
+    message = text(
+        "The years were read as those of the Republic of China: {year} is {common}.", year=year, common=year + REPUBLIC
+    )
+    return Finding("era_years", "info", message)
 
 
-def _midnight(exact: Integers) -> tuple[Integers, Integers, Integers, Integers]:
-    zero = np.zeros_like(exact)
-    return zero, zero, zero, zero
+def _dates(times: Times, filled: Mask, findings: tuple[Finding, ...] = ()) -> Reading:
+    values = np.where(filled, times, NAT)
+    return on_the_clock(values, filled & np.isnat(values), findings)
 
 
-def _dates(times: Times, known: Mask, findings: tuple[Finding, ...] = ()) -> Reading:
-    values = np.where(known, times, NAT)
-    return on_the_clock(values, known & np.isnat(values), findings)
-
-
-def _are_days(values: Floats, known: Mask) -> bool:
+def _are_days(days: Floats) -> bool:
     """Return whether numbers are days of a spreadsheet up to about today; times of day and of far years are not."""
-    latest = float((latest_plausible() + _HORIZON - np.datetime64("1899-12-30", "ns")) / np.timedelta64(1, "D"))
-    days = values[known]
+    latest = float((latest_plausible() + _HORIZON - _SPREADSHEET_DAY.astype("datetime64[ns]")) / np.timedelta64(1, "D"))
     return bool(((days >= _SPREADSHEET[0]) & (days <= latest)).mean() >= _MOSTLY)
 
 
@@ -187,68 +186,63 @@ def _on_weekends(days: Times) -> Mask:
     return np.asarray((days.astype(np.int64) + 3) % 7 >= 5)  # 1970-01-01 was a Thursday
 
 
-def _ticks(values: Floats, known: Mask, exact: Integers) -> Reading | None:
+def _ticks(values: Floats, filled: Mask, exact: Integers) -> Reading | None:
     """Return numbers as ticks of .NET, 100 ns since the year 1; None where they make better nanoseconds."""
-    ticks = exact[known]
+    ticks = exact[filled]
     if not ((ticks >= _TICKS[0]) & (ticks < _TICKS[1])).all() or (ticks % _MINUTE == 0).all() or (ticks % 10**7).any():
         return None
-    nanoseconds = np.where(known, exact - _TICKS_TO_1970, 0) * 100
+    nanoseconds = np.where(filled, exact - _TICKS_TO_1970, 0) * 100
     message = text("The times were read as ticks: units of 100 ns since the year 1.")
-    times = _limited(nanoseconds.astype("datetime64[ns]"), values, known)
+    times = _limited(nanoseconds.astype("datetime64[ns]"), values, filled)
     return on_the_clock(*times, (Finding("numeric_times", "info", message),))
 
 
 def _is_clock(exact: Integers) -> bool:
     """Return whether all numbers are a time of day as HHMMSSmmm; as seconds since 1970 they would lie before 1978."""
-    hour, minute, second = exact // 10_000_000, exact // 100_000 % 100, exact // 1000 % 100
-    return bool(((exact >= 0) & (hour < 24) & (minute < 60) & (second < 60) & (exact % 1000 == 0)).all())
+    hour, minute, second, fraction = split_digits(exact, 2, 2, 3)
+    return bool(((exact >= 0) & (hour < 24) & (minute < 60) & (second < 60) & (fraction == 0)).all())
 
 
-def spreadsheet_days(values: Floats, known: Mask) -> Reading:
+def spreadsheet_days(values: Floats) -> Reading:
     """Return numbers as days since 1899-12-30."""
-    milliseconds = np.rint(np.where(known, values, 0) * 86_400_000)
-    usable = known & (np.abs(milliseconds) < 1e13)
+    filled = np.isfinite(values)
+    milliseconds = np.rint(np.where(filled, values, 0) * 86_400_000)
+    usable = filled & (np.abs(milliseconds) < 1e13)
     since = snap(np.where(usable, milliseconds, 0).astype(np.int64))
-    times = np.datetime64("1899-12-30", "ms") + since.astype("timedelta64[ms]")
+    times = _SPREADSHEET_DAY.astype("datetime64[ms]") + since.astype("timedelta64[ms]")
     message = text("The times were read as spreadsheet dates (days since 1899-12-30).")
     return on_the_clock(*_limited(times, values, usable), (Finding("numeric_times", "info", message),))
 
 
-def epochs(values: Floats, known: Mask, exact: Integers | None, unit: int | None = None) -> Reading:
+def epochs(values: Floats, exact: Integers | None, unit: int | None = None) -> Reading:
     """Return numbers as an epoch: in one unit, that of their median size if none is stated.
 
     Where each number in the unit of its own size makes a smoother series, that is taken, with a warning.
     """
-    sizes = np.where(known, np.abs(values), np.nan)
+    sizes = np.where(np.isfinite(values), np.abs(values), np.nan)
     common = int(np.searchsorted(_LIMITS, np.nanmedian(sizes), side="right")) if unit is None else unit
     message = text("The times were read as {unit} since 1970 in UTC.", unit=UNITS[common])
-    alike = _epochs(values, known, exact, np.full(len(values), common), message, "numeric_times", "info")
+    alike = _epochs(values, exact, np.full(len(values), common), message, "numeric_times", "info")
     own = np.where(sizes >= _LEAST_EPOCH, np.searchsorted(_LIMITS, sizes, side="right"), common)
-    if unit is not None or (own[known] == common).all():
+    if unit is not None or (own[np.isfinite(values)] == common).all():
         return alike
     # A vendor that changed its unit, in one file; a long series that passes 1970 has small numbers, too.
     message = text("The times mix units, such as seconds and milliseconds since 1970; each was read by its size.")
-    each = _epochs(values, known, exact, own, message, "mixed_units", "warning")
-    return each if _roughness(each) < _roughness(alike) else alike
+    each = _epochs(values, exact, own, message, "mixed_units", "warning")
+    return min(alike, each, key=_roughness)
 
 
 def _epochs(
-    values: Floats,
-    known: Mask,
-    exact: Integers | None,
-    unit: NDArray[np.intp],
-    message: Text,
-    code: str,
-    severity: Severity,
+    values: Floats, exact: Integers | None, unit: NDArray[np.intp], message: Text, code: str, severity: Severity
 ) -> Reading:
     factor = _FACTORS[unit]
-    usable = known & (np.abs(values) < 7.2e18 / factor)  # the year 2198
+    usable = np.isfinite(values) & (np.abs(values) < 7.2e18 / factor)  # the year 2198
     if exact is None:
         nanoseconds = np.rint(np.where(usable, values, 0) * factor).astype(np.int64)
     else:
         nanoseconds = np.where(usable, exact, 0) * factor
-    finding = Finding(code, severity, message)
-    return in_utc(*_limited(nanoseconds.astype("datetime64[ns]"), values, usable), (finding,))
+    times = _limited(nanoseconds.astype("datetime64[ns]"), values, usable)
+    return in_utc(*times, (Finding(code, severity, message),))
 
 
 def _roughness(reading: Reading) -> tuple[int, int, int]:
@@ -261,14 +255,6 @@ def _limited(times: Times, values: Floats, usable: Mask) -> tuple[Times, Mask]:
     return np.where(good, times, NAT).astype("datetime64[ns]"), ~good & ~np.isnan(values)
 
 
-def to_integers(column: pa.ChunkedArray) -> Integers | None:
-    """Return whole numbers as 64-bit integers, 0 where empty; None where one has a fraction or is too large."""
-    try:
-        return np.array(pc.fill_null(pc.cast(column, pa.int64()), 0).to_numpy(), dtype=np.int64)
-    except pa.ArrowException:
-        return None
-
-
 def are_epochs(numbers: Integers) -> bool:
     """Return whether numbers are whole minutes since 1970 from 2000 until today, most of them as far apart."""
     if len(numbers) < _FEWEST_DAYS:
@@ -278,9 +264,5 @@ def are_epochs(numbers: Integers) -> bool:
     times = seconds.astype("datetime64[s]")
     steps = np.abs(np.diff(seconds))
     plausible = (times > np.datetime64("2000-01-01")) & (times < latest_plausible())
-    return bool(
-        plausible.all()
-        and not rest.any()
-        and not (seconds % 60).any()
-        and 2 * (steps == np.median(steps)).sum() > len(steps)
-    )
+    regular = 2 * (steps == np.median(steps)).sum() > len(steps)
+    return bool(plausible.all() and not rest.any() and not (seconds % 60).any() and regular)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
 
 from kronos_app.data.draft import Finding
-from kronos_app.data.upload.times.values import DAY, Integers, Times, latest_plausible
-from kronos_app.i18n import Text, text
+from kronos_app.data.upload.cells import Integers
+from kronos_app.data.upload.times.values import DAY, Times, latest_plausible
+from kronos_app.i18n import text
 
 Order = Literal["day_first", "month_first", "year_first", "year_month"]
-Cost = tuple[int, ...]
 
 FIRST_MONDAY = 4 * DAY  # 1970-01-05
 HOLE = 6  # a step of so many usual ones is a hole
@@ -35,8 +35,12 @@ def choose(readings: Mapping[Order, Times], example: str) -> tuple[Order, tuple[
     """
     costs = {order: _cost(times) for order, times in readings.items()}
     best = min(costs, key=lambda order: costs[order])
-    rivals = [order for order, cost in costs.items() if order != best and not _clearly_worse(cost, costs[best])]
-    return best, ((_ambiguous(best, example),) if rivals else ())
+    clear = [
+        cost[:3] > costs[best][:3] or any(cost[at] >= costs[best][at] + CLEAR for at in (3, 4))
+        for order, cost in costs.items()
+        if order != best
+    ]
+    return best, () if all(clear) else (_ambiguous(best, example),)
 
 
 def disorder(times: Times) -> tuple[int, int]:
@@ -45,7 +49,7 @@ def disorder(times: Times) -> tuple[int, int]:
     return min(int((steps < 0).sum()), int((steps > 0).sum())), int(np.abs(steps // 1_000_000_000).sum())
 
 
-def _cost(times: Times) -> Cost:
+def _cost(times: Times) -> tuple[int, ...]:
     good = times[~np.isnat(times)]
     invalid = len(times) - len(good)
     if not len(good):
@@ -62,26 +66,19 @@ def _cost(times: Times) -> Cost:
     return (invalid, future, yearly, turns, holes, length, int(weekend.any()), -newest)
 
 
-def _clearly_worse(cost: Cost, best: Cost) -> bool:
-    return cost[:3] > best[:3] or cost[3] >= best[3] + CLEAR or cost[4] >= best[4] + CLEAR
-
-
 def _ambiguous(order: Order, example: str) -> Finding:
-    messages: dict[Order, Callable[[], Text]] = {
-        "day_first": lambda: text(
-            "Dates such as {example} do not say which part is the day; they were read as day first.", example=example
-        ),
-        "month_first": lambda: text(
+    day, month, year, year_month = (
+        text("Dates such as {example} do not say which part is the day; they were read as day first.", example=example),
+        text(
             "Dates such as {example} do not say which part is the day; they were read as month first.", example=example
         ),
-        "year_first": lambda: text(
+        text(
             "Dates such as {example} do not say which part is the year; they were read as year first.", example=example
         ),
-        "year_month": lambda: text(
-            "Dates such as {example} may be days or months; they were read as year and month.", example=example
-        ),
-    }
-    return Finding("ambiguous_dates", "warning", messages[order]())
+        text("Dates such as {example} may be days or months; they were read as year and month.", example=example),
+    )
+    messages = {"day_first": day, "month_first": month, "year_first": year, "year_month": year_month}
+    return Finding("ambiguous_dates", "warning", messages[order])
 
 
 def to_year(number: Integers) -> Integers:

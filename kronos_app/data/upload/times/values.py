@@ -9,15 +9,19 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from kronos_app.data.draft import Finding
+from kronos_app.data.upload.cells import Integers, Mask, nulls
 
 Times = NDArray[np.datetime64]
-Integers = NDArray[np.int64]
-Mask = NDArray[np.bool_]
+Whole = Integers | int
+Clock = tuple[Whole, Whole, Whole, Whole]
+"""Hour, minute, second and nanoseconds of a second."""
 
 SECOND = 1_000_000_000
 DAY = 86_400 * SECOND
 NAT = np.datetime64("NaT", "ns")
 EARLIEST, LATEST = np.datetime64("1800-01-01", "ns"), np.datetime64("2200-01-01", "ns")
+UNREADABLE = -1
+MIDNIGHT: Clock = (0, 0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -64,19 +68,14 @@ def unreadable(column: pa.ChunkedArray) -> Reading:
     return on_the_clock(np.full(len(column), NAT), ~nulls(column))
 
 
-def nulls(column: pa.ChunkedArray) -> Mask:
-    """Return which cells are empty."""
-    return np.asarray(column.is_null().to_numpy(), dtype=bool)
-
-
-def mask(column: pa.ChunkedArray) -> Mask:
-    """Return a column of truth values as an array, empty cells as false."""
-    return np.asarray(column.fill_null(False).to_numpy(), dtype=bool)
-
-
 def latest_plausible() -> np.datetime64:
     """Return the time after which a candle lies in the future, whatever the zone: two days from now."""
     return np.datetime64("now", "ns") + np.timedelta64(2, "D")
+
+
+def into_day(times: Times) -> Integers:
+    """Return nanoseconds since midnight."""
+    return times.astype(np.int64) % DAY
 
 
 def snap(milliseconds: Integers) -> Integers:
@@ -88,23 +87,29 @@ def snap(milliseconds: Integers) -> Integers:
     return milliseconds
 
 
-def assemble(
-    year: Integers,
-    month: Integers,
-    day: Integers,
-    hour: Integers,
-    minute: Integers,
-    second: Integers,
-    fraction: Integers,
-) -> Times:
-    """Return times from their parts, NaT where there is no such day or time of day; 24:00 is the end of a day."""
+def split_digits(numbers: Integers, *widths: int) -> tuple[Integers, ...]:
+    """Return numbers such as 20240131 as their parts; the first part has all digits in front of the given widths."""
+    parts: list[Integers] = []
+    for width in reversed(widths):
+        numbers, part = np.divmod(numbers, 10**width)
+        parts.insert(0, part)
+    return (numbers, *parts)
+
+
+def time_of_day(hour: Whole, minute: Whole, second: Whole, fraction: Whole) -> Integers:
+    """Return nanoseconds since midnight, `UNREADABLE` for no time of day; 24:00 is the end of a day."""
+    times = np.asarray(((hour * 60 + minute) * 60 + second) * SECOND + fraction, dtype=np.int64)
+    good = (hour >= 0) & (minute < 60) & (second < 60) & ((hour < 24) | (times == DAY))
+    return np.where(good, times, UNREADABLE)
+
+
+def assemble(year: Integers, month: Integers, day: Whole, clock: Clock = MIDNIGHT) -> Times:
+    """Return times from their parts, NaT where there is no such day or time of day."""
     month_ok = (year >= 1800) & (year < 2200) & (month >= 1) & (month <= 12)
     months = (np.where(month_ok, year - 1970, 0) * 12 + np.where(month_ok, month - 1, 0)).astype("datetime64[M]")
     length = ((months + 1).astype("datetime64[D]") - months.astype("datetime64[D]")).astype(np.int64)
-    midnight = (hour == 24) & (minute == 0) & (second == 0) & (fraction == 0)
-    clock_ok = ((hour < 24) & (minute < 60) & (second < 60)) | midnight
-    good = month_ok & (day >= 1) & (day <= length) & clock_ok
+    nanoseconds = time_of_day(*clock)
+    good = month_ok & (day >= 1) & (day <= length) & (nanoseconds != UNREADABLE)
     days = months.astype("datetime64[D]").astype(np.int64) + np.where(good, day - 1, 0)
-    seconds = np.where(good, (hour * 60 + minute) * 60 + second, 0)
-    times = (days * DAY + seconds * SECOND + np.where(good, fraction, 0)).astype("datetime64[ns]")
+    times = (days * DAY + np.where(good, nanoseconds, 0)).astype("datetime64[ns]")
     return np.where(good, times, NAT)

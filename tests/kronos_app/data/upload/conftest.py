@@ -2,14 +2,14 @@
 
 import pytest
 
-from kronos_app.data.upload import columnar, columnar_child
+from kronos_app.data.upload import arrow_child, arrow_table
 
 
 @pytest.fixture(autouse=True)
 def _read_columnar_here(request, monkeypatch):
     if request.node.get_closest_marker("child_process") is None:
         monkeypatch.setattr(
-            columnar,
+            arrow_table,
             "run_child",
-            lambda kind, source, target, rows, size: columnar_child.rewrite(kind, str(source), str(target), rows, size),
+            lambda kind, source, target, rows, size: arrow_child.rewrite(kind, str(source), str(target), rows, size),
         )

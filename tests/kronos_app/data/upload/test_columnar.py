@@ -11,8 +11,8 @@ import pyarrow.parquet
 import pytest
 from pyarrow import ipc
 
-from kronos_app.data.upload import columnar
-from kronos_app.data.upload.columnar import rewrite
+from kronos_app.data.upload import arrow_table
+from kronos_app.data.upload.arrow_table import rewrite
 from kronos_app.errors import InvalidInput, TooLarge
 
 pytestmark = pytest.mark.child_process
@@ -47,7 +47,7 @@ def test_a_file_on_which_pyarrow_crashes_is_refused():
 
 
 def test_a_child_that_crashes_is_a_damaged_file(monkeypatch):
-    monkeypatch.setattr(columnar, "ROOT", Path("/"))  # where the module cannot be found
+    monkeypatch.setattr(arrow_table, "ROOT", Path("/"))  # where the module cannot be found
     with pytest.raises(InvalidInput, match="damaged or cut off"):
         rewrite(content("parquet"), "parquet", "a.parquet", **LIMITS)
 
@@ -71,5 +71,5 @@ def test_a_small_file_of_very_much_is_refused_by_memory():
 
 def test_the_child_knows_no_token(monkeypatch):
     monkeypatch.setenv("KRONOS_API_TOKEN", "s3cret")
-    assert not [name for name in columnar._environment() if "KRONOS" in name]
-    assert "PATH" in columnar._environment() or "PATH" not in os.environ
+    assert not [name for name in arrow_table._environment() if "KRONOS" in name]
+    assert "PATH" in arrow_table._environment() or "PATH" not in os.environ

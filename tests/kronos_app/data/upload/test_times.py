@@ -8,8 +8,7 @@ import pyarrow as pa
 import pytest
 
 from kronos_app.data.upload import timestamps
-from kronos_app.data.upload.columns import plain
-from kronos_app.data.upload.time_columns import NAMES, TimeColumns, choose
+from kronos_app.data.upload.columns import ALIASES, named_times, plain
 from kronos_app.data.upload.times import formats
 from kronos_app.errors import InvalidInput
 
@@ -212,21 +211,21 @@ def test_the_last_minute_of_a_day_may_be_called_24_00():
 @pytest.mark.parametrize(
     ("headers", "chosen"),
     [
-        (["<TICKER>", "<DTYYYYMMDD>", "<TIME>"], TimeColumns(1, 2)),
-        (["open", "close", "begin", "end"], TimeColumns(2)),
-        (["symbol", "eob", "open", "bob"], TimeColumns(3)),
-        (["timeOpen", "timeClose", "timestamp"], TimeColumns(0)),
-        (["Date", "Timestamp", "Open"], TimeColumns(0, 1)),
-        (["unix", "date", "symbol"], TimeColumns(1)),
-        (["open", "close_time"], TimeColumns(1)),
-        (["date", "time", "code"], TimeColumns(0, 1)),
-        (["TradingDay", "ActionDay", "time"], TimeColumns(1, 2)),
-        (["일자", "종가"], TimeColumns(0)),
-        (["open", "high"], None),
+        (["<TICKER>", "<DTYYYYMMDD>", "<TIME>"], {"date": 1, "clock": 2}),
+        (["open", "close", "begin", "end"], {"timestamp": 2}),
+        (["symbol", "eob", "open", "bob"], {"timestamp": 3}),
+        (["timeOpen", "timeClose", "timestamp"], {"timestamp": 0}),
+        (["Date", "Timestamp", "Open"], {"date": 0, "clock": 1}),
+        (["unix", "date", "symbol"], {"timestamp": 1}),
+        (["open", "close_time"], {"timestamp": 1}),
+        (["date", "time", "code"], {"date": 0, "clock": 1}),
+        (["TradingDay", "ActionDay", "time"], {"date": 1, "clock": 2}),
+        (["일자", "종가"], {"timestamp": 0}),
+        (["open", "high"], {}),
     ],
 )
 def test_the_start_of_a_candle_comes_first_and_a_date_takes_its_clock(headers, chosen):
-    assert choose([plain(header) for header in headers]) == chosen
+    assert named_times(headers) == chosen
 
 
 @pytest.mark.parametrize(
@@ -247,7 +246,7 @@ def test_the_start_of_a_candle_comes_first_and_a_date_takes_its_clock(headers, c
     ],
 )
 def test_names_of_vendors_are_known(header):
-    assert plain(header) in NAMES
+    assert plain(header) in ALIASES["timestamp"]
 
 
 def test_a_file_that_knows_only_the_ends_of_candles_says_so():

@@ -1,7 +1,6 @@
-"""The process that reads one Parquet or Feather file: started by `columnar`, and by nobody else.
+"""The process that `arrow_table` starts to rewrite one Parquet or Feather file as a plain, checked Arrow stream.
 
-It reads the file named by its first arguments and writes the same rows as a plain, checked Arrow stream. Damaged files
-can crash pyarrow; then this process ends, and the server goes on.
+Damaged files can crash pyarrow; then this process ends, and the server goes on.
 """
 
 from __future__ import annotations
@@ -16,6 +15,9 @@ from kronos_app.data.child_limits import limit_process
 
 TOO_MANY_ROWS, TOO_LARGE, DAMAGED = 10, 11, 12
 """Exit codes; any other that is not 0 is a crash."""
+READ_ERRORS = (
+    pa.ArrowException, OSError, ValueError, KeyError, IndexError, TypeError, NotImplementedError, OverflowError,
+)  # fmt: skip
 MB = 1_000_000
 BATCH = 65_536  # rows
 
@@ -36,7 +38,7 @@ def rewrite(kind: str, source: str, target: str, max_rows: int, max_bytes: int) 
                 stream.write_batch(batch)
     except (MemoryError, pa.ArrowMemoryError):
         return TOO_LARGE
-    except (pa.ArrowException, OSError, ValueError, KeyError, IndexError, TypeError, NotImplementedError):
+    except READ_ERRORS:
         return DAMAGED
     return 0
 
