@@ -147,7 +147,7 @@ def _from_written(cells: pa.ChunkedArray) -> Reading:
         cells = pc.replace_substring_regex(cells, rf"^(?:{words})\s*(.*)$", rf"\1 {half}")
     groups, matched = extract(cells, _TIME)
     parts = Parts(groups)
-    zones = parts.text("z").dictionary_encode()
+    zones = parts.column("z").dictionary_encode()
     names = zones.dictionary.to_pylist()
     offsets = [zone_names.offset(name) for name in names]
     codes = np.asarray(zones.indices.to_numpy())

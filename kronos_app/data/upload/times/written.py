@@ -72,11 +72,11 @@ def _read_parts(parts: Parts, example: str, where: Integers, state: _Cells, stat
         times, findings = _read_in_order(parts, example, stated)
     else:
         year, findings = _years(parts)
-        month = _month_numbers(parts.text("n")) if "n" in parts.names else parts.number("m")
+        month = _month_numbers(parts.column("n")) if "n" in parts.names else parts.number("m")
         times = assemble(year, month, parts.number("d"), parts.clock())
     good = ~np.isnat(times)
     if "z" in parts.names:
-        offsets, zoned, readable = _offsets(parts.text("z"), times, state)
+        offsets, zoned, readable = _offsets(parts.column("z"), times, state)
         good &= readable
         state.offsets[where[good]], state.zoned[where[good]] = offsets[good], zoned[good]
     state.values[where[good]] = times[good]
