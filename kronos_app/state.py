@@ -11,6 +11,7 @@ from typing import Any
 import streamlit as st
 
 from kronos_app.i18n import LANGUAGES, Text, translate
+from kronos_app.services.models.limits import DEFAULT_MODEL
 from kronos_app.settings import get_settings
 
 LANGUAGE = "app.language"
@@ -177,8 +178,6 @@ BACKTEST_BEHIND = "backtest.behind"  # and the backtest and the day
 
 MODELS_FIRST = "models.first"
 MODELS_SECOND = "models.second"
-
-DEFAULT_MODEL = "kronos-nano"
 
 
 def language() -> str:

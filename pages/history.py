@@ -1,4 +1,4 @@
-"""History: every forecast made, to find, reopen, compare and delete."""
+"""History: all forecasts, to find, reopen, compare and delete."""
 
 from __future__ import annotations
 
@@ -8,63 +8,56 @@ from kronos_app import state
 from kronos_app.runtime import desk
 from kronos_app.state import gettext as _
 from kronos_app.store.records import ForecastFilter, ForecastInfo
-from kronos_app.widgets.forecast import comparison as comparison_view
-from kronos_app.widgets.forecast.listing import draw_rows
+from kronos_app.widgets.forecast.comparison import render_comparison
+from kronos_app.widgets.forecast.listing import render_rows
 from kronos_app.widgets.kit import job, paging
 from kronos_app.widgets.kit.confirm import confirm
 from kronos_app.widgets.kit.errors import shown
 
 
-def draw() -> None:
+def render() -> None:
     st.title(_("History"))
-    job.draw_active()
+    job.render_active_jobs()
     total = desk().forecasts.count()
     if not total:
-        st.info(_("No forecast was made yet."), icon=":material/history:")
+        st.info(_("No forecasts yet."), icon=":material/history:")
         return
     with shown():
-        comparison_view.draw(total)
-    _list(total)
-
-
-def _list(total: int) -> None:
+        render_comparison(total)
     st.subheader(_("All forecasts"))
-    wanted = _choose_filter()
+    wanted = _render_filter()
     count = desk().forecasts.count(wanted)
     start = paging.first_row(count, state.HISTORY_PAGE)
     st.caption(_("{found} of {count} forecasts").format(found=count, count=total))
-    draw_rows(desk().forecasts.list(wanted, limit=paging.PAGE_SIZE, offset=start), on_delete=_delete)
+    render_rows(desk().forecasts.list(wanted, limit=paging.PAGE_SIZE, offset=start), on_delete=_delete)
 
 
-def _choose_filter() -> ForecastFilter:
+def _render_filter() -> ForecastFilter:
     everything = _("All")
     names = desk().forecasts.data_sets()
     first, second, third = st.columns([2, 1, 1])
-    with first:
-        text = st.text_input(_("Search"), key=state.HISTORY_TEXT, placeholder=_("data set, model or id"))
-    with second:
-        candles = st.selectbox(
-            _("Data set"),
-            [None, *names],
-            format_func=lambda key: everything if key is None else names[key],
-            key=state.HISTORY_CANDLES,
-        )
-    with third:
-        model = st.selectbox(
-            _("Model"),
-            [None, *desk().forecasts.models()],
-            format_func=lambda name: name or everything,
-            key=state.HISTORY_MODEL,
-        )
+    text = first.text_input(_("Search"), key=state.HISTORY_TEXT, placeholder=_("data set, model or id"))
+    candles = second.selectbox(
+        _("Data set"),
+        [None, *names],
+        format_func=lambda key: everything if key is None else names[key],
+        key=state.HISTORY_CANDLES,
+    )
+    model = third.selectbox(
+        _("Model"),
+        [None, *desk().forecasts.models()],
+        format_func=lambda name: name or everything,
+        key=state.HISTORY_MODEL,
+    )
     return ForecastFilter(model=model, candles_id=candles, text=text)
 
 
 def _delete(info: ForecastInfo) -> None:
     confirm(
         _("Delete this forecast of {name}?").format(name=info.candles_name),
-        _("Its address will no longer work. The data set stays."),
+        _("Its address no longer works then. The data set stays."),
         lambda: desk().forecasts.delete(info.id),
     )
 
 
-draw()
+render()

@@ -1,4 +1,4 @@
-"""Home: what this is, three steps to a first forecast, and what was forecast lately."""
+"""Home: the purpose of the product, three steps to a first forecast, and recent forecasts."""
 
 from __future__ import annotations
 
@@ -7,54 +7,59 @@ import streamlit as st
 from kronos_app import nav, state
 from kronos_app.runtime import desk
 from kronos_app.state import gettext as _
-from kronos_app.widgets.forecast.listing import draw_rows
+from kronos_app.widgets.forecast.listing import render_rows
 from kronos_app.widgets.kit import job
 from kronos_app.widgets.kit.errors import shown
 
 RECENT = 5
 
 
-def draw() -> None:
+def render() -> None:
     st.title(_("Forecast candles, and see how sure the forecast is"))
     st.markdown(
         _(
-            "Kronos reads a stretch of candles (open, high, low, close, volume) as a language and writes how it "
-            "might go "
-            "on, many times over. You get the median path, the bands most paths stay in, and a fair comparison "
-            "with simple "
-            "random walks. Everything is computed on this machine; nothing you upload leaves it."
+            "Kronos reads a history of candles (open, high, low, close, volume) like a language and samples many "
+            "possible continuations. You get the median path, prediction intervals, and a fair comparison with random "
+            "walks. Everything is computed on this machine; nothing you upload leaves it."
         )
     )
-    _steps()
-    job.draw_active()
+    _render_steps()
+    job.render_active_jobs()
     st.subheader(_("Recent forecasts"))
     recent = desk().forecasts.list(limit=RECENT)
     if not recent:
         st.caption(_("None yet. Your forecasts will be listed here."))
         return
-    draw_rows(recent)
+    render_rows(recent)
     nav.link("history", _("All forecasts"), icon=":material/history:")
 
 
-def _steps() -> None:
-    first, second, third = st.columns(3)
-    with first.container(border=True, height="stretch"):
-        st.subheader(_("1. Bring candles"))
-        st.markdown(_("Upload a CSV, Feather or Parquet file, or take one of the real series that come with the desk."))
-        with shown():
-            _sample_button()
-        nav.link("data", _("Upload a file"), icon=":material/upload:")
-    with second.container(border=True, height="stretch"):
-        st.subheader(_("2. Choose a model"))
-        st.markdown(_("A small model is included and works offline. Larger ones can be downloaded."))
-        nav.link("models", _("See the models"), icon=":material/memory:")
-    with third.container(border=True, height="stretch"):
-        st.subheader(_("3. Forecast"))
-        st.markdown(_("Forecast the future, or replay the past from any candle and compare with what came."))
-        nav.link("forecast", _("Make a forecast"), icon=":material/candlestick_chart:")
+def _render_steps() -> None:
+    steps = {
+        _("1. Choose candles"): (
+            _("Upload a CSV, Feather or Parquet file, or use one of the included samples of real series."),
+            ("data", _("Upload a file"), ":material/upload:"),
+        ),
+        _("2. Choose a model"): (
+            _("A small model is included and works offline. Larger ones can be downloaded."),
+            ("models", _("See the models"), ":material/memory:"),
+        ),
+        _("3. Forecast"): (
+            _("Forecast the future, or replay the past from any candle and compare with the actual candles."),
+            ("forecast", _("Make a forecast"), ":material/candlestick_chart:"),
+        ),
+    }
+    for column, (title, (body, (page, label, icon))) in zip(st.columns(3), steps.items(), strict=True):
+        with column.container(border=True, height="stretch"):
+            st.subheader(title)
+            st.markdown(body)
+            if page == "data":
+                with shown():
+                    _render_sample_button()
+            nav.link(page, label, icon=icon)
 
 
-def _sample_button() -> None:
+def _render_sample_button() -> None:
     if st.button(_("Start with a sample"), type="primary", icon=":material/play_arrow:"):
         service = desk().candles
         draft = service.sample(next(iter(service.samples())))
@@ -63,4 +68,4 @@ def _sample_button() -> None:
         nav.go("forecast")
 
 
-draw()
+render()

@@ -1,4 +1,4 @@
-"""Live: series that are followed from candle to candle, and what all forecasts were worth."""
+"""Live: followed series, and the ledger of all forecasts."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ import streamlit as st
 from kronos_app.runtime import desk
 from kronos_app.state import gettext as _
 from kronos_app.widgets.kit.errors import shown
-from kronos_app.widgets.ledger import record as live_ledger
-from kronos_app.widgets.live import follows as live_follows
-from kronos_app.widgets.live import form as live_form
+from kronos_app.widgets.ledger.record import render_ledger
+from kronos_app.widgets.live.follows import render_follows
+from kronos_app.widgets.live.form import render_form
 
 
-def draw() -> None:
+def render() -> None:
     st.title(_("Live"))
     st.markdown(
         _(
-            "Follow a series, and it is forecast anew whenever a candle has ended. The work goes on with this page "
-            "closed, as long as the desk runs; what is missed while it does not is not made up for."
+            "A followed series is forecast whenever a candle is completed, also while this page is closed, as long as "
+            "the desk runs. Candles completed while it does not run are not forecast afterwards."
         )
     )
     with shown():
-        live_follows.draw()
+        render_follows()
     with st.expander(_("Follow a series"), icon=":material/add:", expanded=not desk().following.list()), shown():
-        live_form.draw()
+        render_form()
     with shown():
-        live_ledger.draw()
+        render_ledger()
 
 
-draw()
+render()

@@ -75,7 +75,7 @@ def test_the_api_document_has_every_route_and_no_other():
 
 
 def test_the_api_document_has_every_field_of_a_forecast_with_its_default():
-    from kronos_app.services.forecast.service import ForecastSettings
+    from kronos_app.services.forecast.request import ForecastSettings
 
     table = {row[0]: row[1] for row in rows(doc("api.md")) if len(row) > 2}
     for name, field in ForecastSettings.model_fields.items():
@@ -256,7 +256,7 @@ def test_the_models_document_has_every_model_with_its_size_and_context():
 
 
 def test_the_forecasting_document_has_every_preset_with_its_values():
-    from kronos_app.services.forecast.service import PRESETS
+    from kronos_app.services.forecast.request import PRESETS
 
     table = {row[0]: row[1:3] for row in rows(doc("forecasting.md"))}
     for preset in PRESETS.values():

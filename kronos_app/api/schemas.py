@@ -10,12 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field, NaiveDatetime
 
 from kronos_app.services.backtest.service import BacktestRequest
 from kronos_app.services.backtest.views import BacktestState
+from kronos_app.services.core.view import View
 from kronos_app.services.evaluation.service import EvaluationRequest
 from kronos_app.services.evaluation.views import EvaluationState
 from kronos_app.services.finetune.views import RunState
-from kronos_app.services.forecast.service import ForecastSettings
-from kronos_app.services.live.service import FollowState
-from kronos_app.services.models.registry import ModelState
+from kronos_app.services.forecast.request import ForecastSettings
+from kronos_app.services.live.service import FollowView
+from kronos_app.services.models.registry import ModelVersion
+from kronos_app.services.models.service import ModelStatus
 from kronos_app.store.records import JobStatus, UnreadableRecord
 
 Repair = Literal["drop", "ffill", "keep"]
@@ -57,30 +59,10 @@ class Health(BaseModel):
     )
 
 
-class ModelOut(BaseModel):
-    """A model and its state."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    name: str
-    description: str
-    parameters: int
-    context: int = Field(description="Candles that lookback and horizon may have together.")
-    tokenizer: str
-    licence: str
-    bundled: bool
-    downloaded: bool
-    loaded: bool
-    device: str | None
-    load_seconds: float | None
-    memory_bytes: int
-    registered: str | None = Field(description="Of a model made here: the version that its name stands for now.")
-
-
-class Models(BaseModel):
+class Models(View):
     """The models on offer."""
 
-    models: list[ModelOut]
+    models: list[ModelStatus]
 
 
 class ForecastBody(ForecastSettings):
@@ -106,7 +88,7 @@ class ForecastBody(ForecastSettings):
 
 
 class Accepted(BaseModel):
-    """A forecast that is being made."""
+    """A forecast that is queued."""
 
     job_id: str
     status: JobStatus
@@ -190,29 +172,6 @@ class JobOut(BaseModel):
     finished: datetime | None
 
 
-class FollowOut(BaseModel):
-    """A followed series as it stands."""
-
-    follow_id: str
-    source: str
-    symbol: str
-    interval: str
-    options: dict[str, str]
-    settings: dict[str, Any] = Field(description="Of its forecasts.")
-    cadence: int = Field(description="Seconds between two looks.")
-    state: FollowState = Field(description="running: a look is under way; failing: the last one did.")
-    created: datetime
-    last_run: datetime | None
-    next_run: datetime | None
-    job_id: str | None = Field(description="The look under way.")
-    last_candle: str | None = Field(description="The newest candle a forecast was made from, in the series' zone.")
-    candles_id: str | None = Field(description="The data set its forecasts are made from.")
-    forecast_id: str | None = Field(description="The last forecast.")
-    made: int = Field(description="How many forecasts it made.")
-    failures: int = Field(description="How many looks in a row failed.")
-    error: ErrorDetail | None = Field(description="Why the last one did.")
-
-
 class UnreadableOut(BaseModel):
     """A saved record that this version cannot read; it can be deleted."""
 
@@ -228,19 +187,19 @@ def unreadable_out(records: Sequence[UnreadableRecord], language: str) -> list[U
 UNREADABLE = Field(description="What this version cannot read, and why; each can be deleted by its id.")
 
 
-class Follows(BaseModel):
-    """What is followed."""
+class Follows(View):
+    """The followed series."""
 
-    follows: list[FollowOut]
+    follows: list[FollowView]
     unreadable: list[UnreadableOut] = UNREADABLE
 
 
 class FollowPatch(BaseModel):
-    """What can be changed about a follow."""
+    """Changes of a followed series."""
 
     model_config = ConfigDict(extra="forbid")
 
-    active: bool = Field(description="On or off.")
+    active: bool = Field(description="true resumes, false pauses.")
 
 
 class RunOut(BaseModel):
@@ -286,36 +245,16 @@ class Runs(BaseModel):
 
 
 class RegisterBody(BaseModel):
-    """What a result is to be called."""
+    """Name of a registered model."""
 
     model_config = ConfigDict(extra="forbid")
 
     name: str = Field(min_length=1, max_length=40, description="Lower-case letters, digits and hyphens.")
-    note: str = Field("", max_length=500, description="For whoever reads the list.")
+    note: str = Field("", max_length=500, description="Free text.")
 
 
-class ModelVersion(BaseModel):
-    """A version of a model made here."""
-
-    model: str = Field(description="What forecasts ask for to get exactly this version.")
-    name: str
-    version: int
-    state: ModelState = Field(description="promoted: what the name alone stands for; retired: not on offer.")
-    run_id: str
-    base: str | None
-    method: str
-    parameters: int
-    context: int
-    trained_until: str | None = Field(description="Last candle that it, or a base of it, learned from.")
-    digest: str
-    scores: dict[str, Any] | None
-    worse: bool | None
-    note: str
-    created: datetime
-
-
-class ModelVersions(BaseModel):
-    """The models made here."""
+class ModelVersions(View):
+    """The registered models."""
 
     models: list[ModelVersion]
     unreadable: list[UnreadableOut] = UNREADABLE

@@ -1,4 +1,4 @@
-"""A series as it is."""
+"""Candles with volume."""
 
 from __future__ import annotations
 
@@ -27,12 +27,8 @@ def candle_chart(
     ----------
     frame
         Indexed by time, ascending: `open high low close` and perhaps `volume`.
-    words
-        The figure's words in the reader's language.
     missing
-        Times at which a candle was due and is not there: they take room, which closed hours do not.
-    height
-        Pixels.
+        Times of missing candles, which get empty slots; closed hours get none.
     """
     axis = TimeAxis.over(pd.DatetimeIndex(frame.index), missing)
     labels = axis.at(frame.index)

@@ -1,4 +1,4 @@
-"""Several series on one scale: each begins at 100 where all of them have begun."""
+"""Several series on one scale: each is 100 at the first time that all have."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ import plotly.graph_objects as go
 from kronos_app.charts.style import DOWN, FORECAST, NEUTRAL, SECOND, UP, Words, panels, time_labels
 
 START = 100.0
-MOST_POINTS = 1_500  # of each line; more than a screen has pixels, and a browser slows down
+MOST_POINTS = 1_500  # per line: more than a screen has pixels
 COLOURS = (FORECAST, DOWN, UP, SECOND, NEUTRAL)
-DASHES = ("solid", "dash")  # colours come round again, and a line differs from its namesake in both
+DASHES = ("solid", "dash")  # tells lines of the same colour apart
 
 
 def normalise(closes: Mapping[str, pd.Series[float]]) -> pd.DataFrame:
-    """Return the closes side by side, each 100 at the first time from which on all have one.
+    """Return the closes side by side, each 100 at the first time that all have.
 
-    Between its own candles a series keeps its last close, so that markets with different hours and holidays can be
-    compared; before its first and after its last candle it has no value. Series that never meet begin at 100 each at
-    its own start.
+    Between its candles a series keeps its last close, so that markets with different hours and holidays can be
+    compared; before its first and after its last candle it has no value. Series that do not overlap are 100 at their
+    own starts.
 
     Parameters
     ----------
     closes
-        By name: closes indexed by time, ascending; the times of all of them on one clock.
+        By name: closes indexed by time, ascending, all in one time zone.
     """
     table = pd.concat(dict(closes), axis=1, sort=True)
     ended = table.bfill().isna()
@@ -40,17 +40,7 @@ def normalise(closes: Mapping[str, pd.Series[float]]) -> pd.DataFrame:
 
 
 def compare_chart(table: pd.DataFrame, words: Words, *, height: int = 420) -> go.Figure:
-    """Return one line a series.
-
-    Parameters
-    ----------
-    table
-        Of `normalise`: indexed by time, one column a series.
-    words
-        The figure's words in the reader's language; `price` names the scale.
-    height
-        Pixels.
-    """
+    """Return one line per column of `table`, the result of `normalise`; `words.price` names the scale."""
     if len(table) > MOST_POINTS:
         table = table.iloc[np.unique(np.linspace(0, len(table) - 1, MOST_POINTS).round().astype(int))]
     labels = time_labels(pd.DatetimeIndex(table.index))

@@ -1,4 +1,4 @@
-"""A forecast after its history, with its bands and, where it is known, what came."""
+"""A forecast after its history, with its bands and its actual candles."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _OPACITY = {90: 0.12, 80: 0.14, 50: 0.2}
 
 @dataclass(frozen=True, eq=False)
 class Outline:
-    """The edges of a band at the times of the forecast, to be drawn as lines, and its name in the reader's language."""
+    """The edges of a band as dotted lines, for comparison with the filled bands."""
 
     name: str
     lower: pd.Series[float]
@@ -50,7 +50,7 @@ def forecast_chart(
     outline: Outline | None = None,
     height: int = 560,
 ) -> go.Figure:
-    """Return history, median forecast, the bands of the close and, in Replay, the candles that came.
+    """Return history, median forecast, the bands of the close and the actual candles.
 
     Parameters
     ----------
@@ -59,17 +59,13 @@ def forecast_chart(
     median
         Indexed by time: the median of each step.
     quantiles
-        Level to frame as `median`; must hold the levels of `BANDS`.
-    words
-        The figure's words in the reader's language.
+        Level to frame as `median`; must have the levels of `BANDS`.
     actual
         As `history`; only times of `median`.
     missing
-        Times at which a candle was due and is not there: they take room, which closed hours do not.
+        Times of missing candles, which get empty slots; closed hours get none.
     outline
         A band to compare the others with.
-    height
-        Pixels.
     """
     axis = TimeAxis.over(pd.DatetimeIndex([*history.index, *median.index]), missing)
     past, ahead = axis.at(history.index), axis.at(median.index)
@@ -80,21 +76,21 @@ def forecast_chart(
         lower, upper = quantiles[low]["close"], quantiles[high]["close"]
         price += _band(past[-1:] + ahead, start, lower, upper, name, _OPACITY[level])
     price.append(candles(past, history, words.history, (UP, DOWN), words))
-    came = None if actual is None or actual.empty else axis.at(actual.index)
-    faint = 0.75 if came is None else 0.45  # what came is drawn over the forecast and should stand out
+    known = actual if actual is not None and not actual.empty else None
+    opacity = 0.75 if known is None else 0.45  # actual candles are drawn over the forecast
     if outline is not None:
         price += _outline(past[-1:] + ahead, start, outline)
-    price.append(candles(ahead, median, words.forecast, (FORECAST, FORECAST), words, opacity=faint))
+    price.append(candles(ahead, median, words.forecast, (FORECAST, FORECAST), words, opacity=opacity))
     price.append(_middle(past[-1:] + ahead, start, median["close"]))
-    if came is not None and actual is not None:
-        price.append(candles(came, actual, words.actual, (UP, DOWN), words))
+    if known is not None:
+        price.append(candles(axis.at(known.index), known, words.actual, (UP, DOWN), words))
     volume: list[BaseTraceType] = []
     if has_volume(history, actual):
         volume.append(volumes(past, history, words.volume, direction_colours(history)))
         if "volume" in median:
             volume.append(volumes(ahead, median, words.forecast, FORECAST, 0.45))
-        if came is not None and actual is not None and "volume" in actual:
-            volume.append(volumes(came, actual, words.actual, direction_colours(actual)))
+        if known is not None and "volume" in known:
+            volume.append(volumes(axis.at(known.index), known, words.actual, direction_colours(known)))
     figure = panels(axis.labels, words, price, volume, height=height)
     if past:
         _mark_cutoff(figure, axis.labels.index(past[-1]) + 0.5, words.cutoff)
@@ -110,25 +106,19 @@ def overlay_chart(
     actual: pd.Series[float] | None = None,
     height: int = 460,
 ) -> go.Figure:
-    """Return the median close and the 80 % band of two forecasts on one axis, over the close that came.
+    """Return the median close and the 80 % band of two forecasts on one axis, with the actual closes.
 
     Parameters
     ----------
     names
-        One legend entry a forecast.
+        Legend entries of the forecasts.
     medians, quantiles
-        As for `forecast_chart`, one a forecast.
-    words
-        The figure's words in the reader's language.
+        As for `forecast_chart`, one per forecast.
     actual
-        Closes by time, wherever known.
+        Closes by time, where known.
     """
-    times = pd.DatetimeIndex(medians[0].index)
-    for median in medians[1:]:
-        times = times.union(pd.DatetimeIndex(median.index))
-    if actual is not None:
-        times = times.union(pd.DatetimeIndex(actual.index))
-    axis = TimeAxis.over(times)
+    indexes = [median.index for median in medians] + ([] if actual is None else [actual.index])
+    axis = TimeAxis.over(pd.DatetimeIndex([time for index in indexes for time in index]))
     price: list[BaseTraceType] = []
     low, high = BANDS[80]
     for name, median, levels, colour, dash in zip(
@@ -157,7 +147,7 @@ def _band(
     opacity: float,
     colour: str = FORECAST,
 ) -> list[go.Scatter]:
-    """Return the two edges of a band, the second filled down to the first, both leaving from `start` where given."""
+    """Return the two edges of a band, the second filled down to the first, both starting at `start`."""
     first = [] if start is None else start.to_list()
     edge = {"x": x, "mode": "lines", "line": {"width": 0}, "legendgroup": name, "hoverinfo": "skip"}
     fill = translucent(colour, opacity)
@@ -168,24 +158,16 @@ def _band(
 
 
 def _outline(x: list[str], start: pd.Series[float], outline: Outline) -> list[go.Scatter]:
-    """Return the dotted edges of a band."""
     line = {"color": NEUTRAL, "width": 1.4, "dash": "dot"}
-    edge = {
-        "x": x,
-        "name": outline.name,
-        "mode": "lines",
-        "line": line,
-        "legendgroup": outline.name,
-        "hoverinfo": "skip",
-    }
+    group = {"name": outline.name, "legendgroup": outline.name, "mode": "lines", "line": line, "hoverinfo": "skip"}
     return [
-        go.Scatter(y=np.concatenate([start.to_numpy(float), values.to_numpy(float)]), showlegend=shown, **edge)
-        for values, shown in ((outline.lower, False), (outline.upper, True))
+        go.Scatter(x=x, y=np.concatenate([start.to_numpy(float), edge.to_numpy(float)]), showlegend=shown, **group)
+        for edge, shown in ((outline.lower, False), (outline.upper, True))
     ]
 
 
 def _middle(x: list[str], start: pd.Series[float], median: pd.Series[float]) -> go.Scatter:
-    """Return the line through the median closes, which shows where candles of forecast and outcome overlap."""
+    """Return the line through the median closes, visible where forecast and actual candles overlap."""
     close = np.concatenate([start.to_numpy(float), median.to_numpy(float)])
     line = {"color": FORECAST, "width": 2}
     return go.Scatter(x=x, y=close, mode="lines", line=line, hoverinfo="skip", showlegend=False)

@@ -1,61 +1,49 @@
-"""A whole series with everything suspicious marked on it."""
+"""A series with all findings marked on it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from kronos_app.charts.style import DOWN, HOLLOW, NEUTRAL, Words, translucent
+from kronos_app.charts.style import DOWN, LAYOUT, NEUTRAL, VALUE_AXIS, Words, translucent
 from kronos_app.data.checks.telling import Mark
 
-MOST_POINTS = 2_000  # a line of more is drawn no finer, only slower
+MOST_POINTS = 2_000  # more than a screen shows
 LANE = 22  # pixels
 PRICE_HEIGHT = 190
-# On the price itself: what is of single candles. Everything else is a stretch, and has a place in its lane alone.
+# Findings of single candles are marked on the price too, with these symbols; stretches have a lane only.
 ON_PRICE = {"splits": "diamond", "outliers": "x", "jumps": "triangle-up", "unfinished": "circle-open"}
 
 
 def quality_chart(close: pd.Series[float], marks: Sequence[Mark], names: Mapping[str, str], words: Words) -> go.Figure:
-    """Return the closes over time and, below, a lane for each kind of mark.
+    """Return the closes over time and, below, a lane for each kind of finding.
 
     Parameters
     ----------
     close
         By time, ascending.
-    marks
-        What was found; only kinds with a name are drawn.
     names
-        Code of a mark to what the lane is called, from the top lane down.
-    words
-        The figure's words in the reader's language.
+        Code of a mark to the name of its lane, from the top down; marks without a name are left out.
     """
     codes = [code for code in names if any(mark.code == code for mark in marks)]
-    drawn = _thinned(close)
-    line = go.Scatter(
-        x=drawn.index, y=drawn, mode="lines", line={"color": NEUTRAL, "width": 1.2}, name=words.close, showlegend=False
-    )
-    traces = [line]
+    thinned = _thin_out(close)
+    line = {"color": NEUTRAL, "width": 1.2}
+    traces = [go.Scatter(x=thinned.index, y=thinned, mode="lines", line=line, name=words.close, showlegend=False)]
     for code in codes:
         places = [mark for mark in marks if mark.code == code]
         traces.append(_lane(places, names[code]))
         if code in ON_PRICE:
             traces.append(_points(close, places, names[code], ON_PRICE[code]))
     share = LANE * len(codes) / (LANE * len(codes) + PRICE_HEIGHT)
-    value = {"side": "right", "automargin": True, "gridcolor": translucent(NEUTRAL, 0.22), "zeroline": False}
-    layout: dict[str, Any] = {
+    layout = LAYOUT | {
         "height": PRICE_HEIGHT + LANE * len(codes) + 40,
-        "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
-        "paper_bgcolor": HOLLOW,
-        "plot_bgcolor": HOLLOW,
         "showlegend": False,
-        "dragmode": "pan",
         "hovermode": "closest",
         "xaxis": {"type": "date", "showgrid": False, "anchor": "y2", "nticks": 7},
-        "yaxis": value | {"domain": [min(share + 0.04, 1), 1], "title": {"text": words.price}},
+        "yaxis": VALUE_AXIS | {"domain": [min(share + 0.04, 1), 1], "title": {"text": words.price}},
         "yaxis2": {
             "domain": [0, share],
             "type": "category",
@@ -73,7 +61,7 @@ def quality_chart(close: pd.Series[float], marks: Sequence[Mark], names: Mapping
 
 
 def _lane(marks: Sequence[Mark], name: str) -> go.Scatter:
-    """Return one segment a mark, each with both its ends as points, so that a single candle shows, too."""
+    """Return one segment per mark, with its ends as points so that a single candle is visible."""
     times: list[pd.Timestamp | None] = []
     for mark in marks:
         times += [mark.first, mark.last, None]
@@ -102,8 +90,8 @@ def _points(close: pd.Series[float], marks: Sequence[Mark], name: str, symbol: s
     )
 
 
-def _thinned(close: pd.Series[float]) -> pd.Series[float]:
-    """Return no more than some points: of each stretch the lowest and the highest, so that no spike gets lost."""
+def _thin_out(close: pd.Series[float]) -> pd.Series[float]:
+    """Return at most `MOST_POINTS` points: of each stretch the lowest and the highest, so that no spike is lost."""
     if len(close) <= MOST_POINTS:
         return close
     part = np.arange(len(close)) * (MOST_POINTS // 2) // len(close)

@@ -1,8 +1,8 @@
-"""Colours, words and axes that all figures share.
+"""Colours, words, layout and axes of all figures.
 
-Backgrounds stay transparent and no text colour is set, so a figure follows the light or dark page it is drawn on. The
-two market colours differ for colour-blind readers too (teal and orange), and rising candles are hollow, falling ones
-filled, so that direction never hangs on colour alone.
+Backgrounds are transparent and no text colour is set, so a figure fits the light and the dark page. The two market
+colours differ for colour-blind readers too (teal and orange), and rising candles are hollow, falling ones filled, so
+that direction never depends on colour alone.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ UP, DOWN = "#1a9c8c", "#d96a22"
 FORECAST, SECOND = "#6f7df2", "#c2559d"
 NEUTRAL = "#8593a3"
 HOLLOW = "rgba(0,0,0,0)"
-MOST_EMPTY = 12  # slots that one gap takes, however long it is
+MOST_EMPTY = 12  # slots of one gap, however long it is
 
 
 @dataclass(frozen=True)
 class Words:
-    """The words of a figure in the reader's language; `band` contains `{level}`."""
+    """The words of a figure in the language of the reader; `band` contains `{level}`."""
 
     history: str
     forecast: str
@@ -49,30 +49,37 @@ def translucent(colour: str, opacity: float) -> str:
     return f"rgba({red},{green},{blue},{opacity})"
 
 
+VALUE_AXIS: dict[str, Any] = {
+    "side": "right",
+    "automargin": True,
+    "gridcolor": translucent(NEUTRAL, 0.22),
+    "zeroline": False,
+}
+LAYOUT: dict[str, Any] = {
+    "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
+    "hovermode": "x unified",
+    "dragmode": "pan",
+    "paper_bgcolor": HOLLOW,
+    "plot_bgcolor": HOLLOW,
+    "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.01, "x": 0, "title": None},
+}
+
+
 @dataclass(frozen=True)
 class TimeAxis:
-    """The slots of a time axis, one a candle and one for each candle that is missing.
-
-    Attributes
-    ----------
-    labels
-        Of all slots, ascending.
-    of
-        Time to label.
-    """
+    """The slots of a time axis, one per candle and per missing candle: labels in order, and by time."""
 
     labels: list[str]
     of: Mapping[pd.Timestamp, str]
 
     @classmethod
     def over(cls, timestamps: pd.DatetimeIndex, missing: pd.DatetimeIndex | None = None) -> Self:
-        """Return the axis of candles at `timestamps`, with some of the empty slots of each gap.
+        """Return the axis of candles at `timestamps`, with up to `MOST_EMPTY` slots per gap.
 
         Parameters
         ----------
         missing
-            Times at which a candle was due by the calendar and is not there: closed hours take no room, lost candles
-            do, up to `MOST_EMPTY` of them in a row.
+            Times of candles that are missing by the calendar; closed hours have no slots.
         """
         times = timestamps.unique().sort_values()
         if missing is not None and len(missing) and len(times):
@@ -88,7 +95,7 @@ class TimeAxis:
 
 
 def time_labels(timestamps: pd.DatetimeIndex) -> list[str]:
-    """Return one label a candle, unique and ascending as text: the date, and the time where any candle has one."""
+    """Return one label per candle, unique and ascending as text: the date, and the time if any candle has one."""
     intraday = bool((timestamps != timestamps.normalize()).any())
     return [str(label) for label in timestamps.strftime("%Y-%m-%d %H:%M" if intraday else "%Y-%m-%d")]
 
@@ -101,10 +108,9 @@ def panels(
     *,
     height: int,
 ) -> go.Figure:
-    """Return traces of the price above and, where there are any, of the volume below, one slot a label.
+    """Return a figure with the price above and the volume, if any, below; one slot per label.
 
-    The time axis is one of categories: nights, weekends and holidays take no room, and its ticks thin out by
-    themselves.
+    The time axis has categories, so that nights, weekends and holidays take no room.
     """
     time = {
         "type": "category",
@@ -115,32 +121,25 @@ def panels(
         "range": [-0.5, len(labels) - 0.5],
         "rangeslider": {"visible": False},
     }
-    value = {"side": "right", "automargin": True, "gridcolor": translucent(NEUTRAL, 0.22), "zeroline": False}
-    layout: dict[str, Any] = {
+    layout = LAYOUT | {
         "height": height,
-        "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
-        "hovermode": "x unified",
-        "dragmode": "pan",
-        "paper_bgcolor": HOLLOW,
-        "plot_bgcolor": HOLLOW,
-        "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.01, "x": 0, "title": None},
         "barmode": "overlay",
         "bargap": 0.25,
         "xaxis": time,
-        "yaxis": value | {"title": {"text": words.price}},
+        "yaxis": VALUE_AXIS | {"title": {"text": words.price}},
     }
     if volume:
         layout["xaxis"] = time | {"matches": "x2", "showticklabels": False}
         layout["xaxis2"] = time | {"anchor": "y2"}
         layout["yaxis"] |= {"domain": [0.25, 1]}
-        layout["yaxis2"] = value | {
+        layout["yaxis2"] = VALUE_AXIS | {
             "title": {"text": words.volume},
             "domain": [0, 0.21],
             "anchor": "x2",
             "nticks": 4,
             "rangemode": "tozero",
         }
-    # All at once: each later change of a figure has plotly check it again.
+    # in one call: plotly validates the figure again after each later change
     return go.Figure([*price, *volume], layout)
 
 
@@ -153,7 +152,7 @@ def candles(
     *,
     opacity: float = 1.0,
 ) -> go.Candlestick:
-    """Return one trace of candles, rising ones hollow and falling ones filled; `colours` are those of up and down."""
+    """Return a trace of candles, rising ones hollow and falling ones filled; `colours` are for up and down."""
     up, down = colours
     names = {"open": words.open, "high": words.high, "low": words.low, "close": words.close}
     return go.Candlestick(
@@ -173,7 +172,7 @@ def candles(
 def volumes(
     labels: list[str], frame: pd.DataFrame, name: str, colour: str | list[str], opacity: float = 0.55
 ) -> go.Bar:
-    """Return the bars of a frame's `volume` for the lower panel, kept out of the legend."""
+    """Return the bars of `volume` for the lower panel, without a legend entry."""
     return go.Bar(
         x=labels,
         y=frame["volume"],
@@ -192,5 +191,5 @@ def direction_colours(frame: pd.DataFrame) -> list[str]:
 
 
 def has_volume(*frames: pd.DataFrame | None) -> bool:
-    """Return whether any frame brings a volume worth drawing."""
+    """Return whether any frame has a positive volume."""
     return any(f is not None and "volume" in f and bool((f["volume"].fillna(0) > 0).any()) for f in frames)

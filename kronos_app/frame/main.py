@@ -22,9 +22,9 @@ def main() -> None:
     st.query_params.update(nav.language_parameter())
     st.session_state.setdefault(state.LANGUAGE, state.language())
     with st.sidebar, shown():
-        sidebar.draw()
+        sidebar.render_sidebar()
     with shown():
-        sidebar.draw_notice()
+        sidebar.render_notices()
         chosen.run()
     page_served()
 

@@ -37,9 +37,10 @@ from kronos_app.services.evaluation import service as evaluation
 from kronos_app.services.evaluation.folders import EvaluationFolders
 from kronos_app.services.evaluation.service import EvaluationService, EvaluationWorker
 from kronos_app.services.finetune import trial as tuning_trial
+from kronos_app.services.finetune.result import trained_model
 from kronos_app.services.finetune.service import TuningService
 from kronos_app.services.forecast import service as forecasting
-from kronos_app.services.forecast.recalibration import Recalibrations
+from kronos_app.services.forecast.calibration import Calibrations
 from kronos_app.services.forecast.record import ForecastRecords
 from kronos_app.services.forecast.service import ForecastService
 from kronos_app.services.forecast.worker import ForecastWorker
@@ -47,7 +48,6 @@ from kronos_app.services.ledger.service import LedgerService
 from kronos_app.services.live import service as following
 from kronos_app.services.live.keeper import Keeper
 from kronos_app.services.live.service import FollowService
-from kronos_app.services.live.source import NewestCandles
 from kronos_app.services.live.worker import FollowWorker
 from kronos_app.services.models.registered_specs import RegisteredSpecs
 from kronos_app.services.models.registry import RegistryService
@@ -97,7 +97,7 @@ class Desk:
         self._home_lock = HomeLock(settings.home)
         self._home_lock.acquire()
         self.store = Store.open(settings.store_url)
-        registered = RegisteredSpecs(settings.home, self.store)
+        registered = RegisteredSpecs(settings.home, self.store.registered.list)
         self.models = ModelService(settings, registry, registered)
         self.candles = CandleService(settings, self.store)
         self.column_mappings = ColumnMappings(settings, self.store)
@@ -107,7 +107,6 @@ class Desk:
         fetcher = SeriesFetcher(settings, self.store, market, clock)
         self.ledger = LedgerService(self.store, clock)
         forecaster = ForecastWorker(self.store, self.candles, self.models, self.scheduler)
-        newest = NewestCandles(fetcher, market, clock)
         connections, processes = Connections(), QueryProcesses(settings.parallel_queries)
         handlers: dict[str, Handler] = {
             forecasting.KIND: forecaster.run,
@@ -115,7 +114,9 @@ class Desk:
             fetching.KIND: FetchWorker(settings, fetcher, drafts, self.candles).run,
             series.KIND: RefreshWorker(settings, self.store, fetcher, market, clock).run,
             uploads.KIND: UploadWorker(settings.home / "uploads", self.candles).run,
-            following.KIND: FollowWorker(self.store, self.candles, forecaster, self.ledger, newest).run,
+            following.KIND: FollowWorker(
+                self.store, self.candles, self.models, forecaster, self.ledger, fetcher, market, clock
+            ).run,
         }
         self.jobs = JobRunner(
             self.store,
@@ -123,12 +124,6 @@ class Desk:
             settings.max_queued_jobs,
             settings.parallel_jobs,
             settings.max_queued_jobs_per_caller,
-            limits={
-                sql_query.KIND: min(settings.parallel_jobs, settings.parallel_queries),
-                # Each uses all cores.
-                evaluation.KIND: 1,
-                backtest.KIND: 1,
-            },
         )
         self.forecasts = ForecastService(self.store, self.jobs, self.candles, self.models)
         self.uploads = UploadService(settings.home / "uploads", self.candles, self.jobs)
@@ -140,7 +135,7 @@ class Desk:
         handlers[tuning_trial.KIND] = tuning_trial.TrialWorker(self.tuning.planner).run
         evaluations = EvaluationFolders(settings.home / "evaluations")
         handlers[evaluation.KIND] = EvaluationWorker(evaluations, self.models).run
-        self.recalibrations = Recalibrations(self.store, self.models, evaluations)
+        self.calibrations = Calibrations(self.store, self.models, evaluations)
         self.records = ForecastRecords(self.store, self.models, self.ledger)
         self.evaluations = EvaluationService(settings, self.candles, self.series, self.models, self.jobs, evaluations)
         backtests, universes = (
@@ -150,7 +145,9 @@ class Desk:
         handlers[backtest.KIND] = BacktestWorker(settings, backtests, self.models, universes).run
         handlers[backtest.BEHIND] = BehindWorker(backtests, self.models, self.scheduler).run
         self.backtests = BacktestService(settings, universes, self.models, self.jobs, backtests)
-        self.registry = RegistryService(settings, self.store, registered, self.models, self.tuning.run)
+        self.registry = RegistryService(
+            self.store, registered, self.models, lambda run_id: trained_model(settings, self.tuning.run(run_id))
+        )
         self.keeper = Keeper(self.following.tick, self.ledger.sweep, self.tuning.tick)
 
     def start(self) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from kronos_app.data.candle_frame import CandleFrame
+from kronos_app.data.candle_frame import FEATURES, CandleFrame
 from kronos_app.i18n import Text
 
 JobStatus = Literal["queued", "running", "succeeded", "failed", "cancelled"]
@@ -88,8 +88,13 @@ class StoredForecast:
 
     @property
     def driftless(self) -> bool:
-        """Return whether the drift of the paths was taken out; forecasts of earlier versions say nothing of it."""
+        """Return whether this is a zero-drift forecast; forecasts of earlier versions lack the field."""
         return bool(self.request.get("driftless"))
+
+    @property
+    def close_paths(self) -> npt.NDArray[np.float64]:
+        """Return the closes of the paths, `(samples, horizon)`."""
+        return self.paths[:, :, FEATURES.index("close")]
 
 
 @dataclass(frozen=True)

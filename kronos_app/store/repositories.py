@@ -253,6 +253,12 @@ class Forecasts(Repository):
         model = self._table.c.model
         return [row["model"] for row in self._database.read(sa.select(model).distinct().order_by(model))]
 
+    def requests(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Return the requests of forecasts by id; ids that are unknown are left out."""
+        query = sa.select(self._table.c.id, self._table.c.request).where(self._table.c.id.in_(ids))
+        rows = self._database.read(query) if ids else ()
+        return {row["id"]: row["request"] for row in rows if isinstance(row["request"], dict)}
+
     def data_sets(self) -> Names:
         """Return the names of the data sets that forecasts were made from, by id."""
         column = self._table.c

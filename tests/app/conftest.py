@@ -66,7 +66,7 @@ def sample(desk):
 @pytest.fixture
 def forecast(desk, sample):
     """Return a function that makes a forecast of the sample and returns its id."""
-    from kronos_app.services.forecast.service import ForecastRequest
+    from kronos_app.services.forecast.request import ForecastRequest
 
     def make(**fields) -> str:
         cutoff = sample.candles.timestamps[-40].to_pydatetime()

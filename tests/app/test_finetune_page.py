@@ -229,7 +229,7 @@ def test_runs_are_listed_with_state_and_scores(open_page, put):
     told = said(app)
     assert "**one** :green-badge[finished]" in told
     assert "**two** :orange-badge[paused]" in told
-    assert "CRPS against its base:" in told
+    assert "CRPS ratio to its base" in told
     assert "Resume" in labels(app.button)
 
 
@@ -284,8 +284,8 @@ def registered(desk, put):
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_models_made_here_are_listed_with_their_versions(open_page, registered, lang):
     told = said(open_page("models", lang=lang))
-    assert translate("Made here", lang) in told
-    assert translate("stands for {version}", lang).format(version="mine@2") in told
+    assert translate("Registered models", lang) in told
+    assert translate("version {version}", lang).format(version="mine@2") in told
     assert "**mine@1**" in told
     assert "the first" in told
     assert told.count(translate("candidate", lang)) >= 2

@@ -54,7 +54,7 @@ def test_a_replay_shows_chart_bands_and_errors(open_page, desk, sample, lang):
     assert "job" not in app.query_params
     assert app.get("plotly_chart")
     table = app.table[0].value
-    assert list(table.index) == [translate(name, lang) for name in ("Model", "Last close", "Drift", "EWMA random walk")]
+    assert list(table.index) == [translate(name, lang) for name in ("Model", "last close", "drift", "EWMA random walk")]
     assert translate("Coverage {level} %", lang).format(level=80) in table.columns
 
 
@@ -64,7 +64,7 @@ def test_the_same_request_is_answered_from_the_cache_and_says_so(open_page, desk
     finish(app, desk)
     assert not app.success
     run_button(app).click().run()
-    assert "from the cache" in app.success[0].value
+    assert "From the cache" in app.success[0].value
     assert len(desk.forecasts.list()) == 1
 
 
@@ -115,7 +115,7 @@ def test_the_settings_begin_with_what_the_model_recommends_and_follow_it(open_pa
     bands, point = Recommended(0.9, 0.95, 60, "model", driftless=True), Recommended(0.7, 0.85, 20, "model")
     registry(sampling={"bands": bands, "point": point})
     app = open_page("forecast", lang=lang)
-    told = translate("Recommended for {model} by those who trained it.", lang).format(model="kronos-nano")
+    told = translate("Recommended by the developers of {model}.", lang).format(model="kronos-nano")
     assert drawn(app) == (0.9, 0.95, 60, True)
     assert told in [caption.value for caption in app.caption]
     app.get_by_key(state.FORECAST_PRESET).set_value("point").run()
@@ -132,9 +132,8 @@ def test_the_settings_begin_with_what_the_model_recommends_and_follow_it(open_pa
 def test_a_forecast_without_drift_says_so_and_shows_no_direction(open_page, desk, sample, lang):
     app = small(open_page("forecast", lang=lang))
     assert app.get_by_key(state.FORECAST_DRIFTLESS).value, "kronos-nano recommends it"
-    told = translate("{horizon} candles after {cutoff} by {model}, {samples} samples, without drift", lang)
-    told = told.split("{samples}")[1]
-    opinions = {translate("Median at the end", lang), translate("Paths ending higher", lang)}
+    told = " · " + translate("zero-drift forecast", lang)
+    opinions = {translate("Median at the end", lang), translate("P(up) at the end", lang)}
     shown = []
     for driftless in (True, False):
         app.get_by_key(state.FORECAST_DRIFTLESS).set_value(driftless).run()
@@ -142,7 +141,7 @@ def test_a_forecast_without_drift_says_so_and_shows_no_direction(open_page, desk
         finish(app, desk)
         shown.append((opinions & set(labels(app.metric)), app.table[-1].value.loc[translate("Drift", lang)].item()))
         assert any(one.value.endswith(told) for one in app.caption) is driftless
-    assert shown == [(set(), translate("taken out", lang)), (opinions, translate("as drawn", lang))]
+    assert shown == [(set(), translate("zero", lang)), (opinions, translate("as sampled", lang))]
     assert app.get_by_key(state.FORECAST_PRESET).value is None, "it is no longer what was recommended"
     assert not app.exception
 
@@ -152,10 +151,10 @@ def test_bands_are_recalibrated_when_asked_for_and_say_so(open_page, forecast, r
     registry(recalibration={"us_equity/1d": SpreadFactor(1.5, 60, date(2016, 12, 31), 1.0, 1.0, driftless=True)})
     app = open_page("forecast", lang=lang, forecast=forecast())
     told = translate(
-        "Recalibrated by {factor}: learned from {count} validation cutoffs of {group}, over by {until}.", lang
+        "Calibration factor {factor}, from {count} validation cutoffs of {group}, completed by {until}.", lang
     )
     told = escape(told.format(factor="1.50", count=60, group="us_equity/1d", until="2016-12-31"))
-    column = translate("{level} % from, recalibrated", lang).format(level=80)
+    column = translate("{level} % from, calibrated", lang).format(level=80)
     assert told not in [caption.value for caption in app.caption]
     raw = app.dataframe[0].value
     assert column not in raw
@@ -164,7 +163,7 @@ def test_bands_are_recalibrated_when_asked_for_and_say_so(open_page, forecast, r
     table = app.dataframe[0].value
     assert (table[column] < table[translate("{level} % from", lang).format(level=80)]).all()
     assert table[list(raw)].equals(raw)
-    assert translate("80 % band at the end, recalibrated", lang) in labels(app.metric)
+    assert translate("80 % band at the end, calibrated", lang) in labels(app.metric)
     assert not app.exception
 
 
@@ -174,8 +173,8 @@ def test_where_no_factor_is_known_the_switch_is_off_and_says_why(open_page, fore
     app = open_page("forecast", lang=lang, forecast=forecast())
     assert app.get_by_key("forecast.recalibrated.unknown").disabled
     why = translate(
-        "Unknown by how much: {fewest} forecasts of this series by {model} must be over at the cutoff. Evaluate it, or "
-        "wait for the ledger.",
+        "No calibration: it needs {fewest} completed forecasts of this series by {model} before the cutoff. Evaluate "
+        "the model on the series, or wait for the ledger.",
         lang,
     )
     assert escape(why.format(fewest=20, model="kronos-nano")) in [caption.value for caption in app.caption]
@@ -243,7 +242,7 @@ def test_the_settings_of_a_forecast_can_be_used_again(open_page, desk, forecast)
     app = open_page("forecast", forecast=made)
     app.get_by_key("forecast.adopt").click().run()
     run_button(app).click().run()
-    assert "from the cache" in app.success[0].value
+    assert "From the cache" in app.success[0].value
     assert [info.id for info in desk.forecasts.list()] == [made]
 
 
@@ -266,7 +265,7 @@ def test_a_running_forecast_can_be_cancelled(open_page, desk, sample, slow_model
     slow_model.set()
     finish(app, desk)
     assert desk.jobs.get(job_id).status == "cancelled"
-    assert translate("This forecast was cancelled. Nothing was kept of it.", lang) in app.info[0].value
+    assert translate("The forecast was cancelled. Nothing was stored.", lang) in app.info[0].value
     assert desk.forecasts.list() == []
 
 

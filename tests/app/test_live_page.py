@@ -87,8 +87,8 @@ def test_a_series_is_searched_for_and_followed(open_page, desk, lang):
     button(app, translate("Follow", lang)).click().run()
     assert not app.error
     (status,) = desk.following.list()
-    assert (status.follow.symbol, status.follow.interval, status.follow.cadence) == ("BTC/USDT", "1h", 900)
-    assert status.follow.settings["horizon"] == 3
+    assert (status.symbol, status.interval, status.cadence) == ("BTC/USDT", "1h", 900)
+    assert status.settings["horizon"] == 3
     assert "BTC/USDT" in said(app)
 
 
@@ -113,22 +113,22 @@ def test_what_is_followed_already_is_refused_with_a_remedy(open_page, desk, foll
     app = open_page("live")
     field(app, state.LIVE_QUERY, "binance").set_value("BTC/USDT").run()
     button(app, "Follow").click().run()
-    assert "followed with these settings already" in app.error[0].value
+    assert "already followed with these settings" in app.error[0].value
     assert len(desk.following.list()) == 1
 
 
 def test_a_followed_series_says_how_it_stands(open_page, look, follow):
     one = follow()
     app = open_page("live")
-    assert "forecasts so far: 0" in said(app)
+    assert "forecasts: 0" in said(app)
     look()
     app.run()
     told = said(app)
-    assert "forecasts so far: 1" in told
-    assert "the last one from 2026-03-09 11:00" in told
-    assert "next look 2026-03-09 12:15 UTC" in told
+    assert "forecasts: 1" in told
+    assert "last cutoff 2026-03-09 11:00" in told
+    assert "next check 2026-03-09 12:15 UTC" in told
     assert not app.error
-    assert app.get_by_key(f"live.look.{one.id}")
+    assert app.get_by_key(f"live.look.{one.follow_id}")
 
 
 def test_a_failure_is_shown_with_its_remedy(open_page, look, follow, source):
@@ -136,19 +136,19 @@ def test_a_failure_is_shown_with_its_remedy(open_page, look, follow, source):
     source.fault = "offline"
     look()
     app = open_page("live")
-    assert "The growing market is closed. Try again later. (failed looks in a row: 1)" in said(app)
+    assert "The growing market is closed. Try again later. (consecutive failures: 1)" in said(app)
 
 
 def test_a_follow_is_paused_resumed_looked_at_and_deleted(open_page, desk, follow, clock):
     one = follow()
     app = open_page("live")
-    app.get_by_key(f"live.switch.{one.id}").click().run()
-    assert desk.following.get(one.id).state == "off"
-    app.get_by_key(f"live.switch.{one.id}").click().run()
+    app.get_by_key(f"live.switch.{one.follow_id}").click().run()
+    assert desk.following.get(one.follow_id).state == "off"
+    app.get_by_key(f"live.switch.{one.follow_id}").click().run()
     clock.forward(minutes=1)
-    app.get_by_key(f"live.look.{one.id}").click().run()
-    assert desk.following.get(one.id).follow.next_run == clock.present
-    app.get_by_key(f"live.delete.{one.id}").click().run()
+    app.get_by_key(f"live.look.{one.follow_id}").click().run()
+    assert desk.following.get(one.follow_id).next_run == clock.present
+    app.get_by_key(f"live.delete.{one.follow_id}").click().run()
     app.get_by_key("app.confirm").click().run()
     assert desk.following.list() == []
 
@@ -158,7 +158,9 @@ def test_the_ledger_fills_as_candles_come(open_page, look, follow, clock, lang):
     follow()
     look()
     app = open_page("live", lang=lang)
-    assert translate("{count} forecasts wait for their candles; none is graded yet.", lang).format(count=1) in said(app)
+    assert translate("Forecasts waiting for their actual candles: {count}. None is graded yet.", lang).format(
+        count=1
+    ) in said(app)
     for _ in range(12):
         clock.forward(hours=1)
         look()
@@ -195,7 +197,7 @@ def test_an_alarm_is_told(open_page, desk):
     for number in range(60):
         desk.store.ledger.put(entry(number, coverage=0.8 if number < 40 else 0.4))
     app = open_page("live")
-    assert "The 80 % band lately held 40 % of the closes" in said(app).replace("40%", "40 %")
+    assert "Recent coverage of the 80 % band is 40 %" in said(app).replace("40%", "40 %")
 
 
 def test_a_deleted_forecast_is_told_and_not_linked(open_page, desk):

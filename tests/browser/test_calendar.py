@@ -49,7 +49,7 @@ def test_a_calendar_is_chosen_and_the_forecast_keeps_clear_of_the_holidays(page,
     expect(page.get_by_text("This data set is in use.")).to_be_visible()
     page.get_by_role("link", name="Make a forecast").click()
     page.get_by_role("button", name="Run forecast").click()
-    expect(page.get_by_text("Where this comes from")).to_be_visible()
+    expect(page.get_by_text("Provenance")).to_be_visible()
     idle(page)
     with page.expect_download() as download:
         page.get_by_role("button", name="Download CSV").click()
@@ -58,5 +58,5 @@ def test_a_calendar_is_chosen_and_the_forecast_keeps_clear_of_the_holidays(page,
         "2026-09-30 11:30", "2026-09-30 13:30", "2026-09-30 14:00", "2026-09-30 14:30", "2026-09-30 15:00",
         HOLIDAYS_OVER,
     ]  # fmt: skip
-    page.get_by_text("Where this comes from").click()
+    page.get_by_text("Provenance").click()
     expect(page.get_by_text("XSHG · Shanghai")).to_be_visible()

@@ -22,12 +22,12 @@ def test_a_series_is_followed_forecast_and_entered_into_the_ledger(page, yahoo):
     page.get_by_role("button", name="Follow", exact=True).click()
 
     # The page notices by itself that a look has ended.
-    expect(page.get_by_text("forecasts so far: 1")).to_be_visible()
+    expect(page.get_by_text("forecasts: 1")).to_be_visible()
     assert yahoo.asked("/v8/finance/chart/0700.HK")
     assert [entry["state"] for entry in ledger(page)] == ["pending"]
 
     page.reload()
-    expect(page.get_by_text("forecasts so far: 1")).to_be_visible()
+    expect(page.get_by_text("forecasts: 1")).to_be_visible()
     page.get_by_role("link", name="Open", exact=True).first.click()
     expect(page.get_by_text("0700.HK (live) · Future")).to_be_visible()
 

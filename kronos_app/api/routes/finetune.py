@@ -9,11 +9,11 @@ from starlette.responses import JSONResponse, Response
 
 from kronos_app.api.context import DeskOf, Language, require_token
 from kronos_app.api.paging import PageOf
-from kronos_app.api.schemas import ErrorBody, FetchAccepted, ModelVersion, RegisterBody, RunOut, Runs, unreadable_out
+from kronos_app.api.schemas import ErrorBody, FetchAccepted, RegisterBody, RunOut, Runs, unreadable_out
 from kronos_app.jsonable import json_ready, localised
 from kronos_app.services.finetune.service import MOST_COMPARED, TuneRequest
 from kronos_app.services.finetune.views import comparison_json, estimate_json, plan_json, run_json
-from kronos_app.services.models.registry import model_json
+from kronos_app.services.models.registry import ModelVersion
 
 router = APIRouter(prefix="/runs", tags=["runs"], dependencies=[Depends(require_token)])
 NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": ErrorBody}}
@@ -127,7 +127,7 @@ def config(desk: DeskOf, run_id: str) -> Response:
 @router.post("/{run_id}/register", status_code=201, summary="Register what came of a run", responses=REFUSED)
 def register(desk: DeskOf, run_id: str, body: RegisterBody) -> ModelVersion:
     """Keep the result as the next version of a name, by which forecasts can ask for it."""
-    return ModelVersion.model_validate(json_ready(model_json(desk.registry.register(run_id, body.name, body.note))))
+    return ModelVersion.model_validate(desk.registry.register(run_id, body.name, body.note))
 
 
 def _out(told: dict[str, Any]) -> RunOut:

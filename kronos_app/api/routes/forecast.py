@@ -1,4 +1,4 @@
-"""Ask for forecasts, fetch them."""
+"""Submit forecasts, read their results."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from kronos_app.errors import InvalidInput
 from kronos_app.i18n import text
 from kronos_app.jsonable import json_ready
 from kronos_app.services.desk import Desk
-from kronos_app.services.forecast.recalibration import Recalibration
-from kronos_app.services.forecast.rendering import forecast_info_json, to_csv, to_json
-from kronos_app.services.forecast.service import ForecastRequest, ForecastSettings
+from kronos_app.services.forecast.calibration import Calibration
+from kronos_app.services.forecast.rendering import forecast_csv, forecast_info_json, forecast_json
+from kronos_app.services.forecast.request import ForecastRequest, ForecastSettings
 from kronos_app.store.records import ForecastFilter
 
 router = APIRouter(prefix="/forecasts", tags=["forecasts"], dependencies=[Depends(require_token)])
@@ -25,24 +25,23 @@ router = APIRouter(prefix="/forecasts", tags=["forecasts"], dependencies=[Depend
 
 @router.post(
     "",
-    summary="Ask for a forecast",
+    summary="Submit a forecast",
     status_code=202,
     response_model=Accepted,
     responses={
-        200: {"description": "An equal request was answered before: the forecast itself.", "model": dict[str, Any]},
+        200: {"description": "An equal forecast exists already: the forecast itself.", "model": dict[str, Any]},
         **{status: {"model": ErrorBody} for status in (404, 409, 413, 422)},
     },
 )
 def submit(desk: DeskOf, language: Language, request: Request, body: ForecastBody) -> Response:
-    """Queue a forecast and name its job, or answer at once where an equal request was computed before."""
+    """Queue a forecast and return its job, or return an equal forecast that exists already."""
     candles_id = _candles_id(desk, body)
     settings = body.model_dump(include=set(ForecastSettings.model_fields))
-    wanted = ForecastRequest(**settings, candles_id=candles_id)
-    submission = desk.forecasts.submit(wanted)
+    submission = desk.forecasts.submit(ForecastRequest(**settings, candles_id=candles_id))
     if submission.forecast_id is not None:
         view = desk.forecasts.get(submission.forecast_id)
-        found = desk.recalibrations.find(view) if wanted.recalibrate else None
-        return JSONResponse({**to_json(view, language=language, recalibration=found), "cached": True})
+        calibration = desk.calibrations.find(view) if body.recalibrate else None
+        return JSONResponse({**forecast_json(view, language=language, calibration=calibration), "cached": True})
     assert submission.job_id is not None
     job = desk.jobs.get(submission.job_id)
     accepted = Accepted(job_id=job.id, status=job.status, candles_id=candles_id)
@@ -54,8 +53,8 @@ def _candles_id(desk: Desk, body: ForecastBody) -> str:
     if (body.candles_id is None) == (body.candles is None):
         raise InvalidInput(
             "candles_or_id",
-            text("Exactly one of candles_id and candles must be given."),
-            text("Upload candles first and give their id, or send them along."),
+            text("Give exactly one of candles_id and candles."),
+            text("Upload candles first and give their id, or send them with the request."),
         )
     if body.candles_id is not None:
         return body.candles_id
@@ -67,20 +66,20 @@ def _candles_id(desk: Desk, body: ForecastBody) -> str:
 def list_forecasts(
     desk: DeskOf,
     page: PageOf,
-    model: Annotated[str | None, Query(max_length=200, description="Of this model only.")] = None,
-    candles_id: Annotated[str | None, Query(max_length=64, description="Of this candle set only.")] = None,
+    model: Annotated[str | None, Query(max_length=200, description="This model only.")] = None,
+    candles_id: Annotated[str | None, Query(max_length=64, description="This candle set only.")] = None,
     text: Annotated[
         str | None, Query(max_length=200, description="Part of the name of the candles or the model, or of the id.")
     ] = None,
 ) -> JSONResponse:
-    """Return the forecasts that fit, newest first, and how many there are in all."""
+    """Return the forecasts that match, newest first, and their number."""
     wanted = ForecastFilter(model=model, candles_id=candles_id, text=text)
     infos = desk.forecasts.list(wanted, limit=page.limit, offset=page.offset)
     listed = [forecast_info_json(info) for info in infos]
     return JSONResponse(json_ready({"total": desk.forecasts.count(wanted), "forecasts": listed}))
 
 
-@router.get("/{forecast_id}", summary="Fetch a forecast", responses={404: {"model": ErrorBody}})
+@router.get("/{forecast_id}", summary="One forecast", responses={404: {"model": ErrorBody}})
 def get(
     desk: DeskOf,
     language: Language,
@@ -88,15 +87,15 @@ def get(
     paths: Annotated[bool, Query(description="Add every path, samples x horizon x columns.")] = False,
     form: Annotated[Literal["json", "csv"], Query(alias="format", description="json, or a table as csv.")] = "json",
     recalibrate: Annotated[
-        bool | None, Query(description="Add recalibrated quantiles; absent: as it was asked for with the forecast.")
+        bool | None, Query(description="Add calibrated quantiles; absent: as requested with the forecast.")
     ] = None,
 ) -> Response:
-    """Return timestamps, mean, median, quantiles, provenance, and what came where that is known."""
+    """Return timestamps, mean, median, quantiles, provenance, and the actual candles known so far."""
     view = desk.forecasts.get(forecast_id)
     wanted = view.stored.request.get("recalibrate", False) if recalibrate is None else recalibrate
-    found = desk.recalibrations.find(view) if wanted else None
+    calibration = desk.calibrations.find(view) if wanted else None
     if form == "csv":
         name = f'attachment; filename="forecast-{view.id}.csv"'
-        table = to_csv(view, found if isinstance(found, Recalibration) else None)
+        table = forecast_csv(view, calibration if isinstance(calibration, Calibration) else None)
         return Response(table, media_type="text/csv; charset=utf-8", headers={"Content-Disposition": name})
-    return JSONResponse(to_json(view, paths=paths, language=language, recalibration=found))
+    return JSONResponse(forecast_json(view, paths, language, calibration))

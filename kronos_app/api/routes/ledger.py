@@ -1,4 +1,4 @@
-"""What forecasts were worth."""
+"""The ledger: forecasts with their grades, and the record of models."""
 
 from __future__ import annotations
 
@@ -11,22 +11,20 @@ from kronos_app.api.context import DeskOf, Language, require_token
 from kronos_app.api.paging import PageOf
 from kronos_app.api.schemas import ErrorBody
 from kronos_app.jsonable import json_ready
-from kronos_app.services.ledger.service import entry_json, summary_json
+from kronos_app.services.ledger.service import entry_json
 from kronos_app.store.ledger import EntryState, LedgerFilter
 
 router = APIRouter(prefix="/ledger", tags=["live"], dependencies=[Depends(require_token)])
 
-MOST = 10_000  # entries that a summary is made of, the newest
+MOST = 10_000  # newest entries in a summary
 
 
 def _wanted(
-    model: Annotated[str | None, Query(max_length=200, description="Of this model only.")] = None,
-    symbol: Annotated[str | None, Query(max_length=200, description="Of this symbol or data set only.")] = None,
-    follow_id: Annotated[str | None, Query(max_length=64, description="Made by this follow only.")] = None,
-    ahead: Annotated[
-        bool | None, Query(description="true: made before the outcome could be known; false: replays.")
-    ] = None,
-    state: Annotated[list[EntryState] | None, Query(description="In one of these states only.")] = None,
+    model: Annotated[str | None, Query(max_length=200, description="This model only.")] = None,
+    symbol: Annotated[str | None, Query(max_length=200, description="This symbol or data set only.")] = None,
+    follow_id: Annotated[str | None, Query(max_length=64, description="Forecasts of this follow only.")] = None,
+    ahead: Annotated[bool | None, Query(description="true: made before the outcome was known; false: replays.")] = None,
+    state: Annotated[list[EntryState] | None, Query(description="These states only.")] = None,
 ) -> LedgerFilter:
     return LedgerFilter(states=state, model=model, symbol=symbol, follow_id=follow_id, ahead=ahead)
 
@@ -36,7 +34,7 @@ Wanted = Annotated[LedgerFilter, Depends(_wanted)]
 
 @router.get("", summary="Forecasts and their grades")
 def list_entries(desk: DeskOf, wanted: Wanted, page: PageOf) -> JSONResponse:
-    """Return the forecasts that fit, newest first, each with what it was worth as far as its candles have come."""
+    """Return the forecasts that match, newest first, each with its grade by the actual candles known so far."""
     entries = desk.ledger.list(wanted, limit=page.limit, offset=page.offset)
     shown = [entry_json(entry) for entry in entries]
     return JSONResponse(json_ready({"count": desk.ledger.count(wanted), "entries": shown}))
@@ -44,12 +42,12 @@ def list_entries(desk: DeskOf, wanted: Wanted, page: PageOf) -> JSONResponse:
 
 @router.get("/summary", summary="The record of models")
 def summary(desk: DeskOf, language: Language, wanted: Wanted) -> JSONResponse:
-    """Return coverage, CRPS and skill of all that fit, of each model and symbol, and as they stood over time."""
+    """Return coverage, CRPS and skill of all that match, by model and symbol, and over time."""
     entries = desk.ledger.list(wanted, limit=MOST)
-    return JSONResponse(json_ready(summary_json(desk.ledger.summary(entries), language)))
+    return JSONResponse(desk.ledger.summary(entries).to_json(language))
 
 
 @router.get("/{forecast_id}", summary="The grade of one forecast", responses={404: {"model": ErrorBody}})
 def get(desk: DeskOf, forecast_id: str) -> dict[str, Any]:
-    """Return what a forecast was worth."""
+    """Return the entry of a forecast."""
     return dict(json_ready(entry_json(desk.ledger.get(forecast_id))))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 import anyio
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Depends, Request, Response
+from starlette.responses import JSONResponse
 
 from kronos_app.api.context import DeskOf, Language, require_token
 from kronos_app.api.guard import AUTHORIZED
@@ -68,10 +68,7 @@ def _limiter(state: Any) -> CapacityLimiter:
     return limiter
 
 
-@router.get("/models", summary="List the models", dependencies=[Depends(require_token)])
-def models(desk: DeskOf, language: Language) -> Models:
+@router.get("/models", summary="List the models", response_model=Models, dependencies=[Depends(require_token)])
+def models(desk: DeskOf, language: Language) -> JSONResponse:
     """Return every model with its size, licence and state."""
-    listed: list[dict[str, Any]] = [
-        asdict(status) | {"description": status.description.render(language)} for status in desk.models.list()
-    ]
-    return Models.model_validate({"models": listed})
+    return JSONResponse(Models(models=desk.models.list()).to_json(language))

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from kronos_app.errors import InvalidInput
 from kronos_app.i18n import text
+from kronos_app.services.models.limits import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from engine.registry import ModelSpec
     from kronos_app.services.models.service import ModelService
 
-DEFAULT_MODEL = "kronos-nano"
 SCRATCH_CONTEXT = 512  # candles, of a model made from scratch
 # What names files: only the app says where those are.
 FORBIDDEN = ("tokenizer", "revision", "trained_until")

@@ -12,12 +12,12 @@ from kronos_app.data.export import safe_csv
 from kronos_app.i18n import Text
 from kronos_app.jsonable import json_ready, localised
 from kronos_app.services.candles.views import columns_json, times_json
-from kronos_app.services.forecast.recalibration import Recalibration
+from kronos_app.services.forecast.calibration import Calibration
 from kronos_app.services.forecast.request import DEFAULT_LEVELS
 from kronos_app.services.forecast.view import ForecastView
 from kronos_app.store.records import ForecastInfo
 
-TOLD_APART = ("warnings", "repair")  # of the provenance: their messages are translated
+TRANSLATED = ("warnings", "repair")  # parts of the provenance that are fields of their own, with translated messages
 
 
 def forecast_info_json(info: ForecastInfo) -> dict[str, Any]:
@@ -27,19 +27,17 @@ def forecast_info_json(info: ForecastInfo) -> dict[str, Any]:
     return {name: getattr(info, name) for name in names} | times
 
 
-def to_json(
-    view: ForecastView, paths: bool = False, language: str = "en", recalibration: Recalibration | Text | None = None
+def forecast_json(
+    view: ForecastView, paths: bool = False, language: str = "en", calibration: Calibration | Text | None = None
 ) -> dict[str, Any]:
-    """Return a forecast with all that is known about it, JSON-ready: no NaN, times in ISO 8601.
+    """Return all fields of a forecast, JSON-ready: no NaN, times in ISO 8601.
 
     Parameters
     ----------
     paths
         Add every path, `(samples, horizon, 6)`.
-    language
-        Of the verdict.
-    recalibration
-        Add quantiles corrected by it, or why there is none.
+    calibration
+        Add calibrated quantiles, or the reason why there are none.
     """
     stored = view.stored
     levels = _levels(view)
@@ -58,30 +56,36 @@ def to_json(
         "probability_up": view.probability_up().to_list(),
         "repairs": stored.repairs,
         "request": stored.request,
-        "provenance": {name: value for name, value in stored.provenance.items() if name not in TOLD_APART},
+        "provenance": {name: value for name, value in stored.provenance.items() if name not in TRANSLATED},
         "warnings": localised(stored.provenance.get("warnings", []), language),
         "data_repair": localised(stored.provenance.get("repair"), language),
         "actual": _actual(view),
-        "comparison": view.comparison.to_dict(language) if view.comparison else None,
+        "comparison": view.comparison.to_json(language) if view.comparison else None,
     }
     if paths:
         result["paths"] = stored.paths
-    if recalibration is not None:
-        result["recalibration"] = _recalibrated(view, recalibration, language)
+    if isinstance(calibration, Text):
+        result["recalibration"] = {"factor": None, "message": calibration.render(language)}
+    elif calibration is not None:
+        quantiles = view.calibrated(levels, calibration.factor)
+        result["recalibration"] = {
+            **calibration.to_json(language),
+            "quantiles": {f"{level:g}": columns_json(frame) for level, frame in quantiles.items()},
+        }
     return dict(json_ready(result))
 
 
-def to_csv(view: ForecastView, recalibration: Recalibration | None = None) -> str:
-    """Return a forecast as CSV, a row a step: mean, median and quantiles of each feature, then what came.
+def forecast_csv(view: ForecastView, calibration: Calibration | None = None) -> str:
+    """Return a forecast as CSV with one row per step: mean, median and quantiles of each feature, then the actuals.
 
-    Columns whose names end in `_recalibrated` are the quantiles of prices corrected by `recalibration`. Texts cannot
-    act as formulas in a spreadsheet.
+    Columns whose names end in `_recalibrated` are calibrated quantiles of prices. Texts cannot act as formulas in a
+    spreadsheet.
     """
     levels = _levels(view)
     parts = {"mean": view.mean(), "median": view.median()}
     parts |= {f"q{level:g}": frame for level, frame in view.quantiles(levels).items()}
-    if recalibration is not None:
-        corrected = view.recalibrated(levels, recalibration.factor)
+    if calibration is not None:
+        corrected = view.calibrated(levels, calibration.factor)
         parts |= {f"q{level:g}_recalibrated": frame for level, frame in corrected.items()}
     if view.actual is not None:
         parts["actual"] = view.actual.reindex(view.mean().index)
@@ -92,16 +96,6 @@ def to_csv(view: ForecastView, recalibration: Recalibration | None = None) -> st
 def _levels(view: ForecastView) -> Sequence[float]:
     levels: Sequence[float] = view.stored.request.get("levels", DEFAULT_LEVELS)
     return levels
-
-
-def _recalibrated(view: ForecastView, found: Recalibration | Text, language: str) -> dict[str, Any]:
-    if isinstance(found, Text):
-        return {"factor": None, "message": found.render(language)}
-    quantiles = view.recalibrated(_levels(view), found.factor)
-    return {
-        **found.to_dict(language),
-        "quantiles": {f"{level:g}": columns_json(frame) for level, frame in quantiles.items()},
-    }
 
 
 def _actual(view: ForecastView) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""What one asks of a forecast: the settings with their limits, and presets for people who do not want to choose."""
+"""The request of a forecast: the settings with their limits, and presets of sampling settings."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 
 from kronos_app.i18n import Text, text
 from kronos_app.services.core.request import Request
+from kronos_app.services.models.limits import DEFAULT_MODEL
 
 DEFAULT_LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 MAX_SEED = 2**53 - 1  # the largest whole number that every JSON reader keeps
@@ -20,9 +21,9 @@ Level = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
 
 
 class ForecastSettings(Request):
-    """Everything but the candles; the descriptions are what the API documents."""
+    """The settings of a forecast without its candles; the API documents the descriptions."""
 
-    model: str = Field("kronos-nano", min_length=1, max_length=200, description="Name of a model from the registry.")
+    model: str = Field(DEFAULT_MODEL, min_length=1, max_length=200, description="Name of a model from the registry.")
     lookback: int = Field(400, ge=2, le=1_000_000, description="Candles of history; fewer where they do not fit.")
     horizon: int = Field(24, ge=1, le=1_000_000, description="Candles to forecast.")
     cutoff: datetime | None = Field(None, description="Time of the last history candle; absent: the last candle.")
@@ -31,37 +32,40 @@ class ForecastSettings(Request):
         ge=0.1,
         le=2.0,
         allow_inf_nan=False,
-        description="Below 1 narrows the paths, above widens; absent: what the model recommends.",
+        description="Below 1 narrows the paths, above 1 widens them; absent: as the model recommends.",
     )
-    top_k: int = Field(0, ge=0, le=1_000_000, description="Draw from the k likeliest tokens only; 0: all.")
+    top_k: int = Field(0, ge=0, le=1_000_000, description="Sample from the k likeliest tokens only; 0: all.")
     top_p: float | None = Field(
         None,
         ge=0.1,
         le=1.0,
         allow_inf_nan=False,
-        description="Draw from the likeliest tokens up to p; absent: what the model recommends.",
+        description="Sample from the likeliest tokens up to probability p; absent: as the model recommends.",
     )
     samples: int | None = Field(
-        None, ge=1, le=200, description="Paths to draw; absent: what the model recommends for bands."
+        None, ge=1, le=200, description="Paths to sample; absent: as the model recommends for bands."
     )
     driftless: bool | None = Field(
         None,
-        description="Move all paths of a step together so that their median is the last close: no opinion of where "
-        "prices go; absent: what the model recommends.",
+        description="Zero-drift forecast: the median of all paths is fixed at the last close; absent: as the model "
+        "recommends.",
     )
     window: Window = Field(
         "fit",
-        description="Where lookback and horizon exceed the context. fit: cut the history. exact: slide candle by "
-        "candle, slow. strided: slide by many at once, faster and approximate.",
+        description="If lookback and horizon exceed the context. fit: cut the history. exact: slide candle by "
+        "candle, slow. strided: slide by 64 candles at once, faster and approximate.",
     )
     seed: int | None = Field(
-        None, ge=0, le=MAX_SEED, description="Equal seed, equal paths; absent: one is drawn and told."
+        None,
+        ge=0,
+        le=MAX_SEED,
+        description="The same seed gives the same paths; absent: a random seed, which the answer names.",
     )
     levels: tuple[Level, ...] = Field(
         DEFAULT_LEVELS, min_length=1, max_length=25, description="Quantile levels to report."
     )
     recalibrate: bool = Field(
-        False, description="Also tell quantiles corrected by how earlier forecasts turned out; paths stay the same."
+        False, description="Add calibrated quantiles, scaled by the errors of earlier forecasts; paths stay the same."
     )
 
     @field_validator("levels")
@@ -88,11 +92,17 @@ class ForecastRequest(ForecastSettings):
 
 
 @dataclass(frozen=True)
-class Preset:
-    """Sampling settings under a name."""
+class Choice:
+    """A value of a setting for people."""
 
     label: Text
     description: Text
+
+
+@dataclass(frozen=True)
+class Preset(Choice):
+    """Sampling settings with a name."""
+
     temperature: float
     top_p: float
     top_k: int = 0
@@ -101,20 +111,32 @@ class Preset:
 PRESETS: dict[str, Preset] = {
     "conservative": Preset(
         text("Conservative"),
-        text("Keeps to the likeliest moves: narrow bands that real prices leave more often."),
+        text("Samples the likeliest moves only: narrow bands that actual prices leave more often."),
         temperature=0.6,
         top_p=0.9,
     ),
     "balanced": Preset(
         text("Balanced"),
-        text("Draws as the model was trained: bands that mean what they say, as far as the model does."),
+        text("Samples as the model was trained: coverage as close to nominal as the model can give."),
         temperature=1.0,
         top_p=1.0,
     ),
     "exploratory": Preset(
         text("Exploratory"),
-        text("Gives unlikely moves more room: wide bands, to see what could go wrong."),
+        text("Samples unlikely moves more often: wide bands, to show possible risks."),
         temperature=1.3,
         top_p=1.0,
+    ),
+}
+
+WINDOWS: dict[Window, Choice] = {
+    "fit": Choice(text("Fit"), text("The model holds {context} candles, lookback and horizon together.")),
+    "exact": Choice(
+        text("Exact"),
+        text("The model sees the last {context} candles: each new one replaces the oldest. Slowest."),
+    ),
+    "strided": Choice(
+        text("Strided"),
+        text("The model sees at most the last {context} candles: many leave at once. A fast approximation of Exact."),
     ),
 }

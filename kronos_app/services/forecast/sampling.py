@@ -1,4 +1,4 @@
-"""The settings that suit a model, and who says so; what a request leaves open is filled in from them."""
+"""Recommended sampling settings of a model, and who recommends them."""
 
 from __future__ import annotations
 
@@ -17,34 +17,35 @@ BANDS: Use = "bands"
 RECOMMENDED = ("temperature", "top_p", "samples", "driftless")
 
 LABELS: dict[Use, Text] = {"bands": text("For bands"), "point": text("For the median")}
+ORIGINS: dict[str, Text] = {
+    "model": text("Recommended by the developers of {model}."),
+    "published": text("As in the published backtest of {model}."),
+    "general": text("General defaults: nothing was measured for {model}."),
+}
 
 
-def settled(request: Settings, spec: ModelSpec) -> Settings:
-    """Return `request` for exactly the model of `spec`, with what it recommends for bands where nothing was said.
+def fill_in(request: Settings, spec: ModelSpec) -> Settings:
+    """Return `request` with the recommended values for bands where none is given, and the exact name of the model.
 
-    A name alone may stand for another version tomorrow: the record names the one there is now.
+    The name of a registered model may refer to another version later; the record names the version of now.
 
     Raises
     ------
     InvalidInput
-        The drift is to be taken out of one path alone.
+        A zero-drift forecast of a single path.
     """
     advice = spec.sampling[BANDS]
-    left = {name: getattr(advice, name) for name in RECOMMENDED if getattr(request, name) is None}
-    made = request.model_copy(update={"model": spec.name, **left})
-    if made.samples == 1 and request.driftless:
+    missing = {name: getattr(advice, name) for name in RECOMMENDED if getattr(request, name) is None}
+    complete = request.model_copy(update={"model": spec.name, **missing})
+    if complete.samples == 1 and request.driftless:
         raise InvalidInput(
             "driftless_path",
-            text("driftless: a single path does not tell drift from chance."),
-            text("Draw 2 samples or more, or leave the drift in."),
+            text("driftless: a zero-drift forecast needs at least 2 samples."),
+            text("Set samples to 2 or more, or switch driftless off."),
         )
-    return made.model_copy(update={"driftless": False}) if made.samples == 1 else made
+    return complete.model_copy(update={"driftless": False}) if complete.samples == 1 else complete
 
 
-def described(spec: ModelSpec, use: Use) -> Text:
-    """Return where a recommendation comes from, in a sentence."""
-    if spec.sampling[use].origin == "model":
-        return text("Recommended for {model} by those who trained it.", model=spec.name)
-    if spec.sampling[use].origin == "published":
-        return text("As the authors of {model} draw in their own backtest.", model=spec.name)
-    return text("What suits most models: nobody has measured what suits {model}.", model=spec.name)
+def describe_origin(spec: ModelSpec, use: Use) -> Text:
+    """Return who recommends the settings."""
+    return Text(ORIGINS[spec.sampling[use].origin].msgid, {"model": spec.name})

@@ -1,7 +1,7 @@
-"""Forecasts for pages and API: ask for one, follow its job, look at it again.
+"""Forecasts for pages and API: submit a request, follow its job, read the result.
 
-The cutoff is a wall. What lies behind it in the candle set is joined by timestamp when a forecast is looked at, and
-never handed to the engine; the future's timestamps are made from the candles up to the cutoff alone.
+Nothing after the cutoff reaches the engine: the actual candles are joined by timestamp when a forecast is read, and the
+times of the forecast candles are made from the candles up to the cutoff alone.
 """
 
 from __future__ import annotations
@@ -14,17 +14,11 @@ from typing import TYPE_CHECKING
 from kronos_app.errors import NotFound
 from kronos_app.i18n import text
 from kronos_app.services.candles.doubts import doubts
-from kronos_app.services.forecast.plan import Plan, plan
-from kronos_app.services.forecast.request import (
-    DEFAULT_LEVELS,
-    PRESETS,
-    ForecastRequest,
-    ForecastSettings,
-    Preset,
-)
-from kronos_app.services.forecast.sampling import settled
+from kronos_app.services.forecast.plan import plan_forecast
+from kronos_app.services.forecast.request import ForecastRequest
+from kronos_app.services.forecast.sampling import fill_in
 from kronos_app.services.forecast.view import ForecastView
-from kronos_app.services.forecast.worker import candidates, find
+from kronos_app.services.forecast.worker import find_forecast
 from kronos_app.store.records import ANY_FORECAST, ForecastFilter, ForecastInfo
 
 if TYPE_CHECKING:
@@ -36,35 +30,27 @@ if TYPE_CHECKING:
     from kronos_app.services.models.service import ModelService
     from kronos_app.store import Store
 
-__all__ = [
-    "DEFAULT_LEVELS",
-    "PRESETS",
-    "ForecastRequest",
-    "ForecastService",
-    "ForecastSettings",
-    "ForecastView",
-    "Preset",
-    "Submission",
-]
-
 Infos = list[ForecastInfo]
 
 KIND = "forecast"
-# A seed that survives JSON readers which keep numbers as doubles.
-SEED_BITS = 32
+SEED_BITS = 32  # a seed that survives JSON readers which keep numbers as doubles
 
 
 @dataclass(frozen=True)
 class Submission:
-    """What became of a request: a job to follow, or at once the forecast that an equal request had made."""
+    """The answer to a request: a job to follow, or the id of an equal forecast that exists already."""
 
     job_id: str | None
     forecast_id: str | None
-    cached: bool
+
+    @property
+    def cached(self) -> bool:
+        """Return whether nothing had to be computed."""
+        return self.forecast_id is not None
 
 
 class ForecastService:
-    """Forecasts: made in the background, kept, listed, compared with what came."""
+    """Forecasts: computed in the background, saved, listed, compared with the actual candles."""
 
     def __init__(self, store: Store, jobs: JobRunner, candles: CandleService, models: ModelService) -> None:
         self._store = store
@@ -78,27 +64,21 @@ class ForecastService:
         Raises
         ------
         InvalidInput
-            Too few candles, a context that is too small, a cutoff that is not the time of a candle.
+            Too few candles, a horizon too long for the context, a cutoff that is not the time of a candle.
         NotFound
             Unknown candles or model.
         Conflict, TooLarge
-            Too many jobs wait already.
+            The queue is full.
         """
+        spec = self._models.spec(request.model)
         seed = secrets.randbits(SEED_BITS) if request.seed is None else request.seed
-        request = settled(request, self._models.spec(request.model)).model_copy(update={"seed": seed})
-        planned = plan(request, self._candles.get(request.candles_id), self._models.context(request.model))
-        known = self._known(planned)
-        if known is not None:
-            return Submission(None, known, cached=True)
-        job = self._jobs.submit(KIND, {"key": planned.key, **request.model_dump(mode="json")})
-        return Submission(job.id, None, cached=False)
-
-    def _known(self, planned: Plan) -> str | None:
-        if not candidates(self._store, planned):
-            return None
-        # Worth loading the model for its digest: an equal request was answered before, perhaps with other weights.
-        model = planned.request.model
-        return find(self._store, planned, self._models.get(model).digest, self._models.spec(model))
+        request = fill_in(request, spec).model_copy(update={"seed": seed})
+        plan = plan_forecast(request, self._candles.get(request.candles_id), spec.max_context)
+        existing = find_forecast(self._store, plan, spec, lambda: self._models.get(spec.name).digest)
+        if existing is not None:
+            return Submission(None, existing)
+        job = self._jobs.submit(KIND, {"key": plan.key, **request.model_dump(mode="json")})
+        return Submission(job.id, None)
 
     def doubts(self, candles_id: str, cutoff: pd.Timestamp | None, lookback: int) -> list[Finding]:
         """Return what is suspicious about the candles that a forecast would be made from.
@@ -111,7 +91,7 @@ class ForecastService:
         return doubts(self._candles.get(candles_id), cutoff, lookback)
 
     def get(self, forecast_id: str) -> ForecastView:
-        """Return the forecast with its history and what is known of the outcome.
+        """Return the forecast with its history and the actual candles known so far.
 
         Raises
         ------
@@ -123,16 +103,16 @@ class ForecastService:
             raise NotFound(
                 "forecast_not_found",
                 text("There is no forecast {id}.", id=forecast_id),
-                text("It may have been deleted; History lists what there is."),
+                text("It may have been deleted; the History page lists all forecasts."),
             )
         return ForecastView.of(stored, self._store.candles.get(stored.candles_id))
 
     def list(self, wanted: ForecastFilter = ANY_FORECAST, *, limit: int | None = None, offset: int = 0) -> Infos:
-        """Return the forecasts that fit, newest first."""
+        """Return the forecasts that match, newest first."""
         return self._store.forecasts.list(wanted, limit=limit, offset=offset)
 
     def count(self, wanted: ForecastFilter = ANY_FORECAST) -> int:
-        """Return how many forecasts fit."""
+        """Return the number of forecasts that match."""
         return self._store.forecasts.count(wanted)
 
     def models(self) -> Sequence[str]:
@@ -144,5 +124,5 @@ class ForecastService:
         return self._store.forecasts.data_sets()
 
     def delete(self, forecast_id: str) -> None:
-        """Forget a forecast; its candles stay."""
+        """Delete a forecast; its candles stay."""
         self._store.forecasts.delete(forecast_id)

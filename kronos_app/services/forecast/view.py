@@ -1,4 +1,4 @@
-"""A stored forecast with the candles around it: everything a page draws and the API tells."""
+"""A stored forecast with its history and its actual candles: all that the page and the API show."""
 
 from __future__ import annotations
 
@@ -16,19 +16,17 @@ from kronos_app.store.records import CandleSet, StoredForecast
 
 @dataclass(frozen=True, eq=False)
 class ForecastView:
-    """A forecast as it is looked at today.
+    """A forecast with the candles known today.
 
     Attributes
     ----------
-    stored
-        The forecast as computed.
     history
-        The candles the model was given, ending at the cutoff: index `timestamp`, the features the series has. Empty
-        when the candle set was deleted since.
+        The candles that the model was given, ending at the cutoff: index `timestamp`, columns the features of the
+        series. Empty if the candle set was deleted.
     actual
-        Candles after the cutoff whose times the forecast also has, in the same form; None when there are none.
+        The actual candles at forecast times, in the same form; None if there are none.
     timezone, calendar
-        Of the candle set, None where it says nothing.
+        Of the candle set, None where it names none.
     """
 
     stored: StoredForecast
@@ -44,32 +42,36 @@ class ForecastView:
             return cls(stored, pd.DataFrame(columns=list(FEATURES), index=pd.DatetimeIndex([], name="timestamp")), None)
         candles = candle_set.candles
         frame = candles.frame.set_index("timestamp")[candles.features]
-        before = frame.loc[: stored.cutoff].tail(int(stored.provenance["history_rows"]))
-        after = frame.loc[frame.index > stored.cutoff]
-        known = after.loc[after.index.isin(stored.timestamps)]
-        when = candles.timezone, candles.about.calendar
-        return cls(stored, before, None if known.empty else known, *when)
+        history = frame.loc[: stored.cutoff].tail(int(stored.provenance["history_rows"]))
+        actual = frame.loc[(frame.index > stored.cutoff) & frame.index.isin(stored.timestamps)]
+        zone, calendar = candles.timezone, candles.about.calendar
+        return cls(stored, history, None if actual.empty else actual, zone, calendar)
 
     @property
     def id(self) -> str:
-        """Return the forecast's id."""
+        """Return the id of the forecast."""
         return self.stored.id
 
     @property
+    def model(self) -> str:
+        """Return the name of the model."""
+        return str(self.stored.provenance["model"])
+
+    @property
     def driftless(self) -> bool:
-        """Return whether the drift of the paths was taken out."""
+        """Return whether this is a zero-drift forecast."""
         return self.stored.driftless
 
     def quantiles(self, levels: Sequence[float]) -> dict[float, pd.DataFrame]:
-        """Return per level a frame `(horizon, 6)` of quantiles over the paths, each step and feature by itself."""
+        """Return per level a frame `(horizon, 6)` of quantiles over the paths, of each step and feature by itself."""
         values = np.quantile(self.stored.paths, levels, axis=0)
         return {level: self._frame(values[i]) for i, level in enumerate(levels)}
 
-    def recalibrated(self, levels: Sequence[float], factor: float) -> dict[float, pd.DataFrame]:
-        """Return the quantiles of the prices alone with their log distance from the median multiplied by `factor`."""
-        found = self.quantiles(levels)
-        median = self.median()[list(PRICES)]
-        return {level: median * (frame[list(PRICES)] / median) ** factor for level, frame in found.items()}
+    def calibrated(self, levels: Sequence[float], factor: float) -> dict[float, pd.DataFrame]:
+        """Return the quantiles of prices with their log distance from the median multiplied by `factor`."""
+        prices = list(PRICES)
+        median = self.median()[prices]
+        return {level: median * (frame[prices] / median) ** factor for level, frame in self.quantiles(levels).items()}
 
     def mean(self) -> pd.DataFrame:
         """Return the mean over the paths, `(horizon, 6)`."""
@@ -80,18 +82,18 @@ class ForecastView:
         return self._frame(np.median(self.stored.paths, axis=0))
 
     def probability_up(self) -> pd.Series[float]:
-        """Return by step the part of the paths that close above the last known close."""
-        close = self.stored.paths[:, :, FEATURES.index("close")]
-        return pd.Series((close > self.stored.last_close).mean(axis=0), index=self._index, name="probability_up")
+        """Return per step the share of paths that close above the last known close."""
+        share = (self.stored.close_paths > self.stored.last_close).mean(axis=0)
+        return pd.Series(share, index=self._index, name="probability_up")
 
     @cached_property
     def comparison(self) -> Comparison | None:
-        """Return how the forecast and the baselines did where the outcome is known, None where nothing is."""
+        """Return the scores of the forecast and the baselines, None while no actual candle is known."""
         if self.actual is None or self.history.empty:
             return None
-        close = self.actual["close"].reindex(self._index).to_numpy(np.float64)
-        paths = self.stored.paths[:, :, FEATURES.index("close")]
-        return compare(paths, close, self.history["close"].to_numpy(np.float64), driftless=self.driftless)
+        actual = self.actual["close"].reindex(self._index).to_numpy(np.float64)
+        history = self.history["close"].to_numpy(np.float64)
+        return compare(self.stored.close_paths, actual, history, driftless=self.driftless)
 
     @property
     def _index(self) -> pd.DatetimeIndex:

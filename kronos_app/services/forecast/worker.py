@@ -1,4 +1,4 @@
-"""The job that computes a forecast and keeps it."""
+"""The job that computes a forecast and saves it."""
 
 from __future__ import annotations
 
@@ -10,19 +10,17 @@ from typing import TYPE_CHECKING, Any
 from kronos_app.data.candle_frame import FEATURES
 from kronos_app.services.candles.doubts import doubts, look_ahead
 from kronos_app.services.core.engine_errors import engine_errors
-from kronos_app.services.forecast.plan import SAMPLING, Plan, plan
+from kronos_app.services.forecast.plan import SAMPLING, Plan, plan_forecast
 from kronos_app.services.forecast.request import ForecastRequest
-from kronos_app.services.forecast.sampling import settled
-from kronos_app.store.records import ForecastFilter, ForecastInfo, StoredForecast, now
+from kronos_app.store.records import ForecastFilter, StoredForecast, now
 
 if TYPE_CHECKING:
-    from engine import Forecast, KronosPredictor
-    from engine.batch import Task
+    from engine import Forecast
     from engine.registry import ModelSpec
     from engine.scheduler import Scheduler
     from kronos_app.services.candles.service import CandleService
     from kronos_app.services.models.service import ModelService
-    from kronos_app.store import CandleSet, Store
+    from kronos_app.store import Store
 
 
 class ForecastWorker:
@@ -35,121 +33,100 @@ class ForecastWorker:
         self._scheduler = scheduler
 
     def run(self, job: Mapping[str, Any], on_step: Callable[[int, int], None]) -> str:
-        """Compute the forecast that `job` asks for, keep it and return its id; `on_step` may raise to cancel."""
+        """Compute the forecast of `job`, save it and return its id; `on_step` may raise to cancel."""
         fields = {name: value for name, value in job.items() if name != "key"}
         request = ForecastRequest.read(fields, "the request of a forecast")
         spec = self._models.spec(request.model)
-        request = settled(request, spec)
-        saved = self._candles.get(request.candles_id)
-        planned = plan(request, saved, self._models.context(request.model))
-        on_step(0, 0)  # Whoever cancelled while the job waited need not wait for the model to load.
+        plan = plan_forecast(request, self._candles.get(request.candles_id), spec.max_context)
+        on_step(0, 0)  # a job that was cancelled while it waited need not load the model
         predictor = self._models.get(request.model)
-        known = find(self._store, planned, predictor.digest, spec)
-        if known is not None:
-            return known
+        existing = find_forecast(self._store, plan, spec, lambda: predictor.digest)
+        if existing is not None:
+            return existing
         started = time.monotonic()
+        history = plan.history
+        sampling = {name: getattr(request, name) for name in SAMPLING}
         with engine_errors(request.model):
-            forecast = self._scheduler.forecast(predictor, _task(predictor, planned), on_step)
+            task = predictor.task(history.frame[history.features], history.timestamps, plan.timestamps, **sampling)
+            forecast = self._scheduler.forecast(predictor, task, on_step)
             if request.driftless:
                 forecast = forecast.driftless()
-        stored = _stored(planned, saved, spec, predictor.digest, forecast, time.monotonic() - started)
-        self._store.forecasts.put(stored)
-        return stored.id
+        record = _build_record(plan, spec, predictor.digest, forecast, time.monotonic() - started)
+        self._store.forecasts.put(record)
+        return record.id
 
 
-def find(store: Store, planned: Plan, weights: str, spec: ModelSpec) -> str | None:
-    """Return the id under which the result of `planned` is kept, None where it was never computed.
+def find_forecast(store: Store, plan: Plan, spec: ModelSpec, weights: Callable[[], str]) -> str | None:
+    """Return the id under which the result of `plan` is saved, None if it was never computed.
 
-    The same content computed from another candle set (an earlier, shorter download of the series, say) is not computed
-    again: it is kept once more, as a forecast of this set.
+    The same content computed from another candle set (such as an earlier, shorter download of the series) is not
+    computed again but saved once more, as a forecast of this set.
+
+    Parameters
+    ----------
+    weights
+        Returns the digest of the model's weights; called only where a forecast with the same settings exists, since it
+        may have to load the model.
     """
-    forecast_id, content = planned.forecast_id(weights), planned.content(weights)
-    alike = candidates(store, planned)
-    if any(info.id == forecast_id for info in alike):
+    request = plan.request
+    settings = plan.settings | request.model_dump(mode="json", include={"model", "lookback", "horizon"})
+    wanted = ForecastFilter(model=request.model, cutoff=plan.cutoff, horizon=request.horizon)
+    alike = [info.id for info in store.forecasts.list(wanted) if settings.items() <= info.request.items()]
+    if not alike:
+        return None
+    digest = weights()
+    forecast_id, content = plan.forecast_id(digest), plan.content(digest)
+    if forecast_id in alike:
         return forecast_id
-    for info in alike:
-        twin = store.forecasts.get(info.id)
+    for twin_id in alike:
+        twin = store.forecasts.get(twin_id)
         if twin is not None and twin.provenance["content"] == content:
-            store.forecasts.put(_adopted(twin, planned, forecast_id, store.candles.get(planned.candles_id), spec))
+            provenance = twin.provenance | _describe_data(plan, spec)
+            store.forecasts.put(replace(twin, provenance=provenance, **_describe_request(plan, forecast_id)))
             return forecast_id
     return None
 
 
-def candidates(store: Store, planned: Plan) -> list[ForecastInfo]:
-    """Return the forecasts made with the same settings at the same cutoff: the only ones that can be the same."""
-    request = planned.request
-    settings = planned.settings | request.model_dump(mode="json", include={"model", "lookback", "horizon"})
-    return [
-        info
-        for info in store.forecasts.list(
-            ForecastFilter(model=request.model, cutoff=planned.cutoff, horizon=request.horizon)
-        )
-        if settings.items() <= info.request.items()
-    ]
+def _describe_request(plan: Plan, forecast_id: str) -> dict[str, Any]:
+    return {
+        "id": forecast_id,
+        "created": now(),
+        "candles_id": plan.candle_set.id,
+        "candles_name": plan.candle_set.candles.name,
+        "request": plan.request.model_dump(mode="json"),
+    }
 
 
-def _adopted(
-    twin: StoredForecast, planned: Plan, forecast_id: str, saved: CandleSet | None, spec: ModelSpec
-) -> StoredForecast:
-    return replace(
-        twin,
-        id=forecast_id,
-        created=now(),
-        candles_id=planned.candles_id,
-        candles_name=planned.candles_name,
-        request=planned.request.model_dump(mode="json"),
-        provenance=twin.provenance | _of_data(saved, planned, spec),
-    )
-
-
-def _of_data(saved: CandleSet | None, planned: Plan, spec: ModelSpec) -> dict[str, Any]:
-    """Return what was done to the candles, what is suspicious about them, and whether the model may have seen them."""
-    if saved is None:
-        return {}
+def _describe_data(plan: Plan, spec: ModelSpec) -> dict[str, Any]:
+    """Return how the candles were repaired, what is suspicious about them, and whether the model may have seen them."""
     warnings = [
-        *doubts(saved, planned.cutoff, len(planned.history)),
-        *look_ahead(spec, saved.candles, planned.cutoff),
+        *doubts(plan.candle_set, plan.cutoff, len(plan.history)),
+        *look_ahead(spec, plan.candle_set.candles, plan.cutoff),
     ]
-    return {"repair": saved.repair, "warnings": [warning.to_dict() for warning in warnings]}
+    return {"repair": plan.candle_set.repair, "warnings": [warning.to_dict() for warning in warnings]}
 
 
-def _task(predictor: KronosPredictor, planned: Plan) -> Task:
-    request, history = planned.request, planned.history
-    return predictor.task(
-        history.frame[history.features],
-        history.timestamps,
-        planned.timestamps,
-        **{name: getattr(request, name) for name in SAMPLING},
-    )
-
-
-def _stored(
-    planned: Plan, saved: CandleSet, spec: ModelSpec, weights: str, forecast: Forecast, seconds: float
-) -> StoredForecast:
+def _build_record(plan: Plan, spec: ModelSpec, weights: str, forecast: Forecast, seconds: float) -> StoredForecast:
     provenance = {
-        **_of_data(saved, planned, spec),
-        "model": planned.request.model,
+        **_describe_data(plan, spec),
+        "model": plan.request.model,
         "digest": weights,
-        "content": planned.content(weights),
+        "content": plan.content(weights),
         "history_rows": forecast.history_rows,
-        "features": planned.history.features,
-        "calendar": planned.calendar,
+        "features": plan.history.features,
+        "calendar": plan.calendar,
         "seed": forecast.seed,
         "settings": dict(forecast.settings),
         "seconds": round(seconds, 3),
     }
     assert tuple(forecast.columns) == FEATURES
     return StoredForecast(
-        id=planned.forecast_id(weights),
-        created=now(),
-        candles_id=planned.candles_id,
-        candles_name=planned.candles_name,
-        request=planned.request.model_dump(mode="json"),
+        **_describe_request(plan, plan.forecast_id(weights)),
         provenance=provenance,
         paths=forecast.paths,
         raw_paths=forecast.raw_paths,
-        timestamps=planned.timestamps,
-        cutoff=planned.cutoff,
+        timestamps=plan.timestamps,
+        cutoff=plan.cutoff,
         last_close=forecast.last_close,
         repairs=forecast.repairs,
     )

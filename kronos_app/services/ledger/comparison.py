@@ -1,47 +1,56 @@
-"""How a forecast did against simple baselines, in numbers and in plain words."""
+"""Scores of a forecast and of simple baselines over its actual candles, with a verdict."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import PlainSerializer
 
 from kronos_app.i18n import Text, text
+from kronos_app.services.core.training_errors import to_text
+from kronos_app.services.core.view import Message, View
 
 Array = npt.NDArray[np.float64]
 
+
+def _name_levels(by_level: dict[float, float]) -> dict[str, float]:
+    return {f"{level:g}": value for level, value in by_level.items()}
+
+
+ByLevel = Annotated[dict[float, float], PlainSerializer(_name_levels)]
+"""Level of a central band to a figure."""
+
 COVERAGE_LEVELS = (0.5, 0.8, 0.9)
 MODEL = "model"
-NAMES: dict[str, Text] = {
-    MODEL: text("Model"),
-    "last_close": text("Last close"),
-    "drift": text("Drift"),
-    "ewma": text("EWMA random walk"),
-}
-# Within one window, CRPS differences this small change sign from one cutoff to the next.
-TOO_CLOSE_PERCENT = 5.0
+BASELINES = ("last_close", "drift", "ewma")
+TOO_CLOSE = 0.05  # within one window, differences of CRPS this small change sign from one cutoff to the next
 FEWEST_CANDLES = 5
-# What a baseline can do must not depend on how many paths the model drew.
-BASELINE_MEMBERS = 200
+BASELINE_MEMBERS = 200  # fixed, so that a baseline's scores do not depend on the number of paths of the model
 
 
-@dataclass(frozen=True)
-class Score:
+def forecaster_name(name: str) -> Text:
+    """Return the name of a forecaster for people."""
+    from training.evaluation.baselines.labels import label
+
+    return text("Model") if name == MODEL else to_text(label(name))
+
+
+class Score(View):
     """Errors of one forecaster, on closes.
 
     Attributes
     ----------
     name
-        `model`, `last_close`, `drift` or `ewma`; `label` is the same for people.
+        `model` or one of `BASELINES`.
     mae, mape
         Of the median; in price units, and as a share of the actual close (0.01 is one percent).
     direction
-        Part of the steps, 0 to 1, where the median lies on the right side of the last known close; None where
+        Share of the steps, 0 to 1, where the median is on the right side of the last known close; None where
         nothing moved.
     coverage
-        Level of a central band to the part of the actual closes inside it.
+        Share of the actual closes inside each central band.
     crps
         Continuous ranked probability score, in price units; lower is better.
     """
@@ -50,59 +59,31 @@ class Score:
     mae: float
     mape: float
     direction: float | None
-    coverage: dict[float, float]
+    coverage: ByLevel
     crps: float
 
-    @property
-    def label(self) -> Text:
-        """Return the name for people."""
-        return NAMES.get(self.name, Text(self.name))
 
+class Comparison(View):
+    """Scores of the model (first) and the baselines over the `matched` candles, with a verdict."""
 
-@dataclass(frozen=True)
-class Comparison:
-    """Scores of the model (first) and the baselines over the `matched` candles, with a verdict in words."""
-
-    scores: list[Score]
     matched: int
-    verdict: Text
-
-    def to_dict(self, language: str = "en") -> dict[str, Any]:
-        """Return a JSON-ready form."""
-        return {
-            "matched": self.matched,
-            "verdict": self.verdict.render(language),
-            "scores": [
-                {
-                    "name": score.name,
-                    "mae": score.mae,
-                    "mape": score.mape,
-                    "direction": score.direction,
-                    "coverage": {f"{level:g}": share for level, share in score.coverage.items()},
-                    "crps": score.crps,
-                }
-                for score in self.scores
-            ],
-        }
+    verdict: Message
+    scores: list[Score]
 
 
 def compare(paths: Array, actual: Array, history: Array, *, driftless: bool = False) -> Comparison | None:
-    """Score the model's closes and those of the baselines.
+    """Return the scores of the model's closes and of the baselines, None where no actual close is known.
 
     Parameters
     ----------
     paths
         Forecast closes `(samples, horizon)`.
     actual
-        Closes that came `(horizon,)`, NaN where unknown.
+        Actual closes `(horizon,)`, NaN where unknown.
     history
         Closes up to the cutoff `(lookback,)`, all that the baselines see.
     driftless
-        Whether the drift of the paths was taken out.
-
-    Returns
-    -------
-    None when no actual close is known.
+        Whether this is a zero-drift forecast.
     """
     from training.evaluation.baselines import QUICK
 
@@ -111,21 +92,22 @@ def compare(paths: Array, actual: Array, history: Array, *, driftless: bool = Fa
         return None
     last = float(history[-1])
     members = {one.name: one.members(history[None], len(actual), BASELINE_MEMBERS)[0] for one in QUICK}
-    baselines = [score(name, m, actual, last, drawn=False) for name, m in members.items()]
-    scores = [score(MODEL, paths, actual, last, driftless=driftless), *baselines]
-    return Comparison(scores, matched, verdict(scores, matched))
+    baselines = [_score(name, members[name], actual, last, drawn=False) for name in BASELINES]
+    scores = [_score(MODEL, paths, actual, last, driftless=driftless), *baselines]
+    return Comparison(matched=matched, verdict=summarize(scores, matched), scores=scores)
 
 
-def score(
+def _score(
     name: str, members: Array, actual: Array, last: float, *, drawn: bool = True, driftless: bool = False
 ) -> Score:
     """Return the errors of `members` `(m, horizon)` against `actual` `(horizon,)`; `last` is the last known close.
 
-    A baseline's members are not `drawn`: they are quantiles of its law. Paths that are `driftless` share a middle.
+    The members of a baseline are not `drawn` but quantiles of its distribution. Paths that are `driftless` share one
+    median.
     """
     from training.evaluation import forecast_scores as scores
 
-    median = np.exp(np.median(np.log(members), axis=0))  # of returns: theirs is 0 where a forecast has no drift
+    median = np.exp(np.median(np.log(members), axis=0))  # of log returns, so that a zero-drift median is exactly 0
     direction = scores.direction(median, actual, last)
     return Score(
         name=name,
@@ -137,35 +119,29 @@ def score(
     )
 
 
-def verdict(scores: list[Score], matched: int) -> Text:
-    """Say in words whether the model (first of `scores`) beat the best baseline on CRPS, and how little that proves."""
-    model, best = scores[0], min(scores[1:], key=lambda s: s.crps)
+def summarize(scores: list[Score], matched: int) -> Text:
+    """Return a sentence on whether the model (first of `scores`) beat the best baseline by CRPS."""
+    model, best = scores[0], min(scores[1:], key=lambda score: score.crps)
+    baseline = forecaster_name(best.name)
     if matched < FEWEST_CANDLES:
-        return text(
-            "Only {matched} candles to compare with: too few to say which forecast was better.", matched=matched
-        )
+        return text("Only {matched} actual candles: too few for a comparison.", matched=matched)
     if best.crps <= 0:
         return text(
-            "The best baseline ({baseline}) has no error over {matched} candles: no forecast can do better here.",
-            baseline=best.label,
+            "The best baseline ({baseline}) has no error over {matched} candles: no forecast can be better.",
+            baseline=baseline,
             matched=matched,
         )
-    percent = (model.crps / best.crps - 1) * 100
-    values = {"percent": f"{abs(percent):.1f}", "baseline": best.label, "matched": matched}
-    if abs(percent) < TOO_CLOSE_PERCENT:
+    ratio = model.crps / best.crps
+    values = {"ratio": f"{ratio:.2f}", "baseline": baseline, "matched": matched}
+    if abs(ratio - 1) < TOO_CLOSE:
         return text(
-            "Model and best baseline ({baseline}) cannot be told apart: their CRPS over {matched} candles differs by "
-            "{percent} %. One window proves nothing either way.",
-            **values,
-        )
-    if percent < 0:
-        return text(
-            "The model was better: its CRPS over {matched} candles is {percent} % below that of the best baseline "
-            "({baseline}). One window proves nothing: try other cutoffs.",
+            "No significant difference between the model and the best baseline ({baseline}): CRPS ratio {ratio} over "
+            "{matched} candles. A single window is not evidence; run Evaluate.",
             **values,
         )
     return text(
-        "The model was worse: its CRPS over {matched} candles is {percent} % above that of the best baseline "
-        "({baseline}). One window proves nothing: try other cutoffs.",
+        "The model is {result} than the best baseline ({baseline}) here: CRPS ratio {ratio} over {matched} candles. "
+        "A single window is not evidence; run Evaluate.",
+        result=text("better") if ratio < 1 else text("worse"),
         **values,
     )

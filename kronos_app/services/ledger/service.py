@@ -1,31 +1,30 @@
-"""The ledger: every forecast made anywhere, and what it was worth once its candles have come.
+"""The ledger: every forecast, with its grade once its actual candles are known.
 
-Nobody has to ask for it. A sweep notes the forecasts that are new, looks for candles after the cutoff of those that
-wait for some, and grades them: by the series in the candle store, by the data set the forecast was made from where that
-goes on, or by another of the same instrument. What was graded stays when forecast and candles are deleted: a record
-from which one can strike out the failures is worth nothing.
+A sweep enters new forecasts, looks for candles after the cutoff of those that wait for some, and grades them: by the
+series in the candle store, by the data set of the forecast if that continues, or by another of the same instrument.
+Entries stay when forecast and candles are deleted, so that no failure can be removed from the record.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import numpy as np
 import pandas as pd
+from pydantic import PlainSerializer
 
 from kronos_app.data.about import About
 from kronos_app.data.candle_frame import CandleFrame
 from kronos_app.errors import NotFound, Unavailable
 from kronos_app.i18n import text
-from kronos_app.services.ledger import grading as ledger_grading
-from kronos_app.services.ledger import record as ledger_record
+from kronos_app.services.core.view import View
+from kronos_app.services.ledger import grading, record
 from kronos_app.services.ledger.comparison import COVERAGE_LEVELS
-from kronos_app.services.ledger.record import Record
+from kronos_app.services.ledger.record import Record, to_utc
 from kronos_app.store.ledger import ANY_ENTRY, OPEN, LedgerEntry, LedgerFilter
 from kronos_app.store.records import CandleSet, CandleSetInfo, StoredForecast, now
 from kronos_app.store.series import SeriesInfo, SeriesKey
@@ -33,49 +32,63 @@ from kronos_app.store.series import SeriesInfo, SeriesKey
 if TYPE_CHECKING:
     from kronos_app.store import Store
 
-log = logging.getLogger(__name__)
-
+Found = TypeVar("Found", StoredForecast, CandleSet)
 Entries = list[LedgerEntry]
 Candidates = list["_Candidate"]
 Ready = list[tuple[LedgerEntry, Candidates]]
 
-# What one sweep takes on, so that pages and forecasts get their turn in between.
-NOTED_AT_ONCE, GRADED_AT_ONCE = 200, 25
-CANDIDATES = 8
-# What a stretch of the calendar is longer than its candles together, where a market has nights and weekends.
-SPARSE = 7
+ENTERED_AT_ONCE, GRADED_AT_ONCE = 200, 25  # in one sweep, so that it does not hold up pages and forecasts
+MOST_CANDIDATES = 8
+SPARSE = 7  # calendar time of a stretch of candles over their total length, in markets with nights and weekends
 WEEK = pd.Timedelta(days=7)
 
 
-@dataclass(frozen=True)
-class Summary:
-    """The record of all forecasts that fit, of each model and symbol, and how they stood over time.
+def _list_points(running: pd.DataFrame | None) -> list[dict[str, Any]]:
+    rows = [] if running is None else running.to_dict("records")
+    figures = ("share", "low", "high")
+    return [
+        {
+            "end": row["end"].isoformat(),
+            "apart": row["apart"],
+            "ratio": row["ratio"],
+            "coverage": {
+                f"{level:g}": {name: row[f"{name}_{level:g}"] for name in figures} for level in COVERAGE_LEVELS
+            },
+        }
+        for row in rows
+    ]
+
+
+class Summary(View):
+    """The record of a list of forecasts, by model and symbol, and over time.
 
     Attributes
     ----------
     waiting
-        How many have no grade yet, or half of one.
+        The number without a complete grade.
     total
-        None while nothing is graded, as is `running`; see `ledger_record.running`.
+        None while nothing is graded, as is `running`; see `record.running_figures`.
     """
 
     waiting: int
-    total: Record | None
-    groups: Sequence[Record]
-    running: pd.DataFrame | None
+    total: Record | None = None
+    groups: tuple[Record, ...] = ()
+    running: Annotated[pd.DataFrame | None, PlainSerializer(_list_points)] = None
 
 
 class LedgerService:
-    """Forecasts and their grades; every thread may use it."""
+    """Enters and grades forecasts; every thread may use it."""
 
     def __init__(self, store: Store, clock: Callable[[], datetime] = now) -> None:
         self._store = store
         self._clock = clock
         self._lock = Lock()
-        self._tried: dict[str, dict[str | SeriesKey, pd.Timestamp]] = {}  # by entry: how far each candidate reached
+        self._tried: dict[
+            str, dict[str | SeriesKey, pd.Timestamp]
+        ] = {}  # last candle of the candidates tried, by entry
 
     def sweep(self) -> bool:
-        """Note new forecasts and grade what can be graded; return whether more is left to do at once.
+        """Enter new forecasts and grade what can be graded; return whether more work is left.
 
         Raises
         ------
@@ -83,36 +96,27 @@ class LedgerService:
             The store fails.
         """
         with self._lock:
-            unnoted = self._store.ledger.unnoted(NOTED_AT_ONCE)
-            for forecast_id in unnoted:
-                self.note(forecast_id)
-            ready = self._ready()
+            missing = self._store.ledger.unnoted(ENTERED_AT_ONCE)
+            for forecast_id in missing:
+                self.enter(forecast_id)
+            ready = self._find_ready()
             for entry, candidates in ready[:GRADED_AT_ONCE]:
                 self._grade(entry, candidates)
-            return len(unnoted) == NOTED_AT_ONCE or len(ready) > GRADED_AT_ONCE
+            return len(missing) == ENTERED_AT_ONCE or len(ready) > GRADED_AT_ONCE
 
-    def note(self, forecast_id: str, follow_id: str | None = None) -> LedgerEntry | None:
-        """Enter a forecast, unless it is gone; one that is in the ledger stays as it is."""
-        known = self._store.ledger.get(forecast_id)
-        if known is not None:
-            return known
-        try:
-            stored = self._store.forecasts.get(forecast_id)
-            candle_set = None if stored is None else self._store.candles.get(stored.candles_id)
-        except Unavailable as error:
-            if error.code != "record_damaged":
-                raise
-            return None
-        if stored is None:
-            return None
-        entry = _entry(stored, None if candle_set is None else candle_set.candles, follow_id)
-        self._store.ledger.put(entry)
-        return entry
+    def enter(self, forecast_id: str, follow_id: str | None = None) -> None:
+        """Enter a forecast unless it was deleted or is in the ledger already."""
+        if self._store.ledger.get(forecast_id) is not None:
+            return
+        stored = _undamaged(self._store.forecasts.get, forecast_id)
+        if stored is not None:
+            candle_set = _undamaged(self._store.candles.get, stored.candles_id)
+            self._store.ledger.put(_new_entry(stored, None if candle_set is None else candle_set.candles, follow_id))
 
     def grade(self, forecast_ids: Sequence[str]) -> None:
-        """Grade these now, as far as their candles have come."""
+        """Grade these now, as far as their actual candles are known."""
         with self._lock:
-            for entry, candidates in self._ready(set(forecast_ids)):
+            for entry, candidates in self._find_ready(set(forecast_ids)):
                 self._grade(entry, candidates)
 
     def get(self, forecast_id: str) -> LedgerEntry:
@@ -133,110 +137,115 @@ class LedgerService:
         return entry
 
     def list(self, wanted: LedgerFilter = ANY_ENTRY, *, limit: int | None = None, offset: int = 0) -> Entries:
-        """Return the entries that fit, newest first."""
+        """Return the entries that match, newest first."""
         return self._store.ledger.list(wanted, limit=limit, offset=offset)
 
     def count(self, wanted: LedgerFilter = ANY_ENTRY) -> int:
-        """Return how many entries fit."""
+        """Return the number of entries that match."""
         return self._store.ledger.count(wanted)
 
     def summary(self, entries: Sequence[LedgerEntry]) -> Summary:
-        """Return what these entries say together."""
+        """Return the record of these entries."""
         waiting = sum(entry.state in OPEN for entry in entries)
-        table = ledger_record.observations(entries)
+        table = record.tabulate(entries)
         if table.empty:
-            return Summary(waiting, None, (), None)
-        return Summary(waiting, ledger_record.record(table), ledger_record.records(table), ledger_record.running(table))
+            return Summary(waiting=waiting)
+        return Summary(
+            waiting=waiting,
+            total=record.build_record(table),
+            groups=tuple(record.build_records(table)),
+            running=record.running_figures(table),
+        )
 
-    def _ready(self, only: set[str] | None = None) -> Ready:
-        """Return the entries of which more may have come, each with where to look, the furthest first."""
+    def _find_ready(self, only: set[str] | None = None) -> Ready:
+        """Return the entries for which new candles may exist, each with where to look, the longest first."""
         waiting = self._store.ledger.list(LedgerFilter(states=OPEN))
         waiting = [entry for entry in waiting if only is None or entry.id in only]
         if only is None:
             self._tried = {entry.id: self._tried[entry.id] for entry in waiting if entry.id in self._tried}
         if not waiting:
             return []
-        places = _places(self._store.candles.list(), self._store.series.list())
-        found = [(entry, self._candidates(entry, places)) for entry in reversed(waiting)]
-        return [(entry, candidates) for entry, candidates in found if candidates]
+        places = _index_places(self._store.candles.list(), self._store.series.list())
+        ready = [(entry, self._find_candidates(entry, places)) for entry in reversed(waiting)]
+        return [(entry, candidates) for entry, candidates in ready if candidates]
 
-    def _candidates(self, entry: LedgerEntry, places: Mapping[Any, Sequence[_Candidate]]) -> Candidates:
-        """Return where more of an entry's candles may be, the furthest first."""
+    def _find_candidates(self, entry: LedgerEntry, places: Mapping[Any, Candidates]) -> Candidates:
+        """Return where more of an entry's candles may be, the longest first."""
         names = {name for name in (entry.name, entry.symbol) if name is not None}
         keys = [entry.candles_id, *((entry.source, entry.step, name) for name in names), _series_key(entry)]
-        found = {one.where: one for key in keys for one in places.get(key, ())}
-        known = ledger_record.utc(entry.cutoff if entry.until is None else entry.until, entry.timezone)
+        known = to_utc(entry.cutoff if entry.until is None else entry.until, entry.timezone)
         tried = self._tried.get(entry.id, {})
-        fresh = [
-            (reached, one)
-            for one in found.values()
-            if (reached := _reach(one, entry)) > known and (one.where not in tried or one.last > tried[one.where])
-        ]
-        fresh.sort(key=lambda pair: (pair[0], pair[1].where == entry.candles_id), reverse=True)
-        return [one for _, one in fresh[:CANDIDATES]]
+        ends = {
+            place: place.last if place.last.tzinfo else to_utc(place.last, entry.timezone)
+            for key in keys
+            for place in places.get(key, ())
+            if place.where not in tried or place.last > tried[place.where]
+        }
+        longer = [place for place, end in ends.items() if end > known]
+        longer.sort(key=lambda place: (ends[place], place.where == entry.candles_id), reverse=True)
+        return longer[:MOST_CANDIDATES]
 
-    def _grade(self, entry: LedgerEntry, candidates: Sequence[_Candidate]) -> None:
-        """Grade by the first candidate that tells of this instrument."""
-        try:
-            stored = self._store.forecasts.get(entry.id)
-            own = self._closes(entry)
-        except Unavailable as error:
-            if error.code != "record_damaged":
-                raise
-            stored, own = None, None
+    def _grade(self, entry: LedgerEntry, candidates: Candidates) -> None:
+        """Grade by the first candidate that is of the same instrument."""
+        stored = _undamaged(self._store.forecasts.get, entry.id)
+        own = None if stored is None else _undamaged(self._store.candles.get, entry.candles_id)
         if stored is None:
             self._store.ledger.put(replace(entry, state="lost"))
             return
+        known = None if own is None else _known_closes(entry, own.candles)
         for candidate in candidates:
             self._tried.setdefault(entry.id, {})[candidate.where] = candidate.last
             candles = self._read(candidate, stored, entry)
             if candles is None or _differs(entry, candles.about):
                 continue
-            came = ledger_grading.outcome(
+            outcome = grading.find_outcome(
                 candles,
                 entry.cutoff,
                 entry.last_close,
                 timezone=entry.timezone,
-                known=own,
+                known=known,
                 exact=entry.symbol is None and candidate.where != entry.candles_id,
             )
-            if came:
-                self._store.ledger.put(_graded(entry, stored, came, own, self._clock()))
+            if outcome:
+                self._store.ledger.put(_graded(entry, stored, outcome, known, self._clock()))
                 return
 
-    def _closes(self, entry: LedgerEntry) -> pd.Series[float] | None:
-        """Return the closes up to the cutoff as the forecast had them, None once its data set is deleted."""
-        own = self._store.candles.get(entry.candles_id)
-        if own is None:
-            return None
-        closes = ledger_grading.closes_in(own.candles, entry.timezone)[: entry.cutoff]
-        return closes if len(closes) and closes.index[-1] == entry.cutoff else None
-
     def _read(self, candidate: _Candidate, stored: StoredForecast, entry: LedgerEntry) -> CandleFrame | None:
-        """Return a data set without a candle that had not ended when somebody uploaded it, or a part of a series."""
+        """Return the part of a series around the forecast, or a data set without a last candle that had not ended."""
         if isinstance(candidate.where, SeriesKey):
             before = int(stored.provenance["history_rows"]) * entry.step * SPARSE + WEEK
-            start = ledger_record.utc(entry.cutoff, entry.timezone) - before
+            start = to_utc(entry.cutoff, entry.timezone) - before
             return self._store.series.read(candidate.where, start.to_pydatetime())
-        try:
-            saved = self._store.candles.get(candidate.where)
-        except Unavailable as error:
-            if error.code != "record_damaged":
-                raise
-            return None
+        saved = _undamaged(self._store.candles.get, candidate.where)
         return None if saved is None else _without_unfinished(saved)
+
+
+def _undamaged(get: Callable[[str], Found | None], record_id: str) -> Found | None:
+    """Return a record, None if there is none or if it is damaged; lists mark a damaged record as such."""
+    try:
+        return get(record_id)
+    except Unavailable as error:
+        if error.code != "record_damaged":
+            raise
+        return None
+
+
+def _known_closes(entry: LedgerEntry, candles: CandleFrame) -> pd.Series[float] | None:
+    """Return the closes up to the cutoff, None if the candles have none at the cutoff."""
+    closes = grading.read_closes(candles, entry.timezone)[: entry.cutoff]
+    return closes if len(closes) and closes.index[-1] == entry.cutoff else None
 
 
 @dataclass(frozen=True)
 class _Candidate:
-    """Where candles may be found, and when the last of them begins: in UTC, or in the zone of a data set."""
+    """A place of candles, and the time of the last one: in UTC, or in the zone of a data set."""
 
     where: str | SeriesKey
     last: pd.Timestamp
 
 
-def _places(sets: Sequence[CandleSetInfo], series: Sequence[SeriesInfo]) -> dict[Any, Candidates]:
-    """Return candidates by what an entry knows of them: a data set's id or source, step and name, a series' key."""
+def _index_places(sets: Sequence[CandleSetInfo], series: Sequence[SeriesInfo]) -> dict[Any, Candidates]:
+    """Return candidates by what an entry knows of them: id of a data set; source, step and name; key of a series."""
     places: dict[Any, Candidates] = {}
     for info in sets:
         for key in (info.id, (info.source, info.interval, info.name)):
@@ -252,17 +261,13 @@ def _series_key(entry: LedgerEntry) -> SeriesKey | None:
     return SeriesKey(entry.source, entry.symbol, entry.interval, entry.adjustment or "")
 
 
-def _reach(candidate: _Candidate, entry: LedgerEntry) -> pd.Timestamp:
-    return candidate.last if candidate.last.tzinfo else ledger_record.utc(candidate.last, entry.timezone)
-
-
-def _entry(stored: StoredForecast, candles: CandleFrame | None, follow_id: str | None) -> LedgerEntry:
+def _new_entry(stored: StoredForecast, candles: CandleFrame | None, follow_id: str | None) -> LedgerEntry:
     about = About() if candles is None else candles.about
     timezone = None if candles is None else candles.timezone
     steps = stored.timestamps.insert(0, stored.cutoff)
     step = pd.Timedelta(np.median(np.diff(steps))) if candles is None else candles.interval
     first = pd.Timestamp(stored.timestamps[0])
-    ends = ledger_record.utc(first, timezone) + step
+    ends = to_utc(first, timezone) + step
     return LedgerEntry(
         id=stored.id,
         created=stored.created,
@@ -290,19 +295,19 @@ def _entry(stored: StoredForecast, candles: CandleFrame | None, follow_id: str |
 def _graded(
     entry: LedgerEntry,
     stored: StoredForecast,
-    came: ledger_grading.Outcome,
-    own: pd.Series[float] | None,
+    outcome: grading.Outcome,
+    known: pd.Series[float] | None,
     moment: datetime,
 ) -> LedgerEntry:
     rows = int(stored.provenance["history_rows"])
-    seen = None if own is None else np.asarray(own.to_numpy()[-rows:], np.float64)
-    grade = ledger_grading.grade(stored, came, seen)
+    history = None if known is None else np.asarray(known.to_numpy()[-rows:], np.float64)
+    grade = grading.grade(stored, outcome, history)
     matched = 0 if grade is None else grade.matched
-    complete = came.until >= entry.last or matched == entry.horizon
+    complete = outcome.until >= entry.last or matched == entry.horizon
     return replace(
         entry,
         state="graded" if complete else "partial" if matched else "pending",
-        until=came.until,
+        until=outcome.until,
         graded=moment,
         matched=matched,
         grade=None if grade is None else grade.to_dict(),
@@ -310,45 +315,23 @@ def _graded(
 
 
 def _differs(entry: LedgerEntry, about: About) -> bool:
-    """Return whether candles say that they are of something else."""
+    """Return whether candles are stated to be of another symbol, interval or adjustment."""
     known = {"symbol": entry.symbol, "interval": entry.interval, "adjustment": entry.adjustment}
     return any(None not in {one, getattr(about, name)} and one != getattr(about, name) for name, one in known.items())
 
 
 def _without_unfinished(saved: CandleSet) -> CandleFrame:
-    """Leave out a last candle that was still to end when its set was kept; sources have done so already."""
+    """Leave out a last candle that had not ended when its set was saved; sources have left it out already."""
     candles = saved.candles
     if candles.about.symbol is not None or len(candles) < 2:
         return candles
-    ends = ledger_record.utc(pd.Timestamp(candles.timestamps[-1]), candles.timezone) + candles.interval
+    ends = to_utc(pd.Timestamp(candles.timestamps[-1]), candles.timezone) + candles.interval
     return candles if ends <= pd.Timestamp(saved.created) else replace(candles, frame=candles.frame.iloc[:-1])
 
 
 def entry_json(entry: LedgerEntry) -> dict[str, Any]:
-    """Return an entry as the API tells it; numbers that are not finite are to be made null by the caller."""
-    shown = vars(entry) | {
-        "step": entry.step.total_seconds(),
-        "created": entry.created.isoformat(),
-        "graded": entry.graded and entry.graded.isoformat(),
-        **{name: getattr(entry, name).isoformat() for name in ("cutoff", "first", "last")},
-        "until": entry.until and entry.until.isoformat(),
-    }
-    shown["forecast_id"], shown["step_seconds"] = shown.pop("id"), shown.pop("step")
-    return shown
-
-
-def summary_json(summary: Summary, language: str = "en") -> dict[str, Any]:
-    """Return a summary as the API tells it; numbers that are not finite are to be made null by the caller."""
-    return {
-        "waiting": summary.waiting,
-        "total": summary.total and summary.total.to_dict(language),
-        "groups": [record.to_dict(language) for record in summary.groups],
-        "running": [] if summary.running is None else [_point(row) for row in summary.running.to_dict("records")],
-    }
-
-
-def _point(row: dict[Any, Any]) -> dict[str, Any]:
-    bands = {
-        f"{level:g}": {name: row[f"{name}_{level:g}"] for name in ("share", "low", "high")} for level in COVERAGE_LEVELS
-    }
-    return {"end": row["end"].isoformat(), "apart": row["apart"], "ratio": row["ratio"], "coverage": bands}
+    """Return an entry as the API shows it; numbers that are not finite are to be made null by the caller."""
+    moments = {name: getattr(entry, name) for name in ("created", "graded", "cutoff", "first", "last", "until")}
+    fields = vars(entry) | {name: moment and moment.isoformat() for name, moment in moments.items()}
+    fields["forecast_id"], fields["step_seconds"] = fields.pop("id"), fields.pop("step").total_seconds()
+    return fields

@@ -1,4 +1,4 @@
-"""Who keeps time: one thread that has follows looked at when they are due, and the ledger kept."""
+"""The keeper: one thread that regularly checks follows, grades the ledger and starts fine-tuning runs."""
 
 from __future__ import annotations
 
@@ -10,20 +10,13 @@ from kronos_app.errors import AppError
 
 log = logging.getLogger(__name__)
 
-# The first page and what an earlier process left undone come first.
-SECONDS_BEFORE = 20.0
+SECONDS_BEFORE = 20.0  # after the start, for the first page and for jobs of an earlier process
 SECONDS_BETWEEN = 10.0
 SECONDS_WHILE_MORE = 1.0
 
 
 class Keeper:
-    """Calls its duties again and again, sooner where one says that more is to be done.
-
-    Parameters
-    ----------
-    duties
-        Each returns whether it would like to be called again soon.
-    """
+    """Calls its duties again and again; each returns whether it should be called again soon."""
 
     def __init__(self, *duties: Callable[[], bool]) -> None:
         self._duties = duties
@@ -32,18 +25,18 @@ class Keeper:
         self._thread: Thread | None = None
 
     def start(self) -> None:
-        """Start; a second call does nothing."""
+        """Start the thread, unless it runs."""
         if self._thread is None:
             self._stopping = False
             self._thread = Thread(target=self._run, name="kronos-keeper", daemon=True)
             self._thread.start()
 
     def wake(self) -> None:
-        """Have all duties done now rather than soon."""
+        """Call all duties now."""
         self._wake.set()
 
     def stop(self, timeout: float = 10.0) -> None:
-        """Stop after the present duty, at most after `timeout` seconds."""
+        """Stop after the current duty, at most after `timeout` seconds."""
         self._stopping = True
         self._wake.set()
         if self._thread is not None:
@@ -51,14 +44,14 @@ class Keeper:
             self._thread = None
 
     def round(self) -> bool:
-        """Do every duty once; return whether one of them has more to do. A failure ends neither the others nor us."""
+        """Call every duty once; return whether one has more to do. A failure is logged and ends no other duty."""
         more = False
         for duty in self._duties:
             try:
                 more = duty() or more
             except AppError as error:
                 log.warning("%s: %s", error.code, error)
-            except Exception:  # Whatever it was, the next round may be better.
+            except Exception:  # the next round may succeed
                 log.exception("A duty failed")
         return more
 

@@ -1,14 +1,14 @@
-"""Following series: which, how often, with what settings, and the next look at each.
+"""Followed series: adding, pausing and deleting them, and starting the next check of each.
 
-A follow is a record in the store, so it outlives the process. Whoever keeps time calls `tick` now and then: it begins
-at most one look, and none while another is under way, so that any number of follows takes no more of the machine than
-one forecast does. While forecasts that somebody asked for are under way a look waits for them, though not for ever.
+A follow is a record in the store, so it outlives the process. The keeper calls `tick` every few seconds: it starts at
+most one check, and none while another is running, so that any number of follows uses no more of the machine than one
+forecast. A check waits while a forecast that a user submitted is running, for a limited time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 from uuid import uuid4
@@ -18,11 +18,12 @@ from pydantic import Field
 from kronos_app.data.source import LONGEST_SYMBOL
 from kronos_app.errors import AppError, Conflict, InvalidInput, NotFound
 from kronos_app.i18n import text
-from kronos_app.jsonable import localised
 from kronos_app.services.core.training_errors import unreadable_error
-from kronos_app.services.forecast import service as forecasting
+from kronos_app.services.core.view import ErrorView, View
 from kronos_app.services.forecast.request import ForecastSettings, complete_settings
-from kronos_app.services.forecast.sampling import settled
+from kronos_app.services.forecast.sampling import fill_in
+from kronos_app.services.forecast.service import KIND as FORECAST
+from kronos_app.services.models.limits import check_horizon
 from kronos_app.store.ledger import Follow, Unread
 from kronos_app.store.records import UnreadableRecord, now
 
@@ -35,45 +36,60 @@ if TYPE_CHECKING:
 
 KIND = "follow"
 
-# After a candle has ended its source takes a moment to have it.
-SETTLE = timedelta(seconds=15)
-# How long a look waits for forecasts that somebody asked for.
-PATIENCE = timedelta(minutes=5)
+SETTLE = timedelta(seconds=15)  # after the end of a candle, until its source has it
+PATIENCE = timedelta(minutes=5)  # longest wait for forecasts of users
 LONGEST_PAUSE = timedelta(hours=6)  # after failures
 CADENCES = (60, 300, 900, 1800, 3600, 4 * 3600, 24 * 3600)
 WEEK = 7 * 24 * 3600
 
 FollowState = Literal["off", "running", "failing", "on"]
-Statuses = list["FollowStatus"]
+Views = list["FollowView"]
 Follows = list[Follow]
 
 
 class FollowRequest(ForecastSettings):
-    """A series to follow, with the settings of its forecasts; the descriptions are what the API documents."""
+    """A series to follow, with the settings of its forecasts; the API documents the descriptions."""
 
     source: str = Field(min_length=1, max_length=50, description="yahoo, or the name of a crypto exchange.")
     symbol: str = Field(min_length=1, max_length=LONGEST_SYMBOL, description="As the source writes it.")
     interval: str = Field("1d", min_length=1, max_length=20, description="As the source writes it.")
     options: dict[str, str] = Field(
-        default_factory=dict, description="What only this source asks for, such as adjustment: none.", max_length=10
+        default_factory=dict, description="Options of this source only, such as adjustment: none.", max_length=10
     )
     cadence: int | None = Field(
-        None, ge=1, le=WEEK, description="Seconds between two looks at the source; absent: by the length of a candle."
+        None, ge=1, le=WEEK, description="Poll interval in seconds; absent: chosen by the length of a candle."
     )
-    cutoff: None = Field(None, description="Always the newest candle that has ended.")
+    cutoff: None = Field(None, description="Always the newest completed candle.")
 
 
-@dataclass(frozen=True)
-class FollowStatus:
-    """A follow as it stands: `off`, `running` (a look is under way), `failing` (the last one did), else `on`."""
+class FollowView(View):
+    """A followed series and its state."""
 
-    follow: Follow
-    state: FollowState
-    job: Job | None = None
+    follow_id: str
+    source: str
+    symbol: str
+    interval: str
+    options: dict[str, str]
+    settings: dict[str, Any] = Field(description="Of its forecasts.")
+    cadence: int = Field(description="Poll interval in seconds.")
+    state: FollowState = Field(description="running: a check is in progress; failing: the last check failed.")
+    created: datetime
+    last_run: datetime | None
+    next_run: datetime | None
+    job_id: str | None = Field(description="The check in progress.")
+    last_candle: datetime | None = Field(description="The newest candle of a forecast, in the zone of the series.")
+    candles_id: str | None = Field(description="The data set of its forecasts.")
+    forecast_id: str | None = Field(description="The last forecast.")
+    made: int = Field(description="Number of forecasts.")
+    failures: int = Field(description="Number of consecutive failures.")
+    error: ErrorView | None = Field(description="Reason of the last failure.")
+    active: bool = Field(exclude=True)
 
 
 class FollowService:
-    """Follows: added, switched on and off, looked after; every thread may use it.
+    """Follows: added, paused, resumed, checked, deleted; every thread may use it.
+
+    An id that does not exist raises `NotFound`, except in `delete`.
 
     Parameters
     ----------
@@ -97,18 +113,18 @@ class FollowService:
         self._models = models
         self._clock = clock
 
-    def add(self, request: FollowRequest) -> Follow:
-        """Follow a series, beginning now.
+    def add(self, request: FollowRequest) -> FollowView:
+        """Follow a series from now on.
 
         Raises
         ------
         InvalidInput
-            No symbol, a horizon that the model cannot hold, one path without its drift, a cadence below the least of
-            this deployment.
+            No symbol, a horizon too long for the model, a zero-drift forecast of one path, a poll interval below the
+            limit of this deployment.
         NotFound
-            Unknown source, or model.
+            Unknown source or model.
         Conflict
-            As many series as allowed are followed already, or this one with these settings.
+            The limit of follows is reached, or this series is followed with these settings already.
         """
         self._fetching.family(request.source)
         symbol = request.symbol.strip()
@@ -116,244 +132,222 @@ class FollowService:
             raise InvalidInput(
                 "no_symbol",
                 text("A symbol is needed to follow a series."),
-                text("State one as the source writes it, such as AAPL or BTC/USDT."),
+                text("Give it as the source writes it, such as AAPL or BTC/USDT."),
             )
-        self._check_horizon(request)
-        settled(request, self._models.spec(request.model))  # refuses what no forecast could be made with
-        cadence = self._cadence(request)
-        settings = request.model_dump(mode="json", include=set(ForecastSettings.model_fields) - {"cutoff"})
+        spec = self._models.spec(request.model)
+        check_horizon(request.horizon, spec.max_context, request.window, request.model)
+        fill_in(request, spec)  # refuses a zero-drift forecast of one path
         follow = Follow(
             id=uuid4().hex[:16],
             source=request.source,
             symbol=symbol,
             interval=request.interval,
             options=dict(request.options),
-            settings=settings,
-            cadence=cadence,
+            settings=request.model_dump(mode="json", include=set(ForecastSettings.model_fields) - {"cutoff"}),
+            cadence=self._choose_cadence(request),
             created=self._clock(),
             next_run=self._clock(),
         )
         self._check_room(follow)
         self._store.follows.put(follow)
-        return follow
+        return self._view(follow)
 
-    def list(self) -> Statuses:
-        """Return all follows as they stand, newest first."""
-        return [self._status(follow) for follow in self._split()[0]]
+    def list(self) -> Views:
+        """Return all follows, newest first."""
+        return [self._view(follow) for follow in self._read_all()[0]]
 
     def unreadable(self) -> Unread:
         """Return the follows that this version cannot read, with the reason."""
-        return self._split()[1]
+        return self._read_all()[1]
 
-    def get(self, follow_id: str) -> FollowStatus:
-        """Return a follow as it stands.
-
-        Raises
-        ------
-        NotFound
-            There is none of this id.
-        Conflict
-            This version cannot read it.
-        """
-        follows, unreadable = self._split()
-        for damaged in unreadable:
-            if damaged.id == follow_id:
-                raise unreadable_error(follow_id, damaged.reason)
+    def get(self, follow_id: str) -> FollowView:
+        """Return a follow; raise `Conflict` if this version cannot read it."""
+        follows, unreadable = self._read_all()
+        for record in unreadable:
+            if record.id == follow_id:
+                raise unreadable_error(follow_id, record.reason)
         follow = next((follow for follow in follows if follow.id == follow_id), None)
-        if follow is None:
-            raise NotFound(
-                "follow_not_found",
-                text("No series is followed under {id}.", id=follow_id),
-                text("It may have been deleted; the Live page lists what is followed."),
-            )
-        return self._status(follow)
+        return self._view(_existing(follow, follow_id))
 
-    def switch(self, follow_id: str, on: bool) -> FollowStatus:
-        """Switch a follow on, to be looked at now, or off, which also ends a look that is under way.
-
-        Raises
-        ------
-        NotFound
-            There is none of this id.
-        """
-        status = self.get(follow_id)
-        if status.follow.active != on:
+    def switch(self, follow_id: str, on: bool) -> FollowView:
+        """Resume a follow, which is checked at once, or pause it, which cancels a check in progress."""
+        view = self.get(follow_id)
+        if view.active != on:
             self._store.follows.update(follow_id, active=on, next_run=self._clock() if on else None, failures=0)
             if not on:
-                self._cancel(status)
+                self._cancel_check(view)
         return self.get(follow_id)
 
-    def look(self, follow_id: str) -> FollowStatus:
-        """Have a follow looked at as soon as it can be.
+    def check_now(self, follow_id: str) -> FollowView:
+        """Check a follow as soon as possible.
 
         Raises
         ------
-        NotFound
-            There is none of this id.
         Conflict
-            It is switched off.
+            It is paused.
         """
-        status = self.get(follow_id)
-        if not status.follow.active:
+        view = self.get(follow_id)
+        if not view.active:
             raise Conflict(
                 "follow_is_off",
-                text("{symbol} is not looked at: its follow is switched off.", symbol=status.follow.symbol),
-                text("Switch it on first."),
+                text("{symbol} cannot be checked: it is paused.", symbol=view.symbol),
+                text("Resume it first."),
             )
         self._store.follows.update(follow_id, next_run=self._clock())
         return self.get(follow_id)
 
     def delete(self, follow_id: str) -> None:
-        """Follow a series no more; its forecasts and their grades stay. An unknown id is no error."""
-        follow = next((follow for follow in self._split()[0] if follow.id == follow_id), None)
+        """Delete a follow; its forecasts and their grades stay."""
+        follow = next((follow for follow in self._read_all()[0] if follow.id == follow_id), None)
         self._store.follows.delete(follow_id)
         if follow is not None:
-            self._cancel(self._status(follow))
+            self._cancel_check(self._view(follow))
 
     def tick(self) -> bool:
-        """Note how looks ended and begin the one that is most overdue; return whether others are due as well.
+        """Record how checks ended and start the one that is most overdue; return whether others are due as well.
 
         Raises
         ------
         Unavailable
             The store fails.
         """
-        follows = [self._settled(follow) for follow in self._split()[0]]
+        follows = [self._record_end(follow) for follow in self._read_all()[0]]
         present = self._clock()
         due = sorted(
-            (follow for follow in follows if follow.active and follow.next_run and follow.next_run <= present),
-            key=lambda follow: (follow.next_run, follow.id),
+            (follow.next_run, follow.id, follow)
+            for follow in follows
+            if follow.active and follow.next_run and follow.next_run <= present
         )
         if not due:
             return False
-        first = due[0]
-        assert first.next_run is not None
+        since, _id, first = due[0]
         kinds = {job.kind for job in self._jobs.list(active_only=True)}
-        if KIND in kinds or (forecasting.KIND in kinds and present - first.next_run < PATIENCE):
+        if KIND in kinds or (FORECAST in kinds and present - since < PATIENCE):
             return True
-        self._begin(first, present)
+        self._start_check(first, present)
         return len(due) > 1
 
-    def _split(self) -> tuple[Follows, Unread]:
+    def _read_all(self) -> tuple[Follows, Unread]:
         """Return the follows with complete settings, and those that this version cannot read."""
         follows: Follows = []
         unreadable = self._store.follows.unreadable()
         for follow in self._store.follows.list():
             try:
-                settings = complete_settings(follow.settings, f"follow {follow.id}")
+                follows.append(complete_follow(follow))
             except AppError as error:
                 unreadable.append(UnreadableRecord(follow.id, error.message))
-            else:
-                follows.append(replace(follow, settings=settings))
         return follows, unreadable
 
-    def _begin(self, follow: Follow, present: datetime) -> None:
+    def _start_check(self, follow: Follow, present: datetime) -> None:
         request = {"key": follow.id, "follow": follow.id, "symbol": follow.symbol, "interval": follow.interval}
         try:
             job = self._jobs.submit(KIND, request)
-        except Conflict:  # The queue is full of what others asked for.
+        except Conflict:  # the queue is full: the next tick tries again
             return
-        later = after(present, follow.cadence)
+        later = next_check(present, follow.cadence)
         self._store.follows.update(follow.id, job_id=job.id, last_run=present, next_run=later)
 
-    def _settled(self, follow: Follow) -> Follow:
-        """Note how the last look of a follow ended, if it has."""
-        job = self._job(follow)
+    def _record_end(self, follow: Follow) -> Follow:
+        """Store how the last check ended, if it has."""
+        job = self._find_job(follow)
         if follow.job_id is None or (job is not None and job.active):
             return follow
-        values = self._end(follow, job)
+        values = self._end_values(follow, job)
         self._store.follows.update(follow.id, **values)
         return replace(follow, **values)
 
-    def _end(self, follow: Follow, job: Job | None) -> dict[str, Any]:
-        """Return what changes with the end of a look."""
+    def _end_values(self, follow: Follow, job: Job | None) -> dict[str, Any]:
+        """Return the fields that change with the end of a check."""
         values: dict[str, Any] = {"job_id": None}
         if job is not None and job.status == "succeeded":
             values |= {"failures": 0, "error": None}
         elif job is not None and job.status == "failed":
             values |= {"failures": follow.failures + 1, "error": job.error}
             if follow.active:
-                values["next_run"] = self._clock() + pause(follow.cadence, follow.failures + 1)
+                values["next_run"] = self._clock() + retry_pause(follow.cadence, follow.failures + 1)
         return values
 
-    def _job(self, follow: Follow) -> Job | None:
+    def _find_job(self, follow: Follow) -> Job | None:
         try:
             return None if follow.job_id is None else self._jobs.get(follow.job_id)
-        except NotFound:  # records of old jobs go
+        except NotFound:  # records of old jobs are deleted
             return None
 
-    def _status(self, follow: Follow) -> FollowStatus:
-        job = self._job(follow)
-        if job is not None and not job.active:  # `tick` will write it down
-            follow, job = replace(follow, **self._end(follow, job)), None
+    def _view(self, follow: Follow) -> FollowView:
+        job = self._find_job(follow)
+        if job is not None and not job.active:  # `tick` will store it
+            follow, job = replace(follow, **self._end_values(follow, job)), None
         state: FollowState = "running" if job else "off" if not follow.active else "failing" if follow.error else "on"
-        return FollowStatus(follow, state, job)
+        fields = vars(follow) | {"follow_id": follow.id, "state": state, "job_id": job.id if job else None}
+        return FollowView.model_validate(fields)
 
-    def _cancel(self, status: FollowStatus) -> None:
-        if status.job is not None:
-            self._jobs.cancel(status.job.id)
+    def _cancel_check(self, view: FollowView) -> None:
+        if view.job_id is not None:
+            self._jobs.cancel(view.job_id)
 
-    def _cadence(self, request: FollowRequest) -> int:
+    def _choose_cadence(self, request: FollowRequest) -> int:
         least = self._settings.follow_seconds
         if request.cadence is None:
-            lengths = {one.key: one.length for one in self._fetching.intervals(request.source)}
-            return usual_cadence(lengths.get(request.interval, timedelta(days=1)), least)
+            lengths = {interval.key: interval.length for interval in self._fetching.intervals(request.source)}
+            return suggest_cadence(lengths.get(request.interval, timedelta(days=1)), least)
         if request.cadence < least:
             raise InvalidInput(
                 "cadence_too_short",
-                text("cadence: {cadence} seconds are less than the {least} allowed here.",
-                     cadence=request.cadence, least=least),
+                text(
+                    "cadence: {cadence} seconds are below the limit of {least}.", cadence=request.cadence, least=least
+                ),
                 text("Choose {least} or more; KRONOS_FOLLOW_SECONDS sets the limit.", least=least),
-            )  # fmt: skip
+            )
         return request.cadence
 
-    def _check_horizon(self, request: FollowRequest) -> None:
-        context = self._models.context(request.model)
-        longest = context - 2 if request.window == "fit" else context
-        if request.horizon > longest:
-            raise InvalidInput(
-                "horizon_too_long",
-                text("horizon: {horizon} candles are more than the {context} that {model} can hold.",
-                     horizon=request.horizon, context=context, model=request.model),
-                text("Set horizon to {largest} or less.", largest=longest),
-            )  # fmt: skip
-
     def _check_room(self, new: Follow) -> None:
-        present = self._store.follows.list()
-        if any(_same(follow, new) for follow in present):
+        existing = self._store.follows.list()
+        if any(_same(follow, new) for follow in existing):
             raise Conflict(
                 "followed_already",
-                text("{symbol} is followed with these settings already.", symbol=new.symbol),
-                text("Change a setting, or switch the other one on."),
+                text("{symbol} is already followed with these settings.", symbol=new.symbol),
+                text("Change a setting, or resume the existing one."),
             )
-        if len(present) >= self._settings.max_follows:
+        if len(existing) >= self._settings.max_follows:
             raise Conflict(
                 "too_many_follows",
-                text("{count} series are followed already.", count=len(present)),
+                text("The limit of {count} followed series is reached.", count=len(existing)),
                 text("Delete one first; KRONOS_MAX_FOLLOWS sets the limit."),
             )
 
 
-def follow_json(status: FollowStatus, language: str = "en") -> dict[str, Any]:
-    """Return a follow as the API tells it."""
-    follow = status.follow
-    moments = {name: getattr(follow, name) for name in ("created", "last_run", "next_run")}
-    return {
-        "follow_id": follow.id,
-        **{name: getattr(follow, name) for name in ("source", "symbol", "interval", "options", "settings", "cadence")},
-        "state": status.state,
-        **{name: moment and moment.isoformat() for name, moment in moments.items()},
-        "job_id": status.job and status.job.id,
-        "last_candle": follow.last_candle and follow.last_candle.isoformat(),
-        **{name: getattr(follow, name) for name in ("candles_id", "forecast_id", "made", "failures")},
-        "error": localised(follow.error, language),
-    }
+def find_follow(store: Store, follow_id: str) -> Follow:
+    """Return the record of a follow with complete settings.
+
+    Raises
+    ------
+    NotFound
+        There is none.
+    InvalidInput
+        This version cannot read its settings.
+    """
+    return complete_follow(_existing(store.follows.get(follow_id), follow_id))
 
 
-def after(moment: datetime, cadence: int) -> datetime:
-    """Return the next look after `moment`: looks keep to the clock, a little after each whole multiple of the cadence.
+def complete_follow(follow: Follow) -> Follow:
+    """Return a follow whose settings have every field of this version."""
+    return replace(follow, settings=complete_settings(follow.settings, f"follow {follow.id}"))
 
-    >>> after(datetime(2026, 1, 1, 10, 7, tzinfo=UTC), 900).isoformat()
+
+def _existing(follow: Follow | None, follow_id: str) -> Follow:
+    if follow is None:
+        raise NotFound(
+            "follow_not_found",
+            text("There is no followed series {id}.", id=follow_id),
+            text("It may have been deleted; the Live page lists all followed series."),
+        )
+    return follow
+
+
+def next_check(moment: datetime, cadence: int) -> datetime:
+    """Return the time of the next check: a little after the next whole multiple of the poll interval.
+
+    >>> next_check(datetime(2026, 1, 1, 10, 7, tzinfo=UTC), 900).isoformat()
     '2026-01-01T10:15:15+00:00'
     """
     start = datetime(1970, 1, 1, tzinfo=UTC) + SETTLE
@@ -361,16 +355,16 @@ def after(moment: datetime, cadence: int) -> datetime:
     return start + ((moment - start) // step + 1) * step
 
 
-def pause(cadence: int, failures: int) -> timedelta:
-    """Return how long to wait after so many failures in a row: twice as long each time, up to some hours."""
+def retry_pause(cadence: int, failures: int) -> timedelta:
+    """Return the pause after consecutive failures: doubled each time, up to `LONGEST_PAUSE` or the poll interval."""
     usual = timedelta(seconds=cadence)
     return min(usual * (1 << min(failures - 1, 20)), max(LONGEST_PAUSE, usual))
 
 
-def usual_cadence(length: timedelta, least: int) -> int:
-    """Return how often to look where nobody said: four times a candle, at most hourly, by whole parts of the clock."""
+def suggest_cadence(length: timedelta, least: int) -> int:
+    """Return the default poll interval in seconds: four checks per candle, at most one hour."""
     wanted = min(length.total_seconds() / 4, 3600)
-    return max(max((one for one in CADENCES if one <= wanted), default=CADENCES[0]), least)
+    return max(max((cadence for cadence in CADENCES if cadence <= wanted), default=CADENCES[0]), least)
 
 
 def _same(one: Follow, other: Follow) -> bool:

@@ -1,68 +1,64 @@
-"""Registered models as the engine knows models: by name, with the folders they lie in."""
+"""Registered models in the form of the engine: names, versions and the folders of their weights."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from datetime import date
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kronos_app.i18n import Text, text
+from kronos_app.store.registry import RegisteredModel
 
 if TYPE_CHECKING:
     from engine.registry import ModelSpec
-    from kronos_app.store import Store
-    from kronos_app.store.registry import RegisteredModel
 
 NAME = r"[a-z0-9][a-z0-9-]{0,39}"
 _LABEL = re.compile(rf"({NAME})(?:@([1-9][0-9]{{0,8}}))?")
-LICENCE = "MIT"  # that of every model there is to begin with
+LICENCE = "MIT"  # of all models that training can start from
 
 
 class RegisteredSpecs:
-    """What `ModelService` asks about models made here; every thread may use it.
+    """Finds registered models; every thread may use it.
 
-    `NAME` stands for the version that was promoted, else for the newest that is not retired; `NAME@3` is exactly that
-    one, retired or not: old forecasts name it.
+    `NAME` refers to the promoted version, else to the newest that is not retired; `NAME@3` to exactly that version,
+    retired or not, since old forecasts name it.
     """
 
-    def __init__(self, home: Path, store: Store) -> None:
+    def __init__(self, home: Path, list_versions: Callable[[], Sequence[RegisteredModel]] = lambda: ()) -> None:
         self.folder = home / "registry"
-        self._store = store
+        self._list_versions = list_versions
 
-    def listed(self) -> dict[str, RegisteredModel]:
-        """Return what is on offer: each name, and its versions where there are several."""
-        found: dict[str, list[RegisteredModel]] = {}
-        for one in self._store.registered.list():
-            if one.state != "retired":
-                found.setdefault(one.name, []).append(one)
-        offer: dict[str, RegisteredModel] = {}
-        for name, versions in found.items():
-            offer[name] = _meant(versions)
-            offer |= {one.label: one for one in versions} if len(versions) > 1 else {}
-        return offer
+    def offered(self) -> dict[str, RegisteredModel]:
+        """Return the models on offer: each name, and its versions if there are several."""
+        by_name: dict[str, list[RegisteredModel]] = {}
+        for model in self._list_versions():
+            if model.state != "retired":
+                by_name.setdefault(model.name, []).append(model)
+        offered: dict[str, RegisteredModel] = {}
+        for name, versions in by_name.items():
+            offered[name] = _current(versions)
+            offered |= {model.label: model for model in versions} if len(versions) > 1 else {}
+        return offered
 
     def find(self, name: str) -> RegisteredModel | None:
-        """Return the version that a name stands for, None where there is none."""
+        """Return the version that a name refers to, None if there is none."""
         match = _LABEL.fullmatch(name)
         if match is None:
             return None
-        versions = [one for one in self._store.registered.list() if one.name == match[1]]
+        versions = [model for model in self._list_versions() if model.name == match[1]]
         if match[2] is not None:
-            return next((one for one in versions if one.version == int(match[2])), None)
-        offered = [one for one in versions if one.state != "retired"]
-        return _meant(offered) if offered else None
+            return next((model for model in versions if model.version == int(match[2])), None)
+        offered = [model for model in versions if model.state != "retired"]
+        return _current(offered) if offered else None
 
     def path(self, model: RegisteredModel) -> Path:
         """Return the folder of a version."""
         return self.folder / model.name / str(model.version)
 
     def spec(self, model: RegisteredModel) -> ModelSpec:
-        """Return a version as the engine knows models; its name there is that of exactly this version."""
+        """Return the engine's description of a version, under the name of exactly this version."""
         from engine.registry import ModelSpec
 
-        until: Mapping[str, date] = {} if model.trained_until is None else {"": model.trained_until.date()}
         return ModelSpec(
             name=model.label,
             model_id=str(self.path(model) / "model"),
@@ -70,17 +66,11 @@ class RegisteredSpecs:
             max_context=model.context,
             parameters=model.parameters,
             licence=LICENCE if model.base is not None else "",
-            trained_until=until,
+            trained_until={} if model.trained_until is None else {"": model.trained_until.date()},
         )
 
 
-def description(model: RegisteredModel) -> Text:
-    """Return what a version is, in a sentence."""
-    if model.base is None:
-        return text("Made here from scratch; version {version}.", version=model.version)
-    return text("Made here from {base}; version {version}.", base=model.base, version=model.version)
-
-
-def _meant(versions: list[RegisteredModel]) -> RegisteredModel:
-    """Return the version, of those not retired, that the name alone stands for."""
-    return next((one for one in versions if one.state == "promoted"), max(versions, key=lambda one: one.version))
+def _current(versions: Sequence[RegisteredModel]) -> RegisteredModel:
+    """Return the version, of those not retired, that the name alone refers to."""
+    newest = max(versions, key=lambda model: model.version)
+    return next((model for model in versions if model.state == "promoted"), newest)

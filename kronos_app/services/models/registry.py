@@ -1,4 +1,4 @@
-"""Models made here: registered under a name and a version, promoted, retired, compared."""
+"""Registered models: the versions of a name, promoted, retired, compared, deleted."""
 
 from __future__ import annotations
 
@@ -8,92 +8,149 @@ import shutil
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import uuid4
+
+from pydantic import BeforeValidator, Field
 
 from kronos_app.errors import Conflict, InvalidInput, NotFound, Unavailable
 from kronos_app.i18n import text
+from kronos_app.jsonable import json_ready
 from kronos_app.services.core.engine_errors import engine_errors
-from kronos_app.services.core.redaction import Redaction
 from kronos_app.services.core.training_errors import training_errors, unreadable_error
-from kronos_app.services.finetune import records
+from kronos_app.services.core.view import View
 from kronos_app.services.models.registered_specs import NAME, RegisteredSpecs
 from kronos_app.store.records import UnreadableRecord, now
 from kronos_app.store.registry import Models, ModelState, Records, RegisteredModel
 
 if TYPE_CHECKING:
-    from kronos_app.services.finetune.runs import Run
     from kronos_app.services.models.service import ModelService
-    from kronos_app.settings import Settings
     from kronos_app.store import Store
-
-__all__ = ["ModelComparison", "ModelState", "RegisteredModel", "RegistryService"]
 
 LONGEST_NOTE = 500
 FACTS = "kronos.json"
 COMPARED = ("base", "method", "parameters", "context", "trained_until", "worse", "state", "created", "run_id", "note")
 
 
-@dataclass(frozen=True)
-class ModelComparison:
-    """Two versions side by side: facts in which they differ, and their scores by `forecaster.score`."""
+def _to_date(moment: Any) -> Any:
+    return moment.date() if isinstance(moment, datetime) else moment
 
-    one: RegisteredModel
-    other: RegisteredModel
-    differences: tuple[tuple[str, tuple[Any, Any]], ...]
-    scores: tuple[tuple[str, tuple[float | None, float | None]], ...]
+
+class ModelVersion(View):
+    """A version of a registered model."""
+
+    label: str = Field(serialization_alias="model", description="Name of exactly this version in a forecast request.")
+    name: str
+    version: int
+    state: ModelState = Field(description="promoted: the name alone refers to it; retired: no longer on offer.")
+    run_id: str
+    base: str | None
+    method: str
+    parameters: int
+    context: int
+    trained_until: Annotated[date | None, BeforeValidator(_to_date)] = Field(
+        description="Last candle that it, or a model it started from, was trained on."
+    )
+    digest: str
+    scores: Annotated[dict[str, Any] | None, BeforeValidator(json_ready)]
+    worse: bool | None
+    note: str
+    created: datetime
+
+
+class Difference(View):
+    """A field in which two versions differ."""
+
+    field: str
+    values: tuple[Any, Any]
+
+
+class ScorePair(View):
+    """A score of two versions, named `forecaster.score`."""
+
+    score: str
+    values: tuple[float | None, float | None]
+
+
+class ModelComparison(View):
+    """Two versions side by side: the fields in which they differ, and their scores."""
+
+    models: tuple[ModelVersion, ModelVersion]
+    differences: list[Difference]
+    scores: list[ScorePair]
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """The exported result of a finished fine-tuning run; `redact` removes folders of this machine from its texts."""
+
+    run_id: str
+    export: Path
+    base: str | None
+    method: str
+    context: int
+    scores: dict[str, Any] | None
+    worse: bool | None
+    redact: Callable[[str], str]
 
 
 class RegistryService:
-    """The models made here; every thread may use it.
+    """The registered models; every thread may use it. A version that does not exist raises `NotFound`.
 
     Parameters
     ----------
-    run_of
-        Returns the run of an id.
+    trained_model
+        Returns the result of a fine-tuning run; raises `NotFound`, or `Conflict` if it is not finished.
     """
 
     def __init__(
         self,
-        settings: Settings,
         store: Store,
         specs: RegisteredSpecs,
         models: ModelService,
-        run_of: Callable[[str], Run],
+        trained_model: Callable[[str], TrainedModel],
     ) -> None:
-        self._settings = settings
         self._store = store
         self._specs = specs
         self._models = models
-        self._run_of = run_of
+        self._trained_model = trained_model
         self._lock = Lock()
 
     def register(self, run_id: str, name: str, note: str = "") -> RegisteredModel:
-        """Keep what came of a run as the next version of `name`.
+        """Save the result of a run as the next version of `name`.
 
         Raises
         ------
         InvalidInput
-            The name cannot be used, or the note is too long.
+            The name is not valid, or the note is too long.
         NotFound
             There is no such run.
         Conflict
-            The run is not finished, or its result is gone.
+            The run is not finished, or its result was deleted.
         Unavailable
             Its files cannot be read or copied.
         """
-        self._check(name, note)
-        run = self._run_of(run_id)
-        _check_finished(run)
+        self._check_name(name)
+        if len(note) > LONGEST_NOTE:
+            raise InvalidInput(
+                "model_note",
+                text("The note is longer than {limit} characters.", limit=LONGEST_NOTE),
+                text("Shorten it."),
+            )
+        trained = self._trained_model(run_id)
         with self._lock:
-            version = self._next_version(name)
-            model = self._measured(run, name, version, note.strip())
+            model = _measure(trained, name, self._next_version(name), note.strip())
             try:
-                self._copy(run, model)
+                self._copy(trained, model)
             except OSError as error:
-                raise _unwritable(error) from error
+                raise Unavailable(
+                    "registry_not_written",
+                    text("The model cannot be copied to the registry: {reason}.", reason=error.strerror or str(error)),
+                    text("Check the free space and the permissions of the app's home."),
+                ) from error
             self._store.registered.put(model)
         return model
 
@@ -106,143 +163,86 @@ class RegistryService:
         return self._store.registered.unreadable()
 
     def get(self, name: str, version: int) -> RegisteredModel:
-        """Return a version.
-
-        Raises
-        ------
-        NotFound
-            There is none.
-        Conflict
-            It cannot be read.
-        """
+        """Return a version; raise `Conflict` if it cannot be read."""
         found = self._store.registered.get(name, version) if re.fullmatch(NAME, name) else None
         if found is None:
-            damaged = self._unreadable(name, version)
+            damaged = self._find_unreadable(name, version)
             if damaged is not None:
                 raise unreadable_error(damaged.id, damaged.reason)
             raise NotFound(
                 "model_version_not_found",
                 text("There is no model {name}, version {version}.", name=name[:40], version=version),
-                text("It may have been deleted; the Models page lists what there is."),
+                text("It may have been deleted; the Models page lists all versions."),
             )
         return found
 
-    def promote(self, name: str, version: int) -> RegisteredModel:
-        """Have the name alone stand for this version from now on.
+    def change_state(self, name: str, version: int, state: ModelState) -> RegisteredModel:
+        """Promote, retire or restore (`candidate`) a version; a promotion ends that of another version.
 
         Raises
         ------
-        NotFound
-            There is no such version.
         Conflict
-            It is retired.
+            A retired version is to be promoted.
         """
         with self._lock:
             model = self.get(name, version)
-            if model.state == "retired":
+            if (model.state, state) == ("retired", "promoted"):
                 raise Conflict(
-                    "model_retired",
-                    text("{model} is retired.", model=model.label),
-                    text("Restore it first."),
+                    "model_retired", text("{model} is retired.", model=model.label), text("Restore it first.")
                 )
-            others = [one for one in self.list() if one.name == name and one.state == "promoted" and one != model]
-            promoted = replace(model, state="promoted")
-            self._store.registered.put_all([promoted, *(replace(one, state="candidate") for one in others)])
-            return promoted
-
-    def retire(self, name: str, version: int) -> RegisteredModel:
-        """Take a version off offer; forecasts that were made with it still name it.
-
-        Raises
-        ------
-        NotFound
-            There is no such version.
-        """
-        return self._changed(name, version, "retired")
-
-    def restore(self, name: str, version: int) -> RegisteredModel:
-        """Put a version that was retired, or promoted, on offer beside the others.
-
-        Raises
-        ------
-        NotFound
-            There is no such version.
-        """
-        return self._changed(name, version, "candidate")
+            changed = [replace(model, state=state)]
+            if state == "promoted":
+                others = [one for one in self.list() if one.name == name and one.state == "promoted" and one != model]
+                changed += [replace(other, state="candidate") for other in others]
+            self._store.registered.put_all(changed)
+            return changed[0]
 
     def compare(self, a: tuple[str, int], b: tuple[str, int]) -> ModelComparison:
-        """Return two versions side by side.
-
-        Raises
-        ------
-        NotFound
-            One of them is not there.
-        """
-        one, other = self.get(*a), self.get(*b)
-        pairs = [(name, (getattr(one, name), getattr(other, name))) for name in COMPARED]
-        differences = tuple(pair for pair in pairs if pair[1][0] != pair[1][1])
-        mine, others = _numbers(one), _numbers(other)
-        names = dict.fromkeys([*mine, *others])
+        """Return two versions side by side."""
+        one, other = (ModelVersion.model_validate(self.get(*key)) for key in (a, b))
+        pairs = {name: (getattr(one, name), getattr(other, name)) for name in COMPARED}
+        scores, others = _flatten(one.scores), _flatten(other.scores)
         return ModelComparison(
-            one, other, differences, tuple((name, (mine.get(name), others.get(name))) for name in names)
+            models=(one, other),
+            differences=[Difference(field=name, values=pair) for name, pair in pairs.items() if pair[0] != pair[1]],
+            scores=[
+                ScorePair(score=name, values=(scores.get(name), others.get(name)))
+                for name in dict.fromkeys([*scores, *others])
+            ],
         )
 
     def delete(self, name: str, version: int) -> None:
-        """Delete a version with its files.
-
-        Raises
-        ------
-        NotFound
-            There is no such version.
-        """
+        """Delete a version with its files."""
         with self._lock:
-            if self._unreadable(name, version) is None:
+            if self._find_unreadable(name, version) is None:
                 self._models.unload(self.get(name, version).label)
             self._store.registered.delete(name, version)
             folder = self._specs.folder / name / str(version)
-            gone = self._specs.folder / f".gone-{uuid4().hex}"
-            with suppress(OSError):
-                folder.rename(gone)
-                shutil.rmtree(gone, ignore_errors=True)
+            trash = self._specs.folder / f".gone-{uuid4().hex}"
+            with suppress(FileNotFoundError):  # somebody deleted the folder by hand
+                folder.rename(trash)
+                shutil.rmtree(trash, ignore_errors=True)
 
     def card(self, name: str, version: int) -> str | None:
-        """Return the model card in Markdown, None where its file is gone.
-
-        Raises
-        ------
-        NotFound
-            There is no such version.
-        """
+        """Return the model card in Markdown, None if its file was deleted."""
         path = self._specs.path(self.get(name, version)) / "README.md"
         return path.read_text(encoding="utf-8") if path.is_file() else None
 
-    def _unreadable(self, name: str, version: int) -> UnreadableRecord | None:
-        return next((one for one in self.unreadable() if one.id == f"{name}@{version}"), None)
+    def _find_unreadable(self, name: str, version: int) -> UnreadableRecord | None:
+        return next((record for record in self.unreadable() if record.id == f"{name}@{version}"), None)
 
-    def _changed(self, name: str, version: int, state: ModelState) -> RegisteredModel:
-        with self._lock:
-            model = replace(self.get(name, version), state=state)
-            self._store.registered.put(model)
-            return model
-
-    def _check(self, name: str, note: str) -> None:
+    def _check_name(self, name: str) -> None:
         if not re.fullmatch(NAME, name):
             raise InvalidInput(
                 "model_name",
-                text("“{name}” cannot be the name of a model.", name=name[:60]),
-                text("Use 1 to 40 lower-case letters, digits and hyphens, beginning with a letter or digit."),
+                text("“{name}” is not a valid model name.", name=name[:60]),
+                text("Use 1 to 40 lower-case letters, digits and hyphens; start with a letter or digit."),
             )
         if name in self._models.built_in():
             raise InvalidInput(
                 "model_name_taken",
-                text("{name} is the name of a model that comes with Kronos Desk.", name=name),
+                text("{name} is the name of a built-in model.", name=name),
                 text("Choose another name."),
-            )
-        if len(note) > LONGEST_NOTE:
-            raise InvalidInput(
-                "model_note",
-                text("The note is longer than {limit} characters.", limit=LONGEST_NOTE),
-                text("Shorten it."),
             )
 
     def _next_version(self, name: str) -> int:
@@ -250,44 +250,15 @@ class RegistryService:
         there = [int(path.name) for path in folder.iterdir() if path.name.isdecimal()] if folder.is_dir() else []
         return 1 + max([0, *there, *(one.version for one in self.list() if one.name == name)])
 
-    def _measured(self, run: Run, name: str, version: int, note: str) -> RegisteredModel:
-        """Return the record of a run's result, which is loaded to see that it can be."""
-        from engine import KronosPredictor
-        from training.run.export import read_facts
-
-        export = run.folder.export
-        with engine_errors(name), training_errors():
-            predictor = KronosPredictor.from_pretrained(
-                export / "model", tokenizer=export / "tokenizer", device="cpu", max_context=run.context
-            )
-            facts = read_facts(export)
-        outcome = records.outcome(run)
-        return RegisteredModel(
-            name=name,
-            version=version,
-            run_id=run.id,
-            base=run.base,
-            method=run.config["method"]["kind"],
-            parameters=sum(parameter.numel() for parameter in predictor.model.parameters()),
-            context=run.context,
-            digest=predictor.digest,
-            scores=outcome.scores,
-            worse=outcome.worse,
-            trained_until=_moment(facts.trained_until),
-            note=note,
-            created=now(),
-        )
-
-    def _copy(self, run: Run, model: RegisteredModel) -> None:
-        """Copy a result, at once or not at all; its card and facts then tell its name, and of no folder here."""
+    def _copy(self, trained: TrainedModel, model: RegisteredModel) -> None:
+        """Copy a result in one step; card and facts then name the version, and no folder of this machine."""
         draft, folder = self._specs.folder / f".draft-{uuid4().hex}", self._specs.path(model)
-        places = Redaction(self._settings, run.config["base"], run.base)
         try:
-            shutil.copytree(run.folder.export, draft)
+            shutil.copytree(trained.export, draft)
             for name in ("README.md", FACTS):
                 path = draft / name
                 if path.is_file():
-                    path.write_text(places.redact(path.read_text(encoding="utf-8")), encoding="utf-8")
+                    path.write_text(trained.redact(path.read_text(encoding="utf-8")), encoding="utf-8")
             facts = json.loads((draft / FACTS).read_text(encoding="utf-8"))
             (draft / FACTS).write_text(json.dumps(facts | {"name": model.label}, indent=1), encoding="utf-8")
             folder.parent.mkdir(parents=True, exist_ok=True)
@@ -296,60 +267,44 @@ class RegistryService:
             shutil.rmtree(draft, ignore_errors=True)
 
 
-def _check_finished(run: Run) -> None:
-    if run.status().state != "finished":
-        raise Conflict(
-            "run_not_finished",
-            text("{name} is not finished.", name=run.name),
-            text("Wait until it is, or stop it and keep the best so far."),
+def _measure(trained: TrainedModel, name: str, version: int, note: str) -> RegisteredModel:
+    """Return the record of a trained model, which is loaded to prove that it can be."""
+    from engine import KronosPredictor
+    from training.run.export import read_facts
+
+    export = trained.export
+    with engine_errors(name), training_errors():
+        predictor = KronosPredictor.from_pretrained(
+            export / "model", tokenizer=export / "tokenizer", device="cpu", max_context=trained.context
         )
-    export = run.folder.export
-    if not ((export / "model").is_dir() and (export / "tokenizer").is_dir()):
-        raise Conflict(
-            "export_missing",
-            text("The result of {name} is not there any more.", name=run.name),
-            text("Clone the run and train it anew."),
-        )
-
-
-def _moment(written: str | None) -> datetime | None:
-    if written is None:
-        return None
-    moment = datetime.fromisoformat(written)
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
-
-def _numbers(model: RegisteredModel) -> dict[str, float]:
-    """Return the scores of a model by `forecaster.score`."""
-    found: dict[str, float] = {}
-    for forecaster, scores in (model.scores or {}).items():
-        for name, value in scores.items() if isinstance(scores, dict) else ():
-            if isinstance(value, int | float):
-                found[f"{forecaster}.{name}"] = float(value)
-    return found
-
-
-def _unwritable(error: OSError) -> Unavailable:
-    return Unavailable(
-        "registry_not_written",
-        text("The model could not be copied to the registry: {reason}.", reason=error.strerror or str(error)),
-        text("Check the free space and the permissions of the app's home."),
+        trained_until = read_facts(export).trained_until
+    return RegisteredModel(
+        name=name,
+        version=version,
+        run_id=trained.run_id,
+        base=trained.base,
+        method=trained.method,
+        parameters=sum(parameter.numel() for parameter in predictor.model.parameters()),
+        context=trained.context,
+        digest=predictor.digest,
+        scores=trained.scores,
+        worse=trained.worse,
+        trained_until=_to_utc(datetime.fromisoformat(trained_until)),
+        note=note,
+        created=now(),
     )
 
 
-def model_json(model: RegisteredModel) -> dict[str, Any]:
-    """Return a version as the API tells it."""
-    moments = {"created": model.created.isoformat(), "trained_until": None}
-    if model.trained_until is not None:
-        moments["trained_until"] = model.trained_until.date().isoformat()
-    return {"model": model.label, **vars(model), **moments}
+def _to_utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def comparison_json(compared: ModelComparison) -> dict[str, Any]:
-    """Return two versions side by side as the API tells them."""
-    one, other = model_json(compared.one), model_json(compared.other)
+def _flatten(scores: dict[str, Any] | None) -> dict[str, float]:
+    """Return the scores of a model by `forecaster.score`."""
+    by_forecaster = {name: values for name, values in (scores or {}).items() if isinstance(values, dict)}
     return {
-        "models": [one, other],
-        "differences": [{"field": name, "values": [one[name], other[name]]} for name, _ in compared.differences],
-        "scores": [{"score": name, "values": list(values)} for name, values in compared.scores],
+        f"{forecaster}.{name}": float(value)
+        for forecaster, values in by_forecaster.items()
+        for name, value in values.items()
+        if isinstance(value, int | float)
     }

@@ -1,4 +1,4 @@
-"""The models: which there are, which are in memory, and one shared copy of each for everyone who forecasts."""
+"""The models on offer, and one shared copy of each loaded model for all forecasts."""
 
 from __future__ import annotations
 
@@ -10,44 +10,31 @@ from pathlib import Path
 from threading import Lock, RLock
 from typing import TYPE_CHECKING
 
+from pydantic import Field
+
 from kronos_app.errors import InvalidInput, NotFound
 from kronos_app.i18n import Text, text
 from kronos_app.services.core.engine_errors import engine_errors
-from kronos_app.services.models.registered_specs import description
+from kronos_app.services.core.view import Message, View
+from kronos_app.services.models.registered_specs import RegisteredSpecs
 
 if TYPE_CHECKING:
     from engine import KronosPredictor
     from engine.registry import ModelSpec
-    from kronos_app.services.models.registered_specs import RegisteredSpecs
     from kronos_app.settings import Settings
     from kronos_app.store.registry import RegisteredModel
 
 BYTES_PER_PARAMETER = 4  # float32
-COPIES = 2  # of the weights: as they were read, and laid out for generation
+COPIES = 2  # of the weights: as read, and packed for generation
 
 
-@dataclass(frozen=True)
-class ModelStatus:
-    """A model as the user sees it.
-
-    Attributes
-    ----------
-    parameters, context
-        Size of the predictor, and candles that history and horizon may have together.
-    bundled, downloaded, loaded
-        Comes with the app; its files are on this machine; it is in memory.
-    device, load_seconds
-        Where it is and how long that took; None while not loaded.
-    memory_bytes
-        What the weights take, an estimate while not loaded.
-    registered
-        Of a model made here: the version, as `name@version`, that its name stands for now.
-    """
+class ModelStatus(View):
+    """A model and its state."""
 
     name: str
-    description: Text
+    description: Message
     parameters: int
-    context: int
+    context: int = Field(description="Candles that lookback and horizon may have together.")
     tokenizer: str
     licence: str
     bundled: bool
@@ -55,8 +42,8 @@ class ModelStatus:
     loaded: bool
     device: str | None
     load_seconds: float | None
-    memory_bytes: int
-    registered: str | None = None
+    memory_bytes: int = Field(description="Memory of the weights; an estimate while the model is not loaded.")
+    registered: str | None = Field(description="Of a registered model: the version that its name refers to.")
 
 
 @dataclass(frozen=True)
@@ -76,11 +63,11 @@ class ModelService:
     ----------
     settings
         `max_loaded_models`, `threads`, and the home folder: files in its `models/NAME/model` and
-        `models/NAME/tokenizer` take the place of the Hub's.
+        `models/NAME/tokenizer` replace those of the Hub.
     registry
-        The models there are; default those of the engine. `model_id` and `tokenizer_id` may be local folders.
+        The built-in models; default those of the engine. `model_id` and `tokenizer_id` may be local folders.
     registered
-        The models made here; default none.
+        The registered models; default none.
     """
 
     def __init__(
@@ -90,17 +77,17 @@ class ModelService:
         registered: RegisteredSpecs | None = None,
     ) -> None:
         self._settings = settings
-        self._given = registry
-        self._registered = registered
+        self._registry = registry
+        self._registered = registered or RegisteredSpecs(settings.home)
         self._loaded: OrderedDict[str, _Loaded] = OrderedDict()
         self._lock = RLock()
         self._loading: defaultdict[str, Lock] = defaultdict(Lock)
 
     def list(self) -> Statuses:
-        """Return every model that is on offer with its state: those of the registry, then those made here."""
-        listed = {} if self._registered is None else self._registered.listed()
-        built_in = [self._status(name, self._spec_of(name), None) for name in self.built_in()]
-        return built_in + [self._status(name, self.spec(model.label), model) for name, model in listed.items()]
+        """Return every model on offer with its state: the built-in models, then the registered ones."""
+        built_in = [self._describe(name, self._built_in_spec(name)) for name in self.built_in()]
+        registered = self._registered.offered().items()
+        return built_in + [self._describe(name, self._registered.spec(model), model) for name, model in registered]
 
     def status(self, name: str) -> ModelStatus:
         """Return the state of one model.
@@ -110,36 +97,23 @@ class ModelService:
         NotFound
             No such model.
         """
-        model = None if self._registered is None or name in self.built_in() else self._registered.find(name)
-        return self._status(name, self.spec(name), model)
+        return self._describe(name, *self._find(name))
 
-    def _status(self, name: str, spec: ModelSpec, model: RegisteredModel | None) -> ModelStatus:
-        from engine.hub import is_downloaded
+    def spec(self, name: str) -> ModelSpec:
+        """Return the engine's description of a model, under the name of exactly one version.
 
-        with self._lock:
-            loaded = self._loaded.get(spec.name)
-        local = model is not None or Path(spec.model_id).is_dir()
-        return ModelStatus(
-            name=name,
-            description=text(spec.description) if model is None else description(model),
-            parameters=spec.parameters,
-            context=spec.max_context,
-            tokenizer=_shown(spec.tokenizer_id) if model is None else model.label,
-            licence=spec.licence,
-            bundled=spec.bundled,
-            downloaded=is_downloaded(replace(spec, bundled=True) if local else spec),
-            loaded=loaded is not None,
-            device=str(loaded.predictor.device) if loaded else None,
-            load_seconds=loaded.seconds if loaded else None,
-            memory_bytes=loaded.memory if loaded else COPIES * spec.parameters * BYTES_PER_PARAMETER,
-            registered=None if model is None else model.label,
-        )
+        Raises
+        ------
+        NotFound
+            No such model.
+        """
+        return self._find(name)[0]
 
     def built_in(self) -> Mapping[str, ModelSpec]:
-        """Return the models that were not made here, by name."""
+        """Return the built-in models by name."""
         from engine.registry import REGISTRY
 
-        return REGISTRY if self._given is None else self._given
+        return REGISTRY if self._registry is None else self._registry
 
     def bundled_present(self) -> bool:
         """Return whether a model that needs no network is on this machine."""
@@ -152,17 +126,17 @@ class ModelService:
         return self.spec(name).max_context
 
     def get(self, name: str) -> KronosPredictor:
-        """Return the shared predictor, loading it first where needed.
+        """Return the shared predictor, loaded first if needed.
 
         Raises
         ------
         NotFound, Unavailable
-            No such model; its files cannot be had or used.
+            No such model; its files are missing or unusable.
         """
         return self._get(name, None).predictor
 
     def load(self, name: str, device: str | None = None) -> ModelStatus:
-        """Load a model, onto `device` where one is named, and return its state."""
+        """Load a model, onto `device` if one is named, and return its state."""
         if device is not None and device not in self.devices():
             raise InvalidInput(
                 "unknown_device",
@@ -173,7 +147,7 @@ class ModelService:
         return self.status(name)
 
     def unload(self, name: str) -> None:
-        """Let go of a model; a forecast that is running keeps it until it is done."""
+        """Remove a model from memory; a forecast that is running keeps it until it is done."""
         with self._lock:
             self._loaded.pop(self.spec(name).name, None)
 
@@ -183,10 +157,53 @@ class ModelService:
 
         return available_devices()
 
+    def _find(self, name: str) -> tuple[ModelSpec, RegisteredModel | None]:
+        if name in self.built_in():
+            return self._built_in_spec(name), None
+        model = self._registered.find(name)
+        if model is None:
+            raise NotFound(
+                "unknown_model",
+                text("model: there is no model {name}.", name=name),
+                text("Choose one of: {names}.", names=", ".join([*self.built_in(), *self._registered.offered()])),
+            )
+        return self._registered.spec(model), model
+
+    def _built_in_spec(self, name: str) -> ModelSpec:
+        spec = replace(self.built_in()[name], name=name)
+        folder = self._settings.home / "models" / name  # `name` is a key of the registry, not user input
+        if not ((folder / "model").is_dir() and (folder / "tokenizer").is_dir()):
+            return spec
+        return replace(spec, model_id=str(folder / "model"), tokenizer_id=str(folder / "tokenizer"))
+
+    def _describe(self, name: str, spec: ModelSpec, model: RegisteredModel | None = None) -> ModelStatus:
+        from engine.hub import is_downloaded
+
+        with self._lock:
+            loaded = self._loaded.get(spec.name)
+        local = model is not None or Path(spec.model_id).is_dir()
+        return ModelStatus(
+            name=name,
+            description=text(spec.description) if model is None else _describe_version(model),
+            parameters=spec.parameters,
+            context=spec.max_context,
+            tokenizer=_short_source(spec.tokenizer_id) if model is None else model.label,
+            licence=spec.licence,
+            bundled=spec.bundled,
+            downloaded=is_downloaded(replace(spec, bundled=True) if local else spec),
+            loaded=loaded is not None,
+            device=str(loaded.predictor.device) if loaded else None,
+            load_seconds=loaded.seconds if loaded else None,
+            memory_bytes=loaded.memory if loaded else COPIES * spec.parameters * BYTES_PER_PARAMETER,
+            registered=None if model is None else model.label,
+        )
+
     def _get(self, name: str, device: str | None) -> _Loaded:
         spec = self.spec(name)
-        name = spec.name  # a name alone may stand for another version tomorrow
-        with self._loading_lock(name):
+        name = spec.name  # the given name may refer to another version later
+        with self._lock:
+            loading = self._loading[name]
+        with loading:
             with self._lock:
                 loaded = self._loaded.get(name)
                 if loaded is not None and device in {None, str(loaded.predictor.device)}:
@@ -199,10 +216,6 @@ class ModelService:
                 while len(self._loaded) > self._settings.max_loaded_models:
                     self._loaded.popitem(last=False)
             return loaded
-
-    def _loading_lock(self, name: str) -> Lock:
-        with self._lock:
-            return self._loading[name]
 
     def _read(self, spec: ModelSpec, device: str | None) -> _Loaded:
         import torch
@@ -226,34 +239,13 @@ class ModelService:
         memory = COPIES * sum(t.numel() * t.element_size() for t in tensors)
         return _Loaded(predictor, time.monotonic() - started, memory)
 
-    def spec(self, name: str) -> ModelSpec:
-        """Return where a model is and what is known of it; its name there is that of exactly one version.
 
-        Raises
-        ------
-        NotFound
-            No such model.
-        """
-        if name in self.built_in():
-            return self._spec_of(name)
-        model = None if self._registered is None else self._registered.find(name)
-        if self._registered is None or model is None:
-            listed = [] if self._registered is None else list(self._registered.listed())
-            raise NotFound(
-                "unknown_model",
-                text("model: there is no model {name}.", name=name),
-                text("Choose one of: {names}.", names=", ".join([*self.built_in(), *listed])),
-            )
-        return self._registered.spec(model)
-
-    def _spec_of(self, name: str) -> ModelSpec:
-        spec = replace(self.built_in()[name], name=name)
-        folder = self._settings.home / "models" / name  # `name` is a key of the registry, not what a user typed
-        if not ((folder / "model").is_dir() and (folder / "tokenizer").is_dir()):
-            return spec
-        return replace(spec, model_id=str(folder / "model"), tokenizer_id=str(folder / "tokenizer"))
+def _describe_version(model: RegisteredModel) -> Text:
+    if model.base is None:
+        return text("Trained here from scratch; version {version}.", version=model.version)
+    return text("Fine-tuned here from {base}; version {version}.", base=model.base, version=model.version)
 
 
-def _shown(source: str) -> str:
-    """Return a Hub id as it is, and of a local folder its end alone: where the app is installed is not told."""
+def _short_source(source: str) -> str:
+    """Return a Hub id as it is, and only the end of a local folder: where the app is installed stays private."""
     return "/".join(Path(source).parts[-2:])

@@ -10,7 +10,7 @@ import streamlit as st
 from kronos_app import nav, state
 from kronos_app.i18n import Text
 from kronos_app.runtime import desk
-from kronos_app.services.forecast.service import ForecastView
+from kronos_app.services.forecast.view import ForecastView
 from kronos_app.state import gettext as _
 from kronos_app.widgets.kit import formats
 from kronos_app.widgets.kit.errors import escape

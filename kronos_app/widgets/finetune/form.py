@@ -11,6 +11,7 @@ import streamlit as st
 from kronos_app import state
 from kronos_app.runtime import desk
 from kronos_app.services.finetune.service import DEFAULT_NAME, DataChoice, TuneRequest
+from kronos_app.services.models.limits import DEFAULT_MODEL
 from kronos_app.state import gettext as _
 from kronos_app.widgets.finetune import fields as tuning_fields
 from kronos_app.widgets.finetune import plan as tuning_plan
@@ -65,7 +66,7 @@ def _base() -> None:
     statuses = {status.name: status for status in desk().models.list()}
     key = tuning_fields.key("base.model")
     if st.session_state.get(key) not in statuses:
-        st.session_state[key] = state.DEFAULT_MODEL if state.DEFAULT_MODEL in statuses else next(iter(statuses))
+        st.session_state[key] = DEFAULT_MODEL if DEFAULT_MODEL in statuses else next(iter(statuses))
     st.selectbox(
         _("Model to begin with"),
         list(statuses),

@@ -1,4 +1,4 @@
-"""A forecast as people read it: numbers, chart, what it was worth, table, and where it comes from."""
+"""A forecast on the page: figures, chart, scores, table and provenance."""
 
 from __future__ import annotations
 
@@ -13,36 +13,36 @@ from kronos_app.charts.forecast import BANDS, Outline, forecast_chart
 from kronos_app.charts.style import Words
 from kronos_app.data import calendars
 from kronos_app.runtime import desk
-from kronos_app.services.forecast.recalibration import Recalibration
-from kronos_app.services.forecast.rendering import to_csv, to_json
-from kronos_app.services.forecast.service import ForecastView
-from kronos_app.services.ledger.comparison import COVERAGE_LEVELS, Comparison
+from kronos_app.services.forecast.calibration import Calibration
+from kronos_app.services.forecast.rendering import forecast_csv, forecast_json
+from kronos_app.services.forecast.view import ForecastView
+from kronos_app.services.ledger.comparison import COVERAGE_LEVELS, Comparison, forecaster_name
 from kronos_app.state import gettext as _
-from kronos_app.widgets.candles import calendar_choice
-from kronos_app.widgets.candles import doubts as doubt
+from kronos_app.widgets.candles import calendar_choice, doubts
 from kronos_app.widgets.candles.last_candles import CHART_CONFIG
-from kronos_app.widgets.evaluation import record as evaluation_record
-from kronos_app.widgets.forecast import form as forecast_form
-from kronos_app.widgets.forecast import recalibration as forecast_recalibration
+from kronos_app.widgets.evaluation import record
+from kronos_app.widgets.forecast.calibration import chosen_calibration, render_switch
+from kronos_app.widgets.forecast.form import adopt_settings
+from kronos_app.widgets.forecast.listing import settings_facts
 from kronos_app.widgets.kit import formats
 from kronos_app.widgets.kit.errors import escape
-from kronos_app.widgets.kit.words import chart_words, drift_name, window_names
+from kronos_app.widgets.kit.words import chart_words
 
 Quantiles = dict[float, pd.DataFrame]
 
 HISTORY_SHOWN = 150
+LEVELS = sorted({level for pair in BANDS.values() for level in pair} | {0.5})
 
 
-def draw(view: ForecastView) -> None:
-    """Draw it."""
-    _heading(view)
-    doubt.draw(doubt.stored(view.stored.provenance))
-    levels = sorted({level for pair in BANDS.values() for level in pair} | {0.5})
-    quantiles = view.quantiles(levels)
-    found = desk().recalibrations.find(view)
-    recalibration = forecast_recalibration.wanted(found)
-    bands = None if recalibration is None else view.recalibrated(levels, recalibration.factor)
-    _headline(view, quantiles, bands)
+def render_forecast(view: ForecastView) -> None:
+    """Render a forecast with all that is known about it."""
+    _render_heading(view)
+    doubts.draw(doubts.stored(view.stored.provenance))
+    quantiles = view.quantiles(LEVELS)
+    available = desk().calibrations.find(view)
+    calibration = chosen_calibration(available)
+    bands = None if calibration is None else view.calibrated(LEVELS, calibration.factor)
+    _render_figures(view, quantiles, bands)
     history = view.history.tail(HISTORY_SHOWN)
     missing = calendars.missing(pd.DatetimeIndex(history.index), view.timezone, view.calendar, only_by_calendar=True)
     words, outline = _words(quantiles, bands)
@@ -52,103 +52,95 @@ def draw(view: ForecastView) -> None:
     st.plotly_chart(
         figure, key="forecast.chart", config=CHART_CONFIG, alt=_("History, median forecast and bands of the close")
     )
-    forecast_recalibration.draw(found)
-    evaluation_record.draw(view)
+    render_switch(available)
+    record.draw(view)
     if view.history.empty:
-        st.info(_("The data set of this forecast was deleted: its history and comparison are gone."))
+        st.info(_("The data set of this forecast was deleted: its history and comparison are not available."))
     with st.expander(_("How to read this"), icon=":material/help:"):
-        _explain(view)
+        _render_help(view)
     if view.comparison is not None:
-        _comparison(view.comparison)
-    _table(quantiles, bands, view.actual)
-    _downloads(view, recalibration)
-    with st.expander(_("Where this comes from"), icon=":material/fingerprint:"):
-        _provenance(view)
+        _render_comparison(view.comparison)
+    _render_table(quantiles, bands, view.actual)
+    _render_downloads(view, calibration)
+    with st.expander(_("Provenance"), icon=":material/fingerprint:"):
+        _render_provenance(view)
 
 
-def _heading(view: ForecastView) -> None:
+def _render_heading(view: ForecastView) -> None:
     stored = view.stored
     mode = _("Replay") if stored.request.get("cutoff") else _("Future")
     st.subheader(f"{escape(stored.candles_name)} · {mode}")
-    told = (
-        _("{horizon} candles after {cutoff} by {model}, {samples} samples, without drift")
-        if view.driftless
-        else _("{horizon} candles after {cutoff} by {model}, {samples} samples")
+    summary = _("{horizon} candles after {cutoff} by {model}, {samples} samples").format(
+        horizon=len(stored.timestamps),
+        cutoff=formats.time(stored.cutoff),
+        model=escape(view.model),
+        samples=len(stored.paths),
     )
-    st.caption(
-        told.format(
-            horizon=len(stored.timestamps),
-            cutoff=formats.time(stored.cutoff),
-            model=escape(str(stored.provenance["model"])),
-            samples=len(stored.paths),
-        )
-    )
+    st.caption(summary + (" · " + _("zero-drift forecast") if view.driftless else ""))
 
 
 def _words(quantiles: Quantiles, bands: Quantiles | None) -> tuple[Words, Outline | None]:
-    """Return the words of the chart, and the 80 % band as drawn where the chart has recalibrated ones."""
+    """Return the words of the chart, and the 80 % band as sampled if the chart shows calibrated ones."""
     if bands is None:
         return chart_words(), None
     lower, upper = (quantiles[level]["close"] for level in BANDS[80])
-    drawn = Outline(_("{level} % band as drawn").format(level=80), lower, upper)
-    return replace(chart_words(), band=_("{level} % band, recalibrated")), drawn
+    outline = Outline(_("{level} % band as sampled").format(level=80), lower, upper)
+    return replace(chart_words(), band=_("{level} % band, calibrated")), outline
 
 
-def _headline(view: ForecastView, quantiles: Quantiles, bands: Quantiles | None) -> None:
+def _render_figures(view: ForecastView, quantiles: Quantiles, bands: Quantiles | None) -> None:
     last = view.stored.last_close
-    low, high = BANDS[80]
     end = float(quantiles[0.5]["close"].iloc[-1])
-    ends = [float((bands or quantiles)[level]["close"].iloc[-1]) for level in (low, high)]
+    ends = [float((bands or quantiles)[level]["close"].iloc[-1]) for level in BANDS[80]]
     band = " – ".join(formats.price(one) for one in ends)
-    apart = " … ".join(formats.percent(one / last - 1, signed=True) for one in ends)
-    title = _("80 % band at the end") if bands is None else _("80 % band at the end, recalibrated")
+    changes = " … ".join(formats.percent(one / last - 1, signed=True) for one in ends)
+    title = _("80 % band at the end") if bands is None else _("80 % band at the end, calibrated")
     with st.container(horizontal=True, gap="medium"):
         st.metric(_("Last close"), formats.price(last), width=130)
         if not view.driftless:
             change = formats.percent(end / last - 1, signed=True)
             st.metric(_("Median at the end"), formats.price(end), change, width=160)
-        st.metric(title, band, apart, delta_color="off", delta_arrow="off", width=220)
+        st.metric(title, band, changes, delta_color="off", delta_arrow="off", width=220)
         if not view.driftless:
             st.metric(
-                _("Paths ending higher"),
+                _("P(up) at the end"),
                 formats.percent(float(view.probability_up().iloc[-1]), 0),
                 width=150,
-                help=_("The part of the paths whose last close is above the last known close."),
+                help=_("Share of the paths whose last close is above the last known close."),
             )
 
 
-def _explain(view: ForecastView) -> None:
+def _render_help(view: ForecastView) -> None:
     st.markdown(
         _(
-            "The model drew {samples} possible futures. At each step the 50 % band holds the middle half of their "
-            "closes; the 80 % and 90 % bands hold correspondingly more. If the model is well calibrated, real closes "
-            "fall inside the 80 % band about four times in five; a replay shows how often they did. The forecast "
-            "candles "
-            "are medians of each value at each step, so they look calmer than any single path. Hollow candles rise, "
-            "filled ones fall."
+            "The model sampled {samples} possible paths. At each step the 50 % band holds the middle half of their "
+            "closes; the 80 % and 90 % bands hold correspondingly more. If the model is well calibrated, actual closes "
+            "are inside the 80 % band about four times in five; a replay shows the observed coverage. The forecast "
+            "candles are medians of each value at each step, so they are smoother than any single path. Hollow candles "
+            "rise, filled ones fall."
         ).format(samples=len(view.stored.paths))
     )
     if view.driftless:
         st.markdown(
             _(
-                "The forecast is without drift: all paths were moved together so that half of them lie above the last "
-                "close at each step. It tells how far prices may go, not where to. Its median candles stand still for "
-                "that reason, not because nothing is expected to happen."
+                "This is a zero-drift forecast: the median of all paths is fixed at the last close. It forecasts "
+                "volatility, not direction. Its median candles are flat for that reason, not because no move is "
+                "expected."
             )
         )
     if view.stored.repairs:
         st.markdown(
-            _("In {count} sampled candles the high, low or volume contradicted the rest and was put right.").format(
+            _("Sampled candles with an inconsistent high, low or volume that were corrected: {count}.").format(
                 count=view.stored.repairs
             )
         )
 
 
-def _comparison(comparison: Comparison) -> None:
-    st.subheader(_("Against simple random walks"))
+def _render_comparison(comparison: Comparison) -> None:
+    st.subheader(_("Comparison with random walks"))
     st.markdown(escape(state.say(comparison.verdict)))
     rows = {
-        state.say(score.label): [
+        state.say(forecaster_name(score.name)): [
             formats.price(score.mae),
             formats.percent(score.mape, 2),
             formats.percent(score.direction, 0),
@@ -157,26 +149,19 @@ def _comparison(comparison: Comparison) -> None:
         ]
         for score in comparison.scores
     }
-    columns = [
-        _("MAE"),
-        _("MAPE"),
-        _("Direction"),
-        *(_("Coverage {level} %").format(level=round(level * 100)) for level in COVERAGE_LEVELS),
-        _("CRPS"),
-    ]
+    coverage = [_("Coverage {level} %").format(level=round(level * 100)) for level in COVERAGE_LEVELS]
+    columns = [_("MAE"), _("MAPE"), _("Direction"), *coverage, _("CRPS")]
     st.table(pd.DataFrame.from_dict(rows, orient="index", columns=columns))
     st.caption(
         _(
-            "{matched} candles compared. MAE, MAPE and CRPS: lower is better. Direction: how often the median "
-            "lay on the "
-            "right side of the last close. Coverage: how often the close fell inside the band; best near the "
-            "band's own "
-            "level. CRPS judges the whole distribution."
+            "{matched} candles compared. MAE, MAPE and CRPS: lower is better. Direction: share of steps with the "
+            "median on the right side of the last close. Coverage: share of closes inside the band; ideal is the "
+            "nominal level. CRPS scores the whole distribution."
         ).format(matched=comparison.matched)
     )
 
 
-def _table(quantiles: Quantiles, bands: Quantiles | None, actual: pd.DataFrame | None) -> None:
+def _render_table(quantiles: Quantiles, bands: Quantiles | None, actual: pd.DataFrame | None) -> None:
     st.subheader(_("Forecast by candle"))
     median = quantiles[0.5]
     table = pd.DataFrame({_("Median close"): median["close"]})
@@ -185,8 +170,8 @@ def _table(quantiles: Quantiles, bands: Quantiles | None, actual: pd.DataFrame |
         table[_("{level} % from").format(level=level)] = quantiles[low]["close"]
         table[_("{level} % to").format(level=level)] = quantiles[high]["close"]
         if bands is not None:
-            table[_("{level} % from, recalibrated").format(level=level)] = bands[low]["close"]
-            table[_("{level} % to, recalibrated").format(level=level)] = bands[high]["close"]
+            table[_("{level} % from, calibrated").format(level=level)] = bands[low]["close"]
+            table[_("{level} % to, calibrated").format(level=level)] = bands[high]["close"]
     for name, title in (("open", _("Median open")), ("high", _("Median high")), ("low", _("Median low"))):
         table[title] = median[name]
     if actual is not None:
@@ -197,49 +182,41 @@ def _table(quantiles: Quantiles, bands: Quantiles | None, actual: pd.DataFrame |
     st.dataframe(table, column_config=config, height=320, placeholder=formats.MISSING, alt=_("Forecast by candle"))
 
 
-def _downloads(view: ForecastView, recalibration: Recalibration | None) -> None:
+def _render_downloads(view: ForecastView, calibration: Calibration | None) -> None:
+    def as_json() -> str:
+        fields = forecast_json(view, paths=True, calibration=calibration)
+        return json.dumps(fields, ensure_ascii=False, allow_nan=False)
+
+    files = {
+        "json": (_("Download JSON"), as_json, "application/json"),
+        "csv": (_("Download CSV"), lambda: forecast_csv(view, calibration), "text/csv"),
+    }
     with st.container(horizontal=True):
-        st.download_button(
-            _("Download JSON"),
-            lambda: json.dumps(
-                to_json(view, paths=True, recalibration=recalibration), ensure_ascii=False, allow_nan=False
-            ),
-            file_name=f"forecast-{view.id}.json",
-            mime="application/json",
-            on_click="ignore",
-            icon=":material/download:",
-        )
-        st.download_button(
-            _("Download CSV"),
-            lambda: to_csv(view, recalibration),
-            file_name=f"forecast-{view.id}.csv",
-            mime="text/csv",
-            on_click="ignore",
-            icon=":material/download:",
-        )
+        for suffix, (label, content, mime) in files.items():
+            st.download_button(
+                label,
+                content,
+                file_name=f"forecast-{view.id}.{suffix}",
+                mime=mime,
+                on_click="ignore",
+                icon=":material/download:",
+            )
 
 
-def _provenance(view: ForecastView) -> None:
+def _render_provenance(view: ForecastView) -> None:
     stored, made = view.stored, view.stored.provenance
-    settings = stored.request
     facts = {
-        _("Model"): made["model"],
+        _("Model"): view.model,
         _("Weights (SHA-256)"): made["digest"],
         _("Candles of history"): made["history_rows"],
         _("Cutoff"): formats.time(stored.cutoff),
         _("Time zone"): view.timezone or _("not stated"),
         _("Calendar"): calendar_choice.name(made.get("calendar")),
-        _("Window"): window_names()[settings.get("window", "fit")],
-        _("Temperature"): settings["temperature"],
-        _("Top-p"): settings["top_p"],
-        _("Top-k"): settings["top_k"],
-        _("Samples"): settings["samples"],
-        _("Drift"): drift_name(driftless=view.driftless),
-        _("Seed"): made["seed"],
-        _("Done to the data"): doubt.repaired(made),
-        _("Repaired candles"): stored.repairs,
+        **settings_facts(stored),
+        _("Repairs of the data"): doubts.repaired(made),
+        _("Corrected candles"): stored.repairs,
         _("Computed in"): _("{seconds} s").format(seconds=formats.number(made["seconds"], 1)),
-        _("Made"): formats.moment(stored.created),
+        _("Created"): formats.moment(stored.created),
         _("Forecast id"): stored.id,
     }
     st.table(pd.DataFrame({"": [str(value) for value in facts.values()]}, index=list(facts)))
@@ -247,7 +224,7 @@ def _provenance(view: ForecastView) -> None:
         st.button(
             _("Use these settings"),
             icon=":material/tune:",
-            on_click=forecast_form.adopt,
+            on_click=adopt_settings,
             args=(stored,),
             key="forecast.adopt",
         )

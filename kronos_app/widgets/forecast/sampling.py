@@ -1,22 +1,23 @@
-"""How paths are drawn: what the model recommends, a preset, or as one likes."""
+"""The sampling settings: as the model recommends, a preset, or free values."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from kronos_app import state
 from kronos_app.runtime import desk
-from kronos_app.services.forecast.sampling import BANDS, LABELS, described
-from kronos_app.services.forecast.service import PRESETS
+from kronos_app.services.forecast.request import PRESETS
+from kronos_app.services.forecast.sampling import BANDS, LABELS, describe_origin
 from kronos_app.state import gettext as _
 
 if TYPE_CHECKING:
     from engine.usage import Use
 
 MAX_SEED = 2**32 - 1
-# What a model recommends.
+# Key of the session to the recommended setting of a model.
 ADVISED = {
     state.FORECAST_TEMPERATURE: "temperature",
     state.FORECAST_TOP_P: "top_p",
@@ -25,16 +26,34 @@ ADVISED = {
 }
 
 
-def draw(model: str) -> None:
-    """Ask how to draw paths, beginning with what the model recommends."""
-    _follow(model)
-    _ask_for_preset(model)
-    _ask_for_advised()
-    _ask_for_the_rest()
+def render_sampling(model: str) -> None:
+    """Render the sampling settings, which begin with the recommendation of the model."""
+    _adopt_advice(model)
+    _render_preset(model)
+    _render_advised_settings()
+    st.number_input(
+        _("Top-k"),
+        0,
+        1_000_000,
+        step=1,
+        key=state.FORECAST_TOP_K,
+        persist_state="session",
+        on_change=_leave_preset,
+        help=_("Sample from the k likeliest tokens only; 0 means all."),
+    )
+    st.number_input(
+        _("Seed"),
+        0,
+        MAX_SEED,
+        step=1,
+        key=state.FORECAST_SEED,
+        persist_state="session",
+        placeholder=_("random"),
+        help=_("The same seed gives the same forecast. Empty: a random seed, shown under Provenance."),
+    )
 
 
-def _ask_for_preset(model: str) -> None:
-    spec = desk().models.spec(model)
+def _render_preset(model: str) -> None:
     labels: dict[str, str] = {use: state.say(label) for use, label in LABELS.items()}
     labels |= {key: state.say(preset.label) for key, preset in PRESETS.items()}
     chosen = st.pills(
@@ -47,79 +66,52 @@ def _ask_for_preset(model: str) -> None:
         args=(model,),
         wrap=True,
     )
-    if chosen is not None:
-        st.caption(state.say(described(spec, chosen) if chosen in LABELS else PRESETS[chosen].description))
+    if chosen in LABELS:
+        st.caption(state.say(describe_origin(desk().models.spec(model), chosen)))
+    elif chosen is not None:
+        st.caption(state.say(PRESETS[chosen].description))
 
 
-def _ask_for_advised() -> None:
-    """Ask for what a model has recommendations of."""
-    st.slider(
+def _render_advised_settings() -> None:
+    slider = partial(st.slider, persist_state="session")
+    slider(
         _("Temperature"),
         0.1,
         2.0,
         step=0.05,
         key=state.FORECAST_TEMPERATURE,
-        persist_state="session",
         on_change=_leave_preset,
-        help=_("Below 1 the model keeps to what it finds likely, above 1 it strays."),
+        help=_("Below 1 the model samples likely moves more often, above 1 unlikely ones."),
     )
-    st.slider(
+    slider(
         _("Top-p"),
         0.1,
         1.0,
         step=0.05,
         key=state.FORECAST_TOP_P,
-        persist_state="session",
         on_change=_leave_preset,
-        help=_("Draw only from the likeliest tokens that together have this probability."),
+        help=_("Sample from the likeliest tokens that together have this probability."),
     )
-    st.slider(
+    slider(
         _("Samples"),
         1,
         200,
         step=1,
         key=state.FORECAST_SAMPLES,
-        persist_state="session",
         on_change=_leave_advice,
-        help=_("How many paths to draw. More make smoother bands and take longer."),
+        help=_("Number of paths. More paths give smoother bands and take longer."),
     )
     st.toggle(
-        _("Without drift"),
+        _("Zero drift"),
         key=state.FORECAST_DRIFTLESS,
         persist_state="session",
         on_change=_leave_advice,
-        help=_(
-            "Moves all paths together so that their median stays at the last close: how far prices may go, and no "
-            "opinion of where to."
-        ),
+        help=_("Fixes the median of all paths at the last close: a forecast of volatility, not of direction."),
     )
 
 
-def _ask_for_the_rest() -> None:
-    st.number_input(
-        _("Top-k"),
-        0,
-        1_000_000,
-        step=1,
-        key=state.FORECAST_TOP_K,
-        persist_state="session",
-        on_change=_leave_preset,
-        help=_("Draw only from the k likeliest tokens; 0 means all."),
-    )
-    st.number_input(
-        _("Seed"),
-        0,
-        MAX_SEED,
-        step=1,
-        key=state.FORECAST_SEED,
-        persist_state="session",
-        placeholder=_("random"),
-        help=_("The same seed gives the same forecast. Left empty, one is drawn and told."),
-    )
-
-
-def _follow(model: str) -> None:
-    """Fill in what a model that was just chosen recommends, where nobody changed what the one before did."""
+def _adopt_advice(model: str) -> None:
+    """Fill in the recommendation of a newly chosen model, except where the user changed the one before."""
     before = st.session_state.get(state.FORECAST_ADVISED, {})
     if before.get("model") == model and all(key in st.session_state for key in ADVISED):
         return
@@ -155,6 +147,6 @@ def _leave_preset() -> None:
 
 
 def _leave_advice() -> None:
-    """Presets say nothing of samples and drift, recommendations do."""
+    """Leave a recommendation; presets have no number of samples and no drift."""
     if st.session_state[state.FORECAST_PRESET] in LABELS:
         _leave_preset()

@@ -1,4 +1,4 @@
-"""Asking once more before something is gone."""
+"""The dialog before something is deleted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kronos_app.widgets.kit.errors import escape, shown
 
 
 def confirm(question: str, consequence: str, action: Callable[[], object]) -> None:
-    """Open a dialog with `question`; run `action` if the reader agrees."""
+    """Open a dialog with `question`; run `action` if the user agrees."""
 
     def agreed() -> None:
         with shown():

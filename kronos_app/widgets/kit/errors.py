@@ -1,4 +1,4 @@
-"""Errors as people should see them: what is wrong, what to do, never a traceback."""
+"""Errors on a page: what is wrong and what to do, never a traceback."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from kronos_app.state import gettext as _
 
 @contextmanager
 def shown() -> Iterator[None]:
-    """Draw an `AppError` raised inside, and go on after it."""
+    """Render an `AppError` raised inside, and continue after it."""
     try:
         yield
     except AppError as error:
@@ -28,25 +28,25 @@ def shown() -> Iterator[None]:
 
 
 def show(message: Text, hint: Text) -> None:
-    """Draw a message and, where there is one, what to do about it."""
+    """Render a message and its hint."""
     advice = state.say(hint)
     st.error(escape(state.say(message)) + (f"\n\n{escape(advice)}" if advice else ""), icon=":material/error:")
 
 
 def show_unexpected(error: Exception) -> bool:
-    """Draw an apology for an error nobody foresaw; its traceback goes to the log only."""
+    """Render a message for an unexpected error; its traceback goes to the log only."""
     import logging
 
     logging.getLogger("kronos_app.pages").error("A page failed", exc_info=error)
     st.error(
-        _("Something unexpected went wrong on this page. Nothing you saved is lost.")
+        _("An unexpected error occurred on this page. Saved data is not lost.")
         + "\n\n"
-        + _("Reload the page; if it happens again, send the server's log to whoever runs this desk."),
+        + _("Reload the page; if the error occurs again, send the server log to the administrator."),
         icon=":material/error:",
     )
     return True
 
 
 def escape(plain: str) -> str:
-    """Return text with Markdown's special characters disarmed: messages may quote a file."""
+    """Return text with the special characters of Markdown escaped: messages may quote a file."""
     return "".join(f"\\{c}" if c in r"\`*_{}[]<>#|~$:" else c for c in plain)

@@ -1,4 +1,4 @@
-"""Numbers, times and spans in the reader's language."""
+"""Numbers, times and durations in the language of the session."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _UNITS = (("week", 604_800), ("day", 86_400), ("hour", 3_600), ("minute", 60), (
 
 
 def number(value: float | None, digits: int = 2) -> str:
-    """Return a number with thousands separators, a dash where there is none."""
+    """Return a number with thousands separators, a dash for None and NaN."""
     if value is None or not math.isfinite(value):
         return MISSING
     pattern = "#,##0." + "0" * digits if digits else "#,##0"
@@ -24,7 +24,7 @@ def number(value: float | None, digits: int = 2) -> str:
 
 
 def price(value: float | None) -> str:
-    """Return a price with as many decimals as its size asks for."""
+    """Return a price with 2, 4 or 6 decimals, by its size."""
     if value is None or not math.isfinite(value):
         return MISSING
     size = abs(value)
@@ -40,17 +40,17 @@ def percent(value: float | None, digits: int = 1, *, signed: bool = False) -> st
 
 
 def compact(value: float) -> str:
-    """Return a large count in short: 4.1M, 410万."""
+    """Return a large count in short form: 4.1M, 410万."""
     return format_compact_decimal(value, fraction_digits=1, locale=state.language())
 
 
 def size(value: int | None) -> str:
-    """Return a size in memory, in MB."""
+    """Return a size in MB."""
     return MISSING if value is None else f"{number(value / 1e6, 1)} MB"
 
 
 def span(seconds: float) -> str:
-    """Return a length of time in the largest unit that states it exactly, else in the largest it fills."""
+    """Return a duration in the largest unit that divides it, else in the largest that it exceeds."""
     whole = max(round(seconds), 0)
     for unit, length in _UNITS:
         if whole >= length and whole % length == 0:
@@ -60,7 +60,7 @@ def span(seconds: float) -> str:
 
 
 def remaining(seconds: float) -> str:
-    """Return a time to wait, rounded as one says it: seconds up to a minute and a half, then minutes."""
+    """Return a remaining time: in seconds up to 90, then in minutes."""
     if seconds < 90:
         return _unit(max(math.ceil(seconds), 1), "second")
     return _unit(math.ceil(seconds / 60), "minute")
@@ -71,11 +71,11 @@ def _unit(value: float, unit: str) -> str:
 
 
 def time(value: pd.Timestamp | datetime) -> str:
-    """Return a candle's time: a date, with hours where it has them."""
+    """Return the time of a candle: a date, with hours unless it is midnight."""
     stamp = pd.Timestamp(value)
     return stamp.strftime("%Y-%m-%d" if stamp == stamp.normalize() else "%Y-%m-%d %H:%M")
 
 
 def moment(value: datetime) -> str:
-    """Return when something was done, in UTC."""
+    """Return a moment in UTC."""
     return value.strftime("%Y-%m-%d %H:%M UTC")

@@ -1,4 +1,4 @@
-"""Long lists, a page at a time."""
+"""Pages of long lists."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Row = TypeVar("Row")
 
 
 def shown(rows: list[Row], key: str) -> list[Row]:
-    """Return the rows to show; where they are many, render a choice of page and keep it under `key`."""
+    """Return the rows of the chosen page; see `first_row`."""
     start = first_row(len(rows), key)
     return rows[start : start + PAGE_SIZE]
 
 
 def first_row(total: int, key: str, size: int = PAGE_SIZE) -> int:
-    """Render a choice of page where `total` rows need several; return the number of rows before the page chosen."""
+    """Render the choice of a page if there are several; return the number of rows before it."""
     pages = max(math.ceil(total / size), 1)
     state.clamp(key, 1, pages)
     if pages == 1:

@@ -1,4 +1,4 @@
-"""The sidebar of every page: what is in use, the language, and what a forecast is not."""
+"""The sidebar of every page: data set, model and device in use, the language, a disclaimer."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from kronos_app.widgets.kit.errors import escape
 from kronos_app.widgets.kit.glossary import render_glossary_button
 
 
-def draw() -> None:
-    """Draw it."""
+def render_sidebar() -> None:
+    """Render the sidebar."""
     st.caption(_("IN USE"))
     with st.container(gap="xsmall"):
-        _line(_("Data set"), _candles_name() or _("none chosen"))
-        _line(_("Model"), state.model())
-        _line(_("Device"), loaded_device(state.model()) or state.device() or _("chosen when the model loads"))
+        _render_line(_("Data set"), _candles_name() or _("none chosen"))
+        _render_line(_("Model"), state.model())
+        _render_line(_("Device"), loaded_device(state.model()) or state.device() or _("chosen when the model loads"))
     st.divider()
     st.selectbox(
         "Language / 语言",
@@ -33,17 +33,14 @@ def draw() -> None:
     st.caption(_("For research. A forecast is a distribution of possible futures, not advice to buy or sell anything."))
 
 
-def draw_notice() -> None:
-    """Draw what happened when the store was opened, where something did."""
-    notice = desk().store.notice
-    if notice is not None:
-        st.warning(escape(state.say(notice)), icon=":material/warning:")
-    unwritable = desk().unwritable()
-    if unwritable is not None:
-        st.warning(escape(state.say(unwritable)), icon=":material/folder_off:")
+def render_notices() -> None:
+    """Render problems of the store and of the home folder, if there are any."""
+    for notice, icon in ((desk().store.notice, "warning"), (desk().unwritable(), "folder_off")):
+        if notice is not None:
+            st.warning(escape(state.say(notice)), icon=f":material/{icon}:")
 
 
-def _line(name: str, value: str) -> None:
+def _render_line(name: str, value: str) -> None:
     st.markdown(f":small[{name}]  \n:small[**{escape(value)}**]")
 
 

@@ -1,4 +1,4 @@
-"""The mark and the few rules of style that the theme cannot say."""
+"""The logo and the styles that the theme cannot express."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CSS = Path(__file__).with_name("style.css")
 
 
 def apply() -> None:
-    """Draw the mark and add the few rules of style."""
+    """Render the logo and add the styles."""
     st.html(CSS)
     words = json.dumps(_("Choose a file, or drop it here"), ensure_ascii=False)
     st.html(f"<style>:root {{ --choose-a-file: {words}; }}</style>")

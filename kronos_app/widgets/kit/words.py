@@ -1,4 +1,4 @@
-"""Words that several widgets use, in the session's language."""
+"""Words of figures, in the language of the session."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from kronos_app.state import gettext as _
 
 
 def chart_words() -> Words:
-    """Return the words of every figure."""
+    """Return the words of all figures."""
     return Words(
         history=_("History"),
         forecast=_("Median forecast"),
-        actual=_("What came"),
+        actual=_("Actual"),
         band=_("{level} % band of the close"),
         price=_("Price"),
         volume=_("Volume"),
@@ -21,13 +21,3 @@ def chart_words() -> Words:
         low=_("Low price"),
         close=_("Close price"),
     )
-
-
-def window_names() -> dict[str, str]:
-    """Return the ways to treat what exceeds the context, with their names."""
-    return {"fit": _("Fit"), "exact": _("Exact"), "strided": _("Strided")}
-
-
-def drift_name(*, driftless: bool) -> str:
-    """Return what became of the drift of a forecast's paths."""
-    return _("taken out") if driftless else _("as drawn")

@@ -1,4 +1,4 @@
-"""Which series to follow, how often, and how to forecast it."""
+"""The form to follow a series: which one, the poll interval, and the settings of its forecasts."""
 
 from __future__ import annotations
 
@@ -8,25 +8,27 @@ from kronos_app import state
 from kronos_app.data.source import Interval
 from kronos_app.data.sources import SourceFamily
 from kronos_app.runtime import desk
-from kronos_app.services.live.service import CADENCES, FollowRequest, usual_cadence
+from kronos_app.services.live.service import CADENCES, FollowRequest, suggest_cadence
+from kronos_app.services.models.limits import SHORTEST_HISTORY, longest_horizon
 from kronos_app.state import gettext as _
 from kronos_app.widgets.candles import source_fields as fields
 from kronos_app.widgets.kit import errors, formats
-from kronos_app.widgets.models import choice as model_choice
+from kronos_app.widgets.kit.fields import render_number
+from kronos_app.widgets.models.choice import render_model_field
 
 DEFAULT_INTERVAL = "1h"
 DEFAULTS = {state.LIVE_LOOKBACK: 400, state.LIVE_HORIZON: 24, state.LIVE_SAMPLES: 30}
-LONGEST_LOOKBACK = 100_000
+LONGEST_LOOKBACK, MOST_SAMPLES = 100_000, 200
 SUGGESTED = 0
 
 
-def draw() -> None:
-    """Draw the form; what is asked for is followed from then on."""
+def render_form() -> None:
+    """Render the form and follow the series when it is submitted."""
     for key, value in DEFAULTS.items():
         state.default(key, value)
     grid = st.grid(3, min_column_width=fields.NARROWEST_FIELD)
     with grid.container():
-        family = _family()
+        family = _render_family()
     names = fields.asked(("names", family.key), lambda: list(desk().fetching.names(family)))
     if not names:
         return
@@ -44,38 +46,41 @@ def draw() -> None:
     with grid.container():
         symbol = fields.instrument(state.LIVE_SYMBOL, source, query)
     with grid.container():
-        cadence = _cadence(interval)
+        cadence = _render_cadence(interval)
     with grid.container():
-        model = _model()
-    with grid.container():
-        horizon = _number(state.LIVE_HORIZON, _("Horizon"), desk().models.context(model) - 2, _("Candles to forecast."))
-    with grid.container():
-        help_ = _("How many candles of history the model sees.")
-        lookback = _number(state.LIVE_LOOKBACK, _("Lookback"), LONGEST_LOOKBACK, help_, least=2)
-    with grid.container():
-        help_ = _("How many paths to draw. More make smoother bands and take longer.")
-        samples = _number(state.LIVE_SAMPLES, _("Samples"), 200, help_)
-    options = fields.options(state.LIVE_ADJUSTED, family)
+        model = render_model_field(state.LIVE_MODEL)
+    longest = longest_horizon(desk().models.context(model), "fit")
+    settings = {
+        "horizon": (state.LIVE_HORIZON, _("Horizon"), 1, longest, _("Number of candles to forecast.")),
+        "lookback": (
+            state.LIVE_LOOKBACK,
+            _("Lookback"),
+            SHORTEST_HISTORY,
+            LONGEST_LOOKBACK,
+            _("Number of history candles that the model sees."),
+        ),
+        "samples": (
+            state.LIVE_SAMPLES,
+            _("Samples"),
+            1,
+            MOST_SAMPLES,
+            _("Number of paths. More paths give smoother bands and take longer."),
+        ),
+    }
+    values: dict[str, object] = {"source": source, "symbol": symbol, "interval": interval.key, "cadence": cadence}
+    for name, arguments in settings.items():
+        with grid.container():
+            values[name] = render_number(*arguments)
+    values |= {"model": model, "options": fields.options(state.LIVE_ADJUSTED, family)}
     if st.button(_("Follow"), type="primary", icon=":material/play_arrow:", disabled=symbol is None):
-        wanted = {
-            "source": source,
-            "symbol": symbol,
-            "interval": interval.key,
-            "options": options,
-            "cadence": cadence,
-            "model": model,
-            "horizon": horizon,
-            "lookback": lookback,
-            "samples": samples,
-        }
         with errors.shown():
-            desk().following.add(FollowRequest.build(wanted))
+            desk().following.add(FollowRequest.build(values))
             desk().keeper.wake()
-            st.toast(_("Followed from now on."), icon=":material/check:")
+            st.toast(_("The series is followed from now on."), icon=":material/check:")
             st.rerun()
 
 
-def _family() -> SourceFamily:
+def _render_family() -> SourceFamily:
     families = {family.key: family for family in desk().fetching.sources() if len(desk().fetching.names(family))}
     labels = {key: state.say(family.title) for key, family in families.items()}
     chosen = st.selectbox(
@@ -84,35 +89,19 @@ def _family() -> SourceFamily:
     return families[chosen]
 
 
-def _cadence(interval: Interval) -> int | None:
+def _render_cadence(interval: Interval) -> int | None:
     least = desk().settings.follow_seconds
-    usual = usual_cadence(interval.length, least)
-    labels = {SUGGESTED: _("every {span} (suggested)").format(span=formats.span(usual))}
-    labels |= {one: _("every {span}").format(span=formats.span(one)) for one in CADENCES if one >= least}
+    suggested = suggest_cadence(interval.length, least)
+    labels = {SUGGESTED: _("every {span} (suggested)").format(span=formats.span(suggested))}
+    labels |= {
+        cadence: _("every {span}").format(span=formats.span(cadence)) for cadence in CADENCES if cadence >= least
+    }
     chosen = st.selectbox(
-        _("Look at the source"),
+        _("Poll interval"),
         list(labels),
         format_func=labels.__getitem__,
         key=state.LIVE_CADENCE,
         persist_state="session",
-        help=_("How often to ask for new candles. A forecast is made only when one has ended."),
+        help=_("How often the source is asked for new candles. Each completed candle starts one forecast."),
     )
     return None if chosen == SUGGESTED else chosen
-
-
-def _model() -> str:
-    statuses = model_choice.offered()
-    current = st.session_state.get(state.LIVE_MODEL)
-    st.session_state[state.LIVE_MODEL] = current if current in statuses else state.model()
-    return st.selectbox(
-        _("Model"),
-        list(statuses),
-        format_func=model_choice.label_names(statuses),
-        key=state.LIVE_MODEL,
-        persist_state="session",
-    )
-
-
-def _number(key: str, label: str, most: int, help_: str, *, least: int = 1) -> int:
-    state.clamp(key, least, most)
-    return int(st.number_input(label, least, most, step=1, key=key, persist_state="session", help=help_))

@@ -1,8 +1,10 @@
-"""The models to choose from, and the one in use among them."""
+"""The choice of a model."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+
+import streamlit as st
 
 from kronos_app import state
 from kronos_app.errors import NotFound
@@ -12,19 +14,34 @@ from kronos_app.state import gettext as _
 
 
 def offered() -> dict[str, ModelStatus]:
-    """Return the models on offer by name, and the one in use where it is one version of a model made here."""
+    """Return the models on offer by name, and the one in use if it is one version of a registered model."""
     statuses = {status.name: status for status in desk().models.list()}
     current = state.model()
     if current not in statuses:
         try:
             statuses[current] = desk().models.status(current)
-        except NotFound:  # it was deleted since it was chosen
+        except NotFound:  # deleted since it was chosen
             state.use_model(next(iter(statuses)))
     return statuses
 
 
 def label_names(statuses: Mapping[str, ModelStatus]) -> Callable[[str], str]:
-    """Return a function that gives a model's name, marked where the model is still to be downloaded."""
+    """Return a function that returns the label of a model, marked if the model is to be downloaded."""
     ready = {name for name, status in statuses.items() if status.downloaded or status.bundled}
     marked = _("{name} (to be downloaded)")
     return lambda name: name if name in ready else marked.format(name=name)
+
+
+def render_model_field(key: str, on_change: Callable[[], None] | None = None) -> str:
+    """Render the choice of a model, by default the one in use, and return its name."""
+    statuses = offered()
+    if st.session_state.get(key) not in statuses:
+        st.session_state[key] = state.model()
+    return st.selectbox(
+        _("Model"),
+        list(statuses),
+        format_func=label_names(statuses),
+        key=key,
+        on_change=on_change,
+        persist_state="session",
+    )

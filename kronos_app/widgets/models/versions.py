@@ -1,48 +1,64 @@
-"""Models made here: their versions, what each is worth, and which one their name stands for."""
+"""Registered models: their versions with state and scores, and two versions side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from kronos_app import nav, state
 from kronos_app.runtime import desk
-from kronos_app.services.models.registry import RegisteredModel
+from kronos_app.services.models.service import ModelStatus
 from kronos_app.state import gettext as _
-from kronos_app.widgets.finetune import words as tuning_words
+from kronos_app.store.registry import RegisteredModel
 from kronos_app.widgets.kit import errors, formats
 from kronos_app.widgets.kit.confirm import confirm
 from kronos_app.widgets.kit.errors import escape
 from kronos_app.widgets.kit.unreadable import render_unreadable
+from kronos_app.widgets.models import cards
+from kronos_app.widgets.models.names import method_name, own_name
 
 COLOURS = {"candidate": "blue", "promoted": "green", "retired": "gray"}
 OWN = ("tuned", "base")
 
 
-def draw_versions(versions: Sequence[RegisteredModel]) -> None:
-    """Draw one line a version of one model."""
+def render_registered(statuses: Sequence[ModelStatus], device: str | None) -> None:
+    """Render the registered models with their versions; names with retired versions only come last."""
+    render_unreadable(desk().registry.unreadable(), "models", _delete_unreadable)
+    versions = desk().registry.list()
+    if not versions:
+        return
+    st.subheader(_("Registered models"))
+    for status in statuses:
+        cards.render_card(status, device)
+        _render_versions([version for version in versions if version.name == status.name])
+    offered = {status.name for status in statuses}
+    for name in sorted({version.name for version in versions} - offered):
+        st.markdown(f"#### {name}")
+        _render_versions([version for version in versions if version.name == name])
+    if len(versions) > 1:
+        with st.expander(_("Compare two versions"), icon=":material/compare_arrows:", key="models.compare"):
+            _render_comparison({version.label: version for version in versions})
+
+
+def _delete_unreadable(label: str) -> None:
+    name, version = label.split("@")
+    desk().registry.delete(name, int(version))
+
+
+def _render_versions(versions: Sequence[RegisteredModel]) -> None:
     for version in versions:
         with st.container(border=True):
             words, actions = st.columns([5, 2], vertical_alignment="center")
-            words.markdown(f"**{version.label}** {_badges(version)}  \n:small[{escape(_details(version))}]")
+            words.markdown(f"**{version.label}** {_badges(version)}  \n:small[{escape(_describe(version))}]")
             if version.note:
                 words.caption(escape(version.note))
             with actions.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
-                _actions(version)
-
-
-def render_unreadable_versions() -> None:
-    """Render the versions that cannot be read."""
-
-    def delete(label: str) -> None:
-        name, version = label.split("@")
-        desk().registry.delete(name, int(version))
-
-    render_unreadable(desk().registry.unreadable(), "models", delete)
+                _render_actions(version)
 
 
 def _badges(version: RegisteredModel) -> str:
@@ -55,56 +71,56 @@ def _badges(version: RegisteredModel) -> str:
     return " ".join(f":{colour}-badge[{word}]" for colour, word in badges)
 
 
-def _details(version: RegisteredModel) -> str:
+def _describe(version: RegisteredModel) -> str:
     parts = [
         _("from {base}").format(base=version.base or _("scratch")),
-        tuning_words.method_name(version.method),
+        method_name(version.method),
         _("registered {moment}").format(moment=formats.moment(version.created)),
     ]
     if version.trained_until is not None:
-        parts.append(_("learned up to {time}").format(time=f"{version.trained_until:%Y-%m-%d}"))
+        parts.append(_("trained up to {time}").format(time=f"{version.trained_until:%Y-%m-%d}"))
     tuned, base = ((version.scores or {}).get(name) or {} for name in OWN)
     if tuned.get("crps") is not None and base.get("crps"):
         ratio = formats.number(tuned["crps"] / base["crps"], 3)
-        parts.append(_("CRPS against its base: {ratio}").format(ratio=ratio))
+        parts.append(_("CRPS ratio to its base {ratio}").format(ratio=ratio))
     return " · ".join(parts)
 
 
-def _actions(version: RegisteredModel) -> None:
-    one = (version.name, version.version)
-    if version.state == "candidate":
-        about = _("From now on the name alone stands for this version.")
-        if st.button(_("Promote"), key=f"models.promote.{version.label}", icon=":material/verified:", help=about):
-            with errors.shown():
-                desk().registry.promote(*one)
-                st.rerun()
+def _render_actions(version: RegisteredModel) -> None:
+    about = _("The name alone refers to this version from now on.")
+    if version.state == "candidate" and st.button(
+        _("Promote"), key=f"models.promote.{version.label}", icon=":material/verified:", help=about
+    ):
+        _run(lambda: desk().registry.change_state(version.name, version.version, "promoted"))
     if version.state == "retired" and st.button(
         _("Restore"), key=f"models.restore.{version.label}", icon=":material/unarchive:"
     ):
-        with errors.shown():
-            desk().registry.restore(*one)
-            st.rerun()
+        _run(lambda: desk().registry.change_state(version.name, version.version, "candidate"))
     with st.popover("", icon=":material/more_vert:", key=f"models.more.{version.label}", help=_("More")):
-        _more(version)
+        _render_menu(version)
 
 
-def _more(version: RegisteredModel) -> None:
-    one = (version.name, version.version)
+def _run(action: Callable[[], object]) -> None:
+    with errors.shown():
+        action()
+        st.rerun()
+
+
+def _render_menu(version: RegisteredModel) -> None:
+    key = (version.name, version.version)
     if version.state != "retired":
         pin = _("Use exactly this version")
         if st.button(pin, key=f"models.pin.{version.label}", icon=":material/push_pin:", width="stretch"):
             state.use_model(version.label)
             st.rerun()
-        about = _("It is not on offer any more; forecasts made with it still name it.")
+        about = _("No longer on offer; forecasts made with it still name it.")
         if st.button(
             _("Retire"), key=f"models.retire.{version.label}", icon=":material/archive:", help=about, width="stretch"
         ):
-            with errors.shown():
-                desk().registry.retire(*one)
-                st.rerun()
+            _run(lambda: desk().registry.change_state(*key, "retired"))
     st.download_button(
         _("Model card"),
-        lambda: desk().registry.card(*one) or "",
+        lambda: desk().registry.card(*key) or "",
         file_name=f"{version.name}-{version.version}.md",
         on_click="ignore",
         key=f"models.card.{version.label}",
@@ -115,64 +131,60 @@ def _more(version: RegisteredModel) -> None:
     if st.button(_("Delete"), key=f"models.delete.{version.label}", icon=":material/delete:", width="stretch"):
         confirm(
             _("Delete {name}?").format(name=version.label),
-            _("Its files go too. Forecasts made with it stay and still name it."),
-            lambda: desk().registry.delete(*one),
+            _("Its files are deleted too. Forecasts made with it stay and still name it."),
+            lambda: desk().registry.delete(*key),
         )
 
 
-def draw_compare(versions: Sequence[RegisteredModel]) -> None:
-    """Draw the choice of two versions and, once made, what differs and their scores."""
-    if len(versions) < 2:
+def _render_comparison(versions: dict[str, RegisteredModel]) -> None:
+    """Render the choice of two versions, then the fields in which they differ and their scores."""
+    first, second = st.columns(2)
+    one = _choose(first, _("First version"), state.MODELS_FIRST, list(versions))
+    other = _choose(second, _("Second version"), state.MODELS_SECOND, list(versions))
+    if one is None or other is None:
         return
-    labels = {one.label: one for one in versions}
-    with st.expander(_("Compare two versions"), icon=":material/compare_arrows:", key="models.compare"):
-        first, second = st.columns(2)
-        one = _choose(first, _("First version"), state.MODELS_FIRST, list(labels))
-        other = _choose(second, _("Second version"), state.MODELS_SECOND, list(labels))
-        if one is None or other is None:
-            return
-        if one == other:
-            st.info(_("Choose two different versions."))
-            return
-        _compared(labels[one], labels[other])
+    if one == other:
+        st.info(_("Choose two different versions."))
+        return
+    keys = [(versions[label].name, versions[label].version) for label in (one, other)]
+    comparison = desk().registry.compare(*keys)
+    fields, scores = _field_names(), _score_names()
+    rows = {fields[pair.field]: [_describe_value(value) for value in pair.values] for pair in comparison.differences}
+    rows |= {
+        scores[pair.score]: [formats.number(value, 4) for value in pair.values]
+        for pair in comparison.scores
+        if pair.score in scores
+    }
+    st.table(pd.DataFrame(rows, index=[one, other]).T)
 
 
-def _choose(place: Any, name: str, key: str, labels: list[str]) -> str | None:
+def _choose(place: DeltaGenerator, name: str, key: str, labels: list[str]) -> str | None:
     if st.session_state.get(key) not in labels:
         st.session_state[key] = None
-    chosen: str | None = place.selectbox(name, labels, None, key=key, placeholder=_("Choose a version"))
-    return chosen
+    return place.selectbox(name, labels, None, key=key, placeholder=_("Choose a version"))
 
 
-def _compared(one: RegisteredModel, other: RegisteredModel) -> None:
-    found = desk().registry.compare((one.name, one.version), (other.name, other.version))
-    names = {
-        "base": _("Model to begin with"),
+def _field_names() -> dict[str, str]:
+    return {
+        "base": _("Base model"),
         "method": _("Method"),
         "parameters": _("Parameters"),
         "context": _("Context"),
-        "trained_until": _("Learned up to"),
+        "trained_until": _("Trained up to"),
         "worse": _("worse than its base"),
         "state": _("State"),
         "created": _("Registered"),
         "run_id": _("Run"),
         "note": _("Note"),
     }
-    rows = {names[field]: [_shown(value) for value in values] for field, values in found.differences}
-    wanted = {f"{who}.{score}": title for who in OWN for score, title in _scores(who).items()}
-    rows |= {
-        wanted[name]: [formats.number(value, 4) for value in values] for name, values in found.scores if name in wanted
-    }
-    st.table(pd.DataFrame(rows, index=[one.label, other.label]).T)
 
 
-def _scores(who: str) -> dict[str, str]:
-    name = tuning_words.forecaster_name(who)
+def _score_names() -> dict[str, str]:
     titles = {"crps": _("CRPS"), "coverage_90": _("Coverage {level} %").format(level=90), "rank_ic": _("Rank IC")}
-    return {score: f"{title} · {name}" for score, title in titles.items()}
+    return {f"{who}.{score}": f"{title} · {own_name(who)}" for who in OWN for score, title in titles.items()}
 
 
-def _shown(value: Any) -> str:
+def _describe_value(value: Any) -> str:
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     if isinstance(value, datetime):

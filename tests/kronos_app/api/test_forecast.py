@@ -84,7 +84,7 @@ def test_recalibrated_quantiles_are_there_on_request(client, upload, ask, done, 
     address = done(candles_id=candles_id, recalibrate=True)
     nothing = client.get(address).json()
     assert nothing["recalibration"]["factor"] is None
-    assert "20 forecasts" in nothing["recalibration"]["message"]
+    assert "20 completed forecasts" in nothing["recalibration"]["message"]
     factor = SpreadFactor(1.5, 60, date(2024, 3, 1), 1.0, 1.0)
     models = {"tiny": replace(desk.models.spec("tiny"), recalibration={"crypto/1h": factor})}
     monkeypatch.setattr(desk.models, "built_in", lambda: models)

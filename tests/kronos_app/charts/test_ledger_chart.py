@@ -11,7 +11,7 @@ WORDS = LedgerWords("覆盖率", "名义", "容许", "比值", "相当")
 
 @pytest.fixture
 def running():
-    return ledger_record.running(ledger_record.observations([entry(number) for number in range(30)]))
+    return ledger_record.running_figures(ledger_record.tabulate([entry(number) for number in range(30)]))
 
 
 def traces(figure):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from kronos_app.services.desk import Desk
-from kronos_app.services.forecast.service import ForecastRequest
+from kronos_app.services.forecast.request import ForecastRequest
 
 
 def request(candles, **fields):

@@ -30,7 +30,7 @@ def view(desk, save, make_frame):
     saved = save(make_frame(60))
     named = replace(saved, id="named", candles=replace(saved.candles, about=About(symbol="BTC/USDT")))
     desk.store.candles.put(named)
-    return SimpleNamespace(stored=SimpleNamespace(provenance={"model": "tiny"}, candles_id="named"))
+    return SimpleNamespace(model="tiny", stored=SimpleNamespace(candles_id="named"))
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_the_ledger_tells_what_live_forecasts_of_the_series_were_worth(desk, vie
         grade(number)
     told = desk.records.find(view).render()
     assert told.startswith("Live forecasts of BTC/USDT by tiny: Better than ")
-    assert "CRPS 0.80" in told
+    assert "CRPS ratio 0.80" in told
 
 
 def test_replays_and_other_series_are_no_record(desk, view, grade):
@@ -101,25 +101,37 @@ def test_with_few_live_forecasts_it_is_told_what_was_judged(desk, view, judge, g
     grade(0)
     told = desk.records.find(view).render()
     assert told == (
-        f"tiny on {judge.group}, judged with its drift at 700 cutoffs: CRPS 0.97 of that of EWMA random walk "
-        "(95 % interval 0.93–1.02); the 90 % band held 89 %."
+        f"Track record of tiny on {judge.group}, 700 cutoffs, forecasts with drift: CRPS 0.97 × EWMA random walk "
+        "(95 % CI 0.93–1.02); coverage of the 90 % band 89 %."
     )
     judge(low=None, high=None, together={})
-    assert (
-        "judged with its drift at 300 cutoffs: CRPS 0.97 of that of EWMA random walk; the"
-        in desk.records.find(view).render()
+    assert "300 cutoffs, forecasts with drift: CRPS 0.97 × EWMA random walk (no confidence interval)" in (
+        desk.records.find(view).render()
     )
 
 
 def test_it_is_told_where_a_model_was_judged_without_drift(desk, view, judge):
     judge(drift="removed")
-    assert "judged without drift at 700 cutoffs" in desk.records.find(view).render()
+    assert "700 cutoffs, zero-drift forecasts" in desk.records.find(view).render()
 
 
-def test_a_judgement_of_other_markets_or_in_pieces_tells_nothing(desk, view, judge, tmp_path):
+def test_a_judgement_of_other_markets_tells_nothing(desk, view, judge):
     judge(new={"fx/4h": {}}, together={})
     assert desk.records.find(view) is None
-    judge(new={judge.group: {"cutoffs": 3}}, together={})
-    assert desk.records.find(view) is None
-    (tmp_path / "tiny" / "judgement.json").write_text("{", encoding="utf-8")
-    assert desk.records.find(view) is None
+
+
+@pytest.mark.parametrize(
+    ("written", "reason"),
+    [
+        ("{", "JSONDecodeError"),
+        ("[]", "TypeError"),
+        ("{}", "KeyError"),
+        ('{"blocks": []}', "AttributeError"),
+        ('{"blocks": {"new": {"GROUP": {"cutoffs": 3}}}}', "ValidationError"),
+    ],
+)
+def test_an_unreadable_judgement_is_named_and_the_log_says_why(desk, view, judge, tmp_path, caplog, written, reason):
+    (tmp_path / "tiny" / "judgement.json").write_text(written.replace("GROUP", judge.group), encoding="utf-8")
+    assert desk.records.find(view).render() == "The track record of tiny cannot be read; the log says why."
+    assert reason in caplog.text
+    assert str(tmp_path / "tiny" / "judgement.json") in caplog.text

@@ -10,8 +10,8 @@ from kronos_app.data.candle_frame import CandleFrame
 from kronos_app.i18n import Text
 from kronos_app.jsonable import json_ready, localised
 from kronos_app.services.candles.views import candles_json
-from kronos_app.services.forecast.recalibration import Recalibration
-from kronos_app.services.forecast.rendering import to_csv, to_json
+from kronos_app.services.forecast.calibration import _calibration
+from kronos_app.services.forecast.rendering import forecast_csv, forecast_json
 from kronos_app.services.forecast.view import ForecastView
 from kronos_app.store import CandleSet, StoredForecast
 from kronos_app.store.records import now
@@ -45,7 +45,7 @@ def strict(value):
 
 
 def test_a_forecast_as_json_has_everything(view):
-    told = strict(to_json(view))
+    told = strict(forecast_json(view))
     assert told["timestamps"][0] == "2024-03-03T02:00:00"
     assert set(told["quantiles"]) == {"0.1", "0.5", "0.9"}
     assert told["quantiles"]["0.5"]["close"] == told["median"]["close"]
@@ -58,12 +58,12 @@ def test_a_forecast_as_json_has_everything(view):
 
 
 def test_paths_are_added_on_request(view):
-    assert np.array(strict(to_json(view, paths=True))["paths"]).tolist() == view.stored.paths.tolist()
+    assert np.array(strict(forecast_json(view, paths=True))["paths"]).tolist() == view.stored.paths.tolist()
 
 
 def test_recalibrated_values_stand_beside_the_raw_ones(view):
-    found = Recalibration(2.0, "evaluation", 30, pd.Timestamp("2024-03-01T04:00"))
-    plain, told = strict(to_json(view)), strict(to_json(view, recalibration=found))
+    found = _calibration(2.0, "evaluation", 30, pd.Timestamp("2024-03-01T04:00"))
+    plain, told = strict(forecast_json(view)), strict(forecast_json(view, calibration=found))
     assert {name: told[name] for name in plain} == plain
     assert "recalibration" not in plain
     corrected = told["recalibration"]
@@ -74,14 +74,14 @@ def test_recalibrated_values_stand_beside_the_raw_ones(view):
         np.array(one["close"]) for one in (told["quantiles"]["0.1"], told["median"], corrected["quantiles"]["0.1"])
     )
     np.testing.assert_allclose(wide, raw**2 / median, rtol=1e-12)
-    row = next(csv.DictReader(io.StringIO(to_csv(view, found))))
+    row = next(csv.DictReader(io.StringIO(forecast_csv(view, found))))
     assert float(row["close_q0.1_recalibrated"]) == pytest.approx(wide[0])
     assert float(row["close_q0.1"]) == pytest.approx(raw[0])
-    assert "close_q0.1_recalibrated" not in to_csv(view)
+    assert "close_q0.1_recalibrated" not in forecast_csv(view)
 
 
 def test_why_nothing_is_recalibrated_is_told(view):
-    told = strict(to_json(view, recalibration=Text("Nothing is known of {name}.", {"name": "walk"})))
+    told = strict(forecast_json(view, calibration=Text("Nothing is known of {name}.", {"name": "walk"})))
     assert told["recalibration"] == {"factor": None, "message": "Nothing is known of walk."}
 
 
@@ -91,14 +91,14 @@ def test_numbers_that_json_lacks_become_null():
 
 
 def test_a_forecast_as_csv_has_a_row_a_step(view):
-    rows = list(csv.DictReader(io.StringIO(to_csv(view))))
+    rows = list(csv.DictReader(io.StringIO(forecast_csv(view))))
     assert len(rows) == 8
     assert float(rows[0]["close_q0.5"]) == pytest.approx(view.median()["close"].iloc[0])
     assert float(rows[7]["close_actual"]) == pytest.approx(view.actual["close"].iloc[7])
 
 
 def test_a_csv_cannot_run_in_a_spreadsheet(view):
-    assert not [line for line in to_csv(view).splitlines() if line.startswith(("=", "+", "-", "@"))]
+    assert not [line for line in forecast_csv(view).splitlines() if line.startswith(("=", "+", "-", "@"))]
 
 
 def test_missing_values_of_candles_are_null(make_frame):

@@ -6,8 +6,8 @@ import pytest
 from engine.registry import ModelSpec
 from engine.usage import GENERAL, Recommended
 from kronos_app.errors import InvalidInput
-from kronos_app.services.forecast.sampling import described, settled
-from kronos_app.services.forecast.service import PRESETS, ForecastRequest
+from kronos_app.services.forecast.request import PRESETS, ForecastRequest
+from kronos_app.services.forecast.sampling import describe_origin, fill_in
 
 
 def test_the_defaults_are_those_of_the_documentation():
@@ -27,12 +27,12 @@ def test_the_defaults_are_those_of_the_documentation():
 def test_what_is_left_open_is_what_the_model_recommends_for_bands():
     advice = {"point": Recommended(0.6, 0.9, 5, "published"), "bands": Recommended(0.95, 0.97, 80, "model")}
     spec = ModelSpec("mine@2", "a", "b", max_context=64, parameters=1, licence="MIT", sampling=advice)
-    request = settled(ForecastRequest.build({"candles_id": "a", "model": "mine", "top_p": 0.5}), spec)
+    request = fill_in(ForecastRequest.build({"candles_id": "a", "model": "mine", "top_p": 0.5}), spec)
     assert (request.model, request.temperature, request.top_p, request.samples) == ("mine@2", 0.95, 0.5, 80)
-    assert settled(request, replace(spec, sampling=GENERAL)) == request
-    assert described(spec, "bands").render() == "Recommended for mine@2 by those who trained it."
-    assert "authors" in described(spec, "point").render()
-    assert "nobody" in described(replace(spec, sampling=GENERAL), "bands").render()
+    assert fill_in(request, replace(spec, sampling=GENERAL)) == request
+    assert describe_origin(spec, "bands").render() == "Recommended by the developers of mine@2."
+    assert "published backtest" in describe_origin(spec, "point").render()
+    assert "nothing was measured" in describe_origin(replace(spec, sampling=GENERAL), "bands").render()
 
 
 def test_the_drift_is_taken_out_where_the_model_recommends_it_and_one_path_keeps_its_own():
@@ -40,12 +40,12 @@ def test_the_drift_is_taken_out_where_the_model_recommends_it_and_one_path_keeps
     spec = ModelSpec("mine", "a", "b", max_context=64, parameters=1, licence="MIT", sampling=advice)
 
     def made(**fields):
-        return settled(ForecastRequest.build({"candles_id": "a", **fields}), spec).driftless
+        return fill_in(ForecastRequest.build({"candles_id": "a", **fields}), spec).driftless
 
     assert (made(), made(driftless=False), made(samples=1)) == (True, False, False)
     with pytest.raises(InvalidInput, match="driftless") as caught:
         made(samples=1, driftless=True)
-    assert "2 samples" in caught.value.hint.render()
+    assert "Set samples to 2" in caught.value.hint.render()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from kronos_app.errors import InvalidInput, NotFound
 from kronos_app.services.desk import Desk
-from kronos_app.services.forecast.service import ForecastRequest
+from kronos_app.services.forecast.request import ForecastRequest
 from kronos_app.store.records import ForecastFilter
 
 CUTOFF = "2024-03-02T23:00:00"

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kronos_app.services.ledger.comparison import Score, compare, verdict
+from kronos_app.services.ledger.comparison import Score, compare, summarize
 
 
 @pytest.fixture
@@ -22,14 +22,14 @@ def test_a_forecast_around_what_came_is_better_than_every_baseline(history):
     comparison = compare(around(actual, 0.2), actual, history)
     scores = named(comparison)
     assert scores["model"].crps < min(score.crps for name, score in scores.items() if name != "model")
-    assert "The model was better" in comparison.verdict.render()
-    assert "One window proves nothing" in comparison.verdict.render()
+    assert "The model is better" in comparison.verdict.render()
+    assert "A single window is not evidence" in comparison.verdict.render()
 
 
 def test_a_forecast_far_from_what_came_is_told_to_be_worse(history):
     actual = np.full(12, history[-1])
     comparison = compare(around(actual + 40, 0.2), actual, history)
-    assert "The model was worse" in comparison.verdict.render()
+    assert "The model is worse" in comparison.verdict.render()
     assert named(comparison)["model"].coverage == {0.5: 0.0, 0.8: 0.0, 0.9: 0.0}
 
 
@@ -82,28 +82,28 @@ def test_a_flat_series_is_scored_without_numbers_that_json_lacks():
 
 def scores(model, *baselines):
     pairs = zip(["model", "last_close", "drift", "ewma"], [model, *baselines], strict=False)
-    return [Score(name, 1, 1, 0.5, {}, crps) for name, crps in pairs]
+    return [Score(name=name, mae=1, mape=1, direction=0.5, coverage={}, crps=crps) for name, crps in pairs]
 
 
 @pytest.mark.parametrize(
     ("model", "sentence"),
     [
-        (0.90, "The model was better: its CRPS over 24 candles is 10.0 % below that of the best baseline (Drift)"),
-        (1.20, "The model was worse: its CRPS over 24 candles is 20.0 % above that of the best baseline (Drift)"),
-        (1.04, "cannot be told apart"),
-        (0.96, "cannot be told apart"),
+        (0.90, "The model is better than the best baseline (drift) here: CRPS ratio 0.90 over 24 candles."),
+        (1.20, "The model is worse than the best baseline (drift) here: CRPS ratio 1.20 over 24 candles."),
+        (1.04, "No significant difference between the model and the best baseline (drift): CRPS ratio 1.04"),
+        (0.96, "No significant difference between the model and the best baseline (drift): CRPS ratio 0.96"),
     ],
 )
 def test_the_verdict_compares_with_the_best_baseline(model, sentence):
-    assert sentence in verdict(scores(model, 2.0, 1.0, 1.5), 24).render()
+    assert sentence in summarize(scores(model, 2.0, 1.0, 1.5), 24).render()
 
 
 def test_a_handful_of_candles_gives_no_verdict():
-    assert "too few" in verdict(scores(0.1, 1.0), 4).render()
+    assert "too few" in summarize(scores(0.1, 1.0), 4).render()
 
 
 def test_the_verdict_can_be_stored_and_read_in_chinese():
     from kronos_app.i18n import Text
 
-    told = verdict(scores(0.9, 2.0, 1.0), 24)
+    told = summarize(scores(0.9, 2.0, 1.0), 24)
     assert Text.from_dict(told.to_dict()).render("zh_CN") == told.render("zh_CN")

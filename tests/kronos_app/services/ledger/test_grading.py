@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from kronos_app.data.candle_frame import CandleFrame
-from kronos_app.services.ledger.grading import grade, outcome
+from kronos_app.services.ledger.grading import find_outcome, grade
 from kronos_app.store.records import StoredForecast, now
 from training.evaluation import forecast_scores as scores
 
@@ -30,7 +30,7 @@ def known(frame):
 def told(frame, other, **fields):
     """Return what `other` tells of a forecast made from the first candles of `frame`."""
     asked = {"timezone": "UTC", "known": known(frame)} | fields
-    return outcome(candles(other), frame["timestamp"].iloc[CUTOFF - 1], frame["close"].iloc[CUTOFF - 1], **asked)
+    return find_outcome(candles(other), frame["timestamp"].iloc[CUTOFF - 1], frame["close"].iloc[CUTOFF - 1], **asked)
 
 
 def scaled(frame, ratio):
@@ -106,7 +106,7 @@ def test_times_of_another_zone_are_brought_to_the_forecasts(frame):
     there = frame.assign(
         timestamp=frame["timestamp"].dt.tz_localize("UTC").dt.tz_convert("Asia/Tokyo").dt.tz_localize(None)
     )
-    came = outcome(
+    came = find_outcome(
         candles(there, "Asia/Tokyo"),
         frame["timestamp"].iloc[CUTOFF - 1],
         frame["close"].iloc[CUTOFF - 1],

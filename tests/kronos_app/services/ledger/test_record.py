@@ -51,7 +51,7 @@ def entry(number, *, horizon=4, spacing=4, better=1.0, coverage=0.8, model="tiny
 
 
 def table(entries):
-    return ledger_record.observations(entries)
+    return ledger_record.tabulate(entries)
 
 
 def test_what_is_not_graded_is_no_evidence():
@@ -69,24 +69,26 @@ def test_several_forecasts_of_one_cutoff_count_as_one():
 
 
 def test_forecasts_that_overlap_are_not_counted_as_lying_apart():
-    assert ledger_record.record(table([entry(n, spacing=4) for n in range(10)])).apart == 10
-    assert ledger_record.record(table([entry(n, spacing=1) for n in range(10)])).apart == 3
+    assert ledger_record.build_record(table([entry(n, spacing=4) for n in range(10)])).apart == 10
+    assert ledger_record.build_record(table([entry(n, spacing=1) for n in range(10)])).apart == 3
     two = [entry(n, spacing=1, symbol=symbol) for n in range(10) for symbol in ("AAPL", "MSFT")]
-    assert ledger_record.record(table(two)).apart == 6
+    assert ledger_record.build_record(table(two)).apart == 6
     models = [entry(n, spacing=4, model=model) for n in range(10) for model in ("a", "b")]
-    assert ledger_record.record(table(models)).apart == 10
+    assert ledger_record.build_record(table(models)).apart == 10
 
 
 def test_the_verdict_waits_until_enough_lie_apart():
-    record = ledger_record.record(table([entry(n, better=0.1) for n in range(4)]))
+    record = ledger_record.build_record(table([entry(n, better=0.1) for n in range(4)]))
     assert "Too few" in record.verdict.render()
     assert record.skill["ewma"].low is None
     assert record.skill["ewma"].ratio < 1
 
 
-@pytest.mark.parametrize(("better", "said"), [(0.5, "Better than"), (1.0, "No better than"), (2.0, "Worse than")])
+@pytest.mark.parametrize(
+    ("better", "said"), [(0.5, "Better than"), (1.0, "No significant difference from"), (2.0, "Worse than")]
+)
 def test_the_verdict_names_the_best_baseline(better, said):
-    record = ledger_record.record(table([entry(n, better=better) for n in range(60)]))
+    record = ledger_record.build_record(table([entry(n, better=better) for n in range(60)]))
     assert record.verdict.render().startswith(f"{said} EWMA random walk so far")
     skill = record.skill["ewma"]
     assert skill.low < skill.ratio < skill.high
@@ -98,26 +100,26 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says():
     for trial in range(100):
         rng = np.random.default_rng(trial)
         drawn = pd.DataFrame({"crps_model": rng.exponential(1.0, 80), "crps_ewma": rng.exponential(1.0, 80)})
-        skill = ledger_record._skill(drawn, "ewma", apart=80)
+        skill = ledger_record._skill(drawn, "ewma", np.arange(80))
         held += skill.low <= 1 <= skill.high
     assert 88 <= held <= 100
 
 
 def test_coverage_within_what_the_band_allows_for_raises_no_alarm():
-    record = ledger_record.record(table([entry(n, coverage=0.75) for n in range(40)]))
+    record = ledger_record.build_record(table([entry(n, coverage=0.75) for n in range(40)]))
     assert record.coverage[0.8] == pytest.approx(0.75)
     assert record.alarms == {}
 
 
 def test_coverage_that_leaves_its_strip_lately_raises_an_alarm():
     entries = [entry(n, coverage=0.8 if n < 40 else 0.4) for n in range(60)]
-    record = ledger_record.record(table(entries))
+    record = ledger_record.build_record(table(entries))
     assert record.alarms == {0.8: pytest.approx(0.4)}
     assert record.coverage[0.8] == pytest.approx(0.8 * 40 / 60 + 0.4 * 20 / 60)
 
 
 def test_running_figures_look_back_over_twenty_forecasts_apart():
-    running = ledger_record.running(table([entry(n, coverage=0.0 if n < 20 else 1.0) for n in range(60)]))
+    running = ledger_record.running_figures(table([entry(n, coverage=0.0 if n < 20 else 1.0) for n in range(60)]))
     assert list(running["apart"][:3]) == [1, 2, 3]
     assert running["apart"].max() == 20
     assert running["share_0.8"].iloc[19] == 0.0
@@ -128,20 +130,20 @@ def test_running_figures_look_back_over_twenty_forecasts_apart():
 
 
 def test_overlapping_forecasts_do_not_narrow_the_strip():
-    dense = ledger_record.running(table([entry(n, spacing=1) for n in range(200)]))
-    apart = ledger_record.running(table([entry(n, spacing=4) for n in range(60)]))
+    dense = ledger_record.running_figures(table([entry(n, spacing=1) for n in range(200)]))
+    apart = ledger_record.running_figures(table([entry(n, spacing=4) for n in range(60)]))
     assert dense["low_0.8"].iloc[-1] == apart["low_0.8"].iloc[-1]
 
 
 def test_a_record_for_each_model_and_symbol_the_longest_first():
     entries = [entry(n) for n in range(3)] + [entry(n, symbol="MSFT") for n in range(5)] + [entry(1, model="b")]
-    found = ledger_record.records(table(entries))
+    found = ledger_record.build_records(table(entries))
     assert [(one.model, one.symbol, one.forecasts) for one in found] == [
         ("tiny", "MSFT", 5),
         ("tiny", "AAPL", 3),
         ("b", "AAPL", 1),
     ]
-    total = ledger_record.record(table(entries))
+    total = ledger_record.build_record(table(entries))
     assert (total.model, total.symbol, total.forecasts) == (None, None, 9)
 
 
@@ -150,7 +152,7 @@ def test_a_baseline_without_error_is_not_divided_by():
     for one in flat:
         for name in ("last_close", "drift", "ewma"):
             one.grade["scores"][name]["crps"] = 0.0
-    record = ledger_record.record(table(flat))
+    record = ledger_record.build_record(table(flat))
     assert record.skill["ewma"].ratio == float("inf")
     assert "made no error so far" in record.verdict.render()
 

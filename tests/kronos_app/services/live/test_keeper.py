@@ -4,7 +4,7 @@ from threading import Event
 
 from kronos_app.errors import Unavailable
 from kronos_app.i18n import text
-from kronos_app.services.live import keeper as live
+from kronos_app.services.live import keeper as module
 from kronos_app.services.live.keeper import Keeper
 
 
@@ -31,7 +31,7 @@ def test_a_failure_ends_neither_the_other_duties_nor_the_keeper(caplog):
 
 
 def test_it_waits_at_the_start_and_works_when_woken(monkeypatch):
-    monkeypatch.setattr(live, "SECONDS_BEFORE", 3600.0)
+    monkeypatch.setattr(module, "SECONDS_BEFORE", 3600.0)
     called = Event()
     keeper = Keeper(lambda: called.set() or False)
     keeper.start()
@@ -43,7 +43,7 @@ def test_it_waits_at_the_start_and_works_when_woken(monkeypatch):
 
 
 def test_it_stops_while_it_waits_and_can_be_started_again(monkeypatch):
-    monkeypatch.setattr(live, "SECONDS_BEFORE", 3600.0)
+    monkeypatch.setattr(module, "SECONDS_BEFORE", 3600.0)
     keeper = Keeper(lambda: False)
     for _ in range(2):
         keeper.start()

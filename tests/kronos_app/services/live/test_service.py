@@ -8,9 +8,9 @@ import pytest
 from kronos_app.data.candle_frame import CandleFrame
 from kronos_app.errors import Conflict, InvalidInput, NotFound
 from kronos_app.services.desk import Desk
-from kronos_app.services.forecast.service import ForecastRequest
-from kronos_app.services.live.service import PATIENCE, FollowRequest, after, pause, usual_cadence
-from kronos_app.services.live.worker import joined
+from kronos_app.services.forecast.request import ForecastRequest
+from kronos_app.services.live.service import PATIENCE, FollowRequest, next_check, retry_pause, suggest_cadence
+from kronos_app.services.live.worker import append_candles
 from kronos_app.store.ledger import LedgerFilter
 from tests.growing_market import Clock, GrowingSource, family
 
@@ -73,8 +73,8 @@ def test_a_series_is_looked_at_at_once_and_forecast_from_its_newest_candle(desk,
     follow = add(desk)
     (job,) = looked()
     assert job.status == "succeeded", job.error
-    status = desk.following.get(follow.id)
-    assert (status.state, status.follow.made, status.follow.forecast_id) == ("on", 1, job.result_id)
+    status = desk.following.get(follow.follow_id)
+    assert (status.state, status.made, status.forecast_id) == ("on", 1, job.result_id)
     stored = desk.forecasts.get(job.result_id).stored
     assert stored.cutoff == pd.Timestamp("2026-03-09 11:00")
     assert list(stored.timestamps) == list(pd.date_range("2026-03-09 12:00", periods=4, freq="h"))
@@ -83,7 +83,7 @@ def test_a_series_is_looked_at_at_once_and_forecast_from_its_newest_candle(desk,
 def test_a_forecast_sees_only_candles_that_have_ended(desk, looked, clock, source):
     add(desk)
     looked()
-    saved = desk.candles.get(desk.following.list()[0].follow.candles_id)
+    saved = desk.candles.get(desk.following.list()[0].candles_id)
     ends = saved.candles.timestamps[-1].tz_localize("UTC") + pd.Timedelta("1h")
     assert ends <= clock.present < ends + pd.Timedelta("1h")
 
@@ -91,8 +91,8 @@ def test_a_forecast_sees_only_candles_that_have_ended(desk, looked, clock, sourc
 def test_the_next_look_keeps_to_the_clock(desk, looked, clock):
     follow = add(desk)
     looked()
-    assert desk.following.get(follow.id).follow.last_run == clock.present
-    assert desk.following.get(follow.id).follow.next_run == datetime(2026, 3, 9, 12, 15, 15, tzinfo=UTC)
+    assert desk.following.get(follow.follow_id).last_run == clock.present
+    assert desk.following.get(follow.follow_id).next_run == datetime(2026, 3, 9, 12, 15, 15, tzinfo=UTC)
     clock.forward(minutes=14)
     assert looked() == []
     clock.forward(minutes=1)
@@ -105,7 +105,7 @@ def test_without_a_new_candle_nothing_is_forecast(desk, looked, clock):
     clock.forward(minutes=20)
     (job,) = looked()
     assert job.status == "succeeded"
-    assert desk.following.get(follow.id).follow.made == 1
+    assert desk.following.get(follow.follow_id).made == 1
     assert len(desk.forecasts.list()) == 1
 
 
@@ -115,9 +115,9 @@ def test_each_new_candle_is_forecast_from_and_grades_the_forecasts_before_it(des
     for _ in range(6):
         clock.forward(hours=1)
         looked()
-    entries = desk.ledger.list(LedgerFilter(follow_id=follow.id))
+    entries = desk.ledger.list(LedgerFilter(follow_id=follow.follow_id))
     assert len(entries) == 7
-    assert {entry.follow_id for entry in entries} == {follow.id}
+    assert {entry.follow_id for entry in entries} == {follow.follow_id}
     assert [entry.matched for entry in reversed(entries)] == [4, 4, 4, 3, 2, 1, 0]
     assert [entry.state for entry in reversed(entries)] == ["graded"] * 3 + ["partial"] * 3 + ["pending"]
 
@@ -125,7 +125,7 @@ def test_each_new_candle_is_forecast_from_and_grades_the_forecasts_before_it(des
 def test_a_grade_compares_with_what_came_and_nothing_else(desk, looked, clock, source):
     follow = add(desk)
     looked()
-    forecast = desk.forecasts.get(desk.following.get(follow.id).follow.forecast_id).stored
+    forecast = desk.forecasts.get(desk.following.get(follow.follow_id).forecast_id).stored
     for _ in range(5):
         clock.forward(hours=1)
         looked()
@@ -167,12 +167,12 @@ def test_the_series_in_the_store_grows_and_only_what_is_new_is_asked_for(desk, l
 def test_after_a_split_another_data_set_begins_and_old_forecasts_are_still_graded(desk, looked, clock, source):
     follow = add(desk)
     looked()
-    before = desk.following.get(follow.id).follow
+    before = desk.following.get(follow.follow_id)
     source.ratio = 0.1
     for _ in range(5):
         clock.forward(hours=1)
         looked()
-    after_split = desk.following.get(follow.id).follow
+    after_split = desk.following.get(follow.follow_id)
     assert after_split.candles_id != before.candles_id
     assert len(desk.candles.list()) == 2
     clock.forward(hours=1)
@@ -187,7 +187,7 @@ def test_what_was_missed_while_nothing_ran_is_not_made_up_for_afterwards(desk, l
     looked()
     clock.forward(hours=9)
     looked()
-    assert desk.following.get(follow.id).follow.made == 2
+    assert desk.following.get(follow.follow_id).made == 2
     assert {entry.ahead for entry in desk.ledger.list()} == {False}  # this machine's clock is not the test's
 
 
@@ -197,10 +197,10 @@ def test_a_tick_begins_one_look_and_the_most_overdue_first(desk, clock, finished
     second = add(desk, symbol="ETH/USDT")
     assert desk.following.tick()
     (job,) = desk.jobs.list()
-    assert job.request["follow"] == first.id
+    assert job.request["follow"] == first.follow_id
     finished(job.id)
     assert not desk.following.tick()
-    assert finished(desk.jobs.list()[0].id).request["follow"] == second.id
+    assert finished(desk.jobs.list()[0].id).request["follow"] == second.follow_id
     assert not desk.following.tick()
 
 
@@ -237,7 +237,7 @@ def test_a_full_queue_is_no_failure_of_the_follow(desk, looked, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(desk.jobs, "submit", full)
         desk.following.tick()
-    assert desk.following.get(follow.id).state == "on"
+    assert desk.following.get(follow.follow_id).state == "on"
     assert len(looked()) == 1
 
 
@@ -247,43 +247,43 @@ def test_a_failure_is_shown_with_its_remedy_and_tried_again_later_and_later(desk
     pauses = []
     for number in range(1, 4):
         looked()
-        status = desk.following.get(follow.id)
-        assert (status.state, status.follow.failures) == ("failing", number)
-        assert status.follow.error["code"] == "offline"
-        assert status.follow.error["hint"]["msgid"] == "Try again later."
-        pauses.append(status.follow.next_run - clock.present)
-        clock.present = status.follow.next_run
+        status = desk.following.get(follow.follow_id)
+        assert (status.state, status.failures) == ("failing", number)
+        assert status.error.code == "offline"
+        assert status.error.hint.msgid == "Try again later."
+        pauses.append(status.next_run - clock.present)
+        clock.present = status.next_run
     assert pauses == [timedelta(minutes=15), timedelta(minutes=30), timedelta(hours=1)]
     source.fault = None
     looked()
-    status = desk.following.get(follow.id)
-    assert (status.state, status.follow.failures, status.follow.error, status.follow.made) == ("on", 0, None, 1)
+    status = desk.following.get(follow.follow_id)
+    assert (status.state, status.failures, status.error, status.made) == ("on", 0, None, 1)
 
 
 def test_one_that_fails_keeps_no_other_waiting(desk, looked, clock):
     add(desk, symbol="ETH/USDT", lookback=2, model="tiny", interval="nonsense")
     good = add(desk)
     looked()
-    assert desk.following.get(good.id).follow.made == 1
+    assert desk.following.get(good.follow_id).made == 1
 
 
 def test_switched_off_nothing_is_looked_at_and_switched_on_it_is_at_once(desk, looked, clock):
     follow = add(desk)
     looked()
-    assert desk.following.switch(follow.id, False).state == "off"
+    assert desk.following.switch(follow.follow_id, False).state == "off"
     clock.forward(hours=5)
     assert looked() == []
     with pytest.raises(Conflict) as caught:
-        desk.following.look(follow.id)
+        desk.following.check_now(follow.follow_id)
     assert caught.value.code == "follow_is_off"
-    desk.following.switch(follow.id, True)
+    desk.following.switch(follow.follow_id, True)
     assert len(looked()) == 1
 
 
 def test_a_look_can_be_asked_for_between_two(desk, looked):
     follow = add(desk)
     looked()
-    desk.following.look(follow.id)
+    desk.following.check_now(follow.follow_id)
     assert len(looked()) == 1
 
 
@@ -292,12 +292,12 @@ def test_a_deleted_follow_leaves_its_forecasts_and_grades(desk, looked, clock):
     looked()
     clock.forward(hours=1)
     looked()
-    desk.following.delete(follow.id)
-    desk.following.delete(follow.id)
+    desk.following.delete(follow.follow_id)
+    desk.following.delete(follow.follow_id)
     assert desk.following.list() == []
     assert len(desk.ledger.list()) == len(desk.forecasts.list()) == 2
     with pytest.raises(NotFound):
-        desk.following.get(follow.id)
+        desk.following.get(follow.follow_id)
 
 
 def test_follows_outlive_the_process(make_desk, desk, looked, clock, finished):
@@ -306,30 +306,30 @@ def test_follows_outlive_the_process(make_desk, desk, looked, clock, finished):
     desk.close()
     clock.forward(hours=1)
     other = make_desk()
-    assert other.following.list()[0].follow.id == follow.id
+    assert other.following.list()[0].follow_id == follow.follow_id
     other.following.tick()
     (job,) = [job for job in other.jobs.list() if job.active or job.created > follow.created][:1]
     while other.jobs.get(job.id).active:
         other.jobs.wait(job.id, 1)
-    assert other.following.get(follow.id).follow.made == 2
+    assert other.following.get(follow.follow_id).made == 2
 
 
 def test_a_look_done_again_makes_the_same_forecast_and_not_another(desk, looked):
     follow = add(desk)
     looked()
     # As if the process had died between forecast and note.
-    desk.store.follows.update(follow.id, last_candle=None, forecast_id=None, made=0)
-    desk.following.look(follow.id)
+    desk.store.follows.update(follow.follow_id, last_candle=None, forecast_id=None, made=0)
+    desk.following.check_now(follow.follow_id)
     looked()
     assert len(desk.forecasts.list()) == 1
-    assert desk.following.get(follow.id).follow.made == 1
+    assert desk.following.get(follow.follow_id).made == 1
 
 
 def test_the_end_of_a_look_that_nobody_remembers_is_no_failure(desk, looked):
     follow = add(desk)
-    desk.store.follows.update(follow.id, job_id="gone")
+    desk.store.follows.update(follow.follow_id, job_id="gone")
     looked()
-    assert desk.following.get(follow.id).state == "on"
+    assert desk.following.get(follow.follow_id).state == "on"
 
 
 def test_as_many_series_as_allowed_are_followed(make_desk):
@@ -386,23 +386,23 @@ def test_a_forecast_that_somebody_asks_for_is_done_beside_a_look(desk, looked, s
 
 def test_looks_fall_a_little_after_whole_multiples_of_the_cadence():
     moment = datetime(2026, 3, 9, 12, 0, 0, tzinfo=UTC)
-    assert after(moment, 3600) == moment + timedelta(seconds=15)
-    assert after(moment + timedelta(seconds=15), 3600) == moment + timedelta(hours=1, seconds=15)
-    assert after(moment, 86_400) == datetime(2026, 3, 10, 0, 0, 15, tzinfo=UTC)
+    assert next_check(moment, 3600) == moment + timedelta(seconds=15)
+    assert next_check(moment + timedelta(seconds=15), 3600) == moment + timedelta(hours=1, seconds=15)
+    assert next_check(moment, 86_400) == datetime(2026, 3, 10, 0, 0, 15, tzinfo=UTC)
 
 
 def test_pauses_grow_up_to_some_hours_or_the_cadence():
-    assert pause(60, 1) == timedelta(minutes=1)
-    assert pause(60, 4) == timedelta(minutes=8)
-    assert pause(60, 1000) == timedelta(hours=6)
-    assert pause(86_400, 3) == timedelta(days=1)
+    assert retry_pause(60, 1) == timedelta(minutes=1)
+    assert retry_pause(60, 4) == timedelta(minutes=8)
+    assert retry_pause(60, 1000) == timedelta(hours=6)
+    assert retry_pause(86_400, 3) == timedelta(days=1)
 
 
 def test_without_a_cadence_a_series_is_looked_at_four_times_a_candle_and_hourly_at_most():
-    assert usual_cadence(timedelta(minutes=1), 60) == 60
-    assert usual_cadence(timedelta(hours=1), 60) == 900
-    assert usual_cadence(timedelta(days=1), 60) == 3600
-    assert usual_cadence(timedelta(hours=1), 7200) == 7200
+    assert suggest_cadence(timedelta(minutes=1), 60) == 60
+    assert suggest_cadence(timedelta(hours=1), 60) == 900
+    assert suggest_cadence(timedelta(days=1), 60) == 3600
+    assert suggest_cadence(timedelta(hours=1), 7200) == 7200
 
 
 @pytest.fixture
@@ -415,24 +415,24 @@ def candles(make_frame):
 
 
 def test_new_candles_are_joined_to_the_end(candles):
-    grown = joined(candles(0, 60), candles(40, 70))
+    grown = append_candles(candles(0, 60), candles(40, 70))
     pd.testing.assert_frame_equal(grown.frame, candles(0, 70).frame)
 
 
 def test_nothing_new_joins_to_the_very_same(candles):
     known = candles(0, 60)
-    assert joined(known, candles(40, 60)) is known
+    assert append_candles(known, candles(40, 60)) is known
 
 
 def test_a_small_correction_leaves_what_was_known_as_it_came(candles):
     known, fresh = candles(0, 60), candles(40, 70)
     fresh.frame.loc[19, "close"] *= 1.005
-    pd.testing.assert_frame_equal(joined(known, fresh).frame.iloc[:60], known.frame)
+    pd.testing.assert_frame_equal(append_candles(known, fresh).frame.iloc[:60], known.frame)
 
 
 @pytest.mark.parametrize("begin", [60, 75])
 def test_what_does_not_touch_is_not_joined(candles, begin):
-    assert joined(candles(0, 60), candles(begin, 90)) is None
+    assert append_candles(candles(0, 60), candles(begin, 90)) is None
 
 
 def test_another_scale_other_columns_or_another_zone_are_not_joined(candles):
@@ -440,4 +440,4 @@ def test_another_scale_other_columns_or_another_zone_are_not_joined(candles):
     half = CandleFrame(fresh.frame.assign(close=fresh.frame["close"] / 2), "walk", "binance", "UTC")
     bare = CandleFrame(fresh.frame.drop(columns="volume"), "walk", "binance", "UTC")
     there = CandleFrame(fresh.frame, "walk", "binance", "Asia/Tokyo")
-    assert [joined(known, other) for other in (half, bare, there)] == [None, None, None]
+    assert [append_candles(known, other) for other in (half, bare, there)] == [None, None, None]

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from kronos_app.errors import Conflict, InvalidInput, NotFound, Unavailable
-from kronos_app.services.forecast.service import ForecastRequest
+from kronos_app.services.forecast.request import ForecastRequest
 
 
 @pytest.fixture
@@ -80,23 +80,23 @@ def test_a_name_stands_for_what_was_promoted_else_for_the_newest_on_offer(tuned_
 
     assert meant() == "mine@3"
     assert names(tuned_desk) == ["tiny", "mine", "mine@3", "mine@2", "mine@1"]
-    assert registry.promote("mine", 1).state == "promoted"
+    assert registry.change_state("mine", 1, "promoted").state == "promoted"
     assert meant() == "mine@1"
-    registry.promote("mine", 2)
+    registry.change_state("mine", 2, "promoted")
     assert meant() == "mine@2"
     assert [one.state for one in registry.list()] == ["candidate", "promoted", "candidate"]
-    registry.retire("mine", 2)
+    registry.change_state("mine", 2, "retired")
     assert meant() == "mine@3"
     assert names(tuned_desk) == ["tiny", "mine", "mine@3", "mine@1"]
     with pytest.raises(Conflict, match="retired"):
-        registry.promote("mine", 2)
+        registry.change_state("mine", 2, "promoted")
     assert models.status("mine@2").registered == "mine@2", "old forecasts name it"
-    registry.retire("mine", 3)
-    registry.retire("mine", 1)
+    registry.change_state("mine", 3, "retired")
+    registry.change_state("mine", 1, "retired")
     assert names(tuned_desk) == ["tiny"]
     with pytest.raises(NotFound, match="there is no model mine"):
         models.status("mine")
-    registry.restore("mine", 2)
+    registry.change_state("mine", 2, "candidate")
     assert meant() == "mine@2"
 
 
@@ -114,11 +114,12 @@ def test_a_name_that_stands_for_another_version_is_not_answered_from_memory(tune
 def test_versions_are_compared_in_facts_and_scores(tuned_desk, run):
     tuned_desk.registry.register(run.id, "mine", "one")
     tuned_desk.registry.register(run.id, "mine", "two")
-    tuned_desk.registry.promote("mine", 2)
+    tuned_desk.registry.change_state("mine", 2, "promoted")
     compared = tuned_desk.registry.compare(("mine", 1), ("mine", 2))
-    assert {"note": ("one", "two"), "state": ("candidate", "promoted")}.items() <= dict(compared.differences).items()
-    assert {name for name, _ in compared.differences} == {"note", "state", "created"}
-    assert dict(compared.scores)["tuned.crps"] == (run.scores["tuned"]["crps"],) * 2
+    differences = {one.field: one.values for one in compared.differences}
+    assert {"note": ("one", "two"), "state": ("candidate", "promoted")}.items() <= differences.items()
+    assert set(differences) == {"note", "state", "created"}
+    assert {one.score: one.values for one in compared.scores}["tuned.crps"] == (run.scores["tuned"]["crps"],) * 2
 
 
 def test_a_version_is_deleted_with_its_files_and_its_number_is_not_given_again_while_there_are_newer(tuned_desk, run):
@@ -156,7 +157,7 @@ def test_names_that_cannot_be_folders_are_refused(tuned_desk, run, name):
 
 
 def test_the_name_of_a_model_that_comes_with_the_app_is_taken(tuned_desk, run):
-    with pytest.raises(InvalidInput, match="comes with Kronos Desk"):
+    with pytest.raises(InvalidInput, match="built-in model"):
         tuned_desk.registry.register(run.id, "tiny")
 
 
@@ -174,7 +175,7 @@ def test_a_result_that_is_gone_or_damaged_is_not_registered(tuned_desk, run):
     with pytest.raises(Unavailable, match="cannot be used"):
         tuned_desk.registry.register(run.id, "mine")
     shutil.rmtree(export)
-    with pytest.raises(Conflict, match="not there any more"):
+    with pytest.raises(Conflict, match="was deleted"):
         tuned_desk.registry.register(run.id, "mine")
     assert tuned_desk.registry.list() == []
     assert names(tuned_desk) == ["tiny"]

@@ -142,8 +142,8 @@ def test_the_settings_of_a_follow_may_have_unknown_and_missing_fields(desk):
     settings = {"model": "tiny", "horizon": 4, "mood": "good"}
     desk.store.follows.put(Follow(**vars(FOLLOW) | {"settings": settings}))
     [status] = desk.following.list()
-    assert status.follow.settings["lookback"] == 400
-    assert "mood" not in status.follow.settings
+    assert status.settings["lookback"] == 400
+    assert "mood" not in status.settings
 
 
 def test_a_follow_with_an_impossible_setting_is_listed_as_unreadable_and_can_be_deleted(desk):

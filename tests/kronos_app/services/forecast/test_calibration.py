@@ -10,8 +10,8 @@ import pytest
 from kronos_app.i18n import Text
 from kronos_app.services.desk import Desk
 from kronos_app.services.evaluation.service import EvaluationRequest
-from kronos_app.services.forecast import recalibration as module
-from kronos_app.services.forecast.service import ForecastRequest
+from kronos_app.services.forecast import calibration as module
+from kronos_app.services.forecast.request import ForecastRequest
 from kronos_app.services.selection.training_files import group_of
 
 ROWS, LOOKBACK, HORIZON = 220, 24, 4
@@ -87,7 +87,7 @@ def ended(desk, job_id, seconds=60):
 
 
 def reason(desk, view):
-    told = desk.recalibrations.find(view)
+    told = desk.calibrations.find(view)
     assert isinstance(told, Text)
     assert told.render("zh_CN")
     return told.render()
@@ -95,7 +95,7 @@ def reason(desk, view):
 
 def test_an_evaluation_of_the_series_teaches_what_was_over_at_the_cutoff(desk, make, evaluated):
     times = evaluated.candles.timestamps
-    late, early = (desk.recalibrations.find(make(row, evaluated)) for row in (ROWS - 1, ROWS - 1 - 5 * HORIZON))
+    late, early = (desk.calibrations.find(make(row, evaluated)) for row in (ROWS - 1, ROWS - 1 - 5 * HORIZON))
     assert (late.source, late.forecasts, late.until) == ("evaluation", 30, times[-1])
     assert (early.forecasts, early.until) == (25, times[-1 - 5 * HORIZON])
     assert 0 < early.factor != late.factor
@@ -104,7 +104,7 @@ def test_an_evaluation_of_the_series_teaches_what_was_over_at_the_cutoff(desk, m
 @pytest.mark.parametrize("over", [False, True], ids=["planted in the future", "planted in the past"])
 def test_only_a_forecast_that_was_over_changes_the_factor(desk, make, evaluated, monkeypatch, over):
     view = make(ROWS - 1 - 5 * HORIZON, evaluated)
-    before, cutoff, read = desk.recalibrations.find(view), view.stored.cutoff.as_unit("ns").value, module._records
+    before, cutoff, read = desk.calibrations.find(view), view.stored.cutoff.as_unit("ns").value, module._read_records
 
     def planted(*series):
         table = read(*series)
@@ -112,32 +112,32 @@ def test_only_a_forecast_that_was_over_changes_the_factor(desk, make, evaluated,
         assert changed.any()
         return table.assign(actual=table["actual"].mask(changed, 5.0))
 
-    monkeypatch.setattr(module, "_records", planted)
-    assert (desk.recalibrations.find(view) == before) is not over
+    monkeypatch.setattr(module, "_read_records", planted)
+    assert (desk.calibrations.find(view) == before) is not over
 
 
 @pytest.mark.parametrize(
     "fields", [{"temperature": 0.8}, {"top_p": 0.9}, {"top_k": 3}], ids=lambda one: next(iter(one))
 )
 def test_what_was_drawn_otherwise_teaches_nothing(desk, make, evaluated, fields):
-    assert "20 forecasts of this series by tiny must be over" in reason(desk, make(of=evaluated, **fields))
+    assert "20 completed forecasts of this series by tiny" in reason(desk, make(of=evaluated, **fields))
 
 
 def test_of_a_forecast_without_drift_an_evaluation_teaches_what_no_drift_would_have_missed(
     desk, make, evaluated, monkeypatch
 ):
-    read = module._records
-    drawn, still = (desk.recalibrations.find(make(of=evaluated, driftless=one)) for one in (False, True))
-    monkeypatch.setattr(module, "_records", lambda *series: read(*series).assign(mean=0.0))
-    assert desk.recalibrations.find(make(of=evaluated)) == still != drawn
+    read = module._read_records
+    drawn, still = (desk.calibrations.find(make(of=evaluated, driftless=one)) for one in (False, True))
+    monkeypatch.setattr(module, "_read_records", lambda *series: read(*series).assign(mean=0.0))
+    assert desk.calibrations.find(make(of=evaluated)) == still != drawn
 
 
 def test_too_few_forecasts_that_were_over_teach_nothing(desk, make, evaluated):
-    assert "20 forecasts" in reason(desk, make(ROWS - 1 - 12 * HORIZON, evaluated))
+    assert "20 completed forecasts" in reason(desk, make(ROWS - 1 - 12 * HORIZON, evaluated))
 
 
 def test_an_evaluation_of_other_candles_of_the_same_name_teaches_nothing(desk, make, keep, evaluated):
-    assert "20 forecasts" in reason(desk, make(of=keep("evaluated", 3)))
+    assert "20 completed forecasts" in reason(desk, make(of=keep("evaluated", 3)))
 
 
 def test_the_ledger_teaches_where_no_evaluation_does(desk, make, keep):
@@ -149,7 +149,7 @@ def test_the_ledger_teaches_where_no_evaluation_does(desk, make, keep):
     copy(desk, view.stored, series, ROWS - 1 - HORIZON, "future", wrong=9.0)
     while desk.ledger.sweep():
         pass
-    learned = desk.recalibrations.find(view)
+    learned = desk.calibrations.find(view)
     assert (learned.source, learned.forecasts) == ("ledger", 21)
     assert learned.until == series.candles.timestamps[60 + 20 + HORIZON]
     errors = [desk.ledger.get(name).grade["error_in_deviations"] for name in past]
@@ -182,35 +182,35 @@ def shipped(registry, saved):
 
 def test_else_the_factor_of_the_models_market_and_interval_is_taken(desk, make, saved, shipped):
     shipped()
-    learned = desk.recalibrations.find(make())
+    learned = desk.calibrations.find(make())
     assert (learned.factor, learned.source, learned.forecasts) == (1.25, "model", 60)
-    assert group_of(saved.candles) in learned.told.render()
-    assert learned.to_dict()["until"] == "2024-03-05T00:00:00"
+    assert group_of(saved.candles) in learned.message.render()
+    assert learned.to_json()["until"] == "2024-03-05T00:00:00"
 
 
 def test_a_shipped_factor_is_for_cutoffs_after_what_it_was_learned_from(desk, make, shipped):
     shipped(until=date(2024, 3, 8))
     midnight = 8 * 24
-    assert "up to 2024-03-08, which had not come at this cutoff" in reason(desk, make(midnight - 1))
-    assert desk.recalibrations.find(make(midnight)).factor == 1.25
+    assert "up to 2024-03-08, after this cutoff" in reason(desk, make(midnight - 1))
+    assert desk.calibrations.find(make(midnight)).factor == 1.25
 
 
 def test_a_shipped_factor_is_for_what_was_drawn_alike(desk, make, shipped):
     shipped()
-    assert "temperature 1 and top-p 1" in reason(desk, make(temperature=0.6))
+    assert "temperature 1, top-p 1" in reason(desk, make(temperature=0.6))
 
 
 def test_a_shipped_factor_is_for_paths_with_their_drift_or_for_those_without(desk, make, shipped):
     shipped()
-    assert "forecasts with their drift" in reason(desk, make(driftless=True))
+    assert "forecasts with drift" in reason(desk, make(driftless=True))
     shipped(driftless=True)
-    assert "forecasts without drift" in reason(desk, make())
-    assert desk.recalibrations.find(make(driftless=True)).factor == 1.25
+    assert "zero-drift forecasts" in reason(desk, make())
+    assert desk.calibrations.find(make(driftless=True)).factor == 1.25
 
 
 def test_a_shipped_factor_is_for_no_other_market(desk, make, shipped):
     shipped(group="fx/4h")
-    assert "20 forecasts" in reason(desk, make())
+    assert "20 completed forecasts" in reason(desk, make())
 
 
 def test_without_its_data_set_nothing_is_known_of_a_forecast(desk, make, keep, shipped):
@@ -223,7 +223,7 @@ def test_without_its_data_set_nothing_is_known_of_a_forecast(desk, make, keep, s
 
 def test_recalibrated_quantiles_keep_the_median_and_stretch_the_log_distance(make):
     view = make()
-    raw, wide = view.quantiles((0.1, 0.5, 0.9)), view.recalibrated((0.1, 0.5, 0.9), 2.0)
+    raw, wide = view.quantiles((0.1, 0.5, 0.9)), view.calibrated((0.1, 0.5, 0.9), 2.0)
     assert list(wide[0.5]) == ["open", "high", "low", "close"]
     np.testing.assert_allclose(wide[0.5], raw[0.5][list(wide[0.5])], rtol=1e-12)
     for level in (0.1, 0.9):

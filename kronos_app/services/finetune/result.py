@@ -1,0 +1,45 @@
+"""The result of a finished run, in the form that the registry of models takes."""
+
+from __future__ import annotations
+
+from kronos_app.errors import Conflict
+from kronos_app.i18n import text
+from kronos_app.services.core.redaction import Redaction
+from kronos_app.services.finetune import records
+from kronos_app.services.finetune.runs import Run
+from kronos_app.services.models.registry import TrainedModel
+from kronos_app.settings import Settings
+
+
+def trained_model(settings: Settings, run: Run) -> TrainedModel:
+    """Return the exported model of a run with its scores.
+
+    Raises
+    ------
+    Conflict
+        The run is not finished, or its result was deleted.
+    """
+    if run.status().state != "finished":
+        raise Conflict(
+            "run_not_finished",
+            text("{name} is not finished.", name=run.name),
+            text("Wait until it has finished, or stop it and save the best checkpoint."),
+        )
+    export = run.folder.export
+    if not ((export / "model").is_dir() and (export / "tokenizer").is_dir()):
+        raise Conflict(
+            "export_missing",
+            text("The result of {name} was deleted.", name=run.name),
+            text("Clone the run and train it again."),
+        )
+    outcome = records.outcome(run)
+    return TrainedModel(
+        run_id=run.id,
+        export=export,
+        base=run.base,
+        method=run.config["method"]["kind"],
+        context=run.context,
+        scores=outcome.scores,
+        worse=outcome.worse,
+        redact=Redaction(settings, run.config["base"], run.base).redact,
+    )
