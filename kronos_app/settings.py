@@ -71,7 +71,11 @@ class Settings(BaseSettings):
     shutdown_seconds: int = Field(
         10, gt=0, description="Time that requests under way have to end when the server stops, in seconds."
     )
-    parallel_jobs: int = Field(8, gt=0, description="Jobs of one kind done at a time; the others wait in line.")
+    parallel_jobs: int = Field(
+        8,
+        gt=0,
+        description="Jobs of one kind at a time, the rest is queued; evaluations and backtests run one at a time.",
+    )
     fetch_minutes: int = Field(10, gt=0, description="Longest a fetch from a market source may take, in minutes.")
     store_mb: int = Field(
         4000, gt=0, description="Most that stored series may take, in MB; those used longest ago go first."
@@ -81,7 +85,7 @@ class Settings(BaseSettings):
         2000, ge=500, description="Most memory of the process that runs a query to a SQL database, in MB."
     )
     query_result_mb: int = Field(500, gt=0, description="Most that the rows of such a query may take, in MB.")
-    parallel_queries: int = Field(4, gt=0, description="Queries to SQL databases at a time; the others wait in line.")
+    parallel_queries: int = Field(4, gt=0, description="Queries to SQL databases that run at the same time.")
     yahoo_url: str | None = Field(
         None, description="Where Yahoo Finance is reached instead of its own addresses: a mirror or a proxy."
     )
@@ -96,7 +100,7 @@ class Settings(BaseSettings):
     )
     max_follows: int = Field(20, gt=0, description="Series that may be followed at a time.")
     follow_seconds: int = Field(60, gt=0, description="Shortest time between two looks at a followed series.")
-    parallel_runs: int = Field(1, gt=0, description="Fine-tuning runs at a time; the others wait in line.")
+    parallel_runs: int = Field(1, gt=0, description="Fine-tuning runs at the same time; the rest is queued.")
     max_runs: int = Field(100, gt=0, description="Fine-tuning runs that are kept, finished ones included.")
     max_queued_runs: int = Field(10, gt=0, description="Fine-tuning runs that may wait; one more is refused.")
     max_training_candles: int = Field(20_000_000, gt=0, description="Most candles that a run may learn from.")

@@ -1,9 +1,10 @@
-"""Some worker threads, a queue in front of them, and a record in the store for every state a job goes through."""
+"""A queue of jobs, a thread for each job that runs, and a record in the store for each change of a job's state."""
 
 from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -25,11 +26,11 @@ OnStep = Callable[[int, int], None]
 Handler = Callable[[dict[str, Any], OnStep], str]
 JobPage = tuple[list[Job], int]
 
-# Writing each step would make fast steps wait for the disk; after a crash the job starts anew anyway.
+# Writing each step would make fast steps wait for the disk; after a crash the job starts again anyway.
 SECONDS_BETWEEN_WRITES = 1.0
-# While the database is out: between two attempts to write what jobs have come to, or to read what is to be done.
+# While the database does not answer: between two attempts to read unfinished jobs or to write states.
 SECONDS_BETWEEN_ATTEMPTS = 1.0
-# A job that takes the process down with it must not do so for ever.
+# A job that ends the process each time it runs must not run forever.
 MAX_ATTEMPTS = 2
 KEEP_FINISHED = timedelta(days=7)
 SECONDS_TO_RETRY = 10
@@ -40,28 +41,30 @@ class Cancelled(Exception):
 
 
 class _Stopped(Cancelled):
-    """The runner stops: the job goes back into the queue for the next process."""
+    """The runner stops: the job returns to the queue for the next process."""
 
 
 class JobRunner:
-    """Runs jobs in the background, in the order of submission, several of each kind at a time; every thread may use it.
+    """Runs jobs in the background in the order of submission, several of each kind at a time; thread-safe.
 
-    A job that was under way when a process died may be what killed it. It is done again while no other is, so that the
-    second time it takes nobody with it.
+    A job that was running when a process died may be the cause. It is retried while no other job runs, so that it
+    cannot interrupt others a second time.
 
-    While the database is out, jobs wait for it in whatever call needs it, and states are written as soon as it answers.
+    While the database does not answer, jobs wait for it in the call that needs it, and states are written later.
 
     Parameters
     ----------
     store
-        Where the records live.
+        Stores the records.
     handlers
-        For each kind of job the function that does it: it takes the request and `on_step(done, total)`, which it calls
-        often and which raises `Cancelled`, and returns the id of its result.
+        For each kind of job the function that does the work. It takes the request and `on_step(done, total)`, which it
+        must call often and which raises `Cancelled`, and returns the id of its result.
     max_queued, max_per_caller
-        How many jobs may wait, altogether and of one caller; by default half of them.
+        Jobs that may wait, in total and of one caller; the default for one caller is half of them.
     parallel
-        How many of each kind may run at the same time: those that wait for a network do not keep others waiting.
+        Jobs of one kind that may run at the same time.
+    limits
+        By kind, where another number than `parallel` is allowed.
     """
 
     def __init__(
@@ -71,47 +74,52 @@ class JobRunner:
         max_queued: int,
         parallel: int = 1,
         max_per_caller: int | None = None,
+        limits: Mapping[str, int] | None = None,
     ) -> None:
         self._store = store
         self._handlers = handlers
         self._max_queued = max_queued
         self._max_per_caller = max_per_caller or (max_queued + 1) // 2
-        self._callers: dict[str, str] = {}  # of the jobs submitted to this process
         self._parallel = parallel
-        self._jobs: dict[str, Job] = {}  # what this process knows, in order of submission; newer than the store
+        self._limits = limits or {}
+        self._callers: dict[str, str] = {}  # by id, of the jobs submitted to this process
+        self._jobs: dict[str, Job] = {}  # jobs of this process in order of submission; newer than the store
         self._cancelling: set[str] = set()
-        self._unsaved: set[str] = set()  # ids of jobs whose state the store does not have yet
+        self._unsaved: set[str] = set()  # ids of jobs whose state is not in the store yet
         self._recovered = False
-        self._next_attempt = 0.0  # before which nothing that failed for the database is tried again
+        self._next_attempt = 0.0  # time of the next attempt after the database failed
         self._changed = Condition()
         self._stopping = False
-        self._threads: list[Thread] = []
+        self._dispatcher: Thread | None = None
+        self._threads: list[Thread] = []  # one for each running job
 
     def start(self) -> None:
-        """Take up what an earlier process left unfinished and start the workers; a second call does nothing."""
+        """Queue what an earlier process left unfinished and begin to run jobs; a second call does nothing."""
         with self._changed:
             self._stopping = False
-            self._threads = [thread for thread in self._threads if thread.is_alive()]
-            if not self._threads:
+            if self._dispatcher is not None and self._dispatcher.is_alive():
+                return
+            if not any(thread.is_alive() for thread in self._threads):
                 self._recovered = False
                 self._recover()
-            for number in range(len(self._threads), self._parallel * len(self._handlers)):
-                self._threads.append(Thread(target=self._work, name=f"kronos-jobs-{number}", daemon=True))
-                self._threads[-1].start()
+            self._dispatcher = Thread(target=self._dispatch, name="kronos-jobs", daemon=True)
+            self._dispatcher.start()
 
     def stop(self, timeout: float = 10.0) -> None:
-        """Stop the workers at their next step, at most after `timeout` seconds; unfinished jobs stay queued."""
+        """Stop all jobs at their next step, at most after `timeout` seconds; unfinished jobs stay queued."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
         end = time.monotonic() + timeout
+        if self._dispatcher is not None:
+            self._dispatcher.join(timeout)
         for thread in self._threads:
             thread.join(max(0.0, end - time.monotonic()))
 
     def submit(self, kind: str, request: dict[str, Any]) -> Job:
-        """Queue a job, or return the unfinished one that does the same.
+        """Queue a job, or return the unfinished job of an equal request.
 
-        Two requests are the same when their `key` is, or without one the whole request.
+        Requests are equal if their `key` is equal, or without a key, if all fields are.
 
         Raises
         ------
@@ -122,11 +130,12 @@ class JobRunner:
         Unavailable
             If the record cannot be stored.
         """
+        key = _key(request)
         with self._changed:
             for job in self._jobs.values():
-                if job.active and job.kind == kind and job.id not in self._cancelling and _same(job.request, request):
+                if job.active and job.kind == kind and job.id not in self._cancelling and _key(job.request) == key:
                     return job
-            self._require_place()
+            self._check_queue()
             job = Job(uuid4().hex, kind, request)
             self._store.jobs.put(job)
             self._jobs[job.id] = job
@@ -135,11 +144,10 @@ class JobRunner:
             return job
 
     def working(self) -> bool:
-        """Return whether the workers live."""
-        with self._changed:
-            return bool(self._threads) and all(thread.is_alive() for thread in self._threads)
+        """Return whether queued jobs will be started."""
+        return self._dispatcher is not None and self._dispatcher.is_alive()
 
-    def _require_place(self) -> None:
+    def _check_queue(self) -> None:
         waiting = [job.id for job in self._jobs.values() if job.status == "queued"]
         if len(waiting) >= self._max_queued:
             raise Conflict(
@@ -148,7 +156,7 @@ class JobRunner:
                 text("Wait until one has finished, or cancel one."),
                 retry_after=SECONDS_TO_RETRY,
             )
-        caller = CALLER.get()  # none for what the program does by itself
+        caller = CALLER.get()  # empty for jobs that the program starts by itself
         own = sum(self._callers.get(job_id) == caller for job_id in waiting) if caller else 0
         if own >= self._max_per_caller:
             raise TooManyRequests(
@@ -198,7 +206,7 @@ class JobRunner:
         return sorted(jobs, key=lambda job: job.created, reverse=True)
 
     def page(self, *, active_only: bool = False, kind: str | None = None, limit: int, offset: int = 0) -> JobPage:
-        """Return so many jobs, newest first, and how many there are."""
+        """Return at most `limit` jobs from `offset` on, newest first, and the number of all jobs."""
         with self._changed:
             known = dict(self._jobs)
         stored = self._store.jobs.list(active_only=active_only, kind=kind, limit=limit, offset=offset)
@@ -215,67 +223,74 @@ class JobRunner:
         with self._changed:
             job = self._jobs.get(job_id)
             if job is not None and job.status == "queued":
-                self._changed.notify_all()  # it may have been first in line and waited to be alone
+                self._changed.notify_all()  # it may have been at the head of the queue, waiting to run alone
                 return self._update(job, status="cancelled", finished=now())
             if job is not None and job.status == "running":
                 self._cancelling.add(job_id)
         return job or self.get(job_id)
 
     def _recover(self) -> None:
-        """Take up what an earlier process left, before the jobs of this one; where that cannot be read, later."""
+        """Queue unfinished jobs of an earlier process before those of this one; try again later if the store fails."""
         try:
             self._prune()
-            left = self._store.jobs.list(active_only=True)
+            unfinished = self._store.jobs.list(active_only=True)
         except Unavailable as error:
-            log.debug("Unfinished jobs could not be taken up, and will be later: %s", error)
+            log.debug("Unfinished jobs could not be read, and will be later: %s", error)
             return
         self._recovered = True
         own, self._jobs = self._jobs, {}
-        for job in sorted((job for job in left if job.id not in own), key=lambda job: job.created):
+        for job in sorted((job for job in unfinished if job.id not in own), key=lambda job: job.created):
             if job.status == "running" and job.attempts >= MAX_ATTEMPTS:
                 self._update(job, status="failed", finished=now(), error=_interrupted(job).to_dict())
             else:
                 self._update(job, status="queued", started=None, done=0)
         self._jobs.update(own)
 
-    def _work(self) -> None:
+    def _dispatch(self) -> None:
+        """Start a thread for each job that may begin, until the runner stops."""
         while (job := self._next()) is not None:
-            try:
-                with patience(partial(self._check, job.id)):
-                    result_id = self._handlers[job.kind](job.request, self._on_step(job.id))
-                end: dict[str, Any] = {"status": "succeeded", "result_id": result_id}
-            except _Stopped:
-                end = {"status": "queued", "started": None, "done": 0, "attempts": job.attempts - 1}
-            except Cancelled:
-                end = {"status": "cancelled"}
-            except AppError as error:
-                end = {"status": "failed", "error": error.to_dict()}
-            except Exception as error:  # Whatever a handler does, the worker goes on with the next job.
-                log.exception("Job %s (%s) failed", job.id, job.kind)
-                problem = disk_error(error) if isinstance(error, OSError) else None
-                end = {"status": "failed", "error": (problem or _unexpected()).to_dict()}
-            self._finish(job.id, end)
+            thread = Thread(target=self._run, args=(job,), name=f"kronos-job-{job.kind}", daemon=True)
+            self._threads = [*(other for other in self._threads if other.is_alive()), thread]
+            thread.start()
+
+    def _run(self, job: Job) -> None:
+        try:
+            with patience(partial(self._check, job.id)):
+                result_id = self._handlers[job.kind](job.request, self._on_step(job.id))
+            end: dict[str, Any] = {"status": "succeeded", "result_id": result_id}
+        except _Stopped:
+            end = {"status": "queued", "started": None, "done": 0, "attempts": job.attempts - 1}
+        except Cancelled:
+            end = {"status": "cancelled"}
+        except AppError as error:
+            end = {"status": "failed", "error": error.to_dict()}
+        except Exception as error:  # Whatever a handler raises, the job must end.
+            log.exception("Job %s (%s) failed", job.id, job.kind)
+            problem = disk_error(error) if isinstance(error, OSError) else None
+            end = {"status": "failed", "error": (problem or _unexpected()).to_dict()}
+        self._finish(job.id, end)
 
     def _next(self) -> Job | None:
         """Wait for a job that may begin and mark it as running; None when the runner stops."""
         with self._changed:
             while not self._stopping:
                 self._catch_up()
-                job = self._first_in_line() if self._recovered else None
+                job = self._select() if self._recovered else None
                 if job is not None:
                     return self._update(job, status="running", started=now(), attempts=job.attempts + 1)
                 self._changed.wait(None if self._recovered and not self._unsaved else SECONDS_BETWEEN_ATTEMPTS)
             return None
 
-    def _first_in_line(self) -> Job | None:
-        """Return the job that may begin now; one that was interrupted neither runs beside another nor is passed."""
+    def _select(self) -> Job | None:
+        """Return the first job that may begin; an interrupted job runs alone, and no later job overtakes it."""
         running = [job for job in self._jobs.values() if job.status == "running"]
         if any(job.attempts > 1 for job in running):
             return None
+        busy = Counter(job.kind for job in running)
         for job in self._jobs.values():
             if job.status == "queued" and job.attempts:
                 return None if running else job
-            if job.status == "queued" and sum(other.kind == job.kind for other in running) < self._parallel:
+            if job.status == "queued" and busy[job.kind] < self._limits.get(job.kind, self._parallel):
                 return job
         return None
 
@@ -294,7 +309,7 @@ class JobRunner:
         return on_step
 
     def _check(self, job_id: str) -> None:
-        """Raise where a job is to stop."""
+        """Raise `Cancelled` if a job must stop."""
         if job_id in self._cancelling:
             raise Cancelled
         if self._stopping:
@@ -305,7 +320,7 @@ class JobRunner:
             self._cancelling.discard(job_id)
             finished = None if end["status"] == "queued" else now()
             self._update(self._jobs[job_id], finished=finished, **end)
-            self._changed.notify_all()  # the first in line may have waited to be alone
+            self._changed.notify_all()
             try:
                 self._prune()
             except Unavailable:
@@ -322,25 +337,21 @@ class JobRunner:
             self._store.jobs.put(job)
             self._unsaved.discard(job.id)
         except Unavailable as error:
-            # The work goes on: this process still knows the job, and its state is written later.
+            # The job continues: this process still has its state and writes it later.
             log.warning("The state of job %s could not be stored: %s", job.id, error)
             self._unsaved.add(job.id)
 
     def _catch_up(self) -> None:
-        """Do what could not be done while the database was out, where it is time to try again."""
+        """Read and write what failed while the database did not answer, if it is time for another attempt."""
         if (self._recovered and not self._unsaved) or time.monotonic() < self._next_attempt:
             return
         if not self._recovered:
             self._recover()
-        self._save_late()
-        self._next_attempt = time.monotonic() + SECONDS_BETWEEN_ATTEMPTS
-
-    def _save_late(self) -> None:
-        """Write the states that could not be written before, as long as the store takes them."""
         for job_id in sorted(self._unsaved):
             self._save(self._jobs[job_id])
             if job_id in self._unsaved:
-                return
+                break
+        self._next_attempt = time.monotonic() + SECONDS_BETWEEN_ATTEMPTS
 
     def _prune(self) -> None:
         limit = now() - KEEP_FINISHED
@@ -351,8 +362,8 @@ class JobRunner:
             self._unsaved.discard(job.id)
 
 
-def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    return bool(one.get("key", one) == other.get("key", other))
+def _key(request: dict[str, Any]) -> Any:
+    return request.get("key", request)
 
 
 def _interrupted(job: Job) -> AppError:

@@ -124,6 +124,12 @@ class Desk:
             settings.max_queued_jobs,
             settings.parallel_jobs,
             settings.max_queued_jobs_per_caller,
+            limits={
+                sql_query.KIND: min(settings.parallel_jobs, settings.parallel_queries),
+                # Each uses all cores.
+                evaluation.KIND: 1,
+                backtest.KIND: 1,
+            },
         )
         self.forecasts = ForecastService(self.store, self.jobs, self.candles, self.models)
         self.uploads = UploadService(settings.home / "uploads", self.candles, self.jobs)

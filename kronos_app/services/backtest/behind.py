@@ -18,11 +18,11 @@ import pandas as pd
 from kronos_app.data.candle_frame import PRICES
 from kronos_app.errors import Conflict, NotFound
 from kronos_app.i18n import text
+from kronos_app.jobs import OnStep
 from kronos_app.services.backtest.universe import read
 from kronos_app.services.backtest.worker import walk_settings
 from kronos_app.services.core.engine_errors import engine_errors
 from kronos_app.services.core.training_errors import training_errors
-from kronos_app.services.runs.turn import OnStep
 
 if TYPE_CHECKING:
     from engine import Forecast

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from kronos_app.jobs import OnStep
 from kronos_app.services.backtest.report import EQUAL, HOLD, MOMENTUM, compiled, training_warnings
 from kronos_app.services.backtest.universe import exportable, read
 from kronos_app.services.core.engine_errors import engine_errors
 from kronos_app.services.core.redaction import Redaction
 from kronos_app.services.core.training_errors import training_errors
-from kronos_app.services.runs.turn import OnStep, Turn
 
 if TYPE_CHECKING:
     from engine import KronosPredictor
@@ -44,13 +44,11 @@ class BacktestWorker:
         self._folders = folders
         self._models = models
         self._universes = universes
-        self._turn = Turn()
 
     def run(self, job: Mapping[str, Any], on_step: OnStep) -> str:
         """Do it, keep the report, and return the backtest's id; `on_step` may raise to cancel."""
         backtest = self._folders.get(str(job["backtest"]))
-        with self._turn.alone(on_step):
-            self._backtest(backtest, on_step)
+        self._backtest(backtest, on_step)
         return backtest.id
 
     def _backtest(self, backtest: KeptBacktest, on_step: OnStep) -> None:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kronos_app.i18n import text
+from kronos_app.jobs import OnStep
 from kronos_app.services.core.engine_errors import engine_errors
 from kronos_app.services.core.training_errors import training_errors
 from kronos_app.services.evaluation.report import compiled, scores_csv
 from kronos_app.services.evaluation.task import told
-from kronos_app.services.runs.turn import OnStep, Turn
 
 if TYPE_CHECKING:
     from kronos_app.services.evaluation.folders import Evaluation, EvaluationFolders
@@ -81,13 +81,11 @@ class EvaluationWorker:
     def __init__(self, folders: EvaluationFolders, models: ModelService) -> None:
         self._folders = folders
         self._models = models
-        self._turn = Turn()
 
     def run(self, job: Mapping[str, Any], on_step: OnStep) -> str:
         """Do it, keep the report, and return the evaluation's id; `on_step` may raise to cancel."""
         evaluation = self._folders.get(str(job["evaluation"]))
-        with self._turn.alone(on_step):
-            self._evaluate(evaluation, on_step)
+        self._evaluate(evaluation, on_step)
         return evaluation.id
 
     def _evaluate(self, evaluation: Evaluation, on_step: OnStep) -> None:

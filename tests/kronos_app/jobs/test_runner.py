@@ -203,6 +203,37 @@ def test_jobs_of_one_kind_do_not_keep_those_of_another_waiting(store):
     runner.stop()
 
 
+def test_a_kind_with_a_limit_of_its_own_leaves_the_others_queued(store):
+    crowds = {"evaluation": Crowd(), "forecast": Crowd()}
+    runner = JobRunner(store, crowds, max_queued=50, parallel=2, limits={"evaluation": 1})
+    runner.start()
+    evaluations = [runner.submit("evaluation", {"number": number}) for number in range(3)]
+    for number in (8, 9):
+        runner.submit("forecast", {"number": number})
+    wait_for(lambda: crowds["evaluation"].present == {0} and crowds["forecast"].present == {8, 9})
+    assert [runner.get(job.id).status for job in evaluations] == ["running", "queued", "queued"]
+    crowds["evaluation"].release(0)
+    wait_for(lambda: crowds["evaluation"].present == {1})
+    for crowd in crowds.values():
+        crowd.release(*range(10))
+    assert {ended(runner, job).status for job in evaluations} == {"succeeded"}
+    assert crowds["evaluation"].most == 1
+    runner.stop()
+
+
+def test_threads_exist_only_while_jobs_run(make_runner):
+    gate = Gate()
+    before = threading.active_count()
+    runner = make_runner(gate, parallel=8)
+    assert threading.active_count() == before + 1
+    job = runner.submit("forecast", {})
+    assert gate.reached.wait(20)
+    assert threading.active_count() == before + 2
+    gate.open.set()
+    ended(runner, job)
+    wait_for(lambda: threading.active_count() == before + 1)
+
+
 def test_of_several_running_jobs_the_one_that_is_meant_is_cancelled(make_runner, store):
     crowd = Crowd()
     runner = make_runner(crowd, parallel=2)
@@ -313,7 +344,7 @@ def test_one_caller_leaves_half_of_the_queue_to_others(make_runner, calling):
         runner.submit("forecast", {"number": 6})
 
 
-def test_a_runner_says_whether_its_workers_live(make_runner):
+def test_a_runner_says_whether_it_starts_jobs(make_runner):
     runner = make_runner(start=False)
     assert not runner.working()
     runner.start()
