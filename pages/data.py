@@ -37,7 +37,7 @@ def draw() -> None:
 
 
 def _source() -> list[Draft]:
-    families = {family.key: family for family in desk().fetching.sources()}
+    families = {family.key: family for family in desk().sources.families}
     labels = {"upload": _("Upload files"), "sample": _("Take a sample")}
     labels |= {key: state.say(family.title) for key, family in families.items()}
     labels["sql"] = _("SQL database")
@@ -65,9 +65,7 @@ def _source() -> list[Draft]:
 
 def _fetched(family: SourceFamily) -> Draft | None:
     result_id = fetch_form.draw(family)
-    return (
-        None if result_id is None else drafts.kept_alone((result_id, None), lambda: desk().fetching.fetched(result_id))
-    )
+    return None if result_id is None else drafts.kept_alone((result_id, None), lambda: desk().fetched.get(result_id))
 
 
 def _sample() -> Draft | None:

@@ -90,4 +90,4 @@ class GrowingSource:
 
 def family(source):
     """Return a family of the one source, which trades round the clock as exchanges do."""
-    return SourceFamily("exchange", source.title, lambda _settings: (source.key,), lambda *_: source)
+    return SourceFamily("exchange", source.title, lambda _settings: (source.key,), lambda *_: source, always_open=True)

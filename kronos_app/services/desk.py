@@ -23,10 +23,10 @@ from kronos_app.services.backtest.service import (
 from kronos_app.services.candles import fetching, series, uploads
 from kronos_app.services.candles import sql as sql_query
 from kronos_app.services.candles.column_mappings import ColumnMappings
-from kronos_app.services.candles.fetch_worker import FetchWorker
 from kronos_app.services.candles.fetched import FetchedDrafts
-from kronos_app.services.candles.fetching import FetchService
-from kronos_app.services.candles.series import RefreshWorker, SeriesService
+from kronos_app.services.candles.fetching import FetchService, FetchWorker
+from kronos_app.services.candles.refreshing import RefreshWorker
+from kronos_app.services.candles.series import SeriesService
 from kronos_app.services.candles.series_fetching import SeriesFetcher
 from kronos_app.services.candles.service import CandleService
 from kronos_app.services.candles.sources import Sources
@@ -102,20 +102,20 @@ class Desk:
         self.candles = CandleService(settings, self.store)
         self.column_mappings = ColumnMappings(settings, self.store)
         self.scheduler = Scheduler()
-        market = Sources(settings, FAMILIES if sources is None else sources)
-        drafts = FetchedDrafts(settings.home / "fetched")
-        fetcher = SeriesFetcher(settings, self.store, market, clock)
+        self.sources = Sources(settings, FAMILIES if sources is None else sources)
+        self.fetched = FetchedDrafts(settings.home / "fetched")
+        fetcher = SeriesFetcher(settings, self.store, self.sources, clock)
         self.ledger = LedgerService(self.store, clock)
         forecaster = ForecastWorker(self.store, self.candles, self.models, self.scheduler)
         connections, processes = Connections(), QueryProcesses(settings.parallel_queries)
         handlers: dict[str, Handler] = {
             forecasting.KIND: forecaster.run,
-            sql_query.KIND: SqlWorker(settings, connections, processes, drafts, self.candles).run,
-            fetching.KIND: FetchWorker(settings, fetcher, drafts, self.candles).run,
-            series.KIND: RefreshWorker(settings, self.store, fetcher, market, clock).run,
+            sql_query.KIND: SqlWorker(settings, connections, processes, self.fetched, self.candles).run,
+            fetching.KIND: FetchWorker(settings, fetcher, self.fetched, self.candles).run,
+            series.KIND: RefreshWorker(settings, self.store, fetcher, self.sources, clock).run,
             uploads.KIND: UploadWorker(settings.home / "uploads", self.candles).run,
             following.KIND: FollowWorker(
-                self.store, self.candles, self.models, forecaster, self.ledger, fetcher, market, clock
+                self.store, self.candles, self.models, forecaster, self.ledger, fetcher, self.sources, clock
             ).run,
         }
         self.jobs = JobRunner(
@@ -133,10 +133,10 @@ class Desk:
         )
         self.forecasts = ForecastService(self.store, self.jobs, self.candles, self.models)
         self.uploads = UploadService(settings.home / "uploads", self.candles, self.jobs)
-        self.sql = SqlService(settings, connections, processes, drafts, self.jobs)
-        self.fetching = FetchService(market, drafts, self.jobs)
-        self.series = SeriesService(settings, self.store, fetcher, market, self.jobs)
-        self.following = FollowService(settings, self.store, self.jobs, self.fetching, self.models, clock)
+        self.sql = SqlService(settings, connections, processes, self.jobs)
+        self.fetching = FetchService(self.sources, self.jobs)
+        self.series = SeriesService(settings, self.store, fetcher, self.sources, self.jobs)
+        self.following = FollowService(settings, self.store, self.jobs, self.sources, self.models, clock)
         self.tuning = TuningService(settings, self.store, self.candles, self.series, self.models, self.jobs)
         handlers[tuning_trial.KIND] = tuning_trial.TrialWorker(self.tuning.planner).run
         evaluations = EvaluationFolders(settings.home / "evaluations")

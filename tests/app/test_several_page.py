@@ -202,7 +202,7 @@ def test_one_instrument_is_examined_at_once_in_its_days_and_as_traded(open_page,
     app.get_by_key(state.DATA_ADJUSTED).set_value(False).run()
     app.get_by_key("data.qlib_button").click().run()
     assert "Quality of SH600000" in said(app)
-    assert "the factor for splits and dividends was taken out" in said(app)
+    assert "without the factor for splits and dividends" in said(app)
     assert {metric.label: metric.value for metric in app.metric}["First"] == "2020-01-15"
 
 
@@ -211,7 +211,7 @@ def test_an_instrument_that_cannot_be_read_says_so_beside_the_others(open_page, 
     app.get_by_key(state.DATA_ADJUSTED).set_value(False).run()
     app.get_by_key("data.qlib_button").click().run()
     assert "1 instruments could not be read:" in app.warning[0].value
-    assert "has no factor of SZ300750" in app.warning[0].value.replace("\\", "")
+    assert "has no adjustment factor of SZ300750" in app.warning[0].value.replace("\\", "")
     assert "Quality of SH600000" in said(app)
 
 

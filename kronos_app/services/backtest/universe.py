@@ -13,9 +13,10 @@ import pandas as pd
 from kronos_app.data.qlib.export import qlib_name
 from kronos_app.errors import InvalidInput, NotFound
 from kronos_app.i18n import Text, text
+from kronos_app.services.candles.market import MARKETS, UNKNOWN_MARKET
 from kronos_app.services.selection.candles import qlib_parts, qlib_path
 from kronos_app.services.selection.store_files import TuningData
-from kronos_app.services.selection.training_files import MARKETS, UNKNOWN_MARKET, Part
+from kronos_app.services.selection.training_files import Part
 
 if TYPE_CHECKING:
     from kronos_app.data.candle_frame import CandleFrame

@@ -16,7 +16,7 @@ from kronos_app.data.checks.telling import findings
 from kronos_app.data.draft import Finding
 from kronos_app.errors import InvalidInput
 from kronos_app.i18n import Text, text
-from kronos_app.services.selection.training_files import market_of
+from kronos_app.services.candles.market import market_of
 from kronos_app.store.records import CandleSet
 
 if TYPE_CHECKING:

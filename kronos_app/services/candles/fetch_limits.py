@@ -1,4 +1,4 @@
-"""How much a fetch may bring, and how long it may take."""
+"""Limits of a fetch: how many candles, and how long."""
 
 from __future__ import annotations
 
@@ -15,14 +15,15 @@ if TYPE_CHECKING:
 
 
 class FetchLimits:
-    """How many candles a fetch may bring, and how long it may take."""
+    """Limits of a fetch by the settings."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
     def on_page(self, report: Callable[[int], None]) -> OnPage:
-        """Return what is to be called after each page: it reports the count, and raises beyond a limit."""
-        end = time.monotonic() + 60 * self._settings.fetch_minutes
+        """Return a callback for each page that reports the count, and raises beyond a limit."""
+        minutes = self._settings.fetch_minutes
+        end = time.monotonic() + 60 * minutes
 
         def on_page(count: int) -> None:
             report(count)
@@ -32,10 +33,10 @@ class FetchLimits:
                     "fetch_too_slow",
                     text(
                         "The fetch took longer than {minutes} minutes and was stopped after {count} candles.",
-                        minutes=self._settings.fetch_minutes,
+                        minutes=minutes,
                         count=count,
                     ),
-                    text("Ask for a shorter range or a longer interval; KRONOS_FETCH_MINUTES sets the limit."),
+                    text("Choose a shorter range or a longer interval; KRONOS_FETCH_MINUTES sets the limit."),
                 )
 
         return on_page
@@ -46,5 +47,5 @@ class FetchLimits:
             raise TooLarge(
                 "too_many_candles",
                 text("The range has more than {limit} candles.", limit=self._settings.max_rows),
-                text("Ask for a shorter range or a longer interval; KRONOS_MAX_ROWS sets the limit."),
+                text("Choose a shorter range or a longer interval; KRONOS_MAX_ROWS sets the limit."),
             )

@@ -1,73 +1,40 @@
-"""Candles from market sources, for pages and API: what there is to ask for, and the job that is queued for it."""
+"""Jobs that fetch candles from market sources."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter
 
 from kronos_app.data import calendars
 from kronos_app.data.checks.fixes import check
-from kronos_app.data.source import LONGEST_SYMBOL, FetchRequest, Instrument, Interval
-from kronos_app.data.sources import SourceFamily
+from kronos_app.data.source import LONGEST_SYMBOL, FetchRequest
 from kronos_app.errors import InvalidInput
 from kronos_app.i18n import text
+from kronos_app.services.candles.fetch_limits import FetchLimits
 from kronos_app.services.candles.fetched import FetchedDrafts
-from kronos_app.services.candles.folders import FolderService
 
 if TYPE_CHECKING:
-    from kronos_app.data.draft import Draft
     from kronos_app.jobs import JobRunner
+    from kronos_app.services.candles.series_fetching import SeriesFetcher
+    from kronos_app.services.candles.service import CandleService
     from kronos_app.services.candles.sources import Sources
+    from kronos_app.settings import Settings
 
 KIND = "fetch"
+REQUEST = TypeAdapter(FetchRequest)
+"""Converts requests to JSON-ready dicts and back; other keys are ignored."""
 
 
 class FetchService:
-    """Fetching: what can be asked for, the job that does it, and what it brought."""
+    """Queues fetches."""
 
-    def __init__(self, sources: Sources, drafts: FetchedDrafts, jobs: JobRunner) -> None:
+    def __init__(self, sources: Sources, jobs: JobRunner) -> None:
         self._sources = sources
-        self._drafts = drafts
         self._jobs = jobs
-        self.folders = FolderService(sources)
-
-    def sources(self) -> tuple[SourceFamily, ...]:
-        """Return the families of sources; `names` has the keys of one."""
-        return self._sources.families
-
-    def names(self, family: SourceFamily) -> Sequence[str]:
-        """Return the keys of the sources of a family."""
-        return self._sources.names(family)
-
-    def family(self, key: str) -> SourceFamily:
-        """Return the family that a source belongs to; NotFound where there is no such source."""
-        return self._sources.family(key)
-
-    def intervals(self, key: str) -> Sequence[Interval]:
-        """Return the candle lengths that a source has, the shortest first.
-
-        Raises
-        ------
-        NotFound
-            There is no such source.
-        Unavailable
-            It has to be asked and does not answer.
-        """
-        return self._sources.get(key).intervals()
-
-    def search(self, key: str, query: str) -> list[Instrument]:
-        """Return the instruments of a source that match what a user typed, the likeliest first.
-
-        Raises
-        ------
-        NotFound
-            There is no such source.
-        Unavailable
-            It does not answer.
-        """
-        query = query.strip()[:LONGEST_SYMBOL]
-        return self._sources.get(key).search(query) if query else []
 
     def submit(
         self,
@@ -85,48 +52,28 @@ class FetchService:
         Parameters
         ----------
         repair
-            What to do with faulty candles; None refuses them.
+            How to repair faulty candles; None refuses them.
         review
-            Faulty candles are kept as they came. The result is then an id for `fetched`, and the same id is that of a
-            candle set only where there was nothing to choose.
+            Store faulty candles unchanged: the result is then the id of a draft, see `FetchedDrafts.save`.
         calendar
-            Key of the calendar, or `learned`; None for the one that the source tells.
+            Key of the calendar, or `learned`; None for the one that the source states.
         fixes, resample
-            What to fix and the coarser interval to bring the candles to, see `CandleService.preview`.
+            Fixes to apply and coarser interval, see `CandleService.preview`.
 
         Raises
         ------
         InvalidInput
-            No symbol, a range that ends before it starts, or a calendar there is not.
+            No symbol, an empty range, an unknown fix or calendar.
         NotFound
-            There is no such source.
+            Unknown source.
         Conflict
-            Too many jobs wait already.
+            Too many jobs are queued.
         """
         self._sources.family(key)
         calendars.get(calendar)
         check(fixes)
-        symbol = request.symbol.strip()
-        if not symbol or len(symbol) > LONGEST_SYMBOL:
-            raise InvalidInput(
-                "no_symbol",
-                text("A symbol is needed to fetch candles by."),
-                text("State one as the source writes it, such as AAPL or BTC/USDT."),
-            )
-        start, end = _aware(request.start), _aware(request.end)
-        if start is not None and start >= (end or datetime.now(UTC)):
-            raise InvalidInput(
-                "empty_range",
-                text("The range ends before it starts."),
-                text("Choose an earlier start or a later end."),
-            )
-        job = {
+        job = REQUEST.dump_python(_checked(request), mode="json") | {
             "source": key,
-            "symbol": symbol,
-            "interval": request.interval,
-            "start": start and start.isoformat(),
-            "end": end and end.isoformat(),
-            "options": dict(request.options),
             "repair": repair,
             "review": review,
             "calendar": calendar,
@@ -135,15 +82,45 @@ class FetchService:
         }
         return self._jobs.submit(KIND, job).id
 
-    def fetched(self, result_id: str) -> Draft:
-        """Return what a job with `review` brought, with its faults.
 
-        Raises
-        ------
-        NotFound
-            It is not kept any more.
-        """
-        return self._drafts.get(result_id)
+class FetchWorker:
+    """Runs the jobs that `FetchService` queued; thread-safe."""
+
+    def __init__(
+        self, settings: Settings, series: SeriesFetcher, drafts: FetchedDrafts, candles: CandleService
+    ) -> None:
+        self._limits = FetchLimits(settings)
+        self._series = series
+        self._drafts = drafts
+        self._candles = candles
+
+    def run(self, job: Mapping[str, Any], on_step: Callable[[int, int], None]) -> str:
+        """Fetch and save candles, and return the id of the result; `on_step` may raise to cancel."""
+        on_step(0, 0)
+        on_page = self._limits.on_page(lambda count: on_step(count, 0))
+        draft = self._series.fetch(job["source"], REQUEST.validate_python(job), on_page)
+        draft = calendars.with_calendar(draft, job.get("calendar"))
+        self._limits.check_rows(len(draft))
+        on_step(len(draft), 0)  # the last chance to cancel before something is saved
+        return self._drafts.save(draft, job, self._candles)
+
+
+def _checked(request: FetchRequest) -> FetchRequest:
+    symbol = request.symbol.strip()
+    if not symbol or len(symbol) > LONGEST_SYMBOL:
+        raise InvalidInput(
+            "no_symbol",
+            text("A symbol is required."),
+            text("Enter one as the source writes it, such as AAPL or BTC/USDT."),
+        )
+    start, end = _aware(request.start), _aware(request.end)
+    if start is not None and start >= (end or datetime.now(UTC)):
+        raise InvalidInput(
+            "empty_range",
+            text("The range ends before it starts."),
+            text("Choose an earlier start or a later end."),
+        )
+    return replace(request, symbol=symbol, start=start, end=end)
 
 
 def _aware(moment: datetime | None) -> datetime | None:

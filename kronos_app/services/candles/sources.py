@@ -2,58 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from kronos_app.data.source import LONGEST_SYMBOL, CandleSource
+from kronos_app.data.source import LONGEST_SYMBOL, CandleSource, FetchRequest, Instrument, ListedSource
 from kronos_app.data.sources import FAMILIES, SourceFamily
-from kronos_app.errors import NotFound
+from kronos_app.errors import AppError, InvalidInput, NotFound
 from kronos_app.i18n import text
 
 if TYPE_CHECKING:
+    from kronos_app.data.draft import Draft
     from kronos_app.settings import Settings
+
+MOST_SERIES = 500  # read at once
 
 
 class Sources:
-    """The sources of this process, each made when it is first asked for and shared from then on."""
+    """The sources of this process, each created on first use and then shared.
+
+    Methods with a key raise `NotFound` where no source has it.
+    """
 
     def __init__(self, settings: Settings, families: Sequence[SourceFamily] = FAMILIES) -> None:
         self.families = tuple(families)
         self._settings = settings
-        self._made: dict[str, CandleSource] = {}
+        self._created: dict[str, CandleSource] = {}
         self._lock = Lock()
 
     def get(self, key: str) -> CandleSource:
-        """Return a source.
-
-        Raises
-        ------
-        NotFound
-            There is no source of this key.
-        """
+        """Return a source."""
         with self._lock:
-            if key not in self._made:
-                self._made[key] = self.family(key).make(self._settings, key)
-            return self._made[key]
+            if key not in self._created:
+                self._created[key] = self.family(key).make(self._settings, key)
+            return self._created[key]
+
+    def listed(self, key: str) -> ListedSource:
+        """Return a source of a family that has lists of instruments."""
+        return cast("ListedSource", self.get(key))
 
     def names(self, family: SourceFamily) -> Sequence[str]:
-        """Return the keys of the sources of a family: one, or one for each exchange or folder."""
+        """Return the keys of the sources of a family."""
         return family.names(self._settings)
 
     def family(self, key: str) -> SourceFamily:
-        """Return the family that a source belongs to.
-
-        Raises
-        ------
-        NotFound
-            There is no source of this key.
-        """
+        """Return the family of a source."""
         for family in self.families:
-            if key in family.names(self._settings):
+            if key in self.names(family):
                 return family
+        examples = (family.suggested or next(iter(self.names(family)), "") for family in self.families)
         raise NotFound(
             "unknown_source",
             text("There is no source “{key}”.", key=key[:LONGEST_SYMBOL]),
-            text("Use yahoo, the name of a crypto exchange, such as binance, or qlib: and the name of a folder."),
+            text("Use the key of a source, such as {keys}.", keys=", ".join(filter(None, examples))),
         )
+
+    def search(self, key: str, query: str) -> list[Instrument]:
+        """Return the instruments of a source that match a query, the likeliest first."""
+        query = query.strip()[:LONGEST_SYMBOL]
+        return self.get(key).search(query) if query else []
+
+    def read_all(
+        self, key: str, requests: Sequence[FetchRequest], on_read: Callable[[int], None] = lambda _: None
+    ) -> tuple[list[Draft], list[AppError]]:
+        """Return the requested series, and the errors of those that cannot be read.
+
+        Raises `InvalidInput` for more than `MOST_SERIES`.
+        """
+        if len(requests) > MOST_SERIES:
+            raise InvalidInput(
+                "too_many_symbols",
+                text("{count} series are too many to read at once.", count=len(requests)),
+                text("Choose {most} instruments or fewer.", most=MOST_SERIES),
+            )
+        source = self.get(key)
+        drafts: list[Draft] = []
+        failed: list[AppError] = []
+        for count, request in enumerate(requests, start=1):
+            try:
+                drafts.append(source.fetch(request))
+            except AppError as error:
+                failed.append(error)
+            on_read(count)
+        return drafts, failed

@@ -29,7 +29,7 @@ from kronos_app.store.records import UnreadableRecord, now
 
 if TYPE_CHECKING:
     from kronos_app.jobs import Job, JobRunner
-    from kronos_app.services.candles.fetching import FetchService
+    from kronos_app.services.candles.sources import Sources
     from kronos_app.services.models.service import ModelService
     from kronos_app.settings import Settings
     from kronos_app.store import Store
@@ -102,14 +102,14 @@ class FollowService:
         settings: Settings,
         store: Store,
         jobs: JobRunner,
-        fetching: FetchService,
+        sources: Sources,
         models: ModelService,
         clock: Callable[[], datetime] = now,
     ) -> None:
         self._settings = settings
         self._store = store
         self._jobs = jobs
-        self._fetching = fetching
+        self._sources = sources
         self._models = models
         self._clock = clock
 
@@ -126,7 +126,7 @@ class FollowService:
         Conflict
             The limit of follows is reached, or this series is followed with these settings already.
         """
-        self._fetching.family(request.source)
+        self._sources.family(request.source)
         symbol = request.symbol.strip()
         if not symbol:
             raise InvalidInput(
@@ -288,7 +288,7 @@ class FollowService:
     def _choose_cadence(self, request: FollowRequest) -> int:
         least = self._settings.follow_seconds
         if request.cadence is None:
-            lengths = {interval.key: interval.length for interval in self._fetching.intervals(request.source)}
+            lengths = {interval.key: interval.length for interval in self._sources.get(request.source).intervals()}
             return suggest_cadence(lengths.get(request.interval, timedelta(days=1)), least)
         if request.cadence < least:
             raise InvalidInput(

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kronos_app.data.calendars import ALWAYS, CURRENCIES
 from kronos_app.data.candle_frame import FEATURES
 from kronos_app.errors import Unavailable
 from kronos_app.i18n import text
+from kronos_app.services.candles.market import market_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,16 +20,7 @@ if TYPE_CHECKING:
     from kronos_app.data.candle_frame import CandleFrame
     from kronos_app.settings import Settings
 
-# A market's name is what the models know the end of their training by.
-MARKETS = {
-    "XNYS": "us_equity",
-    "XNAS": "us_equity",
-    "XSHG": "cn_equity",
-    "XSHE": "cn_equity",
-    ALWAYS: "crypto",
-    CURRENCIES: "fx",
-}
-UNKNOWN_MARKET, UNKNOWN_INTERVAL = "other", "unknown"
+UNKNOWN_INTERVAL = "unknown"
 LENGTHS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))  # seconds
 MB = 1_000_000
 
@@ -111,12 +101,6 @@ def _frame(candles: CandleFrame, symbol: str) -> pd.DataFrame:
     return frame.reindex(columns=["timestamp", "symbol", *FEATURES])
 
 
-def market_of(candles: CandleFrame) -> str:
-    """Return the market of candles by their calendar, as the models name it."""
-    calendar = candles.about.calendar
-    return MARKETS.get(calendar, _plain(calendar)) if calendar else UNKNOWN_MARKET
-
-
 def _interval(candles: CandleFrame) -> str:
     """Return the candle's length as it is commonly written: `1d`, `4h`, `5min`."""
     seconds = int(candles.interval.total_seconds())
@@ -124,10 +108,6 @@ def _interval(candles: CandleFrame) -> str:
         if seconds and seconds % length == 0:
             return f"{seconds // length}{unit}"
     return UNKNOWN_INTERVAL
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") or UNKNOWN_MARKET
 
 
 def _unused(symbol: str, path: Path, taken: set[tuple[Path, str]]) -> str:

@@ -36,7 +36,7 @@ def adopt() -> None:
         asked = desk().jobs.get(job_id)
         if asked.kind == KIND:
             key = asked.request["source"]
-            st.session_state[state.DATA_SOURCE] = desk().fetching.family(key).key
+            st.session_state[state.DATA_SOURCE] = desk().sources.family(key).key
             st.session_state[state.DATA_EXCHANGE] = key
             st.session_state[state.joined(state.DATA_QUERY, key)] = asked.request["symbol"]
             st.session_state[state.joined(state.DATA_FETCH_INTERVAL, key)] = asked.request["interval"]
@@ -57,7 +57,7 @@ def draw(family: SourceFamily) -> str | None:
 
 
 def _exchange(family: SourceFamily) -> str | None:
-    names = list(fields.asked(("names", family.key), lambda: desk().fetching.names(family)) or ())
+    names = list(fields.asked(("names", family.key), lambda: desk().sources.names(family)) or ())
     return next(iter(names), None) if len(names) < 2 else fields.exchange(state.DATA_EXCHANGE, _("Exchange"), names)
 
 
@@ -68,7 +68,7 @@ def _request(family: SourceFamily, source: str) -> FetchRequest | None:
         query = fields.query(state.DATA_QUERY, source)
     with grid.container():
         symbol = fields.instrument(state.DATA_SYMBOL, source, query)
-    intervals = fields.asked(("intervals", source), lambda: desk().fetching.intervals(source))
+    intervals = fields.asked(("intervals", source), lambda: desk().sources.get(source).intervals())
     if not intervals:
         return None
     with grid.container():
@@ -140,7 +140,7 @@ def _follow(family: SourceFamily) -> str | None:
     if asked.kind != KIND:
         errors.show(text("The work {id} is no fetch.", id=job_id), text("Choose what to fetch, then press Fetch."))
         return None
-    if desk().fetching.family(asked.request["source"]).key != family.key:
+    if desk().sources.family(asked.request["source"]).key != family.key:
         return None
     result_id = job.follow(job_id)
     if result_id is None and desk().jobs.get(job_id).status == "failed" and desk().candles.list():

@@ -14,7 +14,7 @@ from kronos_app.data.sources import SourceFamily
 from kronos_app.errors import AppError
 from kronos_app.i18n import text
 from kronos_app.runtime import desk
-from kronos_app.services.candles.folders import MOST_SERIES
+from kronos_app.services.candles.sources import MOST_SERIES
 from kronos_app.state import gettext as _
 from kronos_app.widgets.candles import drafts
 from kronos_app.widgets.kit import errors, formats
@@ -28,7 +28,7 @@ Asked = tuple[str, tuple[FetchRequest, ...]]
 
 def draw(family: SourceFamily) -> list[Draft]:
     """Draw the form, and return what was read last, one draft an instrument."""
-    names = desk().fetching.names(family)
+    names = desk().sources.names(family)
     if not names:
         errors.show(
             text("There is no Qlib folder on this desk."),
@@ -66,13 +66,13 @@ def _ask(names: Sequence[str]) -> Asked | None:
     with fields.container():
         market = st.selectbox(
             _("Market"),
-            desk().fetching.folders.markets(key),
+            desk().sources.listed(key).markets(),
             key=f"{state.DATA_QLIB_MARKET}.{key}",
             persist_state="session",
         )
     symbols = _symbols(key, market)
     fields = st.grid(2, min_column_width=NARROWEST_FIELD)
-    intervals = {interval.key: interval for interval in desk().fetching.intervals(key)}
+    intervals = {interval.key: interval for interval in desk().sources.get(key).intervals()}
     lengths = {name: f"{name} · {formats.span(one.length.total_seconds())}" for name, one in intervals.items()}
     with fields.container():
         interval = st.selectbox(
@@ -98,7 +98,7 @@ def _ask(names: Sequence[str]) -> Asked | None:
 
 
 def _symbols(key: str, market: str) -> list[str]:
-    names = {one.symbol: one.name for one in desk().fetching.folders.instruments(key, market)}
+    names = {one.symbol: one.name for one in desk().sources.listed(key).instruments(market)}
     return st.multiselect(
         _("Instruments"),
         list(names),
@@ -149,7 +149,7 @@ def _read(asked: Asked) -> tuple[list[Draft], list[AppError]]:
         bar.progress(done / len(requests), text=words.format(done=done, count=len(requests)))
 
     try:
-        return desk().fetching.folders.read(key, requests, on_read)
+        return desk().sources.read_all(key, requests, on_read)
     finally:
         bar.empty()
 

@@ -14,7 +14,7 @@ from kronos_app.data.draft import Draft
 from kronos_app.errors import AppError
 from kronos_app.i18n import Text, text
 from kronos_app.runtime import desk
-from kronos_app.services.candles.series import FORMATS, KIND, ExportFormat, watched
+from kronos_app.services.candles.series import FORMATS, KIND, ExportFormat, as_entry
 from kronos_app.state import gettext as _
 from kronos_app.store.series import SeriesInfo, SeriesKey
 from kronos_app.store.watchlists import Watched
@@ -203,7 +203,7 @@ def _more(info: SeriesInfo, name: str) -> None:
             icon=":material/download:",
             width="stretch",
         )
-    watchlists.draw_add(watched(info), name)
+    watchlists.draw_add(as_entry(info), name)
     if st.button(_("Delete"), key=f"{name}.delete", icon=":material/delete:", width="stretch"):
         confirm(
             _("Delete the series {name}?").format(name=info.key.symbol),

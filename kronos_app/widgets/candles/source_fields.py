@@ -43,7 +43,7 @@ def instrument(key: str, source: str, typed: str) -> str | None:
     """Ask which of the instruments found is meant; what was typed can be taken as the symbol itself."""
     found: Sequence[Instrument] = ()
     if typed:
-        found = asked(("search", source, typed), lambda: desk().fetching.search(source, typed)) or ()
+        found = asked(("search", source, typed), lambda: desk().sources.search(source, typed)) or ()
     labels = {one.symbol: " · ".join(filter(None, (one.symbol, one.name, one.exchange))) for one in found}
     same = next((symbol for symbol in labels if symbol.casefold() == typed.casefold()), None)
     if typed and same is None:

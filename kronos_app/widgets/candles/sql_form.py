@@ -65,7 +65,7 @@ def draw() -> Draft | None:
             st.session_state[state.DATA_SQL_JOB] = job_id
             st.query_params["job"] = job_id
     result_id = _follow(name)
-    return None if result_id is None else drafts.kept_alone((result_id, None), lambda: desk().sql.fetched(result_id))
+    return None if result_id is None else drafts.kept_alone((result_id, None), lambda: desk().fetched.get(result_id))
 
 
 def _connection() -> str | None:

@@ -80,7 +80,7 @@ def _table(watchlist: Watchlist | None) -> pd.DataFrame:
     entries = watchlist.entries if watchlist else ()
     infos = desk().series.list()
     rows = pd.DataFrame([_row(entry, infos) for entry in entries], columns=[*COLUMNS, "stored"], dtype="object")
-    sources = [name for family in desk().fetching.sources() for name in desk().fetching.names(family)]
+    sources = [name for family in desk().sources.families for name in desk().sources.names(family)]
     # What was edited belongs to the list as it was saved: a new state of that begins with a new table.
     key = f"{state.DATA_WATCHED}.{watchlist.name if watchlist else ''}.{st.session_state.get(state.DATA_WATCHED, 0)}"
     return st.data_editor(

@@ -150,8 +150,8 @@ def _adopt_uploaded() -> None:
 
 
 def _qlib() -> DataChoice | None:
-    family: SourceFamily | None = next((one for one in desk().fetching.sources() if one.key == QLIB), None)
-    names = desk().fetching.names(family) if family else ()
+    family: SourceFamily | None = next((one for one in desk().sources.families if one.key == QLIB), None)
+    names = desk().sources.names(family) if family else ()
     if not names:
         _nothing(_("There is no Qlib folder on this desk. Whoever runs it sets KRONOS_QLIB_FOLDERS; see docs/qlib.md."))
         return None
@@ -166,13 +166,13 @@ def _qlib() -> DataChoice | None:
     with first:
         market = st.selectbox(
             _("Market"),
-            desk().fetching.folders.markets(folder),
+            desk().sources.listed(folder).markets(),
             key=f"{state.FINETUNE_MARKET}.{folder}",
             persist_state="session",
         )
         start = _day(_("From"), state.FINETUNE_FROM, time.min)
     with second:
-        intervals = [interval.key for interval in desk().fetching.intervals(folder)]
+        intervals = [interval.key for interval in desk().sources.get(folder).intervals()]
         interval = st.selectbox(
             _("Interval"), intervals, key=f"{state.FINETUNE_FREQUENCY}.{folder}", persist_state="session"
         )

@@ -29,14 +29,14 @@ def render_form() -> None:
     grid = st.grid(3, min_column_width=fields.NARROWEST_FIELD)
     with grid.container():
         family = _render_family()
-    names = fields.asked(("names", family.key), lambda: list(desk().fetching.names(family)))
+    names = fields.asked(("names", family.key), lambda: list(desk().sources.names(family)))
     if not names:
         return
     source = names[0]
     if len(names) > 1:
         with grid.container():
             source = fields.exchange(state.joined(state.LIVE_EXCHANGE, family.key), state.say(family.title), names)
-    intervals = fields.asked(("intervals", source), lambda: desk().fetching.intervals(source))
+    intervals = fields.asked(("intervals", source), lambda: desk().sources.get(source).intervals())
     if not intervals:
         return
     with grid.container():
@@ -81,7 +81,7 @@ def render_form() -> None:
 
 
 def _render_family() -> SourceFamily:
-    families = {family.key: family for family in desk().fetching.sources() if len(desk().fetching.names(family))}
+    families = {family.key: family for family in desk().sources.families if len(desk().sources.names(family))}
     labels = {key: state.say(family.title) for key, family in families.items()}
     chosen = st.selectbox(
         _("Source"), list(families), format_func=labels.__getitem__, key=state.LIVE_SOURCE, persist_state="session"

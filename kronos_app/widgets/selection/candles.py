@@ -130,8 +130,8 @@ def _watchlist(keys: Keys) -> Fields | None:
 
 
 def _qlib(keys: Keys) -> Fields | None:
-    family = next((one for one in desk().fetching.sources() if one.key == QLIB), None)
-    names = desk().fetching.names(family) if family else ()
+    family = next((one for one in desk().sources.families if one.key == QLIB), None)
+    names = desk().sources.names(family) if family else ()
     if not names:
         _nothing(_("There is no Qlib folder on this desk. Whoever runs it sets KRONOS_QLIB_FOLDERS; see docs/qlib.md."))
         return None
@@ -145,7 +145,7 @@ def _qlib(keys: Keys) -> Fields | None:
     )
     market = second.selectbox(
         _("Market"),
-        desk().fetching.folders.markets(folder),
+        desk().sources.listed(folder).markets(),
         key=f"{keys.market}.{folder}",
         persist_state="session",
     )

@@ -13,7 +13,7 @@ import pytest
 from kronos_app.data.about import About
 from kronos_app.data.candle_frame import CandleFrame
 from kronos_app.data.source import FetchRequest
-from kronos_app.services.candles.series_fetching import asked_as
+from kronos_app.services.candles.series_fetching import request_key
 from kronos_app.store import Store
 from kronos_app.store.series import SeriesKey, SeriesState
 from kronos_app.store.watchlists import Watched, Watchlist
@@ -29,7 +29,7 @@ DAY = {"start": "2024-03-01", "freq": "D"}
 def merge(store: Store, key: SeriesKey, rows: int, calendar: str, zone: str | None, **about: Any) -> pd.DataFrame:
     frame = conftest.candles("x", rows, seed=rows, **{"start": "2024-01-02", **about}).drop(columns="symbol")
     candles = CandleFrame(frame, key.symbol, key.source, zone, About(key.symbol, key.interval, calendar=calendar))
-    asked = asked_as(FetchRequest(key.symbol.lower(), key.interval, options={"market": "spot"}))
+    asked = request_key(FetchRequest(key.symbol.lower(), key.interval, options={"market": "spot"}))
     store.series.merge(key, candles, state=SeriesState(asked=(asked,)))
     return frame
 

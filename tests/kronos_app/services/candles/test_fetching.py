@@ -50,7 +50,7 @@ def test_clean_candles_are_kept_and_can_still_be_looked_at(desk, finished):
     saved = desk.candles.get(job.result_id)
     assert (saved.candles.name, saved.candles.source, saved.candles.timezone) == ("AAPL", "yahoo", "America/New_York")
     assert saved.quality["findings"][0]["message"]["msgid"] == "A remark of the fake market."
-    draft = desk.fetching.fetched(job.result_id)
+    draft = desk.fetched.get(job.result_id)
     assert desk.candles.preview(draft, None).candles.digest == saved.candles.digest
 
 
@@ -58,7 +58,7 @@ def test_faulty_candles_wait_for_a_choice(desk, finished, source):
     source.dirty = True
     job = finished(desk.fetching.submit("yahoo", DAILY, review=True))
     assert desk.candles.list() == []
-    draft = desk.fetching.fetched(job.result_id)
+    draft = desk.fetched.get(job.result_id)
     report = desk.candles.inspect(draft)
     assert report.impossible == 1
     assert "in row 8 high" in " ".join(finding.message.render() for finding in report.findings)
@@ -103,7 +103,7 @@ def test_a_fetch_that_a_process_left_is_made_by_the_next(make_desk, finished):
     deadline = time.monotonic() + 60
     while later.jobs.get(job_id).active and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert len(later.fetching.fetched(later.jobs.get(job_id).result_id)) == 300
+    assert len(later.fetched.get(later.jobs.get(job_id).result_id)) == 300
 
 
 def test_a_failure_of_the_source_is_told_as_it_says(desk, finished, source):
@@ -153,11 +153,11 @@ def test_what_cannot_be_fetched_is_refused_before_it_is_queued(desk, key, reques
 
 
 def test_search_asks_the_source_but_not_for_nothing(desk, source):
-    assert [found.symbol for found in desk.fetching.search("yahoo", "apple")] == ["AAPL", "AAPL.MX"]
-    assert desk.fetching.search("yahoo", "  ") == []
+    assert [found.symbol for found in desk.sources.search("yahoo", "apple")] == ["AAPL", "AAPL.MX"]
+    assert desk.sources.search("yahoo", "  ") == []
     assert source.searches == 1
     with pytest.raises(NotFound):
-        desk.fetching.search("mtgox", "apple")
+        desk.sources.search("mtgox", "apple")
 
 
 def test_a_draft_comes_back_from_its_file_as_it_was(source):
@@ -175,8 +175,8 @@ def test_a_draft_comes_back_from_its_file_as_it_was(source):
 
 @pytest.mark.parametrize("result_id", ["0" * 32, "../../etc/passwd", "", "\x00"])
 def test_what_is_not_kept_any_more_is_said(desk, result_id):
-    with pytest.raises(NotFound, match="not kept any more"):
-        desk.fetching.fetched(result_id)
+    with pytest.raises(NotFound, match="not stored any more"):
+        desk.fetched.get(result_id)
 
 
 def test_a_damaged_file_is_said_and_old_ones_go(tmp_path, source):

@@ -5,7 +5,7 @@ import pytest
 
 from kronos_app.data.source import FetchRequest
 from kronos_app.errors import InvalidInput, NotFound
-from kronos_app.services.candles.folders import MOST_SERIES
+from kronos_app.services.candles.sources import MOST_SERIES
 from kronos_app.settings import Settings
 from tests.qlib_writer import walk, write
 
@@ -24,7 +24,7 @@ def requests(*symbols):
 
 def test_many_series_are_read_at_once_and_one_that_fails_does_not_stop_the_others(desk):
     seen = []
-    found, failed = desk.fetching.folders.read(
+    found, failed = desk.sources.read_all(
         "qlib:cn_data", requests("SH600000", "nobody", "SZ000001"), on_read=seen.append
     )
     assert [draft.name for draft in found] == ["SH600000", "SZ000001"]
@@ -34,14 +34,14 @@ def test_many_series_are_read_at_once_and_one_that_fails_does_not_stop_the_other
 
 def test_there_is_a_limit_to_how_many(desk):
     with pytest.raises(InvalidInput, match="501 series"):
-        desk.fetching.folders.read("qlib:cn_data", requests(*["SH600000"] * (MOST_SERIES + 1)))
+        desk.sources.read_all("qlib:cn_data", requests(*["SH600000"] * (MOST_SERIES + 1)))
 
 
 def test_markets_and_instruments_are_those_of_the_folder(desk):
-    assert desk.fetching.folders.markets("qlib:cn_data") == ["all"]
-    assert [one.symbol for one in desk.fetching.folders.instruments("qlib:cn_data", "all")] == ["SH600000", "SZ000001"]
+    assert desk.sources.listed("qlib:cn_data").markets() == ["all"]
+    assert [one.symbol for one in desk.sources.listed("qlib:cn_data").instruments("all")] == ["SH600000", "SZ000001"]
     with pytest.raises(NotFound):
-        desk.fetching.folders.markets("qlib:../../etc")
+        desk.sources.listed("qlib:../../etc").markets()
 
 
 def test_a_folder_is_fetched_from_like_any_other_source(desk, finished):

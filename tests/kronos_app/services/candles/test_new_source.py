@@ -45,8 +45,8 @@ def test_it_is_as_short_as_it_claims(shown):
 
 
 def test_it_is_searched_and_fetched_from_like_any_other(desk, finished):
-    assert [one.symbol for one in desk.fetching.search("files", "a")] == ["AAA", "ABB"]
-    assert [one.key for one in desk.fetching.intervals("files")] == ["1d"]
+    assert [one.symbol for one in desk.sources.search("files", "a")] == ["AAA", "ABB"]
+    assert [one.key for one in desk.sources.get("files").intervals()] == ["1d"]
     job = finished(desk.fetching.submit("files", FetchRequest("AAA", "1d", datetime(2024, 3, 11, tzinfo=UTC))))
     assert job.status == "succeeded", job.error
     candles = desk.candles.get(job.result_id).candles
@@ -65,4 +65,4 @@ def test_what_it_does_not_have_is_told(desk, finished, symbol, start, code):
 
 def test_there_is_no_other_source_then(desk):
     with pytest.raises(NotFound):
-        desk.fetching.search("yahoo", "a")
+        desk.sources.search("yahoo", "a")

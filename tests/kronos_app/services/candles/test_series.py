@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from kronos_app.data.source import FetchRequest
 from kronos_app.errors import AppError, InvalidInput, NotFound, Unavailable
-from kronos_app.services.candles.series_fetching import REREAD, SeriesFetcher
+from kronos_app.services.candles.range_planning import REREAD
+from kronos_app.services.candles.series_fetching import SeriesFetcher
 from kronos_app.services.candles.sources import Sources
 from kronos_app.services.desk import Desk
 from kronos_app.settings import Settings
@@ -220,7 +221,7 @@ def test_candles_out_of_the_vendors_reach_are_fitted_to_a_split(shop):
     assert "multiplied by 0.1" in shop.store.series.get(KEY).state.note.render()
 
 
-@pytest.mark.parametrize(("hours", "said"), [(700, "stay as they were"), (1000, "may not fit")])
+@pytest.mark.parametrize(("hours", "said"), [(700, "fit and are unchanged"), (1000, "may not fit")])
 def test_candles_out_of_reach_stay_as_they_were_where_no_factor_fits(shop, hours, said):
     shop.vendor.reach = timedelta(days=30)
     shop.fetch()
@@ -261,7 +262,7 @@ def test_a_symbol_that_is_no_more_is_told_from_what_is_stored(shop):
     draft = shop.fetch()
     assert len(draft) == len(kept)
     (said,) = [finding.message.render() for finding in draft.findings if finding.code == "stored_only"]
-    assert said == "There is no ABC. What was stored is used."
+    assert said == "There is no ABC. The stored candles are used."
 
 
 def test_to_cancel_in_the_middle_keeps_what_was_stored(shop):

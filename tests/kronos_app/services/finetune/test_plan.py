@@ -8,7 +8,7 @@ import pytest
 from kronos_app.data.about import About
 from kronos_app.data.source import FetchRequest
 from kronos_app.errors import AppError, InvalidInput, NotFound, TooLarge
-from kronos_app.services.candles.series_fetching import asked_as
+from kronos_app.services.candles.series_fetching import request_key
 from kronos_app.services.desk import Desk
 from kronos_app.services.finetune.service import TuneRequest
 from kronos_app.store.series import SeriesKey, SeriesState
@@ -36,7 +36,7 @@ def stored(desk, save, make_frame):
         candles = save(make_frame(rows, seed=seed, start="2024-04-01")).candles
         about = About(symbol=symbol, interval="1h", calendar="XNYS")
         key = SeriesKey("yahoo", symbol, "1h", "adjusted")
-        state = SeriesState(asked=(asked_as(FetchRequest(symbol, "1h")),))
+        state = SeriesState(asked=(request_key(FetchRequest(symbol, "1h")),))
         desk.store.series.merge(key, replace(candles, timezone="America/New_York", about=about), state=state)
         return key
 
