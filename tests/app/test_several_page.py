@@ -227,7 +227,7 @@ def test_a_folder_that_is_gone_is_said_to_be(open_page, qlib, tmp_path):
     (tmp_path / "cn").rename(tmp_path / "elsewhere")
     app = open_page("data")
     app.segmented_control[0].set_value("qlib").run()
-    assert "“cn_data” is not there" in app.error[0].value.replace("\\", "")
+    assert "“cn_data” does not exist" in app.error[0].value.replace("\\", "")
     assert not app.exception
 
 
