@@ -105,7 +105,7 @@ def preview(
     """
     mapping = ColumnMapping.from_form(columns, time_format, timezone, units)
     shown = desk.column_mappings.preview(file.file.read(), file.filename or "upload", mapping)
-    return dict(localised(shown.to_dict(), language))
+    return dict(localised(shown.model_dump(mode="json"), language))
 
 
 @router.post(

@@ -13,8 +13,8 @@ from kronos_app.data.draft import Finding, Severity
 from kronos_app.data.upload import numbers
 from kronos_app.data.upload.cells import Floats, is_number, is_text
 from kronos_app.data.upload.columns import candidates, shorten
+from kronos_app.data.upload.files.table import Table
 from kronos_app.data.upload.mapping import ColumnMapping
-from kronos_app.data.upload.table import Table
 from kronos_app.data.upload.units import LOTS, UNITS, split_unit
 from kronos_app.i18n import Text
 

@@ -25,8 +25,8 @@ from kronos_app.data.upload.columns import (
     roles_of,
     shorten_list,
 )
+from kronos_app.data.upload.files.table import Selection, Table, text_at
 from kronos_app.data.upload.mapping import ColumnMapping
-from kronos_app.data.upload.table import Selection, Table, text_at
 from kronos_app.data.upload.timestamps import are_dates
 from kronos_app.data.upload.unit_choice import choose_units
 from kronos_app.data.upload.wide import split_headers

@@ -15,8 +15,8 @@ from kronos_app.data.about import About
 from kronos_app.data.candle_frame import FEATURES, PRICES
 from kronos_app.data.draft import BadCell, Draft, Finding
 from kronos_app.data.upload.columns import shorten
+from kronos_app.data.upload.files.table import text_at
 from kronos_app.data.upload.sheet import Cells, Sheet
-from kronos_app.data.upload.table import text_at
 from kronos_app.errors import TooLarge
 from kronos_app.i18n import text
 

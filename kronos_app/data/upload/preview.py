@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, InstanceOf, PlainSerializer
 
 from kronos_app.data.draft import Finding
-from kronos_app.data.upload import decode, refusals, sheet, tables, wide
+from kronos_app.data.upload import refusals, sheet, wide
 from kronos_app.data.upload.columns import shorten
+from kronos_app.data.upload.files import decode, tables
 from kronos_app.data.upload.infer import infer, selection
 from kronos_app.data.upload.mapping import ColumnMapping, Role
 from kronos_app.errors import AppError
@@ -16,9 +18,10 @@ from kronos_app.settings import Settings
 ROWS = 10
 
 
-@dataclass(frozen=True)
-class ColumnPreview:
+class ColumnPreview(BaseModel):
     """A column: header, role (`ignore` for one that is not used), unit if any, and its first cells as text."""
+
+    model_config = ConfigDict(frozen=True)
 
     header: str
     role: Role
@@ -26,8 +29,7 @@ class ColumnPreview:
     cells: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class TablePreview:
+class TablePreview(BaseModel):
     """What a file holds and how it would be read.
 
     Attributes
@@ -52,6 +54,8 @@ class TablePreview:
         Why the file would be refused; None if it would be read.
     """
 
+    model_config = ConfigDict(frozen=True)
+
     name: str
     columns: tuple[ColumnPreview, ...]
     rows: tuple[int, ...]
@@ -60,21 +64,7 @@ class TablePreview:
     timezone: str | None = None
     unused: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
-    problem: AppError | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return a JSON-ready form with messages that can still be translated."""
-        return {
-            "name": self.name,
-            "columns": [asdict(column) for column in self.columns],
-            "rows": list(self.rows),
-            "mapping": self.mapping.model_dump(mode="json"),
-            "times": list(self.times),
-            "timezone": self.timezone,
-            "unused": list(self.unused),
-            "findings": [finding.to_dict() for finding in self.findings],
-            "problem": None if self.problem is None else self.problem.to_dict(),
-        }
+    problem: Annotated[InstanceOf[AppError], PlainSerializer(AppError.to_dict)] | None = None
 
 
 def preview(content: bytes, filename: str, settings: Settings, *, mapping: ColumnMapping | None = None) -> TablePreview:
@@ -83,32 +73,33 @@ def preview(content: bytes, filename: str, settings: Settings, *, mapping: Colum
     Raises
     ------
     InvalidInput, TooLarge
-        The file is no table that can be shown, or a column that `mapping` names is not there.
+        The file is no table that can be shown, or lacks a column that `mapping` names.
     """
     name = decode.safe_name(filename)
     stated = mapping or ColumnMapping()
-    whole = tables.read(content, name, selection(stated), settings)
-    table = wide.split(whole, stated)[0]
+    table = wide.split(tables.read(content, name, selection(stated), settings), stated)[0]
     inference = infer(table, stated)
-    shown = tables.first_rows(content, name, table, ROWS, settings)
-    cells = list(zip(*shown, strict=True)) if shown else [()] * len(table.headers)
+    rows = tables.first_rows(content, name, table, ROWS, settings)
     resolved = inference.mapping
-    columns = tuple(
-        ColumnPreview(header, role, resolved.units.get(role), tuple(shorten(cell) for cell in cells[position]))
-        for position, header in enumerate(table.headers)
-        for role in (resolved.columns.get(header, "ignore"),)
-    )
-    times: tuple[str, ...] = ()
-    timezone, findings, problem = resolved.timezone, inference.findings, None
+    columns = []
+    for position, header in enumerate(table.headers):
+        role = resolved.columns.get(header, "ignore")
+        cells = tuple(shorten(row[position]) for row in rows)
+        columns.append(ColumnPreview(header=header, role=role, unit=resolved.units.get(role), cells=cells))
+    result: dict[str, Any] = {"timezone": resolved.timezone, "findings": inference.findings}
     try:
         read = sheet.read(table, inference)
     except AppError as error:
-        problem = error
+        result["problem"] = error
     else:
-        timezone, findings = read.timezone, read.findings
+        result = {"timezone": read.timezone, "findings": read.findings}
         if "timestamp" in read.frame:
-            times = tuple(time.isoformat() for time in read.frame["timestamp"].iloc[:ROWS].dropna())
+            result["times"] = tuple(time.isoformat() for time in read.frame["timestamp"].iloc[:ROWS].dropna())
     return TablePreview(
-        name, columns, tuple(int(row) for row in table.rows[: len(shown)]), resolved, times, timezone,
-        tuple(refusals.unused(table, resolved)), findings, problem,
-    )  # fmt: skip
+        name=name,
+        columns=tuple(columns),
+        rows=tuple(int(row) for row in table.rows[: len(rows)]),
+        mapping=resolved,
+        unused=tuple(refusals.unused(table, resolved)),
+        **result,
+    )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from kronos_app.data.draft import Draft
-from kronos_app.data.upload import decode, instruments, sheet, tables, wide
+from kronos_app.data.upload import instruments, sheet, wide
 from kronos_app.data.upload.columns import shorten_list
+from kronos_app.data.upload.files import decode, tables
 from kronos_app.data.upload.infer import infer, selection
 from kronos_app.data.upload.mapping import ColumnMapping
 from kronos_app.data.upload.stated_times import with_stated_times

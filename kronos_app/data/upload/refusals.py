@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 
 from kronos_app.data.upload.columns import shorten, shorten_list
+from kronos_app.data.upload.files.table import Table, text_at
 from kronos_app.data.upload.mapping import ColumnMapping
-from kronos_app.data.upload.table import Table, text_at
 from kronos_app.errors import InvalidInput
 from kronos_app.i18n import Text, text
 

@@ -15,9 +15,9 @@ from kronos_app.data.draft import Finding
 from kronos_app.data.upload import numbers, refusals, timestamps
 from kronos_app.data.upload.cells import Floats, Mask, is_number, is_text, matches, to_mask
 from kronos_app.data.upload.columns import QUALIFIERS, plain, shorten, shorten_list
+from kronos_app.data.upload.files.table import Table, text_at
 from kronos_app.data.upload.infer import Inference
 from kronos_app.data.upload.mapping import ColumnMapping
-from kronos_app.data.upload.table import Table, text_at
 from kronos_app.i18n import text
 
 _UNDEFINED_PRICE = float(2**63 - 1)  # Databento's, in billionths

@@ -9,8 +9,8 @@ from dataclasses import replace
 from kronos_app.data.candle_frame import PRICES
 from kronos_app.data.draft import Finding
 from kronos_app.data.upload.columns import candidates, is_quote_currency, roles_of, shorten
+from kronos_app.data.upload.files.table import Table
 from kronos_app.data.upload.mapping import ColumnMapping
-from kronos_app.data.upload.table import Table
 from kronos_app.errors import TooLarge
 from kronos_app.i18n import text
 

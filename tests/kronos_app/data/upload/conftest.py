@@ -2,7 +2,7 @@
 
 import pytest
 
-from kronos_app.data.upload import arrow_child, arrow_table
+from kronos_app.data.upload.files import arrow_child, arrow_table
 
 
 @pytest.fixture(autouse=True)

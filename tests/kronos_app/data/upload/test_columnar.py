@@ -11,8 +11,8 @@ import pyarrow.parquet
 import pytest
 from pyarrow import ipc
 
-from kronos_app.data.upload import arrow_table
-from kronos_app.data.upload.arrow_table import rewrite
+from kronos_app.data.upload.files import arrow_table
+from kronos_app.data.upload.files.arrow_table import rewrite
 from kronos_app.errors import InvalidInput, TooLarge
 
 pytestmark = pytest.mark.child_process

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
 
-from kronos_app.data.upload import instruments, reader, text_table
+from kronos_app.data.upload import instruments, reader
+from kronos_app.data.upload.files import text_table
 from kronos_app.errors import AppError, InvalidInput, TooLarge
 from kronos_app.settings import Settings
 

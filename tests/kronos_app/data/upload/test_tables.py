@@ -13,7 +13,8 @@ import pyarrow.parquet
 import pytest
 
 from kronos_app.data.checks import repair
-from kronos_app.data.upload import encodings, json_table, reader
+from kronos_app.data.upload import reader
+from kronos_app.data.upload.files import encodings, json_table
 from kronos_app.data.upload.mapping import ColumnMapping
 from kronos_app.data.upload.preview import preview
 from kronos_app.errors import InvalidInput, TooLarge
@@ -308,7 +309,7 @@ def test_a_preview_shows_all_columns_of_any_kind_of_file(frames, kind):
     assert shown.unused == ("note",)
     assert shown.columns[-1].cells == ("x",) * 10
     assert shown.problem is None
-    assert json.dumps(shown.to_dict(), default=str)
+    assert shown.model_dump_json()
 
 
 # Types

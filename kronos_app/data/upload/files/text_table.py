@@ -12,10 +12,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from kronos_app.data.candle_frame import PRICES
-from kronos_app.data.upload import decode
 from kronos_app.data.upload.columns import shorten, unique_labels
-from kronos_app.data.upload.headers import Header, find_header, split
-from kronos_app.data.upload.table import Table, check_columns, check_rows, left_out, no_rows
+from kronos_app.data.upload.files import decode
+from kronos_app.data.upload.files.headers import Header, find_header, split
+from kronos_app.data.upload.files.table import Table, check_columns, check_rows, left_out, no_rows
 from kronos_app.errors import InvalidInput
 from kronos_app.i18n import text
 

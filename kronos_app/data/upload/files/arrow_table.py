@@ -17,17 +17,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import ipc
 
-from kronos_app.data.upload import decode
-from kronos_app.data.upload.arrow_child import MB, READ_ERRORS, TOO_LARGE, TOO_MANY_ROWS
 from kronos_app.data.upload.columns import shorten, unique_labels
-from kronos_app.data.upload.table import Selection, Table, check_columns, check_rows, text_at, too_large
+from kronos_app.data.upload.files import decode
+from kronos_app.data.upload.files.arrow_child import MB, READ_ERRORS, TOO_LARGE, TOO_MANY_ROWS
+from kronos_app.data.upload.files.table import Selection, Table, check_columns, check_rows, text_at, too_large
 from kronos_app.errors import TooLarge
 from kronos_app.i18n import text
 from kronos_app.settings import Settings
 
 log = logging.getLogger(__name__)
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 SECONDS = 60  # processor time, and by the clock, that reading one file may take
 ROOM = 3  # memory of the child in multiples of the limit: a batch, its check and its copy
 LEAST_MEMORY = 600 * MB  # for Python and pyarrow alone
@@ -136,7 +136,7 @@ def rewrite(content: bytes, kind: decode.Kind, name: str, *, limit: int, max_row
 def run_child(kind: decode.Kind, source: Path, target: Path, max_rows: int, max_bytes: int) -> int:
     """Return the exit code of the process that rewrites a file; one that takes too long counts as too large."""
     limits = (max_rows, max_bytes, ROOM * max_bytes + LEAST_MEMORY, SECONDS)
-    command = [sys.executable, "-P", "-m", "kronos_app.data.upload.arrow_child", kind, str(source), str(target)]
+    command = [sys.executable, "-P", "-m", "kronos_app.data.upload.files.arrow_child", kind, str(source), str(target)]
     try:
         ended = subprocess.run(  # noqa: S603 - our own module, and files in a folder made here
             [*command, *map(str, limits)], cwd=ROOT, capture_output=True, check=False, timeout=SECONDS,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kronos_app.data.draft import Finding
-from kronos_app.data.upload import arrow_table, decode, encodings, html_table, json_table, text_table
-from kronos_app.data.upload.table import Selection, Table, text_at
+from kronos_app.data.upload.files import arrow_table, decode, encodings, html_table, json_table, text_table
+from kronos_app.data.upload.files.table import Selection, Table, text_at
 from kronos_app.errors import InvalidInput
 from kronos_app.i18n import text
 from kronos_app.settings import Settings

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from kronos_app.data.candle_frame import PRICES
 from kronos_app.data.upload.columns import ALIASES, choose_times, plain, recognised
-from kronos_app.data.upload.table import MOST_COLUMNS
+from kronos_app.data.upload.files.table import MOST_COLUMNS
 from kronos_app.data.upload.units import is_measure
 
 DELIMITERS = (",", ";", "\t", "|")

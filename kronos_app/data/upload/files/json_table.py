@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from kronos_app.data.candle_frame import PRICES
 from kronos_app.data.draft import Finding
 from kronos_app.data.upload.columns import candidates, recognised, unique_labels
-from kronos_app.data.upload.table import Table, check_columns, check_rows
+from kronos_app.data.upload.files.table import Table, check_columns, check_rows
 from kronos_app.errors import InvalidInput, TooLarge
 from kronos_app.i18n import text
 
