@@ -1,7 +1,7 @@
-"""The past as it was known at a cutoff: whatever asks for more is refused.
+"""Read access to the past as it was known at a cutoff. Reading anything later raises `LookAhead`.
 
-Models, baselines and calibration are handed an `AsOf`, never the arrays behind it, and what it hands out are copies:
-a view would still hold what came later.
+Models, baselines and calibration get an `AsOf`, never the arrays behind it. It returns copies, because a view would
+still reach the later rows.
 """
 
 from __future__ import annotations
@@ -13,22 +13,13 @@ from training.errors import TrainingError, message
 
 
 class LookAhead(TrainingError, IndexError):
-    """Something past the cutoff was asked for."""
+    """Rows after the cutoff were requested."""
 
 
 class AsOf:
-    """Rows that were known at `cutoff`, each from its own time on.
+    """Rows (N, ...) that were known at `cutoff`; `name` is their symbol, for messages.
 
-    Parameters
-    ----------
-    times
-        When each row became known: nanoseconds since 1970, int64 (N,), ascending.
-    values
-        The rows, (N, ...).
-    cutoff
-        Last time that may be read, in the same nanoseconds.
-    name
-        Whose rows these are, for messages.
+    `times` are when each row became known: nanoseconds since 1970, int64 (N,), ascending.
     """
 
     def __init__(self, times: np.ndarray, values: np.ndarray, cutoff: int, name: str = "") -> None:
@@ -40,13 +31,7 @@ class AsOf:
         return self._known
 
     def rows(self, start: int, stop: int) -> np.ndarray:
-        """Return rows `start ... stop - 1`, counted from the first one.
-
-        Raises
-        ------
-        LookAhead
-            One of them was not known yet.
-        """
+        """Return rows `start ... stop - 1`; raises `LookAhead` if one of them was not known yet."""
         self._check(start, stop)
         return np.array(self._values[start:stop], dtype=np.float64)
 
@@ -56,7 +41,7 @@ class AsOf:
         return np.array(self._times[start:stop], dtype=np.int64)
 
     def last(self, count: int) -> np.ndarray:
-        """Return the last `count` rows that were known, or all if there are fewer."""
+        """Return the last `count` known rows, or all if there are fewer."""
         return self.rows(max(0, self._known - count), self._known)
 
     def last_times(self, count: int) -> np.ndarray:
@@ -64,30 +49,22 @@ class AsOf:
         return self.times(max(0, self._known - count), self._known)
 
     def until(self, time: int) -> np.ndarray:
-        """Return the rows known at `time`, nanoseconds since 1970.
-
-        Raises
-        ------
-        LookAhead
-            `time` lies past the cutoff.
-        """
+        """Return the rows known at `time`, in nanoseconds; raises `LookAhead` if that is after the cutoff."""
         if time > self.cutoff:
-            raise self._refusal(time)
+            raise self._look_ahead(time)
         return self.rows(0, int(np.searchsorted(self._times, time, side="right")))
 
     def _check(self, start: int, stop: int) -> None:
         if not 0 <= start <= stop:
-            raise ValueError(f"Rows {start} to {stop} are no range: count from the first row.")
+            raise ValueError(f"Rows {start} to {stop} are not a range: count from the first row.")
         if stop > self._known:
-            beyond = min(stop, len(self._times)) - 1
-            raise self._refusal(int(self._times[beyond]) if beyond >= self._known else self.cutoff + 1)
+            last = min(stop, len(self._times)) - 1
+            raise self._look_ahead(int(self._times[last]) if last >= self._known else self.cutoff + 1)
 
-    def _refusal(self, time: int) -> LookAhead:
+    def _look_ahead(self, time: int) -> LookAhead:
         return LookAhead(
             message(
-                "{series}: {time} was asked for, and nothing after the cutoff {cutoff} may be read.",
-                series=self.name,
-                time=str(pd.Timestamp(time)),
-                cutoff=str(pd.Timestamp(self.cutoff)),
+                "{series}: a row of {time} was requested, but nothing after the cutoff {cutoff} may be read.",
+                series=self.name, time=str(pd.Timestamp(time)), cutoff=str(pd.Timestamp(self.cutoff)),
             )
-        )
+        )  # fmt: skip

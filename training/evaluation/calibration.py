@@ -1,7 +1,7 @@
-"""Bands and spreads set right by how earlier forecasts turned out, and by nothing else.
+"""Recalibration of bands from earlier completed forecasts.
 
-A forecast teaches only once its last candle has come: each method is handed an `AsOf` of what was known at the cutoff
-that it corrects. Every symbol, interval, forecaster and step learns for itself, over its last `WINDOW` forecasts.
+Each method gets an `AsOf` of the forecasts that were completed at the cutoff it corrects. Every symbol, interval,
+forecaster and step is calibrated separately, from its last `WINDOW` forecasts.
 """
 
 from __future__ import annotations
@@ -17,36 +17,32 @@ from training.evaluation import scores
 from training.evaluation.asof import AsOf
 from training.evaluation.records import LEVEL_NAMES
 
-WINDOW = 500  # forecasts remembered
+WINDOW = 500  # forecasts used
 CORRECTED = ("wis", *(f"{name}_{level}" for name in ("low", "high", "width", "covered") for level in LEVEL_NAMES))
-FEWEST = 20  # forecasts below which nothing is changed: the outermost of them bounds 95 %
+FEWEST = 20  # completed forecasts; with fewer nothing is changed: the outermost of them bounds 95 %
 
-# What is known of a past forecast: bands (levels), mean, deviation, outcome, and the bands that were issued for it.
+# Channels of a past forecast: bands (levels), mean, standard deviation, actual, unit, and its recalibrated bands.
 LOW, HIGH, MEAN, DEVIATION, ACTUAL, UNIT, ISSUED_LOW, ISSUED_HIGH = range(8)
 
 
 class Method(Protocol):
-    """A way to correct bands."""
+    """A recalibration method."""
 
     @property
     def name(self) -> str:
-        """Return the name that tables show."""
+        """Return the name shown in tables."""
 
     def correct(self, past: AsOf, now: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return corrected low and high ends (steps, levels).
+        """Return the corrected low and high ends (steps, levels).
 
-        Parameters
-        ----------
-        past
-            Earlier forecasts whose outcome was known, (n, channels, steps, levels).
-        now
-            The forecast to correct, (channels, steps, levels); its outcome and issued bands are NaN.
+        `past` are completed forecasts (n, channels, steps, levels); `now` is the forecast to correct (channels, steps,
+        levels), with NaN as actual and recalibrated bands.
         """
 
 
 @dataclass(frozen=True)
 class Split:
-    """Split conformal: bands are widened by what would have made earlier ones hold their share.
+    """Split conformal: widens bands by the margin that would have given earlier ones their nominal coverage.
 
     Conformalised quantile regression (Romano, Patterson and Candès, 2019, arXiv:1905.03222); the margin is in units of
     the history's volatility.
@@ -56,25 +52,25 @@ class Split:
     rate: float = 0.0
 
     def correct(self, past: AsOf, now: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return both ends moved out, or in, by one margin a step and level."""
+        """Return both ends moved by one margin a step and level."""
         known = past.last(WINDOW)
         if len(known) < FEWEST:
             return now[LOW], now[HIGH]
         outside = np.maximum(known[:, LOW] - known[:, ACTUAL], known[:, ACTUAL] - known[:, HIGH])
         margin = _upper(outside / known[:, UNIT], self._level(known)) * now[UNIT]
-        middle = (now[LOW] + now[HIGH]) / 2  # a band that shrinks stops at a point
+        middle = (now[LOW] + now[HIGH]) / 2  # a band cannot shrink below a point
         return np.minimum(now[LOW] - margin, middle), np.maximum(now[HIGH] + margin, middle)
 
     def _level(self, known: np.ndarray) -> np.ndarray:
-        """Return the share (steps, levels) that the corrected bands aim at."""
-        wanted = np.broadcast_to(scores.LEVELS, known.shape[2:])
+        """Return the coverage (steps, levels) that the corrected bands aim at."""
+        nominal = np.broadcast_to(scores.LEVELS, known.shape[2:])
         missed = (known[:, ACTUAL] < known[:, ISSUED_LOW]) | (known[:, ACTUAL] > known[:, ISSUED_HIGH])
-        return np.asarray(np.clip(wanted + self.rate * (missed - (1 - wanted)).sum(axis=0), 0.0, 1.0))
+        return np.asarray(np.clip(nominal + self.rate * (missed - (1 - nominal)).sum(axis=0), 0.0, 1.0))
 
 
 @dataclass(frozen=True)
 class Adaptive(Split):
-    """Adaptive conformal: aims higher after misses and lower after hits (Gibbs and Candès, 2021, arXiv:2106.00170)."""
+    """Adaptive conformal: aims higher after misses, lower after hits (Gibbs and Candès, 2021, arXiv:2106.00170)."""
 
     name: str = "adaptive"
     rate: float = 0.02
@@ -82,17 +78,17 @@ class Adaptive(Split):
 
 @dataclass(frozen=True)
 class Variance:
-    """Spread around the mean multiplied by one factor: the root mean square of earlier errors in deviations."""
+    """Multiplies the spread around the mean by one factor: the root mean square of earlier standardized errors."""
 
     name: str = "variance"
 
     def correct(self, past: AsOf, now: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return both ends moved away from the mean, or towards it."""
-        by = self.factor(past)
-        return now[MEAN] + by * (now[LOW] - now[MEAN]), now[MEAN] + by * (now[HIGH] - now[MEAN])
+        """Return both ends with their distance from the mean multiplied."""
+        factor = self.factor(past)
+        return now[MEAN] + factor * (now[LOW] - now[MEAN]), now[MEAN] + factor * (now[HIGH] - now[MEAN])
 
     def factor(self, past: AsOf) -> float:
-        """Return the factor for a symbol and interval, of all steps together; 1 where too little is known."""
+        """Return the factor of all steps of a symbol and interval; 1 with fewer than `FEWEST` forecasts."""
         known = past.last(WINDOW)[..., 0]  # the same at every level
         spread = known[:, DEVIATION] > 0
         if len(known) < FEWEST or not spread.any():
@@ -105,9 +101,9 @@ METHODS: tuple[Method, ...] = (Split(), Adaptive(), Variance())
 
 
 def recalibrated(table: pd.DataFrame, method: Method) -> pd.DataFrame:
-    """Return `records` with their bands corrected, and what is computed from them: covered, width, wis.
+    """Return `records`, in the same order, with corrected bands and their covered, width and wis.
 
-    Order of rows is kept; all else stays as it was, the CRPS too: it is of members, not of bands.
+    The CRPS is unchanged: it is of members, not of bands.
     """
     after = {name: table[name].to_numpy(copy=True) for name in CORRECTED}
     for rows in _series(table):
@@ -124,9 +120,9 @@ def recalibrated(table: pd.DataFrame, method: Method) -> pd.DataFrame:
 
 
 def before_and_after(table: pd.DataFrame, *methods: Method) -> pd.DataFrame:
-    """Return coverage, width and weighted interval score by forecaster, as they were (`none`) and by each method.
+    """Return coverage, width and weighted interval score by forecaster, uncorrected (`none`) and with each method.
 
-    All are of the same forecasts: those for which enough was known to correct them.
+    All are of the same forecasts: those with enough completed forecasts before them.
     """
     ready = np.concatenate([rows[_ready(table.iloc[rows])] for rows in _series(table)])
     columns = ["wis", *(f"{kind}_{level}" for kind in ("covered", "width") for level in LEVEL_NAMES)]
@@ -136,9 +132,9 @@ def before_and_after(table: pd.DataFrame, *methods: Method) -> pd.DataFrame:
 
 
 def known_forecasts(table: pd.DataFrame, cutoff: int) -> AsOf:
-    """Return what the records of one series and forecaster teach at `cutoff`, nanoseconds since 1970.
+    """Return the forecasts of one series and forecaster that were completed at `cutoff`, nanoseconds since 1970.
 
-    `Variance().factor` of it is what to multiply the spread of a new forecast by.
+    `Variance().factor` of it is the factor for the spread of a new forecast.
     """
     rows = next(_series(table))
     ordered = table.iloc[rows]
@@ -153,7 +149,7 @@ def _series(table: pd.DataFrame) -> Iterator[np.ndarray]:
 
 
 def _walk(ordered: pd.DataFrame, method: Method) -> tuple[np.ndarray, np.ndarray]:
-    """Return the corrected ends (cutoffs, steps, levels) of one series, each from what was known at its cutoff."""
+    """Return the corrected ends (cutoffs, steps, levels) of one series, each from the `AsOf` of its cutoff."""
     channels, known_at = _channels(ordered), _known_at(ordered)
     times = ordered["time"].to_numpy()[:: channels.shape[2]]
     name = str(ordered["symbol"].iloc[0])
@@ -182,16 +178,16 @@ def _known_at(ordered: pd.DataFrame) -> np.ndarray:
 
 
 def _ready(ordered: pd.DataFrame) -> np.ndarray:
-    """Return which rows had enough behind them."""
+    """Return which rows have `FEWEST` completed forecasts before them."""
     steps = int(ordered["step"].max())
     times = ordered["time"].to_numpy()[::steps]
     return np.repeat(np.searchsorted(_known_at(ordered), times, side="right") >= FEWEST, steps)
 
 
 def _upper(values: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """Return the ceil((n + 1) share)-th smallest of `values` (n, ...), the largest where that is beyond them.
+    """Return the ceil((n + 1) share)-th smallest of `values` (n, ...), at most the largest.
 
-    With it a band holds at least `share` of outcomes that are exchangeable with the earlier ones.
+    A band with this margin covers at least `share` of actuals that are exchangeable with the earlier ones.
     """
     rank = np.clip(np.ceil((len(values) + 1) * share - 1e-9).astype(int), 1, len(values)) - 1
     return np.asarray(np.take_along_axis(np.sort(values, axis=0), rank[None], axis=0)[0])

@@ -1,11 +1,12 @@
-"""Series, and the cutoffs at which they are forecast."""
+"""Series of candles, and the cutoffs at which they are forecast."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 
 import numpy as np
 import pandas as pd
@@ -18,31 +19,18 @@ from training.fit.corpus import Corpus
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """Candles of one symbol without a break.
+    """Candles of one symbol without a break."""
 
-    Attributes
-    ----------
-    group
-        Market and interval, such as `crypto/1h`.
-    values
-        Candles (N, 6) in the model's order; a column that is not known holds NaN.
-    times
-        Nanoseconds since 1970 in the source's own time, int64 (N,), ascending.
-    """
-
-    group: str
+    group: str  # market and interval, such as `crypto/1h`
     symbol: str
-    values: np.ndarray
-    times: np.ndarray
+    values: np.ndarray  # candles (N, 6) in the model's order; a missing column is NaN
+    times: np.ndarray  # nanoseconds since 1970 in the source's own time, int64 (N,), ascending
 
     @classmethod
     def of(cls, frame: pd.DataFrame, symbol: str, group: str = "") -> Series:
         """Return the series of a frame with columns timestamp, open, high, low, close, optionally volume and amount.
 
-        Raises
-        ------
-        DataError
-            A price is missing, not finite or not above zero, or times do not ascend.
+        Raises DataError: a price is missing, not finite or not above zero, or times do not ascend.
         """
         values = frame.reindex(columns=list(FEATURES)).to_numpy(np.float64)
         prices = values[:, : len(PRICES)]
@@ -52,25 +40,24 @@ class Series:
             raise DataError(
                 message(
                     "{symbol}: the candle of {time} has a price that is missing or not above zero.",
-                    symbol=symbol,
-                    time=str(times[int(bad.argmax())]),
+                    symbol=symbol, time=str(times[int(bad.argmax())]),
                 )
-            )
+            )  # fmt: skip
         if not (times.is_monotonic_increasing and times.is_unique):
-            raise DataError(message("{symbol}: candles must ascend in time, one at each.", symbol=symbol))
+            raise DataError(message("{symbol}: candles must ascend in time, one at each time.", symbol=symbol))
         return cls(group, symbol, values, times.asi8)
 
     def __len__(self) -> int:
         return len(self.times)
 
     def frame(self, start: int, stop: int) -> pd.DataFrame:
-        """Return rows `start ... stop - 1` with a column timestamp; columns that are not known are left out."""
+        """Return rows `start ... stop - 1` with a column timestamp, without missing columns."""
         return candles(self.values[start:stop], self.times[start:stop])
 
 
 @dataclass(frozen=True, eq=False)
 class Cutoff:
-    """A place of a series: `row` is the first candle that is forecast, the one before the last that is known."""
+    """A cutoff of a series: `row` is the first candle that is forecast, the one before it the last known one."""
 
     series: Series
     row: int
@@ -84,7 +71,7 @@ class Cutoff:
 
     @property
     def symbol(self) -> str:
-        """Return whose candles these are."""
+        """Return the symbol."""
         return self.series.symbol
 
     @property
@@ -94,7 +81,7 @@ class Cutoff:
 
     @property
     def past(self) -> AsOf:
-        """Return what was known: all that a forecaster may see."""
+        """Return the known candles: all that a forecaster may see."""
         return AsOf(self.series.times, self.series.values, self.time, self.symbol)
 
     @property
@@ -104,12 +91,12 @@ class Cutoff:
 
     @property
     def known_at(self) -> int:
-        """Return when the last candle to forecast has come: only then may anyone learn from this forecast."""
+        """Return the time of the last forecast candle: from then on, calibration may use this forecast."""
         return int(self.future_times[-1])
 
     @property
     def actual(self) -> np.ndarray:
-        """Return the candles that came, float64 (horizon, 6): for those who judge, nobody else."""
+        """Return the actual candles, float64 (horizon, 6); only scores may use them."""
         return np.array(self.series.values[self.row : self.row + self.horizon], dtype=np.float64)
 
     @cached_property
@@ -119,12 +106,12 @@ class Cutoff:
 
     @cached_property
     def future(self) -> pd.DataFrame:
-        """Return the candles that came as a frame."""
+        """Return the actual candles as a frame."""
         return self.series.frame(self.row, self.row + self.horizon)
 
 
 def candles(values: np.ndarray, times: np.ndarray) -> pd.DataFrame:
-    """Return candles (T, 6) at `times` (T,) as a frame; columns that are not known throughout are left out."""
+    """Return candles (T, 6) at `times` (T,) as a frame, without columns that have a missing value."""
     frame = pd.DataFrame(np.asarray(values, dtype=np.float64), columns=list(FEATURES))
     known: pd.DataFrame = frame[[name for name in FEATURES if np.isfinite(frame[name]).all()]]
     return known.assign(timestamp=pd.DatetimeIndex(np.asarray(times).view("M8[ns]")))
@@ -143,18 +130,16 @@ def spread(
 ) -> list[Cutoff]:
     """Return up to `count` cutoffs whose futures do not overlap, the same ones for the same seed, ordered by time.
 
-    Groups take turns, so that each has its share. Within one, cutoffs lie on a common grid of times, and a drawn time
-    takes several symbols that have it: ranks across symbols need forecasts of one time.
+    Groups take turns, so that each has its share. Cutoffs of a group are on a common grid of times, and each drawn time
+    takes several of its symbols, because ranks across symbols need forecasts of one time.
 
-    Parameters
-    ----------
-    together
-        Symbols that a time takes before the next one is drawn; None takes as many as there will be times. With 1 there
-        are as many times as can be: forecasts of one time rise and fall together, and tell less.
+    `together` is the number of symbols per time; by default, as many as there will be times. 1 gives the most times:
+    forecasts of one time are dependent and give less evidence.
     """
-    grids = [_by_time(group, lookback, horizon) for group in _groups(series)]
+    groups = groupby(sorted(series, key=_group), key=_group)
+    grids = [_by_time(list(members), lookback, horizon) for _, members in groups]
     rng = np.random.default_rng(seed)
-    together = together or max(1, round(np.sqrt(count / max(1, len(grids)))))  # as many symbols at a time as times
+    together = together or max(1, round(np.sqrt(count / max(1, len(grids)))))
     queues = [_turns(grid, together, rng) for grid in grids if grid]
     chosen: list[Cutoff] = []
     while queues and len(chosen) < count:
@@ -167,57 +152,62 @@ def spread(
     return _ordered(chosen)
 
 
+def spread_by_group(
+    series: Iterable[Series], *, lookback: int, horizon: int, per_group: int, seed: int = 0, together: int | None = None
+) -> list[Cutoff]:
+    """Return up to `per_group` cutoffs of each group of series, which come group by group; see `spread`."""
+    return [
+        cutoff
+        for _, members in groupby(series, key=_group)
+        for cutoff in spread(
+            list(members), lookback=lookback, horizon=horizon, count=per_group, seed=seed, together=together
+        )
+    ]
+
+
 def rolling(
     series: Sequence[Series], *, lookback: int, horizon: int, n_windows: int | None = None, step_size: int | None = None
 ) -> list[Cutoff]:
     """Return the last `n_windows` cutoffs of each series, `step_size` candles apart, ordered by time.
 
-    Parameters
-    ----------
-    n_windows
-        None takes all that fit.
-    step_size
-        None takes `horizon`: futures do not overlap.
+    Without `n_windows`, all that fit; without `step_size`, `horizon` candles apart, so that futures do not overlap.
     """
-    found: list[Cutoff] = []
+    cutoffs: list[Cutoff] = []
     for one in series:
         rows = range(len(one) - horizon, lookback - 1, -(step_size or horizon))
-        found += [Cutoff(one, row, lookback, horizon) for row in rows if _moved(one, row, lookback)][:n_windows]
-    return _ordered(found)
+        cutoffs += [Cutoff(one, row, lookback, horizon) for row in rows if _moved(one, row, lookback)][:n_windows]
+    return _ordered(cutoffs)
 
 
 def _ordered(cutoffs: list[Cutoff]) -> list[Cutoff]:
     return sorted(cutoffs, key=lambda cutoff: (cutoff.time, cutoff.group, cutoff.symbol))
 
 
-def _groups(series: Sequence[Series]) -> Iterator[list[Series]]:
-    groups: dict[str, list[Series]] = defaultdict(list)
-    for one in series:
-        groups[one.group].append(one)
-    yield from (groups[name] for name in sorted(groups))
+def _group(series: Series) -> str:
+    return series.group
 
 
 def _by_time(series: Sequence[Series], lookback: int, horizon: int) -> list[list[Cutoff]]:
     """Return the cutoffs at every `horizon`-th time of the group, by time."""
     grid = np.unique(np.concatenate([one.times for one in series]))[lookback - 1 :: horizon]
-    found: dict[int, list[Cutoff]] = defaultdict(list)
+    at_time: dict[int, list[Cutoff]] = defaultdict(list)
     for one in series:
         free = lookback
         for row in np.unique(np.searchsorted(one.times, grid, side="right")).tolist():
             if free <= row <= len(one) - horizon and _moved(one, row, lookback):
-                found[int(one.times[row - 1])].append(Cutoff(one, row, lookback, horizon))
+                at_time[int(one.times[row - 1])].append(Cutoff(one, row, lookback, horizon))
                 free = row + horizon
-    return [found[time] for time in sorted(found)]
+    return [at_time[time] for time in sorted(at_time)]
 
 
 def _moved(series: Series, row: int, lookback: int) -> bool:
-    """Return whether the close moved at all before `row`: else errors have no unit."""
+    """Return whether the close moved before `row`: if not, errors have no unit."""
     close = series.values[row - lookback : row, CLOSE]
     return bool((close != close[0]).any())
 
 
 def _turns(grid: list[list[Cutoff]], together: int, rng: np.random.Generator) -> Iterator[list[Cutoff]]:
-    """Yield up to `together` cutoffs of one time after another, first of symbols that had fewest."""
+    """Yield up to `together` cutoffs of one time after another, those of the least used symbols first."""
     used: Counter[str] = Counter()
     left = [[here[i] for i in rng.permutation(len(here))] for here in grid]
     order = _golden(len(grid), float(rng.random()))
@@ -231,6 +221,6 @@ def _turns(grid: list[list[Cutoff]], together: int, rng: np.random.Generator) ->
 
 
 def _golden(count: int, offset: float) -> list[int]:
-    """Return 0 ... count - 1 so that the first few, however many, are spread out evenly: steps of the golden ratio."""
+    """Return 0 ... count - 1 in steps of the golden ratio, so that the first few, however many, are evenly spread."""
     steps = ((np.arange(2 * count) * 0.6180339887498949 + offset) % 1.0 * count).astype(int)
     return list(dict.fromkeys([*steps.tolist(), *range(count)]))

@@ -1,4 +1,4 @@
-"""Whoever forecasts: one protocol for models and baselines, who all see the same past and nothing else."""
+"""The interface of every forecaster: models and baselines see the same past and nothing else."""
 
 from __future__ import annotations
 
@@ -15,37 +15,24 @@ from training.evaluation.asof import AsOf
 from training.evaluation.cutoffs import Cutoff
 
 T = TypeVar("T")
-QUANTILES = 200  # of a baseline: what it can do must not depend on how many paths a model draws
+QUANTILES = 200  # of a baseline: its score must not depend on how many paths a model draws
 
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """What is to be forecast, at several cutoffs at once.
+    """A forecast request at several cutoffs at once."""
 
-    Attributes
-    ----------
-    pasts
-        What was known at each cutoff.
-    future
-        Times to forecast, nanoseconds, int64 (B, horizon).
-    lookback
-        Candles of history that every forecaster may count on; a past may hold more.
-    seeds
-        One a cutoff, made of the run's seed and the cutoff's own place, so that neither order nor company matters.
-    first
-        Time of the first cutoff of each one's series in the same walk, where parameters are held from then on; None:
-        its own.
-    """
-
-    pasts: Sequence[AsOf]
-    future: np.ndarray
-    lookback: int
+    pasts: Sequence[AsOf]  # the known candles at each cutoff
+    future: np.ndarray  # times to forecast, nanoseconds, int64 (B, horizon)
+    lookback: int  # candles of history that every forecaster may rely on; a past may hold more
+    # One a cutoff, from the run's seed and the cutoff itself, so that order and batch do not matter.
     seeds: Sequence[int]
+    # Time of the first cutoff of each series, where parameters are fitted without `refit`; None: the cutoff's own.
     first: Sequence[int] | None = None
 
     @property
     def horizon(self) -> int:
-        """Return the candles to forecast."""
+        """Return the number of candles to forecast."""
         return int(self.future.shape[1])
 
     @cached_property
@@ -55,34 +42,19 @@ class Request:
 
     @cached_property
     def returns(self) -> np.ndarray:
-        """Return the log returns between them, (B, lookback - 1)."""
+        """Return their log returns, (B, lookback - 1)."""
         return np.asarray(np.diff(np.log(self.closes), axis=1))
 
 
 @dataclass(frozen=True, eq=False)
 class Members:
-    """Equally likely outcomes.
+    """Equally likely outcomes."""
 
-    Attributes
-    ----------
-    close
-        (B, members, horizon).
-    drawn
-        Whether a member is a path that was drawn at random. If not, members are quantiles at the fixed levels
-        (i + 1/2) / members, ascending at each step, and no member is a path.
-    driftless
-        Whether drawn paths were moved together so that their median is the last close.
-    impossible
-        Share of the drawn candles that no market can print, before repair (B,).
-    first_open
-        The open of the first candle of each path (B, members), from a forecaster that draws whole candles.
-    """
-
-    close: np.ndarray
-    drawn: bool
-    driftless: bool = False
-    impossible: np.ndarray | None = None
-    first_open: np.ndarray | None = None
+    close: np.ndarray  # (B, members, horizon)
+    drawn: bool  # else members are quantiles at the levels (i + 1/2) / members, ascending at each step
+    driftless: bool = False  # whether paths were shifted so that their median is the last close
+    impossible: np.ndarray | None = None  # share of the drawn candles that no market can print, before repair (B,)
+    first_open: np.ndarray | None = None  # open of the first candle of each path (B, members), if candles are drawn
 
 
 class Forecaster(Protocol):
@@ -90,34 +62,28 @@ class Forecaster(Protocol):
 
     @property
     def name(self) -> str:
-        """Return the name that tables show."""
+        """Return the name shown in tables."""
 
     @property
     def digest(self) -> str:
-        """Return what identifies its answers: other weights or settings have another one."""
+        """Return an identifier of weights and settings: other forecasts, another digest."""
 
     def forecast(self, request: Request) -> Members:
-        """Return what may follow each past."""
+        """Return the forecast from each past."""
 
 
 def request_of(cutoffs: Sequence[Cutoff], seed: int, first: Sequence[int] | None = None) -> Request:
-    """Return what to ask of a forecaster at cutoffs of one lookback and horizon; `first` as `Request` has it."""
+    """Return the request for cutoffs of one lookback and horizon."""
     return Request(
         pasts=[cutoff.past for cutoff in cutoffs],
         future=np.stack([cutoff.future_times for cutoff in cutoffs]),
         lookback=cutoffs[0].lookback,
-        seeds=[seed_of(cutoff, seed) for cutoff in cutoffs],
+        seeds=[zlib.crc32(f"{seed}/{one.group}/{one.symbol}/{one.time}".encode()) for one in cutoffs],
         first=first,
     )
 
 
-def seed_of(cutoff: Cutoff, seed: int) -> int:
-    """Return the seed of a cutoff's paths: of the run's seed, the symbol and the time, and of nothing else."""
-    place = f"{seed}/{cutoff.group}/{cutoff.symbol}/{cutoff.time}"
-    return zlib.crc32(place.encode())
-
-
 def batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    """Yield parts of up to `size`, of cutoffs all that is in memory at once."""
+    """Yield consecutive parts of up to `size` items."""
     for start in range(0, len(items), size):
         yield items[start : start + size]

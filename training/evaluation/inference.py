@@ -1,38 +1,50 @@
-"""How sure one may be of an average over forecasts: those of one time, or of times close by, rise and fall together."""
+"""Confidence intervals and tests for averages over forecasts, which depend on one another at near times."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 from scipy import stats
 
+from training.evaluation.files import to_json
+
 RESAMPLES = 2000
-FEWEST_TIMES = 5  # below which no interval is worth its name
+FEWEST_TIMES = 5  # an interval from fewer times means nothing
 AT_ONCE = 2**22  # numbers in memory while resampling
+Outcome = Literal["unknown", "too few", "better", "worse", "same"]
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure with the interval that holds 95 % of its resamples; none where there are too few times."""
+    """A figure with its 95 % interval; without one where there are too few times."""
 
     value: float
     low: float | None = None
     high: float | None = None
 
     def to_dict(self) -> dict[str, float | None]:
-        """Return a JSON-ready form; what is not finite is None."""
-        return {
-            key: value if value is not None and math.isfinite(value) else None for key, value in asdict(self).items()
-        }
+        """Return a JSON-ready form; None where a number is not finite."""
+        found: dict[str, float | None] = to_json(self)
+        return found
+
+    @property
+    def outcome(self) -> Outcome:
+        """Return what a ratio of errors says about the forecaster in its numerator: below 1 is better."""
+        if not math.isfinite(self.value):
+            return "unknown"
+        if self.low is None or self.high is None:
+            return "too few"
+        return "better" if self.high < 1 else "worse" if self.low > 1 else "same"
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A Diebold-Mariano test: below 0 the first is better; `p` of both sides, None where no test is possible."""
+    """A two-sided Diebold-Mariano test: a negative statistic favours the first; None where no test is possible."""
 
     statistic: float | None
     p: float | None
@@ -40,7 +52,7 @@ class Difference:
 
 
 def by_time(values: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return sums (n, k) of known values (cutoffs, k) at each time, in order of time, and how many each sum holds."""
+    """Return the sums (n, k) of finite values (cutoffs, k) at each time, in order of time, and their counts."""
     _, place = np.unique(times, return_inverse=True)
     known = np.isfinite(values)
     sums, counts = (np.zeros((place.max() + 1, values.shape[1])) for _ in range(2))
@@ -50,32 +62,27 @@ def by_time(values: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def block_length(times: int, overlap: int = 1) -> int:
-    """Return the times that are drawn together: the cube root of their number, and never fewer than overlap."""
+    """Return how many times a block has: the cube root of their number, and at least `overlap`."""
     return min(times, max(overlap, round(math.cbrt(times))))
 
 
 def resample(sums: np.ndarray, counts: np.ndarray, *, overlap: int = 1, seed: int = 0) -> np.ndarray:
-    """Return means (resamples, k) of blocks of times drawn with replacement, around the end (Politis and Romano, 1992).
+    """Return the means (resamples, k) of a circular block bootstrap over times (Politis and Romano, 1992).
 
-    Parameters
-    ----------
-    sums, counts
-        What `by_time` returns.
-    overlap
-        Cutoffs in a row whose futures overlap.
+    `sums` and `counts` are from `by_time`; `overlap` is the number of consecutive cutoffs with overlapping futures.
     """
     n = len(sums)
     together = max(1, AT_ONCE // n)
     means = []
     for start in range(0, RESAMPLES, together):
-        drawn = _drawn(n, block_length(n, overlap), min(together, RESAMPLES - start), seed, start)
+        drawn = _draw_counts(n, block_length(n, overlap), min(together, RESAMPLES - start), seed, start)
         with np.errstate(invalid="ignore"):
             means.append((drawn @ sums) / (drawn @ counts))
     return np.concatenate(means)
 
 
-@lru_cache(maxsize=2)  # many figures are of the same times
-def _drawn(n: int, length: int, resamples: int, seed: int, start: int) -> np.ndarray:
+@lru_cache(maxsize=2)  # many figures have the same times
+def _draw_counts(n: int, length: int, resamples: int, seed: int, start: int) -> np.ndarray:
     """Return how often each of `n` times was drawn, (resamples, n)."""
     rng = np.random.default_rng((seed, start))
     first = rng.integers(n, size=(resamples, math.ceil(n / length)))
@@ -92,14 +99,9 @@ def estimates(
     overlap: int = 1,
     seed: int = 0,
 ) -> list[Estimate]:
-    """Return figures made of means over cutoffs, each with its interval.
+    """Return figures computed from means over cutoffs, each with its interval.
 
-    Parameters
-    ----------
-    values
-        What is averaged, (cutoffs, k); NaN is left out.
-    of
-        Makes figures (..., j) of means (..., k); by default the means themselves.
+    The means are of `values` (cutoffs, k) without NaN; `of` computes figures (..., j) from means (..., k).
     """
     sums, counts = by_time(values, times)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -107,29 +109,42 @@ def estimates(
         if len(sums) < FEWEST_TIMES:
             return [Estimate(float(v)) for v in value]
         drawn = of(resample(sums, counts, overlap=overlap, seed=seed))
-    return [_with_interval(float(v), column) for v, column in zip(value, drawn.T, strict=True)]
+    return [_estimate(float(v), column) for v, column in zip(value, drawn.T, strict=True)]
 
 
 def ratio(one: np.ndarray, other: np.ndarray, times: np.ndarray, *, overlap: int = 1, seed: int = 0) -> Estimate:
     """Return mean(one) / mean(other) over the cutoffs (n,) that have both, with the interval of paired resamples."""
     both = np.isfinite(one) & np.isfinite(other)
     if not both.any():
-        return Estimate(float("nan"))
+        return Estimate(math.nan)
     pairs = np.column_stack([one, other])[both]
     return estimates(pairs, times[both], lambda m: m[..., :1] / m[..., 1:], overlap=overlap, seed=seed)[0]
 
 
+def ratio_of_sums(pairs: np.ndarray, independent: int, *, resamples: int = 1000) -> Estimate:
+    """Return the ratio of the two column sums of `pairs` (n, 2), with the interval of a circular block bootstrap.
+
+    Rows are in order of time; `independent` of them do not overlap, which determines the block length.
+    """
+    ours, theirs = pairs.sum(axis=0)
+    value = ours / theirs if theirs > 0 else math.inf if ours > 0 else 1.0
+    if independent < FEWEST_TIMES or theirs <= 0:
+        return Estimate(float(value))
+    length = math.ceil(len(pairs) / independent)
+    total = np.concatenate([np.zeros((1, 2)), np.cumsum(np.concatenate([pairs, pairs]), axis=0)])
+    begin = np.random.default_rng(0).integers(len(pairs), size=(resamples, math.ceil(len(pairs) / length)))
+    sums = (total[begin + length] - total[begin]).sum(axis=1)  # (resamples, 2)
+    drawn = sums[sums[:, 1] > 0]
+    return _estimate(float(value), drawn[:, 0] / drawn[:, 1])
+
+
 def diebold_mariano(one: np.ndarray, other: np.ndarray, times: np.ndarray, *, overlap: int = 1) -> Difference:
-    """Test whether two losses at the same cutoffs (n,) differ, with the correction for small samples.
+    """Test whether two losses at the same cutoffs (n,) differ, with the small-sample correction.
 
     Diebold and Mariano (1995), doi:10.1080/07350015.1995.10524599, on the mean difference at each time; Harvey,
-    Leybourne and Newbold (1997), doi:10.1016/S0169-2070(96)00719-4. A long-run variance that comes out at or below 0 is
-    replaced by the plain one.
-
-    Parameters
-    ----------
-    overlap
-        Cutoffs in a row whose futures overlap: autocovariances up to one less count.
+    Leybourne and Newbold (1997), doi:10.1016/S0169-2070(96)00719-4. A long-run variance that is not positive is
+    replaced by the plain one. With `overlap` consecutive overlapping futures, autocovariances up to lag `overlap` - 1
+    are used.
     """
     both = np.isfinite(one) & np.isfinite(other)
     if not both.any():
@@ -150,7 +165,7 @@ def diebold_mariano(one: np.ndarray, other: np.ndarray, times: np.ndarray, *, ov
     return Difference(statistic, float(2 * stats.t.sf(abs(statistic), n - 1)), n)
 
 
-def _with_interval(value: float, drawn: np.ndarray) -> Estimate:
+def _estimate(value: float, drawn: np.ndarray) -> Estimate:
     known = drawn[np.isfinite(drawn)]
     if not known.size or not math.isfinite(value):
         return Estimate(value)

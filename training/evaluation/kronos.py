@@ -1,4 +1,4 @@
-"""A Kronos model among the forecasters."""
+"""A Kronos model as a forecaster."""
 
 from __future__ import annotations
 
@@ -19,13 +19,7 @@ Drift = Literal["recommended", "kept", "removed"]
 
 @dataclass(frozen=True, eq=False)
 class KronosForecaster:
-    """A Kronos model as a forecaster; cutoffs are drawn together in batches that the engine puts together.
-
-    Attributes
-    ----------
-    driftless
-        Forecast without the drift of the paths, see `engine.forecast.Forecast.driftless`.
-    """
+    """A Kronos model that forecasts many cutoffs in batches; `driftless` as `engine.forecast.Forecast.driftless`."""
 
     name: str
     predictor: KronosPredictor
@@ -37,19 +31,13 @@ class KronosForecaster:
     @property
     def digest(self) -> str:
         """Return weights and sampling."""
-        made = f"{self.predictor.digest}/{self.samples}/{self.temperature:g}/{self.top_p:g}"
-        return f"{made}/driftless" if self.driftless else made
+        sampling = f"{self.predictor.digest}/{self.samples}/{self.temperature:g}/{self.top_p:g}"
+        return f"{sampling}/driftless" if self.driftless else sampling
 
     def forecast(self, request: Request) -> Members:
-        """Draw paths for each past."""
+        """Draw paths from each past."""
         paths, impossible = self.paths(request)
-        return Members(
-            paths[..., CLOSE],
-            drawn=True,
-            driftless=self.driftless,
-            impossible=impossible,
-            first_open=paths[:, :, 0, OPEN],
-        )
+        return Members(paths[..., CLOSE], True, self.driftless, impossible, first_open=paths[:, :, 0, OPEN])
 
     def paths(self, request: Request) -> tuple[np.ndarray, np.ndarray]:
         """Return candles (B, samples, horizon, 6) and the share of them that had to be repaired (B,)."""
@@ -75,11 +63,9 @@ class KronosForecaster:
             while batch.active:
                 batch.advance()
             for place, index in enumerate(indices):
-                drawn = batch.result(place)
-                if self.driftless:
-                    drawn = drawn.driftless()
-                paths[index] = drawn.paths
-                impossible[index] = drawn.repairs / drawn.paths[..., 0].size
+                forecast = batch.result(place)
+                impossible[index] = forecast.repairs / forecast.paths[..., 0].size
+                paths[index] = (forecast.driftless() if self.driftless else forecast).paths
         return paths, impossible
 
 

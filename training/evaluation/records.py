@@ -1,4 +1,4 @@
-"""What is kept of each forecast: its scores at every step and over the whole, never its members."""
+"""Records of each forecast: its scores at every step and as a whole, without its members."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from training.evaluation.cutoffs import Cutoff
 from training.evaluation.forecasters import Members, Request
 
 KEYS = ["group", "symbol", "time", "known_at"]
-ROUNDING = 1e-12  # of a log return: no opinion must not become one
+INDEX = [*KEYS, "forecaster"]
+ROUNDING = 1e-12  # of a log return: rounding must not count as a forecast move
 LEVEL_NAMES = tuple(f"{level * 100:.0f}" for level in scores.LEVELS)
 
 
@@ -25,18 +26,19 @@ def records(name: str, members: Members, request: Request, cutoffs: Sequence[Cut
     Returns
     -------
     pandas.DataFrame
-        Columns group, symbol, time, known_at (nanoseconds), forecaster, step (from 1), unit (the history's deviation of
-        log returns times the root of the horizon).
+        Columns group, symbol, time, known_at (nanoseconds), forecaster, step (from 1), unit (standard deviation of the
+        history's log returns times the root of the horizon).
 
-        Of the law at that step: crps, crps_centred (without its drift), wis, pinball, sharpness (the members'
-        deviation) and width_50 ... width_95 in that unit; low_50, high_50 ... high_95; covered_50 ... covered_95 (1 or
-        0); pit.
+        Of the distribution at that step: crps, crps_centred (without drift), wis, pinball, sharpness (standard
+        deviation of the members) and width_50 ... width_95 in that unit; low_50, high_50 ... high_95; covered_50 ...
+        covered_95 (1 or 0); pit.
 
         Of points: median, mean, actual; absolute, squared (errors of median and mean); absolute_price, squared_price,
-        percentage, scaled (MASE's); chance (of a rise), rose, hit, brier.
+        percentage, scaled (as in MASE); chance (P(up)), rose, hit, brier.
 
         Of the whole forecast, the same at each of its steps: energy (in the unit), volatility and realised (of the log
-        returns from step to step), past_volatility (the history's), impossible.
+        returns between steps), past_volatility (of the history), impossible, standing (z-score of the last close in
+        its history), first_gap (first forecast open against the last close).
     """
     last, horizon = request.closes[:, -1], request.horizon
     actual_close = np.stack([cutoff.actual[:, CLOSE] for cutoff in cutoffs])
@@ -45,18 +47,19 @@ def records(name: str, members: Members, request: Request, cutoffs: Sequence[Cut
     moves = np.log(members.close / last[:, None, None])
     moves[np.abs(moves) < ROUNDING] = 0.0
     actual = np.log(actual_close / last[:, None])
+    paths = moves if members.drawn else scores.shuffle_to_paths(moves)
     whole = {
         "unit": unit,
-        "energy": _energy(moves, actual, members.drawn) / unit,
+        "energy": scores.energy(paths, actual, drawn=members.drawn) / unit,
         "volatility": _volatility(moves, members.drawn),
-        "realised": scores.volatility(np.diff(actual, axis=1, prepend=0.0)),
+        "realised": scores.realized_volatility(np.diff(actual, axis=1, prepend=0.0)),
         "past_volatility": sigma,
         "impossible": np.zeros(len(cutoffs)) if members.impossible is None else members.impossible,
-        "standing": _standing(request.closes),
+        "standing": _z_score(request.closes),
         "first_gap": _first_gap(members, request),
     }
     steps = {
-        **_law(moves, actual, unit[:, None], members, request.seeds),
+        **_distribution(moves, actual, unit[:, None], members, request.seeds),
         **_points(moves, actual, members.close, actual_close, request.closes),
     }
     return pd.DataFrame(
@@ -70,28 +73,27 @@ def records(name: str, members: Members, request: Request, cutoffs: Sequence[Cut
     )
 
 
-def _law(
+def _distribution(
     moves: np.ndarray, actual: np.ndarray, unit: np.ndarray, members: Members, seeds: Sequence[int]
 ) -> dict[str, np.ndarray]:
     drawn = members.drawn
     centred = scores.crps_centred(moves, actual, drawn=drawn) / unit
     low, high = scores.bands(moves, drawn=drawn)
-    median = np.median(moves, axis=1)
     chance = np.stack([np.random.default_rng(seed).random(actual.shape[1]) for seed in seeds])
-    found = {
-        # Paths moved to a common middle lie nearer to it than draws do; only the latter estimate is fair to them.
+    columns = {
+        # Paths shifted to a common median lie nearer to it than draws do; only `crps_centred` corrects for that.
         "crps": centred if members.driftless else scores.crps(moves, actual, drawn=drawn) / unit,
         "crps_centred": centred,
-        "wis": scores.interval_score(low, median, high, actual) / unit,
+        "wis": scores.interval_score(low, np.median(moves, axis=1), high, actual) / unit,
         "pinball": scores.pinball(moves, actual, drawn=drawn) / unit,
         "sharpness": moves.std(axis=1) / unit,
         "pit": scores.pit(moves, actual, chance, drawn=drawn),
     }
     for place, level in enumerate(LEVEL_NAMES):
-        found[f"low_{level}"], found[f"high_{level}"] = low[place], high[place]
-        found[f"covered_{level}"] = scores.covered(low[place], high[place], actual)
-        found[f"width_{level}"] = (high[place] - low[place]) / unit
-    return found
+        columns[f"low_{level}"], columns[f"high_{level}"] = low[place], high[place]
+        columns[f"covered_{level}"] = scores.covered(low[place], high[place], actual)
+        columns[f"width_{level}"] = (high[place] - low[place]) / unit
+    return columns
 
 
 def _points(
@@ -118,31 +120,28 @@ def _points(
     }
 
 
-def _energy(moves: np.ndarray, actual: np.ndarray, drawn: bool) -> np.ndarray:
-    return scores.energy(moves if drawn else scores.walked(moves), actual, drawn=drawn)
-
-
 def _volatility(moves: np.ndarray, drawn: bool) -> np.ndarray:
-    """Return the forecast of the realised volatility (B,).
+    """Return the forecast of the realized volatility (B,).
 
-    Paths have one each. Quantiles have none: a walk's expected sum of squares is the variance of its end.
+    Of paths, their mean. Quantiles have no path: the expected sum of squares of a random walk is the variance of its
+    end.
     """
     if drawn:
-        return np.asarray(scores.volatility(np.diff(moves, axis=2, prepend=0.0)).mean(axis=1))
+        return np.asarray(scores.realized_volatility(np.diff(moves, axis=2, prepend=0.0)).mean(axis=1))
     return np.asarray(moves[..., -1].std(axis=1))
 
 
-def _standing(closes: np.ndarray) -> np.ndarray:
-    """Return where the last of the closes (B, lookback) stands, NaN where they never moved."""
+def _z_score(closes: np.ndarray) -> np.ndarray:
+    """Return the z-score (B,) of the last of the closes (B, lookback), NaN where they are constant."""
     deviation = closes.std(axis=1)
     return np.asarray((closes[:, -1] - closes.mean(axis=1)) / np.where(deviation > 0, deviation, np.nan))
 
 
 def _first_gap(members: Members, request: Request) -> np.ndarray:
-    """Return how far the first open lies from the last close (B,): the median over paths, in units of the history.
+    """Return the median distance of the first open from the last close (B,), in units of the history.
 
-    The unit is the median of what lay between an open and the close before it, or the median range of a candle,
-    whichever is larger. NaN where a forecaster draws no candles, or candles had neither.
+    The unit is the median distance between an open and the close before it, or the median range of a candle, whichever
+    is larger. NaN where a forecaster draws no candles, or the unit is 0.
     """
     if members.first_open is None:
         return np.full(len(request.pasts), np.nan)

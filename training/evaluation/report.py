@@ -1,4 +1,4 @@
-"""Tables and words about a walk forward: who did how well, at which step, in which market, in calm and in storm."""
+"""Tables and verdicts of a walk-forward evaluation."""
 
 from __future__ import annotations
 
@@ -12,25 +12,30 @@ import pandas as pd
 
 from training.errors import Message
 from training.evaluation import scores
+from training.evaluation.files import to_json
 from training.evaluation.inference import Difference, Estimate, diebold_mariano, ratio
-from training.evaluation.summary import FORESEEN, by_cutoff, crps_ratio, figures, foreseen, paired, ranking, verdict
+from training.evaluation.summary import (
+    FORESEEN,
+    by_cutoff,
+    crps_ratio,
+    figures,
+    foreseen,
+    paired,
+    ranking,
+    rows_of,
+    times_of,
+)
+from training.evaluation.verdicts import verdict_on_baseline
 from training.evaluation.walk_forward import Results
 
 REGIMES = ("calm", "usual", "wild")
 BY_STEP = ("crps", "wis", "covered_50", "covered_80", "covered_90", "covered_95", "absolute", "hit", "brier")
+Key = Callable[[pd.DataFrame], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Row:
-    """A forecaster's line: its figures, and how it stands against the best baseline.
-
-    Attributes
-    ----------
-    skill
-        Ratio of its CRPS to the best baseline's.
-    test
-        Whether the two differ.
-    """
+    """A forecaster: its figures, the ratio of its CRPS to the best baseline's, and the test of their difference."""
 
     figures: Mapping[str, Estimate]
     skill: Estimate
@@ -38,13 +43,7 @@ class Row:
 
 
 class Report:
-    """Figures of a walk forward.
-
-    Parameters
-    ----------
-    baselines
-        Names of the forecasters that are baselines: the one of lowest CRPS is what others are measured by.
-    """
+    """Figures of a walk-forward evaluation; `baselines` are the names of the forecasters that are baselines."""
 
     def __init__(self, results: Results, baselines: Sequence[str]) -> None:
         self.results = results
@@ -59,72 +58,66 @@ class Report:
 
     @cached_property
     def foreseen(self) -> pd.Series:
-        """Return what a walk would score that knew the volatility to come, by cutoff (`summary.foreseen`)."""
-        found: pd.Series = pd.concat([foreseen(part) for part in self.results.parts(self.names[0])])
-        return found
+        """Return the CRPS of a walk that knows the future volatility, by cutoff (`summary.foreseen`)."""
+        crps: pd.Series = pd.concat([foreseen(part) for part in self.results.parts(self.names[0])])
+        return crps
 
     @cached_property
     def best_baseline(self) -> str:
-        """Return the baseline of lowest mean CRPS."""
+        """Return the baseline of lowest mean CRPS, which models are compared with."""
         return ranking(self.table, self._baselines)[0]
 
     @cached_property
     def rows(self) -> dict[str, Row]:
-        """Return a line a forecaster."""
+        """Return a row for each forecaster."""
         overlap = self.results.overlap
-        found = {}
+        rows = {}
         for name in self.names:
             pairs = paired(self.table, name, self.best_baseline)
-            times = pairs.index.get_level_values("time").to_numpy()
-            one, other = pairs["one"].to_numpy(), pairs["other"].to_numpy()
+            test = diebold_mariano(pairs["one"].to_numpy(), pairs["other"].to_numpy(), times_of(pairs), overlap=overlap)
             skill = crps_ratio(self.table, name, self.best_baseline, overlap=overlap)
-            test = diebold_mariano(one, other, times, overlap=overlap)
-            found[name] = Row(figures(self.of(name), overlap=overlap), skill, test)
-        return found
+            rows[name] = Row(figures(rows_of(self.table, name), overlap=overlap), skill, test)
+        return rows
 
     @property
     def volatility_foreseen(self) -> Estimate:
-        """Return the CRPS of that walk as a ratio to the best baseline's: what is between it and 1 was to be gained."""
+        """Return the ratio of that CRPS to the best baseline's: the gain of a perfect volatility forecast."""
         pairs = self.of(self.best_baseline).join(self.foreseen)
-        times = pairs.index.get_level_values("time").to_numpy()
-        return ratio(pairs[FORESEEN].to_numpy(), pairs["crps"].to_numpy(), times, overlap=self.results.overlap)
+        crps, overlap = pairs["crps"].to_numpy(), self.results.overlap
+        return ratio(pairs[FORESEEN].to_numpy(), crps, times_of(pairs), overlap=overlap)
 
     @property
     def verdicts(self) -> dict[str, Message]:
-        """Return one sentence a model: whether it is better than the best baseline."""
-        return {name: verdict(name, self.best_baseline, self.rows[name].skill) for name in self.models}
+        """Return one sentence for each model: whether it is better than the best baseline."""
+        return {name: verdict_on_baseline(name, self.best_baseline, self.rows[name].skill) for name in self.models}
 
     def of(self, name: str) -> pd.DataFrame:
         """Return the rows of one forecaster in `table`."""
-        return self.table[self.table.index.get_level_values("forecaster") == name]
+        return rows_of(self.table, name)
 
     def by_step(self) -> pd.DataFrame:
         """Return mean scores `BY_STEP` by forecaster and step, a file in memory at a time."""
-        sums: list[pd.DataFrame] = []
-        counts: list[pd.DataFrame] = []
-        for part in self.results.parts():
-            grouped = part.groupby(["forecaster", "step"])[list(BY_STEP)]
-            sums.append(grouped.sum())
-            counts.append(grouped.count())
-        total, known = (pd.concat(one).groupby(level=[0, 1], sort=False).sum() for one in (sums, counts))
-        return total / known.where(known > 0)
+        groups = [part.groupby(["forecaster", "step"])[list(BY_STEP)] for part in self.results.parts()]
+        total, known = (
+            pd.concat(parts).groupby(level=[0, 1], sort=False).sum()
+            for parts in zip(*((group.sum(), group.count()) for group in groups), strict=True)
+        )
+        means: pd.DataFrame = total / known.where(known > 0)
+        return means
 
     def by_group(self) -> pd.DataFrame:
         """Return CRPS, coverage and skill by market and forecaster; see `_skill_by`."""
         return self._skill_by(lambda table: table.index.get_level_values("group").to_numpy())
 
     def by_regime(self) -> pd.DataFrame:
-        """Return the same by thirds of the volatility before the cutoff, each symbol by its own."""
+        """Return the same by thirds of the volatility before the cutoff, within each symbol."""
         return self._skill_by(_regime)
 
     def by_period(self, frequency: str) -> pd.DataFrame:
         """Return the same by period of the cutoff: `M`, `Q`, `Y`."""
-
-        def period(table: pd.DataFrame) -> np.ndarray:
-            times = pd.DatetimeIndex(table.index.get_level_values("time").to_numpy().view("M8[ns]"))
-            return times.to_period(frequency).astype(str).to_numpy()
-
-        return self._skill_by(period)
+        return self._skill_by(
+            lambda table: pd.DatetimeIndex(times_of(table).view("M8[ns]")).to_period(frequency).astype(str).to_numpy()
+        )
 
     def worst(self, name: str, count: int) -> pd.DataFrame:
         """Return the cutoffs at which a forecaster lost most against the best baseline, worst first.
@@ -132,73 +125,70 @@ class Report:
         Returns
         -------
         pandas.DataFrame
-            Index group, symbol, time, known_at; columns one, other (its CRPS and the best baseline's), lost (their
-            difference).
+            By `KEYS`, columns one, other (its CRPS and the best baseline's), lost (their difference).
         """
         pairs = paired(self.table, name, self.best_baseline)
         return pairs.assign(lost=pairs["one"] - pairs["other"]).nlargest(count, "lost")
 
     def calibration(self, name: str) -> dict[str, Any]:
-        """Return whether a forecaster means what it says, JSON-ready.
+        """Return the calibration of a forecaster, JSON-ready.
 
         Keys pit (share in each tenth, all steps), ks and p (of the last step, one value a forecast), reliability (mean
-        chance of a rise, share that rose, number: by tenths, last step), hits (share of right directions of the last
-        step, with its binomial interval).
+        P(up), share that rose, number: by tenths, last step), hits (share of correct directions at the last step, with
+        its binomial interval).
         """
         parts = list(self.results.parts(name))
         last = pd.concat([part[part["step"] == part["step"].max()] for part in parts])
-        counts = sum(scores.histogram(part["pit"].to_numpy()) * part["pit"].count() for part in parts)
-        distance, p = scores.evenness(last["pit"].to_numpy())
-        share, low, high = scores.hit_rate(last["hit"].to_numpy())
-        total = sum(int(part["pit"].count()) for part in parts)
-        return {
-            "pit": (np.asarray(counts) / max(1, total)).tolist(),
-            "ks": Estimate(distance).to_dict()["value"],
-            "p": Estimate(p).to_dict()["value"],
-            "reliability": scores.reliability(last["chance"].to_numpy(), last["rose"].to_numpy()),
-            "hits": Estimate(share, low, high).to_dict(),
-        }
+        distance, p = scores.uniformity(last["pit"].to_numpy())
+        counts = [scores.histogram(part["pit"].to_numpy()) * part["pit"].count() for part in parts]
+        return dict(
+            to_json(
+                {
+                    "pit": np.sum(counts, axis=0) / max(1, sum(int(part["pit"].count()) for part in parts)),
+                    "ks": distance,
+                    "p": p,
+                    "reliability": scores.reliability(last["chance"].to_numpy(), last["rose"].to_numpy()),
+                    "hits": Estimate(*scores.hit_rate(last["hit"].to_numpy())),
+                }
+            )
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready form of figures, skills, tests and verdicts."""
-        return {
-            "best_baseline": self.best_baseline,
-            "cutoffs": int(self.of(self.names[0]).shape[0]),
-            FORESEEN: self.volatility_foreseen.to_dict(),
-            "forecasters": {
-                name: {
-                    "figures": {key: estimate.to_dict() for key, estimate in row.figures.items()},
-                    "skill": row.skill.to_dict(),
-                    "diebold_mariano": {"statistic": row.test.statistic, "p": row.test.p, "times": row.test.times},
+        return dict(
+            to_json(
+                {
+                    "best_baseline": self.best_baseline,
+                    "cutoffs": len(self.of(self.names[0])),
+                    FORESEEN: self.volatility_foreseen,
+                    "forecasters": {
+                        name: {"figures": row.figures, "skill": row.skill, "diebold_mariano": row.test}
+                        for name, row in self.rows.items()
+                    },
+                    "verdicts": self.verdicts,
                 }
-                for name, row in self.rows.items()
-            },
-            "verdicts": {name: told.to_dict() for name, told in self.verdicts.items()},
-        }
+            )
+        )
 
-    def _skill_by(self, key: Callable[[pd.DataFrame], np.ndarray]) -> pd.DataFrame:
-        """Return a line a part and forecaster: cutoffs, crps, coverage_50/80/90/95, and skill, low, high.
+    def _skill_by(self, key: Key) -> pd.DataFrame:
+        """Return a row a part and forecaster: cutoffs, crps, coverage_50/80/90/95, and skill, low, high.
 
-        Skill is the ratio of the CRPS to the best baseline's, the best one of all parts together.
+        Skill is the ratio of the CRPS to that of the best baseline of all parts together.
         """
-        lines = []
-        of_part = self.table.assign(part=key(self.table))
-        for part, table in of_part.groupby("part", sort=False):
+        rows = []
+        for part, table in self.table.assign(part=key(self.table)).groupby("part", sort=False):
             for name in self.names:
-                mine = table[table.index.get_level_values("forecaster") == name]
+                mine = rows_of(table, name)
                 if mine.empty:
                     continue
                 skill = crps_ratio(table, name, self.best_baseline, overlap=self.results.overlap)
                 means = mine[["crps", "coverage_50", "coverage_80", "coverage_90", "coverage_95"]].mean()
-                lines.append({"part": part, "forecaster": name, "cutoffs": len(mine), **means, **_told(skill)})
-        return pd.DataFrame(lines).set_index(["part", "forecaster"])
-
-
-def _told(skill: Estimate) -> dict[str, float | None]:
-    return {"skill": skill.value, "low": skill.low, "high": skill.high}
+                interval = {"skill": skill.value, "low": skill.low, "high": skill.high}
+                rows.append({"part": part, "forecaster": name, "cutoffs": len(mine), **means, **interval})
+        return pd.DataFrame(rows).set_index(["part", "forecaster"])
 
 
 def _regime(table: pd.DataFrame) -> np.ndarray:
-    place = table["past_volatility"].groupby(["group", "symbol", "forecaster"]).rank(pct=True)
-    thirds = np.minimum((place.to_numpy() * 3 - 1e-9).astype(int), 2)
+    rank = table["past_volatility"].groupby(["group", "symbol", "forecaster"]).rank(pct=True)
+    thirds = np.minimum((rank.to_numpy() * 3 - 1e-9).astype(int), 2)
     return np.asarray(np.array(REGIMES)[thirds])

@@ -1,7 +1,7 @@
-"""By how much the bands of a model should be wider or narrower in each market and interval, learned to be shipped.
+"""Spread factors by market and interval, learned from a model's forecasts to be shipped with it.
 
-One factor multiplies the deviations of log paths from their median; the best is the one of least CRPS. What a single
-series teaches about itself is in `calibration`.
+One factor multiplies the deviations of log paths from their median; the best one has the lowest CRPS. `calibration`
+learns from the forecasts of a single series instead.
 """
 
 from __future__ import annotations
@@ -17,32 +17,25 @@ from scipy.optimize import minimize_scalar
 
 from engine.candles import CLOSE
 from engine.usage import SpreadFactor
-from training.errors import DataError, RunError, message
+from training.errors import DataError, message
 from training.evaluation import scores
 from training.evaluation.calibration import FEWEST
 from training.evaluation.cutoffs import Cutoff
+from training.evaluation.files import writable
 from training.evaluation.forecasters import Forecaster, batches, request_of
 from training.evaluation.walk_forward import AT_ONCE
-from training.run.folder import unwritable, write_json
+from training.run.folder import write_json
 
 NARROWEST, WIDEST = 0.2, 5.0  # factors that are tried
 
 
 @dataclass(frozen=True, eq=False)
 class Learned:
-    """A factor, and what it does to the forecasts that it was learned from.
-
-    Attributes
-    ----------
-    coverage
-        Share of closes inside each of the bands `scores.LEVELS`, before and after (2, levels).
-    crps
-        Mean CRPS in units of the history's volatility times the root of the horizon, before and after.
-    """
+    """A factor and its effect on the forecasts it was learned from."""
 
     factor: SpreadFactor
-    coverage: np.ndarray
-    crps: tuple[float, float]
+    coverage: np.ndarray  # observed coverage of the bands `scores.LEVELS`, before and after (2, levels)
+    crps: tuple[float, float]  # mean, in units of the history's volatility times the root of the horizon
 
 
 def learn(
@@ -55,92 +48,72 @@ def learn(
     seed: int = 0,
     on_cutoffs: Callable[[int], None] | None = None,
 ) -> dict[str, Learned]:
-    """Return a factor for each group that has at least `FEWEST` of the cutoffs.
+    """Return a factor for each group with at least `FEWEST` cutoffs; raises DataError if there is none.
 
-    Parameters
-    ----------
-    model
-        Draws paths, with `temperature` and `top_p`, and `driftless` ones if so.
-    cutoffs
-        Of one lookback and horizon; the paths of one group are in memory together.
-    on_cutoffs
-        Called with how many were forecast, after each part.
-
-    Raises
-    ------
-    DataError
-        No group has as many.
+    `model` draws paths with `temperature`, `top_p` and `driftless`. Cutoffs have one lookback and horizon; the paths of
+    one group are in memory together. `on_cutoffs` is called with the number of cutoffs done, after each batch.
     """
-    found: dict[str, Learned] = {}
+    learned: dict[str, Learned] = {}
     done = 0
-    for group, places in groupby(sorted(cutoffs, key=lambda one: one.group), key=lambda one: one.group):
-        here = list(places)
-        if len(here) < FEWEST:
+    for group, members in groupby(sorted(cutoffs, key=lambda one: one.group), key=lambda one: one.group):
+        of_group = list(members)
+        if len(of_group) < FEWEST:
             continue
         parts = []
-        for part in _forecast(model, here, seed):
+        for part in _forecast(model, of_group, seed):
             parts.append(part)
             done += len(part[0])
             if on_cutoffs:
                 on_cutoffs(done)
         moves, actual, unit = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-        scale = best_scale(moves, actual, unit, driftless=driftless)
-        until = pd.Timestamp(max(one.known_at for one in here)).date()
-        factor = SpreadFactor(round(scale, 4), len(here), until, temperature, top_p, driftless)
-        both = moves, scaled(moves, factor.scale)
+        scale = round(best_scale(moves, actual, unit, driftless=driftless), 4)
+        until = pd.Timestamp(max(one.known_at for one in of_group)).date()
+        factor = SpreadFactor(scale, len(of_group), until, temperature, top_p, driftless)
+        both = moves, scaled(moves, scale)
         before, after = (_mean_crps(one, actual, unit, driftless=driftless) for one in both)
-        found[group] = Learned(factor, np.stack([_coverage(one, actual) for one in both]), (before, after))
-    if not found:
-        raise DataError(message("No market and interval has the {fewest} cutoffs that a factor takes.", fewest=FEWEST))
-    return found
+        learned[group] = Learned(factor, np.stack([_coverage(one, actual) for one in both]), (before, after))
+    if not learned:
+        raise DataError(message("No market and interval has the {fewest} cutoffs that a factor needs.", fewest=FEWEST))
+    return learned
 
 
 def best_scale(moves: np.ndarray, actual: np.ndarray, unit: np.ndarray, *, driftless: bool = False) -> float:
-    """Return the factor of least mean CRPS.
+    """Return the factor of lowest mean CRPS.
 
     Parameters
     ----------
     moves
         Log returns of drawn paths since the last close (B, M, H).
     actual
-        What came (B, H).
+        Actual log returns (B, H).
     unit
-        What CRPS is measured in (B,).
+        Unit of the CRPS (B,).
     driftless
-        Whether the paths were moved to a common middle.
+        Whether the paths were shifted to a common median.
     """
     # The CRPS of a stretched ensemble is convex in the factor, so there is one minimum.
-    found = minimize_scalar(
+    minimum = minimize_scalar(
         lambda scale: _mean_crps(scaled(moves, scale), actual, unit, driftless=driftless),
         bounds=(NARROWEST, WIDEST),
         method="bounded",
         options={"xatol": 1e-4},
     )
-    return float(found.x)
+    return float(minimum.x)
 
 
 def scaled(moves: np.ndarray, scale: float) -> np.ndarray:
-    """Return paths (B, M, H) whose deviations from the median of each step are multiplied."""
+    """Return paths (B, M, H) with their deviations from the median of each step multiplied."""
     median = np.median(moves, axis=1, keepdims=True)
     return np.asarray(median + scale * (moves - median))
 
 
-def write_factors(found: Mapping[str, Learned], path: Path) -> None:
-    """Write what `engine.usage.read_recalibration` reads.
-
-    Raises
-    ------
-    RunError
-        The file cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(unwritable(path.parent, error)) from error
-    write_json(path, {group: one.factor.to_dict() for group, one in found.items()})
+def write_factors(learned: Mapping[str, Learned], path: Path) -> None:
+    """Write the file that `engine.usage.read_recalibration` reads; raises RunError if it cannot be written."""
+    with writable(path.parent):
+        write_json(path, {group: one.factor.to_dict() for group, one in learned.items()})
 
 
-def table(found: Mapping[str, Learned]) -> pd.DataFrame:
+def table(learned: Mapping[str, Learned]) -> pd.DataFrame:
     """Return a row a group: its factor, and CRPS and coverage before and after."""
     rows = {
         group: {
@@ -155,7 +128,7 @@ def table(found: Mapping[str, Learned]) -> pd.DataFrame:
                 for row, after in enumerate(("", " after"))
             },
         }
-        for group, one in found.items()
+        for group, one in learned.items()
     }
     return pd.DataFrame.from_dict(rows, orient="index")
 
@@ -163,7 +136,7 @@ def table(found: Mapping[str, Learned]) -> pd.DataFrame:
 def _forecast(
     model: Forecaster, cutoffs: Sequence[Cutoff], seed: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Yield moves, what came and the unit of some cutoffs after another."""
+    """Yield forecast moves, actual moves and the unit of one batch of cutoffs after another."""
     for part in batches(cutoffs, AT_ONCE):
         request = request_of(part, seed)
         last = request.closes[:, -1]

@@ -1,18 +1,15 @@
-"""Forecasts at many cutoffs by many forecasters side by side: in batches, resumable, kept in a folder.
+"""Walk-forward evaluation: many forecasters at many cutoffs, in batches, resumable.
 
-The vocabulary: `horizon` candles are forecast at each `cutoff`; `n_windows` cutoffs, `step_size` candles apart
-(`cutoffs.rolling`, or `cutoffs.spread`). `refit`: baselines are fitted anew at every cutoff, or at the first one of a
-series and then only filtered; models never are.
+`horizon` candles are forecast at each `cutoff`; `n_windows` cutoffs are `step_size` candles apart (`cutoffs.rolling`).
+With `refit`, baselines are fitted at every cutoff, else once a series, at its first cutoff.
 
-Each batch of a forecaster is a Parquet file whose name is made of all that its scores depend on: the forecaster's
-digest, the candles, the cutoffs and the seed. What is there is not computed again, whatever stopped an earlier run or
-was added since; what is damaged is.
+Each batch of a forecaster is a Parquet file whose name is a digest of all that its scores depend on: the forecaster's
+digest, candles, cutoffs and seed. A readable file is not computed again; a damaged one is.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -22,30 +19,26 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from training.errors import DataError, Message, RunError, message
+from training.errors import DataError, Message, message
 from training.evaluation.baselines.fitted import Fitted
-from training.evaluation.baselines.labels import label
 from training.evaluation.cutoffs import Cutoff
+from training.evaluation.files import writable, write_table
 from training.evaluation.forecasters import Forecaster, batches, request_of
 from training.evaluation.records import records
-from training.run.folder import unwritable, write_json
+from training.evaluation.verdicts import label
+from training.run.folder import write_json
 
 OnStep = Callable[[int, int], None]
 AT_ONCE = 64  # cutoffs in memory together
-FORMAT = 3  # of the records: another one is another file
+FORMAT = 3  # of the records; part of the file names
 SETTINGS = "evaluation.json"
 
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """What a walk forward left: files of `records`, in order of cutoffs.
+    """Files of `records` by forecaster, in order of cutoffs.
 
-    Attributes
-    ----------
-    files
-        Forecaster to its files.
-    overlap
-        Cutoffs of a series in a row whose futures overlap: 1 where none do.
+    `overlap` is the number of consecutive cutoffs of a series with overlapping futures: 1 where none overlap.
     """
 
     files: Mapping[str, Sequence[Path]]
@@ -67,32 +60,42 @@ def walk_forward(
     refit: bool = True,
     on_step: OnStep | None = None,
 ) -> Results:
-    """Forecast every cutoff with every forecaster and keep the scores in `folder`.
+    """Forecast every cutoff with every forecaster and store the scores in `folder`.
 
     Parameters
     ----------
     cutoffs
         Of one lookback and horizon.
-    refit
-        Whether baselines with parameters are fitted to the history of every cutoff; else, to that of the first cutoff
-        of each series alone.
     on_step
-        Called with batches done and in all, those found included; may raise to cancel: the next call goes on there.
+        Called with the number of batches done, stored ones included, and in total; may raise to cancel, and the next
+        call resumes.
 
     Raises
     ------
     DataError
-        There are no cutoffs, or two forecasters of one name.
+        There are no cutoffs, or two forecasters have one name.
     RunError
-        The folder cannot be written to, or the disk is full.
+        The folder cannot be written, or the disk is full.
     """
     _check(forecasters, cutoffs)
     parts = list(batches(cutoffs, AT_ONCE))
-    places = digests(cutoffs)
-    keys = [f"{FORMAT}/{seed}/{'/'.join(here)}" for here in batches(places, AT_ONCE)]
+    hashes = digests(cutoffs)
+    keys = [f"{FORMAT}/{seed}/{'/'.join(part)}" for part in batches(hashes, AT_ONCE)]
     if not refit:
         forecasters = [one.held() if isinstance(one, Fitted) else one for one in forecasters]
-    _note(folder, forecasters, cutoffs, places, seed=seed, refit=refit)
+    with writable(folder):
+        write_json(
+            folder / SETTINGS,
+            {
+                "forecasters": {one.name: one.digest for one in forecasters},
+                "data": hashlib.sha256("".join(hashes).encode()).hexdigest(),
+                "cutoffs": len(cutoffs),
+                "lookback": cutoffs[0].lookback,
+                "horizon": cutoffs[0].horizon,
+                "seed": seed,
+                "refit": refit,
+            },
+        )
     first = _first_times(cutoffs)
     files: dict[str, list[Path]] = {one.name: [] for one in forecasters}
     done, total = 0, len(parts) * len(forecasters)
@@ -100,10 +103,10 @@ def walk_forward(
         request = request_of(part, seed, [first[id(cutoff.series)] for cutoff in part])
         for one in forecasters:
             held = isinstance(one, Fitted) and not one.refit
-            made_of = f"{one.name}/{one.digest}/{key}" + (f"/{request.first}" if held else "")
-            path = folder / f"{hashlib.sha256(made_of.encode()).hexdigest()[:32]}.parquet"
-            if not _whole(path):
-                _write(records(one.name, one.forecast(request), request, part), path)
+            depends_on = f"{one.name}/{one.digest}/{key}" + (f"/{request.first}" if held else "")
+            path = folder / f"{hashlib.sha256(depends_on.encode()).hexdigest()[:32]}.parquet"
+            if not _is_readable(path):
+                write_table(records(one.name, one.forecast(request), request, part), path)
             files[one.name].append(path)
             done += 1
             if on_step:
@@ -112,21 +115,18 @@ def walk_forward(
 
 
 def overlap_of(cutoffs: Sequence[Cutoff]) -> int:
-    """Return how many cutoffs of a series in a row have futures that overlap."""
+    """Return how many consecutive cutoffs of a series have overlapping futures."""
     rows: dict[int, list[int]] = {}
     for cutoff in cutoffs:
         rows.setdefault(id(cutoff.series), []).append(cutoff.row)
-    gaps = [gap for here in rows.values() for gap in np.diff(np.sort(here)).tolist() if gap > 0]
+    gaps = [gap for series in rows.values() for gap in np.diff(np.sort(series)).tolist() if gap > 0]
     return max(1, -(-cutoffs[0].horizon // min(gaps))) if gaps else 1
 
 
 def seen_in_training(name: str, seen_until: Callable[[str], date | None], cutoffs: Sequence[Cutoff]) -> Message | None:
-    """Return a warning where cutoffs precede the end of a model's training: what came may have been learned.
+    """Return a warning where cutoffs precede the end of a model's training: data leakage.
 
-    Parameters
-    ----------
-    seen_until
-        Market (a group's part before the slash) to the last day that was learned from; None where nobody knows.
+    `seen_until` returns the last day of the training data of a market, None where it is unknown.
     """
     ends = {group: seen_until(group.split("/")[0]) for group in {cutoff.group for cutoff in cutoffs}}
     days = {group: pd.Timestamp(end) + pd.Timedelta(days=1) for group, end in ends.items() if end is not None}
@@ -136,19 +136,20 @@ def seen_in_training(name: str, seen_until: Callable[[str], date | None], cutoff
     values: dict[str, Any] = {"model": label(name), "seen": seen, "cutoffs": len(cutoffs)}
     if seen == len(cutoffs):
         return message(
-            "All {cutoffs} cutoffs precede the end of the training of {model}: it may have learned what came, so these "
-            "scores prove nothing in its favour.",
+            "All {cutoffs} cutoffs are within the training period of {model}: it may have been trained on the actuals, "
+            "so these scores are no evidence in its favour.",
             **values,
         )
     return message(
-        "{seen} of {cutoffs} cutoffs precede the end of the training of {model}: it may have learned what came.",
+        "{seen} of {cutoffs} cutoffs are within the training period of {model}: it may have been trained on the "
+        "actuals.",
         **values,
     )
 
 
 def digests(cutoffs: Sequence[Cutoff]) -> list[str]:
-    """Return, for each cutoff, the SHA-256 in hex of all candles up to the end of its future, and of its place."""
-    found = [""] * len(cutoffs)
+    """Return for each cutoff the SHA-256 in hex of all candles up to the end of its future, and of its position."""
+    hashes = [""] * len(cutoffs)
     running: dict[int, tuple[int, Any]] = {}
     for index in sorted(range(len(cutoffs)), key=lambda i: cutoffs[i].row):
         cutoff = cutoffs[index]
@@ -159,8 +160,8 @@ def digests(cutoffs: Sequence[Cutoff]) -> list[str]:
         running[id(cutoff.series)] = stop, sha
         place = sha.copy()
         place.update(f"{cutoff.group}/{cutoff.symbol}/{cutoff.row}/{cutoff.lookback}/{cutoff.horizon}".encode())
-        found[index] = place.hexdigest()
-    return found
+        hashes[index] = place.hexdigest()
+    return hashes
 
 
 def _first_times(cutoffs: Sequence[Cutoff]) -> dict[int, int]:
@@ -175,41 +176,13 @@ def _check(forecasters: Sequence[Forecaster], cutoffs: Sequence[Cutoff]) -> None
     if not cutoffs:
         raise DataError(message("There is no cutoff: every series is shorter than one history and one horizon."))
     names = [one.name for one in forecasters]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise DataError(message("Two forecasters are named {name}: give each its own name.", name=twice))
+    duplicate = next((name for name in names if names.count(name) > 1), None)
+    if duplicate is not None:
+        raise DataError(message("Two forecasters are named {name}: give each its own name.", name=duplicate))
 
 
-def _note(
-    folder: Path,
-    forecasters: Sequence[Forecaster],
-    cutoffs: Sequence[Cutoff],
-    places: Sequence[str],
-    *,
-    seed: int,
-    refit: bool,
-) -> None:
-    """Write down what the scores are of."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(unwritable(folder, error)) from error
-    write_json(
-        folder / SETTINGS,
-        {
-            "forecasters": {one.name: one.digest for one in forecasters},
-            "data": hashlib.sha256("".join(places).encode()).hexdigest(),
-            "cutoffs": len(cutoffs),
-            "lookback": cutoffs[0].lookback,
-            "horizon": cutoffs[0].horizon,
-            "seed": seed,
-            "refit": refit,
-        },
-    )
-
-
-def _whole(path: Path) -> bool:
-    """Return whether a file is there and can be read."""
+def _is_readable(path: Path) -> bool:
+    """Return whether a Parquet file is complete; delete a damaged one."""
     import pyarrow.parquet as pq
     from pyarrow import ArrowException
 
@@ -221,13 +194,3 @@ def _whole(path: Path) -> bool:
         path.unlink(missing_ok=True)
         return False
     return True
-
-
-def _write(table: pd.DataFrame, path: Path) -> None:
-    draft = path.with_suffix(f".{os.getpid()}")
-    try:
-        table.to_parquet(draft, index=False)
-        draft.replace(path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise RunError(unwritable(path.parent, error)) from error

@@ -1,4 +1,4 @@
-"""The forecast behind a score of a walk: what the walk kept of its day, and what its paths are drawn from again."""
+"""The forecast behind a score of a walk: the stored signals of its day, and the task that draws its paths again."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 
 from training.errors import DataError, message
 from training.portfolio.days import Candles, Day, Past, WalkSettings, next_times
-from training.portfolio.walk import Kept
+from training.portfolio.walk import StoredSignals
 
 if TYPE_CHECKING:
     from engine.batch import Task
@@ -25,30 +25,16 @@ def kept_scores(
     day: pd.Timestamp,
     calendar: pd.DatetimeIndex | None = None,
 ) -> pd.DataFrame | None:
-    """Return the signals of a day that `walk.signals` kept in a folder.
+    """Return the signals of a day that `walk.signals` stored in a folder.
 
-    Parameters
-    ----------
-    weights
-        `digest` of the predictor.
-
-    Returns
-    -------
-    pandas.DataFrame or None
-        None where other weights, settings or candles made what was kept.
+    None if they were made with other weights (`digest` of the predictor), settings or candles.
     """
     candles = {name: Candles.of(name, universe[name]) for name in sorted(universe)}
-    return Kept(folder, weights, settings).read(Day.of(day, candles, settings, calendar))
+    return StoredSignals(folder, weights, settings).read(Day.of(day, candles, settings, calendar))
 
 
 def past_of(name: str, candles: pd.DataFrame, lookback: int, day: pd.Timestamp) -> Past:
-    """Return the history that the forecast of a day saw.
-
-    Raises
-    ------
-    DataError
-        There was none: too few candles, or none of the day.
-    """
+    """Return the history of the forecast of a day; raises DataError with too few candles, or none of that day."""
     past = Candles.of(name, candles).until(day, lookback)
     if past is None:
         raise DataError(message("{symbol} has no signal of {day}.", symbol=name, day=str(day)))
@@ -58,7 +44,7 @@ def past_of(name: str, candles: pd.DataFrame, lookback: int, day: pd.Timestamp) 
 def task_of(
     predictor: KronosPredictor, past: Past, settings: WalkSettings, calendar: pd.DatetimeIndex | None = None
 ) -> Task:
-    """Return what draws the paths of a forecast again: the same for the same weights."""
+    """Return the task that draws the paths of a forecast again: the same ones for the same weights."""
     return predictor.task(
         past.values,
         past.times,

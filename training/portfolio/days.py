@@ -1,4 +1,4 @@
-"""What the signals of a day may see: of each instrument an `AsOf` of that day, and the times to forecast."""
+"""Input of the signals of a day: an `AsOf` of each instrument, and the times to forecast."""
 
 from __future__ import annotations
 
@@ -17,34 +17,16 @@ from training.evaluation.asof import AsOf
 
 @dataclass(frozen=True)
 class WalkSettings:
-    """How forecasts are made.
+    """Settings of the forecasts; raises ConfigError if a count is too small, with the name of the field."""
 
-    Parameters
-    ----------
-    lookback
-        Candles of history; an instrument with fewer has no signal yet.
-    horizon
-        Candles to forecast.
-    every
-        Days from one signal to the next.
-    samples, temperature, top_k, top_p, seed
-        As the predictor takes them. Every series is drawn with the one seed, so that each forecast can be made again
-        by itself.
-
-    Raises
-    ------
-    ConfigError
-        A count is below 1; names the field.
-    """
-
-    lookback: int = 90
-    horizon: int = 10
-    every: int = 1
+    lookback: int = 90  # candles of history; an instrument with fewer has no signal
+    horizon: int = 10  # candles to forecast
+    every: int = 1  # days from one signal to the next
     samples: int = 20
     temperature: float = 1.0
     top_k: int = 0
     top_p: float = 1.0
-    seed: int = 0
+    seed: int = 0  # of every series, so that each forecast can be repeated by itself
 
     def __post_init__(self) -> None:
         for field, least in {"lookback": 2, "horizon": 1, "every": 1, "samples": 1}.items():
@@ -57,17 +39,7 @@ class WalkSettings:
 
 @dataclass(frozen=True, eq=False)
 class Past:
-    """The history of one forecast: the last `lookback` candles that were known.
-
-    Attributes
-    ----------
-    seen
-        All that was known of the instrument.
-    columns
-        What its rows are of.
-    zone
-        Of its times, None where they have none.
-    """
+    """The history of one forecast: the last `lookback` rows of `seen`, with their columns and time zone."""
 
     seen: AsOf
     columns: tuple[str, ...]
@@ -87,7 +59,7 @@ class Past:
 
 @dataclass(frozen=True, eq=False)
 class Candles:
-    """The candles of an instrument that have prices; who makes signals is handed nothing but `until` of a day."""
+    """The candles of an instrument that have prices; signals are made from `until` of a day only."""
 
     name: str
     columns: tuple[str, ...]
@@ -97,27 +69,21 @@ class Candles:
 
     @classmethod
     def of(cls, name: str, candles: pd.DataFrame) -> Candles:
-        """Return candles that have prices, checked.
-
-        Raises
-        ------
-        DataError
-            Times do not ascend, or a price is not above zero; names the instrument.
-        """
+        """Return checked candles; raises DataError if times do not ascend, or a price is not above zero."""
         prices = candles[list(PRICES)].to_numpy(np.float64)
-        there = np.isfinite(prices).all(axis=1)
+        priced = np.isfinite(prices).all(axis=1)
         times = pd.DatetimeIndex(candles["timestamp"])
         if not (times.is_monotonic_increasing and times.is_unique):
-            raise DataError(message("{symbol}: candles must ascend in time, one at each.", symbol=name))
-        if (prices[there] <= 0).any():
+            raise DataError(message("{symbol}: candles must ascend in time, one at each time.", symbol=name))
+        if (prices[priced] <= 0).any():
             raise DataError(message("{symbol}: a price is not above zero.", symbol=name))
         columns = tuple(column for column in FEATURES if column in candles)
-        values = candles.loc[there, list(columns)].astype(np.float64).fillna(0.0)
-        times = times[there]
+        values = candles.loc[priced, list(columns)].astype(np.float64).fillna(0.0)
+        times = times[priced]
         return cls(name, columns, times, times.as_unit("ns").asi8, values.to_numpy())
 
     def until(self, day: pd.Timestamp, lookback: int) -> Past | None:
-        """Return what was known at the end of `day`; None where it is too little, or no candle is of that day."""
+        """Return the history at the end of `day`; None if it is too short, or has no candle of that day."""
         seen = AsOf(self.nanoseconds, self.values, day.value, self.name)
         if len(seen) < lookback or seen.last_times(1)[0] != seen.cutoff:
             return None
@@ -126,7 +92,7 @@ class Candles:
 
 @dataclass(frozen=True, eq=False)
 class Day:
-    """All that the forecasts of a day may see, by instrument."""
+    """The input of the forecasts of a day, by instrument."""
 
     day: pd.Timestamp
     pasts: Mapping[str, Past]
@@ -140,13 +106,13 @@ class Day:
         settings: WalkSettings,
         calendar: pd.DatetimeIndex | None,
     ) -> Day:
-        """Return the instruments that have enough history and a candle of the day."""
+        """Return the instruments with enough history and a candle of the day."""
         seen = {name: one.until(day, settings.lookback) for name, one in candles.items()}
         pasts = {name: past for name, past in seen.items() if past is not None}
         return cls(day, pasts, {n: next_times(past.times, settings.horizon, calendar) for n, past in pasts.items()})
 
     def digest(self, how: str) -> str:
-        """Return the SHA-256 of what the signals depend on."""
+        """Return the SHA-256 of all that the signals depend on; `how` is model and settings."""
         sha = hashlib.sha256(how.encode())
         for name, past in self.pasts.items():
             sha.update(f"{name} {list(past.columns)}".encode())
@@ -156,9 +122,9 @@ class Day:
 
 
 def next_times(past: pd.DatetimeIndex, count: int, calendar: pd.DatetimeIndex | None = None) -> pd.DatetimeIndex:
-    """Return the `count` times that follow `past`: those of a calendar that has as many, else continued from `past`.
+    """Return the `count` times after `past`: those of a calendar if it has as many, else extrapolated.
 
-    Days go on over the weekdays that `past` has; shorter candles at the most frequent step.
+    Days are extrapolated over the weekdays of `past`; shorter candles at the most frequent step.
     """
     last = past[-1]
     announced = calendar[calendar > last][:count] if calendar is not None else past[:0]

@@ -1,4 +1,4 @@
-"""What a strategy is to be measured by: luck, equal weights, momentum."""
+"""Comparisons for a strategy: random signals, equal weights, and other signals by the same rule."""
 
 from __future__ import annotations
 
@@ -10,63 +10,53 @@ import numpy as np
 import pandas as pd
 
 from training.errors import DataError, Message, message
+from training.evaluation.files import to_json
 from training.portfolio.market import Market, ranked
-from training.portfolio.rules import Dealing, TopkRule
+from training.portfolio.records import Backtest
+from training.portfolio.rules import Dealing, SingleRule, TopkRule
+from training.portfolio.single import trade
 from training.portfolio.vectorised import Scores, Simulation, of_signal, simulate
 
 OnStep = Callable[[int, int], object]
 BATCH = 100  # strategies at a time: bounds the memory
-USUAL = 0.95  # a share of luck below which nobody should be impressed
+LEVELS = [0.05, 0.25, 0.5, 0.75, 0.95]
+SIGNIFICANT = 0.95
 
 
 @dataclass(frozen=True, eq=False)
 class Luck:
-    """What random signals earned through the same rule, on the same days and among the same instruments.
+    """Distribution of random signals with the same rule, on the same days and among the same instruments."""
 
-    Attributes
-    ----------
-    earned
-        Return of the whole time after costs, of each random signal (count,), ascending.
-    strategy
-        That of the strategy.
-    account
-        Quantiles 0.05, 0.25, 0.5, 0.75 and 0.95 of the account by day, to be drawn behind the strategy's.
-    """
+    earned: np.ndarray  # cumulative return after costs of each random signal (count,), ascending
+    strategy: float  # that of the strategy
+    account: pd.DataFrame  # quantiles `LEVELS` of the account by day
 
-    earned: np.ndarray
-    strategy: float
-    account: pd.DataFrame
+    @classmethod
+    def of(cls, accounts: np.ndarray, strategy: pd.Series[float], start: float) -> Luck:
+        """Return the distribution of `accounts` (D, count) beside the account of a strategy by day."""
+        quantiles = pd.DataFrame(np.quantile(accounts, LEVELS, axis=1).T, index=strategy.index, columns=LEVELS)
+        return cls(np.sort(accounts[-1] / start - 1), float(strategy.iloc[-1] / start - 1), quantiles)
 
     @property
     def percentile(self) -> float:
-        """Return the share of random signals that earned less, those that earned the same counted by half."""
+        """Return the share of random signals with a lower return, equal ones counted by half."""
         below, same = (self.earned < self.strategy).mean(), (self.earned == self.strategy).mean()
         return float(below + same / 2)
 
     @property
     def verdict(self) -> Message:
         """Return one sentence."""
-        share = f"{self.percentile:.0%}"
-        if self.percentile >= USUAL:
-            return message(
-                "It earned more than {share} of {count} random signals.", share=share, count=len(self.earned)
-            )
-        return message(
-            "It earned more than {share} of {count} random signals: luck alone may do as well.",
-            share=share,
-            count=len(self.earned),
-        )
+        values = {"share": f"{self.percentile:.0%}", "count": len(self.earned)}
+        if self.percentile >= SIGNIFICANT:
+            return message("Beats {share} of {count} random signals.", **values)
+        return message("Beats {share} of {count} random signals: not better than chance.", **values)
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready form."""
         days = [f"{day:%Y-%m-%d}" for day in self.account.index]
-        return {
-            "earned": self.earned.tolist(),
-            "strategy": self.strategy,
-            "percentile": self.percentile,
-            "verdict": self.verdict.to_dict(),
-            "account": {"days": days, **{str(level): column.tolist() for level, column in self.account.items()}},
-        }
+        account = {"days": days, **{str(level): column.tolist() for level, column in self.account.items()}}
+        values = {"earned": self.earned, "strategy": self.strategy, "percentile": self.percentile}
+        return {**to_json({**values, "verdict": self.verdict}), "account": account}
 
 
 def luck(
@@ -79,39 +69,61 @@ def luck(
     seed: int = 0,
     on_step: OnStep | None = None,
 ) -> Luck:
-    """Return where a signal stands among random ones.
+    """Return the distribution of `count` random signals beside a signal; raises DataError if `count` is below 1.
 
-    Parameters
-    ----------
-    signal
-        By (datetime, instrument). A random signal has scores where it has them, nowhere else.
-    count
-        Number of random signals.
-    seed
-        The same seed gives the same ones.
-    on_step
-        Called with (done, total) signals; may raise to cancel.
-
-    Raises
-    ------
-    DataError
-        `count` is below 1.
+    `signal`: by (datetime, instrument). A random signal has scores where it has them, nowhere else. `on_step`: called
+    with (done, total) signals; may raise to cancel.
     """
     if count < 1:
         raise DataError(message("{field}={value} must be a whole number from 1 on.", field="count", value=count))
     ranks = ranked(signal)
-    strategy = simulate(market, of_signal(market, ranks), 1, rule, dealing).account[:, 0]
+    strategy = simulate(market, of_signal(market, ranks), 1, rule, dealing).daily()["account"]
     accounts = np.empty((len(market.days), count))
     for first in range(0, count, BATCH):
-        some = min(BATCH, count - first)
-        scores = _random(market.panel(ranks), some, np.random.default_rng([seed, first]))
-        accounts[:, first : first + some] = simulate(market, scores, some, rule, dealing).account
+        size = min(BATCH, count - first)
+        scores = _random(market.panel(ranks), size, np.random.default_rng([seed, first]))
+        accounts[:, first : first + size] = simulate(market, scores, size, rule, dealing).account
         if on_step:
-            on_step(first + some, count)
-    levels = [0.05, 0.25, 0.5, 0.75, 0.95]
-    quantiles = pd.DataFrame(np.quantile(accounts, levels, axis=1).T, index=market.days, columns=levels)
-    earned = np.sort(accounts[-1] / dealing.account - 1)
-    return Luck(earned, float(strategy[-1] / dealing.account - 1), quantiles)
+            on_step(first + size, count)
+    return Luck.of(accounts, strategy, dealing.account)
+
+
+def single_luck(
+    candles: pd.DataFrame,
+    score: pd.Series[float],
+    rule: SingleRule,
+    result: Backtest,
+    *,
+    count: int,
+    seed: int = 0,
+    on_step: OnStep | None = None,
+) -> Luck:
+    """Return the distribution of a score in `count` random orders on one instrument, beside the `trade` of the score.
+
+    `on_step` is called before each with (done, total); it may raise to cancel.
+    """
+    rng = np.random.default_rng(seed)
+    accounts = []
+    for number in range(count):
+        if on_step:
+            on_step(number, count)
+        shuffled = pd.Series(rng.permutation(score.to_numpy()), index=score.index)
+        accounts.append(trade(candles, shuffled, rule, result.settings["instrument"]).daily["account"])
+    strategy = result.daily["account"]
+    table = pd.concat(accounts, axis=1).reindex(strategy.index).ffill().fillna(rule.account)
+    return Luck.of(table.to_numpy(), strategy, rule.account)
+
+
+def compared(market: Market, signal: pd.Series[float], rule: TopkRule, dealing: Dealing) -> Simulation:
+    """Return the simulation of another signal, such as momentum, with the same rule."""
+    return simulate(market, of_signal(market, ranked(signal)), 1, rule, dealing)
+
+
+def equal_weight(market: Market) -> pd.Series[float]:
+    """Return the daily returns of the equal-weight portfolio of all instruments with two closes, without costs."""
+    known = np.vstack([np.full(len(market.instruments), np.nan), market.mark[:-1]])
+    moves = pd.DataFrame(market.close / known - 1, index=market.days)
+    return moves.mean(axis=1).fillna(0.0).rename("equal_weight")
 
 
 def _random(panel: np.ndarray, count: int, rng: np.random.Generator) -> Scores:
@@ -119,20 +131,6 @@ def _random(panel: np.ndarray, count: int, rng: np.random.Generator) -> Scores:
 
     def scores(day: int) -> np.ndarray | None:
         scored = np.isfinite(panel[day])
-        if not scored.any():
-            return None
-        return np.where(scored, rng.random((count, len(scored))), np.nan)
+        return np.where(scored, rng.random((count, len(scored))), np.nan) if scored.any() else None
 
     return scores
-
-
-def compared(market: Market, signal: pd.Series[float], rule: TopkRule, dealing: Dealing) -> Simulation:
-    """Return what another signal, such as momentum, earns through the same rule."""
-    return simulate(market, of_signal(market, ranked(signal)), 1, rule, dealing)
-
-
-def equal_weight(market: Market) -> pd.Series[float]:
-    """Return by day the mean return of all instruments that have a close now and before: no rule, no costs."""
-    known = np.vstack([np.full(len(market.instruments), np.nan), market.mark[:-1]])
-    moves = pd.DataFrame(market.close / known - 1, index=market.days)
-    return moves.mean(axis=1).fillna(0.0).rename("equal_weight")

@@ -1,4 +1,4 @@
-"""What keeps its state process-global is run in a process of its own: Qlib, and quantstats' pictures."""
+"""Runs modules with process-global state in a separate process: Qlib, and quantstats' charts."""
 
 from __future__ import annotations
 
@@ -15,40 +15,31 @@ ROOT = Path(__file__).parents[2]
 
 
 def run(module: str, work: Path) -> None:
-    """Run a module of this program as `lines` does, whatever it prints."""
+    """Run a module of this program as `lines` does, without its output."""
     for _ in lines(module, work):
         pass
 
 
 def lines(module: str, work: Path) -> Generator[str, None, None]:
-    """Yield what `python -m MODULE WORK` prints, line by line; the process ends with the iteration.
+    """Yield the output of `python -m MODULE WORK` line by line; the process ends with the iteration.
 
-    Parameters
-    ----------
-    work
-        Folder that it works in; what it complains of is kept in `errors.txt` there.
-
-    Raises
-    ------
-    TrainingError
-        The process failed; says why.
+    `work` is its working folder, where its standard error goes to `errors.txt`. Raises TrainingError, with the last
+    line of it, if the process fails.
     """
     with _started(module, work) as process:
         assert process.stdout is not None
         for line in process.stdout:
             yield line.strip()
         if process.wait():
-            told = (work / "errors.txt").read_text(encoding="utf-8", errors="replace").strip().splitlines()
-            reason = told[-1] if told else str(process.returncode)
-            raise TrainingError(
-                message("{module} broke off: {reason}", module=module.rpartition(".")[2], reason=reason)
-            )
+            errors = (work / "errors.txt").read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            reason = errors[-1] if errors else str(process.returncode)
+            raise TrainingError(message("{module} failed: {reason}", module=module.rpartition(".")[2], reason=reason))
 
 
 @contextmanager
 def _started(module: str, work: Path) -> Iterator[subprocess.Popen[str]]:
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    # A fixed hash keeps the order in which Qlib goes through a set.
+    # A fixed hash seed fixes the order in which Qlib iterates over a set.
     environment = os.environ | {
         "PYTHONPATH": path,
         "PYTHONHASHSEED": "0",

@@ -1,7 +1,7 @@
-"""Qlib's backtest, run in a process of its own: `python -m training.portfolio.qlib_child FOLDER`.
+"""Qlib's backtest in a separate process: `python -m training.portfolio.qlib_child FOLDER`.
 
-Qlib keeps its settings and its data process-global, and imports a lot. FOLDER holds `request.json` and `signal.parquet`
-and receives the results as Parquet; progress goes to standard output as lines `done total`.
+Qlib's settings and data are process-global. FOLDER has `request.json` and `signal.parquet` and gets the results as
+Parquet files; progress goes to standard output as lines `done total`.
 """
 
 from __future__ import annotations
@@ -23,41 +23,41 @@ from qlib.data.data import LocalCalendarProvider, register_all_wrappers
 from qlib.data.ops import register_all_ops
 from qlib.log import get_module_logger
 
-MOVE = "$close/Ref($close,1)-1"
+from training.portfolio.records import HOLDING, ORDER
 
 
 class OpenCalendar(LocalCalendarProvider):  # type: ignore[misc]
-    """Qlib's calendar with a day after the last: without one Qlib cannot trade on the last."""
+    """Qlib's calendar with one more day: Qlib cannot trade on the last one."""
 
     def load_calendar(self, freq: str, future: bool) -> list[pd.Timestamp]:
-        """Return the days; `future` asks for those to come as well."""
+        """Return the days, with a future one if `future`."""
         days = list(super().load_calendar(freq, False))
         return [*days, days[-1] + pd.Timedelta(days=1)] if future else days
 
 
 class Recorder(SimulatorExecutor):  # type: ignore[misc]
-    """Qlib's executor, which also keeps every order that was dealt and tells how far it is."""
+    """Qlib's executor, which also records every order and prints the progress."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self.dealt: list[tuple[Any, ...]] = []
+        self.orders: list[tuple[Any, ...]] = []
 
     def _collect_data(self, trade_decision: Any, level: int = 0) -> Any:
         result, extra = super()._collect_data(trade_decision, level)
         day, _ = self.trade_calendar.get_step_time()
         for order, value, cost, price in result:
             side = "buy" if order.direction == Order.BUY else "sell"
-            self.dealt.append((day, order.stock_id, side, order.amount, order.deal_amount, price, value, cost))
+            self.orders.append((day, order.stock_id, side, order.amount, order.deal_amount, price, value, cost))
         print(self.trade_calendar.get_trade_step() + 1, self.trade_calendar.get_trade_len(), flush=True)
         return result, extra
 
 
 def start(folder: str) -> None:
-    """Point Qlib at a folder of data, as `qlib.init` does but without its tracker of experiments.
+    """Set Qlib's data folder, as `qlib.init` does but without its experiment tracker.
 
-    That one needs a version of MLflow which does not go with newer protobufs, and no data passes through it.
+    The tracker needs a version of MLflow that does not work with newer protobufs, and is not used for the data.
     """
-    # Region `us` has no limit and no unit of its own that would take the place of those that are not set.
+    # Region `us` has no default limit and no default lot size.
     C.set("client", provider_uri=folder, region="us", kernels=1, logging_level=40)
     storage = {"class": "FileCalendarStorage", "module_path": "qlib.data.storage.file_storage"}
     C["calendar_provider"] = {"class": "OpenCalendar", "module_path": __name__, "kwargs": {"backend": storage}}
@@ -68,26 +68,25 @@ def start(folder: str) -> None:
 
 
 def main(folder: Path) -> None:
-    """Run what `folder` asks for."""
+    """Run the request in `folder`."""
     request = json.loads((folder / "request.json").read_text(encoding="utf-8"))
     start(request["data"])
     signal = pd.read_parquet(folder / "signal.parquet").set_index(["datetime", "instrument"])["score"]
-    facts = _look(request, sorted(signal.index.get_level_values("instrument").unique()))
+    facts = _facts(request, sorted(signal.index.get_level_values("instrument").unique()))
     (folder / "facts.json").write_text(json.dumps(facts), encoding="utf-8")
     if facts["instruments"] and facts["priced"]:
         known = signal.index.get_level_values("instrument").isin(facts["instruments"])
         _run(folder, request, facts, signal[known])
 
 
-def _look(request: dict[str, Any], names: list[str]) -> dict[str, Any]:
-    """Return what there is, on the days that are traded, of the instruments and fields that are asked for."""
+def _facts(request: dict[str, Any], names: list[str]) -> dict[str, Any]:
+    """Return which of the requested instruments and fields exist on the traded days."""
     fields = ["$close", "$change", f"${request['price']}"]
     found = D.features(names, fields, *request["days"], freq="day").notna().groupby(level="instrument").any()
     present = found.index[found.iloc[:, 0]]
     return {
         "instruments": list(present),
-        "unknown": [name for name in names if name not in present],
-        "change": bool(found.iloc[:, 1][present].all()),  # Qlib takes the day's move from the folder, if it can
+        "change": bool(found.iloc[:, 1][present].all()),  # whether the folder has the day's move
         "priced": bool(found.iloc[:, 2].any()),
         "benchmark": bool(request["benchmark"]) and _has_close(request["benchmark"], request["days"]),
     }
@@ -103,7 +102,7 @@ def _run(folder: Path, request: dict[str, Any], facts: dict[str, Any], signal: p
     exchange = request["exchange"]["change" if facts["change"] else "move"]
     exchange = {**exchange, "limit_threshold": tuple(exchange["limit_threshold"]), "codes": facts["instruments"]}
     first, last = request["days"]
-    # Without a benchmark Qlib would look for an index of its own.
+    # Without a benchmark Qlib would use an index of its own.
     nothing = pd.Series(0.0, index=pd.DatetimeIndex(D.calendar(first, last, freq="day")))
     benchmark = request["benchmark"] if facts["benchmark"] else nothing
     portfolio, _ = backtest(
@@ -118,8 +117,7 @@ def _run(folder: Path, request: dict[str, Any], facts: dict[str, Any], signal: p
     daily, positions = portfolio["1day"]
     daily.reset_index().to_parquet(folder / "daily.parquet")
     _positions(positions).to_parquet(folder / "positions.parquet")
-    columns = ["day", "instrument", "side", "ordered", "amount", "price", "value", "cost"]
-    pd.DataFrame(executor.dealt, columns=columns).to_parquet(folder / "trades.parquet")
+    pd.DataFrame(executor.orders, columns=ORDER).to_parquet(folder / "trades.parquet")
     _quotes(executor.trade_exchange).to_parquet(folder / "quotes.parquet")
     (folder / "risk.json").write_text(json.dumps(_risk(daily, facts["benchmark"])), encoding="utf-8")
 
@@ -131,7 +129,7 @@ def _positions(positions: dict[pd.Timestamp, Any]) -> pd.DataFrame:
         for name, held in sorted(position.position.items())
         if isinstance(held, dict)
     ]
-    return pd.DataFrame(rows, columns=["day", "instrument", "amount", "price", "weight", "days"])
+    return pd.DataFrame(rows, columns=HOLDING)
 
 
 def _quotes(exchange: Any) -> pd.DataFrame:
@@ -142,7 +140,7 @@ def _quotes(exchange: Any) -> pd.DataFrame:
 
 
 def _risk(daily: pd.DataFrame, benchmark: bool) -> dict[str, dict[str, float | None]]:
-    """Return Qlib's risk analysis of what was earned, and of what was earned beyond the benchmark."""
+    """Return Qlib's risk analysis of the returns, and of the excess returns over the benchmark."""
     series = {"with_cost": daily["return"] - daily["cost"], "without_cost": daily["return"]}
     if benchmark:
         series |= {f"excess_{name}": one - daily["bench"] for name, one in series.items()}

@@ -1,4 +1,4 @@
-"""What a backtest leaves behind: tables that Parquet takes, and what was noticed."""
+"""Results of a backtest: tables, settings and notes, and their files."""
 
 from __future__ import annotations
 
@@ -11,69 +11,46 @@ from typing import Any
 import pandas as pd
 
 from training.errors import DataError, Message, message
+from training.evaluation.files import to_json
 from training.run.folder import write_json
 
 TABLES = ("daily", "positions", "trades")
+ORDER = ["day", "instrument", "side", "ordered", "amount", "price", "value", "cost"]
+HOLDING = ["day", "instrument", "amount", "price", "weight", "days"]
 
 
 @dataclass(frozen=True, eq=False)
 class Backtest:
-    """A strategy's days.
+    """A backtest of a strategy."""
 
-    Attributes
-    ----------
-    daily
-        By day: account, cash, value (of what is held), return (before costs), cost and turnover as shares of the
-        account of the day before, bench (the benchmark's return; NaN where there is none).
-    positions
-        A row a day and holding: day, instrument, amount, price, weight, days (it was held).
-    trades
-        A row an order: day, instrument, side (`buy` or `sell`), ordered, amount, price, value, cost, and what the cost
-        is made of: commission, slippage, impact. An order that could not be dealt has amount 0.
-    settings
-        Rule, dealing and whatever else makes the same come out again; JSON-ready.
-    risk
-        Qlib's risk analysis with and without costs, of the whole and of what is beyond the benchmark; empty where Qlib
-        did not run.
-    notes
-        What the reader must know: instruments without candles, a missing benchmark, ...
-    """
-
+    # By day: account, cash, value (of holdings), return (before costs), cost and turnover as shares of the previous
+    # day's account, bench (the benchmark's return; NaN without one).
     daily: pd.DataFrame
-    positions: pd.DataFrame
+    positions: pd.DataFrame  # a row a day and holding, columns `HOLDING`; `days` is how long it has been held
+    # A row an order, columns `ORDER` (side is `buy` or `sell`), and the parts of the cost: commission, slippage,
+    # impact. An order that was not executed has amount 0.
     trades: pd.DataFrame
-    settings: Mapping[str, Any]
-    risk: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
-    notes: tuple[Message, ...] = ()
+    settings: Mapping[str, Any]  # rule, execution and all else that reproduces it; JSON-ready
+    risk: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)  # Qlib's analysis; empty without Qlib
+    notes: tuple[Message, ...] = ()  # what the reader should know: instruments without candles, a missing benchmark,
 
     @property
     def has_benchmark(self) -> bool:
-        """Return whether there is something to compare with."""
+        """Return whether there is a benchmark."""
         return bool(self.daily["bench"].notna().any())
 
     def save(self, folder: Path) -> None:
-        """Write the tables and `backtest.json` to a folder, which is made.
-
-        Raises
-        ------
-        RunError
-            It cannot be written to.
-        """
+        """Write the tables and `backtest.json` to a folder, which is created; raises RunError if it is not writable."""
         folder.mkdir(parents=True, exist_ok=True)
         for name in TABLES:
             getattr(self, name).to_parquet(folder / f"{name}.parquet")
-        notes = [note.to_dict() for note in self.notes]
-        write_json(folder / "backtest.json", {"settings": self.settings, "risk": self.risk, "notes": notes})
+        write_json(
+            folder / "backtest.json", {"settings": self.settings, "risk": self.risk, "notes": to_json(self.notes)}
+        )
 
     @classmethod
     def load(cls, folder: Path) -> Backtest:
-        """Return what `save` wrote.
-
-        Raises
-        ------
-        DataError
-            There is none in the folder.
-        """
+        """Return a saved backtest; raises DataError if the folder has none."""
         try:
             kept = json.loads((folder / "backtest.json").read_text(encoding="utf-8"))
             tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}

@@ -1,13 +1,14 @@
-"""From forecasts to scores: what TopkDropout and the rule for one instrument trade by.
+"""Signals: scores of forecasts, which TopkDropout and the rule for one instrument trade by.
 
 | signal | score |
 |---|---|
 | `last mean max min` | close of the mean path at its end, on average, highest, lowest; less the last close |
 | `last_return` ... `min_return` | the same as a share of the last close |
-| `risk_adjusted` | mean over paths of the return to the end, divided by its deviation |
+| `risk_adjusted` | mean over paths of the return to the end, divided by its standard deviation |
 | `probability_up` | share of paths that end above the last close |
 
-The first four are as published: differences of prices, so that a dear instrument outranks a cheap one of equal promise.
+The first four are as published: price differences, so that an expensive instrument outranks a cheap one of equal
+expected return.
 """
 
 from __future__ import annotations
@@ -25,47 +26,25 @@ SIGNALS = (*POINTS, *(f"{point}_return" for point in POINTS), "risk_adjusted", "
 INDEX = ["datetime", "instrument"]
 
 
-def scores(paths: np.ndarray, last_close: float) -> dict[str, float]:
-    """Return every signal of one forecast.
+def signals_of(paths: np.ndarray, last_close: float) -> dict[str, float]:
+    """Return every signal of `SIGNALS` of one forecast.
 
-    Parameters
-    ----------
-    paths
-        Possible candles (samples, horizon, 6), in the engine's order of features.
-    last_close
-        Of the last candle that was known.
-
-    Returns
-    -------
-    dict
-        By the names of `SIGNALS`; `risk_adjusted` is NaN where paths do not differ, as a single one cannot.
+    `paths` are candles (samples, horizon, 6). `risk_adjusted` is NaN where paths do not differ, as with a single one.
     """
     close = paths[..., CLOSE]
     mean_path = close.mean(axis=0)
-    reached = (mean_path[-1], mean_path.mean(), mean_path.max(), mean_path.min())
-    found = {point: float(price - last_close) for point, price in zip(POINTS, reached, strict=True)}
-    found |= {f"{point}_return": found[point] / last_close for point in POINTS}
+    prices = (mean_path[-1], mean_path.mean(), mean_path.max(), mean_path.min())
+    scores = {point: float(price - last_close) for point, price in zip(POINTS, prices, strict=True)}
+    scores |= {f"{point}_return": scores[point] / last_close for point in POINTS}
     ends = close[:, -1] / last_close - 1
-    spread = float(ends.std(ddof=1)) if len(ends) > 1 else 0.0
-    found["risk_adjusted"] = float(ends.mean()) / spread if spread > 0 else float("nan")
-    found["probability_up"] = float((ends > 0).mean())
-    return found
-
-
-def panel(forecasts: Mapping[tuple[pd.Timestamp, str], tuple[np.ndarray, float]]) -> pd.DataFrame:
-    """Return the signals of forecasts by (datetime, instrument), a column each.
-
-    Parameters
-    ----------
-    forecasts
-        Paths (samples, horizon, 6) and last close, by the time of that close and the instrument.
-    """
-    rows = {key: scores(*forecast) for key, forecast in forecasts.items()}
-    return frame(rows)
+    deviation = float(ends.std(ddof=1)) if len(ends) > 1 else 0.0
+    scores["risk_adjusted"] = float(ends.mean()) / deviation if deviation > 0 else float("nan")
+    scores["probability_up"] = float((ends > 0).mean())
+    return scores
 
 
 def frame(rows: Mapping[tuple[pd.Timestamp, str], Mapping[str, float]]) -> pd.DataFrame:
-    """Return rows of scores as a panel, ascending."""
+    """Return rows of scores as a panel by (datetime, instrument), ascending."""
     index = (
         pd.MultiIndex.from_tuples(list(rows), names=INDEX) if rows else pd.MultiIndex.from_arrays([[], []], names=INDEX)
     )
@@ -73,16 +52,12 @@ def frame(rows: Mapping[tuple[pd.Timestamp, str], Mapping[str, float]]) -> pd.Da
 
 
 def momentum(closes: pd.DataFrame, days: int = 5) -> pd.Series[float]:
-    """Return what each instrument earned over its last `days` candles, as a signal.
+    """Return the return of each instrument over its last `days` candles as a signal.
 
-    Parameters
-    ----------
-    closes
-        By day and instrument; NaN where there is no candle, which gives no score that day.
+    `closes` are by day and instrument; NaN where there is no candle, which gives no score that day.
     """
     scored = {name: column.dropna().pct_change(days) for name, column in closes.items()}
-    wide = pd.DataFrame(scored).reindex(closes.index)
-    return long(wide)
+    return long(pd.DataFrame(scored).reindex(closes.index))
 
 
 def long(wide: pd.DataFrame) -> pd.Series[float]:
@@ -92,19 +67,8 @@ def long(wide: pd.DataFrame) -> pd.Series[float]:
 
 
 def pick(signals: pd.DataFrame, name: str) -> pd.Series[float]:
-    """Return one signal of a panel.
-
-    Raises
-    ------
-    DataError
-        There is none of that name.
-    """
+    """Return one signal of a panel; raises DataError if there is none of that name."""
     if name not in signals:
-        raise DataError(
-            message(
-                "There is no signal {name}: choose one of {names}.",
-                name=repr(name[:40]),
-                names=", ".join(map(str, signals)),
-            )
-        )
+        names = ", ".join(map(str, signals))
+        raise DataError(message("There is no signal {name}: choose one of {names}.", name=repr(name[:40]), names=names))
     return signals[name]

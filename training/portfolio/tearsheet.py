@@ -1,7 +1,7 @@
-"""A page to download with all that quantstats draws of a backtest: `tearsheet`.
+"""quantstats' report of a backtest as an HTML page: `tearsheet`.
 
-Drawing goes on in a process of its own, `python -m training.portfolio.tearsheet FOLDER`: pyplot keeps its figures
-process-global, and quantstats takes seconds to import and warns of what newer libraries will give up.
+It is drawn in a separate process, `python -m training.portfolio.tearsheet FOLDER`: pyplot's state is process-global,
+and quantstats takes seconds to import and raises deprecation warnings.
 """
 
 from __future__ import annotations
@@ -25,21 +25,10 @@ ICON = re.compile(r"\s*<link [^>]*favicon[^>]*>")
 
 
 def tearsheet(backtest: Backtest, title: str, periods: int = 252) -> str:
-    """Return an HTML page of a backtest after costs, beside its benchmark if there is one; it loads nothing.
+    """Return an HTML page of a backtest after costs, with its benchmark if there is one; it loads no other files.
 
-    Parameters
-    ----------
-    title
-        At the head of the page; plain text.
-    periods
-        Candles of a year.
-
-    Raises
-    ------
-    DataError
-        There are too few days to draw.
-    TrainingError
-        quantstats could not draw them.
+    `title` is plain text; `periods` is the number of candles of a year. Raises DataError if there are too few days, and
+    TrainingError if quantstats fails.
     """
     if len(backtest.daily) < FEWEST_DAYS:
         raise DataError(message("A page needs {least} days or more; there are {count}.",
@@ -56,8 +45,8 @@ def tearsheet(backtest: Backtest, title: str, periods: int = 252) -> str:
 
 
 def main(folder: Path) -> None:
-    """Draw what `folder` asks for."""
-    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # it asks for Arial, and does without
+    """Draw the request in `folder`."""
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # it warns about the missing font Arial
     from quantstats import reports
 
     request = json.loads((folder / "request.json").read_text(encoding="utf-8"))

@@ -6,7 +6,7 @@ import json
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +17,11 @@ from training.adapters.qlib_support import require_qlib
 from training.errors import DataError, message
 from training.portfolio.costs import split_costs
 from training.portfolio.market import Market
-from training.portfolio.notes import few, missing, no_benchmark, stranded
+from training.portfolio.notes import notes_on, settings_of
 from training.portfolio.process import lines
 from training.portfolio.records import Backtest
 from training.portfolio.rules import Dealing, TopkRule
-from training.portfolio.scores import check_scores, find_span, idle_note
+from training.portfolio.tradable import check_scores, find_span
 
 OnStep = Callable[[int, int], object]
 DAILY = ["account", "cash", "value", "return", "cost", "turnover", "bench"]
@@ -37,17 +37,17 @@ def backtest(
     end: pd.Timestamp | None = None,
     on_step: OnStep | None = None,
 ) -> tuple[Backtest, Market]:
-    """Return what Qlib makes of a signal, and the quotes it dealt at.
+    """Return Qlib's backtest of a signal, and its quotes.
 
     Parameters
     ----------
     folder
-        What Qlib calls `provider_uri`; nothing is written to it.
+        Qlib's `provider_uri`; nothing is written to it.
     signal
-        Scores by (datetime, instrument); the score of a day is traded on the next one of the folder's calendar. Days
-        without scores change nothing; a held instrument without a score on a day that has others counts as the worst.
+        Scores by (datetime, instrument); the score of a day is traded on the next day of the folder's calendar. There
+        are no trades on days without scores; a holding without a score on a day with others counts as the worst.
     benchmark
-        Instrument of the folder to compare with.
+        Instrument of the folder.
     end
         Last day; None: the day on which the last scores are traded.
     on_step
@@ -56,7 +56,7 @@ def backtest(
     Raises
     ------
     DataError
-        The folder, the signal or the fields cannot be used; names what is at fault.
+        Folder, signal or fields cannot be used; names what is wrong.
     TrainingError
         Qlib failed; says why.
     """
@@ -64,30 +64,33 @@ def backtest(
     span = find_span(_calendar(folder), str(folder), scores, end)
     scores = scores[~scores.index.isin(span.idle, level="datetime")]
     require_qlib()
-    settings: dict[str, Any] = {
-        "rule": asdict(rule),
-        "dealing": asdict(dealing),
-        "benchmark": benchmark,
-        "days": [str(span.first), str(span.last)],
-    }
+    settings = settings_of(rule, dealing, benchmark, span)
     with tempfile.TemporaryDirectory(prefix="kronos-backtest-") as name:
-        _ask(Path(name), folder, scores, settings, dealing)
-        facts, risk, tables = _answer(Path(name), folder, dealing, on_step)
-    daily = tables["daily"].set_index("datetime").rename_axis("day")[DAILY]
+        work = Path(name)
+        _write_request(work, folder, scores, settings, dealing)
+        with closing(lines("training.portfolio.qlib_child", work)) as output:
+            for line in output:
+                done, _, total = line.partition(" ")
+                if on_step and done.isdigit() and total.isdigit():
+                    on_step(int(done), int(total))
+        facts = json.loads((work / "facts.json").read_text(encoding="utf-8"))
+        _check(facts, folder, dealing)
+        daily, positions, trades, quotes = (
+            pd.read_parquet(work / f"{table}.parquet") for table in ("daily", "positions", "trades", "quotes")
+        )
+        risk = json.loads((work / "risk.json").read_text(encoding="utf-8"))
+    daily = daily.set_index("datetime").rename_axis("day")[DAILY]
     if not facts["benchmark"]:
         daily["bench"] = np.nan
-        if benchmark:
-            notes.append(no_benchmark(benchmark))
-    notes += idle_note(span)
-    market = Market.of_quotes(tables["quotes"], pd.DatetimeIndex(daily.index), span.before)
-    positions = tables["positions"]
-    notes += [*missing(facts["unknown"]), *few(scores, facts["instruments"], rule), *stranded(market, positions)]
-    trades = split_costs(tables["trades"], market, dealing)
-    return Backtest(daily, positions, trades, settings, risk, tuple(notes)), market
+    market = Market.of_quotes(quotes, pd.DatetimeIndex(daily.index), span.before)
+    result = Backtest(daily, positions, split_costs(trades, market, dealing), settings, risk)
+    notes += notes_on(scores, facts["instruments"], result, market, span, rule)
+    return replace(result, notes=tuple(notes)), market
 
 
-def _ask(work: Path, folder: Path, scores: pd.Series[float], settings: Mapping[str, Any], dealing: Dealing) -> None:
-    """Write down what Qlib's process is to do."""
+def _write_request(
+    work: Path, folder: Path, scores: pd.Series[float], settings: Mapping[str, Any], dealing: Dealing
+) -> None:
     request = {
         **{name: settings[name] for name in ("rule", "benchmark", "days")},
         "data": str(folder.resolve()),
@@ -99,27 +102,12 @@ def _ask(work: Path, folder: Path, scores: pd.Series[float], settings: Mapping[s
     scores.rename("score").reset_index().to_parquet(work / "signal.parquet")
 
 
-def _answer(
-    work: Path, folder: Path, dealing: Dealing, on_step: OnStep | None
-) -> tuple[dict[str, Any], dict[str, Any], dict[str, pd.DataFrame]]:
-    """Run Qlib's process and return what it says of the data, its risk analysis and its tables."""
-    with closing(lines("training.portfolio.qlib_child", work)) as told:
-        for line in told:
-            done, _, total = line.partition(" ")
-            if on_step and done.isdigit() and total.isdigit():
-                on_step(int(done), int(total))
-    facts = json.loads((work / "facts.json").read_text(encoding="utf-8"))
-    _check(facts, folder, dealing)
-    tables = {name: pd.read_parquet(work / f"{name}.parquet") for name in ("daily", "positions", "trades", "quotes")}
-    return facts, json.loads((work / "risk.json").read_text(encoding="utf-8")), tables
-
-
 def _calendar(folder: Path) -> pd.DatetimeIndex:
     try:
         return pd.DatetimeIndex((folder / "calendars" / "day.txt").read_text(encoding="utf-8-sig").split())
     except (OSError, ValueError) as error:
         raise DataError(
-            message("{folder} has no calendar of days that can be read: it is no Qlib folder.", folder=str(folder))
+            message("{folder} is not a Qlib folder: it has no calendar of days that can be read.", folder=str(folder))
         ) from error
 
 
@@ -128,5 +116,7 @@ def _check(facts: dict[str, Any], folder: Path, dealing: Dealing) -> None:
         raise DataError(message("{folder} has no candles of the signal's instruments.", folder=str(folder)))
     if not facts["priced"]:
         raise DataError(
-            message("{folder} has no field {field} to deal at.", folder=str(folder), field=dealing.deal_price)
+            message(
+                "{folder} has no field {field} for the execution price.", folder=str(folder), field=dealing.deal_price
+            )
         )

@@ -1,11 +1,10 @@
-"""The signals of a universe day by day: each from candles up to its day, and from nothing after it.
+"""The signals of a universe day by day, each from candles up to its day.
 
 The signal of day t uses the candle of t, so it is known after the close and traded on t + 1.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,10 +12,10 @@ from pathlib import Path
 import pandas as pd
 
 from engine.predictor import KronosPredictor
-from training.errors import DataError, RunError, message
+from training.errors import DataError, message
+from training.evaluation.files import write_table
 from training.portfolio.days import Candles, Day, WalkSettings
-from training.portfolio.signals import frame, scores
-from training.run.folder import unwritable
+from training.portfolio.signals import frame, signals_of
 
 __all__ = ["WalkSettings", "signals"]
 
@@ -41,13 +40,12 @@ def signals(
     ----------
     universe
         Candles by instrument: column timestamp, ascending, open, high, low, close, optionally volume and amount.
-        Candles without a price count as suspended: they are passed over, and such a day has no signal.
+        Candles without a price are skipped as suspended; such a day has no signal.
     calendar
-        Trading days, those to come included, as an exchange announces them. None: times to come are continued from
-        those of the history, on the weekdays that it has.
+        Trading days, future ones included; None: future times are extrapolated from the history.
     folder
-        Where each day's signals are kept, so that a walk which was broken off goes on. A day is computed anew where
-        its candles, the settings or the model have changed.
+        Where each day's signals are stored, so that an interrupted walk resumes. A day is computed again when its
+        candles, the settings or the model have changed.
     on_step
         Called after each day with (done, total); may raise to cancel.
 
@@ -61,28 +59,28 @@ def signals(
     DataError
         Candles cannot be used, or there are none in the range; names the instrument.
     RunError
-        `folder` cannot be written to.
+        `folder` cannot be written.
     """
     candles = {name: Candles.of(name, universe[name]) for name in sorted(universe)}
     days = _days(candles, start, end, settings.every)
-    kept = Kept(folder, predictor.digest, settings)
-    found: dict[pd.Timestamp, pd.DataFrame] = {}
+    stored = StoredSignals(folder, predictor.digest, settings)
+    panels: dict[pd.Timestamp, pd.DataFrame] = {}
     queue: list[Day] = []
     for day in days:
         one = Day.of(day, candles, settings, calendar)
-        known = kept.read(one) if one.pasts else frame({})
-        if known is None:
+        panel = stored.read(one) if one.pasts else frame({})
+        if panel is None:
             queue.append(one)
         else:
-            found[day] = known
+            panels[day] = panel
         if queue and (day == days[-1] or sum(len(one.pasts) for one in queue) >= TOGETHER):
             for one, drawn in zip(queue, _draw(predictor, queue, settings), strict=True):
-                kept.write(one, drawn)
-                found[one.day] = drawn
+                stored.write(one, drawn)
+                panels[one.day] = drawn
             queue.clear()
         if on_step:
-            on_step(len(found), len(days))
-    return pd.concat([found[day] for day in days])
+            on_step(len(panels), len(days))
+    return pd.concat([panels[day] for day in days])
 
 
 def _days(
@@ -98,9 +96,9 @@ def _days(
 
 
 def _draw(predictor: KronosPredictor, days: Sequence[Day], settings: WalkSettings) -> list[pd.DataFrame]:
-    """Return the signals of some days, forecast together."""
+    """Return the signals of some days, forecast in one batch."""
     keys = [(one, name) for one in days for name in one.pasts]
-    drawn = predictor.forecast_batch(
+    forecasts = predictor.forecast_batch(
         [one.pasts[name].values for one, name in keys],
         [one.pasts[name].times for one, name in keys],
         [one.futures[name] for one, name in keys],
@@ -111,37 +109,28 @@ def _draw(predictor: KronosPredictor, days: Sequence[Day], settings: WalkSetting
         seed=settings.seed,
     )
     rows = {
-        (one.day, name): scores(forecast.paths, forecast.last_close)
-        for (one, name), forecast in zip(keys, drawn, strict=True)
+        (one.day, name): signals_of(forecast.paths, forecast.last_close)
+        for (one, name), forecast in zip(keys, forecasts, strict=True)
     }
     return [frame({(one.day, name): rows[one.day, name] for name in one.pasts}) for one in days]
 
 
-class Kept:
-    """A folder with one file a day, named by what it was made from: another model or other candles leave it aside."""
+class StoredSignals:
+    """A folder with one file a day, named by the digest of its input; with no folder, nothing is stored."""
 
     def __init__(self, folder: Path | None, weights: str, settings: WalkSettings) -> None:
         self._folder, self._how = folder, f"{weights} {asdict(settings)}"
 
     def read(self, one: Day) -> pd.DataFrame | None:
-        """Return the signals of a day, None where they are not there."""
+        """Return the signals of a day, None where they are not stored."""
         path = self._path(one)
         return pd.read_parquet(path) if path is not None and path.is_file() else None
 
-    def write(self, one: Day, found: pd.DataFrame) -> None:
-        """Keep the signals of a day, whole or not at all."""
+    def write(self, one: Day, panel: pd.DataFrame) -> None:
+        """Store the signals of a day, whole or not at all."""
         path = self._path(one)
-        if path is None:
-            return
-        draft = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            found.to_parquet(draft)
-            draft.replace(path)
-        except OSError as error:
-            if draft.exists():
-                draft.unlink()
-            raise RunError(unwritable(path.parent, error)) from error
+        if path is not None:
+            write_table(panel, path)
 
     def _path(self, one: Day) -> Path | None:
         name = f"{one.day:%Y%m%dT%H%M%S}-{one.digest(self._how)[:16]}.parquet"

@@ -155,7 +155,7 @@ def _told(scores: pd.Series[float], place: tuple[pd.Timestamp, str], forecast: F
     from engine.candles import CLOSE
     from training.evaluation.records import LEVEL_NAMES
     from training.evaluation.scores import bands
-    from training.portfolio.signals import scores as scored
+    from training.portfolio.signals import signals_of
 
     closes = forecast.paths[..., CLOSE]
     low, high = bands(closes[None], drawn=True)
@@ -167,7 +167,7 @@ def _told(scores: pd.Series[float], place: tuple[pd.Timestamp, str], forecast: F
         "score": _number(scores[place]),
         "rank": None if np.isnan(rank) else int(rank),
         "among": int(scores.notna().sum()),
-        "drawn": _number(scored(forecast.paths, forecast.last_close)[str(scores.name)]),
+        "drawn": _number(signals_of(forecast.paths, forecast.last_close)[str(scores.name)]),
         "times": [time.isoformat() for time in forecast.timestamps],
         "bands": {name: values.tolist() for name, values in columns.items()},
     }

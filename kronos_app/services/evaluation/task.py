@@ -46,7 +46,7 @@ def told(task: TaskName, report: Report) -> dict[str, Any]:
     Keys name, figures (their names), rows (market, forecaster, figures with their intervals; those without any are left
     out), paper and published (model, data, table, figures).
     """
-    from training.evaluation.tasks.figures import by_market
+    from training.evaluation.tasks.forecasting import by_market
     from training.evaluation.tasks.presets import TASKS
     from training.evaluation.tasks.published import PAPER, PUBLISHED
 

@@ -36,7 +36,7 @@ def draw(view: ForecastView) -> None:
 
 def _without_drift(report: Mapping[str, Any], model: str) -> str:
     """Return what an evaluation, of forecasts with their drift, says of those without; those of before say nothing."""
-    from training.evaluation.baselines.labels import label
+    from training.evaluation.verdicts import label
 
     scores, best = report["forecasters"], report["best_baseline"]
     centred = scores[model]["figures"].get("crps_centred", {}).get("value")

@@ -12,7 +12,7 @@ from kronos_app.state import gettext as _
 
 def names(forecasters: Iterable[str]) -> dict[str, str]:
     """Return forecasters with what readers call them."""
-    from training.evaluation.baselines.labels import LABELS, label
+    from training.evaluation.verdicts import LABELS, label
 
     told = {name: state.say(Text.from_dict(label(name).to_dict())) for name in forecasters}
     return {name: shown[:1].upper() + shown[1:] if name in LABELS else name for name, shown in told.items()}

@@ -1,7 +1,6 @@
-"""Forecasts that cost next to nothing: what a model must beat before anyone should look at it.
+"""Baselines: cheap forecasts that a model must beat.
 
-A baseline is one small class with `name`, `digest` and `forecast` (`training.evaluation.forecasters.Forecaster`); the
-walks show how little that takes. Names ending in `random walk` have no opinion of where the price goes.
+A baseline is a small class with `name`, `digest` and `forecast` (`training.evaluation.forecasters.Forecaster`).
 """
 
 from training.evaluation.baselines.fitted import Arima, Ets, Garch, Theta
@@ -14,19 +13,6 @@ VECTORISED: tuple[Forecaster, ...] = (*QUICK, Window(20), Window(100), Momentum(
 BASELINES: tuple[Forecaster, ...] = (*VECTORISED, Garch(), Garch(asymmetric=True), Ets(), Theta(), Arima())
 
 __all__ = [
-    "BASELINES",
-    "QUICK",
-    "VECTORISED",
-    "Arima",
-    "Bootstrap",
-    "Drift",
-    "Ets",
-    "Ewma",
-    "Garch",
-    "LastClose",
-    "Momentum",
-    "Seasonal",
-    "Theta",
-    "Walk",
-    "Window",
-]
+    "BASELINES", "QUICK", "VECTORISED", "Arima", "Bootstrap", "Drift", "Ets", "Ewma", "Garch", "LastClose", "Momentum",
+    "Seasonal", "Theta", "Walk", "Window",
+]  # fmt: skip

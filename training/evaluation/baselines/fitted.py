@@ -1,7 +1,6 @@
-"""Baselines that are fitted, by arch and statsmodels or as they would do it: to each history, or once a series.
+"""Fitted baselines, by arch and statsmodels or with the same results: to each history, or once a series.
 
-A fit that does not converge, or that a history is too short or too even for, falls back to the random walk of the whole
-history: a baseline always has an answer.
+A fit that fails, or whose history is too short or constant, falls back to the random walk of the whole history.
 """
 
 from __future__ import annotations
@@ -26,12 +25,9 @@ Parameters = tuple[float, ...]
 
 
 class Fitted:
-    """Fits one history at a time; `fit` and `filtered` are what a baseline adds.
+    """A baseline fitted to one history at a time, or without `refit` to the first of its series alone.
 
-    Attributes
-    ----------
-    refit
-        Whether parameters are fitted to each history; else, to the first one of its series alone.
+    Subclasses define `fit` and `filtered`.
     """
 
     name = "fitted"
@@ -40,11 +36,11 @@ class Fitted:
 
     @property
     def digest(self) -> str:
-        """Return the name, and whether parameters are held."""
+        """Return the name, marked without `refit`."""
         return self.name if self.refit else f"{self.name}/held"
 
     def held(self) -> Self:
-        """Return the same with parameters that are fitted at the first cutoff of a series and held from then on."""
+        """Return a copy whose parameters are fitted once a series, at its first cutoff."""
         other = copy(self)
         other.refit, other._fits = False, {}
         return other
@@ -57,18 +53,13 @@ class Fitted:
         return Members(quantile_members(request.closes[:, -1], mean, deviation, QUANTILES), drawn=False)
 
     def fit(self, returns: np.ndarray) -> Parameters:
-        """Return the parameters that fit log returns (n,), which are in units of their standard deviation."""
+        """Return the parameters fitted to log returns (n,) in units of their standard deviation."""
         raise NotImplementedError
 
     def filtered(self, parameters: Parameters, returns: np.ndarray, horizon: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return mean and standard deviation (horizon,) of the log close, from the last one on in units of returns.
+        """Return mean and standard deviation (horizon,) of the log close since the last one, in units of `returns`.
 
-        Parameters
-        ----------
-        parameters
-            Of `fit`.
-        returns
-            Past log returns (n,), in the same units as those that were fitted.
+        `parameters` are those of `fit`; `returns` are past log returns (n,) in the units that were fitted.
         """
         raise NotImplementedError
 
@@ -80,27 +71,27 @@ class Fitted:
             return walk
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # fits of noise complain; what comes out is checked below
+                warnings.simplefilter("ignore")  # the result is checked below
                 mean, deviation = self.filtered(self._parameters(learned / unit), returns / unit, horizon)
         except (ValueError, np.linalg.LinAlgError):
             return walk
         mean, deviation = unit * np.asarray(mean), unit * np.asarray(deviation)
-        # A fit that has gone astray promises what no market does.
+        # A diverged fit has an implausible deviation.
         sane = np.isfinite([mean, deviation]).all() and (deviation > 0).all() and deviation[-1] < 10 * walk[1][-1]
         return (mean, deviation) if sane else walk
 
     def _parameters(self, learned: np.ndarray) -> Parameters:
-        """Return what fits; where parameters are held, every series is fitted once."""
+        """Return the fitted parameters; without `refit`, each series is fitted once."""
         if self._fits is None:
             return self.fit(learned)
-        place = learned.tobytes()
-        if place not in self._fits:
-            self._fits[place] = self.fit(learned)
-        return self._fits[place]
+        key = learned.tobytes()
+        if key not in self._fits:
+            self._fits[key] = self.fit(learned)
+        return self._fits[key]
 
 
 class Garch(Fitted):
-    """GARCH(1,1) by arch, without drift; `asymmetric` is GJR, in which falls count more than rises."""
+    """GARCH(1,1) by arch, without drift; `asymmetric` is GJR-GARCH."""
 
     def __init__(self, *, asymmetric: bool = False) -> None:
         self.asymmetric = asymmetric
@@ -111,9 +102,9 @@ class Garch(Fitted):
         return tuple(self._model(returns).fit(disp="off", show_warning=False).params)
 
     def filtered(self, parameters: Parameters, returns: np.ndarray, horizon: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return no mean, and the summed variances of the steps."""
-        law = self._model(returns).fix(np.asarray(parameters))
-        variance = law.forecast(horizon=horizon, reindex=False).variance.to_numpy()[-1]
+        """Return zero mean, and the deviation from the summed variances of the steps."""
+        fixed = self._model(returns).fix(np.asarray(parameters))
+        variance = fixed.forecast(horizon=horizon, reindex=False).variance.to_numpy()[-1]
         return np.zeros(horizon), np.sqrt(variance.cumsum())
 
     def _model(self, returns: np.ndarray) -> HARX:
@@ -123,10 +114,7 @@ class Garch(Fitted):
 
 
 class Ets(Fitted):
-    """Simple exponential smoothing of the log close, ETS(A,N,N), from the first close on.
-
-    What statsmodels' `ETSModel` fits, by one number and so in a hundredth of the time.
-    """
+    """Simple exponential smoothing of the log close, ETS(A,N,N): as statsmodels' `ETSModel`, a hundred times faster."""
 
     name = "ets"
 
@@ -143,23 +131,23 @@ class Ets(Fitted):
 
 
 class Theta(Fitted):
-    """The theta method on the log close (Assimakopoulos and Nikolopoulos, 2000), as statsmodels' `ThetaModel` has it.
+    """The theta method on the log close (Assimakopoulos and Nikolopoulos, 2000), as statsmodels' `ThetaModel`.
 
-    Its variance is that of simple exponential smoothing with half the trend as drift, which it is (Hyndman and Billah,
+    It equals simple exponential smoothing with half the trend as drift, whose variance it has (Hyndman and Billah,
     2003, doi:10.1016/S0169-2070(01)00143-1).
     """
 
     name = "theta"
 
     def fit(self, returns: np.ndarray) -> Parameters:
-        """Return the smoothing weight, the trend and the variance of the errors one step ahead."""
+        """Return the smoothing weight, the trend and the variance of the one-step errors."""
         level = np.concatenate(([0.0], returns.cumsum()))
         trend = float(np.polynomial.polynomial.polyfit(np.arange(len(level)), level, 1)[1])
         alpha = _smoothing(returns)
         return alpha, trend, float((_errors(returns - trend / 2, alpha) ** 2).mean())
 
     def filtered(self, parameters: Parameters, returns: np.ndarray, horizon: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the forecast, and its deviation from the errors one step ahead."""
+        """Return the forecast, and its deviation from the variance of the one-step errors."""
         alpha, trend, variance = parameters
         steps = np.arange(horizon)
         smoothed = (alpha - 1) * _errors(returns, alpha)[-1]
@@ -168,7 +156,7 @@ class Theta(Fitted):
 
 
 class Arima(Fitted):
-    """ARIMA(1,1,0) of the log close, its coefficient by the Yule-Walker equations of statsmodels."""
+    """ARIMA(1,1,0) of the log close, with the Yule-Walker estimate of statsmodels."""
 
     name = "arima"
 
@@ -187,23 +175,23 @@ class Arima(Fitted):
 
 
 def _first_returns(request: Request) -> list[np.ndarray]:
-    """Return the log returns that were known at the first cutoff of each one's series, as many as at the others."""
+    """Return the log returns known at the first cutoff of each series, as many as at the others."""
     times = [past.cutoff for past in request.pasts] if request.first is None else request.first
     closes = [past.until(time)[-request.lookback :, CLOSE] for past, time in zip(request.pasts, times, strict=True)]
     return [np.diff(np.log(close)) for close in closes]
 
 
 def _smoothing(returns: np.ndarray) -> float:
-    """Return the weight of the latest close that makes the errors of exponential smoothing smallest."""
-    found = minimize_scalar(
+    """Return the smoothing weight with the smallest squared errors."""
+    minimum = minimize_scalar(
         lambda alpha: float((_errors(returns, alpha) ** 2).sum()),
         bounds=(1e-4, 1.0),
         method="bounded",
         options={"xatol": 1e-8},
     )
-    return float(found.x)
+    return float(minimum.x)
 
 
 def _errors(returns: np.ndarray, alpha: float) -> np.ndarray:
-    """Return the errors one step ahead: each is the return, and what was not made up of the error before."""
+    """Return the one-step errors of exponential smoothing."""
     return np.asarray(lfilter([1.0], [1.0, alpha - 1.0], returns))

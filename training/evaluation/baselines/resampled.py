@@ -1,4 +1,4 @@
-"""Baselines that draw on what returns were: past ones drawn again, and volatility by time of day."""
+"""Baselines from past returns: a bootstrap, and volatility by time of day."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FEWEST_IN_SLOT = 5
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """Paths of past log returns drawn with replacement, their mean taken out."""
+    """Paths of demeaned past log returns, drawn with replacement."""
 
     name: str = "bootstrap"
     paths: int = QUANTILES
@@ -40,10 +40,9 @@ class Bootstrap:
 
 @dataclass(frozen=True)
 class Seasonal:
-    """A random walk whose steps are as volatile as past ones at their time of day, or at their weekday.
+    """A random walk with the volatility of the weekday for daily candles, else of the half hour of the day.
 
-    Daily candles go by weekday, shorter ones by the half hour of the day. A slot that was seen fewer than five times
-    has the volatility of all.
+    A slot with fewer than five past candles has the volatility of all.
     """
 
     name: str = "seasonal"
@@ -51,7 +50,7 @@ class Seasonal:
 
     @property
     def digest(self) -> str:
-        """Return the name and how far back it looks."""
+        """Return the name and the number of candles."""
         return f"{self.name}/{self.candles}"
 
     def forecast(self, request: Request) -> Members:
@@ -59,18 +58,18 @@ class Seasonal:
         return varying(request.closes[:, -1], self.variance(request))
 
     def variance(self, request: Request) -> np.ndarray:
-        """Return the variance of each step to come, (B, horizon)."""
+        """Return the variance of each future step, (B, horizon)."""
         return np.stack([self._variance(*one) for one in zip(request.pasts, request.future, strict=True)])
 
     def _variance(self, past: AsOf, future: np.ndarray) -> np.ndarray:
         squares = np.diff(np.log(past.last(self.candles + 1)[:, CLOSE])) ** 2
         times = past.last_times(self.candles + 1)[1:]
         daily = bool(np.median(np.diff(times)) >= DAY) if len(times) > 1 else True
-        slots, asked = _slots(times, daily), _slots(future, daily)
-        count = max(slots.max(initial=0), asked.max()) + 1
-        seen = np.bincount(slots, minlength=count)
-        mean = np.bincount(slots, squares, minlength=count) / np.maximum(seen, 1)
-        return np.asarray(np.where(seen >= FEWEST_IN_SLOT, mean, squares.mean())[asked])
+        slots, ahead = _slots(times, daily), _slots(future, daily)
+        size = max(slots.max(initial=0), ahead.max()) + 1
+        count = np.bincount(slots, minlength=size)
+        mean = np.bincount(slots, squares, minlength=size) / np.maximum(count, 1)
+        return np.asarray(np.where(count >= FEWEST_IN_SLOT, mean, squares.mean())[ahead])
 
 
 def _slots(times: np.ndarray, daily: bool) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Random walks of the log close: each says how fast the price drifts and how far it strays, for all cutoffs at once."""
+"""Random walks of the log close; each defines drift and volatility of a step, for all cutoffs at once."""
 
 from __future__ import annotations
 
@@ -16,31 +16,26 @@ EWMA_DECAY = 0.94  # RiskMetrics, 1996
 def quantile_members(last: np.ndarray, mean: np.ndarray, deviation: np.ndarray, members: int) -> np.ndarray:
     """Return log-normal closes (B, members, H) at the quantile levels (i + 1/2) / members.
 
-    Parameters
-    ----------
-    last
-        Last known closes (B,).
-    mean, deviation
-        Of the log return from there to each step (B, H).
+    `mean` and `deviation` (B, H) are of the log return from the closes `last` (B,) to each step.
     """
     z = norm.ppf((np.arange(members) + 0.5) / members)[:, None]  # (members, 1)
     return np.asarray(last[:, None, None] * np.exp(mean[:, None] + deviation[:, None] * z))
 
 
 def varying(last: np.ndarray, variance: np.ndarray) -> Members:
-    """Return quantiles of walks without drift from the closes `last` (B,) whose steps have the variances (B, H)."""
+    """Return quantiles of walks without drift from the closes `last` (B,) with steps of the variances (B, H)."""
     deviation = np.sqrt(variance.cumsum(axis=1))
     return Members(quantile_members(last, np.zeros_like(deviation), deviation, QUANTILES), drawn=False)
 
 
 class Walk:
-    """A random walk whose steps are alike: `step` says what they are."""
+    """A random walk of identical steps, which `step` defines."""
 
     name = "walk"
 
     @property
     def digest(self) -> str:
-        """Return the name: there is nothing else to set."""
+        """Return the name: there are no other settings."""
         return self.name
 
     def forecast(self, request: Request) -> Members:
@@ -48,8 +43,9 @@ class Walk:
         return Members(self.members(request.closes, request.horizon, QUANTILES), drawn=False)
 
     def members(self, close: np.ndarray, horizon: int, members: int) -> np.ndarray:
-        """Return closes (B, members, horizon) that may follow the closes (B, lookback)."""
-        drift, volatility = self.step(_returns(close))
+        """Return closes (B, members, horizon) after the closes (B, lookback)."""
+        returns = np.diff(np.log(close), axis=1) if close.shape[1] > 1 else np.zeros((len(close), 1))
+        drift, volatility = self.step(returns)
         steps = np.arange(1, horizon + 1)
         mean, deviation = drift[:, None] * steps, volatility[:, None] * np.sqrt(steps)
         return quantile_members(close[:, -1], mean, deviation, members)
@@ -65,12 +61,12 @@ class LastClose(Walk):
     name = "last_close"
 
     def step(self, returns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return no drift."""
+        """Return zero drift."""
         return np.zeros(len(returns)), returns.std(axis=1)
 
 
 class Drift(Walk):
-    """Goes on with the history's mean log return."""
+    """A random walk with the history's mean log return as drift."""
 
     name = "drift"
 
@@ -80,19 +76,19 @@ class Drift(Walk):
 
 
 class Ewma(Walk):
-    """Volatility that weighs recent returns more, by 0.94 to the power of their age."""
+    """A random walk with exponentially weighted volatility: 0.94 to the power of age."""
 
     name = "ewma"
 
     def step(self, returns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return no drift."""
+        """Return zero drift."""
         weights = EWMA_DECAY ** np.arange(returns.shape[1])[::-1]
         return np.zeros(len(returns)), np.sqrt((weights * returns**2).sum(axis=1) / weights.sum())
 
 
 @dataclass(frozen=True)
 class Window(Walk):
-    """Volatility of the last `candles`, even where the model's history is shorter."""
+    """A random walk with the volatility of the last `candles`, even where the model's history is shorter."""
 
     candles: int
 
@@ -103,20 +99,18 @@ class Window(Walk):
 
     def forecast(self, request: Request) -> Members:
         """Return quantiles of the walk from each past."""
-        parts = [
-            self.members(past.last(self.candles + 1)[None, :, CLOSE], request.horizon, QUANTILES)
-            for past in request.pasts
-        ]
+        closes = [past.last(self.candles + 1)[None, :, CLOSE] for past in request.pasts]
+        parts = [self.members(close, request.horizon, QUANTILES) for close in closes]
         return Members(np.concatenate(parts), drawn=False)
 
     def step(self, returns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return no drift."""
+        """Return zero drift."""
         return np.zeros(len(returns)), np.sqrt((returns[:, -self.candles :] ** 2).mean(axis=1))
 
 
 @dataclass(frozen=True)
 class Momentum(Walk):
-    """The mean log return of the last `candles` goes on; the spread is that of the whole history."""
+    """A random walk with the mean log return of the last `candles` as drift."""
 
     candles: int = 5
 
@@ -126,10 +120,5 @@ class Momentum(Walk):
         return f"momentum_{self.candles}"
 
     def step(self, returns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the mean of the last returns."""
+        """Return the mean of the last returns, with the volatility of the whole history."""
         return returns[:, -self.candles :].mean(axis=1), returns.std(axis=1)
-
-
-def _returns(close: np.ndarray) -> np.ndarray:
-    returns: np.ndarray = np.diff(np.log(close), axis=1)
-    return returns if returns.shape[1] else np.zeros((len(close), 1))

@@ -1,1 +1,1 @@
-"""What a model is worth on candles it has never seen: one table of figures, each beside what it has to reach."""
+"""The judge: a table of figures of a model on candles it was not trained on, each beside its target."""

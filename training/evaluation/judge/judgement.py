@@ -1,10 +1,10 @@
-"""A model and its yardsticks at the same cutoffs, and the table that comes of it."""
+"""Judges a model and the baselines at the same cutoffs."""
 
 from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -21,49 +21,35 @@ from training.evaluation.judge.figures import Line, line
 from training.evaluation.judge.targets import TARGETS, Mark
 from training.evaluation.records import KEYS
 from training.evaluation.report import Report
-from training.evaluation.walk_forward import SETTINGS, walk_forward
+from training.evaluation.walk_forward import SETTINGS, OnStep, walk_forward
 from training.run.provenance import PACKAGES, code_digest
 
-OnStep = Callable[[int, int], None]
 BASELINES: tuple[Forecaster, ...] = (Ewma(), Window(20), Window(100), Garch())
 OVER_ALL, TOGETHER = "all", "together"
 
 
 @dataclass(frozen=True, eq=False)
 class Judgement:
-    """What came out.
-
-    Attributes
-    ----------
-    blocks
-        Block to lines: those of its groups (`crypto/1h`), of its markets that have several (`crypto`), and `all`. Where
-        there are several blocks, `together` has all cutoffs.
-    report
-        The scores behind them.
-    depends_on
-        Digests of model and baselines, candles and cutoffs, and the seed, as `walk_forward` notes them.
-    settings
-        How the model was asked.
-    notes
-        What else to know.
-    """
+    """The judge's table."""
 
     model: str
+    # Block to lines: of its groups (`crypto/1h`), of its markets with several groups (`crypto`), and `all`. Where there
+    # are several blocks, `together` has all cutoffs.
     blocks: Mapping[str, Mapping[str, Line]]
-    report: Report
-    depends_on: Mapping[str, Any]
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    notes: Sequence[str] = ()
+    report: Report  # the scores behind them
+    depends_on: Mapping[str, Any]  # digests of forecasters, candles and cutoffs, and the seed: `evaluation.json`
+    settings: Mapping[str, Any] = field(default_factory=dict)  # sampling and options
+    notes: Sequence[str] = ()  # what the reader should know about data and model
 
     def mark(self, block: str, part: str, figure: str) -> Mark:
-        """Return whether a figure is what it has to be."""
-        found = self.blocks[block][part]
-        chance = found.ks_chance if figure == "ks" else None
-        mark = TARGETS[figure].mark(found.figures[figure], part=part != OVER_ALL, chance=chance)
-        return "close" if mark == "missed" and found.times < FEWEST_TIMES else mark  # nothing follows from so few
+        """Return whether a figure reaches its target."""
+        of_part = self.blocks[block][part]
+        chance = of_part.ks_chance if figure == "ks" else None
+        mark = TARGETS[figure].mark(of_part.figures[figure], part=part != OVER_ALL, chance=chance)
+        return "close" if mark == "missed" and of_part.times < FEWEST_TIMES else mark  # too few for a conclusion
 
     def to_dict(self) -> dict[str, Any]:
-        """Return a JSON-ready form: each line with a key `marks`, figure to whether it was reached."""
+        """Return a JSON-ready form: each line with a key `marks`, figure to mark."""
         return {
             "model": self.model,
             "settings": dict(self.settings),
@@ -74,8 +60,8 @@ class Judgement:
             "targets": {name: target.text for name, target in TARGETS.items()},
             "blocks": {
                 block: {
-                    part: {**found.to_dict(), "marks": {name: self.mark(block, part, name) for name in TARGETS}}
-                    for part, found in lines.items()
+                    part: {**one.to_dict(), "marks": {name: self.mark(block, part, name) for name in TARGETS}}
+                    for part, one in lines.items()
                 }
                 for block, lines in self.blocks.items()
             },
@@ -95,46 +81,36 @@ def judge(
 ) -> Judgement:
     """Forecast the cutoffs of all blocks with a model and the baselines, and return the table.
 
-    Parameters
-    ----------
-    folder
-        Where scores are kept, so that what was stopped goes on; see `walk_forward`.
-
-    Raises
-    ------
-    DataError
-        There are no cutoffs.
-    RunError
-        The folder cannot be written to.
+    Scores are stored in `folder`, so that a stopped run resumes; errors as in `walk_forward`.
     """
-    places = [place for block in blocks.values() for place in block]
-    results = walk_forward([forecaster, *BASELINES], places, folder, seed=seed, on_step=on_step)
+    cutoffs = [cutoff for block in blocks.values() for cutoff in block]
+    results = walk_forward([forecaster, *BASELINES], cutoffs, folder, seed=seed, on_step=on_step)
     names = [one.name for one in BASELINES]
     report = Report(results, names)
     table = report.table.join(report.foreseen)
-    block_of = {key_of(place): block for block, members in blocks.items() for place in members}
+    block_of = {key_of(cutoff): block for block, members in blocks.items() for cutoff in members}
     keys = table.index.to_frame(index=False)[KEYS].itertuples(index=False, name=None)
-    where = np.array([block_of[key] for key in keys])
-    found = {block: _lines(table[where == block], forecaster.name, names) for block in blocks if blocks[block]}
-    if len(found) > 1:
-        found[TOGETHER] = _lines(table, forecaster.name, names)
-    noted = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-    return Judgement(forecaster.name, found, report, noted, settings or {}, notes)
+    block_names = np.array([block_of[key] for key in keys])
+    lines = {block: _lines(table[block_names == block], forecaster.name, names) for block in blocks if blocks[block]}
+    if len(lines) > 1:
+        lines[TOGETHER] = _lines(table, forecaster.name, names)
+    depends_on = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+    return Judgement(forecaster.name, lines, report, depends_on, settings or {}, notes)
 
 
-def key_of(place: Cutoff) -> tuple[Any, ...]:
-    """Return what a cutoff is found by in tables."""
-    return tuple(getattr(place, key) for key in KEYS)
+def key_of(cutoff: Cutoff) -> tuple[Any, ...]:
+    """Return the key of a cutoff in tables."""
+    return tuple(getattr(cutoff, key) for key in KEYS)
 
 
 def _lines(table: pd.DataFrame, model: str, baselines: Sequence[str]) -> dict[str, Line]:
     groups = table.index.get_level_values("group")
     markets = groups.str.partition("/").get_level_values(0)
-    found: dict[str, Line] = {}
+    lines: dict[str, Line] = {}
     for market in sorted(set(markets)):
-        inside = sorted(set(groups[markets == market]))
-        for group in inside:
-            found[group] = line(table[groups == group], model, baselines)
-        if len(inside) > 1:
-            found[market] = line(table[markets == market], model, baselines)
-    return {**found, OVER_ALL: line(table, model, baselines)}
+        of_market = sorted(set(groups[markets == market]))
+        for group in of_market:
+            lines[group] = line(table[groups == group], model, baselines)
+        if len(of_market) > 1:
+            lines[market] = line(table[markets == market], model, baselines)
+    return {**lines, OVER_ALL: line(table, model, baselines)}

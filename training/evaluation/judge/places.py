@@ -1,4 +1,4 @@
-"""Where a model is judged: on assets it never learned from, and on the last stretch of those it did."""
+"""Candles and cutoffs that a model is judged on: assets outside its training data, and the last part of those in it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from training.adapters.symbol import SymbolCandles
 from training.adapters.tables import SUFFIXES
 from training.errors import DataError, message
 from training.evaluation.command import continuous
-from training.evaluation.cutoffs import Cutoff, Series, spread
+from training.evaluation.cutoffs import Cutoff, Series, spread_by_group
 from training.fit.splits import Series as Rows
 from training.fit.splits import cut_times, label_runs
 from training.run.config import FileData
@@ -30,63 +30,55 @@ Part = tuple[str, str, pd.DataFrame]  # group, symbol, candles
 def read_blocks(
     data: Path, *, lookback: int, gap: int, tail: float = 0.1, groups: Sequence[str] = ()
 ) -> dict[str, list[Series]]:
-    """Return the series to judge on, by block; the candles of one group are in memory besides.
+    """Return the series to judge on, by block; besides them, the candles of one group are in memory.
 
-    A column `split` tells blocks apart: `new` has the rows that it marks val or test, `later` those that it marks
-    train, from where the futures lie among the last candles. Without one, all rows are in `all`.
+    With a column `split`, `new` has the rows marked val or test, `later` the last part of those marked train. Without
+    one, all rows are in `all`.
 
     Parameters
     ----------
     data
         A folder `<market>/<interval>.parquet`, a folder of files, or one file; CSV or Parquet, as for training.
     tail
-        Share of a group's candles that are its last stretch: from one time on, the same for all of its symbols.
+        Share of a group's candles in its last part, which begins at one time for all of its symbols.
     gap
-        Candles left out there, which are history only: the first future begins behind them.
+        Candles at its beginning that are only history: the first future begins after them.
     groups
-        Patterns of groups to judge, such as `fx/*`; none takes all.
+        Patterns of groups to judge, such as `fx/*`; none: all.
 
     Raises
     ------
     DataError
-        There is nothing, or something is not as it must be; names file, symbol and row.
+        There are no candles, or a file cannot be used; names file, symbol and row.
     """
-    found: dict[str, list[Series]] = defaultdict(list)
+    blocks: dict[str, list[Series]] = defaultdict(list)
     files = FileData(paths=[str(path) for path in _files(data, groups)])
     for _, members in groupby(read(files), key=lambda one: one.group):
         parts: dict[str, list[Part]] = defaultdict(list)
         for one in members:
-            for block, candles in _labelled(one):
+            for block, candles in _rows_by_block(one):
                 parts[block].append((one.group, one.symbol, candles))
         if tail and LATER in parts:
-            first = _cut(parts[LATER], tail)
-            found[LATER] += [_from(series, first, lookback - gap) for series in _series(parts[LATER])]
+            first = _start_of_tail(parts[LATER], tail)
+            blocks[LATER] += [_from(series, first, lookback - gap) for series in _series(parts[LATER])]
         for block in (NEW, ALL):
-            found[block] += _series(parts[block])
-    return {block: found[block] for block in TITLES if found[block]}
-
-
-def cutoffs(series: Sequence[Series], *, lookback: int, horizon: int, per_group: int, seed: int = 0) -> list[Cutoff]:
-    """Return up to `per_group` cutoffs of each group of a block, at as many times as can be: see `spread`."""
-    chosen: list[Cutoff] = []
-    for _, members in groupby(series, key=lambda one: one.group):
-        chosen += spread(list(members), lookback=lookback, horizon=horizon, count=per_group, seed=seed, together=1)
-    return chosen
+            blocks[block] += _series(parts[block])
+    return {block: blocks[block] for block in TITLES if blocks[block]}
 
 
 def cutoffs_of(
     blocks: Mapping[str, Sequence[Series]], *, lookback: int, horizon: int, per_group: int, seed: int = 0
 ) -> dict[str, list[Cutoff]]:
-    """Return the cutoffs of each block that has any."""
-    found = {
-        block: cutoffs(series, lookback=lookback, horizon=horizon, per_group=per_group, seed=seed)
+    """Return up to `per_group` cutoffs of each group by block, at as many times as possible; see `spread`."""
+    cutoffs = {
+        block: spread_by_group(series, lookback=lookback, horizon=horizon, per_group=per_group, seed=seed, together=1)
         for block, series in blocks.items()
     }
-    return {block: places for block, places in found.items() if places}
+    return {block: of_block for block, of_block in cutoffs.items() if of_block}
 
 
 def too_short(series: Iterable[Series], size: int) -> dict[str, tuple[int, int]]:
-    """Return, by group, how many symbols have nowhere `size` candles in a row, and how many there are."""
+    """Return by group the number of symbols without `size` candles in a row, and of all symbols."""
     longest: dict[tuple[str, str], int] = Counter()
     for one in series:
         longest[one.group, one.symbol] = max(longest[one.group, one.symbol], len(one))
@@ -96,23 +88,22 @@ def too_short(series: Iterable[Series], size: int) -> dict[str, tuple[int, int]]
 
 
 def _files(data: Path, groups: Sequence[str]) -> list[Path]:
-    found = [data]
+    files = [data]
     if data.is_dir():
         inside = [path for pattern in ("*/*", "*") for path in sorted(data.glob(pattern))]
         usable = [path for path in inside if path.name.lower().endswith(SUFFIXES)]
-        nested = [path for path in usable if path.parent != data]
-        found = nested or usable
-    wanted = [path for path in found if not groups or any(path.with_suffix("").match(one) for one in groups)]
-    if not wanted:
+        files = [path for path in usable if path.parent != data] or usable
+    chosen = [path for path in files if not groups or any(path.with_suffix("").match(one) for one in groups)]
+    if not chosen:
         raise DataError(
             message("{folder}: there is no CSV or Parquet file to judge on. Name a folder of MARKET/INTERVAL.parquet.",
                    folder=str(data))
         )  # fmt: skip
-    return wanted
+    return chosen
 
 
-def _labelled(one: SymbolCandles) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Yield the rows of a symbol that belong to each block, usable ones alone: so training counts them."""
+def _rows_by_block(one: SymbolCandles) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield the usable rows of a symbol that belong to each block."""
     prices = one.frame[list(PRICES)].to_numpy(np.float64)
     frame = one.frame[(np.isfinite(prices) & (prices > 0)).all(axis=1)]
     if frame.empty:
@@ -124,15 +115,15 @@ def _labelled(one: SymbolCandles) -> Iterator[tuple[str, pd.DataFrame]]:
         yield (LATER if split == "train" else NEW), frame.iloc[start:stop]
 
 
-def _cut(parts: Sequence[Part], tail: float) -> int:
-    """Return the time at which the last stretch of a group begins, in nanoseconds."""
-    moments = [pd.DatetimeIndex(candles["timestamp"]).as_unit("ns").asi8 for _, _, candles in parts]
-    ends = np.cumsum([len(one) for one in moments]).tolist()
+def _start_of_tail(parts: Sequence[Part], tail: float) -> int:
+    """Return the time at which the last part of a group begins, in nanoseconds."""
+    times = [pd.DatetimeIndex(candles["timestamp"]).as_unit("ns").asi8 for _, _, candles in parts]
+    ends = np.cumsum([len(one) for one in times]).tolist()
     rows = [
         Rows(group, symbol, end - len(one), end)
-        for (group, symbol, _), one, end in zip(parts, moments, ends, strict=True)
+        for (group, symbol, _), one, end in zip(parts, times, ends, strict=True)
     ]
-    return cut_times(rows, np.concatenate(moments), (1 - tail,))[0]
+    return cut_times(rows, np.concatenate(times), (1 - tail,))[0]
 
 
 def _series(parts: Iterable[Part]) -> list[Series]:
@@ -140,6 +131,6 @@ def _series(parts: Iterable[Part]) -> list[Series]:
 
 
 def _from(series: Series, first: int, before: int) -> Series:
-    """Return the candles from a time on and some before it; a copy, so that the rest is free."""
+    """Return the candles from a time on and `before` earlier ones, as a copy, so that the rest can be freed."""
     start = max(0, int(np.searchsorted(series.times, first)) - before)
     return Series(series.group, series.symbol, series.values[start:].copy(), series.times[start:].copy())

@@ -1,4 +1,4 @@
-"""What each figure of the bundled model has to reach, and whether it does."""
+"""The target of each figure, and whether it is reached."""
 
 from __future__ import annotations
 
@@ -13,14 +13,9 @@ Mark = Literal["reached", "close", "missed", "unknown"]
 
 @dataclass(frozen=True)
 class Target:
-    """The range a figure has to lie in.
+    """The range of a figure; both ends are reached, the upper one not if `below`.
 
-    Attributes
-    ----------
-    low, high
-        Both ends count as reached, unless `below`: then the upper end does not.
-    of_part
-        The upper end for a single market, where that is another one.
+    `of_part` is the upper end for a single market, where it differs.
     """
 
     label: str
@@ -30,29 +25,19 @@ class Target:
     of_part: float | None = None
     below: bool = False
 
-    def mark(self, found: Estimate, *, part: bool = False, chance: float | None = None) -> Mark:
-        """Return whether a figure is there.
+    def mark(self, figure: Estimate, *, part: bool = False, chance: float | None = None) -> Mark:
+        """Return whether a figure reaches the target.
 
-        Parameters
-        ----------
-        part
-            It is that of a single market.
-        chance
-            Value that a right forecast may show by chance, for figures that have no interval.
-
-        Returns
-        -------
-        str
-            reached; close: it is not, but its 95 % interval overlaps the range, so that chance may be why; missed;
-            unknown, where there is no figure.
+        close: its 95 % interval overlaps the range, or it is not above `chance`, the value that a perfect forecast may
+        show by chance. unknown: it is not finite. `part`: it is of a single market.
         """
         high = self.of_part if part and self.of_part is not None else self.high
-        if not math.isfinite(found.value):
+        if not math.isfinite(figure.value):
             return "unknown"
-        if self.low <= found.value <= high and not (self.below and found.value == high):
+        if self.low <= figure.value <= high and not (self.below and figure.value == high):
             return "reached"
-        near = found.low is not None and found.high is not None and found.low <= high and found.high >= self.low
-        return "close" if near or (chance is not None and found.value <= chance) else "missed"
+        near = figure.low is not None and figure.high is not None and figure.low <= high and figure.high >= self.low
+        return "close" if near or (chance is not None and figure.value <= chance) else "missed"
 
 
 TARGETS: dict[str, Target] = {

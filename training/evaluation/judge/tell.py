@@ -1,4 +1,4 @@
-"""A judgement as people read it: plain text for a terminal, Markdown for a model card."""
+"""The text of a judgement: plain for a terminal, Markdown for a model card."""
 
 from __future__ import annotations
 
@@ -16,9 +16,7 @@ from training.run.report import interval
 from training.run.terminal import table
 
 SIGNS: Mapping[Mark, str] = {"reached": "✓", "close": "~", "missed": "✗", "unknown": ""}
-LEGEND = (
-    "✓ reached; ~ not reached, but by no more than chance may do; ✗ missed. [95 % interval]; (for a single market)."
-)
+LEGEND = "✓ reached; ~ not reached, but the difference is not significant; ✗ missed. [95 % CI]; (for a single market)."
 HEADS: Mapping[str, str] = {
     "crps_ratio": "CRPS",
     "coverage_90": "90 %",
@@ -29,16 +27,16 @@ HEADS: Mapping[str, str] = {
     "first_gap": "gap",
     "impossible": "impossible",
 }
-BESIDE: Mapping[str, Mapping[str, str]] = {  # what else of a line to tell, over all, below a figure
-    "crps_ratio": {"without its drift": "centred", "volatility foreseen": "foreseen"},
-    "pull": {"slope of forecast": "pull_forecast", "slope of what came": "pull_actual"},
+DETAILS: Mapping[str, Mapping[str, str]] = {  # fields of a line that are shown below a figure, over all markets
+    "crps_ratio": {"without its drift": "crps_ratio_centred", "volatility foreseen": "volatility_foreseen"},
+    "pull": {"slope of forecast": "pull_forecast", "slope of actual": "pull_actual"},
 }
 Row = Sequence[object]
 WIDTH = 120  # columns of a terminal
 
 
 def text(judgement: Judgement) -> str:
-    """Return what a terminal of `WIDTH` columns shows."""
+    """Return the text for a terminal of `WIDTH` columns."""
     parts = [fill(headline(judgement), WIDTH), table(list(_summary(judgement)))]
     for block, lines in judgement.blocks.items():
         if block != TOGETHER:
@@ -48,7 +46,7 @@ def text(judgement: Judgement) -> str:
 
 
 def markdown(judgement: Judgement) -> str:
-    """Return the same with every interval and the baselines' CRPS, as a section of a model card."""
+    """Return a section of a model card, with every interval and the baselines' CRPS."""
     parts = [escape(headline(judgement)), _markdown(_summary(judgement))]
     for block, lines in judgement.blocks.items():
         if block != TOGETHER:
@@ -61,11 +59,11 @@ def markdown(judgement: Judgement) -> str:
 
 
 def headline(judgement: Judgement) -> str:
-    """Return who was judged, and how."""
-    asked, size = judgement.settings, judgement.depends_on
-    said = [f"{size['cutoffs']:,} cutoffs", f"{size['lookback']} → {size['horizon']} candles"]
-    said += [f"{name} {value}" for name, value in asked.items()]
-    return f"{judgement.model}: {', '.join(said)}"
+    """Return the model, the size of the evaluation, and the settings."""
+    size = judgement.depends_on
+    parts = [f"{size['cutoffs']:,} cutoffs", f"{size['lookback']} → {size['horizon']} candles"]
+    parts += [f"{name} {value}" for name, value in judgement.settings.items()]
+    return f"{judgement.model}: {', '.join(parts)}"
 
 
 def _title(block: str) -> str:
@@ -75,50 +73,50 @@ def _title(block: str) -> str:
 def _count(judgement: Judgement) -> str:
     block = list(judgement.blocks)[-1]
     marks = [judgement.mark(block, OVER_ALL, name) for name in TARGETS]
-    return f"Over all, {marks.count('reached')} of {len(marks)} figures are reached."
+    return f"Over all, {marks.count('reached')} of {len(marks)} targets are reached."
 
 
 def _summary(judgement: Judgement) -> Iterable[Row]:
     """Yield a row a figure, a column a block, over all markets."""
-    yield "over all", "to reach", *map(_title, judgement.blocks)
-    yield "cutoffs", "", *(f"{lines[OVER_ALL].cutoffs:,}" for lines in judgement.blocks.values())
-    yield "best baseline", "", *(lines[OVER_ALL].best for lines in judgement.blocks.values())
+    over_all = [lines[OVER_ALL] for lines in judgement.blocks.values()]
+    yield "over all", "target", *map(_title, judgement.blocks)
+    yield "cutoffs", "", *(f"{one.cutoffs:,}" for one in over_all)
+    yield "best baseline", "", *(one.best_baseline for one in over_all)
     for name, target in TARGETS.items():
-        yield target.label, target.text, *(_marked(judgement, block, OVER_ALL, name) for block in judgement.blocks)
-        for label, beside in _beside(judgement, name).items():
-            found = (getattr(lines[OVER_ALL], beside) for lines in judgement.blocks.values())
-            yield f"  {label}", "", *(interval(one.to_dict()) for one in found)
+        yield target.label, target.text, *(_cell(judgement, block, OVER_ALL, name) for block in judgement.blocks)
+        for label, detail in _details(judgement, name).items():
+            yield f"  {label}", "", *(interval(getattr(one, detail).to_dict()) for one in over_all)
 
 
 def _markets(judgement: Judgement, block: str, lines: Mapping[str, Line], *, intervals: bool = False) -> Iterable[Row]:
-    """Yield a row a market; without `intervals`, CRPS alone has one, and the best baseline is left out."""
+    """Yield a row a market; without `intervals`, only the CRPS has one, and the best baseline is left out."""
     yield "market", "cutoffs", *HEADS.values(), *(["best baseline"] if intervals else [])
-    for part, found in lines.items():
-        cells = [_marked(judgement, block, part, name, bare=not intervals and name != "crps_ratio") for name in HEADS]
-        yield part, found.cutoffs, *cells, *([found.best] if intervals else [])
+    for part, one in lines.items():
+        cells = [_cell(judgement, block, part, name, bare=not intervals and name != "crps_ratio") for name in HEADS]
+        yield part, one.cutoffs, *cells, *([one.best_baseline] if intervals else [])
 
 
-def _beside(judgement: Judgement, figure: str) -> Mapping[str, str]:
-    """Return what to tell of a line beside a figure; the CRPS of a driftless forecast is already that without drift."""
-    beside = BESIDE.get(figure, {})
+def _details(judgement: Judgement, figure: str) -> Mapping[str, str]:
+    """Return the details of a figure by label; the CRPS of a driftless forecast is already the one without drift."""
     driftless = judgement.settings.get("drift") == "removed"
-    return {label: name for label, name in beside.items() if not (driftless and name == "centred")}
+    details = DETAILS.get(figure, {})
+    return {label: name for label, name in details.items() if not (driftless and name == "crps_ratio_centred")}
 
 
 def _crps(judgement: Judgement, lines: Mapping[str, Line]) -> Iterable[Row]:
-    names, told = list(next(iter(lines.values())).crps), _beside(judgement, "crps_ratio")
-    yield "market", *names, *told
-    for part, found in lines.items():
-        beside = (getattr(found, name).value * found.crps[found.best] for name in told.values())
-        yield part, *(f"{crps:.4f}" for crps in (*(found.crps[name] for name in names), *beside))
+    names, details = list(next(iter(lines.values())).crps), _details(judgement, "crps_ratio")
+    yield "market", *names, *details
+    for part, one in lines.items():
+        of_details = (getattr(one, name).value * one.crps[one.best_baseline] for name in details.values())
+        yield part, *(f"{crps:.4f}" for crps in (*(one.crps[name] for name in names), *of_details))
 
 
-def _marked(judgement: Judgement, block: str, part: str, name: str, *, bare: bool = False) -> str:
-    found = judgement.blocks[block][part].figures[name]
+def _cell(judgement: Judgement, block: str, part: str, name: str, *, bare: bool = False) -> str:
+    figure = judgement.blocks[block][part].figures[name]
     if name == "impossible":  # one in ten thousand must not look like none
-        shown = f"{found.value:.4f}"
+        shown = f"{figure.value:.4f}"
     else:
-        shown = interval((Estimate(found.value) if bare else found).to_dict())
+        shown = interval((Estimate(figure.value) if bare else figure).to_dict())
     return f"{shown} {SIGNS[judgement.mark(block, part, name)]}".rstrip()
 
 

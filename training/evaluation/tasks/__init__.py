@@ -1,13 +1,12 @@
-"""The five tasks of the paper on Kronos as named presets: arXiv:2508.02739.
+"""The five tasks of the paper on Kronos, arXiv:2508.02739, as named presets; `training evaluate` needs none of them.
 
-| module | is for |
+| module | content |
 |---|---|
-| `presets` | how each task is set: sampling, windows by interval, figures |
-| `published` | the figures of the paper, to be shown beside one's own |
-| `forecasting`, `figures` | price, return, volatility: a walk forward, and what the task asks of it |
-| `synthetic`, `sequences`, `posthoc` | synthetic candles, beside resampled ones; networks that judge them |
+| `presets` | settings of each task: sampling, windows by interval, figures |
+| `published` | figures of the paper |
+| `outcome` | the run of a task on one market, its figures, and their text |
+| `forecasting` | price, return, volatility: figures of a walk-forward evaluation |
+| `synthetic`, `sequences`, `posthoc` | synthetic candles beside resampled ones; networks that score them |
 | `investment` | TopkDropout by the mean of the forecast closes |
-| `outcome`, `run` | what came of a task by market, as a terminal shows it; all tasks by name |
-
-Nothing here decides whether a model is any good: `training evaluate` does, with scores that need no other paper.
+| `run` | any task on a folder of candles |
 """

@@ -1,82 +1,103 @@
-"""What came of a task, and how a terminal shows it."""
+"""The run of a task on one market, the figures of all markets, and their text for a terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from engine.predictor import KronosPredictor
 from training.errors import Message
+from training.evaluation.cutoffs import Cutoff, Series, spread
 from training.evaluation.inference import Estimate
+from training.evaluation.kronos import KronosForecaster
 from training.evaluation.tasks.presets import Task
 from training.evaluation.tasks.published import PAPER, PUBLISHED
+from training.evaluation.walk_forward import OnStep
 
-ORIENTATION = f"{PAPER}, of other data and other years, for orientation:"
+Rows = Mapping[str, Mapping[str, Estimate]]
+
+
+@dataclass(frozen=True, eq=False)
+class MarketRun:
+    """A task on one market."""
+
+    task: Task
+    predictor: KronosPredictor
+    series: Sequence[Series]  # of one market and interval
+    window: tuple[int, int]  # candles of history and of forecast
+    folder: Path  # where forecasts are stored, so that a stopped run resumes
+    count: int  # most cutoffs, sequences or traded days
+    seed: int = 0
+    on_step: OnStep | None = None  # called with steps done and in total; may raise to cancel
+
+    @property
+    def model(self) -> KronosForecaster:
+        """Return the model with the sampling of the task."""
+        task = self.task
+        return KronosForecaster(self.predictor.name, self.predictor, task.samples, task.temperature, task.top_p)
+
+    @property
+    def cutoffs(self) -> list[Cutoff]:
+        """Return up to `count` cutoffs spread over the market."""
+        lookback, horizon = self.window
+        return spread(self.series, lookback=lookback, horizon=horizon, count=self.count, seed=self.seed)
 
 
 @dataclass(frozen=True)
 class Market:
-    """What came of one market.
-
-    Attributes
-    ----------
-    name
-        Market and interval.
-    taken
-        What was taken of it, in words.
-    rows
-        Figures by forecaster, the model first.
-    """
+    """Result of one market: its name, what was used of it, and figures by forecaster, the model first."""
 
     name: str
-    taken: str
-    rows: Mapping[str, Mapping[str, Estimate]]
+    used: str
+    rows: Rows
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a task: by market, and what to know about it."""
+    """Result of a task by market, with warnings."""
 
     task: Task
     markets: Sequence[Market]
     warnings: Sequence[Message]
 
     def average(self) -> pd.DataFrame:
-        """Return the means over markets by forecaster and figure, as the paper has them of its data sets."""
+        """Return the means over markets by forecaster and figure."""
         columns = [one for market in self.markets for one in _columns(market.rows)]
         tables = [_values(market.rows, list(dict.fromkeys(columns))) for market in self.markets]
         return pd.concat(tables).groupby(level=0, sort=False).mean()
 
 
 def describe(outcome: Outcome) -> str:
-    """Return what a terminal shows: warnings, a table a market, their average, and what was published."""
+    """Return the text for a terminal: warnings, a table for each market, their average, and the published figures."""
     parts = [str(one) for one in outcome.warnings]
-    parts += [f"{market.name}: {market.taken}\n{_told(market.rows).to_string()}" for market in outcome.markets]
+    parts += [f"{market.name}: {market.used}\n{_with_intervals(market.rows)}" for market in outcome.markets]
     if len(outcome.markets) > 1:
         parts.append(f"Average of {len(outcome.markets)} markets\n{_plain(outcome.average()).to_string()}")
     return "\n\n".join([*parts, _published(outcome.task)])
 
 
 def _published(task: Task) -> str:
-    lines = {
-        (one.model, str(one.data), one.table): {name: one.figures.get(name, np.nan) for name in task.figures}
+    rows = [
+        {"model": one.model, "data": str(one.data), "table": one.table}
+        | {name: one.figures.get(name, np.nan) for name in task.figures}
         for one in PUBLISHED[task.name]
-    }
-    table = pd.DataFrame.from_dict(lines, orient="index", columns=list(task.figures))
-    table.index = pd.MultiIndex.from_tuples(list(lines), names=["model", "data", "table"])
-    return f"{ORIENTATION}\n{_plain(table.reset_index()).to_string(index=False)}"
+    ]
+    heading = f"{PAPER}, of other data and other years, for orientation:"
+    return f"{heading}\n{_plain(pd.DataFrame(rows)).to_string(index=False)}"
 
 
-def _told(rows: Mapping[str, Mapping[str, Estimate]]) -> pd.DataFrame:
-    """Return figures with their intervals; forecasters that have none are left out."""
+def _with_intervals(rows: Rows) -> str:
+    """Return figures with their intervals, without forecasters that have none."""
     known = {name: row for name, row in rows.items() if any(np.isfinite(one.value) for one in row.values())}
-    told = {
+    cells = {
         name: {figure: _interval(row[figure]) if figure in row else "" for figure in _columns(known)}
         for name, row in known.items()
     }
-    return pd.DataFrame.from_dict(told, orient="index")
+    return pd.DataFrame.from_dict(cells, orient="index").to_string()
 
 
 def _interval(one: Estimate) -> str:
@@ -85,11 +106,11 @@ def _interval(one: Estimate) -> str:
     return f"{one.value:.4f}" + ("" if one.low is None else f" [{one.low:.4f}, {one.high:.4f}]")
 
 
-def _columns(rows: Mapping[str, Mapping[str, Estimate]]) -> list[str]:
+def _columns(rows: Rows) -> list[str]:
     return list(dict.fromkeys(figure for row in rows.values() for figure in row))
 
 
-def _values(rows: Mapping[str, Mapping[str, Estimate]], columns: Iterable[str]) -> pd.DataFrame:
+def _values(rows: Rows, columns: Iterable[str]) -> pd.DataFrame:
     values = {name: {figure: row[figure].value for figure in columns if figure in row} for name, row in rows.items()}
     return pd.DataFrame.from_dict(values, orient="index", columns=list(columns), dtype=np.float64)
 

@@ -1,4 +1,4 @@
-"""The small networks that judge synthetic candles: one tells them from real ones, one learns to forecast from them."""
+"""Small networks that score synthetic candles: a classifier of real and synthetic ones, and a forecaster."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from engine.candles import CLOSE, PRICES
 from training.evaluation.inference import Estimate
 from training.evaluation.scores import hit_rate
 
-AT_ONCE = 1024  # sequences that are read together
+AT_ONCE = 1024  # sequences in one forward pass
 
 
 @dataclass(frozen=True)
 class Learning:
-    """A network and how it learns."""
+    """Size of a network, and its training settings."""
 
     layers: int
     hidden: int
@@ -32,7 +32,7 @@ FORECASTER = Learning(layers=2, hidden=64, rate=1e-3)
 
 
 class Recurrent(nn.Module):
-    """An LSTM and a linear layer that reads its last state."""
+    """An LSTM with a linear layer on its last state."""
 
     def __init__(self, learning: Learning, out: int) -> None:
         super().__init__()
@@ -42,8 +42,8 @@ class Recurrent(nn.Module):
     def forward(self, candles: Tensor) -> Tensor:
         """Return (B, out) of sequences (B, T, 4)."""
         states, _ = self.lstm(candles)
-        read: Tensor = self.head(states[:, -1])
-        return read
+        output: Tensor = self.head(states[:, -1])
+        return output
 
 
 def error_of_classifier(
@@ -53,44 +53,26 @@ def error_of_classifier(
     seed: int = 0,
     learning: Learning = CLASSIFIER,
 ) -> Estimate:
-    """Return how often a classifier takes real sequences of `test` for synthetic ones or the reverse.
+    """Return the error rate of a classifier of real and synthetic sequences, with the exact binomial interval.
 
-    0.5 is guessing: nothing tells them apart. 0 is certainty.
-
-    Parameters
-    ----------
-    train, test
-        Real and synthetic sequences (B, T, 4), as many of each.
-
-    Returns
-    -------
-    Estimate
-        With the exact binomial interval.
+    0.5 is guessing, 0 is certainty. `train` and `test` are real and synthetic sequences (B, T, 4), as many of each.
     """
-    told = _learn(*_labelled(*train), learning, nn.BCEWithLogitsLoss(), seed)
+    network = _train(*_labelled(*train), learning, nn.BCEWithLogitsLoss(), seed)
     candles, labels = _labelled(*test)
-    wrong = (_read(told, candles) > 0) != (labels > 0.5)
+    wrong = (_predict(network, candles) > 0) != (labels > 0.5)
     return Estimate(*hit_rate(wrong.numpy().astype(np.float64)[:, 0]))
 
 
 def forecasts(
     train: np.ndarray, test: np.ndarray, lookback: int, *, seed: int = 0, learning: Learning = FORECASTER
 ) -> np.ndarray:
-    """Return the log path that a forecaster which learned from `train` expects after the first candles of `test`.
+    """Return the log path (B, T - lookback) that a forecaster trained on the `paths` of `train` expects in `test`.
 
-    Parameters
-    ----------
-    train, test
-        Sequences (B, T, 4): `lookback` candles to look at, the rest to forecast.
-
-    Returns
-    -------
-    numpy.ndarray
-        (B, T - lookback); `paths` is what it learns to tell.
+    `train` and `test` are sequences (B, T, 4): `lookback` candles as input, the rest to forecast.
     """
     seen, target = torch.from_numpy(train[:, :lookback]), torch.from_numpy(paths(train, lookback))
-    network = _learn(seen, target, learning, nn.MSELoss(), seed)
-    return np.asarray(_read(network, torch.from_numpy(test[:, :lookback])).numpy())
+    network = _train(seen, target, learning, nn.MSELoss(), seed)
+    return np.asarray(_predict(network, torch.from_numpy(test[:, :lookback])).numpy())
 
 
 def paths(candles: np.ndarray, lookback: int) -> np.ndarray:
@@ -104,8 +86,8 @@ def _labelled(real: np.ndarray, synthetic: np.ndarray) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(np.concatenate([real, synthetic])), torch.from_numpy(labels[:, None])
 
 
-def _learn(inputs: Tensor, targets: Tensor, learning: Learning, loss: nn.Module, seed: int) -> Recurrent:
-    """Return a network trained by Adam; the same seed gives the same one."""
+def _train(inputs: Tensor, targets: Tensor, learning: Learning, loss: nn.Module, seed: int) -> Recurrent:
+    """Return a network trained with Adam; the same seed gives the same one."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = Recurrent(learning, targets.shape[1])
@@ -119,5 +101,5 @@ def _learn(inputs: Tensor, targets: Tensor, learning: Learning, loss: nn.Module,
 
 
 @torch.inference_mode()
-def _read(network: Recurrent, inputs: Tensor) -> Tensor:
+def _predict(network: Recurrent, inputs: Tensor) -> Tensor:
     return torch.cat([network(part) for part in torch.split(inputs, AT_ONCE)])

@@ -1,4 +1,4 @@
-"""How the paper sets its five tasks (arXiv:2508.02739v1, appendix D)."""
+"""Settings of the paper's five tasks (arXiv:2508.02739v1, appendix D)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FEWEST = 16  # candles of history
 
 
 class Sampling(TypedDict):
-    """How paths are drawn."""
+    """Sampling settings."""
 
     temperature: float
     top_p: float
@@ -39,39 +39,21 @@ WINDOWS: Mapping[int, tuple[int, int]] = {
 
 @dataclass(frozen=True)
 class Task:
-    """A task as the paper sets it.
-
-    Attributes
-    ----------
-    figures
-        What it is about, and of each whether more is better.
-    temperature, top_p, samples
-        How paths are drawn: table 6.
-    windows
-        Seconds of a candle to candles of history and of forecast.
-    count
-        How much of each market is taken unless one says otherwise: cutoffs, sequences, or days that are traded. The
-        paper takes more, on 24 GPUs.
-    """
+    """A task with the settings of the paper."""
 
     name: TaskName
-    figures: Mapping[str, bool]
-    temperature: float
+    figures: Mapping[str, bool]  # names of its figures, and of each whether higher is better
+    temperature: float  # this and the next two: table 6
     top_p: float
     samples: int
-    windows: Mapping[int, tuple[int, int]]
-    count: int
+    windows: Mapping[int, tuple[int, int]]  # seconds of a candle to candles of history and of forecast
+    count: int  # default number of cutoffs, sequences or traded days of a market; the paper has more, on 24 GPUs
 
     def window(self, seconds: float, context: int) -> tuple[int, int]:
-        """Return candles of history and of forecast for candles of so many seconds.
+        """Return candles of history and of forecast: the paper's for the interval nearest to `seconds`.
 
-        They are the paper's own for the nearest interval that it has. History is shortened to what a model of `context`
-        candles holds beside the forecast.
-
-        Raises
-        ------
-        ConfigError
-            It holds no history beside it.
+        The history is shortened so that it fits with the forecast into `context` candles; raises ConfigError if there
+        is no room for it.
         """
         nearest = min(self.windows, key=lambda one: abs(math.log(one / seconds)))
         lookback, horizon = self.windows[nearest]
@@ -79,10 +61,9 @@ class Task:
             raise ConfigError(
                 message(
                     "A forecast of {horizon} candles leaves too little room for history in a context of {context}.",
-                    horizon=horizon,
-                    context=context,
+                    horizon=horizon, context=context,
                 )
-            )
+            )  # fmt: skip
         return min(lookback, context - horizon), horizon
 
 
@@ -104,11 +85,7 @@ TASKS: Mapping[TaskName, Task] = {
         count=1_000,
     ),
     "investment": Task(
-        "investment",
-        {"excess_return": True, "information_ratio": True},
-        **POINTS,
-        windows={DAY: (90, 10)},
-        count=250,
+        "investment", {"excess_return": True, "information_ratio": True}, **POINTS, windows={DAY: (90, 10)}, count=250
     ),
 }
 FORECASTING: tuple[ForecastingTask, ...] = ("price", "return", "volatility")

@@ -1,7 +1,7 @@
-"""Figures of arXiv:2508.02739v1, to be shown beside one's own: of other data and other years, so for orientation only.
+"""Figures of arXiv:2508.02739v1: of other data and other years, so for orientation only.
 
-They were taken from a public transcription of the paper's tables; what that lacks is not here. Tests hold them to what
-the abstract says of them.
+They come from a public transcription of the paper's tables; figures that it lacks are missing. Tests compare them with
+the abstract.
 """
 
 from __future__ import annotations
@@ -19,15 +19,7 @@ AVERAGE = message("average of its data sets")
 
 @dataclass(frozen=True)
 class Published:
-    """A line of a table of the paper.
-
-    Attributes
-    ----------
-    data
-        What the figures are of.
-    table
-        Its number, or several.
-    """
+    """A row of the table of the paper with this number, or of several tables."""
 
     model: str
     data: Message

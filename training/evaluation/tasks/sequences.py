@@ -1,4 +1,4 @@
-"""Sequences of candles that are alike whatever the price and the volatility: real, drawn by a model, resampled."""
+"""Normalised sequences of candles, whatever the price and the volatility: real, drawn by a model, resampled."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ from engine.candles import CLOSE, PRICES
 from training.evaluation.cutoffs import Cutoff
 from training.evaluation.forecasters import Request, batches, request_of
 from training.evaluation.kronos import KronosForecaster
-from training.evaluation.walk_forward import OnStep
+from training.evaluation.walk_forward import AT_ONCE, OnStep
 
-AT_ONCE = 64  # cutoffs in memory together
-BLOCK = 8  # candles that are resampled together: what one owes to the last few stays
-LIMIT = 10.0  # of a feature, as one candle must not rule what a network learns
+BLOCK = 8  # candles that are resampled together, to keep short dependence
+LIMIT = 10.0  # of a feature, so that one candle cannot dominate the training
 
 
 @dataclass(frozen=True, eq=False)
 class Sequences:
-    """What followed the same pasts, each float32 (B, T, 4) as `features` makes it."""
+    """Sequences after the same pasts, each float32 (B, T, 4) as `features` makes it."""
 
     real: np.ndarray
     drawn: np.ndarray
@@ -32,16 +31,10 @@ class Sequences:
 
 
 def features(candles: np.ndarray, before: np.ndarray, unit: np.ndarray) -> np.ndarray:
-    """Return open, high, low and close of candles (B, T, 6) against the close before each, float32 (B, T, 4).
+    """Return open, high, low and close of candles (B, T, 6) as log ratios to the previous close, float32 (B, T, 4).
 
-    As log ratios, in units of the history's deviation. Volume is left out: many markets have none.
-
-    Parameters
-    ----------
-    before
-        The close before the first candle (B,).
-    unit
-        Deviation of the history's log returns (B,).
+    Volume is left out: many markets have none. `before` is the close before the first candle (B,); `unit` is the unit
+    of the result (B,): the standard deviation of the history's log returns.
     """
     close = candles[..., CLOSE]
     previous = np.concatenate([before[:, None], close[:, :-1]], axis=1)
@@ -52,27 +45,21 @@ def features(candles: np.ndarray, before: np.ndarray, unit: np.ndarray) -> np.nd
 def sequences(
     model: KronosForecaster, cutoffs: Sequence[Cutoff], *, seed: int, on_step: OnStep | None = None
 ) -> Sequences:
-    """Return what came after each cutoff, what a model draws in its place, and blocks of its own past.
+    """Return the actual candles after each cutoff, one drawn path of a model, and resampled blocks of the past.
 
-    Parameters
-    ----------
-    model
-        Draws one path a cutoff.
-    on_step
-        Called with batches done and in all; may raise to cancel.
+    `on_step` is called with batches done and in total; it may raise to cancel.
     """
     parts = list(batches(cutoffs, AT_ONCE))
-    found = []
+    arrays = []
     for done, part in enumerate(parts, start=1):
-        found.append(_batch(model, part, request_of(part, seed)))
+        arrays.append(_batch(model, part, request_of(part, seed)))
         if on_step:
             on_step(done, len(parts))
-    real, drawn, resampled = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
-    return Sequences(real, drawn, resampled)
+    return Sequences(*(np.concatenate(kind) for kind in zip(*arrays, strict=True)))
 
 
 def blocks(past: np.ndarray, length: int, seeds: Sequence[int]) -> np.ndarray:
-    """Return blocks of each past (B, L, 4) put in random order, with replacement, (B, length, 4)."""
+    """Return blocks of each past (B, L, 4) in random order, drawn with replacement, (B, length, 4)."""
     size = min(BLOCK, past.shape[1])
     count = -(-length // size)
     starts = np.stack([np.random.default_rng(seed).integers(past.shape[1] - size + 1, size=count) for seed in seeds])
@@ -80,9 +67,7 @@ def blocks(past: np.ndarray, length: int, seeds: Sequence[int]) -> np.ndarray:
     return np.asarray(np.take_along_axis(past, rows[..., None], axis=1))
 
 
-def _batch(
-    model: KronosForecaster, cutoffs: Sequence[Cutoff], request: Request
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _batch(model: KronosForecaster, cutoffs: Sequence[Cutoff], request: Request) -> tuple[np.ndarray, ...]:
     past = np.stack([one.last(request.lookback) for one in request.pasts])  # (B, lookback, 6)
     last, unit = past[:, -1, CLOSE], np.maximum(request.returns.std(axis=1), 1e-12)
     real = features(np.stack([cutoff.actual for cutoff in cutoffs]), last, unit)

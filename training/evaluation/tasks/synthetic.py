@@ -1,4 +1,4 @@
-"""Synthetic candles: whether they can be told from real ones, and whether one learns from them to forecast."""
+"""Synthetic candles: whether a classifier tells them from real ones, and whether a forecaster can learn from them."""
 
 from __future__ import annotations
 
@@ -6,119 +6,78 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from engine.predictor import KronosPredictor
 from training.errors import Message, message
-from training.evaluation.cutoffs import Cutoff, Series, spread
+from training.evaluation.cutoffs import Cutoff
 from training.evaluation.inference import Estimate, estimates
-from training.evaluation.kronos import KronosForecaster
+from training.evaluation.scores import correlations
 from training.evaluation.tasks import posthoc
-from training.evaluation.tasks.figures import correlations
-from training.evaluation.tasks.outcome import Market
-from training.evaluation.tasks.presets import Task
+from training.evaluation.tasks.outcome import Market, MarketRun
 from training.evaluation.tasks.sequences import Sequences, sequences
-from training.evaluation.walk_forward import OnStep
 
-FEWEST = 20  # sequences to learn from, and as many to judge by
+FEWEST = 20  # training sequences, and as many test sequences
 SEEN = {96: 80, 35: 30}  # candles of a sequence to the first of them, from which the rest is forecast
 RESAMPLED, REAL = "block_bootstrap", "real"
 
 
-def generate(
-    task: Task,
-    predictor: KronosPredictor,
-    series: Sequence[Series],
-    window: tuple[int, int],
-    *,
-    count: int,
-    seed: int = 0,
-    on_step: OnStep | None = None,
-) -> tuple[Market | Message, Sequence[Cutoff]]:
-    """Return what came of one market, or why nothing did, and its cutoffs.
+def generate(run: MarketRun) -> tuple[Market, Sequence[Cutoff]] | Message:
+    """Return the result of one market and its cutoffs, or why there is none.
 
-    Networks learn from what followed earlier cutoffs and are judged by what followed later ones.
-
-    Parameters
-    ----------
-    series
-        Of one market and interval.
-    window
-        Candles of the past that is continued, and of a sequence.
-    count
-        Most sequences.
-    on_step
-        Called with batches of sequences done and in all; may raise to cancel.
+    `run.window` is the candles of the past to continue, and of a sequence. Networks are trained on sequences after
+    earlier cutoffs and tested on those after later ones.
     """
-    lookback, length = window
-    places = spread(series, lookback=lookback, horizon=length, count=count, seed=seed)
-    earlier, later = halves(places)
+    cutoffs, group = run.cutoffs, run.series[0].group
+    earlier, later = halves(cutoffs)
     if min(earlier.sum(), later.sum()) < FEWEST:
         return message(
-            "{market}: {earlier} sequences to learn from and {later} to judge by are too few; {fewest} of each are "
-            "needed.",
-            market=series[0].group,
-            earlier=int(earlier.sum()),
-            later=int(later.sum()),
-            fewest=FEWEST,
-        ), places
-    model = KronosForecaster(predictor.name, predictor, task.samples, task.temperature, task.top_p)
-    found = sequences(model, places, seed=seed, on_step=on_step)
-    times = np.array([place.time for place in places])[later]
-    rows = judged(found.part(earlier), found.part(later), times, model.name, seen=SEEN[length], seed=seed)
-    taken = (
-        f"{earlier.sum()} sequences of {length} candles to learn from, {later.sum()} later ones to judge by; each "
+            "{market}: {earlier} training and {later} test sequences are too few; {fewest} of each are needed.",
+            market=group, earlier=int(earlier.sum()), later=int(later.sum()), fewest=FEWEST,
+        )  # fmt: skip
+    (lookback, length), model = run.window, run.model
+    found = sequences(model, cutoffs, seed=run.seed, on_step=run.on_step)
+    times = np.array([cutoff.time for cutoff in cutoffs])[later]
+    rows = judged(found.part(earlier), found.part(later), times, model.name, seen=SEEN[length], seed=run.seed)
+    used = (
+        f"{earlier.sum()} training sequences of {length} candles and {later.sum()} later test sequences; each "
         f"continues {lookback} candles"
     )
-    return Market(series[0].group, taken, rows), places
+    return Market(group, used, rows), cutoffs
 
 
-def halves(places: Sequence[Cutoff]) -> tuple[np.ndarray, np.ndarray]:
-    """Return masks of the later half of cutoffs by time, and of those whose future was over before it: earlier, later.
+def halves(cutoffs: Sequence[Cutoff]) -> tuple[np.ndarray, np.ndarray]:
+    """Return masks of the cutoffs whose future ended before the median time, and of those from it on.
 
-    What belongs to neither is left out, so that nothing a network learned from reaches into what it is judged by.
+    Those in neither are left out, so that no training sequence overlaps a test sequence.
     """
-    times = np.array([place.time for place in places], dtype=np.int64)
+    times = np.array([cutoff.time for cutoff in cutoffs], dtype=np.int64)
     middle = np.quantile(times, 0.5, method="higher") if len(times) else 0
-    return np.array([place.known_at <= middle for place in places], dtype=bool), times >= middle
+    return np.array([cutoff.known_at <= middle for cutoff in cutoffs], dtype=bool), times >= middle
 
 
 def judged(
-    learn: Sequences, judge: Sequences, times: np.ndarray, name: str, *, seen: int, seed: int = 0
+    train: Sequences, test: Sequences, times: np.ndarray, name: str, *, seen: int, seed: int = 0
 ) -> dict[str, dict[str, Estimate]]:
     """Return figures of the model's sequences, of resampled ones and of real ones.
 
-    `discriminative` is the error of the classifier; `tstr_ic` and `tstr_rank_ic` are the correlations of forecast and
-    real path over steps, averaged over real sequences, of a forecaster that learned from these ones; `tstr_mae` is its
-    error, in units of the history's deviation times the root of the steps.
+    `discriminative` is the error of the classifier. Of a forecaster trained on these sequences and tested on real ones,
+    `tstr_ic` and `tstr_rank_ic` are the correlations of forecast and actual path over steps, averaged over sequences;
+    `tstr_mae` is its error, in units of the history's deviation times the root of the steps.
 
-    Parameters
-    ----------
-    times
-        Cutoffs of `judge` (B,), nanoseconds.
-    seen
-        Candles of a sequence from which the rest is forecast.
+    `times` are the cutoffs of `test` (B,), nanoseconds; `seen` candles of a sequence are the input of the forecaster.
     """
 
-    def told_apart(one: np.ndarray, other: np.ndarray) -> dict[str, Estimate]:
-        return {
-            "discriminative": posthoc.error_of_classifier((learn.real, one), (judge.real, other), seed=seed),
-        }
-
-    def useful(one: np.ndarray) -> dict[str, Estimate]:
-        return _usefulness(one, judge.real, times, seen, seed)
+    def figures(one: np.ndarray, other: np.ndarray) -> dict[str, Estimate]:
+        error = posthoc.error_of_classifier((train.real, one), (test.real, other), seed=seed)
+        return {"discriminative": error} | _usefulness(one, test.real, times, seen, seed)
 
     return {
-        name: told_apart(learn.drawn, judge.drawn) | useful(learn.drawn),
-        RESAMPLED: told_apart(learn.resampled, judge.resampled) | useful(learn.resampled),
-        REAL: useful(learn.real),
+        name: figures(train.drawn, test.drawn),
+        RESAMPLED: figures(train.resampled, test.resampled),
+        REAL: _usefulness(train.real, test.real, times, seen, seed),
     }
 
 
-def _usefulness(learn: np.ndarray, real: np.ndarray, times: np.ndarray, seen: int, seed: int) -> dict[str, Estimate]:
-    forecast, actual = posthoc.forecasts(learn, real, seen, seed=seed), posthoc.paths(real, seen)
-    values = [
-        correlations(forecast, actual, ranks=False),
-        correlations(forecast, actual, ranks=True),
-        np.abs(forecast - actual).mean(axis=1),
-    ]
-    found = estimates(np.column_stack(values), times)
+def _usefulness(train: np.ndarray, real: np.ndarray, times: np.ndarray, seen: int, seed: int) -> dict[str, Estimate]:
+    forecast, actual = posthoc.forecasts(train, real, seen, seed=seed), posthoc.paths(real, seen)
+    pearson, spearman = (correlations(forecast, actual, ranks=ranks) for ranks in (False, True))
+    found = estimates(np.column_stack([pearson, spearman, np.abs(forecast - actual).mean(axis=1)]), times)
     return dict(zip(("tstr_ic", "tstr_rank_ic", "tstr_mae"), found, strict=True))

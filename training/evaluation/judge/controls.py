@@ -1,8 +1,7 @@
-"""Who must fail, or else the judge is no judge: a model that learned nothing, and one shown a history without order."""
+"""Negative controls, which the judge must reject: untrained weights, and a model that sees its history shuffled."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +16,7 @@ from training.evaluation.forecasters import Forecaster, Members, Request
 
 
 def untrained(predictor: KronosPredictor, seed: int = 0) -> KronosPredictor:
-    """Return tokenizer and predictor of the same shapes with the weights that training would begin with."""
+    """Return tokenizer and predictor of the same shapes with initial weights."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         tokenizer = KronosTokenizer.from_config(predictor.tokenizer.config)
@@ -29,42 +28,39 @@ def untrained(predictor: KronosPredictor, seed: int = 0) -> KronosPredictor:
 
 @dataclass(frozen=True, eq=False)
 class Shuffled:
-    """A forecaster that is shown its history in random order, and judged by the future as it came."""
+    """A forecaster that sees its history in random order; the actuals stay as they are."""
 
     forecaster: Forecaster
 
     @property
     def name(self) -> str:
-        """Return the name that tables show."""
+        """Return the name shown in tables."""
         return self.forecaster.name
 
     @property
     def digest(self) -> str:
-        """Return that of the forecaster, marked."""
+        """Return the forecaster's digest, marked."""
         return f"{self.forecaster.digest}/shuffled"
 
     def forecast(self, request: Request) -> Members:
-        """Return what may follow each history, shuffled by the cutoff's seed."""
-        return self.forecaster.forecast(replace(request, pasts=self._pasts(request)))
-
-    def _pasts(self, request: Request) -> Sequence[AsOf]:
-        found = []
+        """Return the forecast from each history, shuffled with the cutoff's seed."""
+        pasts = []
         for past, seed in zip(request.pasts, request.seeds, strict=True):
             values = shuffled(past.last(request.lookback), np.random.default_rng(seed))
-            found.append(AsOf(past.last_times(request.lookback), values, past.cutoff, past.name))
-        return found
+            pasts.append(AsOf(past.last_times(request.lookback), values, past.cutoff, past.name))
+        return self.forecaster.forecast(replace(request, pasts=pasts))
 
 
 def shuffled(candles: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return candles (N, 6) in random order, each as far from the close before it as it was; the ends stay.
+    """Return candles (N, 6) in random order, each with its own log returns from the close before it.
 
-    The first candle and the last close remain, since the same returns come to the same sum; volume and amount go with
+    The first candle and the last close stay the same, since the returns have the same sum; volume and amount stay with
     their candle.
     """
     order = 1 + rng.permutation(len(candles) - 1)
     prices = slice(0, len(PRICES))
     moves = np.log(candles[1:, prices] / candles[:-1, CLOSE, None])[order - 1]
     close = np.log(candles[0, CLOSE]) + np.r_[0.0, moves[:, CLOSE].cumsum()]
-    found = np.concatenate([candles[:1], candles[order]])
-    found[1:, prices] = np.exp(close[:-1, None] + moves)
-    return found
+    result = np.concatenate([candles[:1], candles[order]])
+    result[1:, prices] = np.exp(close[:-1, None] + moves)
+    return result
