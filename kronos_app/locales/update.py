@@ -21,7 +21,7 @@ EXPLAINED = (
     "RunConfig", "SplitConfig", "WindowConfig", "MethodConfig", "LoraConfig", "StageConfig", "JudgeConfig",
     "MachineConfig",
 )  # fmt: skip
-KEYWORDS = dict.fromkeys(("_", "text", "message", "ConfigError", "DataError", "RunError", "Diverged"))
+KEYWORDS = dict.fromkeys(("_", "text", "message", "TrainingError", "ConfigError", "DataError", "RunError", "Diverged"))
 
 
 def source_strings() -> Catalog:

@@ -65,6 +65,8 @@ class AsOf:
         return LookAhead(
             message(
                 "{series}: a row of {time} was requested, but nothing after the cutoff {cutoff} may be read.",
-                series=self.name, time=str(pd.Timestamp(time)), cutoff=str(pd.Timestamp(self.cutoff)),
+                series=self.name,
+                time=str(pd.Timestamp(time)),
+                cutoff=str(pd.Timestamp(self.cutoff)),
             )
-        )  # fmt: skip
+        )

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from engine.candles import CLOSE, FEATURES, PRICES
-from training.errors import DataError, message
+from training.errors import DataError
 from training.evaluation.asof import AsOf
 from training.fit.corpus import Corpus
 
@@ -38,13 +38,12 @@ class Series:
         bad = ~(np.isfinite(prices) & (prices > 0)).all(axis=1)
         if bad.any():
             raise DataError(
-                message(
-                    "{symbol}: the candle of {time} has a price that is missing or not above zero.",
-                    symbol=symbol, time=str(times[int(bad.argmax())]),
-                )
-            )  # fmt: skip
+                "{symbol}: the candle of {time} has a price that is missing or not above zero.",
+                symbol=symbol,
+                time=str(times[int(bad.argmax())]),
+            )
         if not (times.is_monotonic_increasing and times.is_unique):
-            raise DataError(message("{symbol}: candles must ascend in time, one at each time.", symbol=symbol))
+            raise DataError("{symbol}: candles must ascend in time, one at each time.", symbol=symbol)
         return cls(group, symbol, values, times.asi8)
 
     def __len__(self) -> int:

@@ -121,23 +121,6 @@ def ratio(one: np.ndarray, other: np.ndarray, times: np.ndarray, *, overlap: int
     return estimates(pairs, times[both], lambda m: m[..., :1] / m[..., 1:], overlap=overlap, seed=seed)[0]
 
 
-def ratio_of_sums(pairs: np.ndarray, independent: int, *, resamples: int = 1000) -> Estimate:
-    """Return the ratio of the two column sums of `pairs` (n, 2), with the interval of a circular block bootstrap.
-
-    Rows are in order of time; `independent` of them do not overlap, which determines the block length.
-    """
-    ours, theirs = pairs.sum(axis=0)
-    value = ours / theirs if theirs > 0 else math.inf if ours > 0 else 1.0
-    if independent < FEWEST_TIMES or theirs <= 0:
-        return Estimate(float(value))
-    length = math.ceil(len(pairs) / independent)
-    total = np.concatenate([np.zeros((1, 2)), np.cumsum(np.concatenate([pairs, pairs]), axis=0)])
-    begin = np.random.default_rng(0).integers(len(pairs), size=(resamples, math.ceil(len(pairs) / length)))
-    sums = (total[begin + length] - total[begin]).sum(axis=1)  # (resamples, 2)
-    drawn = sums[sums[:, 1] > 0]
-    return _estimate(float(value), drawn[:, 0] / drawn[:, 1])
-
-
 def diebold_mariano(one: np.ndarray, other: np.ndarray, times: np.ndarray, *, overlap: int = 1) -> Difference:
     """Test whether two losses at the same cutoffs (n,) differ, with the small-sample correction.
 

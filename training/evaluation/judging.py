@@ -70,10 +70,8 @@ def pick_cutoffs(corpus: Corpus, window: WindowConfig, n: int, seed: int) -> lis
     cutoffs = spread(series_of(corpus), lookback=window.lookback, horizon=window.horizon, count=n, seed=seed)
     if not cutoffs:
         raise DataError(
-            message(
-                "No series has {candles} candles in a row with a moving price: forecasts cannot be evaluated.",
-                candles=window.size,
-            )
+            "No series has {candles} candles in a row with a moving price: forecasts cannot be evaluated.",
+            candles=window.size,
         )
     return cutoffs
 

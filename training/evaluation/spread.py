@@ -17,7 +17,7 @@ from scipy.optimize import minimize_scalar
 
 from engine.candles import CLOSE
 from engine.usage import SpreadFactor
-from training.errors import DataError, message
+from training.errors import DataError
 from training.evaluation import scores
 from training.evaluation.calibration import FEWEST
 from training.evaluation.cutoffs import Cutoff
@@ -73,7 +73,7 @@ def learn(
         before, after = (_mean_crps(one, actual, unit, driftless=driftless) for one in both)
         learned[group] = Learned(factor, np.stack([_coverage(one, actual) for one in both]), (before, after))
     if not learned:
-        raise DataError(message("No market and interval has the {fewest} cutoffs that a factor needs.", fewest=FEWEST))
+        raise DataError("No market and interval has the {fewest} cutoffs that a factor needs.", fewest=FEWEST)
     return learned
 
 

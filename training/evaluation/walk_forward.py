@@ -174,11 +174,11 @@ def _first_times(cutoffs: Sequence[Cutoff]) -> dict[int, int]:
 
 def _check(forecasters: Sequence[Forecaster], cutoffs: Sequence[Cutoff]) -> None:
     if not cutoffs:
-        raise DataError(message("There is no cutoff: every series is shorter than one history and one horizon."))
+        raise DataError("There is no cutoff: every series is shorter than one history and one horizon.")
     names = [one.name for one in forecasters]
     duplicate = next((name for name in names if names.count(name) > 1), None)
     if duplicate is not None:
-        raise DataError(message("Two forecasters are named {name}: give each its own name.", name=duplicate))
+        raise DataError("Two forecasters are named {name}: give each its own name.", name=duplicate)
 
 
 def _is_readable(path: Path) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from training.errors import DataError, message
+from training.errors import DataError
 from training.portfolio.days import Candles, Day, Past, WalkSettings, next_times
 from training.portfolio.walk import StoredSignals
 
@@ -37,7 +37,7 @@ def past_of(name: str, candles: pd.DataFrame, lookback: int, day: pd.Timestamp) 
     """Return the history of the forecast of a day; raises DataError with too few candles, or none of that day."""
     past = Candles.of(name, candles).until(day, lookback)
     if past is None:
-        raise DataError(message("{symbol} has no signal of {day}.", symbol=name, day=str(day)))
+        raise DataError("{symbol} has no signal of {day}.", symbol=name, day=str(day))
     return past
 
 

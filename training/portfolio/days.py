@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from engine.candles import FEATURES, PRICES
-from training.errors import ConfigError, DataError, message
+from training.errors import ConfigError, DataError
 from training.evaluation.asof import AsOf
 
 
@@ -32,9 +32,8 @@ class WalkSettings:
         for field, least in {"lookback": 2, "horizon": 1, "every": 1, "samples": 1}.items():
             if getattr(self, field) < least:
                 raise ConfigError(
-                    message("{field}={value} must be {lowest} or more.",
-                           field=field, value=getattr(self, field), lowest=least)
-                )  # fmt: skip
+                    "{field}={value} must be {lowest} or more.", field=field, value=getattr(self, field), lowest=least
+                )
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,9 +73,9 @@ class Candles:
         priced = np.isfinite(prices).all(axis=1)
         times = pd.DatetimeIndex(candles["timestamp"])
         if not (times.is_monotonic_increasing and times.is_unique):
-            raise DataError(message("{symbol}: candles must ascend in time, one at each time.", symbol=name))
+            raise DataError("{symbol}: candles must ascend in time, one at each time.", symbol=name)
         if (prices[priced] <= 0).any():
-            raise DataError(message("{symbol}: a price is not above zero.", symbol=name))
+            raise DataError("{symbol}: a price is not above zero.", symbol=name)
         columns = tuple(column for column in FEATURES if column in candles)
         values = candles.loc[priced, list(columns)].astype(np.float64).fillna(0.0)
         times = times[priced]

@@ -75,7 +75,7 @@ def luck(
     with (done, total) signals; may raise to cancel.
     """
     if count < 1:
-        raise DataError(message("{field}={value} must be a whole number from 1 on.", field="count", value=count))
+        raise DataError("{field}={value} must be a whole number from 1 on.", field="count", value=count)
     ranks = ranked(signal)
     strategy = simulate(market, of_signal(market, ranks), 1, rule, dealing).daily()["account"]
     accounts = np.empty((len(market.days), count))

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from training.errors import DataError, message
+from training.errors import DataError
 from training.portfolio.rules import Dealing
 
 NO_PRICE = 1e-8  # at or below it, Qlib uses the close
@@ -63,9 +63,7 @@ class Market:
             return pd.DataFrame(columns).reindex(calendar)
 
         if not any(dealing.deal_price in frame for frame in frames.values()):
-            raise DataError(
-                message("The candles have no field {field} for the execution price.", field=dealing.deal_price)
-            )
+            raise DataError("The candles have no field {field} for the execution price.", field=dealing.deal_price)
         close, volume, price = wide("close"), wide("volume"), wide(dealing.deal_price)
         blocked = (volume <= 0) | close.isna()
         if dealing.limit_threshold is not None:

@@ -54,8 +54,9 @@ def missing(names: Sequence[str]) -> Iterator[Message]:
     if len(names) > MOST_NAMED:
         yield message(
             "{count} instruments have no candles on these days and are left out: {names} ...",
-            count=len(names), names=shown,
-        )  # fmt: skip
+            count=len(names),
+            names=shown,
+        )
     elif names:
         yield message("There are no candles of {names} on these days: left out.", names=shown)
 
@@ -68,8 +69,10 @@ def few(scores: pd.Series[float], instruments: Sequence[str], rule: TopkRule) ->
         yield message(
             "At most {count} instruments have a score on one day, fewer than topk + n_drop = {wanted}: TopkDropout "
             "then sells the worst {n_drop} even though fewer can be bought instead.",
-            count=most, wanted=rule.topk + rule.n_drop, n_drop=rule.n_drop,
-        )  # fmt: skip
+            count=most,
+            wanted=rule.topk + rule.n_drop,
+            n_drop=rule.n_drop,
+        )
 
 
 def stranded(market: Market, positions: pd.DataFrame) -> Iterator[Message]:
@@ -80,5 +83,6 @@ def stranded(market: Market, positions: pd.DataFrame) -> Iterator[Message]:
         if last < len(close) - 1:
             yield message(
                 "{symbol} is held at the end at its price of {day}: it has no candle since.",
-                symbol=name, day=f"{market.days[last]:%Y-%m-%d}",
-            )  # fmt: skip
+                symbol=name,
+                day=f"{market.days[last]:%Y-%m-%d}",
+            )

@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from training.errors import TrainingError, message
+from training.errors import TrainingError
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,7 +33,7 @@ def lines(module: str, work: Path) -> Generator[str, None, None]:
         if process.wait():
             errors = (work / "errors.txt").read_text(encoding="utf-8", errors="replace").strip().splitlines()
             reason = errors[-1] if errors else str(process.returncode)
-            raise TrainingError(message("{module} failed: {reason}", module=module.rpartition(".")[2], reason=reason))
+            raise TrainingError("{module} failed: {reason}", module=module.rpartition(".")[2], reason=reason)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from training.errors import DataError, Message, message
+from training.errors import DataError, Message
 from training.evaluation.files import to_json
 from training.run.folder import write_json
 
@@ -57,4 +57,4 @@ class Backtest:
             notes = tuple(Message(note["msgid"], note["params"]) for note in kept["notes"])
             return cls(**tables, settings=kept["settings"], risk=kept["risk"], notes=notes)
         except (OSError, ValueError, KeyError) as error:
-            raise DataError(message("{folder} holds no backtest that can be read.", folder=str(folder))) from error
+            raise DataError("{folder} holds no backtest that can be read.", folder=str(folder)) from error

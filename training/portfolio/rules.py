@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from training.errors import ConfigError, message
+from training.errors import ConfigError
 
 FIELD = re.compile(r"[a-z][a-z0-9_]{0,30}")
 LEAST_COST = 1e-12  # Qlib divides by the cost where cash is short
@@ -30,11 +30,10 @@ class TopkRule:
             _check_count(field, getattr(self, field))
         if self.n_drop > self.topk:
             raise ConfigError(
-                message(
-                    "n_drop={n_drop} must not exceed topk={topk}: it cannot replace more than it holds.",
-                    n_drop=self.n_drop, topk=self.topk,
-                )
-            )  # fmt: skip
+                "n_drop={n_drop} must not exceed topk={topk}: it cannot replace more than it holds.",
+                n_drop=self.n_drop,
+                topk=self.topk,
+            )
         _check("risk_degree", self.risk_degree, 0, 1, low_open=True)
 
 
@@ -59,10 +58,8 @@ class Dealing:
         _check("account", self.account, 0, low_open=True)
         if not FIELD.fullmatch(self.deal_price):
             raise ConfigError(
-                message(
-                    "deal_price={value} must be the name of a field, such as open, close or vwap.",
-                    value=repr(self.deal_price[:40]),
-                )
+                "deal_price={value} must be the name of a field, such as open, close or vwap.",
+                value=repr(self.deal_price[:40]),
             )
         if self.limit_threshold is not None:
             _check("limit_threshold", self.limit_threshold, 0, 10, low_open=True)
@@ -126,7 +123,7 @@ class SingleRule:
 
 def _check_count(field: str, value: object) -> None:
     if type(value) is not int or value < 1:
-        raise ConfigError(message("{field}={value} must be a whole number from 1 on.", field=field, value=repr(value)))
+        raise ConfigError("{field}={value} must be a whole number from 1 on.", field=field, value=repr(value))
 
 
 def _check(
@@ -144,7 +141,7 @@ def _check(
         return
     shown = {"field": field, "value": repr(value), "lowest": lowest, "highest": highest}
     if math.isfinite(highest):
-        raise ConfigError(message("{field}={value} must lie between {lowest} and {highest}.", **shown))
+        raise ConfigError("{field}={value} must lie between {lowest} and {highest}.", **shown)
     if low_open:
-        raise ConfigError(message("{field}={value} must be above {lowest}.", **shown))
-    raise ConfigError(message("{field}={value} must be {lowest} or more.", **shown))
+        raise ConfigError("{field}={value} must be above {lowest}.", **shown)
+    raise ConfigError("{field}={value} must be {lowest} or more.", **shown)

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from engine.candles import CLOSE
-from training.errors import DataError, message
+from training.errors import DataError
 
 POINTS = ("last", "mean", "max", "min")
 SIGNALS = (*POINTS, *(f"{point}_return" for point in POINTS), "risk_adjusted", "probability_up")
@@ -70,5 +70,5 @@ def pick(signals: pd.DataFrame, name: str) -> pd.Series[float]:
     """Return one signal of a panel; raises DataError if there is none of that name."""
     if name not in signals:
         names = ", ".join(map(str, signals))
-        raise DataError(message("There is no signal {name}: choose one of {names}.", name=repr(name[:40]), names=names))
+        raise DataError("There is no signal {name}: choose one of {names}.", name=repr(name[:40]), names=names)
     return signals[name]

@@ -40,7 +40,7 @@ def backtest(
     scores, notes = check_scores(signal, benchmark)
     known = [name for name in scores.index.get_level_values("instrument").unique() if name in universe]
     if not known:
-        raise DataError(message("{folder} has no candles of the signal's instruments.", folder=SOURCE))
+        raise DataError("{folder} has no candles of the signal's instruments.", folder=SOURCE)
     # The benchmark's days belong to the calendar, as in a Qlib folder.
     quoted = {name: universe[name] for name in {*known, *([benchmark] if benchmark in universe else [])}}
     everything = Market.of_candles(quoted, dealing)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 
-from training.errors import DataError, message
+from training.errors import DataError
 from training.portfolio.records import Backtest
 from training.portfolio.rules import SingleRule
 
@@ -25,11 +25,11 @@ def trade(candles: pd.DataFrame, score: pd.Series[float], rule: SingleRule, name
     frame = candles.set_index("timestamp")
     score = score.reindex(frame.index)
     if not np.isfinite(score).any():
-        raise DataError(message("{symbol}: no score belongs to a candle.", symbol=name))
+        raise DataError("{symbol}: no score belongs to a candle.", symbol=name)
     first = int(np.isfinite(score.to_numpy()).argmax())
     frame, score = frame.iloc[first:], score.iloc[first:]
     if len(frame) < 2:
-        raise DataError(message("{symbol}: there is no candle after the first score to trade on.", symbol=name))
+        raise DataError("{symbol}: there is no candle after the first score to trade on.", symbol=name)
     bars = _Bars.of(frame, score.to_numpy(np.float64), rule)
     settings = {"rule": asdict(rule), "instrument": name}
     return Backtest(_daily(bars, rule), _positions(bars, name), _orders(bars, name, rule), settings)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from training.errors import DataError, message
+from training.errors import DataError
 from training.portfolio.process import run
 from training.portfolio.records import Backtest
 
@@ -31,8 +31,9 @@ def tearsheet(backtest: Backtest, title: str, periods: int = 252) -> str:
     TrainingError if quantstats fails.
     """
     if len(backtest.daily) < FEWEST_DAYS:
-        raise DataError(message("A page needs {least} days or more; there are {count}.",
-                               least=FEWEST_DAYS, count=len(backtest.daily)))  # fmt: skip
+        raise DataError(
+            "A page needs {least} days or more; there are {count}.", least=FEWEST_DAYS, count=len(backtest.daily)
+        )
     returns = {"strategy": backtest.daily["return"] - backtest.daily["cost"]}
     if backtest.has_benchmark:
         returns["benchmark"] = backtest.daily["bench"]

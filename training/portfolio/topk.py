@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from training.adapters.qlib_support import require_qlib
-from training.errors import DataError, message
+from training.errors import DataError
 from training.portfolio.costs import split_costs
 from training.portfolio.market import Market
 from training.portfolio.notes import notes_on, settings_of
@@ -107,16 +107,14 @@ def _calendar(folder: Path) -> pd.DatetimeIndex:
         return pd.DatetimeIndex((folder / "calendars" / "day.txt").read_text(encoding="utf-8-sig").split())
     except (OSError, ValueError) as error:
         raise DataError(
-            message("{folder} is not a Qlib folder: it has no calendar of days that can be read.", folder=str(folder))
+            "{folder} is not a Qlib folder: it has no calendar of days that can be read.", folder=str(folder)
         ) from error
 
 
 def _check(facts: dict[str, Any], folder: Path, dealing: Dealing) -> None:
     if not facts["instruments"]:
-        raise DataError(message("{folder} has no candles of the signal's instruments.", folder=str(folder)))
+        raise DataError("{folder} has no candles of the signal's instruments.", folder=str(folder))
     if not facts["priced"]:
         raise DataError(
-            message(
-                "{folder} has no field {field} for the execution price.", folder=str(folder), field=dealing.deal_price
-            )
+            "{folder} has no field {field} for the execution price.", folder=str(folder), field=dealing.deal_price
         )

@@ -29,19 +29,19 @@ def check_scores(signal: pd.Series[float], benchmark: str | None) -> tuple[pd.Se
     Raises DataError: the signal is not a series by (datetime, instrument) of days and names, or has no finite score.
     """
     if list(signal.index.names) != ["datetime", "instrument"]:
-        raise DataError(message("A signal must be a series by datetime and instrument."))
+        raise DataError("A signal must be a series by datetime and instrument.")
     if signal.index.has_duplicates:
         day, name = signal.index[signal.index.duplicated()][0]
-        raise DataError(message("{symbol} has two scores on {day}.", symbol=str(name), day=f"{day:%Y-%m-%d}"))
+        raise DataError("{symbol} has two scores on {day}.", symbol=str(name), day=f"{day:%Y-%m-%d}")
     for name in [*signal.index.get_level_values("instrument").unique(), *([benchmark] if benchmark else [])]:
         if not INSTRUMENT.fullmatch(name):
-            raise DataError(message("{symbol} cannot be the name of an instrument.", symbol=repr(name[:40])))
+            raise DataError("{symbol} cannot be the name of an instrument.", symbol=repr(name[:40]))
     days = pd.DatetimeIndex(signal.index.get_level_values("datetime"))
     if days.tz is not None or (days != days.normalize()).any():
-        raise DataError(message("The time of a score must be a day: midnight, without a time zone."))
+        raise DataError("The time of a score must be a day: midnight, without a time zone.")
     scores = ranked(signal)
     if scores.empty:
-        raise DataError(message("The signal has no score that is a number."))
+        raise DataError("The signal has no score that is a number.")
     dropped = len(signal) - len(scores)
     return scores, [message("{count} scores are not numbers and are left out.", count=dropped)] if dropped else []
 
@@ -66,12 +66,10 @@ def find_span(calendar: pd.DatetimeIndex, source: str, scores: pd.Series[float],
     signal_days = pd.DatetimeIndex(scores.index.get_level_values("datetime").unique())
     known = signal_days.isin(calendar)
     if not known.any():
-        raise DataError(message("No day of the signal is in the calendar of {folder}.", folder=source))
+        raise DataError("No day of the signal is in the calendar of {folder}.", folder=source)
     begun, ended = signal_days[known].min(), signal_days[known].max()
     last = end or calendar[: int(calendar.searchsorted(ended, side="right")) + 1][-1]
     days = calendar[(calendar > begun) & (calendar <= last)]
     if not len(days):
-        raise DataError(
-            message("{folder} has no day after the first one of the signal: nothing can be traded.", folder=source)
-        )
+        raise DataError("{folder} has no day after the first one of the signal: nothing can be traded.", folder=source)
     return Span(begun, days[0], days[-1], signal_days[~known])

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from engine.predictor import KronosPredictor
-from training.errors import DataError, message
+from training.errors import DataError
 from training.evaluation.files import write_table
 from training.portfolio.days import Candles, Day, WalkSettings
 from training.portfolio.signals import frame, signals_of
@@ -91,7 +91,7 @@ def _days(
     last = times.max() if end is None else end
     days = times[(times >= first) & (times <= last)][::every]
     if not len(days):
-        raise DataError(message("No instrument has a candle from {start} to {end}.", start=str(first), end=str(last)))
+        raise DataError("No instrument has a candle from {start} to {end}.", start=str(first), end=str(last))
     return list(days)
 
 

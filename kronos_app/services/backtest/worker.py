@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from kronos_app.jobs import OnStep
@@ -161,8 +160,9 @@ class BacktestWorker:
     def _single(
         self, backtest: KeptBacktest, universe: Mapping[str, pd.DataFrame], signal: pd.Series[float], still: OnStep
     ) -> Outcome:
-        from training.portfolio.luck import Luck
-        from training.portfolio.single import SingleRule, trade
+        from training.portfolio.luck import single_luck
+        from training.portfolio.rules import SingleRule
+        from training.portfolio.single import trade
 
         request = backtest.request
         [(name, candles)] = universe.items()
@@ -177,17 +177,8 @@ class BacktestWorker:
             slippage=request.slippage,
         )
         result = trade(candles, score, rule, name)
-        rng = np.random.default_rng(request.seed)
-        accounts = []
-        for number in range(request.random_signals):
-            still(number, request.random_signals)
-            shuffled = pd.Series(rng.permutation(score.to_numpy()), index=score.index)
-            accounts.append(trade(candles, shuffled, rule, name).daily["account"])
-        table = pd.concat(accounts, axis=1).reindex(result.daily.index).ffill().fillna(request.account)
-        earned = np.sort(table.iloc[-1].to_numpy() / request.account - 1)
-        levels = [0.05, 0.25, 0.5, 0.75, 0.95]
-        bands = pd.DataFrame(np.quantile(table, levels, axis=1).T, index=result.daily.index, columns=levels)
-        chance = Luck(earned, float(result.daily["account"].iloc[-1] / request.account - 1), bands)
+        count, seed = request.random_signals, request.seed
+        chance = single_luck(candles, score, rule, result, count=count, seed=seed, on_step=still)
         return result, chance, {HOLD: result.daily["bench"].fillna(0.0)}
 
     def _training_ends(self, backtest: KeptBacktest) -> dict[str, pd.Timestamp | None]:

@@ -32,7 +32,7 @@ BASELINE_MEMBERS = 200  # fixed, so that a baseline's scores do not depend on th
 
 def forecaster_name(name: str) -> Text:
     """Return the name of a forecaster for people."""
-    from training.evaluation.baselines.labels import label
+    from training.evaluation.verdicts import label
 
     return text("Model") if name == MODEL else to_text(label(name))
 

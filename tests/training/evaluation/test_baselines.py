@@ -32,9 +32,9 @@ from training.evaluation.baselines import (
     fitted,
 )
 from training.evaluation.baselines.fitted import Fitted
-from training.evaluation.baselines.labels import LABELS, label
 from training.evaluation.cutoffs import Cutoff, Series
 from training.evaluation.forecasters import Forecaster, Members, Request, request_of
+from training.evaluation.verdicts import LABELS, label
 
 CLOSE = np.array([[100.0, 110.0, 99.0, 108.9]])  # log returns 0.0953, -0.1054, 0.0953
 RETURNS = np.log([1.1, 0.9, 1.1])

@@ -98,4 +98,4 @@ def test_models_of_the_registry_are_warned_of_what_they_learned_from(folder: Pat
     }
     assert warnings_of(["kronos-nano", "mine"], crypto["val"]) == []  # of 2025; and nobody knows
     told = [str(one) for one in warnings_of(["kronos-nano", "mine"], crypto["train"])]
-    assert [one.partition(":")[0] for one in told] == ["All 4 cutoffs precede the end of the training of kronos-nano"]
+    assert [one.partition(":")[0] for one in told] == ["All 4 cutoffs are within the training period of kronos-nano"]

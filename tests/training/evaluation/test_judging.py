@@ -52,7 +52,7 @@ def test_cutoffs_lie_in_the_segments_of_their_split(corpus: Corpus) -> None:
 
 
 def test_a_split_without_room_for_one_is_an_error_that_says_so(corpus: Corpus) -> None:
-    with pytest.raises(DataError, match="No series has 404 candles without a break"):
+    with pytest.raises(DataError, match="No series has 404 candles in a row"):
         pick_cutoffs(corpus.of("validation"), WindowConfig(lookback=400, horizon=4), 5, seed=0)
 
 
@@ -79,7 +79,7 @@ def test_the_same_model_under_two_names_has_the_same_scores(corpus: Corpus, mode
     assert found.to_base is not None
     assert (found.to_base.value, found.to_base.low, found.to_base.high) == (1.0, 1.0, 1.0)
     assert not found.worse
-    assert "no difference" in str(found.verdict)
+    assert "No significant improvement" in str(found.verdict)
     again = judge({"tuned": model, "base": model}, cutoffs[::-1], CONFIG, seed=3)
     assert again.forecasters["tuned"]["crps"].value == pytest.approx(
         found.forecasters["tuned"]["crps"].value, abs=1e-12
@@ -92,17 +92,19 @@ def test_a_model_that_got_worse_is_said_to_be(monkeypatch: pytest.MonkeyPatch, m
     assert found.to_base is not None
     assert found.to_base.low is not None
     assert found.to_base.low > 1
-    assert str(found.verdict).startswith(f"Fine-tuning made it worse: CRPS {found.to_base.value:.3f} of")
+    assert str(found.verdict).startswith(
+        f"Fine-tuning made the base model worse (CRPS ratio {found.to_base.value:.3f}, 95 % CI "
+    )
     assert "worse than" in str(found.against_baselines)
 
 
 def test_a_model_that_got_better_is_said_to_be(monkeypatch: pytest.MonkeyPatch, model: KronosPredictor) -> None:
     found = judged(monkeypatch, model, tuned=1.0, base=4.0)
     assert not found.worse
-    assert str(found.verdict).startswith("Fine-tuning made it better: CRPS 0.")
+    assert str(found.verdict).startswith("Fine-tuning improved the base model (CRPS ratio 0.")
     assert found.forecasters["tuned"]["coverage_90"].value == pytest.approx(0.9, abs=0.06)
     assert found.forecasters["base"]["coverage_90"].value > 0.98
-    assert "no better than" in str(found.against_baselines)
+    assert "does not differ significantly from" in str(found.against_baselines)
 
 
 def test_ranks_are_taken_across_symbols_where_five_share_a_time(
@@ -120,7 +122,7 @@ def test_one_cutoff_has_no_interval_and_no_conclusion(corpus: Corpus, model: Kro
     assert found.to_base.low is None
     assert not found.worse
     assert "too few cutoff times" in str(found.verdict)
-    assert [str(note) for note in found.notes] == ["One cutoff only: no interval and no test is possible."]
+    assert [str(note) for note in found.notes] == ["Only one cutoff: no interval and no test is possible."]
 
 
 def test_without_a_base_the_baselines_are_what_counts(corpus: Corpus, model: KronosPredictor) -> None:

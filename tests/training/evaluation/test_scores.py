@@ -101,9 +101,9 @@ def test_the_pit_of_a_right_law_is_even_and_of_wrong_ones_it_is_not(drawn: bool)
     right = rng.normal(size=(2000, 20, 1)) if drawn else stats.norm.ppf((np.arange(20) + 0.5) / 20)[None, :, None]
     narrow, high = right * 0.5, right + 0.5
     found = [scores.pit(np.broadcast_to(m, (2000, 20, 1)), actual, chance, drawn=drawn) for m in (right, narrow, high)]
-    assert scores.evenness(found[0])[1] > 0.01
-    assert scores.evenness(found[1])[1] < 1e-6
-    assert scores.evenness(found[2])[1] < 1e-6
+    assert scores.uniformity(found[0])[1] > 0.01
+    assert scores.uniformity(found[1])[1] < 1e-6
+    assert scores.uniformity(found[2])[1] < 1e-6
     np.testing.assert_allclose(scores.histogram(found[0]), 0.1, atol=0.03)
     assert scores.histogram(found[1])[[0, -1]].min() > 0.2  # too narrow: outcomes at both ends
     assert scores.histogram(found[2])[0] > 2 * scores.histogram(found[2])[-1]  # too high: outcomes below
@@ -120,8 +120,8 @@ def test_a_pit_value_says_where_among_the_members_the_outcome_fell() -> None:
 def test_the_kolmogorov_smirnov_test_is_scipys() -> None:
     values = np.random.default_rng(3).random(50)
     reference = stats.ks_1samp(values, stats.uniform.cdf)
-    assert scores.evenness(values) == pytest.approx((reference.statistic, reference.pvalue), abs=1e-9)
-    assert np.isnan(scores.evenness(np.array([np.nan]))).all()
+    assert scores.uniformity(values) == pytest.approx((reference.statistic, reference.pvalue), abs=1e-9)
+    assert np.isnan(scores.uniformity(np.array([np.nan]))).all()
 
 
 def test_errors_of_points() -> None:
@@ -153,11 +153,13 @@ def test_chances_of_a_rise() -> None:
 
 def test_correlations_are_scipys() -> None:
     rng = np.random.default_rng(4)
-    one, other = rng.normal(size=(2, 30))
-    assert scores.correlation(one, other, ranks=False) == pytest.approx(stats.pearsonr(one, other)[0], abs=1e-9)
-    assert scores.correlation(one, other, ranks=True) == pytest.approx(stats.spearmanr(one, other)[0], abs=1e-9)
-    assert np.isnan(scores.correlation(one, np.ones(30), ranks=True))
-    assert np.isnan(scores.correlation(one[:2], other[:2], ranks=False))
+    one, other = rng.normal(size=(2, 6, 30)).round(1)
+    other[2] = 0.3
+    for ranks, scipys in ((False, stats.pearsonr), (True, stats.spearmanr)):
+        found = scores.correlations(one, other, ranks=ranks)
+        expected = [np.nan if row == 2 else scipys(one[row], other[row])[0] for row in range(6)]
+        np.testing.assert_allclose(found, expected, **CLOSE)
+        assert np.isnan(scores.correlations(one[:, :2], other[:, :2], ranks=ranks)).all()
 
 
 def test_the_energy_score_of_one_step_is_its_crps() -> None:
@@ -190,19 +192,15 @@ def test_quantiles_walk_like_a_random_walk() -> None:
     """Each step keeps its law, and paths hang together: else the energy score would punish baselines for their form."""
     z = stats.norm.ppf((np.arange(2000) + 0.5) / 2000)
     members = (z[:, None] * np.sqrt([1, 2, 3, 4]))[None]
-    paths = scores.walked(members)
+    paths = scores.shuffle_to_paths(members)
     np.testing.assert_array_equal(np.sort(paths, axis=1), members)
     steps = np.diff(paths[0], axis=1, prepend=0.0)
     np.testing.assert_allclose(np.corrcoef(steps.T), np.eye(4), atol=0.06)
     np.testing.assert_allclose(steps.std(axis=0), 1, atol=0.06)
 
 
-def test_volatility_and_what_is_explained_of_it() -> None:
-    np.testing.assert_allclose(scores.volatility(np.array([[3.0, 4.0]])), [5.0], **CLOSE)
-    actual = np.array([1.0, 2.0, 3.0, np.nan])
-    assert scores.r_squared(np.array([1.0, 2.0, 4.0, 9.0]), actual) == pytest.approx(0.5, abs=1e-9)
-    assert scores.r_squared(np.full(4, 2.0), actual) == pytest.approx(0.0, abs=1e-9)
-    assert np.isnan(scores.r_squared(actual[:2], actual[:2]))
+def test_realized_volatility_is_the_root_of_the_summed_squares() -> None:
+    np.testing.assert_allclose(scores.realized_volatility(np.array([[3.0, 4.0]])), [5.0], **CLOSE)
 
 
 def test_steps_whose_outcome_is_not_known_are_nan() -> None:

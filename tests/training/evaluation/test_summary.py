@@ -14,7 +14,8 @@ from training.evaluation.cutoffs import Cutoff
 from training.evaluation.forecasters import Members, request_of
 from training.evaluation.inference import Estimate
 from training.evaluation.records import records
-from training.evaluation.summary import by_cutoff, crps_ratio, figures, foreseen, information, ranking, verdict
+from training.evaluation.summary import by_cutoff, crps_ratio, figures, foreseen, information, ranking
+from training.evaluation.verdicts import verdict_on_base, verdict_on_baseline
 
 HISTORY = np.array([100.0, 110.0, 99.0, 108.9])
 FUTURE = np.array([110.0, 104.0])
@@ -141,18 +142,35 @@ def test_forecasters_are_ranked_by_their_crps_over_the_cutoffs_they_share() -> N
 @pytest.mark.parametrize(
     ("against", "sentence"),
     [
-        (Estimate(1.01, 0.97, 1.05), "On this data kronos-nano is no better than EWMA random walk (CRPS 1.010, 95 % "),
-        (
-            Estimate(1.1, 1.02, 1.2),
-            "On this data kronos-nano is worse than EWMA random walk (CRPS 1.100, 95 % interval ",
-        ),
-        (Estimate(0.9, 0.8, 0.99), "On this data kronos-nano is better than EWMA random walk (CRPS 0.900, 95 % inter"),
-        (Estimate(0.9), "The CRPS of kronos-nano is 0.900 times that of EWMA random walk; there are too few cutoff"),
-        (Estimate(float("nan")), "On this data kronos-nano cannot be compared with EWMA random walk."),
+        (Estimate(1.01, 0.97, 1.05), "On this data, kronos-nano does not differ significantly from EWMA random walk ("),
+        (Estimate(1.1, 1.02, 1.2), "On this data, kronos-nano is worse than EWMA random walk (CRPS ratio 1.100, 95 % "),
+        (Estimate(0.9, 0.8, 0.99), "On this data, kronos-nano is better than EWMA random walk (CRPS ratio 0.900, 95 %"),
+        (Estimate(0.9), "The CRPS ratio of kronos-nano to EWMA random walk is 0.900; there are too few cutoff times"),
+        (Estimate(float("nan")), "On this data, kronos-nano cannot be compared with EWMA random walk: the CRPS of"),
     ],
 )
 def test_the_verdict_is_one_plain_sentence(against: Estimate, sentence: str) -> None:
-    assert str(verdict("kronos-nano", "ewma", against)).startswith(sentence)
+    assert str(verdict_on_baseline("kronos-nano", "ewma", against)).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("against", "sentence"),
+    [
+        (
+            Estimate(0.989, 0.966, 1.022),
+            "No significant improvement over the base model (CRPS ratio 0.989, 95 % CI 0.9",
+        ),
+        (
+            Estimate(1.1, 1.02, 1.2),
+            "Fine-tuning made the base model worse (CRPS ratio 1.100, 95 % CI 1.020–1.200). Use",
+        ),
+        (Estimate(0.9, 0.8, 0.99), "Fine-tuning improved the base model (CRPS ratio 0.900, 95 % CI 0.800–0.990)."),
+        (Estimate(0.9), "The CRPS ratio of the fine-tuned to the base model is 0.900; there are too few cutoff times"),
+        (Estimate(float("nan")), "Fine-tuned and base model cannot be compared: the CRPS of the base model is 0."),
+    ],
+)
+def test_fine_tuning_is_compared_with_its_base_in_one_sentence(against: Estimate, sentence: str) -> None:
+    assert str(verdict_on_base(against)).startswith(sentence)
 
 
 def test_foresight_scores_as_the_walk_that_moves_as_far_as_prices_did() -> None:

@@ -14,12 +14,11 @@ from tests.training.conftest import candles, write
 from tests.training.evaluation.conftest import tiny_model, walk
 from training.__main__ import main
 from training.errors import ConfigError
-from training.evaluation import scores
 from training.evaluation.baselines import Drift, LastClose
 from training.evaluation.cutoffs import Cutoff, rolling
 from training.evaluation.forecasters import Members, Request
 from training.evaluation.report import Report
-from training.evaluation.tasks.figures import by_market, correlations
+from training.evaluation.tasks.forecasting import by_market
 from training.evaluation.tasks.presets import DAY, FORECASTING, TASKS, TaskName
 from training.evaluation.tasks.published import PUBLISHED, Published
 from training.evaluation.walk_forward import walk_forward
@@ -94,18 +93,6 @@ def test_a_window_is_that_of_the_nearest_interval_and_never_more_than_a_model_ho
     assert price.window(7 * DAY, 512) == price.window(DAY, 512) == (40, 12)
     with pytest.raises(ConfigError, match="96 candles leaves too little room"):
         price.window(300, 100)
-
-
-@pytest.mark.parametrize("ranks", [False, True])
-def test_correlations_of_rows_are_those_of_each_row(ranks: bool) -> None:
-    rng = np.random.default_rng(0)
-    one, other = rng.normal(size=(2, 6, 7)).round(1)
-    other[2] = 0.3
-    found = correlations(one, other, ranks=ranks)
-    expected = [scores.correlation(*pair, ranks=ranks) for pair in zip(one, other, strict=True)]
-    np.testing.assert_allclose(found, expected, atol=1e-12)
-    assert np.isnan(found[2])
-    assert np.isnan(correlations(one[:, :2], other[:, :2], ranks=ranks)).all()
 
 
 @pytest.mark.parametrize(("factor", "expected"), [(0.5, 1.0), (-0.5, -1.0)])

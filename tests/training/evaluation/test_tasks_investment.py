@@ -14,7 +14,7 @@ from tests.training.evaluation.conftest import tiny_model
 from training.__main__ import main
 from training.evaluation.cutoffs import Series
 from training.evaluation.tasks.investment import DEALING, figures, invest, rule_for
-from training.evaluation.tasks.outcome import Market
+from training.evaluation.tasks.outcome import MarketRun
 from training.evaluation.tasks.presets import TASKS
 from training.portfolio import market as quotes
 from training.portfolio.luck import equal_weight
@@ -50,24 +50,21 @@ def test_what_is_beyond_equal_parts_is_annualised_by_the_days_of_the_market(fram
 def test_a_market_is_traded_beside_momentum_and_luck(frames: dict[str, pd.DataFrame], tmp_path: Path) -> None:
     series = [Series.of(frame, name, "stocks/1d") for name, frame in frames.items()]
     days: list[tuple[int, int]] = []
-    found, places = invest(
-        TASKS["investment"],
-        tiny_model(),
-        series,
-        WINDOW,
-        folder=tmp_path,
-        count=6,
-        on_step=lambda *step: days.append(step),
+    run = MarketRun(
+        TASKS["investment"], tiny_model(), series, WINDOW, tmp_path, count=6, on_step=lambda *step: days.append(step)
     )
-    assert isinstance(found, Market)
-    assert found.taken.startswith("6 days of 8 instruments, 30 candles → 3")
+    result = invest(run)
+    assert result is not None
+    found, places = result
+    assert found.used.startswith("6 days of 8 instruments, 30 candles → 3")
     assert list(found.rows) == ["custom", "momentum_5"]
     assert 0 <= found.rows["custom"]["luck"].value <= 1
     assert days[-1] == (6, 6)
     assert {place.row <= len(place.series) for place in places} == {True}
     assert len({place.time for place in places}) == 6
-    again, _ = invest(TASKS["investment"], tiny_model(), series, WINDOW, folder=tmp_path, count=6)
-    assert again == found
+    again = invest(run)
+    assert again is not None
+    assert again[0] == found
 
 
 def test_candles_shorter_than_a_day_are_not_traded(

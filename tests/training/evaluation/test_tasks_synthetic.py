@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from tests.training.evaluation.conftest import tiny_model
 from training.errors import Message
 from training.evaluation.cutoffs import Cutoff, Series, rolling
 from training.evaluation.kronos import KronosForecaster
-from training.evaluation.tasks.outcome import Market
+from training.evaluation.tasks.outcome import MarketRun
 from training.evaluation.tasks.posthoc import CLASSIFIER, Learning, error_of_classifier, forecasts, paths
 from training.evaluation.tasks.presets import TASKS
 from training.evaluation.tasks.sequences import BLOCK, blocks, features, sequences
@@ -101,10 +103,11 @@ def test_a_forecaster_learns_what_its_sequences_have_and_nothing_from_noise() ->
     assert errors["trend"] < 0.5 * errors["noise"]
 
 
-def test_a_market_is_judged_beside_resampled_and_real_candles(series: list[Series]) -> None:
+def test_a_market_is_judged_beside_resampled_and_real_candles(series: list[Series], tmp_path: Path) -> None:
     task = TASKS["synthetic"]
-    found, places = generate(task, tiny_model(), series, task.window(86_400, 64), count=45)
-    assert isinstance(found, Market)
+    result = generate(MarketRun(task, tiny_model(), series, task.window(86_400, 64), tmp_path, count=45))
+    assert isinstance(result, tuple)
+    found, places = result
     assert list(found.rows) == ["custom", "block_bootstrap", "real"]
     assert all(set(task.figures) <= set(found.rows[name]) for name in ("custom", "block_bootstrap"))
     assert 0 <= found.rows["custom"]["discriminative"].value <= 1
@@ -123,8 +126,7 @@ def test_the_model_is_measured_by_its_own_candles(series: list[Series]) -> None:
     assert rows["block_bootstrap"]["discriminative"].value < rows["exact"]["discriminative"].value
 
 
-def test_too_few_sequences_are_told(series: list[Series]) -> None:
-    task = TASKS["synthetic"]
-    found, _ = generate(task, tiny_model(), series[:1], (24, 35), count=10)
+def test_too_few_sequences_are_told(series: list[Series], tmp_path: Path) -> None:
+    found = generate(MarketRun(TASKS["synthetic"], tiny_model(), series[:1], (24, 35), tmp_path, count=10))
     assert isinstance(found, Message)
     assert str(found).startswith("stocks/1d: ")

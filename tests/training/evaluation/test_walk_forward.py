@@ -228,8 +228,8 @@ def test_overlapping_futures_are_counted() -> None:
 def test_cutoffs_before_the_end_of_a_models_training_are_warned_of(places: list[Cutoff]) -> None:
     crypto_only = {"crypto": date(2030, 1, 1)}.get
     told = str(seen_in_training("kronos-nano", crypto_only, places))
-    assert told.startswith("20 of 40 cutoffs precede the end of the training of kronos-nano")
-    assert "prove nothing" in str(seen_in_training("kronos-nano", lambda _: date(2024, 6, 1), places))
+    assert told.startswith("20 of 40 cutoffs are within the training period of kronos-nano")
+    assert "no evidence in its favour" in str(seen_in_training("kronos-nano", lambda _: date(2024, 6, 1), places))
     assert seen_in_training("kronos-nano", lambda _: date(2023, 12, 31), places) is None
     assert seen_in_training("kronos-nano", lambda _: None, places) is None
 
@@ -241,12 +241,12 @@ def test_the_right_law_is_no_better_than_the_walk_and_a_wrong_one_is_worse(tmp_p
     right, wide = found.rows["gaussian"], found.rows["wide"]
     assert right.skill.value == pytest.approx(1.0, abs=0.02)
     assert right.test.p is not None
-    assert str(found.verdicts["gaussian"]).startswith("On this data gaussian is no better than ")
+    assert str(found.verdicts["gaussian"]).startswith("On this data, gaussian does not differ significantly from ")
     assert wide.skill.low is not None
     assert wide.skill.low > 1.3
     assert wide.test.p is not None
     assert wide.test.p < 1e-6
-    assert str(found.verdicts["wide"]).startswith("On this data wide is worse than ")
+    assert str(found.verdicts["wide"]).startswith("On this data, wide is worse than ")
     for level in (50, 80, 90, 95):
         assert right.figures[f"coverage_{level}"].value == pytest.approx(level / 100, abs=0.03)
     assert wide.figures["coverage_80"].value > 0.98
@@ -269,7 +269,7 @@ def test_one_who_knows_better_is_said_to_be_better(tmp_path: Path) -> None:
             return Members(np.where(at[:, None, None], narrow, wide), drawn=True)
 
     found = report([Knows(name="knows"), *QUICK], places, tmp_path)
-    assert str(found.verdicts["knows"]).startswith("On this data knows is better than ")
+    assert str(found.verdicts["knows"]).startswith("On this data, knows is better than ")
     foreseen = found.volatility_foreseen
     assert foreseen.value < found.rows["knows"].skill.value  # who knows the law still has to see what comes of it
     assert found.to_dict()["volatility_foreseen"] == foreseen.to_dict()

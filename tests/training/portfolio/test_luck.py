@@ -33,10 +33,10 @@ def test_a_signal_that_knows_tomorrow_is_beyond_luck(universe, market):
     found = luck(market, tomorrow, TopkRule(3, 3), DEALING, count=150)
     assert found.percentile == 1.0
     assert found.strategy > found.earned.max()
-    assert str(found.verdict) == "It earned more than 100% of 150 random signals."
+    assert str(found.verdict) == "Beats 100% of 150 random signals."
     worst = luck(market, -tomorrow, TopkRule(3, 3), DEALING, count=150)
     assert worst.percentile == 0.0
-    assert "luck alone may do as well" in str(worst.verdict)
+    assert "not better than chance" in str(worst.verdict)
 
 
 def test_random_signals_lie_evenly_among_random_signals(market):

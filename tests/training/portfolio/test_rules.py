@@ -6,8 +6,7 @@ import pytest
 
 from training.errors import ConfigError
 from training.portfolio.days import WalkSettings
-from training.portfolio.rules import Dealing, TopkRule
-from training.portfolio.single import SingleRule
+from training.portfolio.rules import Dealing, SingleRule, TopkRule
 
 
 def test_the_defaults_are_those_of_qlibs_examples():

@@ -21,18 +21,18 @@ def candles(names=NAMES):
 def test_orders_and_holdings_are_those_of_qlib(ours):
     qlib, market, _ = ours
     rule, changes, seed = CASES[0]
-    journal = Journal()
+    journal = Journal(market)
     ranks = ranked(signal_of(seed))
-    daily = simulate(market, of_signal(market, ranks), 1, rule, dealing_of(changes), journal=journal).daily()
+    simulate(market, of_signal(market, ranks), 1, rule, dealing_of(changes), journal=journal)
     keys = ["day", "instrument", "side"]
     dealt = qlib.trades[qlib.trades["amount"] > 0].sort_values(keys, ignore_index=True)
-    orders = simulated._orders(journal, market)
+    orders = journal.trades()
     own = orders[orders["amount"] > 0].sort_values(keys, ignore_index=True)
     assert own[keys].equals(dealt[keys])
     for column in ("ordered", "amount", "price", "value", "cost"):
         np.testing.assert_allclose(own[column], dealt[column], rtol=1e-9)
     held = qlib.positions.sort_values(["day", "instrument"], ignore_index=True)
-    own = simulated._holdings(journal, market, daily["account"])
+    own = journal.positions()
     assert own[["day", "instrument", "days"]].equals(held[["day", "instrument", "days"]])
     np.testing.assert_allclose(own[["amount", "weight"]], held[["amount", "weight"]], rtol=1e-9)
 
@@ -83,8 +83,8 @@ def test_what_the_candles_lack_is_named():
     signal = panel(DAYS[10:-2], [NAMES[0], "GHOST"])
     result, _ = simulated.backtest(candles(NAMES[:1]), signal, TopkRule(2, 1), DEALING, benchmark="NOPE")
     notes = [str(note) for note in result.notes]
-    assert "There are no candles of the benchmark NOPE: nothing is compared with it." in notes
-    assert "There are no candles on these days of GHOST: left out." in notes
+    assert "There are no candles of the benchmark NOPE: the result has no benchmark." in notes
+    assert "There are no candles of GHOST on these days: left out." in notes
     assert str(next(few(ranked(signal), NAMES[:1], TopkRule(2, 1)))) in notes
     with pytest.raises(DataError, match="no candles of the signal's instruments"):
         simulated.backtest(candles(NAMES[:1]), panel(DAYS[10:-2], ["GHOST"]), TopkRule(2, 1), DEALING)

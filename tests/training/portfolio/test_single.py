@@ -7,7 +7,8 @@ import pytest
 from tests.qlib_writer import walk
 from training.errors import DataError
 from training.portfolio.records import Backtest
-from training.portfolio.single import SingleRule, trade
+from training.portfolio.rules import SingleRule
+from training.portfolio.single import trade
 
 DAYS = pd.bdate_range("2020-01-01", periods=6)
 OPEN = [10.0, 10.0, 11.0, 12.0, 10.0, 9.0]

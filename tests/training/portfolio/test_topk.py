@@ -92,12 +92,12 @@ def test_odd_data_are_dealt_with_and_what_was_left_out_is_said(odd):
     result, _, _, signal = odd
     said = [str(note) for note in result.notes]
     assert said == [
-        f"{int(signal.isna().sum())} scores are no numbers and are left out.",
-        "There are no candles of the benchmark NOPE: nothing is compared with it.",
-        "1 days of the signal are no trading days and are left out.",
-        "There are no candles on these days of GHOST: left out.",
+        f"{int(signal.isna().sum())} scores are not numbers and are left out.",
+        "There are no candles of the benchmark NOPE: the result has no benchmark.",
+        "1 days of the signal are not trading days and are left out.",
+        "There are no candles of GHOST on these days: left out.",
         "At most 6 instruments have a score on one day, fewer than topk + n_drop = 7: TopkDropout "
-        "then sells the worst 2 though there are not as many to buy instead.",
+        "then sells the worst 2 even though fewer can be bought instead.",
         f"B is held at the end at its price of {DAYS[44]:%Y-%m-%d}: it has no candle since.",
     ]
     assert not result.has_benchmark
@@ -162,7 +162,7 @@ def test_of_many_missing_instruments_a_few_are_named():
 
 @pytest.mark.usefixtures("qlib")
 def test_a_process_that_breaks_off_says_why(tmp_path):
-    with pytest.raises(TrainingError, match=r"qlib_child broke off: FileNotFoundError: .*request\.json"):
+    with pytest.raises(TrainingError, match=r"qlib_child failed: FileNotFoundError: .*request\.json"):
         run("training.portfolio.qlib_child", tmp_path)
 
 
@@ -174,8 +174,8 @@ def test_a_process_that_breaks_off_says_why(tmp_path):
         (pd.concat([panel(DAYS[:3], ["A"])] * 2), {}, "A has two scores on 2020-01-01"),
         (panel(DAYS[:3], ["../../etc"]), {}, "cannot be the name of an instrument"),
         (panel(DAYS[:3], ["A"]), {"benchmark": "/etc/passwd"}, "cannot be the name of an instrument"),
-        (panel(DAYS[:3] + pd.Timedelta(hours=3), ["A"]), {}, "must be midnight"),
-        (panel(DAYS[:3].tz_localize("UTC"), ["A"]), {}, "must be midnight"),
+        (panel(DAYS[:3] + pd.Timedelta(hours=3), ["A"]), {}, "midnight, without a time zone"),
+        (panel(DAYS[:3].tz_localize("UTC"), ["A"]), {}, "midnight, without a time zone"),
         (panel(DAYS[:3], ["A"]).droplevel("instrument"), {}, "by datetime and instrument"),
     ],
 )
@@ -185,13 +185,16 @@ def test_a_signal_that_cannot_be_traded_is_refused_before_qlib_starts(folder, si
 
 
 def test_a_folder_that_is_none_is_said_to_be_one(tmp_path):
-    with pytest.raises(DataError, match="it is no Qlib folder"):
+    with pytest.raises(DataError, match="is not a Qlib folder"):
         backtest(tmp_path, signal_of(0), TopkRule(2, 1), Dealing())
 
 
 @pytest.mark.parametrize(
     ("days", "said"),
-    [(DAYS[-1:], "no day after the first of the signal"), (DAYS[:3] + pd.Timedelta(days=4000), "No day of the signal")],
+    [
+        (DAYS[-1:], "no day after the first one of the signal"),
+        (DAYS[:3] + pd.Timedelta(days=4000), "No day of the signal"),
+    ],
 )
 def test_days_that_cannot_be_traded_are_said_to_be_none(folder, days, said):
     with pytest.raises(DataError, match=said):
@@ -200,7 +203,10 @@ def test_days_that_cannot_be_traded_are_said_to_be_none(folder, days, said):
 
 @pytest.mark.parametrize(
     ("names", "price", "said"),
-    [(["GHOST"], "close", "no candles of the signal's instruments"), (NAMES, "twap", "no field twap to deal at")],
+    [
+        (["GHOST"], "close", "no candles of the signal's instruments"),
+        (NAMES, "twap", "no field twap for the execution price"),
+    ],
 )
 def test_what_a_folder_lacks_is_named(folder, names, price, said):
     with pytest.raises(DataError, match=said):

@@ -12,7 +12,7 @@ from training.errors import DataError, RunError
 from training.evaluation.asof import LookAhead
 from training.portfolio.behind import kept_scores, past_of, task_of
 from training.portfolio.days import Past, next_times
-from training.portfolio.signals import SIGNALS, scores
+from training.portfolio.signals import SIGNALS, signals_of
 from training.portfolio.walk import WalkSettings, signals
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -52,7 +52,7 @@ def test_a_signal_is_that_of_the_forecast_made_by_itself(predictor, universe):
     features = ["open", "high", "low", "close", "volume"]
     future = pd.bdate_range(DAYS[30], periods=4)[1:]
     alone = predictor.forecast(history[features], history["timestamp"], future, samples=4, seed=3)
-    assert found.loc[(DAYS[30], "A")].to_dict() == pytest.approx(scores(alone.paths, alone.last_close), rel=1e-5)
+    assert found.loc[(DAYS[30], "A")].to_dict() == pytest.approx(signals_of(alone.paths, alone.last_close), rel=1e-5)
 
 
 def leak(universe, how):
@@ -99,7 +99,7 @@ def test_a_score_is_found_again_with_the_paths_behind_it(predictor, universe, tm
     while batch.active:
         batch.advance()
     drawn = batch.result(0)
-    assert scores(drawn.paths, drawn.last_close) == pytest.approx(kept.loc[(DAYS[30], "B")].to_dict(), rel=1e-5)
+    assert signals_of(drawn.paths, drawn.last_close) == pytest.approx(kept.loc[(DAYS[30], "B")].to_dict(), rel=1e-5)
 
 
 def test_what_other_weights_settings_or_candles_made_is_not_taken_for_the_same(predictor, universe, tmp_path):

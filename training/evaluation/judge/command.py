@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from engine.predictor import KronosPredictor
-from training.errors import ConfigError, message
+from training.errors import ConfigError
 from training.evaluation.command import warnings_of, write_scores
 from training.evaluation.cutoffs import Cutoff, Series
 from training.evaluation.forecasters import Forecaster
@@ -29,7 +29,7 @@ Blocks = Mapping[str, Sequence[Series]]
 def run(arguments: argparse.Namespace, on_step: OnStep | None = None) -> None:
     """Judge a model and print the table; raises ConfigError, DataError or RunError where that is impossible."""
     if not 0 <= arguments.tail < 1:
-        raise ConfigError(message("--tail is {value}: it must be at least 0 and below 1.", value=arguments.tail))
+        raise ConfigError("--tail is {value}: it must be at least 0 and below 1.", value=arguments.tail)
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
     predictor = KronosPredictor.from_pretrained(arguments.model, tokenizer=arguments.tokenizer)

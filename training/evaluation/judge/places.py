@@ -14,7 +14,7 @@ from engine.candles import PRICES
 from training.adapters.files import read
 from training.adapters.symbol import SymbolCandles
 from training.adapters.tables import SUFFIXES
-from training.errors import DataError, message
+from training.errors import DataError
 from training.evaluation.command import continuous
 from training.evaluation.cutoffs import Cutoff, Series, spread_by_group
 from training.fit.splits import Series as Rows
@@ -96,9 +96,9 @@ def _files(data: Path, groups: Sequence[str]) -> list[Path]:
     chosen = [path for path in files if not groups or any(path.with_suffix("").match(one) for one in groups)]
     if not chosen:
         raise DataError(
-            message("{folder}: there is no CSV or Parquet file to judge on. Name a folder of MARKET/INTERVAL.parquet.",
-                   folder=str(data))
-        )  # fmt: skip
+            "{folder}: there is no CSV or Parquet file to judge on. Name a folder of MARKET/INTERVAL.parquet.",
+            folder=str(data),
+        )
     return chosen
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypedDict
 
-from training.errors import ConfigError, message
+from training.errors import ConfigError
 
 TaskName = Literal["price", "return", "volatility", "synthetic", "investment"]
 ForecastingTask = Literal["price", "return", "volatility"]
@@ -59,11 +59,10 @@ class Task:
         lookback, horizon = self.windows[nearest]
         if context - horizon < FEWEST:
             raise ConfigError(
-                message(
-                    "A forecast of {horizon} candles leaves too little room for history in a context of {context}.",
-                    horizon=horizon, context=context,
-                )
-            )  # fmt: skip
+                "A forecast of {horizon} candles leaves too little room for history in a context of {context}.",
+                horizon=horizon,
+                context=context,
+            )
         return min(lookback, context - horizon), horizon
 
 

@@ -30,8 +30,11 @@ def generate(run: MarketRun) -> tuple[Market, Sequence[Cutoff]] | Message:
     if min(earlier.sum(), later.sum()) < FEWEST:
         return message(
             "{market}: {earlier} training and {later} test sequences are too few; {fewest} of each are needed.",
-            market=group, earlier=int(earlier.sum()), later=int(later.sum()), fewest=FEWEST,
-        )  # fmt: skip
+            market=group,
+            earlier=int(earlier.sum()),
+            later=int(later.sum()),
+            fewest=FEWEST,
+        )
     (lookback, length), model = run.window, run.model
     found = sequences(model, cutoffs, seed=run.seed, on_step=run.on_step)
     times = np.array([cutoff.time for cutoff in cutoffs])[later]

@@ -94,13 +94,13 @@ def test_one_who_knows_the_law_reaches_every_figure(lines: dict[str, Line]) -> N
     found = lines["knows"]
     assert set(marks(found).values()) == {"reached"}, found.figures
     assert (found.cutoffs, found.times) == (600, 300)
-    assert found.crps[found.best] == min(found.crps[one.name] for one in BASELINES)
-    assert found.figures["crps_ratio"].value == pytest.approx(found.crps["knows"] / found.crps[found.best])
+    assert found.crps[found.best_baseline] == min(found.crps[one.name] for one in BASELINES)
+    assert found.figures["crps_ratio"].value == pytest.approx(found.crps["knows"] / found.crps[found.best_baseline])
 
 
 def test_who_knew_the_volatility_to_come_is_ahead_of_who_knows_the_law(lines: dict[str, Line]) -> None:
-    known = lines["knows"].foreseen
-    assert known == lines["narrow"].foreseen
+    known = lines["knows"].volatility_foreseen
+    assert known == lines["narrow"].volatility_foreseen
     assert known.value < lines["knows"].figures["crps_ratio"].value - 0.01
 
 
@@ -116,8 +116,10 @@ def test_a_planted_pull_to_the_mean_is_found_as_it_was_planted(lines: dict[str, 
     assert marks(pulled)["pull"] == "missed"
     assert pulled.pull_actual.value == pytest.approx(honest.pull_actual.value)
     assert pulled.pull_forecast.value - honest.pull_forecast.value == pytest.approx(-0.3, abs=0.01)
-    assert pulled.centred.value < pulled.figures["crps_ratio"].value
-    assert pulled.centred.value == pytest.approx(honest.centred.value, abs=0.002)  # the pull is all that is wrong
+    assert pulled.crps_ratio_centred.value < pulled.figures["crps_ratio"].value
+    assert pulled.crps_ratio_centred.value == pytest.approx(
+        honest.crps_ratio_centred.value, abs=0.002
+    )  # the pull is all that is wrong
     assert pulled.figures["pull"].value == pytest.approx(pulled.pull_forecast.value - pulled.pull_actual.value)
 
 

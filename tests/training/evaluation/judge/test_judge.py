@@ -1,4 +1,4 @@
-"""The judge: what it judges on, its doubles that must fail, its pictures, and the command."""
+"""The judge: its candles, its negative controls, its pictures, and the command."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tests.training.evaluation.conftest import walk
 from training.__main__ import main
 from training.errors import DataError
 from training.evaluation.baselines import Ewma
-from training.evaluation.cutoffs import Cutoff, Series
+from training.evaluation.cutoffs import Cutoff, Series, spread_by_group
 from training.evaluation.forecasters import request_of
-from training.evaluation.judge.doubles import Shuffled, shuffled, untrained
+from training.evaluation.judge.controls import Shuffled, shuffled, untrained
 from training.evaluation.judge.judgement import judge
 from training.evaluation.judge.pictures import draw, varied
-from training.evaluation.judge.places import cutoffs, read_blocks, too_short
+from training.evaluation.judge.places import read_blocks, too_short
 from training.evaluation.judge.targets import TARGETS
 from training.evaluation.kronos import Drift, KronosForecaster, is_driftless
 from training.run.launch import ROOT
@@ -59,7 +59,7 @@ def test_new_assets_and_the_last_stretch_of_known_ones_are_judged_apart(folder: 
 
 def test_futures_of_the_last_stretch_come_after_one_time_that_all_symbols_share(folder: Path) -> None:
     series = blocks(folder, groups=["fx/*"])["later"]
-    chosen = cutoffs(series, lookback=LOOKBACK, horizon=HORIZON, per_group=1000)
+    chosen = spread_by_group(series, lookback=LOOKBACK, horizon=HORIZON, per_group=1000, together=1)
     start = candles("A", 900, seed=1)["timestamp"]
     cut = start[900 - 280 + HORIZON]  # a fifth of 1,400 candles, when B had ended, and the gap
     assert {one.symbol for one in chosen} == {"A"}
@@ -129,7 +129,7 @@ def test_pictures_are_of_different_groups_by_turns_calm_and_wild(
     for out in (first, again):
         draw(model, chosen[:3], out, ["one", "two", "three"])
     drawn = first.read_text()
-    assert all(f"<!-- {name} -->" in drawn for name in ("one", "two", "three", "what came", "90 %"))
+    assert all(f"<!-- {name} -->" in drawn for name in ("one", "two", "three", "actual", "90 %"))
     assert drawn == again.read_text()
 
 
@@ -143,7 +143,7 @@ def test_the_command_fails_a_random_model_and_goes_on_where_it_was(
     assert main([str(word) for word in command]) == 0
     said = capsys.readouterr().out
     assert max(map(len, said.splitlines())) <= 120
-    assert "last stretch, crypto/1h: 1 of 2 symbols have nowhere 45 candles in a row and are left out." in said
+    assert "last stretch, crypto/1h: 1 of 2 symbols are left out, without 45 candles in a row." in said
     kept = json.loads((out / "judgement.json").read_text())
     assert list(kept["blocks"]) == ["new", "later", "together"]
     assert list(kept["blocks"]["new"]) == ["crypto/1h", "crypto/4h", "crypto", "all"]
