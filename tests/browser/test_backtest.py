@@ -27,7 +27,7 @@ def test_a_backtest_goes_on_without_its_tab_and_ends_with_a_sentence(page, serve
     address = page.url
     page.goto("about:blank")
     page.goto(address)
-    expect(page.get_by_text(re.compile("^It earned more than"))).to_be_visible(timeout=120_000)
+    expect(page.get_by_text(re.compile("^Beats "))).to_be_visible(timeout=120_000)
     idle(page)
     expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible()
     with page.expect_download() as download:

@@ -25,7 +25,7 @@ def test_an_evaluation_goes_on_without_its_tab_and_ends_with_a_verdict(page, ser
     address = page.url
     page.goto("about:blank")
     page.goto(address)
-    expect(page.get_by_text(re.compile("^On this data kronos-nano is"))).to_be_visible()
+    expect(page.get_by_text(re.compile("^On this data, kronos-nano "))).to_be_visible()
     idle(page)
     expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible()
     expect(page.get_by_text("The worst cutoffs")).to_be_visible()

@@ -98,7 +98,7 @@ def test_a_backtest_ends_with_a_sentence_figures_and_what_it_is_compared_with(ma
     assert (made.state, made.progress, made.instruments) == ("finished", 1.0, 3)
     report = made.report
     told = made.verdict.render()
-    assert told.startswith(f"It earned more than {report['percentile']:.0%} of 40 random signals")
+    assert told.startswith(f"Beats {report['percentile']:.0%} of 40 random signals")
     assert f"{report['figures']['annual_return']:+.1%} a year" in told
     assert list(report["beside"]) == ["bench", "momentum", "equal_weight"]
     assert report["has_benchmark"]

@@ -102,7 +102,7 @@ def test_an_evaluation_ends_with_a_verdict_and_every_forecaster(desk, made):
     found = made
     assert (found.state, found.progress, found.report["cutoffs"]) == ("finished", 1.0, 30)
     told = found.verdicts["tiny"].render()
-    assert told.startswith(("On this data tiny is", "The CRPS of tiny"))
+    assert told.startswith(("On this data, tiny ", "The CRPS ratio of tiny"))
     assert set(found.report["forecasters"]) > {"tiny", "last_close", "ewma", "drift", "bootstrap"}
     tiny = found.report["forecasters"]["tiny"]
     assert tiny["skill"]["low"] <= tiny["skill"]["value"] <= tiny["skill"]["high"]
@@ -238,7 +238,7 @@ def test_cutoffs_before_the_end_of_the_training_are_warned_of(settings, save, ma
         assert desk.jobs.wait(started.job_id, 60).status == "succeeded"
         told = [one.render() for one in desk.evaluations.get(started.id).warnings]
         assert len(told) == 1
-        assert "cutoffs precede the end of the training of tiny" in told[0]
+        assert "cutoffs are within the training period of tiny" in told[0]
     finally:
         desk.close()
 
