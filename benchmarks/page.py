@@ -147,10 +147,10 @@ def _fill(field: Locator, value: int) -> None:
 def _slide(page: Page, samples: int) -> None:
     """Move the slider to this number of samples by its keys, since its value cannot be typed."""
     thumb = page.get_by_role("slider", name="Samples")
-    distance = samples - int(thumb.get_attribute("aria-valuenow") or thumb.input_value())
-    for _ in range(abs(distance)):
-        thumb.press("ArrowRight" if distance > 0 else "ArrowLeft")
-    _wait_idle(page)
+    while distance := samples - int(thumb.get_attribute("aria-valuenow") or thumb.input_value()):
+        for _ in range(abs(distance)):
+            thumb.press("ArrowRight" if distance > 0 else "ArrowLeft")
+        _wait_idle(page)
 
 
 def _wait_idle(page: Page) -> None:

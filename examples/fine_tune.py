@@ -1,7 +1,7 @@
 """A fine-tune from Python: a few steps on one sample, then a forecast with the result.
 
 Run from the project's folder: `.venv/bin/python -m examples.fine_tune [FOLDER]`
-Twenty steps show the way and improve nothing; `python -m training` and the Fine-tune page do the same with progress.
+Ten steps show the way and improve nothing; `python -m training` and the Fine-tune page do the same with progress.
 """
 
 import sys
@@ -30,8 +30,8 @@ config = RunConfig.model_validate(
         "window": {"lookback": 60, "horizon": 5},
         "base": {"model": "kronos-nano"},
         "method": {"kind": "lora"},
-        "predictor": {"steps": 20, "batch": 8, "validate_every": 10, "validation_windows": 16},
-        "judge": {"cutoffs": 2, "final_cutoffs": 8, "samples": 10},
+        "predictor": {"steps": 10, "batch": 8, "validate_every": 5, "validation_windows": 8},
+        "judge": {"cutoffs": 2, "final_cutoffs": 4, "samples": 8},
         "machine": {"device": "cpu"},
     }
 )

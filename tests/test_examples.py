@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.servers.desk import TOKEN, serving
 
@@ -19,15 +20,18 @@ NUMBER = re.compile(r"-?\d+\.\d+")
 
 @pytest.fixture
 def run_example(monkeypatch, capsys):
-    """Return a function that runs an example from the project's folder and returns its output."""
+    """Yield a function that runs an example from the project's folder and returns its output."""
     monkeypatch.chdir(ROOT)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # threads of a busy machine wait for one another
 
     def run(name: str, *arguments: str) -> str:
         monkeypatch.setattr(sys, "argv", [name, *arguments])
         runpy.run_module(f"examples.{name}", run_name="__main__")
         return capsys.readouterr().out
 
-    return run
+    yield run
+    torch.set_num_threads(threads)
 
 
 def rows(printed: str, start: str) -> list[list[float]]:
