@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from kronos_app.charts.style import DOWN, LAYOUT, NEUTRAL, VALUE_AXIS, Words, translucent
-from kronos_app.data.checks.telling import Mark
+from kronos_app.data.checks.findings import Mark
 
 MOST_POINTS = 2_000  # more than a screen shows
 LANE = 22  # pixels

@@ -10,10 +10,10 @@ import pandas as pd
 from kronos_app.data import calendars
 from kronos_app.data.calendars.sessions import Nanoseconds, nanoseconds
 from kronos_app.data.candle_frame import most_frequent_step
+from kronos_app.data.checks.findings import MOST_MARKS, Mark
 from kronos_app.data.checks.holes import unclear_holes
 from kronos_app.data.checks.runs import Run
 from kronos_app.data.checks.suspects import FEWEST, is_unfinished
-from kronos_app.data.checks.telling import MOST_MARKS, Mark
 from kronos_app.data.checks.times import other_intervals
 
 

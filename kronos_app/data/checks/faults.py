@@ -31,7 +31,7 @@ class Faults:
 
     @cached_property
     def unusable(self) -> Mask:
-        """Return the rows no model can read: no time, a value that is absent or infinite, a price of zero or less."""
+        """Return the rows no model can read: without a time, with an empty or infinite value, or a price ≤ 0."""
         return self.time | self.price | self.volume | self.non_positive
 
     @cached_property
@@ -56,74 +56,37 @@ def find_faults(candles: pd.DataFrame | CandleArrays) -> Faults:
 
 
 def usable(frame: pd.DataFrame, arrays: CandleArrays | None = None, faults: Faults | None = None) -> pd.DataFrame:
-    """Return the fault-free rows in the order of time, the last of several at one time, their row as index.
+    """Return the fault-free rows in the order of time, the last of several at one time; their row is the index.
 
     Parameters
     ----------
     arrays, faults
-        Of the frame, where they are known.
+        Of the frame, where they are computed already.
     """
     arrays = CandleArrays.of(frame) if arrays is None else arrays
     faulty = (find_faults(arrays) if faults is None else faults).any
+    good = frame[~faulty] if faulty.any() or not arrays.ascending else frame
     if arrays.ascending:
-        return frame[~faulty] if faulty.any() else frame
-    good = frame[~faulty]
+        return good
     if "timestamp" not in good:
         return good.iloc[:0].assign(timestamp=pd.DatetimeIndex([]))
     good = good.sort_values("timestamp", kind="stable")
     return good[~good.duplicated("timestamp", keep="last")]
 
 
-def findings(draft: Draft, arrays: CandleArrays, faults: Faults, repeated: Mask, again: Mask) -> Iterator[Finding]:
-    """Yield a finding for each kind of fault; `repeated` rows have the time of an earlier one, `again` other values."""
-    rows = arrays.rows
+def findings(
+    draft: Draft, arrays: CandleArrays, faults: Faults, repeated: Mask, conflicting: Mask
+) -> Iterator[Finding]:
+    """Yield a finding for each kind of fault.
+
+    Parameters
+    ----------
+    repeated, conflicting
+        Rows with the time of an earlier row; those of them with other values.
+    """
     if draft.needs_timestamps:
-        yield Finding(
-            "no_timestamps", "error", text("The file has no time column: state when it starts and its interval.")
-        )
-    yield from _bad_cells(draft)
-    if faults.unusable.any():
-        yield from _missing(draft.frame)
-        yield from _infinite(draft.frame)
-    yield from _rows("non_positive", "error", faults.non_positive, rows, _NON_POSITIVE)
-    yield from _impossible(draft.frame, faults.impossible)
-    yield from _rows("conflicts", "error", again, rows, _CONFLICTS)
-    yield from _rows("duplicates", "info", repeated & ~again, rows, _DUPLICATES)
-    if not arrays.ascending:
-        yield from _rows("unsorted", "info", _earlier(arrays.times), rows, _UNSORTED)
-    if arrays.volume is not None:
-        yield from _rows("zero_volume", "info", arrays.volume == 0, rows, _ZERO_VOLUME)
-
-
-def _earlier(times: NDArray[np.int64]) -> Mask:
-    """Return which times are earlier than the one before; an absent one is neither earlier nor later."""
-    known = times != UNKNOWN
-    earlier = np.zeros(len(times), dtype=bool)
-    earlier[1:] = (times[1:] < times[:-1]) & known[1:] & known[:-1]
-    return earlier
-
-
-_NON_POSITIVE = text("{count} row(s) have a price of zero or less; first in row {row}.")
-_CONFLICTS = text("{count} row(s) repeat a time with other values; first in row {row}.")
-_DUPLICATES = text("{count} row(s) repeat an earlier row exactly and are left out; first in row {row}.")
-_UNSORTED = text(
-    "The rows are not in the order of time and are sorted; row {row} is the first that is earlier than the row before."
-)
-_ZERO_VOLUME = text("{count} candle(s) have no volume; first in row {row}.")
-
-
-def _rows(code: str, severity: Severity, mask: Mask, index: pd.Index[int], message: Text) -> Iterator[Finding]:
-    rows = first_rows(mask, index)
-    if rows:
-        yield Finding(code, severity, text(message.msgid, count=int(mask.sum()), row=rows[0]), rows)
-
-
-def first_rows(mask: Mask, index: pd.Index[int]) -> tuple[int, ...]:
-    """Return the first file rows where `mask` holds."""
-    return tuple(int(index[at]) for at in np.flatnonzero(mask)[:FIRST_ROWS])
-
-
-def _bad_cells(draft: Draft) -> Iterator[Finding]:
+        message = text("The file has no time column: state when it starts and its interval.")
+        yield Finding("no_timestamps", "error", message)
     if draft.bad_cells:
         cell = draft.bad_cells[0]
         message = text(
@@ -132,53 +95,64 @@ def _bad_cells(draft: Draft) -> Iterator[Finding]:
         )  # fmt: skip
         rows = dict.fromkeys(cell.row for cell in draft.bad_cells)
         yield Finding("unreadable", "error", message, tuple(rows)[:FIRST_ROWS])
+    frame, index = draft.frame, arrays.rows
+    if faults.unusable.any():
+        for column in frame:
+            yield from _rows("missing", "error", frame[column].isna().to_numpy(), index, _MISSING, column=column)
+        for column in (name for name in FEATURES if name in frame):
+            yield from _rows("infinite", "error", np.isinf(frame[column]).to_numpy(), index, _INFINITE, column=column)
+    yield from _rows("non_positive", "error", faults.non_positive, index, _NON_POSITIVE)
+    if faults.impossible.any():
+        candle = frame.iloc[int(np.argmax(faults.impossible))]
+        values = {name: f"{candle[name]:g}" for name in PRICES}
+        yield from _rows("impossible", "error", faults.impossible, index, _contradiction(candle), **values)
+    yield from _rows("conflicts", "error", conflicting, index, _CONFLICTS)
+    yield from _rows("duplicates", "info", repeated & ~conflicting, index, _DUPLICATES)
+    if not arrays.ascending:
+        yield from _rows("unsorted", "info", _earlier(arrays.times), index, _UNSORTED)
+    if arrays.volume is not None:
+        yield from _rows("zero_volume", "info", arrays.volume == 0, index, _ZERO_VOLUME)
 
 
-def _missing(frame: pd.DataFrame) -> Iterator[Finding]:
-    for column in frame:
-        empty = frame[column].isna()
-        rows = first_rows(empty.to_numpy(), frame.index)
-        if rows:
-            message = text(
-                "Column “{column}” has no usable value in {count} row(s); first in row {row}.",
-                column=column, count=int(empty.sum()), row=rows[0],
-            )  # fmt: skip
-            yield Finding("missing", "error", message, rows)
+_MISSING = text("Column “{column}” has no usable value in {count} row(s); first in row {row}.")
+_INFINITE = text("Column “{column}” is infinite in {count} row(s); first in row {row}.")
+_NON_POSITIVE = text("{count} row(s) have a price of zero or less; first in row {row}.")
+_HIGH_BELOW_LOW = text("{count} impossible candle(s); in row {row} high {high} is below low {low}.")
+_NOT_WITHIN = text(
+    "{count} impossible candle(s); in row {row} open {open} or close {close} is not within {low} to {high}."
+)
+_NEGATIVE = text("{count} impossible candle(s); in row {row} volume or amount is negative.")
+_CONFLICTS = text("{count} row(s) repeat a time with other values; first in row {row}.")
+_DUPLICATES = text("{count} row(s) repeat an earlier row exactly and are left out; first in row {row}.")
+_UNSORTED = text(
+    "The rows are not in the order of time and are sorted; row {row} is the first that is earlier than the row before."
+)
+_ZERO_VOLUME = text("{count} candle(s) have no volume; first in row {row}.")
 
 
-def _infinite(frame: pd.DataFrame) -> Iterator[Finding]:
-    for column in (name for name in FEATURES if name in frame):
-        endless = np.isinf(frame[column])
-        rows = first_rows(endless.to_numpy(), frame.index)
-        if rows:
-            message = text(
-                "Column “{column}” is infinite in {count} row(s); first in row {row}.",
-                column=column, count=int(endless.sum()), row=rows[0],
-            )  # fmt: skip
-            yield Finding("infinite", "error", message, rows)
+def _rows(
+    code: str, severity: Severity, mask: Mask, index: pd.Index[int], message: Text, **values: object
+) -> Iterator[Finding]:
+    if rows := first_rows(mask, index):
+        yield Finding(code, severity, text(message.msgid, count=int(mask.sum()), row=rows[0], **values), rows)
 
 
-def _impossible(frame: pd.DataFrame, mask: Mask) -> Iterator[Finding]:
-    rows = first_rows(mask, frame.index)
-    if not rows:
-        return
-    candle = frame.loc[rows[0]]
-    values = {name: f"{candle[name]:g}" for name in PRICES}
-    count = int(mask.sum())
+def first_rows(mask: Mask, index: pd.Index[int]) -> tuple[int, ...]:
+    """Return the first file rows where `mask` holds."""
+    return tuple(int(index[at]) for at in np.flatnonzero(mask)[:FIRST_ROWS])
+
+
+def _earlier(times: NDArray[np.int64]) -> Mask:
+    """Return which times are earlier than the one before; an unknown time is neither earlier nor later."""
+    known = times != UNKNOWN
+    earlier = np.zeros(len(times), dtype=bool)
+    earlier[1:] = (times[1:] < times[:-1]) & known[1:] & known[:-1]
+    return earlier
+
+
+def _contradiction(candle: pd.Series[float]) -> Text:
+    """Return the message that says why a candle is impossible."""
+    body = candle["open"], candle["close"]
     if candle["high"] < candle["low"]:
-        message = text(
-            "{count} impossible candle(s); in row {row} high {high} is below low {low}.",
-            count=count,
-            row=rows[0],
-            **values,
-        )
-    elif candle["high"] < max(candle["open"], candle["close"]) or candle["low"] > min(candle["open"], candle["close"]):
-        message = text(
-            "{count} impossible candle(s); in row {row} open {open} or close {close} is not within {low} to {high}.",
-            count=count, row=rows[0], **values,
-        )  # fmt: skip
-    else:
-        message = text(
-            "{count} impossible candle(s); in row {row} volume or amount is negative.", count=count, row=rows[0]
-        )
-    yield Finding("impossible", "error", message, rows)
+        return _HIGH_BELOW_LOW
+    return _NOT_WITHIN if candle["high"] < max(body) or candle["low"] > min(body) else _NEGATIVE

@@ -1,4 +1,4 @@
-"""Repairs of what can be read and yet is suspicious: each a choice, each told in a sentence and in changed cells."""
+"""Repairs of what can be read and yet is suspicious: each is a choice, and is reported as a sentence and as cells."""
 
 from __future__ import annotations
 
@@ -11,19 +11,15 @@ import pandas as pd
 
 from kronos_app.data.candle_frame import PRICES
 from kronos_app.data.checks import suspect
+from kronos_app.data.checks.returns import Mask
 from kronos_app.data.checks.runs import cover
 from kronos_app.errors import InvalidInput
 from kronos_app.i18n import Text, text
 
-# In the order in which they are applied, whatever order they are asked for in: a split not adjusted for would hide
-# outliers, and stale candles would make all moves look large.
-FIXES = ("drop_unfinished", "adjust_splits", "drop_stale", "drop_outliers", "cap_outliers")
-PARTNERS = {"drop_outliers", "cap_outliers"}  # one excludes the other
-
 
 @dataclass(frozen=True)
 class Step:
-    """One thing done to the candles, beyond the repair of faults.
+    """One change of the candles, beyond the repair of faults.
 
     Attributes
     ----------
@@ -32,7 +28,7 @@ class Step:
     count
         Candles changed or left out; splits, for `adjust_splits`.
     message
-        What was done, for people.
+        What was done.
     """
 
     kind: str
@@ -46,7 +42,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Clock:
-    """What tells whether the last candle had ended: the series' zone and calendar, and the present."""
+    """The zone and calendar of a series, and the present: they decide whether the last candle had ended."""
 
     timezone: str | None = None
     calendar: str | None = None
@@ -55,7 +51,7 @@ class Clock:
 
 @dataclass(frozen=True)
 class Fixed:
-    """Candles after a fix, what was done, and the file rows that were left out or changed; none where nothing was."""
+    """Candles after a fix, its step, and the file rows that were left out or changed; none where nothing was."""
 
     frame: pd.DataFrame
     step: Step | None = None
@@ -78,7 +74,7 @@ def check(fixes: Collection[str]) -> list[str]:
                 text("There is no fix “{name}”.", name=str(name)[:40]),
                 text("Choose among {fixes}.", fixes=", ".join(FIXES)),
             )
-    if set(fixes) >= PARTNERS:
+    if {"drop_outliers", "cap_outliers"} <= set(fixes):
         raise InvalidInput(
             "two_fixes",
             text("Outliers cannot be capped and left out at once."),
@@ -88,20 +84,12 @@ def check(fixes: Collection[str]) -> list[str]:
 
 
 def apply(frame: pd.DataFrame, name: str, clock: Clock) -> Fixed:
-    """Return candles, fault-free and in the order of time, with one fix applied; the index is kept."""
-    fix: Callable[[pd.DataFrame, Clock], Fixed] = {
-        "drop_unfinished": _drop_unfinished,
-        "adjust_splits": _adjust_splits,
-        "drop_stale": _drop_stale,
-        "drop_outliers": _drop_outliers,
-        "cap_outliers": _cap_outliers,
-    }[name]
-    return fix(frame, clock)
+    """Return candles, fault-free and in the order of time, with one fix applied; the index is unchanged."""
+    return FIXES[name](frame, clock)
 
 
 def _drop_unfinished(frame: pd.DataFrame, clock: Clock) -> Fixed:
-    found = suspect(frame, timezone=clock.timezone, calendar=clock.calendar, now=clock.now)
-    if not found.unfinished:
+    if not suspect(frame, timezone=clock.timezone, calendar=clock.calendar, now=clock.now).unfinished:
         return Fixed(frame)
     message = text("The last candle, which had not ended, was left out.")
     return Fixed(frame.iloc[:-1], Step("drop_unfinished", 1, message), "unfinished", frame.index[-1:])
@@ -119,18 +107,13 @@ def _adjust_splits(frame: pd.DataFrame, _clock: Clock) -> Fixed:
         adjusted[name] = frame[name] / ratios
     if "volume" in frame:
         adjusted["volume"] = frame["volume"] * ratios
-    message = text(
-        "Prices were adjusted for {count} split(s): {splits}.",
-        count=len(splits),
-        splits=", ".join(_said(frame, split.position, split.shares) for split in splits),
-    )
-    # All before a split changes alike: the candle just before it shows how.
-    shown = frame.index[[split.position - 1 for split in splits]]
-    return Fixed(adjusted, Step("adjust_splits", len(splits), message), "split", shown)
-
-
-def _said(frame: pd.DataFrame, position: int, shares: tuple[int, int]) -> str:
-    return f"{shares[0]}:{shares[1]} {frame['timestamp'].iloc[position]:%Y-%m-%d}"
+    names = [
+        f"{split.shares[0]}:{split.shares[1]} {frame['timestamp'].iloc[split.position]:%Y-%m-%d}" for split in splits
+    ]
+    message = text("Prices were adjusted for {count} split(s): {splits}.", count=len(splits), splits=", ".join(names))
+    # All candles before a split change alike: only the last of them is listed.
+    rows = frame.index[[split.position - 1 for split in splits]]
+    return Fixed(adjusted, Step("adjust_splits", len(splits), message), "split", rows)
 
 
 def _drop_stale(frame: pd.DataFrame, _clock: Clock) -> Fixed:
@@ -143,7 +126,7 @@ def _drop_outliers(frame: pd.DataFrame, _clock: Clock) -> Fixed:
     return _without(frame, suspect(frame).outliers, "drop_outliers", "outlier", message)
 
 
-def _without(frame: pd.DataFrame, mask: np.ndarray[Any, Any], kind: str, action: str, message: Text) -> Fixed:
+def _without(frame: pd.DataFrame, mask: Mask, kind: str, action: str, message: Text) -> Fixed:
     count = int(mask.sum())
     if not count:
         return Fixed(frame)
@@ -151,18 +134,28 @@ def _without(frame: pd.DataFrame, mask: np.ndarray[Any, Any], kind: str, action:
 
 
 def _cap_outliers(frame: pd.DataFrame, _clock: Clock) -> Fixed:
-    """Bring the prices of candles that stand out into the range of the candles beside them."""
+    """Clip the prices of outliers to the range of the candles beside them."""
     mask = suspect(frame).outliers
     if not mask.any():
         return Fixed(frame)
     # Of two outliers in a row neither is a measure for the other.
-    high = frame["high"].where(~mask)
-    low = frame["low"].where(~mask)
+    high, low = frame["high"].where(~mask), frame["low"].where(~mask)
     top = np.fmax(high.ffill().shift(1), high.bfill().shift(-1))
     bottom = np.fmin(low.ffill().shift(1), low.bfill().shift(-1))
     capped = frame.copy()
     for name in PRICES:
         capped[name] = frame[name].where(~mask, frame[name].clip(bottom, top))
     count = int(mask.sum())
-    message = text("{count} candle(s) that stand out were brought into the range of their neighbours.", count=count)
+    message = text("{count} outlier(s) were capped at the range of their neighbours.", count=count)
     return Fixed(capped, Step("cap_outliers", count, message), "cap", frame.index[mask])
+
+
+FIXES: dict[str, Callable[[pd.DataFrame, Clock], Fixed]] = {
+    "drop_unfinished": _drop_unfinished,
+    "adjust_splits": _adjust_splits,
+    "drop_stale": _drop_stale,
+    "drop_outliers": _drop_outliers,
+    "cap_outliers": _cap_outliers,
+}
+"""In the order in which they are applied: an unadjusted split would hide outliers, and stale candles would make all
+moves look large."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kronos_app.data.checks.returns import Numbers, Prices, deviations
-from kronos_app.data.checks.splits import AROUND, Split, find_splits
+from kronos_app.data.checks.splits import Split, change_of_level, find_splits
 
 # On random walks of 150 candles, kronos-nano's bands are 5 to 7 times too wide after a split of 4 for 1, and 15 times
 # after one of 10 for 1; after 100 for 1 the median is a thousandth of the last close, or five times as high.
@@ -49,12 +49,7 @@ def find_level_breaks(values: Numbers, volume: Numbers | None) -> list[LevelBrea
     breaks = {split.position: LevelBreak(split.position, split.ratio, split) for split in large}
     moves = np.diff(prices.close, prepend=prices.close[:1])
     for at in np.flatnonzero(np.abs(moves) >= np.log(LEAST_CHANGE)).tolist():
-        change = _change(prices.close, at)
+        change = change_of_level(prices.close, at)
         if at not in breaks and abs(change) >= np.log(LEAST_CHANGE):
             breaks[at] = LevelBreak(at, float(np.exp(-change)))
     return [breaks[at] for at in sorted(breaks)]
-
-
-def _change(close: Numbers, at: int) -> float:
-    """Return the change of the log level at a candle; a bad tick, which is gone with the next candles, is none."""
-    return float(np.median(close[at : at + AROUND]) - np.median(close[max(at - AROUND, 0) : at]))

@@ -1,4 +1,4 @@
-"""What is wrong with a draft, counted and said in words before anything is changed."""
+"""What is wrong with a draft, counted and described before anything is changed."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import pandas as pd
 
 from kronos_app.data.candle_arrays import UNKNOWN, CandleArrays
 from kronos_app.data.candle_frame import CandleFrame
+from kronos_app.data.checks import faults as row_faults
+from kronos_app.data.checks import findings as suspicions
 from kronos_app.data.checks.faults import find_faults, usable
-from kronos_app.data.checks.faults import findings as fault_findings
+from kronos_app.data.checks.findings import Mark
 from kronos_app.data.checks.score import Deduction, deductions, score
 from kronos_app.data.checks.suspects import Suspects, suspect_arrays
-from kronos_app.data.checks.telling import Mark, marks
-from kronos_app.data.checks.telling import findings as suspicions
 from kronos_app.data.draft import Draft, Finding
 from kronos_app.data.time_axis import TimeAxes, TimeAxis
 from kronos_app.i18n import text
@@ -96,9 +96,7 @@ class QualityReport:
             "interval": self.interval.total_seconds(),
             "clean": self.clean,
             "score": self.score,
-            "deductions": [deduction.to_dict() for deduction in self.deductions],
-            "marks": [mark.to_dict() for mark in self.marks],
-            "findings": [finding.to_dict() for finding in self.findings],
+            **{name: [part.to_dict() for part in getattr(self, name)] for name in ("deductions", "marks", "findings")},
         }
 
 
@@ -110,66 +108,59 @@ def inspect(
     Parameters
     ----------
     now
-        When the draft was read, with zone; default the present. It tells whether the last candle had ended.
+        When the draft was read, with zone; default the present. It decides whether the last candle had ended.
     axes
-        Of many drafts that are inspected one after the other, in place of `now`: what depends on times alone is worked
-        out once for all drafts of the same times.
+        Of many drafts that are inspected one after the other, in place of `now`: what depends on times alone is
+        computed once for all drafts of the same times.
     arrays
-        Of the draft's frame, where they are known.
+        Of the draft's frame, where they are computed already.
     """
     frame = draft.frame
     arrays = CandleArrays.of(frame) if arrays is None else arrays
     faults = find_faults(arrays)
-    values = np.concatenate([arrays.prices, arrays.amounts])
-    repeated = again = np.zeros(len(frame), dtype=bool)
+    repeated = conflicting = np.zeros(len(frame), dtype=bool)
     if len(arrays.times) and not arrays.ascending:
         repeated = frame.duplicated("timestamp").to_numpy() & ~faults.time
-        again = repeated & ~frame.duplicated().to_numpy()
+        conflicting = repeated & ~frame.duplicated().to_numpy()
     axes = TimeAxes(now) if axes is None else axes
     clock = (draft.timezone, draft.about.calendar)
     axis = axes.of(arrays.times[arrays.times != UNKNOWN], *clock)
-    empty = int(np.isnan(values).sum()) + int(faults.time.sum()) - draft.unreadable
-    counts: dict[str, Any] = {
-        "gaps": len(axis.holes),
-        "missing_candles": axis.missing,
-        "duplicates": int(repeated.sum()),
-        "conflicts": int(again.sum()),
-        "unsorted": not axis.times.is_monotonic_increasing,
-        "missing": empty,
-        "unreadable": draft.unreadable + int(np.isinf(values).sum()),
-        "non_positive": int(faults.non_positive.sum()),
-        "impossible": int(faults.impossible.sum()),
-        "zero_volume": 0 if arrays.volume is None else int((arrays.volume == 0).sum()),
-    }
     good = usable(frame, arrays, faults)
-    suspects = _suspects(arrays if good is frame else CandleArrays.of(good), axes, clock)
-    affected = _affected(suspects)
-    faulty = int((faults.any | again).sum())
-    taken = deductions(
-        {"faults": faulty, **affected, "gaps": axis.missing, "gaps_unclear": len(axis.unclear)}, len(frame)
-    )
+    good_arrays = arrays if good is frame else CandleArrays.of(good)
+    good_axis = axes.of(good_arrays.times, *clock)
+    suspects = suspect_arrays(
+        np.ascontiguousarray(good_arrays.prices.T), good_arrays.volume, mixed=good_axis.mixed,
+        unfinished=good_axis.unfinished,
+    )  # fmt: skip
+    values = np.concatenate([arrays.prices, arrays.amounts])
+    counts = _count_suspects(suspects)
+    faulty = int((faults.any | conflicting).sum())
+    affected = {"faults": faulty, **counts, "gaps": axis.missing, "gaps_unclear": len(axis.unclear)}
     return QualityReport(
         rows=len(frame),
         first=axis.ordered[0] if len(axis.times) else None,
         last=axis.ordered[-1] if len(axis.times) else None,
         interval=axis.interval,
+        gaps=len(axis.holes),
+        missing_candles=axis.missing,
+        duplicates=int(repeated.sum()),
+        conflicts=int(conflicting.sum()),
+        unsorted=not axis.times.is_monotonic_increasing,
+        missing=int(np.isnan(values).sum()) + int(faults.time.sum()) - draft.unreadable,
+        unreadable=draft.unreadable + int(np.isinf(values).sum()),
+        non_positive=int(faults.non_positive.sum()),
+        impossible=int(faults.impossible.sum()),
+        zero_volume=0 if arrays.volume is None else int((arrays.volume == 0).sum()),
         **counts,
-        **affected,
-        deductions=taken,
-        marks=(*marks(good, suspects), *axis.marks),
+        deductions=deductions(affected, len(frame)),
+        marks=(*suspicions.marks(good, suspects), *axis.marks),
         findings=(
             *draft.findings,
-            *fault_findings(draft, arrays, faults, repeated, again),
-            *_time_findings(axis, len(frame)),
-            *suspicions(good, suspects),
+            *row_faults.findings(draft, arrays, faults, repeated, conflicting),
+            *_gap_findings(axis, len(frame)),
+            *suspicions.findings(good, suspects),
         ),
     )
-
-
-def _suspects(good: CandleArrays, axes: TimeAxes, clock: tuple[str | None, str | None]) -> Suspects:
-    axis = axes.of(good.times, *clock)
-    values = np.ascontiguousarray(good.prices.T)
-    return suspect_arrays(values, good.volume, mixed=axis.mixed, unfinished=axis.unfinished)
 
 
 def score_of(candles: CandleFrame, now: pd.Timestamp | None = None, axes: TimeAxes | None = None) -> int:
@@ -178,7 +169,7 @@ def score_of(candles: CandleFrame, now: pd.Timestamp | None = None, axes: TimeAx
     return inspect(Draft(frame, candles.name, candles.source, candles.timezone, about=candles.about), now, axes).score
 
 
-def _affected(suspects: Suspects) -> dict[str, Any]:
+def _count_suspects(suspects: Suspects) -> dict[str, int]:
     return {
         "outliers": int(suspects.outliers.sum()),
         "jumps": int(suspects.jumps.sum()),
@@ -190,36 +181,29 @@ def _affected(suspects: Suspects) -> dict[str, Any]:
     }
 
 
-def _time_findings(axis: TimeAxis, rows: int) -> Iterator[Finding]:
+def _gap_findings(axis: TimeAxis, rows: int) -> Iterator[Finding]:
     if len(axis.holes):
-        yield _gap_finding(axis, rows)
+        longest, time = axis.longest
+        values: dict[str, Any] = {
+            "count": len(axis.holes), "missing": axis.missing, "longest": longest, "time": time
+        }  # fmt: skip
+        if axis.follows:
+            message = text(
+                "{count} gap(s) where {missing} candle(s) are missing by the calendar {calendar};"
+                " the longest, {longest} candle(s), follows {time}.",
+                **values, calendar=axis.calendar,
+            )  # fmt: skip
+        else:
+            message = text(
+                "{count} gap(s) where {missing} candle(s) are missing by the series' own pattern (holidays count, too);"
+                " the longest, {longest} candle(s), follows {time}.",
+                **values,
+            )  # fmt: skip
+        yield Finding("gaps", "warning" if axis.missing > 0.05 * rows else "info", message)
     if len(axis.unclear):
-        yield _unclear_finding(axis.unclear)
-
-
-def _gap_finding(axis: TimeAxis, rows: int) -> Finding:
-    said = _GAPS_BY_CALENDAR if axis.follows else _GAPS
-    message = text(
-        said.msgid, count=len(axis.holes), missing=axis.missing, longest=axis.longest[0], time=axis.longest[1],
-        **({"calendar": axis.calendar} if axis.follows else {}),
-    )  # fmt: skip
-    return Finding("gaps", "warning" if axis.missing > 0.05 * rows else "info", message)
-
-
-def _unclear_finding(unclear: pd.Series[int]) -> Finding:
-    message = text(
-        "{count} hole(s), the longest of {longest} candle(s) after {time}: the series is too short to tell whether"
-        " these are gaps or breaks in trading. Choose its calendar, or add candles of more days.",
-        count=len(unclear), longest=int(unclear.max()), time=str(unclear.idxmax()),
-    )  # fmt: skip
-    return Finding("gaps_unclear", "warning", message)
-
-
-_GAPS = text(
-    "{count} gap(s) where {missing} candle(s) are missing by the series' own pattern (holidays count, too);"
-    " the longest, {longest} candle(s), follows {time}."
-)
-_GAPS_BY_CALENDAR = text(
-    "{count} gap(s) where {missing} candle(s) are missing by the calendar {calendar};"
-    " the longest, {longest} candle(s), follows {time}."
-)
+        message = text(
+            "{count} hole(s), the longest of {longest} candle(s) after {time}: the series is too short to decide"
+            " whether these are gaps or breaks in trading. Choose its calendar, or add candles of more days.",
+            count=len(axis.unclear), longest=int(axis.unclear.max()), time=str(axis.unclear.idxmax()),
+        )  # fmt: skip
+        yield Finding("gaps_unclear", "warning", message)

@@ -1,4 +1,13 @@
-"""Repairing a draft the way the user chose, with a table of everything that was changed."""
+"""Repairs a draft as the user chose, with a table of everything that was changed.
+
+    drop     leaves faulty rows out
+    ffill    turns them into flat candles at the close before, with no volume; a row of which only the volume is faulty
+             takes the volume before. Rows without a time and faulty rows before the first good one are left out
+    keep     leaves impossible candles as they are
+
+Of several rows at one time `drop` and `ffill` take the last good one. Exact duplicates are left out in any case.
+No rows are added where time has gaps.
+"""
 
 from __future__ import annotations
 
@@ -36,13 +45,13 @@ class Repaired:
     dropped, filled, kept
         Rows left out (repeated times included), filled from the candle before, impossible candles left as they are.
     sorted
-        Whether the rows had to be brought into the order of time.
+        Whether the rows had to be sorted by time.
     changes
         One line a changed cell: `row` (in the file), `timestamp`, `action` (`drop`, `fill` or that of a fix), `column`,
         and as text `before` and `after` (both empty where there is no value). All candles before a split change alike:
         of those the last one is listed.
     steps
-        What was done beyond that, in order: the fixes that found something to do, and the change of interval.
+        What was done beyond that, in order: the fixes that changed something, and the change of interval.
     """
 
     candles: CandleFrame
@@ -61,15 +70,9 @@ class Repaired:
 
     @property
     def record(self) -> dict[str, Any]:
-        """Return what is kept with the candles, JSON-ready."""
-        return {
-            "choice": self.choice,
-            "dropped": self.dropped,
-            "filled": self.filled,
-            "kept": self.kept,
-            "sorted": self.sorted,
-            "steps": [step.to_dict() for step in self.steps],
-        }
+        """Return what is stored with the candles, JSON-ready."""
+        counts = {name: getattr(self, name) for name in ("choice", "dropped", "filled", "kept", "sorted")}
+        return {**counts, "steps": [step.to_dict() for step in self.steps]}
 
 
 def apply(
@@ -80,75 +83,40 @@ def apply(
     now: pd.Timestamp | None = None,
     arrays: CandleArrays | None = None,
 ) -> Repaired:
-    """Return the draft's candles in the order of time, its faults treated as chosen.
+    """Return the draft's candles in the order of time, its faults treated as `choice` says.
 
-    `drop` leaves faulty rows out. `ffill` turns them into flat candles at the close before, with no volume (a row of
-    which only the volume is faulty takes the volume before); it looks back only, so faulty rows before the first good
-    one are left out, as are rows without a time. `keep` leaves impossible candles alone. Of several rows at one time
-    `drop` and `ffill` take the last good one. Exact duplicates are left out whatever the choice. No rows are added
-    where time has gaps.
-
-    What can be read and yet is suspicious is treated after that, as far as asked for, always in the order of `FIXES`;
-    each fix sees what the one before it left. The interval changes last.
-
-    Parameters
-    ----------
-    fixes
-        Some of `FIXES`; one that finds nothing to do is no error.
-    interval
-        A coarser one, see `resample`.
-    now
-        When the draft was read, with zone; default the present.
-    arrays
-        Of the draft's frame, where they are known.
+    The `fixes` (some of `FIXES`, in that order) follow, each on the result of the one before, and a coarser `interval`
+    (see `resample`) last. `now`, with zone, is when the draft was read; `arrays` are those of its frame, if computed.
 
     Raises
     ------
     InvalidInput
-        If a choice is needed and missing or unknown, if `keep` meets what no model can read, if a fix or an interval
-        is not to be had, or if nothing is left.
+        A choice is needed and missing or unknown, `keep` meets what no model can read, a fix or an interval does not
+        exist, or nothing is left.
     """
-    wanted = check(fixes)
+    names = check(fixes)
     _check(draft, choice)
-    unique = ordered = draft.frame
-    arrays = CandleArrays.of(ordered) if arrays is None else arrays
-    if not arrays.ascending:
-        ordered = ordered.sort_values("timestamp", kind="stable", na_position="last")
-        unique = ordered[~ordered.duplicated()]
-        arrays = CandleArrays.of(unique)
-    faults = find_faults(arrays)
-    result, touched = _treat(draft, unique, arrays, faults, choice)
-    changes = [_changes(ordered, result, touched)]
-    dropped = len(ordered) - len(result)
-    steps = []
-    clock = Clock(draft.timezone, draft.about.calendar, now)
-    for name in wanted:
-        fixed = fix(result, name, clock)
-        if fixed.step is not None:
-            changes.append(_fixed_cells(result, fixed))
-            steps.append(fixed.step)
-        result = fixed.frame
-    if result.empty:
+    ordered, treated, filled = _treat(draft, CandleArrays.of(draft.frame) if arrays is None else arrays, choice)
+    fixed, steps, changes = _fix(treated, names, Clock(draft.timezone, draft.about.calendar, now))
+    if fixed.empty:
         raise InvalidInput(
             "nothing_left",
             text("No candle of “{name}” is left after the repair.", name=draft.name),
             text("Correct the file; see the quality report for what is wrong with its rows."),
         )
-    candles = CandleFrame(
-        result.set_axis(pd.RangeIndex(len(result))), draft.name, draft.source, draft.timezone, draft.about
-    )
+    frame = fixed.set_axis(pd.RangeIndex(len(fixed)))
+    candles = CandleFrame(frame, draft.name, draft.source, draft.timezone, draft.about)
     if interval is not None:
-        made = resample(candles, interval)
-        candles = made.candles
-        steps.append(made.step)
+        resampled = resample(candles, interval)
+        candles, steps = resampled.candles, [*steps, resampled.step]
     return Repaired(
         candles=candles,
         choice=choice,
-        dropped=dropped,
-        filled=len(touched),
-        kept=int((faults if result is unique else find_faults(result)).impossible.sum()),
+        dropped=len(ordered) - len(treated),
+        filled=len(filled),
+        kept=int(find_faults(fixed).impossible.sum()) if choice == "keep" else 0,
         sorted=not ordered.index.is_monotonic_increasing,
-        changes=_joined(changes),
+        changes=_join([_treated_cells(ordered, treated, filled), *changes]),
         steps=tuple(steps),
     )
 
@@ -169,30 +137,26 @@ def _check(draft: Draft, choice: str | None) -> None:
         )
 
 
-def _treat(
-    draft: Draft, unique: pd.DataFrame, arrays: CandleArrays, faults: Faults, choice: str | None
-) -> tuple[pd.DataFrame, pd.Index[int]]:
-    """Return the rows with their faults treated as chosen, and which of them were filled."""
-    if choice in {None, "keep"}:
-        _refuse(draft, unique, arrays, faults, choice)
-        return unique, unique.index[:0]
-    if choice == "drop":
-        if arrays.ascending and not faults.any.any():
-            return unique, unique.index[:0]
-        good = unique[~faults.any]
-        good = good if CandleArrays.of(good).ascending else good[~good.duplicated("timestamp", keep="last")]
-        return good, good.index[:0]
-    return _forward_fill(unique)
+def _treat(draft: Draft, arrays: CandleArrays, choice: str | None) -> tuple[pd.DataFrame, pd.DataFrame, pd.Index[int]]:
+    """Return the rows in the order of time, the same with their faults treated, and which of them were filled."""
+    unique = ordered = draft.frame
+    if not arrays.ascending:
+        ordered = ordered.sort_values("timestamp", kind="stable", na_position="last")
+        unique = ordered[~ordered.duplicated()]
+        arrays = CandleArrays.of(unique)
+    if choice == "ffill":
+        return ordered, *_forward_fill(unique)
+    faults = find_faults(arrays)
+    if choice != "drop":
+        _refuse_faults(draft, unique, arrays, faults, choice)
+    elif not arrays.ascending or faults.any.any():
+        unique = unique[~faults.any]
+        if not CandleArrays.of(unique).ascending:
+            unique = unique[~unique.duplicated("timestamp", keep="last")]
+    return ordered, unique, unique.index[:0]
 
 
-def _fixed_cells(before: pd.DataFrame, fixed: Fixed) -> pd.DataFrame:
-    rows = before.loc[fixed.rows]
-    gone = fixed.rows.difference(fixed.frame.index)
-    after = None if len(gone) else fixed.frame.loc[fixed.rows]
-    return _cells(rows, after, fixed.action, [name for name in FEATURES if name in before])
-
-
-def _refuse(draft: Draft, frame: pd.DataFrame, arrays: CandleArrays, faults: Faults, choice: str | None) -> None:
+def _refuse_faults(draft: Draft, frame: pd.DataFrame, arrays: CandleArrays, faults: Faults, choice: str | None) -> None:
     """Raise if the rows cannot stay as they are: for no choice any fault, for `keep` what no model can read."""
     bad = faults.unusable if choice == "keep" else faults.any
     if not arrays.ascending:
@@ -209,7 +173,7 @@ def _refuse(draft: Draft, frame: pd.DataFrame, arrays: CandleArrays, faults: Fau
         )  # fmt: skip
         raise InvalidInput("cannot_keep", message, text("Choose to drop these rows or to fill them forward."))
     message = text("“{name}” has {count} faulty row(s), first rows {rows}.", name=draft.name, count=count, rows=rows)
-    # A caller of the API sees no report beside this: the message must do.
+    # The API's callers see no report beside this message.
     for finding in (f for f in inspect(draft).findings if f.severity == "error"):
         message = text("{one} {other}", one=message, other=finding.message)
     raise InvalidInput("repair_needed", message, text("Choose a repair: drop, ffill (forward-fill) or keep."))
@@ -235,36 +199,48 @@ def _forward_fill(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.Index[int]]:
     return filled, frame.index[faulty]
 
 
-def _changes(before: pd.DataFrame, after: pd.DataFrame, touched: pd.Index[int]) -> pd.DataFrame:
-    """Return one line a changed cell, in the order of the file."""
+def _fix(frame: pd.DataFrame, names: list[str], clock: Clock) -> tuple[pd.DataFrame, list[Step], list[pd.DataFrame]]:
+    """Return the candles after the fixes, the steps that changed something, and the cells that they changed."""
+    steps, changes = [], []
+    for name in names:
+        fixed = fix(frame, name, clock)
+        if fixed.step is not None:
+            changes.append(_fixed_cells(frame, fixed))
+            steps.append(fixed.step)
+        frame = fixed.frame
+    return frame, steps, changes
+
+
+def _fixed_cells(before: pd.DataFrame, fixed: Fixed) -> pd.DataFrame:
+    dropped = len(fixed.rows.difference(fixed.frame.index)) > 0
+    return _cells(before.loc[fixed.rows], None if dropped else fixed.frame.loc[fixed.rows], fixed.action)
+
+
+def _treated_cells(before: pd.DataFrame, after: pd.DataFrame, filled: pd.Index[int]) -> pd.DataFrame:
     if after is before:
         return _NOTHING
-    features = [name for name in FEATURES if name in before]
-    gone = before.index.difference(after.index)
-    parts = [
-        _cells(before.loc[gone], None, "drop", features),
-        _cells(before.loc[touched], after.loc[touched], "fill", features),
-    ]
-    return pd.concat(parts)
+    dropped = _cells(before.loc[before.index.difference(after.index)], None, "drop")
+    return pd.concat([dropped, _cells(before.loc[filled], after.loc[filled], "fill")])
 
 
-def _joined(changes: list[pd.DataFrame]) -> pd.DataFrame:
+def _join(changes: list[pd.DataFrame]) -> pd.DataFrame:
+    """Return the changed cells in the order of the file."""
     lines = pd.concat(changes) if len(changes) > 1 else changes[0]
     if lines is _NOTHING:
         return lines
     return lines.sort_values("row", kind="stable", ignore_index=True) if len(lines) else lines.reset_index(drop=True)
 
 
-def _cells(before: pd.DataFrame, after: pd.DataFrame | None, action: str, features: list[str]) -> pd.DataFrame:
+def _cells(before: pd.DataFrame, after: pd.DataFrame | None, action: str) -> pd.DataFrame:
     """Return the cells of these rows that differ, as text."""
-    rows, width = len(before), len(features)
+    features = [name for name in FEATURES if name in before]
     old = before[features].to_numpy().ravel()
     new = np.full(old.shape, np.nan) if after is None else after[features].to_numpy().ravel()
     lines = pd.DataFrame({
-        "row": np.repeat(before.index.to_numpy(), width),
-        "timestamp": np.repeat(before["timestamp"].to_numpy(), width),
+        "row": np.repeat(before.index.to_numpy(), len(features)),
+        "timestamp": np.repeat(before["timestamp"].to_numpy(), len(features)),
         "action": action,
-        "column": np.tile(np.array(features, dtype=object), rows),
+        "column": np.tile(np.array(features, dtype=object), len(before)),
         "before": _as_text(old),
         "after": _as_text(new),
     })  # fmt: skip
@@ -275,4 +251,4 @@ def _as_text(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> list[str]:
     return ["" if np.isnan(value) else f"{value:.10g}" for value in values]
 
 
-_NOTHING = _cells(pd.DataFrame({"timestamp": pd.DatetimeIndex([]).as_unit("ns")}), None, "drop", [])
+_NOTHING = _cells(pd.DataFrame({"timestamp": pd.DatetimeIndex([]).as_unit("ns")}), None, "drop")

@@ -1,4 +1,4 @@
-"""How far candles can be trusted, from 0 to 100, and what the points were taken off for."""
+"""How far candles can be trusted, from 0 to 100, and why points were deducted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ GOOD, FAIR = 90, 70
 
 @dataclass(frozen=True)
 class Weight:
-    """Points a fault costs: some for being there at all, more by its share of the candles, up to a bound."""
+    """Points that a fault costs: `least` if there is any, `by_share` times its share of the candles, at most `most`."""
 
     label: Text
     least: float
@@ -30,7 +30,7 @@ WEIGHTS: Mapping[str, Weight] = {
     "splits": Weight(text("Splits not adjusted for"), 20, 2_000, 40),
     "mixed": Weight(text("Mixed intervals"), 30, 50, 50),
     "outliers": Weight(text("Outliers"), 3, 500, 25),
-    "jumps": Weight(text("Leaps to another level"), 2, 500, 10),
+    "jumps": Weight(text("Jumps to another level"), 2, 500, 10),
     "stale": Weight(text("Stale prices"), 5, 100, 30),
     "silent": Weight(text("Stretches without volume"), 2, 50, 15),
     "gaps": Weight(text("Missing candles"), 0, 100, 30),
@@ -59,7 +59,7 @@ class Deduction:
 
 
 def deductions(affected: Mapping[str, int], rows: int) -> tuple[Deduction, ...]:
-    """Return what is taken off, the most first.
+    """Return the deductions, the largest first.
 
     Parameters
     ----------

@@ -49,15 +49,15 @@ def find_splits(prices: Prices, deviation: Numbers, volume: Numbers | None) -> l
         nearest = float(_LOGARITHMS[np.argmin(np.abs(_LOGARITHMS + gap[at]))])
         if (
             abs(nearest + gap[at]) <= NEAR
-            and abs(_change(prices.close, at) + nearest) <= max(STAYS * abs(nearest), 2 * NEAR)
+            and abs(change_of_level(prices.close, at) + nearest) <= max(STAYS * abs(nearest), 2 * NEAR)
             and not _news(volume, at)
         ):
             splits.append(Split(at, round(float(np.exp(nearest)), 9)))
     return splits
 
 
-def _change(values: Numbers, at: int) -> float:
-    """Return the change of the level from the candles before `at` to those from it on."""
+def change_of_level(values: Numbers, at: int) -> float:
+    """Return the change of the log level from the candles before `at` to those from it on; a bad tick is none."""
     return float(np.median(values[at : at + AROUND]) - np.median(values[max(at - AROUND, 0) : at]))
 
 

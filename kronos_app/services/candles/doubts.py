@@ -11,8 +11,8 @@ import pandas as pd
 from kronos_app.data.candle_frame import PRICES, CandleFrame
 from kronos_app.data.checks import suspect
 from kronos_app.data.checks.faults import usable
+from kronos_app.data.checks.findings import findings
 from kronos_app.data.checks.levels import LevelBreak, find_level_breaks
-from kronos_app.data.checks.telling import findings
 from kronos_app.data.draft import Finding
 from kronos_app.errors import InvalidInput
 from kronos_app.i18n import Text, text

@@ -39,7 +39,7 @@ ACTIONS = {
 # From the top lane of the chart down.
 LANES = {
     "splits": text("Splits"),
-    "jumps": text("Leaps"),
+    "jumps": text("Jumps"),
     "outliers": text("Outliers"),
     "stale": text("Stale prices"),
     "silent": text("No volume"),
@@ -75,7 +75,7 @@ def draw(name: str, report: QualityReport) -> None:
     }
     suspicious = {
         _("Splits"): report.splits,
-        _("Leaps"): report.jumps,
+        _("Jumps"): report.jumps,
         _("Outliers"): report.outliers,
         _("Stale candles"): report.stale,
     }

@@ -4,7 +4,7 @@ import pytest
 
 from kronos_app.charts.quality import MOST_POINTS, quality_chart
 from kronos_app.charts.style import Words
-from kronos_app.data.checks.telling import Mark
+from kronos_app.data.checks.findings import Mark
 
 WORDS = Words(*["w"] * 11)
 NAMES = {"splits": "Splits", "outliers": "Outliers", "stale": "Stale"}

@@ -7,7 +7,7 @@ import pytest
 from kronos_app.data import sample
 from kronos_app.data.about import About
 from kronos_app.data.checks import quality, repair, suspect
-from kronos_app.data.checks.telling import MOST_MARKS, Mark
+from kronos_app.data.checks.findings import MOST_MARKS, Mark
 from kronos_app.data.draft import Draft
 from kronos_app.errors import InvalidInput
 
