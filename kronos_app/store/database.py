@@ -84,7 +84,7 @@ class Database:
                 return self._notice
             return text("{reason} {remedy}", reason=problem.message, remedy=problem.hint)
 
-    def read(self, query: sa.Select[*tuple[object, ...]]) -> Sequence[sa.RowMapping]:
+    def fetch(self, query: sa.Select[*tuple[object, ...]]) -> Sequence[sa.RowMapping]:
         """Return the rows of `query`.
 
         Raises
@@ -92,9 +92,9 @@ class Database:
         Unavailable
             `store_unavailable`, if the database fails; `store_damaged`, if its file is broken there.
         """
-        return self.reading(lambda connection: connection.execute(query).mappings().all())
+        return self.read(lambda connection: connection.execute(query).mappings().all())
 
-    def reading(self, work: Work[Result]) -> Result:
+    def read(self, work: Work[Result]) -> Result:
         """Return what `work` reads, in a transaction of its own.
 
         Raises
@@ -104,7 +104,7 @@ class Database:
         """
         return self._patiently(lambda: self._attempt(work))
 
-    def write(self, *statements: sa.Executable) -> None:
+    def execute(self, *statements: sa.Executable) -> None:
         """Execute all `statements` or none; in a new file, where damage turns up in this one.
 
         Raises
@@ -117,9 +117,9 @@ class Database:
             for statement in statements:
                 connection.execute(statement)
 
-        self.writing(work)
+        self.write(work)
 
-    def writing(self, work: Work[Result]) -> Result:
+    def write(self, work: Work[Result]) -> Result:
         """Do all that `work` does or nothing, and return its result; in a new file, where damage turns up in this one.
 
         Raises

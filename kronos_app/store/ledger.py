@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -12,13 +12,11 @@ import sqlalchemy as sa
 
 from kronos_app.store import tables
 from kronos_app.store.database import Database
-from kronos_app.store.records import UnreadableRecord, now
-from kronos_app.store.repositories import Conditions, Repository, readable, split
+from kronos_app.store.records import now
+from kronos_app.store.repository import Conditions, Repository
 
 EntryState = Literal["pending", "partial", "graded", "lost"]
 Ids = list[str]
-Unread = list[UnreadableRecord]
-FollowList = list["Follow"]
 OPEN: tuple[EntryState, ...] = ("pending", "partial")
 
 
@@ -154,25 +152,15 @@ class LedgerFilter:
 ANY_ENTRY = LedgerFilter()
 
 
-class Ledger(Repository):
+class Ledger(Repository[LedgerEntry]):
     """Forecasts with their grades."""
 
     def __init__(self, database: Database) -> None:
-        super().__init__(database, tables.ledger)
-
-    def put(self, entry: LedgerEntry) -> None:
-        """Save `entry`, in place of its earlier state."""
-        self._write(vars(entry))
-
-    def get(self, entry_id: str) -> LedgerEntry | None:
-        """Return the entry, None if there is none of this id."""
-        row = self._read(entry_id)
-        return None if row is None else LedgerEntry(**row)
+        super().__init__(database, tables.ledger, LedgerEntry)
 
     def list(self, wanted: LedgerFilter = ANY_ENTRY, *, limit: int | None = None, offset: int = 0) -> list[LedgerEntry]:
         """Return the entries that fit, newest first."""
-        rows = self._rows(_names(LedgerEntry), self._where(wanted), limit, offset)
-        return readable(rows, lambda row: LedgerEntry(**row), self._table)
+        return self._read_all(self._where(wanted), limit, offset)[0]
 
     def count(self, wanted: LedgerFilter = ANY_ENTRY) -> int:
         """Return how many entries fit."""
@@ -180,8 +168,7 @@ class Ledger(Repository):
 
     def _where(self, wanted: LedgerFilter) -> Conditions:
         column = self._table.c
-        equal = {name: getattr(wanted, name) for name in ("model", "follow_id", "ahead")}
-        conditions = [column[name] == value for name, value in equal.items() if value is not None]
+        conditions = self._equal(model=wanted.model, follow_id=wanted.follow_id, ahead=wanted.ahead)
         if wanted.states is not None:
             conditions.append(column.state.in_(wanted.states))
         if wanted.symbol is not None:
@@ -189,44 +176,23 @@ class Ledger(Repository):
         return conditions
 
     def unnoted(self, limit: int) -> Ids:
-        """Return ids of forecasts that are not in the ledger, the oldest first."""
+        """Return the ids of forecasts that are not in the ledger, the oldest first."""
         forecast = tables.forecasts.c
         joined = tables.forecasts.outerjoin(self._table, forecast.id == self._table.c.id)
         query = sa.select(forecast.id).select_from(joined).where(self._table.c.id.is_(None))
-        return [str(row["id"]) for row in self._database.read(query.order_by(forecast.created).limit(limit))]
+        return [str(row["id"]) for row in self._database.fetch(query.order_by(forecast.created).limit(limit))]
 
 
-class Follows(Repository):
+class Follows(Repository[Follow]):
     """Followed series."""
 
     def __init__(self, database: Database) -> None:
-        super().__init__(database, tables.follows)
-
-    def put(self, follow: Follow) -> None:
-        """Save `follow`, in place of its earlier state."""
-        self._write(vars(follow))
+        super().__init__(database, tables.follows, Follow)
 
     def update(self, follow_id: str, **values: Any) -> None:
         """Change some fields and leave the others as they are; an unknown id is no error."""
-        if follow_id.isascii():
-            self._database.write(self._table.update().where(self._table.c.id == follow_id).values(values))
-
-    def get(self, follow_id: str) -> Follow | None:
-        """Return the follow, None if there is none of this id."""
-        row = self._read(follow_id)
-        return None if row is None else Follow(**row)
+        self._database.execute(self._table.update().where(self._has(follow_id)).values(values))
 
     def list(self) -> list[Follow]:
-        """Return all follows, newest first."""
-        return self._split()[0]
-
-    def unreadable(self) -> Unread:
-        """Return the follows that cannot be read, with the reason."""
-        return self._split()[1]
-
-    def _split(self) -> tuple[FollowList, Unread]:
-        return split(self._rows(_names(Follow), []), lambda row: Follow(**row), self._table)
-
-
-def _names(record: type[LedgerEntry | Follow]) -> Sequence[str]:
-    return [one.name for one in fields(record)]
+        """Return all follows that can be read, newest first."""
+        return self._read_all()[0]

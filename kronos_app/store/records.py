@@ -30,6 +30,9 @@ class UnreadableRecord:
     reason: Text
 
 
+UnreadableRecords = list[UnreadableRecord]
+
+
 @dataclass(frozen=True, eq=False)
 class CandleSet:
     """Candles that somebody saved, with the quality report and the repair they went through (both JSON-ready)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -11,15 +11,12 @@ import sqlalchemy as sa
 
 from kronos_app.store import tables
 from kronos_app.store.database import Database
-from kronos_app.store.records import UnreadableRecord, now
-from kronos_app.store.repositories import split
+from kronos_app.store.records import now
+from kronos_app.store.repository import Repository, Row
 from training.saved import parse_saved
 
 ModelState = Literal["candidate", "promoted", "retired"]
 Models = list["RegisteredModel"]
-Records = list[UnreadableRecord]
-
-_models = tables.registered_models
 
 
 @dataclass(frozen=True)
@@ -65,56 +62,22 @@ class RegisteredModel:
         return f"{self.name}@{self.version}"
 
 
-class RegisteredModels:
+class RegisteredModels(Repository[RegisteredModel]):
     """Registered models by name and version."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        super().__init__(database, tables.registered_models, RegisteredModel)
 
-    def put(self, model: RegisteredModel) -> None:
-        """Save a version, in place of its earlier state."""
-        self._database.write(
-            _models.delete().where(_is(model.name, model.version)), _models.insert().values(_row(model))
-        )
-
-    def put_all(self, models: Sequence[RegisteredModel]) -> None:
-        """Save all versions or none."""
-        deletes = [_models.delete().where(_is(one.name, one.version)) for one in models]
-        self._database.write(*deletes, *(_models.insert().values(_row(one)) for one in models))
-
-    def get(self, name: str, version: int) -> RegisteredModel | None:
-        """Return a version, None if there is none."""
-        return next((one for one in self.list() if (one.name, one.version) == (name, version)), None)
+    def get(self, *key: str | int) -> RegisteredModel | None:
+        """Return a version by name and number, None if there is none that can be read."""
+        return next((model for model in self.list() if (model.name, model.version) == key), None)
 
     def list(self) -> Models:
         """Return all versions that can be read, by name and from the newest to the oldest."""
-        return self._split()[0]
+        return self._read_all()[0]
 
-    def unreadable(self) -> Records:
-        """Return the versions that cannot be read, by `name@version`, with the reason."""
-        return self._split()[1]
+    def _order(self) -> Sequence[sa.ColumnElement[Any]]:
+        return [self._table.c.name, self._table.c.version.desc()]
 
-    def delete(self, name: str, version: int) -> None:
-        """Forget a version, readable or not; an unknown one is no error."""
-        self._database.write(_models.delete().where(_is(name, version)))
-
-    def _split(self) -> tuple[Models, Records]:
-        rows = self._database.read(_models.select().order_by(_models.c.name, _models.c.version.desc()))
-        return split(rows, _model, _models, _label)
-
-
-def _model(row: sa.RowMapping) -> RegisteredModel:
-    values = {one.name: row[one.name] for one in fields(RegisteredModel)}
-    return parse_saved(RegisteredModel, values, _label(row))
-
-
-def _label(row: sa.RowMapping) -> str:
-    return f"{row['name']}@{row['version']}"
-
-
-def _row(model: RegisteredModel) -> dict[str, Any]:
-    return {one.name: getattr(model, one.name) for one in fields(model)}
-
-
-def _is(name: str, version: int) -> sa.ColumnElement[bool]:
-    return sa.and_(_models.c.name == name, _models.c.version == version)
+    def _record(self, row: Row) -> RegisteredModel:
+        return parse_saved(RegisteredModel, dict(row), f"{row['name']}@{row['version']}")

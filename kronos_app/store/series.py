@@ -21,7 +21,7 @@ from kronos_app.i18n import Text
 from kronos_app.store import bulk, tables
 from kronos_app.store.database import Database
 from kronos_app.store.records import now
-from kronos_app.store.repositories import readable, undamaged
+from kronos_app.store.repository import split_rows, undamaged
 
 Infos = list["SeriesInfo"]
 Keys = list["SeriesKey"]
@@ -118,12 +118,12 @@ class Series:
 
     def get(self, key: SeriesKey) -> SeriesInfo | None:
         """Return what is known of a series, None if there is none of this key."""
-        rows = self._database.read(_series.select().where(_is(key)))
+        rows = self._database.fetch(_series.select().where(_is(key)))
         return _info(rows[0]) if rows else None
 
     def list(self) -> Infos:
         """Return all series, by key."""
-        return sorted(readable(self._database.read(_series.select()), _info, _series), key=lambda info: info.key)
+        return sorted(split_rows(self._database.fetch(_series.select()), _info, _series)[0], key=lambda info: info.key)
 
     def read(
         self,
@@ -150,7 +150,7 @@ class Series:
                 return None
             return _info(row), _select(connection, row, begin, stop, last)
 
-        found = self._database.reading(work)
+        found = self._database.read(work)
         if found is None or not len(found[1][0]):
             return None
         info, table = found
@@ -171,7 +171,7 @@ class Series:
             .order_by(column.desc() if count < 0 else column)
             .limit(abs(count))
         )
-        rows = self._database.read(query)
+        rows = self._database.fetch(query)
         return int(rows[-1]["time"]) if rows else None
 
     def merge(
@@ -235,18 +235,18 @@ class Series:
                 connection.execute(_series.update().where(_series.c.id == series_id).values(values))
             return _info(connection.execute(_series.select().where(_is(key))).mappings().one())
 
-        return self._database.writing(work)
+        return self._database.write(work)
 
     def update(self, key: SeriesKey, **changes: Any) -> None:
         """Change fields of a series' state; an unknown key is no error."""
         info = self.get(key)
         if info is not None:
             values = _state_values(replace(info.state, **changes))
-            self._database.write(_series.update().where(_is(key)).values({name: values[name] for name in changes}))
+            self._database.execute(_series.update().where(_is(key)).values({name: values[name] for name in changes}))
 
     def delete(self, key: SeriesKey) -> None:
         """Forget a series; an unknown key is no error."""
-        self._database.write(
+        self._database.execute(
             _candles.delete().where(_candles.c.series_id.in_(sa.select(_series.c.id).where(_is(key)))),
             _series.delete().where(_is(key)),
         )
@@ -277,9 +277,7 @@ class Series:
 
 
 def _is(key: SeriesKey) -> sa.ColumnElement[bool]:
-    # Lone surrogates cannot even be asked for.
-    values = {name: value.encode("utf-8", "replace").decode() for name, value in asdict(key).items()}
-    return sa.and_(*(_series.c[name] == value for name, value in values.items()))
+    return sa.and_(*(_series.c[name] == value for name, value in asdict(key).items()))
 
 
 def _select(

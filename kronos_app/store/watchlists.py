@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
@@ -12,11 +12,9 @@ import sqlalchemy as sa
 from kronos_app.store import tables
 from kronos_app.store.database import Database
 from kronos_app.store.records import now
-from kronos_app.store.repositories import readable
+from kronos_app.store.repository import Repository, Row
 
 Lists = list["Watchlist"]
-
-_watchlists = tables.watchlists
 
 
 @dataclass(frozen=True)
@@ -38,35 +36,22 @@ class Watchlist:
     created: datetime = field(default_factory=now)
 
 
-class Watchlists:
+class Watchlists(Repository[Watchlist]):
     """Watchlists by name."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def put(self, watchlist: Watchlist) -> None:
-        """Save a list, in place of one of the same name."""
-        entries = [asdict(entry) | {"options": dict(entry.options)} for entry in watchlist.entries]
-        row: dict[str, Any] = {"name": watchlist.name, "entries": entries, "created": watchlist.created}
-        self._database.write(
-            _watchlists.delete().where(_watchlists.c.name == watchlist.name), _watchlists.insert().values(row)
-        )
-
-    def get(self, name: str) -> Watchlist | None:
-        """Return a list, None if there is none of this name."""
-        return next((one for one in self.list() if one.name == name), None)
+        super().__init__(database, tables.watchlists, Watchlist)
 
     def list(self) -> Lists:
         """Return all lists, by name."""
-        rows = self._database.read(_watchlists.select().order_by(_watchlists.c.name))
-        return readable(rows, _watchlist, _watchlists)
+        return self._read_all()[0]
 
-    def delete(self, name: str) -> None:
-        """Forget a list, not what is on it; an unknown name is no error."""
-        found = self.get(name)
-        if found is not None:
-            self._database.write(_watchlists.delete().where(_watchlists.c.name == found.name))
+    def _order(self) -> Sequence[sa.ColumnElement[Any]]:
+        return [self._table.c.name]
 
+    def _row(self, record: Watchlist) -> dict[str, Any]:
+        entries = [asdict(entry) | {"options": dict(entry.options)} for entry in record.entries]
+        return {"name": record.name, "entries": entries, "created": record.created}
 
-def _watchlist(row: sa.RowMapping) -> Watchlist:
-    return Watchlist(row["name"], tuple(Watched(**entry) for entry in row["entries"]), row["created"])
+    def _record(self, row: Row) -> Watchlist:
+        return Watchlist(row["name"], tuple(Watched(**entry) for entry in row["entries"]), row["created"])

@@ -16,6 +16,7 @@ from training.saved import parse_saved
 if TYPE_CHECKING:
     from kronos_app.settings import Settings
     from kronos_app.store import Store
+from kronos_app.store.column_mappings import StoredMapping
 
 _log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class ColumnMappings:
         if stored is None:
             return None
         try:
-            return parse_saved(ColumnMapping, stored, f"the remembered columns of the header {headers}")
+            return parse_saved(ColumnMapping, stored.mapping, f"the remembered columns of the header {headers}")
         except (AppError, Unreadable) as error:
             _log.warning("The remembered columns of the header %s cannot be read and are not used: %s", headers, error)
             return None
@@ -57,7 +58,7 @@ class ColumnMappings:
     def remember(self, shown: TablePreview, mapping: ColumnMapping) -> None:
         """Use a mapping for all files with the header of a preview from now on."""
         headers = _headers(shown)
-        self._store.column_mappings.put(_digest(headers), headers, mapping.model_dump(mode="json"))
+        self._store.column_mappings.put(StoredMapping(_digest(headers), headers, mapping.model_dump(mode="json")))
 
     def forget(self, shown: TablePreview) -> None:
         """Detect the columns of files with the header of a preview again."""

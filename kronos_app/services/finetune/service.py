@@ -22,10 +22,10 @@ from kronos_app.services.finetune.runs import QUEUED, RunFolders
 from kronos_app.services.finetune.status import flat, view
 from kronos_app.services.finetune.trainer import Trainers
 from kronos_app.services.finetune.views import Comparison, Estimate, RunState, RunView, StageEstimate, TunePlan
-from kronos_app.services.runs.folders import Records
 from kronos_app.services.selection.request import DataChoice, SeriesChoice
 from kronos_app.services.selection.store_files import TuningData
 from kronos_app.services.selection.training_files import check_room
+from kronos_app.store.records import UnreadableRecords
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -158,7 +158,7 @@ class TuningService:
         """Return whether there is a run, readable or not."""
         return self._runs.any()
 
-    def unreadable(self) -> Records:
+    def unreadable(self) -> UnreadableRecords:
         """Return the runs that this version cannot read, with the reason."""
         return self._runs.unreadable()
 

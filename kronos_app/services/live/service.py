@@ -24,8 +24,8 @@ from kronos_app.services.forecast.request import ForecastSettings, complete_sett
 from kronos_app.services.forecast.sampling import fill_in
 from kronos_app.services.forecast.service import KIND as FORECAST
 from kronos_app.services.models.limits import check_horizon
-from kronos_app.store.ledger import Follow, Unread
-from kronos_app.store.records import UnreadableRecord, now
+from kronos_app.store.ledger import Follow
+from kronos_app.store.records import UnreadableRecord, UnreadableRecords, now
 
 if TYPE_CHECKING:
     from kronos_app.jobs import Job, JobRunner
@@ -156,7 +156,7 @@ class FollowService:
         """Return all follows, newest first."""
         return [self._view(follow) for follow in self._read_all()[0]]
 
-    def unreadable(self) -> Unread:
+    def unreadable(self) -> UnreadableRecords:
         """Return the follows that this version cannot read, with the reason."""
         return self._read_all()[1]
 
@@ -227,7 +227,7 @@ class FollowService:
         self._start_check(first, present)
         return len(due) > 1
 
-    def _read_all(self) -> tuple[Follows, Unread]:
+    def _read_all(self) -> tuple[Follows, UnreadableRecords]:
         """Return the follows with complete settings, and those that this version cannot read."""
         follows: Follows = []
         unreadable = self._store.follows.unreadable()

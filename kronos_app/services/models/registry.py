@@ -23,8 +23,8 @@ from kronos_app.services.core.engine_errors import engine_errors
 from kronos_app.services.core.training_errors import training_errors, unreadable_error
 from kronos_app.services.core.view import View
 from kronos_app.services.models.registered_specs import NAME, RegisteredSpecs
-from kronos_app.store.records import UnreadableRecord, now
-from kronos_app.store.registry import Models, ModelState, Records, RegisteredModel
+from kronos_app.store.records import UnreadableRecord, UnreadableRecords, now
+from kronos_app.store.registry import Models, ModelState, RegisteredModel
 
 if TYPE_CHECKING:
     from kronos_app.services.models.service import ModelService
@@ -158,7 +158,7 @@ class RegistryService:
         """Return all versions, by name and from the newest to the oldest."""
         return self._store.registered.list()
 
-    def unreadable(self) -> Records:
+    def unreadable(self) -> UnreadableRecords:
         """Return the versions that cannot be read, by `name@version`, with the reason."""
         return self._store.registered.unreadable()
 

@@ -23,7 +23,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 from kronos_app.errors import NotFound, Unavailable
 from kronos_app.i18n import Text
 from kronos_app.services.core.training_errors import to_text, training_errors, unreadable_error
-from kronos_app.store.records import UnreadableRecord, now
+from kronos_app.store.records import UnreadableRecord, UnreadableRecords, now
 from training.errors import Unreadable
 from training.saved import load_json, load_saved
 
@@ -33,7 +33,6 @@ NAMED = 3  # series that an origin lists before it only counts
 HALF_MADE_SECONDS = 3600  # after which nobody is still making it
 
 Request = TypeVar("Request", bound=BaseModel)
-Records = list[UnreadableRecord]
 
 
 class Saved(BaseModel):
@@ -108,7 +107,7 @@ class SavedFolders(ABC, Generic[Kept]):
         """Return all that can be read, newest first."""
         return self._scan()[0]
 
-    def unreadable(self) -> Records:
+    def unreadable(self) -> UnreadableRecords:
         """Return the folders whose `desk.json` this version cannot read, with the reason."""
         return self._scan()[1]
 
@@ -160,9 +159,9 @@ class SavedFolders(ABC, Generic[Kept]):
             if path.is_dir() and (half or path.name.startswith(".gone-")):
                 shutil.rmtree(path, ignore_errors=True)
 
-    def _scan(self) -> tuple[Listed[Kept], Records]:
+    def _scan(self) -> tuple[Listed[Kept], UnreadableRecords]:
         saved: Listed[Kept] = []
-        unreadable: Records = []
+        unreadable: UnreadableRecords = []
         for path in self._paths():
             try:
                 saved.append(self._read(path))

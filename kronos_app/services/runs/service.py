@@ -11,9 +11,10 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from kronos_app.errors import Conflict
-from kronos_app.services.runs.folders import KeptWork, Records, WorkFolders
+from kronos_app.services.runs.folders import KeptWork, WorkFolders
 from kronos_app.services.runs.views import WorkView
 from kronos_app.services.selection.training_files import check_room
+from kronos_app.store.records import UnreadableRecords
 
 if TYPE_CHECKING:
     from kronos_app.jobs import Job, JobRunner
@@ -48,7 +49,7 @@ class WorkService(ABC, Generic[KeptWork, View]):
         """Return whether there is one, readable or not."""
         return self._folders.any()
 
-    def unreadable(self) -> Records:
+    def unreadable(self) -> UnreadableRecords:
         """Return those that this version cannot read, with the reason."""
         return self._folders.unreadable()
 

@@ -311,7 +311,7 @@ def test_the_store_can_read_no_other_file(open_store, file, tmp_path):
     (tmp_path / "secret.csv").write_text("a,b\n1,2\n")
     store = open_store(f"duckdb:///{file}")
     with pytest.raises(Unavailable):
-        store._database.write(sa.text(f"CREATE TABLE stolen AS SELECT * FROM read_csv('{tmp_path}/secret.csv')"))
+        store._database.execute(sa.text(f"CREATE TABLE stolen AS SELECT * FROM read_csv('{tmp_path}/secret.csv')"))
 
 
 def spoil(url, file, statement):

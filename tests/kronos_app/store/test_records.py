@@ -143,7 +143,7 @@ def test_lists_never_read_arrays(store, candle_set, forecast):
 def test_damaged_bytes_are_reported_for_that_record_only(store, candle_set, forecast, content):
     store.candles.put(candle_set())
     store.forecasts.put(forecast())
-    store._database.write(
+    store._database.execute(
         tables.candle_sets.update().values(frame=content), tables.forecasts.update().values(arrays=content)
     )
     for repository, record_id in ((store.candles, "c1"), (store.forecasts, "f1")):

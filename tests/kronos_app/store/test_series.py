@@ -180,7 +180,7 @@ def test_local_times_that_clocks_repeat_are_told_apart_and_come_back_in_utc(stor
     doubled = CandleFrame(frame.assign(timestamp=local), "EURUSD=X", "yahoo", "America/New_York")
     assert doubled.utc.to_list() == moments.to_list()
     store.series.merge(KEY, CandleFrame(frame.assign(timestamp=moments.tz_localize(None)), "EURUSD=X", "yahoo", "UTC"))
-    store.series._database.write(tables.series.update().values(timezone="America/New_York"))
+    store.series._database.execute(tables.series.update().values(timezone="America/New_York"))
     read = store.series.read(KEY)
     assert read.timezone == "UTC"
     assert read.utc.to_list() == moments.to_list()

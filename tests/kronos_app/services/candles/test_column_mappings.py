@@ -3,6 +3,7 @@
 import pytest
 
 from kronos_app.data.upload.mapping import ColumnMapping
+from kronos_app.store.column_mappings import StoredMapping
 
 FILE = b"when,A,B,K,D\n2024-01-02,10,12,9,11\n2024-01-03,11,13,10,12\n"
 MAPPING = ColumnMapping(
@@ -35,7 +36,7 @@ def test_the_latest_choice_for_a_header_counts(remembered):
 def test_a_mapping_that_this_version_does_not_understand_is_logged_and_not_used(remembered, desk, caplog):
     shown = remembered.preview(FILE, "odd.csv", MAPPING)
     header = desk.column_mappings
-    desk.store.column_mappings.put(_stored_header(desk), ["when"], {"columns": {"when": "moon"}})
+    desk.store.column_mappings.put(StoredMapping(_stored_header(desk), ["when"], {"columns": {"when": "moon"}}))
     assert header.find(FILE, "odd.csv") is None
     assert "cannot be read and are not used" in caplog.text
     assert shown.problem is None

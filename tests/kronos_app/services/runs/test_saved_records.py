@@ -127,7 +127,7 @@ def test_a_run_whose_status_cannot_be_read_is_interrupted_and_says_why(
 def test_a_registered_model_in_an_unknown_state_is_listed_as_unreadable_and_can_be_deleted(desk):
     desk.store.registered.put(MODEL)
     rows = tables.registered_models
-    desk.store._database.write(rows.update().values(state="archived"))
+    desk.store._database.execute(rows.update().values(state="archived"))
     assert desk.registry.list() == []
     [unreadable] = desk.registry.unreadable()
     assert unreadable.id == "mine@1"
@@ -166,7 +166,7 @@ def test_rows_that_are_damaged_are_listed_as_unreadable_and_can_be_deleted(setti
         desk.store.follows.put(FOLLOW)
         desk.store.registered.put(MODEL)
         for change in ("UPDATE follows SET settings = '{\"mod'", "UPDATE registered_models SET scores = '{\"mod'"):
-            desk.store._database.write(sa.text(change))
+            desk.store._database.execute(sa.text(change))
         assert (desk.following.list(), desk.registry.list()) == ([], [])
         assert [one.id for one in desk.following.unreadable()] == ["f1"]
         assert [one.id for one in desk.registry.unreadable()] == ["mine@1"]
