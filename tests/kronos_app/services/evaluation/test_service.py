@@ -74,20 +74,20 @@ def stopped(desk, ask, finished, monkeypatch):
 
     monkeypatch.setattr(walk_forward, "AT_ONCE", 8)
     kept, go_on = threading.Event(), threading.Event()
-    write = walk_forward._write
+    write = walk_forward.write_table
 
     def slow(table, path):
         write(table, path)
         kept.set()
         assert go_on.wait(60)
 
-    monkeypatch.setattr(walk_forward, "_write", slow)
+    monkeypatch.setattr(walk_forward, "write_table", slow)
     started = desk.evaluations.start(ask())
     assert kept.wait(60)
     desk.evaluations.cancel(started.id)
     go_on.set()
     finished(started.job_id)
-    monkeypatch.setattr(walk_forward, "_write", write)
+    monkeypatch.setattr(walk_forward, "write_table", write)
     return desk.evaluations.get(started.id)
 
 
@@ -249,7 +249,7 @@ def test_a_model_of_unknown_training_is_said_to_be_one(made):
 
 def test_too_few_cutoffs_conclude_nothing(make):
     told = make(n_windows=2).verdicts["tiny"].render()
-    assert "too few cutoff times to conclude" in told
+    assert "too few cutoff times for a conclusion" in told
 
 
 def test_a_single_cutoff_of_a_single_candle_can_be_looked_at(desk, make):
