@@ -1,13 +1,13 @@
-"""What can go wrong between the pages and the engine.
+"""The errors that users see.
 
-    AppError                 anything the reader is told about
+    AppError                 any error with a message for the user
     ├── InvalidInput         422: a file, field or setting to be corrected
-    ├── NotFound             404: an id nobody knows
+    ├── NotFound             404: an unknown id
     ├── Unauthorized         401: a missing or wrong token
     ├── Forbidden            403: a request that this sender may not make
     ├── TooLarge             413: over a limit of size, rows or memory
-    ├── Conflict             409: true but not possible now
-    ├── TooManyRequests      429: more than one caller may do in this time
+    ├── Conflict             409: not possible in the present state
+    ├── TooManyRequests      429: over a limit of one caller
     └── Unavailable          503: the store, a hub or an exchange does not answer
 
 Each carries a stable `code` for programs, a `message` that names the file, row or field, and a `hint` that says what
@@ -23,18 +23,26 @@ from kronos_app.i18n import Text, text
 
 
 class AppError(Exception):
-    """An error with a message for people; subclasses fix the HTTP status."""
+    """An error with a message for the user and an HTTP status."""
 
     status = 500
     retry_after: int | None = None
 
-    def __init__(self, code: str, message: Text, hint: Text | None = None, *, retry_after: int | None = None) -> None:
+    def __init__(
+        self,
+        code: str,
+        message: Text,
+        hint: Text | None = None,
+        *,
+        retry_after: int | None = None,
+        status: int | None = None,
+    ) -> None:
         super().__init__(message.render())
+        self.status = status or self.status
         self.code = code
         self.message = message
         self.hint = hint or text("")
-        if retry_after is not None:
-            self.retry_after = retry_after
+        self.retry_after = retry_after or self.retry_after
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready form that keeps the message translatable (job records store it)."""
@@ -78,7 +86,7 @@ class Conflict(AppError):
 
 
 class TooManyRequests(AppError):
-    """More than one caller may do in this time."""
+    """A request over a limit of one caller."""
 
     status = 429
 
@@ -93,7 +101,7 @@ _DISK = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}
 
 
 def disk_error(error: OSError) -> Unavailable | None:
-    """Return what people are told of a file or folder that cannot be written; None where the error is another one."""
+    """Return the error of a file or folder that cannot be written, None for any other error."""
     if error.errno not in _DISK or error.filename is None:
         return None
     return Unavailable(

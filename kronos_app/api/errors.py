@@ -1,4 +1,4 @@
-"""Every error as `{"error": {"code", "message", "hint"}}`, in the language the caller prefers."""
+"""Handlers that answer every error as `{"error": {"code", "message", "hint"}}`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse
 from kronos_app.errors import AppError, TooLarge, disk_error
 from kronos_app.i18n import Text, text
 from kronos_app.services.core.validation import from_pydantic
-from kronos_app.web.responses import error_response, language_of
+from kronos_app.web.responses import error_response
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ _HTTP: dict[int, tuple[str, Text, Text]] = {
 
 
 class BodyTooLarge(HTTPException):
-    """Raised while a body is read: FastAPI passes on HTTP exceptions alone from there."""
+    """A body over the limit; while a body is read, FastAPI passes on nothing but HTTP exceptions."""
 
     def __init__(self, error: TooLarge) -> None:
         super().__init__(error.status)
@@ -37,45 +37,32 @@ class BodyTooLarge(HTTPException):
 
 
 def install(app: FastAPI) -> None:
-    """Make `app` answer every error in the one shape."""
+    """Add the handlers to `app`."""
     app.add_exception_handler(AppError, _app_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)
-    app.add_exception_handler(OSError, _disk_error)
+    app.add_exception_handler(OSError, _unexpected)
     app.add_exception_handler(Exception, _unexpected)
 
 
-def _language(request: Request) -> str:
-    return language_of(request.headers.get("accept-language", ""))
-
-
 def _app_error(request: Request, error: Exception) -> JSONResponse:
-    return error_response(cast("AppError", error), _language(request))
+    return error_response(cast("AppError", error), request.scope)
 
 
 def _validation_error(request: Request, error: Exception) -> JSONResponse:
-    return error_response(from_pydantic(cast("RequestValidationError", error).errors()), _language(request))
+    return error_response(from_pydantic(cast("RequestValidationError", error).errors()), request.scope)
 
 
 def _http_error(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, BodyTooLarge):
-        return error_response(error.error, _language(request))
+        return error_response(error.error, request.scope)
     status = cast("HTTPException", error).status_code
     code, message, hint = _HTTP.get(status, ("http_error", text("The request failed."), text("")))
-    app_error = AppError(code, message, hint)
-    app_error.status = status
-    return error_response(app_error, _language(request))
-
-
-def _disk_error(request: Request, error: Exception) -> JSONResponse:
-    problem = disk_error(cast("OSError", error))
-    if problem is None:
-        return _unexpected(request, error)
-    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    return error_response(problem, _language(request))
+    return error_response(AppError(code, message, hint, status=status), request.scope)
 
 
 def _unexpected(request: Request, error: Exception) -> JSONResponse:
     log.error("%s %s failed", request.method, request.url.path, exc_info=error)
     message = text("Something unexpected went wrong; the log has the details.")
-    return error_response(AppError("internal_error", message, text("Try again later.")), _language(request))
+    problem = disk_error(error) if isinstance(error, OSError) else None
+    return error_response(problem or AppError("internal_error", message, text("Try again later.")), request.scope)

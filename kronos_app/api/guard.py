@@ -1,8 +1,7 @@
-"""The API token, checked before anything else of a call is read."""
+"""The API token, checked before the body of a call is read."""
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable
 
 from pydantic import SecretStr
@@ -12,16 +11,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from kronos_app.callers import CALLER as CURRENT_CALLER
 from kronos_app.errors import AppError, TooManyRequests, Unauthorized
 from kronos_app.i18n import text
-from kronos_app.web.attempts import Attempts
+from kronos_app.web.attempts import Attempts, same_secret
 from kronos_app.web.client import CALLER, client_address
-from kronos_app.web.responses import refusal
+from kronos_app.web.responses import refuse
 
-HEALTH = "/v1/health"  # answered to everyone, in full only to who has the token
-AUTHORIZED = "kronos.authorized"  # key in the scope: whether the call carries the token
+HEALTH = "/v1/health"  # answered without the token, but not in full
+AUTHORIZED = "kronos.authorized"  # key in the scope: whether the call has the token
 
 
 class TokenGuard:
-    """ASGI middleware that refuses calls without the token; the documentation is open.
+    """ASGI middleware that refuses calls without the token, except of the documentation.
 
     Parameters
     ----------
@@ -46,49 +45,37 @@ class TokenGuard:
         error = self._refuse(scope)
         scope[AUTHORIZED] = error is None and self._token is not None
         if error is not None and path != HEALTH:
-            await refusal(scope, error)(scope, receive, send)
+            await refuse(error, scope, receive, send)
             return
         scope[CALLER] = f"api {client_address(scope)}"
         CURRENT_CALLER.set(scope[CALLER])
         await self._app(scope, receive, send)
 
     def _refuse(self, scope: Scope) -> AppError | None:
-        """Return why the call is refused, None where it is not."""
+        """Return the error of a call that must be refused, else None."""
         if self._token is None:
-            return _closed() if self._pages_locked() else None
+            return _CLOSED if self._pages_locked() else None
         scheme, _, given = Headers(scope=scope).get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not given:
-            return _unauthorized()
+            return _UNAUTHORIZED
         client = client_address(scope)
         try:
             self._attempts.check(client)
         except TooManyRequests as error:
             return error
-        if not _equal(given, self._token.get_secret_value()):
+        # Headers are decoded as Latin-1: encoding gives back the bytes that were sent.
+        if not same_secret(given.strip().encode("latin-1"), self._token.get_secret_value().encode()):
             self._attempts.count_failure(client)
-            return _unauthorized()
+            return _UNAUTHORIZED
         self._attempts.remember(client)
         return None
 
 
-def _equal(given: str, token: str) -> bool:
-    # Latin-1 is how headers are decoded: this gives back the bytes that were sent. Digests, so that the time tells
-    # nothing about the length either.
-    sent, expected = given.strip().encode("latin-1"), token.encode()
-    return hmac.compare_digest(hmac.digest(b"token", sent, "sha256"), hmac.digest(b"token", expected, "sha256"))
-
-
-def _unauthorized() -> Unauthorized:
-    return Unauthorized(
-        "unauthorized",
-        text("The API token is missing or wrong."),
-        text("Send the header Authorization: Bearer TOKEN."),
-    )
-
-
-def _closed() -> Unauthorized:
-    return Unauthorized(
-        "api_closed",
-        text("The pages have a password and the API has no token, so the API is closed."),
-        text("Set KRONOS_API_TOKEN for the server, and send the header Authorization: Bearer TOKEN."),
-    )
+_UNAUTHORIZED = Unauthorized(
+    "unauthorized", text("The API token is missing or wrong."), text("Send the header Authorization: Bearer TOKEN.")
+)
+_CLOSED = Unauthorized(
+    "api_closed",
+    text("The pages have a password and the API has no token, so the API is closed."),
+    text("Set KRONOS_API_TOKEN for the server, and send the header Authorization: Bearer TOKEN."),
+)

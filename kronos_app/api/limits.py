@@ -1,4 +1,4 @@
-"""Bodies are limited while they arrive: neither memory nor disk is spent on what will be refused anyway."""
+"""A limit of the size of bodies, checked while they arrive."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from kronos_app.api.errors import BodyTooLarge
 from kronos_app.errors import TooLarge
 from kronos_app.i18n import text
-from kronos_app.web.responses import refusal
+from kronos_app.web.responses import refuse
+from kronos_app.web.transfers import MB
 
-MB = 1024 * 1024
-# Parsed JSON takes about ten times the memory of its text; longer series are uploaded as files.
+# Parsed JSON takes ten times the memory of its text; longer series must be uploaded as files.
 MAX_JSON_MB = 16
-# What a form adds around its file.
-FORM_OVERHEAD = MB
+FORM_OVERHEAD = MB  # of a form around its file
 
 
 class BodyLimit:
@@ -33,9 +32,17 @@ class BodyLimit:
         is_form = headers.get("content-type", "").startswith("multipart/form-data")
         limit_mb = self._max_upload_mb if is_form else min(MAX_JSON_MB, self._max_upload_mb)
         limit = limit_mb * MB + (FORM_OVERHEAD if is_form else 0)
+        too_large = TooLarge(
+            "body_too_large",
+            text("The request is larger than {limit} MB.", limit=limit_mb),
+            text(
+                "Send fewer candles, or a file in Parquet, which is smaller; KRONOS_MAX_UPLOAD_MB sets the limit of "
+                "files."
+            ),
+        )
         declared = headers.get("content-length", "")
         if declared.isdecimal() and int(declared) > limit:
-            await refusal(scope, _too_large(limit_mb))(scope, receive, send)
+            await refuse(too_large, scope, receive, send)
             return
         arrived = 0
 
@@ -44,17 +51,7 @@ class BodyLimit:
             message = await receive()
             arrived += len(message.get("body", b""))
             if arrived > limit:
-                raise BodyTooLarge(_too_large(limit_mb))
+                raise BodyTooLarge(too_large)
             return message
 
         await self._app(scope, counting, send)
-
-
-def _too_large(limit_mb: int) -> TooLarge:
-    return TooLarge(
-        "body_too_large",
-        text("The request is larger than {limit} MB.", limit=limit_mb),
-        text(
-            "Send fewer candles, or a file in Parquet, which is smaller; KRONOS_MAX_UPLOAD_MB sets the limit of files."
-        ),
-    )

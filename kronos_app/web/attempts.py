@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import logging
 import math
 import time
@@ -16,16 +17,16 @@ from kronos_app.i18n import text
 
 log = logging.getLogger(__name__)
 
-# Windows are short: whoever shares an address with a stranger who guesses waits a minute at most.
+# Short windows: a user who shares an address with an attacker waits a minute at most.
 PER_ADDRESS = parse("10/minute")
 OVERALL = parse("100/minute")
 MAX_KNOWN = 10_000
 
 
 class Attempts:
-    """Counts wrong guesses; one object for each secret.
+    """Counts wrong guesses of one secret.
 
-    Clients that were right before are exempt from the overall limit: strangers at other addresses cannot lock them out.
+    Clients that were right before are exempt from the overall limit: attackers at other addresses cannot lock them out.
     """
 
     def __init__(self, secret: str) -> None:
@@ -34,12 +35,12 @@ class Attempts:
         self._known: OrderedDict[str, None] = OrderedDict()
 
     def check(self, client: str) -> None:
-        """Refuse a client that may not guess now.
+        """Raise if a client may not guess now.
 
         Raises
         ------
         TooManyRequests
-            Too many wrong guesses from this client, or from all that were never right; `retry_after` says how long.
+            Too many wrong guesses from this client, or from all clients that were never right.
         """
         limits = [(PER_ADDRESS, client)] + ([] if client in self._known else [(OVERALL, "")])
         for limit, key in limits:
@@ -60,7 +61,7 @@ class Attempts:
             self._limiter.hit(OVERALL, "")
 
     def remember(self, client: str) -> None:
-        """Note that the client was right."""
+        """Record that the client was right."""
         self._known[client] = None
         self._known.move_to_end(client)
         while len(self._known) > MAX_KNOWN:
@@ -68,3 +69,8 @@ class Attempts:
 
     def _seconds(self, limit: RateLimitItem, key: str) -> int:
         return max(1, math.ceil(self._limiter.get_window_stats(limit, key).reset_time - time.time()))
+
+
+def same_secret(sent: bytes, expected: bytes) -> bool:
+    """Return whether two secrets are equal, in a time that depends neither on their content nor on their length."""
+    return hmac.compare_digest(hmac.digest(b"secret", sent, "sha256"), hmac.digest(b"secret", expected, "sha256"))

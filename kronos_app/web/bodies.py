@@ -1,4 +1,4 @@
-"""Request bodies: limits of time and of bytes in flight, and an orderly end where a request is refused unread."""
+"""Limits of request bodies in time and bytes, and an orderly end of requests that are refused unread."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from kronos_app.errors import AppError, Unavailable
 from kronos_app.i18n import text
 from kronos_app.web.client import caller_of
-from kronos_app.web.responses import refusal
+from kronos_app.web.responses import refuse
 from kronos_app.web.transfers import Transfers
 
 DISCONNECT: Message = {"type": "http.disconnect"}
@@ -24,9 +24,9 @@ DISCONNECT: Message = {"type": "http.disconnect"}
 class BodyTimes:
     """Limits of the time that the server waits for one body.
 
-    `total` and `idle` in seconds: altogether, and for the next byte. `rate` is the least mean speed in bytes per
-    second, demanded after the first `grace` seconds. What follows a refusal is read and dropped for `linger` seconds,
-    so that the client sees the answer before the connection ends.
+    `total` and `idle` are the most seconds for the whole body and for the next bytes. `rate` is the lowest mean speed
+    in bytes per second after the first `grace` seconds. After a refusal the rest of the body is read and dropped for
+    `linger` seconds, so that the client receives the answer before the connection ends.
     """
 
     total: float = 600.0
@@ -36,19 +36,13 @@ class BodyTimes:
     linger: float = 2.0
 
 
-class RequestTimeout(AppError):
-    """A body that does not arrive in time."""
-
-    status = 408
-
-
 class BodyGate:
-    """ASGI middleware that counts bodies from the moment that the application begins to read them.
+    """ASGI middleware that counts the bytes of bodies and refuses slow ones while the application reads them.
 
     Parameters
     ----------
     stopping
-        Returns whether the server is about to stop: bodies that make no progress are refused then.
+        Returns whether the server is about to stop; it then refuses bodies that make no progress.
     """
 
     def __init__(self, app: ASGIApp, transfers: Transfers, times: BodyTimes, stopping: Callable[[], bool]) -> None:
@@ -58,7 +52,7 @@ class BodyGate:
         self._stopping = stopping
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, with a `receive` and a `send` that watch over its body."""
+        """Pass the request on with a `receive` and a `send` that check its body."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -66,7 +60,7 @@ class BodyGate:
         try:
             await self._app(scope, body.receive, body.send)
         except ClientDisconnect:
-            pass  # nobody is left to answer, or the answer is the refusal that was sent
+            pass  # the client is gone, or has received the refusal
         finally:
             body.release()
 
@@ -101,7 +95,7 @@ class _Body:
         self._refused = False
 
     async def receive(self) -> Message:
-        """Return the next message; where a limit is passed, answer the client and report it as gone."""
+        """Return the next message; over a limit, answer the client and report it as disconnected."""
         if self._refused:
             return DISCONNECT
         if self._complete:
@@ -118,16 +112,16 @@ class _Body:
         return message
 
     async def send(self, message: Message) -> None:
-        """Send a message of the application, unless the gate has answered already."""
+        """Send a message of the application, unless the request was refused."""
         if not self._refused:
             await self._forward(message)
 
     def release(self) -> None:
-        """Count the body no longer."""
+        """Stop counting the body."""
         self._transfers.release(self._caller, self._reserved)
 
     def _reserve(self, size: int) -> None:
-        """Make the reservation at least `size` bytes."""
+        """Raise the reservation to at least `size` bytes."""
         if size > self._reserved:
             self._caller = self._caller or caller_of(self._scope)
             self._transfers.reserve(self._caller, size - self._reserved)
@@ -139,13 +133,19 @@ class _Body:
             waited = time.monotonic() - began
             left = self._seconds_left(waited)
             if left <= 0:
-                raise _timeout()
+                raise AppError(
+                    "body_timeout",
+                    text("The request body did not arrive in time."),
+                    text("Send it again over a faster connection; KRONOS_BODY_SECONDS sets the longest time."),
+                    status=408,
+                )
             try:
-                # In short turns, to notice that the server stops.
+                # At most a second, to notice that the server stops.
                 message = await asyncio.wait_for(self._receive(), min(left, 1.0))
             except TimeoutError:
                 if self._stopping():
-                    raise _stops() from None
+                    stopping = text("The server is about to stop.")
+                    raise Unavailable("stopping", stopping, text("Try again later."), retry_after=30) from None
                 continue
             self._waited += time.monotonic() - began
             return message
@@ -157,7 +157,7 @@ class _Body:
 
     async def _refuse(self, error: AppError) -> None:
         if not self._answering:
-            await refusal(self._scope, error)(self._scope, self._receive, self._forward)
+            await refuse(error, self._scope, self._receive, self._forward)
         self._refused = True
 
     async def _forward(self, message: Message) -> None:
@@ -175,7 +175,7 @@ class _Body:
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _drop_rest(self) -> None:
-        """Read and drop what the client still sends, for a short time."""
+        """Read and drop the rest of the body for a short time."""
         end = time.monotonic() + self._times.linger
         while (left := end - time.monotonic()) > 0:
             try:
@@ -184,15 +184,3 @@ class _Body:
                 return
             if not message.get("more_body", False):
                 return
-
-
-def _timeout() -> RequestTimeout:
-    return RequestTimeout(
-        "body_timeout",
-        text("The request body did not arrive in time."),
-        text("Send it again over a faster connection; KRONOS_BODY_SECONDS sets the longest time."),
-    )
-
-
-def _stops() -> Unavailable:
-    return Unavailable("stopping", text("The server is about to stop."), text("Try again later."), retry_after=30)

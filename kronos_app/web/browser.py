@@ -1,4 +1,4 @@
-"""A signed cookie by which the server recognizes a browser, and whether the password was entered in it."""
+"""A signed cookie that identifies a browser and records that the password was entered in it."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from kronos_app.web.client import BROWSER
 
 log = logging.getLogger(__name__)
 
-# Streamlit binds a session to the value of this header (`server.trustedUserHeaders` in .streamlit/config.toml): who
-# knows no more than a session's id gets a new session.
+# Streamlit binds a session to the value of this header (`server.trustedUserHeaders` in .streamlit/config.toml), so the
+# id of a session is not enough to open it.
 HEADER = "X-Kronos-Browser"
 ADMITTED = "kronos.admitted"  # key in the scope: whether the browser may see the pages
 RETURNING = "kronos.returning"  # key in the scope: whether the password was ever entered in it
@@ -30,7 +30,7 @@ SECONDS = DAYS * 24 * 3600
 
 @dataclass(frozen=True)
 class Browser:
-    """One browser: its id, and the keyed digest of the password that was entered in it, empty where none was."""
+    """A browser: its id, and the keyed digest of the password that was entered in it, empty if none was."""
 
     id: str
     fingerprint: str = ""
@@ -44,11 +44,11 @@ class Cookies:
         self._serializer = URLSafeTimedSerializer(key, salt="browser")
 
     def new_browser(self, password: str = "") -> Browser:
-        """Return a browser with a new id, admitted by `password` where there is one."""
+        """Return a browser with a new id, admitted by `password` if one is given."""
         return Browser(secrets.token_urlsafe(18), self._fingerprint(password) if password else "")
 
     def admits(self, browser: Browser, password: str) -> bool:
-        """Return whether this password was entered in the browser: another password makes its cookie invalid."""
+        """Return whether this password was entered in the browser."""
         return hmac.compare_digest(browser.fingerprint, self._fingerprint(password))
 
     def _fingerprint(self, password: str) -> str:
@@ -64,7 +64,7 @@ class Cookies:
         return cookie[name].OutputString()
 
     def read(self, scope: Scope) -> Browser | None:
-        """Return the browser whose valid cookie came with a request or a websocket, None without one."""
+        """Return the browser of the cookie of a request or websocket, None without a valid cookie."""
         try:
             value = self._serializer.loads(HTTPConnection(scope).cookies[cookie_name(scope)], max_age=SECONDS)
         except (KeyError, BadData):
@@ -73,12 +73,12 @@ class Cookies:
 
 
 class BrowserCookie:
-    """ASGI middleware that reads the cookie, gives pages one where it is missing, and names the browser to Streamlit.
+    """ASGI middleware that reads the cookie, sets a missing one with pages, and passes the browser's id to Streamlit.
 
     Parameters
     ----------
     password
-        Returns the password before the pages, empty where there is none.
+        Returns the password of the pages, empty if there is none.
     """
 
     def __init__(self, app: ASGIApp, cookies: Cookies, password: Callable[[], str]) -> None:
@@ -87,7 +87,7 @@ class BrowserCookie:
         self._password = password
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on with what the cookie says."""
+        """Pass the request on with the content of the cookie in the scope."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
@@ -106,7 +106,7 @@ class BrowserCookie:
         async def send_with_cookie(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                # With documents alone: of the files that a page loads at once each would get another one.
+                # Only with documents: each of the files that a page loads at once would set another one.
                 if headers.get("content-type", "").startswith("text/html"):
                     headers.append("Set-Cookie", self._cookies.write(scope, browser))
             await send(message)
@@ -115,15 +115,15 @@ class BrowserCookie:
 
 
 def cookie_name(scope: Scope) -> str:
-    """Return the name of the cookie; it has the port, because browsers send cookies to every port of a host."""
+    """Return the name of the cookie, which contains the port: browsers send cookies to every port of a host."""
     port = Headers(scope=scope).get("host", "").rpartition(":")[2]
     return f"kronos_browser_{port}" if port.isdigit() else "kronos_browser"
 
 
 def signing_key(home: Path) -> bytes:
-    """Return the key of this desk's cookies, from a file that only its owner may read; made on first use.
+    """Return the key of this desk's cookies from a file that only its owner may read, made on first use.
 
-    Where the file cannot be written, the key is another one after each start, and the password is asked for again.
+    If the file cannot be written, each start has another key and users must enter the password again.
     """
     path = home / "cookie.key"
     try:
@@ -133,6 +133,6 @@ def signing_key(home: Path) -> bytes:
             path.write_bytes(secrets.token_bytes(32))
         key = path.read_bytes()
     except OSError as error:
-        log.warning("The key of cookies cannot be stored, so it lasts until the next start: %s", error)
+        log.warning("The key of cookies cannot be saved and is valid until the next start: %s", error)
         return secrets.token_bytes(32)
     return key if len(key) >= 32 else secrets.token_bytes(32)

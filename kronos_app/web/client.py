@@ -7,11 +7,11 @@ from ipaddress import IPv6Address, ip_address
 from starlette.types import Scope
 
 BROWSER = "kronos.browser"  # key in the scope: id of the browser that sent a valid cookie
-CALLER = "kronos.caller"  # key in the scope: whom limits for each caller count the request for
+CALLER = "kronos.caller"  # key in the scope: the caller that limits count the request for
 
 
 def client_address(scope: Scope) -> str:
-    """Return the client's address, of IPv6 the /64 network: one client may use every address in it."""
+    """Return the client's address, for IPv6 its /64 network: one client may use every address in it."""
     host = scope["client"][0] if scope.get("client") else ""
     try:
         address = ip_address(host)
@@ -23,5 +23,5 @@ def client_address(scope: Scope) -> str:
 
 
 def caller_of(scope: Scope) -> str:
-    """Return whom limits count the request for: an API client, else a browser, else an address."""
+    """Return the caller that limits count the request for: an API client, else a browser, else an address."""
     return str(scope.get(CALLER) or scope.get(BROWSER) or client_address(scope))

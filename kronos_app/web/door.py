@@ -1,8 +1,7 @@
-"""The password before the pages: without it neither a page nor a websocket, an upload or a media file is reached."""
+"""The password of the pages: without it, pages, websockets, uploads and media files are refused."""
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable
 from urllib.parse import parse_qs
 
@@ -10,16 +9,15 @@ from starlette.datastructures import Headers, QueryParams
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
-from starlette.websockets import WebSocketClose
 
 from kronos_app.errors import TooManyRequests, Unauthorized
 from kronos_app.i18n import LANGUAGES, Text, text
-from kronos_app.web.attempts import Attempts
+from kronos_app.web.attempts import Attempts, same_secret
 from kronos_app.web.browser import ADMITTED, RETURNING, Cookies
 from kronos_app.web.client import BROWSER, client_address
 from kronos_app.web.door_page import render_door
 from kronos_app.web.hosts import STREAMLIT_HEALTH
-from kronos_app.web.responses import language_of, refusal
+from kronos_app.web.responses import language_of, refuse
 
 ENTER = "/enter"
 # The API has its own token, and monitoring has no browser.
@@ -28,12 +26,12 @@ MAX_FORM = 4096
 
 
 class Door:
-    """ASGI middleware that asks for the password where there is one.
+    """ASGI middleware that asks for the password if there is one.
 
     Parameters
     ----------
     password
-        Returns the password before the pages, empty where there is none.
+        Returns the password of the pages, empty if there is none.
     """
 
     def __init__(self, app: ASGIApp, cookies: Cookies, password: Callable[[], str]) -> None:
@@ -49,26 +47,29 @@ class Door:
             await (await self._enter(Request(scope, receive), password))(scope, receive, send)
         elif not password or scope[ADMITTED] or _is_open(scope):
             await self._app(scope, receive, send)
-        elif scope["type"] == "websocket":
-            await WebSocketClose(1008)(scope, receive, send)
+        elif scope["type"] == "http" and _wants_page(scope):
+            query = scope["query_string"].decode("latin-1")
+            page = _page(scope, scope["path"] + (f"?{query}" if query else ""))
+            await page(scope, receive, send)
         else:
-            await _ask(scope)(scope, receive, send)
+            hint = text("Open the pages in a browser and enter the password.")
+            await refuse(Unauthorized("password_needed", text("The password is missing."), hint), scope, receive, send)
 
     async def _enter(self, request: Request, password: str) -> Response:
-        """Return a cookie and the way to the page for the right password, else the form again."""
+        """Return a cookie and a redirect for the right password, else the form again."""
         scope = request.scope
-        # A browser in which the password was entered before is counted by itself: nobody at its address locks it out.
+        # A browser in which the password was entered before has its own count; others cannot lock it out.
         client = str(scope[BROWSER]) if scope[RETURNING] else client_address(scope)
         if scope[RETURNING]:
             self._attempts.remember(client)
         fields = await _read_form(request)
         target = _local(fields.get("target", "/"))
-        # From here on without a pause: of many attempts at once none passes before those before it are counted.
+        # No `await` from here on: concurrent attempts are counted one after another.
         try:
             self._attempts.check(client)
         except TooManyRequests as error:
             return _page(scope, target, error.message, error.hint, status=429, retry_after=error.retry_after)
-        if not _equal(fields.get("password", ""), password):
+        if not same_secret(fields.get("password", "").encode(), password.encode()):
             self._attempts.count_failure(client)
             return _page(scope, target, text("This password is not right."), status=401)
         self._attempts.remember(client)
@@ -81,16 +82,8 @@ def _is_open(scope: Scope) -> bool:
     return scope["type"] == "http" and (path.startswith(API) or path == STREAMLIT_HEALTH)
 
 
-def _ask(scope: Scope) -> Response:
-    """Return the form to who navigates to a page, an error to everything else."""
-    headers = Headers(scope=scope)
-    if scope["method"] in {"GET", "HEAD"} and "text/html" in headers.get("accept", ""):
-        query = scope["query_string"].decode("latin-1")
-        return _page(scope, scope["path"] + (f"?{query}" if query else ""))
-    error = Unauthorized(
-        "password_needed", text("The password is missing."), text("Open the pages in a browser and enter the password.")
-    )
-    return refusal(scope, error)
+def _wants_page(scope: Scope) -> bool:
+    return scope["method"] in {"GET", "HEAD"} and "text/html" in Headers(scope=scope).get("accept", "")
 
 
 def _page(scope: Scope, target: str, *messages: Text, status: int = 200, retry_after: int | None = None) -> Response:
@@ -111,10 +104,5 @@ async def _read_form(request: Request) -> dict[str, str]:
 
 
 def _local(target: str) -> str:
-    """Return the address on this server, the start page for one elsewhere."""
+    """Return the address if it is on this server, else the start page."""
     return target if target.startswith("/") and not target.startswith(("//", "/\\")) else "/"
-
-
-def _equal(entered: str, password: str) -> bool:
-    # Of digests, so that the time tells nothing about the length either.
-    return hmac.compare_digest(*(hmac.digest(b"password", value.encode(), "sha256") for value in (entered, password)))

@@ -43,7 +43,7 @@ $alert
 
 
 def render_door(target: str, message: str, language: str, action: str = "/enter") -> str:
-    """Return the page; `target` is the address to go to with the right password."""
+    """Return the page; `target` is the address that opens after the password was entered."""
     _ = partial(translate, language=language)
     return PAGE.substitute(
         lang=language.replace("_", "-"),

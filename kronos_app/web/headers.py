@@ -1,4 +1,4 @@
-"""Security headers on every response: what a page may load, who may frame it, what it tells other sites."""
+"""Security headers of every response."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import re
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-# Streamlit styles its elements in place, shows pictures and fonts from memory, and runs workers from blobs.
+# Streamlit uses inline styles, images and fonts from memory, and workers from blobs.
 POLICY = {
     "default-src": "'self'",
     "script-src": "'self'",
@@ -32,13 +32,11 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-
-
 _INLINE_SCRIPT = re.compile(r"<script>(.*?)</script>", re.DOTALL)
 
 
 def content_policy(html: str = "") -> str:
-    """Return the content security policy for a page, in which only the inline scripts of `html` may run."""
+    """Return a content security policy that allows the inline scripts of `html` and no others."""
     digests = [hashlib.sha256(script.encode()).digest() for script in _INLINE_SCRIPT.findall(html)]
     allowed = "".join(f" 'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
     return "; ".join(f"{name} {value}{allowed if name == 'script-src' else ''}" for name, value in POLICY.items())
@@ -58,7 +56,7 @@ class SecurityHeaders:
         self._headers = HEADERS | {"Content-Security-Policy": content_policy(page)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, with a `send` that adds the headers."""
+        """Pass the request on with a `send` that adds the headers."""
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -1,4 +1,4 @@
-"""Only requests to a name of this server are answered, so that no other site's name can be pointed at it."""
+"""Requests are answered only under the names of this server, so that no other site can point its name at it."""
 
 from __future__ import annotations
 
@@ -8,26 +8,18 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
-from starlette.websockets import WebSocketClose
 
 from kronos_app.errors import AppError
 from kronos_app.i18n import text
-from kronos_app.web.responses import refusal
+from kronos_app.web.responses import refuse
 
 STREAMLIT_HEALTH = "/_stcore/health"
-# What a cluster asks by the machine's address, which nobody can know before, or without any `Host`. Both tell no more
-# than that the server lives.
+# Clusters request these by the machine's address or without `Host`. The answers contain only the server's state.
 HEALTH = (STREAMLIT_HEALTH, "/api/v1/health")
 
 
-class UnknownHost(AppError):
-    """A request to a host name that this server does not serve."""
-
-    status = 421
-
-
 class AllowedHosts:
-    """ASGI middleware that refuses a `Host` that is neither this machine's nor in `names`."""
+    """ASGI middleware that refuses a `Host` that is neither localhost nor in `names`."""
 
     def __init__(self, app: ASGIApp, names: Sequence[str]) -> None:
         self._app = app
@@ -39,12 +31,16 @@ class AllowedHosts:
             await self._app(scope, receive, send)
             return
         hosts = Headers(scope=scope).getlist("host")
-        if _asks_for_health(scope) or (len(hosts) == 1 and self._allows(hostname(hosts[0]))):
+        if _is_health_check(scope) or (len(hosts) == 1 and self._allows(hostname(hosts[0]))):
             await self._app(scope, receive, send)
-        elif scope["type"] == "websocket":
-            await WebSocketClose(1008)(scope, receive, send)
-        else:
-            await refusal(scope, _unknown_host(", ".join(hosts)[:100]))(scope, receive, send)
+            return
+        error = AppError(
+            "unknown_host",
+            text("This server does not answer to the host {host}.", host=repr(", ".join(hosts)[:100])),
+            text("Add the name to KRONOS_ALLOWED_HOSTS, or open the server by one that is there, such as localhost."),
+            status=421,
+        )
+        await refuse(error, scope, receive, send)
 
     def _allows(self, name: str | None) -> bool:
         if name is None:
@@ -53,10 +49,10 @@ class AllowedHosts:
 
 
 def hostname(host: str) -> str | None:
-    """Return the name in a `Host` header without its port, None where it is not well-formed."""
+    """Return the name in a `Host` header without its port, None if it is malformed."""
     try:
         parts = urlsplit(f"//{host}")
-        _ = parts.port  # raises where it is no number
+        _ = parts.port  # raises ValueError if it is not a number
     except ValueError:
         return None
     if parts.netloc != host or "@" in host or not parts.hostname:
@@ -64,7 +60,7 @@ def hostname(host: str) -> str | None:
     return parts.hostname.lower().rstrip(".")
 
 
-def _asks_for_health(scope: Scope) -> bool:
+def _is_health_check(scope: Scope) -> bool:
     return scope["type"] == "http" and scope["path"] in HEALTH and scope["method"] in {"GET", "HEAD"}
 
 
@@ -77,11 +73,3 @@ def _is_loopback(name: str) -> bool:
 
 def _matches(name: str, pattern: str) -> bool:
     return pattern == "*" or name == pattern or (pattern.startswith("*.") and name.endswith(pattern[1:]))
-
-
-def _unknown_host(host: str) -> UnknownHost:
-    return UnknownHost(
-        "unknown_host",
-        text("This server does not answer to the host {host}.", host=repr(host)),
-        text("Add the name to KRONOS_ALLOWED_HOSTS, or open the server by one that is there, such as localhost."),
-    )

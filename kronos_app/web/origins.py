@@ -6,20 +6,19 @@ from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
-from starlette.websockets import WebSocketClose
 
 from kronos_app.errors import Forbidden
 from kronos_app.i18n import text
-from kronos_app.web.responses import refusal
+from kronos_app.web.responses import refuse
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class SameOrigin:
-    """ASGI middleware that refuses requests which another site's page makes a browser send.
+    """ASGI middleware that refuses requests sent by a page of another site.
 
-    A page of another site cannot add a bearer token, so a request with one was meant. Programs other than browsers send
-    neither `Origin` nor `Sec-Fetch-Site`.
+    Such a page cannot add a bearer token, so requests with one pass. Programs other than browsers send neither `Origin`
+    nor `Sec-Fetch-Site`.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -27,38 +26,36 @@ class SameOrigin:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it."""
-        acts = scope["type"] == "websocket" or (scope["type"] == "http" and scope["method"] not in SAFE_METHODS)
-        if not acts or not is_cross_site(Headers(scope=scope)):
+        changes = scope["type"] == "websocket" or (scope["type"] == "http" and scope["method"] not in SAFE_METHODS)
+        if not changes or not is_cross_site(Headers(scope=scope)):
             await self._app(scope, receive, send)
-        elif scope["type"] == "websocket":
-            # Streamlit looks at the host alone: pages of other programs on this machine would be let in.
-            await WebSocketClose(1008)(scope, receive, send)
-        else:
-            error = Forbidden(
-                "cross_site_request",
-                text("A page of another site sent this request."),
-                text(
-                    "Send it from a page of this server, or with the header Authorization: Bearer TOKEN. A proxy in "
-                    "front of the server must pass the header Host on as the browser sent it."
-                ),
-            )
-            await refusal(scope, error)(scope, receive, send)
+            return
+        # Streamlit compares only the host of a websocket: it would accept pages of other programs on this machine.
+        error = Forbidden(
+            "cross_site_request",
+            text("A page of another site sent this request."),
+            text(
+                "Send it from a page of this server, or with the header Authorization: Bearer TOKEN. A proxy in "
+                "front of the server must pass the header Host on as the browser sent it."
+            ),
+        )
+        await refuse(error, scope, receive, send)
 
 
 def is_cross_site(headers: Headers) -> bool:
-    """Return whether a browser says that the page that sent the request is not this server's."""
+    """Return whether the headers show that a page of another site sent the request."""
     if headers.get("authorization", "").lower().startswith("bearer "):
         return False
-    # Where a browser judges by itself, its word counts: a proxy may have changed `Host`, with which `Origin` is
-    # compared. Over HTTP, browsers say nothing but to localhost.
-    judgement = headers.get("sec-fetch-site")
-    if judgement is not None:
-        return judgement not in {"none", "same-origin"}
+    # First, because a proxy may have changed `Host`, with which `Origin` is compared. Over HTTP, browsers send this
+    # header to localhost only.
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site not in {"none", "same-origin"}
     origin = headers.get("origin")
-    return origin is not None and _place(origin) != headers.get("host", "").lower()
+    return origin is not None and _host_of(origin) != headers.get("host", "").lower()
 
 
-def _place(origin: str) -> str | None:
+def _host_of(origin: str) -> str | None:
     """Return host and port of an `Origin`, None where it is not well-formed."""
     try:
         return urlsplit(origin).netloc.lower()

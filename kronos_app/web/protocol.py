@@ -11,7 +11,7 @@ HEAD_SECONDS = 20.0
 
 
 class TimedH11Protocol(H11Protocol):
-    """HTTP/1.1 connection that ends where a request's head is not complete in time."""
+    """HTTP/1.1 connection that closes if the head of a request is not complete in time."""
 
     _head_timer: TimerHandle | None = None
 
@@ -21,7 +21,7 @@ class TimedH11Protocol(H11Protocol):
         self._start_timer()
 
     def data_received(self, data: bytes) -> None:
-        """Take what arrived, and stop waiting once a head is complete."""
+        """Process the bytes, and stop waiting when a head is complete."""
         super().data_received(data)
         if self._has_request():
             self._stop_timer()

@@ -1,4 +1,4 @@
-"""Options of uvicorn that Streamlit does not set: time to stop, time for heads, proxies whose headers are believed."""
+"""Options of uvicorn that Streamlit does not set: time to stop, time limit of heads, trusted proxies."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from kronos_app.web.protocol import TimedH11Protocol
 
 log = logging.getLogger(__name__)
 
-# After the requests under way: for jobs to reach their next step, and for the store to be closed.
+# After the last request: for jobs to reach their next step, and for the store to be closed.
 SECONDS_TO_CLOSE = 20
 
 
 def running_server() -> uvicorn.Server | None:
     """Return the uvicorn server of this process, None under another server.
 
-    Streamlit makes it and keeps it to itself; it is known as the receiver of the signals.
+    Streamlit creates it and gives no access to it, but it is the handler of SIGTERM.
     """
     server = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
     return server if isinstance(server, uvicorn.Server) else None
 
 
 def configure_server(settings: Settings) -> None:
-    """Set the options; to be called while the application is imported, before the server takes a connection."""
+    """Set the options; must be called while the application is imported, before the server accepts connections."""
     server = running_server()
     if server is None:
         log.warning("The server is not uvicorn: KRONOS_SHUTDOWN_SECONDS and KRONOS_TRUSTED_PROXIES have no effect")
@@ -39,7 +39,7 @@ def configure_server(settings: Settings) -> None:
 
 
 def is_stopping() -> bool:
-    """Return whether the server was told to stop."""
+    """Return whether the server is about to stop."""
     server = running_server()
     return server is not None and server.should_exit
 
@@ -52,5 +52,5 @@ def end_process_later() -> None:
 
 
 def _end_process() -> None:
-    log.error("The server did not end within %s s after its last request, and is ended now", SECONDS_TO_CLOSE)
+    log.error("The server did not end within %s s after its last request, and is stopped now", SECONDS_TO_CLOSE)
     os._exit(1)

@@ -1,4 +1,4 @@
-"""All middleware of the server in its order, the outermost first."""
+"""All middleware of the server, the outermost first."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def create_middleware(
     Parameters
     ----------
     password
-        Returns the password before the pages, empty where there is none.
+        Returns the password of the pages, empty if there is none.
     owner
-        Returns the id of the browser that a connected session belongs to.
+        Returns the id of the browser of a connected session.
     held
-        Returns, by browser, the bytes of uploads that pages keep in memory.
+        Returns the bytes of uploads in memory by browser.
     page
-        The HTML around all pages.
+        The HTML of every page.
     """
     cookies = Cookies(signing_key(settings.home))
     total = (settings.max_transfers_mb or 5 * settings.max_upload_mb) * MB

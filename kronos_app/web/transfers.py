@@ -1,4 +1,4 @@
-"""How many bytes of request bodies are in memory or on their way, for each caller and for the whole server."""
+"""Limits of the bytes of request bodies in memory, for each caller and for the server."""
 
 from __future__ import annotations
 
@@ -11,12 +11,8 @@ MB = 1024 * 1024
 SECONDS_TO_RETRY = 5
 
 
-def _nothing_held() -> Mapping[str, int]:
-    return {}
-
-
 class Transfers:
-    """Counts bytes of request bodies; of the event loop's thread alone.
+    """Counts bytes of request bodies; not thread-safe, for the event loop only.
 
     Parameters
     ----------
@@ -26,23 +22,23 @@ class Transfers:
         Returns, by caller, the bytes of earlier uploads that are still in memory.
     """
 
-    def __init__(self, total: int, per_caller: int, held: Callable[[], Mapping[str, int]] = _nothing_held) -> None:
+    def __init__(self, total: int, per_caller: int, held: Callable[[], Mapping[str, int]] = dict) -> None:
         self._total = total
         self._per_caller = per_caller
         self._held = held
         self._bytes: dict[str, int] = {}
 
     def reserve(self, caller: str, size: int) -> None:
-        """Count `size` bytes more for a caller.
+        """Add `size` bytes to the count of a caller.
 
         Raises
         ------
         TooLarge
-            They alone are over a caller's limit.
+            `size` alone is over the limit of a caller.
         TooManyRequests
-            With what the caller has under way, they are.
+            The bytes of this caller are over the limit of a caller.
         Unavailable
-            With what all callers have under way, they are over the limit of the server.
+            The bytes of all callers are over the limit of the server.
         """
         held = self._held()
         limit = self._per_caller // MB
@@ -65,12 +61,10 @@ class Transfers:
         self._bytes[caller] = self._bytes.get(caller, 0) + size
 
     def release(self, caller: str, size: int) -> None:
-        """Count `size` bytes less for a caller."""
-        left = self._bytes.get(caller, 0) - size
+        """Subtract `size` bytes from the count of a caller."""
+        left = self._bytes.pop(caller, 0) - size
         if left > 0:
             self._bytes[caller] = left
-        else:
-            self._bytes.pop(caller, None)
 
 
 _REMEDY = text(

@@ -1,4 +1,4 @@
-"""Uploads from pages reach a session only from the browser that the session belongs to."""
+"""A session accepts uploads only from its own browser."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from kronos_app.errors import Forbidden
 from kronos_app.i18n import text
 from kronos_app.web.client import BROWSER
-from kronos_app.web.responses import refusal
+from kronos_app.web.responses import refuse
 
-PREFIX = "/_stcore/upload_file/"  # and the session's and the file's id
+PREFIX = "/_stcore/upload_file/"  # followed by the ids of session and file
 
 
 class UploadGate:
-    """ASGI middleware that refuses an upload unread where its session is not one of the browser that sends it.
+    """ASGI middleware that refuses an upload unread if its session is not of the browser that sends it.
 
     Parameters
     ----------
     owner
-        Returns the id of the browser that a connected session belongs to, None for any other.
+        Returns the id of the browser of a connected session, None for any other.
     """
 
     def __init__(self, app: ASGIApp, owner: Callable[[str], str | None]) -> None:
@@ -29,7 +29,7 @@ class UploadGate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it."""
-        # Anywhere in the path: with `server.baseUrlPath`, Streamlit has its addresses below another folder.
+        # Anywhere in the path, because `server.baseUrlPath` puts Streamlit's addresses below another folder.
         _, prefix, ids = scope.get("path", "").partition(PREFIX)
         if prefix and scope["type"] == "http" and scope["method"] != "OPTIONS":
             owner = self._owner(ids.partition("/")[0])
@@ -39,6 +39,6 @@ class UploadGate:
                     text("This upload belongs to no session of this browser."),
                     text("Allow cookies, reload the page and upload the file there."),
                 )
-                await refusal(scope, error)(scope, receive, send)
+                await refuse(error, scope, receive, send)
                 return
         await self._app(scope, receive, send)

@@ -160,4 +160,4 @@ def test_where_the_key_cannot_be_stored_the_server_starts_all_the_same(tmp_path,
     home = tmp_path / "file"
     home.write_text("no folder")
     assert len(signing_key(home)) == 32
-    assert "cannot be stored" in caplog.text
+    assert "cannot be saved" in caplog.text
