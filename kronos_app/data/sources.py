@@ -33,6 +33,8 @@ class SourceFamily:
         Its markets trade 24 hours a day, seven days a week.
     listed
         Its sources are `ListedSource`: forms offer lists of instruments instead of a search.
+    setup
+        How the administrator adds a source, shown where there is none.
     """
 
     key: str
@@ -44,6 +46,7 @@ class SourceFamily:
     suggested: str | None = None
     always_open: bool = False
     listed: bool = False
+    setup: Text = Text("")
 
 
 def _yahoo(settings: Settings, _key: str) -> CandleSource:
@@ -81,7 +84,10 @@ def _qlib(settings: Settings, key: str) -> CandleSource:
 
 FAMILIES: tuple[SourceFamily, ...] = (
     SourceFamily("yahoo", text("Yahoo Finance"), lambda _: ("yahoo",), _yahoo, YAHOO_OPTIONS, "AAPL, Apple, 600519.SS"),
-    SourceFamily("qlib", text("Qlib folder"), _qlib_names, _qlib, QLIB_OPTIONS, listed=True),
+    SourceFamily(
+        "qlib", text("Qlib folder"), _qlib_names, _qlib, QLIB_OPTIONS, listed=True,
+        setup=text("The administrator must set KRONOS_QLIB_FOLDERS to Qlib's provider_uri; see docs/qlib.md."),
+    ),
     SourceFamily(
         "exchange", text("Crypto exchange"), _exchange_names, _exchange, (), "BTC/USDT", "binance", always_open=True
     ),

@@ -1,38 +1,36 @@
-"""Questions that a form puts to a market source or a database: each once, not at every click."""
+"""Requests of a form to a source or database, sent once and not at every click; jobs that the address names."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from typing import TypeVar
 
 import streamlit as st
 
 from kronos_app import state
 from kronos_app.errors import AppError
+from kronos_app.jobs import Job
+from kronos_app.runtime import desk
 from kronos_app.state import gettext as _
 from kronos_app.widgets.kit import errors
 
 Answer = TypeVar("Answer")
 Question = tuple[Hashable, ...]
 
-ANSWERS_KEPT = 60  # of a visitor
+MOST_ANSWERS = 60  # stored per session
 
 
-def asked(question: Question, ask: Callable[[], Answer], *, meanwhile: str, again: bool = True) -> Answer | None:
-    """Return the answer to a question; a failure is kept like an answer, and told.
+def ask_once(question: Question, ask: Callable[[], Answer], *, waiting: str, retry: bool = True) -> Answer | None:
+    """Return the stored answer to a question, or ask; an error is stored too, and rendered.
 
-    Parameters
-    ----------
-    meanwhile
-        What is said while the answer is awaited.
-    again
-        Offer to ask again after a failure.
+    `waiting` is shown meanwhile; with `retry`, an error has a button to ask again.
     """
     answers: dict[Question, Answer | AppError] = st.session_state.setdefault(state.ANSWERS, {})
     if question not in answers:
-        while len(answers) >= ANSWERS_KEPT:
+        while len(answers) >= MOST_ANSWERS:
             del answers[next(iter(answers))]
-        with st.spinner(meanwhile):
+        with st.spinner(waiting):
             try:
                 answers[question] = ask()
             except AppError as error:
@@ -42,12 +40,30 @@ def asked(question: Question, ask: Callable[[], Answer], *, meanwhile: str, agai
         return answer
     errors.show(answer.message, answer.hint)
     key = state.joined(state.ASK_AGAIN, *map(str, question))
-    if again and st.button(_("Ask again"), key=key, icon=":material/refresh:"):
+    if retry and st.button(_("Try again"), key=key, icon=":material/refresh:"):
         forget(question)
         st.rerun()
     return None
 
 
 def forget(question: Question) -> None:
-    """Ask a question anew when it comes again."""
+    """Remove the stored answer to a question."""
     st.session_state.get(state.ANSWERS, {}).pop(question, None)
+
+
+def find_new_job(kind: str, key: str, parameter: str = "job") -> Job | None:
+    """Return the job of a kind that the address names, only on its first run in this session (stored under `key`)."""
+    job_id = st.query_params.get(parameter)
+    if job_id is None or st.session_state.get(key) == job_id:
+        return None
+    st.session_state[key] = job_id
+    with suppress(AppError):  # The code that follows the job renders its error.
+        job = desk().jobs.get(job_id)
+        return job if job.kind == kind else None
+    return None
+
+
+def name_job(job_id: str, key: str, parameter: str = "job") -> None:
+    """Put a new job into the address, and note that its form is this session's already."""
+    st.session_state[key] = job_id
+    st.query_params[parameter] = job_id

@@ -1,4 +1,4 @@
-"""Which calendar says when candles fall due: guessed, shown with what follows from it, and corrected by the user."""
+"""The calendar of a data set: inferred, shown with its effects, and corrected by the user."""
 
 from __future__ import annotations
 
@@ -17,67 +17,54 @@ NEXT_SHOWN = 3
 NARROWEST = 300  # pixels
 
 
-def chosen(draft: Draft, key: str = "") -> Draft:
-    """Return the draft with the calendar that was chosen for it, as it is where none was."""
-    said = st.session_state.get(_key(draft, key))
-    return draft if said is None else calendars.with_calendar(draft, said)
+def apply_choice(draft: Draft, key: str = "") -> Draft:
+    """Return the draft with the calendar that the user chose, unchanged without a choice."""
+    choice = st.session_state.get(_field(draft, key))
+    return draft if choice is None else calendars.with_calendar(draft, choice)
 
 
-def draw(draft: Draft, key: str = "") -> None:
-    """Draw the choice and what it leads to; `chosen` has the answer.
-
-    Parameters
-    ----------
-    key
-        Tells the draft apart from others that are on the page with it.
-    """
+def render_choice(draft: Draft, key: str = "") -> None:
+    """Render the choice and its effects; `key` distinguishes several drafts on a page. See `apply_choice`."""
     st.subheader(_("Calendar"))
     labels = {option: label(option) for option in OPTIONS}
-    pair = st.grid(2, min_column_width=NARROWEST)
-    state.default(_key(draft, key), draft.about.calendar or calendars.LEARNED)
-    with pair.container():
+    grid = st.grid(2, min_column_width=NARROWEST)
+    field = _field(draft, key)
+    state.default(field, draft.about.calendar or calendars.LEARNED)
+    with grid.container():
         st.selectbox(
-            _("When candles fall due"),
+            _("When candles are due"),
             OPTIONS,
             format_func=labels.__getitem__,
-            key=_key(draft, key),
+            key=field,
             persist_state="session",
-            help=_("Gaps, the times of forecasts and the closed hours of charts go by it."),
+            help=_("Determines gaps, the times of forecasts and the closed hours of charts."),
         )
     times = pd.DatetimeIndex(draft.frame["timestamp"]).dropna()
-    with pair.container():
-        _consequences(times, draft.timezone, draft.about.calendar)
+    with grid.container():
+        _render_effects(times, draft.timezone, draft.about.calendar)
 
 
 def label(key: str) -> str:
-    """Return a calendar by key and name."""
+    """Return the key and the name of a calendar."""
     calendar = calendars.get(key)
     return _("Learned from the candles") if calendar is None else f"{key} · {state.say(calendar.title)}"
 
 
 def name(key: str | None) -> str:
-    """Return what a stored record says of a calendar; one that is no longer known by its key alone."""
+    """Return the label of the calendar of a stored record; its key where the calendar does not exist any more."""
     return label(key or calendars.LEARNED) if key in {None, *OPTIONS} else str(key)
 
 
-def _consequences(times: pd.DatetimeIndex, timezone: str | None, key: str | None) -> None:
-    """Say whether the candles follow the calendar, and when the next are due."""
+def _render_effects(times: pd.DatetimeIndex, timezone: str | None, key: str | None) -> None:
     share = calendars.share(times, timezone, key)
     if key is None:
-        st.caption(
-            _("The days and hours at which the candles themselves fall count. Holidays to come are not known so.")
-        )
+        st.caption(_("Days and hours are learned from the candles. Future holidays are not known."))
     elif share is None:
-        st.warning(
-            _("These candles do not follow this calendar, so the days and hours at which they fall themselves count."),
-            icon=":material/event_busy:",
-        )
+        message = _("These candles do not follow this calendar. Days and hours are learned from the candles instead.")
+        st.warning(message, icon=":material/event_busy:")
     else:
-        st.caption(
-            _("{share} of the recent candles stand where this calendar puts them.").format(
-                share=formats.percent(share, 0 if share > 0.9995 else 1)
-            )
-        )
+        percent = formats.percent(share, 0 if share > 0.9995 else 1)
+        st.caption(_("{share} of the recent candles are at times of this calendar.").format(share=percent))
     if times.empty or times.min() == times.max():
         return
     due = calendars.future_timestamps(times, NEXT_SHOWN, timezone, key)
@@ -88,5 +75,5 @@ def _consequences(times: pd.DatetimeIndex, timezone: str | None, key: str | None
     )
 
 
-def _key(draft: Draft, key: str) -> str:
-    return ".".join((state.DATA_CALENDAR + key, draft.source, draft.name, str(draft.about.interval)))
+def _field(draft: Draft, key: str) -> str:
+    return state.joined(state.DATA_CALENDAR + key, draft.source, draft.name, str(draft.about.interval))

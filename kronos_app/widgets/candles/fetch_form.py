@@ -1,10 +1,8 @@
-"""Asking a market source for candles: what to fetch, and the job that fetches it."""
+"""The form for candles of a market source, and the job that fetches them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 
 import streamlit as st
 
@@ -14,135 +12,104 @@ from kronos_app.data.sources import SourceFamily
 from kronos_app.errors import AppError
 from kronos_app.i18n import text
 from kronos_app.runtime import desk
+from kronos_app.services.candles import sql
 from kronos_app.services.candles.fetching import KIND
 from kronos_app.state import gettext as _
 from kronos_app.widgets.candles import source_fields as fields
+from kronos_app.widgets.candles.asking import find_new_job, name_job
 from kronos_app.widgets.kit import errors, formats, job
 
 DEFAULT_INTERVAL = "1d"
-# What a form suggests: enough candles for every model, and days enough to meet a trading day.
+# The suggested range: enough candles for every model, and enough days to contain a trading day.
 SUGGESTED_CANDLES = 1_500
 SUGGESTED_DAYS = 5
-EARLIEST = date(1900, 1, 1)
 
 
-def adopt() -> None:
-    """Set the form to the fetch that the address names, once: a link opens on its source."""
-    job_id = st.query_params.get("job")
-    if job_id is None or st.session_state.get(state.DATA_JOB) == job_id:
+def adopt_job() -> None:
+    """Fill the form with the fetch that the address names, once."""
+    found = find_new_job(KIND, state.DATA_JOB)
+    if found is None:
         return
-    st.session_state[state.DATA_JOB] = job_id
-    with suppress(AppError):  # Whoever follows the job says what is wrong with it.
-        asked = desk().jobs.get(job_id)
-        if asked.kind == KIND:
-            key = asked.request["source"]
-            st.session_state[state.DATA_SOURCE] = desk().sources.family(key).key
-            st.session_state[state.DATA_EXCHANGE] = key
-            st.session_state[state.joined(state.DATA_QUERY, key)] = asked.request["symbol"]
-            st.session_state[state.joined(state.DATA_FETCH_INTERVAL, key)] = asked.request["interval"]
+    key = found.request["source"]
+    try:
+        family = desk().sources.family(key).key
+    except AppError:  # The code that follows the job renders this error.
+        return
+    st.session_state[state.DATA_SOURCE] = family
+    st.session_state[state.DATA_EXCHANGE] = key
+    st.session_state[state.joined(state.DATA_QUERY, key)] = found.request["symbol"]
+    st.session_state[state.joined(state.DATA_FETCH_INTERVAL, key)] = found.request["interval"]
 
 
-def draw(family: SourceFamily) -> str | None:
-    """Draw the form, and the last fetch below it; return the id of what it brought, None while there is nothing."""
-    source = _exchange(family)
-    if source is None:
+def render_form(family: SourceFamily) -> str | None:
+    """Render the form and the last fetch; return the id of its result, None while there is none."""
+    names = list(fields.ask_source(("names", family.key), lambda: desk().sources.names(family)) or ())
+    if not names:
         return None
-    request = _request(family, source)
+    source = names[0]
+    if len(names) > 1:
+        source = fields.render_source_field(state.DATA_EXCHANGE, state.say(family.title), names, family)
+    request = _render_request(family, source)
     if st.button(_("Fetch"), type="primary", icon=":material/download:", disabled=request is None) and request:
         with errors.shown():
-            job_id = desk().fetching.submit(source, request, review=True)
-            st.session_state[state.DATA_JOB] = job_id
-            st.query_params["job"] = job_id
-    return _follow(family)
+            name_job(desk().fetching.submit(source, request, review=True), state.DATA_JOB)
+    return _follow_job(family)
 
 
-def _exchange(family: SourceFamily) -> str | None:
-    names = list(fields.asked(("names", family.key), lambda: desk().sources.names(family)) or ())
-    return next(iter(names), None) if len(names) < 2 else fields.exchange(state.DATA_EXCHANGE, _("Exchange"), names)
-
-
-def _request(family: SourceFamily, source: str) -> FetchRequest | None:
-    """Ask for everything; None while the symbol or the intervals are missing."""
+def _render_request(family: SourceFamily, source: str) -> FetchRequest | None:
+    """Return the request, None while the symbol or the intervals are missing."""
     grid = st.grid(2, min_column_width=fields.NARROWEST_FIELD)
     with grid.container():
-        query = fields.query(state.DATA_QUERY, source)
+        query = fields.render_query_field(state.DATA_QUERY, source, family)
     with grid.container():
-        symbol = fields.instrument(state.DATA_SYMBOL, source, query)
-    intervals = fields.asked(("intervals", source), lambda: desk().sources.get(source).intervals())
+        symbol = fields.render_instrument_field(state.DATA_SYMBOL, source, query)
+    intervals = fields.ask_source(("intervals", source), lambda: desk().sources.get(source).intervals())
     if not intervals:
         return None
     with grid.container():
-        interval = _interval(source, intervals)
+        interval = fields.render_interval_field(state.DATA_FETCH_INTERVAL, source, intervals, DEFAULT_INTERVAL)
+        reach = _("No limit on how far back this interval goes.")
+        if interval.reach is not None:
+            span = formats.span(interval.reach.total_seconds())
+            reach = _("This interval is available for the last {span} only.").format(span=span)
+        st.caption(reach)
     with grid.container():
-        start, end = _range(source, interval)
-    options = fields.options(state.DATA_ADJUSTED, family)
+        start, end = _render_range(source, interval)
+    options = fields.render_option_fields(state.DATA_OPTION, family)
     return None if symbol is None else FetchRequest(symbol, interval.key, start, end, options)
 
 
-def _interval(source: str, intervals: Sequence[Interval]) -> Interval:
-    chosen = fields.interval(state.DATA_FETCH_INTERVAL, source, intervals, DEFAULT_INTERVAL)
-    st.caption(
-        _("At this interval there is no limit to how far back you can ask.")
-        if chosen.reach is None
-        else _("At this interval there are candles of the last {span} only.").format(
-            span=formats.span(chosen.reach.total_seconds())
-        )
-    )
-    return chosen
-
-
-def _range(source: str, interval: Interval) -> tuple[datetime | None, datetime | None]:
-    """Ask for the first and the last day; an empty one leaves the range open on its side."""
+def _render_range(source: str, interval: Interval) -> tuple[datetime | None, datetime | None]:
     now = datetime.now(UTC)
     today = now.date()
     # The first whole day within reach.
-    low = EARLIEST if interval.reach is None else (now - interval.reach).date() + timedelta(days=1)
+    low = fields.EARLIEST if interval.reach is None else (now - interval.reach).date() + timedelta(days=1)
     days = max(SUGGESTED_CANDLES * interval.length // timedelta(days=1), SUGGESTED_DAYS)
     first, last = (state.joined(name, source, interval.key) for name in (state.DATA_FROM, state.DATA_TO))
     state.default(first, max(low, today - timedelta(days=days)))
     for key in (first, last):
         state.clamp(key, low, today)
-    left, right = st.columns(2)
-    # None, because only a date input without a value of its own can be emptied.
-    start = left.date_input(
-        _("From"),
-        None,
-        low,
-        today,
-        key=first,
-        persist_state="session",
-        help=_("The first day, in UTC. Empty: from the earliest candle there is."),
+    notes = (
+        _("First day, in UTC. Empty: from the earliest candle."),
+        _("Last day, in UTC. Empty: to the latest completed candle."),
     )
-    end = right.date_input(
-        _("To"),
-        None,
-        low,
-        today,
-        key=last,
-        persist_state="session",
-        help=_("The last day, in UTC. Empty: up to the latest candle that has ended."),
-    )
-    return _midnight(start), _midnight(end and end + timedelta(days=1))
+    return fields.render_day_fields(st.columns(2), (first, last), (low, today), notes)
 
 
-def _midnight(day: date | None) -> datetime | None:
-    return None if day is None else datetime.combine(day, time(), UTC)
-
-
-def _follow(family: SourceFamily) -> str | None:
-    """Draw the fetch that the address names, if it is one of this family."""
+def _follow_job(family: SourceFamily) -> str | None:
+    """Render the fetch that the address names, if its source belongs to the family; return the id of its result."""
     job_id = st.query_params.get("job")
     if job_id is None:
         return None
-    asked = desk().jobs.get(job_id)
-    if asked.kind == "query":  # of a database, whose form follows it
+    named = desk().jobs.get(job_id)
+    if named.kind == sql.KIND:  # The form of databases follows it.
         return None
-    if asked.kind != KIND:
-        errors.show(text("The work {id} is no fetch.", id=job_id), text("Choose what to fetch, then press Fetch."))
+    if named.kind != KIND:
+        errors.show(text("The job {id} is not a fetch.", id=job_id), text("Choose what to fetch, then press Fetch."))
         return None
-    if desk().sources.family(asked.request["source"]).key != family.key:
+    if desk().sources.family(named.request["source"]).key != family.key:
         return None
     result_id = job.follow(job_id)
     if result_id is None and desk().jobs.get(job_id).status == "failed" and desk().candles.list():
-        st.caption(_("The data sets kept here are not touched: they are below, and can be used."))
+        st.caption(_("The saved data sets below are not affected."))
     return result_id

@@ -1,9 +1,9 @@
-"""The series that the store has: what they cover, keeping them up to date, and taking one as a data set."""
+"""Stored series: what they cover, refreshing, exporting and deleting them, and using one as a data set."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from dataclasses import astuple
 from functools import partial
 
 import streamlit as st
@@ -19,217 +19,204 @@ from kronos_app.state import gettext as _
 from kronos_app.store.series import SeriesInfo, SeriesKey
 from kronos_app.store.watchlists import Watched
 from kronos_app.widgets.candles import drafts, watchlists
-from kronos_app.widgets.kit import errors, formats, job
+from kronos_app.widgets.candles.asking import find_new_job, name_job
+from kronos_app.widgets.kit import errors, formats, job, paging
 from kronos_app.widgets.kit.confirm import confirm
 
 PAGE_SIZE = 10
-# What an examination of a data set is quick with, and far more than a model takes in.
-SUGGESTED_CANDLES = 20_000
-JOB = "refresh"  # the address names the job by this
+SUGGESTED_CANDLES = 20_000  # fast to inspect, and more than a model uses
+JOB = "refresh"  # parameter of the address
+FORMAT_TITLES = {"csv": "CSV", "parquet": "Parquet"}
 
 
-def adopt() -> None:
-    """Open on the stored series where the address names work on them, once."""
-    job_id = st.query_params.get(JOB)
-    if job_id is not None and st.session_state.get(state.DATA_STORED_JOB) != job_id:
-        st.session_state[state.DATA_STORED_JOB] = job_id
+def adopt_job() -> None:
+    """Show the stored series where the address names a refresh, once."""
+    if find_new_job(KIND, state.DATA_STORED_JOB, JOB) is not None:
         st.session_state[state.DATA_SOURCE] = "stored"
 
 
-def draw() -> Draft | None:
-    """Draw the series and the watchlists; return candles of the series in use, None while none is."""
+def render_series() -> Draft | None:
+    """Render the series and the watchlists; return candles of the series in use, None where none is."""
     infos = desk().series.list()
-    if not infos:
-        st.info(_("Nothing is stored yet. What is fetched from a market source stays here, and grows from then on."))
-    else:
-        _head(infos)
-    _follow()
     if infos:
-        _list(infos)
-    # What is in use follows below, and is what the reader came for.
+        _render_head(infos)
+    else:
+        st.info(_("Nothing is stored yet. Candles fetched from a market source are stored here."))
+    _follow_job()
+    if infos:
+        _render_list(infos)
+    # Closed while a series is in use, whose data set follows below.
     with st.expander(_("Watchlists"), icon=":material/list_alt:", expanded=state.DATA_STORED not in st.session_state):
-        watchlists.draw(refresh)
-    return _chosen(infos)
+        watchlists.render_watchlists(refresh)
+    return _render_data_set(infos)
 
 
 def refresh(entries: Sequence[SeriesKey | Watched] | None) -> None:
-    """Begin to bring series up to date, all by default, and name the work in the address."""
+    """Start a refresh of series, by default all, and put its job into the address."""
     with errors.shown():
-        job_id = desk().series.refresh(entries)
-        st.session_state[state.DATA_STORED_JOB] = job_id
-        st.query_params[JOB] = job_id
+        name_job(desk().series.refresh(entries), state.DATA_STORED_JOB, JOB)
         st.rerun()
 
 
-def _head(infos: Sequence[SeriesInfo]) -> None:
+def _render_head(infos: Sequence[SeriesInfo]) -> None:
     size = desk().series.size()
-    words, action = st.columns([5, 3], vertical_alignment="center")
-    words.markdown(
+    summary, action = st.columns([5, 3], vertical_alignment="center")
+    summary.markdown(
         _("**{count} series**, {size} of {limit}").format(
-            count=formats.number(len(infos), 0), size=_size(size.bytes), limit=_size(size.limit)
+            count=formats.number(len(infos), 0), size=_format_size(size.bytes), limit=_format_size(size.limit)
         )
     )
     with action.container(horizontal=True, horizontal_alignment="right"):
-        if st.button(_("Bring all up to date"), icon=":material/sync:", key="data.stored.refresh_all"):
+        if st.button(_("Refresh all"), icon=":material/sync:", key="data.stored.refresh_all"):
             refresh(None)
 
 
-def _follow() -> None:
-    """Draw the work that the address names."""
+def _follow_job() -> None:
     job_id = st.query_params.get(JOB)
     if job_id is None:
         return
     with errors.shown():
-        asked = desk().jobs.get(job_id)
-        if asked.kind != KIND:
-            errors.show(
-                text("The work {id} does not bring series up to date.", id=job_id),
-                text("Choose what to bring up to date."),
-            )
+        if desk().jobs.get(job_id).kind != KIND:
+            errors.show(text("The job {id} is not a refresh.", id=job_id), text("Choose the series to refresh."))
             return
-        done = job.follow(job_id)
-        if done is not None:
-            st.success(_("Up to date now: {count} series.").format(count=done), icon=":material/check_circle:")
+        count = job.follow(job_id)
+        if count is not None:
+            st.success(_("{count} series are up to date.").format(count=count), icon=":material/check_circle:")
 
 
-def _list(infos: Sequence[SeriesInfo]) -> None:
+def _render_list(infos: Sequence[SeriesInfo]) -> None:
     first, last = min(info.first for info in infos), max(info.last for info in infos)
-    shown = _page(infos)
-    for info in shown:
-        _row(info, first.value, last.value + 1)
+    for info in _render_page(infos):
+        _render_row(info, first.value, last.value + 1)
     st.caption(
-        _("The bars go from {first} to {last}: what they fill is stored.").format(
+        _("The bars span {first} to {last}; the filled parts are stored.").format(
             first=f"{first:%Y-%m-%d}", last=f"{last:%Y-%m-%d}"
         )
     )
 
 
-def _page(infos: Sequence[SeriesInfo]) -> Sequence[SeriesInfo]:
-    """Return the series to show; where they are many, ask which."""
+def _render_page(infos: Sequence[SeriesInfo]) -> Sequence[SeriesInfo]:
+    """Return the series to show; with many, render a search and a page field."""
     if len(infos) <= PAGE_SIZE:
         return infos
-    first, second = st.columns([3, 1])
-    wanted = first.text_input(
+    search, page = st.columns([3, 1])
+    query = search.text_input(
         _("Search"), key=state.DATA_STORED_TEXT, placeholder=_("symbol or source"), persist_state="session"
     )
-    words = wanted.casefold().split()
-    found = [info for info in infos if all(word in f"{info.key.symbol} {info.key.source}".casefold() for word in words)]
-    pages = max(math.ceil(len(found) / PAGE_SIZE), 1)
-    state.clamp(state.DATA_STORED_PAGE, 1, pages)
-    page = second.number_input(_("Page, of {pages}").format(pages=pages), 1, pages, key=state.DATA_STORED_PAGE)
-    return found[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
+    words = query.casefold().split()
+    matches = [i for i in infos if all(word in f"{i.key.symbol} {i.key.source}".casefold() for word in words)]
+    with page:
+        start = paging.first_row(len(matches), state.DATA_STORED_PAGE, PAGE_SIZE)
+    return matches[start : start + PAGE_SIZE]
 
 
-def _row(info: SeriesInfo, first: int, last: int) -> None:
+def _render_row(info: SeriesInfo, first: int, last: int) -> None:
     key = info.key
-    name = "data.stored." + "|".join((key.source, key.symbol, key.interval, key.adjustment))
+    name = f"data.stored.{_key_text(key)}"
     with st.container(border=True):
-        words, actions = st.columns([5, 2], vertical_alignment="center")
-        with words:
+        description, actions = st.columns([5, 2], vertical_alignment="center")
+        with description:
             in_use = st.session_state.get(state.DATA_STORED) == key
-            badge = " :green-badge[" + _("shown below") + "]" if in_use else ""
+            badge = " :green-badge[" + _("in use") + "]" if in_use else ""
             kind = " · ".join(filter(None, (key.source, key.interval, key.adjustment)))
             title = f"**{errors.escape(key.symbol)}** :gray[{errors.escape(kind)}]{badge}"
-            st.markdown(f"{title}  \n:small[{errors.escape(_details(info))}]")
-            st.html(_bar(info, first, last))
+            st.markdown(f"{title}  \n:small[{errors.escape(_describe(info))}]")
+            st.html(_coverage_bar(info, first, last))
         with actions.container(horizontal=True, horizontal_alignment="right"):
             if st.button(_("Use"), key=f"{name}.use", disabled=in_use):
                 st.session_state[state.DATA_STORED] = key
                 st.rerun()
             with st.popover("", icon=":material/more_vert:", key=f"{name}.more", help=_("More")):
-                _more(info, name)
-        _remarks(info)
+                _render_actions(info, name)
+        _render_notes(info)
 
 
-def _details(info: SeriesInfo) -> str:
+def _key_text(key: SeriesKey) -> str:
+    return "|".join(astuple(key))
+
+
+def _describe(info: SeriesInfo) -> str:
     first, last = (formats.time(watchlists.local(moment, info)) for moment in (info.first, info.last))
-    return " · ".join(
-        [
-            _("{count} candles").format(count=formats.number(info.rows, 0)),
-            _("{first} to {last}").format(first=first, last=last),
-            _size(info.size_bytes),
-            _("asked {moment}").format(moment=formats.moment(info.state.checked)),
-        ]
-    )
+    return " · ".join([
+        _("{count} candles").format(count=formats.number(info.rows, 0)),
+        _("{first} to {last}").format(first=first, last=last),
+        _format_size(info.size_bytes),
+        _("checked {moment}").format(moment=formats.moment(info.state.checked)),
+    ])  # fmt: skip
 
 
-def _size(value: int) -> str:
-    """Return a size in the unit that fits it."""
+def _format_size(value: int) -> str:
     if value < 10**6:
         return f"{formats.number(value / 1e3, 0)} kB"
     return f"{formats.number(value / 1e6, 0 if value >= 10**8 else 1)} MB"
 
 
-def _bar(info: SeriesInfo, first: int, last: int) -> str:
-    """Return a bar whose filled parts are the time that the series covers."""
+def _coverage_bar(info: SeriesInfo, first: int, last: int) -> str:
+    """Return HTML of a bar from `first` to `last` whose filled parts are covered."""
     whole = max(last - first, 1)
+    ranges = covered_ranges(info)
     parts = "".join(
         f'<i style="left:{100 * (start - first) / whole:.3f}%;width:{100 * (stop - start) / whole:.3f}%"></i>'
-        for start, stop in stretches(info)
+        for start, stop in ranges
     )
-    label = _("{share} of the time shown is stored").format(
-        share=formats.percent(sum(stop - start for start, stop in stretches(info)) / whole, 0)
-    )
+    share = formats.percent(sum(stop - start for start, stop in ranges) / whole, 0)
+    label = _("{share} of this time span is stored").format(share=share)
     return f'<div class="kronos-coverage" role="img" aria-label="{label}" title="{label}">{parts}</div>'
 
 
-def stretches(info: SeriesInfo) -> list[Range]:
-    """Return what a series covers, between its first and its last candle."""
+def covered_ranges(info: SeriesInfo) -> list[Range]:
+    """Return the covered ranges of a series between its first and its last candle."""
     first, last = to_ns(info.first), to_ns(info.last) + 1
-    found = [(max(start, first), min(stop, last)) for start, stop in info.state.covered]
-    return union(found) or [(first, last)]
+    return union((max(start, first), min(stop, last)) for start, stop in info.state.covered) or [(first, last)]
 
 
-def _remarks(info: SeriesInfo) -> None:
+def _render_notes(info: SeriesInfo) -> None:
     if info.state.error is not None:
-        said = state.say(Text.from_dict(info.state.error["message"]))
-        hint = state.say(Text.from_dict(info.state.error["hint"]))
-        told = _("Not up to date: {reason} {hint} What is stored can be used.").format(reason=said, hint=hint)
-        st.caption(":orange[:material/warning:] " + errors.escape(told))
+        reason, hint = (state.say(Text.from_dict(info.state.error[part])) for part in ("message", "hint"))
+        message = _("Not up to date: {reason} {hint} The stored candles can be used.").format(reason=reason, hint=hint)
+        st.caption(":orange[:material/warning:] " + errors.escape(message))
     if info.state.note is not None:
         st.caption(":material/history: " + errors.escape(state.say(info.state.note)))
 
 
-def _more(info: SeriesInfo, name: str) -> None:
-    if st.button(_("Bring up to date"), key=f"{name}.refresh", icon=":material/sync:", width="stretch"):
+def _render_actions(info: SeriesInfo, name: str) -> None:
+    if st.button(_("Refresh"), key=f"{name}.refresh", icon=":material/sync:", width="stretch"):
         refresh([info.key])
     for form in FORMATS:
         st.download_button(
-            _("Save as {format}").format(format={"csv": "CSV", "parquet": "Parquet"}[form]),
-            partial(_exported, info.key, form),
+            _("Save as {format}").format(format=FORMAT_TITLES[form]),
+            partial(_export, info.key, form),
             file_name=desk().series.file_name(info.key, form),
             on_click="ignore",
             key=f"{name}.{form}",
             icon=":material/download:",
             width="stretch",
         )
-    watchlists.draw_add(as_entry(info), name)
+    watchlists.render_add_buttons(as_entry(info), name)
     if st.button(_("Delete"), key=f"{name}.delete", icon=":material/delete:", width="stretch"):
         confirm(
             _("Delete the series {name}?").format(name=info.key.symbol),
-            _("Data sets made from it stay. To have it again it must be fetched."),
+            _("Data sets made from it are not deleted. Its candles must be fetched again if you need them."),
             lambda: desk().series.delete(info.key),
         )
 
 
-def _exported(key: SeriesKey, form: ExportFormat) -> bytes:
+def _export(key: SeriesKey, form: ExportFormat) -> bytes:
     return desk().series.export(key, form)[1]
 
 
-def _chosen(infos: Sequence[SeriesInfo]) -> Draft | None:
-    """Ask how much of the series in use is wanted, and return that."""
+def _render_data_set(infos: Sequence[SeriesInfo]) -> Draft | None:
+    """Render how many candles of the series in use to take, and return them."""
     key = st.session_state.get(state.DATA_STORED)
     info = next((info for info in infos if info.key == key), None)
     if info is None:
         st.session_state.pop(state.DATA_STORED, None)
         return None
     st.subheader(_("{symbol} as a data set").format(symbol=errors.escape(info.key.symbol)))
-    field = f"{state.DATA_STORED_LAST}.{'|'.join(vars(info.key).values())}"
+    field = state.joined(state.DATA_STORED_LAST, _key_text(info.key))
     state.default(field, min(info.rows, SUGGESTED_CANDLES))
     state.clamp(field, 1, info.rows)
-    last = st.number_input(
-        _("Latest candles to take"), 1, info.rows, key=field, help=_("Of {count}.").format(count=info.rows)
-    )
+    last = st.number_input(_("Latest candles"), 1, info.rows, key=field, help=_("Of {count}.").format(count=info.rows))
     try:
         return drafts.kept_alone(
             (info.key, (last, info.last, info.rows, info.state.checked)),

@@ -1,10 +1,9 @@
-"""Asking a database for candles: a table or a query, which column is which, and the job that reads it."""
+"""The form for candles of a database: a table or a query, the roles of its columns, and the job that reads it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -15,120 +14,113 @@ from kronos_app import state
 from kronos_app.data.draft import Draft
 from kronos_app.data.sql.reader import Preview
 from kronos_app.data.sql.request import COLUMNS, NEEDED, SqlRequest
-from kronos_app.errors import AppError
+from kronos_app.data.sql.statement import LONGEST
+from kronos_app.data.upload.columns import shorten, unique_labels
 from kronos_app.runtime import desk
 from kronos_app.services.candles.sql import KIND
 from kronos_app.state import gettext as _
-from kronos_app.widgets.candles import asking, drafts
-from kronos_app.widgets.candles.asking import Answer, Question
+from kronos_app.widgets.candles import drafts
+from kronos_app.widgets.candles.asking import Answer, Question, ask_once, find_new_job, forget, name_job
 from kronos_app.widgets.candles.column_roles import choose_roles
+from kronos_app.widgets.candles.source_fields import EARLIEST, NARROWEST_FIELD, render_day_fields
 from kronos_app.widgets.kit import errors, job
 
-NARROWEST_FIELD = 220  # pixels
-EARLIEST = date(1900, 1, 1)
-LONGEST_PLACE = 120  # characters
+LONGEST_ORIGIN = 120  # characters
 QUERY_HEIGHT = 150  # pixels
 PREVIEW_HEIGHT = 260
 EXAMPLE = "SELECT time, open, high, low, close, volume\nFROM candles\nWHERE symbol = 'AAPL'"
 
 
-def adopt() -> None:
-    """Set the form to the reading that the address names, once: a link opens on its database."""
-    job_id = st.query_params.get("job")
-    if job_id is None or st.session_state.get(state.DATA_SQL_JOB) == job_id:
+def adopt_job() -> None:
+    """Fill the form with the reading that the address names, once."""
+    found = find_new_job(KIND, state.DATA_SQL_JOB)
+    if found is None:
         return
-    st.session_state[state.DATA_SQL_JOB] = job_id
-    with suppress(AppError):  # Whoever follows the job says what is wrong with it.
-        asked = desk().jobs.get(job_id)
-        if asked.kind == KIND:
-            name = asked.request["connection"]
-            st.session_state[state.DATA_SOURCE] = "sql"
-            st.session_state[state.DATA_SQL_CONNECTION] = name
-            st.session_state[state.joined(state.DATA_SQL_WAY, name)] = "query" if asked.request["query"] else "table"
-            if asked.request["query"]:
-                st.session_state[state.joined(state.DATA_SQL_QUERY, name)] = asked.request["query"]
-                st.session_state[state.joined(state.DATA_SQL_SHOWN, name)] = asked.request["query"]
-            else:
-                st.session_state[state.joined(state.DATA_SQL_TABLE, name)] = asked.request["table"]
+    name, query = found.request["connection"], found.request["query"]
+    values = {state.DATA_SQL_WAY: "query" if query else "table"}
+    if query:
+        values |= {state.DATA_SQL_QUERY: query, state.DATA_SQL_SHOWN: query}
+    else:
+        values |= {state.DATA_SQL_TABLE: found.request["table"]}
+    st.session_state[state.DATA_SOURCE] = "sql"
+    st.session_state[state.DATA_SQL_CONNECTION] = name
+    for key, value in values.items():
+        st.session_state[state.joined(key, name)] = value
 
 
-def draw() -> Draft | None:
-    """Draw the form, and the last reading below it; return what it brought, None while there is nothing."""
-    name = _connection()
+def render_form() -> Draft | None:
+    """Render the form and the last reading; return its result, None while there is none."""
+    name = _render_connection()
     if name is None:
         return None
-    request = _request(name)
+    request = _render_request(name)
     label, icon = _("Read candles"), ":material/database:"
     if st.button(label, type="primary", icon=icon, disabled=request is None, key="data.sql_button") and request:
         with errors.shown():
-            job_id = desk().sql.submit(name, request, review=True)
-            st.session_state[state.DATA_SQL_JOB] = job_id
-            st.query_params["job"] = job_id
-    result_id = _follow(name)
+            name_job(desk().sql.submit(name, request, review=True), state.DATA_SQL_JOB)
+    result_id = _follow_job(name)
     return None if result_id is None else drafts.kept_alone((result_id, None), lambda: desk().fetched.get(result_id))
 
 
-def _connection() -> str | None:
+def _render_connection() -> str | None:
     titles = {connection.name: connection.title for connection in desk().sql.connections()}
     if not titles:
         st.info(
             _("No database is connected to this desk.")
             + "\n\n"
-            + _("Whoever runs it names connections in `.streamlit/secrets.toml`, as docs/sql.md shows."),
+            + _("The administrator names connections in `.streamlit/secrets.toml`; see docs/sql.md."),
             icon=":material/database_off:",
         )
         return None
     if st.session_state.get(state.DATA_SQL_CONNECTION) not in titles:
         st.session_state[state.DATA_SQL_CONNECTION] = next(iter(titles))
-    fields = st.grid(2, min_column_width=NARROWEST_FIELD)
-    with fields.container():
+    grid = st.grid(2, min_column_width=NARROWEST_FIELD)
+    with grid.container():
         name = st.selectbox(
             _("Connection"),
             list(titles),
             format_func=titles.__getitem__,
             key=state.DATA_SQL_CONNECTION,
             persist_state="session",
-            help=_("Connections can only read, whatever a query says."),
+            help=_("Connections are read-only."),
         )
-    with fields.container():
-        _way(name)
+    with grid.container():
+        ways = {"table": _("Table or view"), "query": _("Query")}
+        st.segmented_control(
+            _("Read from"),
+            list(ways),
+            format_func=ways.__getitem__,
+            default="table",
+            required=True,
+            key=state.joined(state.DATA_SQL_WAY, name),
+            persist_state="session",
+        )
     return name
 
 
-def _way(name: str) -> None:
-    ways = {"table": _("Table or view"), "query": _("Query")}
-    st.segmented_control(
-        _("Read from"),
-        list(ways),
-        format_func=ways.__getitem__,
-        default="table",
-        required=True,
-        key=state.joined(state.DATA_SQL_WAY, name),
-        persist_state="session",
-    )
-
-
-def _request(name: str) -> SqlRequest | None:
-    """Ask for everything; None while something is missing."""
+def _render_request(name: str) -> SqlRequest | None:
+    """Return the request, None while something is missing."""
     by_query = st.session_state.get(state.joined(state.DATA_SQL_WAY, name)) == "query"
-    origin = _query(name) if by_query else _table(name)
+    origin = _render_query(name) if by_query else _render_table(name)
     if origin is None:
         return None
-    shown = _asked(_preview_of(name, origin), lambda: desk().sql.preview(name, origin), again=not by_query)
-    if shown is None:
+    preview = _ask(_preview_question(name, origin), lambda: desk().sql.preview(name, origin), retry=not by_query)
+    if preview is None:
         return None
-    _preview(shown)
+    _render_preview(preview)
     place = (name, origin.table or str(origin.query))
-    columns = _columns(place, shown)
-    symbol = _symbol(name, origin, columns.get("symbol"), shown)
-    start, end, timezone = _times(place)
+    st.markdown("**" + _("Roles of the columns") + "**")
+    headers = list(dict.fromkeys(preview.headers))
+    columns = choose_roles(headers, preview.guessed, COLUMNS, needed=NEEDED, key=(state.DATA_SQL_COLUMN, *place))
+    symbol = _render_symbol(name, origin, columns["symbol"], preview) if columns["symbol"] else None
+    start, end, timezone = _render_times(place)
     if any(not columns[column] for column in NEEDED) or (columns["symbol"] and symbol is None and not by_query):
         return None
     return SqlRequest(origin.table, origin.query, columns, symbol, start, end, timezone)
 
 
-def _table(name: str) -> SqlRequest | None:
-    tables = _asked(("sql tables", name), lambda: desk().sql.tables(name))
+def _render_table(name: str) -> SqlRequest | None:
+    tables = _ask(("sql tables", name), lambda: desk().sql.tables(name))
     if tables is None:
         return None
     key = state.joined(state.DATA_SQL_TABLE, name)
@@ -140,37 +132,36 @@ def _table(name: str) -> SqlRequest | None:
         None,
         key=key,
         persist_state="session",
-        placeholder=_("Choose a table") if tables else _("There is no table that may be read"),
+        placeholder=_("Choose a table") if tables else _("No readable table"),
         disabled=not tables,
     )
     return None if table is None else SqlRequest(table=table)
 
 
-def _query(name: str) -> SqlRequest | None:
-    """Ask for a query; it is run when asked to, not while it is written."""
-    written = st.text_area(
+def _render_query(name: str) -> SqlRequest | None:
+    """Return the query, None until its first rows were requested."""
+    query = st.text_area(
         _("Query"),
         key=state.joined(state.DATA_SQL_QUERY, name),
         persist_state="session",
         placeholder=EXAMPLE,
         height=QUERY_HEIGHT,
-        max_chars=20_000,
-        help=_("One SELECT in the words of the database; it runs in a transaction that cannot change anything."),
+        max_chars=LONGEST,
+        help=_("One SELECT statement in the database's SQL dialect. It cannot change anything."),
     ).strip()
     shown = state.joined(state.DATA_SQL_SHOWN, name)
-    if st.button(_("Show the first rows"), icon=":material/table_view:", disabled=not written, key="data.sql_show"):
-        st.session_state[shown] = written
-        asking.forget(_preview_of(name, SqlRequest(query=written)))
-    # What was changed since is not what the columns below were chosen for.
-    return SqlRequest(query=written) if written and st.session_state.get(shown) == written else None
+    if st.button(_("Show the first rows"), icon=":material/table_view:", disabled=not query, key="data.sql_show"):
+        st.session_state[shown] = query
+        forget(_preview_question(name, SqlRequest(query=query)))
+    # The columns below belong to the query whose rows are shown, not to one changed since.
+    return SqlRequest(query=query) if query and st.session_state.get(shown) == query else None
 
 
-def _preview(shown: Preview) -> None:
-    table = pd.DataFrame(list(shown.rows), columns=_unique(shown.headers))
+def _render_preview(preview: Preview) -> None:
+    table = pd.DataFrame(list(preview.rows), columns=list(unique_labels(preview.headers)))
     st.caption(_("The first {count} rows").format(count=len(table)) if len(table) else _("There are no rows."))
-    # As text, what is no number: a table on a page would show instants in the reader's own zone.
     for column in table.columns[[kind.kind not in "iufb" for kind in table.dtypes]]:
-        table[column] = table[column].map(_cell)
+        table[column] = table[column].map(_cell_text)
     st.dataframe(
         table,
         hide_index=True,
@@ -179,103 +170,65 @@ def _preview(shown: Preview) -> None:
     )
 
 
-def _cell(value: Any) -> str:
+def _cell_text(value: Any) -> str:
     return "" if pd.isna(value) else str(value)
 
 
-def _unique(headers: Sequence[str]) -> list[str]:
-    """Return headers that a table on a page can have: each once."""
-    count: dict[str, int] = {}
-    names = []
-    for header in headers:
-        count[header] = count.get(header, 0) + 1
-        names.append(header if count[header] == 1 else f"{header} ({count[header]})")
-    return names
-
-
-def _columns(place: tuple[str, str], shown: Preview) -> dict[str, str]:
-    """Ask which column is which; an empty one is left out."""
-    st.markdown("**" + _("Which column is which") + "**")
-    headers = list(dict.fromkeys(shown.headers))
-    return choose_roles(headers, shown.guessed, COLUMNS, needed=NEEDED, key=(state.DATA_SQL_COLUMN, *place))
-
-
-def _symbol(name: str, origin: SqlRequest, column: str | None, shown: Preview) -> str | None:
-    """Ask for the instrument where a column names several."""
-    if not column:
-        return None
+def _render_symbol(name: str, origin: SqlRequest, column: str, preview: Preview) -> str | None:
     table = origin.table
+    symbols: Sequence[str]
     if table is not None:
-        found = _asked(("sql symbols", name, table, column), lambda: desk().sql.symbols(name, table, column))
+        symbols = _ask(("sql symbols", name, table, column), lambda: desk().sql.symbols(name, table, column)) or ()
     else:
-        place = shown.headers.index(column)
-        found = list(dict.fromkeys(str(row[place]).strip() for row in shown.rows if row[place] is not None))
-    options = list(found or ())
-    chosen = st.selectbox(
+        place = preview.headers.index(column)
+        symbols = list(dict.fromkeys(str(row[place]).strip() for row in preview.rows if row[place] is not None))
+    symbol = st.selectbox(
         _("Instrument"),
-        options,
-        0 if len(options) == 1 else None,
+        symbols,
+        0 if len(symbols) == 1 else None,
         key=state.joined(state.DATA_SQL_SYMBOL, name, table or str(origin.query), column),
         placeholder=_("Choose or type a symbol"),
         accept_new_options=True,
     )
-    return None if chosen is None else str(chosen).strip() or None
+    return None if symbol is None else str(symbol).strip() or None
 
 
-def _times(place: tuple[str, str]) -> tuple[datetime | None, datetime | None, str | None]:
-    """Ask for the first and the last day and the zone; all of them may be left open."""
-    latest = datetime.now(UTC).date() + timedelta(days=1)
-    fields = st.grid(3, min_column_width=NARROWEST_FIELD - 60)
-    with fields.container():
-        start = st.date_input(
-            _("From"),
-            None,
-            EARLIEST,
-            latest,
-            key=state.joined(state.DATA_SQL_FROM, *place),
-            help=_("The first day, as the database writes its times. Empty: from the earliest candle there is."),
-        )
-    with fields.container():
-        end = st.date_input(
-            _("To"),
-            None,
-            EARLIEST,
-            latest,
-            key=state.joined(state.DATA_SQL_TO, *place),
-            help=_("The last day, as the database writes its times. Empty: up to the latest candle there is."),
-        )
-    with fields.container():
+def _render_times(place: tuple[str, str]) -> tuple[datetime | None, datetime | None, str | None]:
+    """Return the range, naive, and the time zone; all of them may be empty."""
+    grid = st.grid(3, min_column_width=NARROWEST_FIELD - 60)
+    keys = (state.joined(state.DATA_SQL_FROM, *place), state.joined(state.DATA_SQL_TO, *place))
+    bounds = (EARLIEST, datetime.now(UTC).date() + timedelta(days=1))
+    notes = (
+        _("First day, in the time zone of the database. Empty: from the earliest candle."),
+        _("Last day, in the time zone of the database. Empty: to the latest candle."),
+    )
+    start, end = render_day_fields((grid.container(), grid.container()), keys, bounds, notes, zone=None)
+    with grid.container():
         timezone = st.selectbox(
             _("Time zone"),
             sorted(available_timezones()),
             None,
             key=state.joined(state.DATA_SQL_ZONE, *place),
             placeholder=_("As in the database"),
-            help=_("Where the times are local to. Times that the database keeps as instants are brought there."),
+            help=_("Zone of times without an offset. Times with an offset are converted to it."),
         )
-    return _midnight(start), _midnight(end and end + timedelta(days=1)), timezone
+    return start, end, timezone
 
 
-def _midnight(day: date | None) -> datetime | None:
-    return None if day is None else datetime.combine(day, time())
-
-
-def _follow(name: str) -> str | None:
-    """Draw the reading that the address names, if it is one of this connection."""
+def _follow_job(name: str) -> str | None:
+    """Render the reading that the address names, if it is of this connection; return the id of its result."""
     job_id = st.query_params.get("job")
-    asked = None if job_id is None else desk().jobs.get(job_id)
-    if job_id is None or asked is None or asked.kind != KIND or asked.request["connection"] != name:
+    named = None if job_id is None else desk().jobs.get(job_id)
+    if job_id is None or named is None or named.kind != KIND or named.request["connection"] != name:
         return None
-    read = asked.request["table"] or " ".join(asked.request["query"].split())
-    place = read if len(read) <= LONGEST_PLACE else read[: LONGEST_PLACE - 1] + "…"
-    st.caption(_("Read last: {place}").format(place=errors.escape(place)))
+    origin = shorten(named.request["table"] or " ".join(named.request["query"].split()), LONGEST_ORIGIN)
+    st.caption(_("Read last: {origin}").format(origin=errors.escape(origin)))
     return job.follow(job_id)
 
 
-def _asked(question: Question, ask: Callable[[], Answer], *, again: bool = True) -> Answer | None:
-    """Return the answer to a question that goes to a database, see `asking.asked`."""
-    return asking.asked(question, ask, meanwhile=_("Asking the database …"), again=again)
+def _ask(question: Question, ask: Callable[[], Answer], *, retry: bool = True) -> Answer | None:
+    return ask_once(question, ask, waiting=_("Asking the database …"), retry=retry)
 
 
-def _preview_of(name: str, origin: SqlRequest) -> Question:
+def _preview_question(name: str, origin: SqlRequest) -> Question:
     return ("sql preview", name, origin.table, origin.query)
