@@ -14,7 +14,7 @@ from kronos_app.widgets.candles import (
     compare,
     drafts,
     fetch_form,
-    qlib_form,
+    listed_form,
     saving,
     series_browser,
     several,
@@ -42,9 +42,9 @@ def _source() -> list[Draft]:
     labels |= {key: state.say(family.title) for key, family in families.items()}
     labels["sql"] = _("SQL database")
     labels["stored"] = _("Stored series")
-    fetch_form.adopt()
-    sql_form.adopt()
-    series_browser.adopt()
+    fetch_form.adopt_job()
+    sql_form.adopt_job()
+    series_browser.adopt_job()
     source = st.segmented_control(
         _("Where the candles come from"),
         list(labels),
@@ -56,15 +56,15 @@ def _source() -> list[Draft]:
     )
     if source == "upload":
         return upload_form.draw()
-    if source == "qlib":
-        return qlib_form.draw(families[source])
-    other = {"sample": _sample, "sql": sql_form.draw, "stored": series_browser.draw}
+    if source in families and families[source].listed:
+        return listed_form.render_form(families[source])
+    other = {"sample": _sample, "sql": sql_form.render_form, "stored": series_browser.render_series}
     draft = other[source]() if source in other else _fetched(families[source])
     return [] if draft is None else [draft]
 
 
 def _fetched(family: SourceFamily) -> Draft | None:
-    result_id = fetch_form.draw(family)
+    result_id = fetch_form.render_form(family)
     return None if result_id is None else drafts.kept_alone((result_id, None), lambda: desk().fetched.get(result_id))
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from kronos_app.data.draft import Draft, Finding
 from kronos_app.data.source import Instrument, Interval
+from kronos_app.data.source_options import YAHOO_OPTIONS
 from kronos_app.data.sources import SourceFamily
 from kronos_app.errors import NotFound, Unavailable
 from kronos_app.i18n import text
@@ -75,5 +76,6 @@ class FakeSource:
 
 
 def family(source, key=None):
-    """Return a family of the one source."""
-    return SourceFamily(key or source.key, source.title, lambda _settings: (source.key,), lambda *_: source)
+    """Return a family of the one source, with the options of Yahoo Finance where it stands in for that."""
+    options = YAHOO_OPTIONS if source.key == "yahoo" else ()
+    return SourceFamily(key or source.key, source.title, lambda _settings: (source.key,), lambda *_: source, options)

@@ -1,4 +1,4 @@
-"""Coarser candles out of finer ones, session by session."""
+"""Resamples candles to a coarser interval, session by session."""
 
 from __future__ import annotations
 
@@ -11,28 +11,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from kronos_app.data import calendars
-from kronos_app.data.calendars.clock import convert
+from kronos_app.data.calendars.clock import DAY, HOUR, SECOND, WEEK, Nanoseconds, convert, index
 from kronos_app.data.calendars.clocks import rhythm_zone
-from kronos_app.data.calendars.sessions import (
-    DAY,
-    MONDAY,
-    SECOND,
-    WEEK,
-    WINDOW,
-    Nanoseconds,
-    Pattern,
-    WeeklySlots,
-    common_step,
-    learn,
-    nanoseconds,
-)
+from kronos_app.data.calendars.sessions import MONDAY, WINDOW, Pattern, WeeklySlots, common_step, learn, nanoseconds
 from kronos_app.data.candle_frame import CandleFrame
 from kronos_app.data.checks.fixes import Step
 from kronos_app.errors import InvalidInput
 from kronos_app.i18n import text
 
-MINUTE, HOUR = 60 * SECOND, 3600 * SECOND
-MONTH = 30 * DAY  # for the order of intervals alone
+MINUTE = 60 * SECOND
+MONTH = 30 * DAY  # only for the order of intervals
 INTERVALS: Mapping[str, int] = {
     "5min": 5 * MINUTE,
     "15min": 15 * MINUTE,
@@ -44,22 +32,22 @@ INTERVALS: Mapping[str, int] = {
     "1w": WEEK,
     "1mo": MONTH,
 }
-ROUND = 30 * MINUTE  # sessions open and close on the hour or half past
-FEWEST_DAYS = 14 * DAY  # that show how a market trades
-LONGEST_CLOSE = 4 * DAY  # of a weekend and a holiday
-MOST_LOOKED_AT = 1_000_000  # candles before the first that may have been due
+ROUND = 30 * MINUTE  # sessions open and close on the hour or half hour
+FEWEST_DAYS = 14 * DAY  # history that shows the sessions of a market
+LONGEST_CLOSE = 4 * DAY  # a weekend and a holiday
+MOST_EARLIER = 1_000_000  # times before the first candle that are checked
 
 
 @dataclass(frozen=True)
 class Resampled:
-    """The coarser candles and what to say about them."""
+    """The coarser candles, and the step that describes the change."""
 
     candles: CandleFrame
     step: Step
 
 
 def choices(interval: pd.Timedelta) -> list[str]:
-    """Return the coarser intervals that candles of an `interval` can be brought to."""
+    """Return the coarser intervals to which candles of an `interval` can be resampled."""
     step = interval.value
     return [name for name, target in INTERVALS.items() if 0 < step < target and (target >= DAY or target % step == 0)]
 
@@ -67,25 +55,23 @@ def choices(interval: pd.Timedelta) -> list[str]:
 def resample(candles: CandleFrame, target: str) -> Resampled:
     """Return candles of another interval: first open, highest high, lowest low, last close, volume and amount summed.
 
-    Within the day an interval counts from where a session opens, so no candle spans a night or a lunch break; round
-    the clock it counts from midnight. A day is a trading day: what opens in the evening belongs to the day after it.
-    Weeks begin on Monday. Sessions are learned from the candles, every twelve weeks anew, by the clock that their
-    market keeps, so candles in UTC are divided alike before and after a change of clocks. A first or last candle that
-    would not be complete is left out. Series that name a candle by its end keep doing so within the day.
+    Intraday intervals are counted from the open of each session, so no candle spans a night or a lunch break; in
+    markets without sessions from midnight. A day is a trading day: an evening session belongs to the next day.
+    Weeks begin on Monday. Sessions are learned from the candles for every twelve weeks, by their market's clock, so
+    candles in UTC are divided alike before and after a clock change. An incomplete first or last candle is left out.
+    Series that date a candle by its end continue to do so within the day.
 
-    Raises
-    ------
-    InvalidInput
-        If the interval is unknown, not coarser or no multiple of that of the candles, or nothing complete is left.
+    Raises `InvalidInput` for an unknown interval, one that is not coarser or not a multiple, or without a complete
+    candle.
     """
     names = choices(candles.interval)
     if target not in names:
         raise InvalidInput(
             "bad_interval",
-            text("“{name}” cannot be brought to the interval {target}.", name=candles.name, target=str(target)[:20]),
+            text("“{name}” cannot be resampled to {target}.", name=candles.name, target=str(target)[:20]),
             text("Choose one of {choices}.", choices=", ".join(names))
             if names
-            else text("Its candles are as coarse as they get, or have no interval."),
+            else text("No coarser interval exists, or its candles have no interval."),
         )
     times = nanoseconds(candles.timestamps)
     clock = _Clock.of(times, candles.timezone)
@@ -97,17 +83,17 @@ def resample(candles: CandleFrame, target: str) -> Resampled:
     if not keep.any():
         raise InvalidInput(
             "nothing_complete",
-            text("“{name}” has not one complete candle of {target}.", name=candles.name, target=target),
-            text("Choose a finer interval, or bring more candles."),
+            text("“{name}” has no complete candle of {target}.", name=candles.name, target=target),
+            text("Choose a finer interval, or use more candles."),
         )
     frame = _grouped(candles.frame[keep], labels[keep])
     message = text(
-        "{rows} candles were brought together to {count} of {target}.", rows=len(times), count=len(frame), target=target
+        "{rows} candles were resampled to {count} of {target}.", rows=len(times), count=len(frame), target=target
     )
     if first:
-        message = text("{one} {other}", one=message, other=text("The first, not complete, was left out."))
+        message = text("{one} {other}", one=message, other=text("The incomplete first candle was left out."))
     if last:
-        message = text("{one} {other}", one=message, other=text("The last, not complete, was left out."))
+        message = text("{one} {other}", one=message, other=text("The incomplete last candle was left out."))
     made = replace(candles, frame=frame, about=replace(candles.about, interval=target))
     return Resampled(made, Step("resample", len(frame), message))
 
@@ -115,13 +101,13 @@ def resample(candles: CandleFrame, target: str) -> Resampled:
 def _grouped(frame: pd.DataFrame, labels: Nanoseconds) -> pd.DataFrame:
     how = {"open": "first", "high": "max", "low": "min", "close": "last", "volume": "sum", "amount": "sum"}
     grouped = frame.groupby(labels, sort=True).agg({name: how[name] for name in frame if name in how})
-    grouped.insert(0, "timestamp", pd.DatetimeIndex(grouped.index.to_numpy().astype("datetime64[ns]")))
+    grouped.insert(0, "timestamp", index(grouped.index.to_numpy()))
     return grouped.reset_index(drop=True)
 
 
 @dataclass(frozen=True)
 class _Clock:
-    """The clock of a series and that of its market, `zone`, None where they are the same."""
+    """The clock of a series, and the zone of its market's clock, None if they are the same."""
 
     own: str
     zone: str | None
@@ -143,7 +129,7 @@ def _labels(times: Nanoseconds, target: str, clock: _Clock) -> Nanoseconds:
     local = clock.to_local(times)
     if length < DAY:
         inside = [_within_day(part, whole, length) for part, whole in _parts(local)]
-        # Round the clock candles count from midnight by the clock of the series.
+        # Without sessions, candles are counted from midnight by the clock of the series.
         return np.concatenate([
             own - own % length if labels is None else clock.to_own(labels)
             for own, labels in zip(_split(times, local), inside, strict=True)
@@ -160,13 +146,13 @@ def _labels(times: Nanoseconds, target: str, clock: _Clock) -> Nanoseconds:
 
 
 def _split(times: Nanoseconds, local: Nanoseconds) -> list[Nanoseconds]:
-    """Return the times in the stretches into which `_parts` divides them by the local clock."""
+    """Return the times divided as `_parts` divides their local times."""
     ends = np.cumsum([len(part) for part, _ in _parts(local)])
     return np.split(times, ends[:-1])
 
 
 def _parts(times: Nanoseconds) -> list[tuple[Nanoseconds, Nanoseconds]]:
-    """Return stretches of twelve weeks, each with the times to learn its sessions from."""
+    """Return parts of twelve weeks, each with the times from which its sessions are learned."""
     window = (times[-1] - times) // WINDOW
     bounds = [0, *(np.flatnonzero(np.diff(window)) + 1), len(times)]
     parts = [times[low:high] for low, high in pairwise(bounds)]
@@ -174,14 +160,10 @@ def _parts(times: Nanoseconds) -> list[tuple[Nanoseconds, Nanoseconds]]:
     return [(part, parts[1] if short and number == 0 else part) for number, part in enumerate(parts)]
 
 
-def _pattern(whole: Nanoseconds) -> Pattern:
-    return learn(pd.DatetimeIndex(whole.astype("datetime64[ns]")))
-
-
-def _stretches(whole: Nanoseconds) -> tuple[Nanoseconds, Nanoseconds]:
-    """Return when in the week trading opens, and for how long; nothing where it never stops or has no rhythm."""
+def _sessions(whole: Nanoseconds) -> tuple[Nanoseconds, Nanoseconds]:
+    """Return when in the week sessions open, and their lengths; empty without breaks or without a rhythm."""
     none = np.zeros(0, dtype=np.int64)
-    pattern, step = _pattern(whole), common_step(whole)
+    pattern, step = learn(index(whole)), common_step(whole)
     if not isinstance(pattern, WeeklySlots) or pattern.unit != 1:
         return none, none
     slots = pattern.slots
@@ -194,13 +176,13 @@ def _stretches(whole: Nanoseconds) -> tuple[Nanoseconds, Nanoseconds]:
 
 
 def _within_day(times: Nanoseconds, whole: Nanoseconds, length: int) -> Nanoseconds | None:
-    """Return the labels counted from the opening of each session, None where trading goes on round the clock."""
-    opens, lengths = _stretches(whole)
+    """Return the labels counted from the open of each session, None where trading never stops."""
+    opens, lengths = _sessions(whole)
     if not len(opens) or (lengths > DAY).any():
         return None
     offset = (times - MONDAY) % WEEK
     opened = times - (offset - opens[np.searchsorted(opens, offset, side="right") - 1]) % WEEK
-    # A day that is not in the pattern has nothing to count from but the clock.
+    # A day outside the pattern is counted from midnight.
     start = np.where(times - opened < DAY, opened, times - times % DAY)
     label = start + (times - start) // length * length
     step = common_step(whole)
@@ -210,14 +192,14 @@ def _within_day(times: Nanoseconds, whole: Nanoseconds, length: int) -> Nanoseco
 
 def _trading_days(times: Nanoseconds, whole: Nanoseconds) -> Nanoseconds:
     """Return midnight of the trading day of each candle."""
-    opens, lengths = _stretches(whole)
+    opens, lengths = _sessions(whole)
     overnight = (opens % DAY + lengths > DAY) & (opens % DAY != 0)
     if not overnight.any():
         return times - times % DAY
     opening = int(opens[overnight][0] % DAY)
     shift = DAY - opening if opening >= DAY // 2 else -opening
     days = (times + shift) - (times + shift) % DAY
-    # Friday's evening session belongs to Monday, unless Saturday trades by day.
+    # Friday's evening session belongs to Monday, unless there is a day session on Saturday.
     by_day = np.unique((opens[~overnight] // DAY).astype(np.int64))
     if len(by_day):
         ahead = np.array([min((by_day - weekday) % 7) for weekday in range(7)], dtype=np.int64)
@@ -226,20 +208,20 @@ def _trading_days(times: Nanoseconds, whole: Nanoseconds) -> Nanoseconds:
 
 
 def _starts_late(times: Nanoseconds, labels: Nanoseconds, target: str, clock: _Clock) -> bool:
-    """Return whether candles of the first label were due before the first candle there is."""
+    """Return whether candles of the first label were due before the first candle."""
     step = common_step(times)
-    count = min((INTERVALS[target] + LONGEST_CLOSE) // step, MOST_LOOKED_AT)
+    count = min((INTERVALS[target] + LONGEST_CLOSE) // step, MOST_EARLIER)
     local = clock.to_local(times)
     earlier = local[0] - step * np.arange(count, 0, -1, dtype=np.int64)
-    earlier = clock.to_own(earlier[_due(earlier, _pattern(_parts(local)[0][1]))][-2:])
+    earlier = clock.to_own(earlier[_due(earlier, learn(index(_parts(local)[0][1])))][-2:])
     joined = np.r_[earlier, times]
     due = int((_labels(joined, target, clock)[: len(earlier)] == labels[0]).sum())
-    # The learned pattern knows no holidays: the first of a month or a Monday may be one.
+    # The learned pattern has no holidays: the first of a month or a Monday may be one.
     return due > (1 if INTERVALS[target] > DAY else 0)
 
 
 def _due(times: Nanoseconds, pattern: Pattern) -> NDArray[np.bool_]:
-    """Return at which of these times a candle falls due by a weekly pattern; everywhere by any other."""
+    """Return at which times a candle is due by a weekly pattern; at all by any other pattern."""
     if not isinstance(pattern, WeeklySlots):
         return np.ones(len(times), dtype=bool)
     if pattern.unit == DAY:
@@ -248,7 +230,7 @@ def _due(times: Nanoseconds, pattern: Pattern) -> NDArray[np.bool_]:
 
 
 def _goes_on(candles: CandleFrame, labels: Nanoseconds, target: str, clock: _Clock) -> bool:
-    """Return whether the candle that falls due next still belongs to the last label."""
+    """Return whether the next due candle belongs to the last label."""
     following = calendars.future_timestamps(candles.timestamps, 1, candles.timezone, candles.about.calendar)
     joined = np.r_[nanoseconds(candles.timestamps), nanoseconds(following)]
     return bool(_labels(joined, target, clock)[-1] == labels[-1])

@@ -46,7 +46,7 @@ class SourceFamily:
     suggested: str | None = None
     always_open: bool = False
     listed: bool = False
-    setup: Text = Text("")
+    setup: Text | None = None
 
 
 def _yahoo(settings: Settings, _key: str) -> CandleSource:
@@ -85,7 +85,12 @@ def _qlib(settings: Settings, key: str) -> CandleSource:
 FAMILIES: tuple[SourceFamily, ...] = (
     SourceFamily("yahoo", text("Yahoo Finance"), lambda _: ("yahoo",), _yahoo, YAHOO_OPTIONS, "AAPL, Apple, 600519.SS"),
     SourceFamily(
-        "qlib", text("Qlib folder"), _qlib_names, _qlib, QLIB_OPTIONS, listed=True,
+        "qlib",
+        text("Qlib folder"),
+        _qlib_names,
+        _qlib,
+        QLIB_OPTIONS,
+        listed=True,
         setup=text("The administrator must set KRONOS_QLIB_FOLDERS to Qlib's provider_uri; see docs/qlib.md."),
     ),
     SourceFamily(

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from kronos_app.data import calendars
-from kronos_app.data.calendars.sessions import Nanoseconds, nanoseconds
+from kronos_app.data.calendars.clock import Nanoseconds
+from kronos_app.data.calendars.sessions import nanoseconds
 from kronos_app.data.candle_frame import most_frequent_step
 from kronos_app.data.checks.findings import MOST_MARKS, Mark
 from kronos_app.data.checks.holes import unclear_holes

@@ -12,7 +12,7 @@ def said(app) -> str:
 
 
 def calendar(app):
-    return next(box for box in app.selectbox if box.label == "When candles fall due")
+    return next(box for box in app.selectbox if box.label == "When candles are due")
 
 
 def metric(app, label: str) -> str:
@@ -49,7 +49,7 @@ def test_a_calendar_is_corrected_and_counts_from_then_on(open_page, desk, shangh
     app = open_page("data")
     app.file_uploader[0].upload("walk.csv", shanghai, "text/csv").run()
     assert calendar(app).value == "learned"
-    assert "Holidays to come are not known" in said(app)
+    assert "Future holidays are not known" in said(app)
     assert int(metric(app, "Gaps")) > 1, "the Golden Week looks like a gap"
     calendar(app).select("XSHG").run()
     assert metric(app, "Gaps") == "1"

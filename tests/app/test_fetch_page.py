@@ -75,9 +75,9 @@ def test_a_series_is_found_fetched_and_used(searched, desk, lang):
 
 def test_the_form_says_how_far_back_an_interval_reaches_and_keeps_to_it(searched):
     app = searched()
-    assert "no limit to how far back" in said(app)
+    assert "No limit on how far back" in said(app)
     field(app, state.DATA_FETCH_INTERVAL, "yahoo").select("1m").run()
-    assert "candles of the last 1 wk only" in said(app)
+    assert "available for the last 1 wk only" in said(app)
     start = field(app, state.DATA_FROM, "yahoo", "1m")
     assert (start.max - start.min).days == 6
     assert start.min < start.value <= start.max
@@ -87,7 +87,7 @@ def test_what_is_chosen_reaches_the_source(searched, desk, source):
     app = searched("apple")
     field(app, state.DATA_SYMBOL, "yahoo", "apple").select("AAPL.MX").run()
     field(app, state.DATA_FROM, "yahoo", "1d").set_value(None).run()
-    app.get_by_key(state.DATA_ADJUSTED).set_value(False).run()
+    app.get_by_key(state.joined(state.DATA_OPTION, "adjustment")).set_value(False).run()
     fetch(app, desk)
     (request,) = source.requests
     assert (request.symbol, request.interval, request.start, request.end) == ("AAPL.MX", "1d", None, None)
@@ -116,7 +116,7 @@ def test_a_search_that_fails_says_why_and_is_tried_again_when_asked(searched, so
     assert "Wait a minute" in app.error[0].value
     assert not button(app, "Fetch").disabled
     source.fault = None
-    button(app, "Ask again").click().run()
+    button(app, "Try again").click().run()
     assert not app.error
     assert "AAPL · Apple Inc. · NASDAQ" in field(app, state.DATA_SYMBOL, "yahoo", "AAPL").options
 
@@ -126,7 +126,7 @@ def test_after_a_failed_fetch_what_is_stored_can_be_used(searched, desk, sample,
     source.fault = "rate_limited"
     app = fetch(app, desk)
     assert "says 429" in app.error[0].value
-    assert "The data sets kept here are not touched" in said(app)
+    assert "The saved data sets below are not affected" in said(app)
     app.get_by_key(f"data.use.{sample.id}").click().run()
     assert app.session_state[state.CANDLES_ID] == sample.id
 
@@ -154,7 +154,7 @@ def test_a_fetch_under_way_counts_candles_and_can_be_cancelled(searched, desk, s
     while desk.jobs.get(job_id).active:
         time.sleep(0.02)
     app.run()
-    assert "This fetch was cancelled" in said(app)
+    assert "The fetch was cancelled" in said(app)
     assert desk.candles.list() == []
 
 
@@ -177,4 +177,4 @@ def test_addresses_of_other_work_say_so(open_page, desk):
     desk.store.jobs.put(Job("f" * 32, "forecast", {}, status="succeeded", result_id="e" * 32))
     app = open_page("data", job="f" * 32)
     app.segmented_control[0].set_value("yahoo").run()
-    assert "is no fetch" in app.error[0].value
+    assert "is not a fetch" in app.error[0].value

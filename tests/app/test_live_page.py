@@ -103,7 +103,7 @@ def test_a_source_that_does_not_answer_is_asked_again_when_told_to(open_page, so
         assert not [element for element in app.button if element.label == "Follow"]
     app.run()
     assert app.error  # the answer is kept until someone asks again
-    button(app, "Ask again").click().run()
+    button(app, "Try again").click().run()
     assert not app.error
     assert button(app, "Follow").disabled
 

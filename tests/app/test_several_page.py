@@ -178,8 +178,8 @@ def qlib(tmp_path, monkeypatch, desk):
 
 def choose(app, market="csi300", *symbols):
     app.segmented_control[0].set_value("qlib").run()
-    app.get_by_key(f"{state.DATA_QLIB_MARKET}.qlib:cn_data").select(market).run()
-    app.get_by_key(f"{state.DATA_QLIB_SYMBOLS}.qlib:cn_data.{market}").set_value(list(symbols)).run()
+    app.get_by_key(f"{state.DATA_LISTED_MARKET}.qlib:cn_data").select(market).run()
+    app.get_by_key(f"{state.DATA_LISTED_SYMBOLS}.qlib:cn_data.{market}").set_value(list(symbols)).run()
     assert not app.exception
     return app
 
@@ -187,9 +187,9 @@ def choose(app, market="csi300", *symbols):
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_instruments_of_a_market_are_read_and_kept(open_page, qlib, lang):
     app = choose(open_page("data", lang=lang), "csi300", "SH600000", "SZ000001")
-    options = app.get_by_key(f"{state.DATA_QLIB_SYMBOLS}.qlib:cn_data.csi300").options
+    options = app.get_by_key(f"{state.DATA_LISTED_SYMBOLS}.qlib:cn_data.csi300").options
     assert options == ["SH600000 · 2020-01-01 – 2020-06-16", "SZ000001 · 2020-01-29 – 2020-06-16"]
-    app.get_by_key("data.qlib_button").click().run()
+    app.get_by_key("data.listed_button").click().run()
     assert table(app)["rows"].to_dict() == {"SH600000": 120, "SZ000001": 100}
     button(app, translate("Keep all {count}", lang).format(count=2)).click().run()
     assert kept(qlib) == {"SH600000": 120, "SZ000001": 100}
@@ -199,8 +199,8 @@ def test_instruments_of_a_market_are_read_and_kept(open_page, qlib, lang):
 def test_one_instrument_is_examined_at_once_in_its_days_and_as_traded(open_page, qlib):
     app = choose(open_page("data"), "all", "SH600000")
     app.get_by_key(f"{state.DATA_FROM}.qlib:cn_data").set_value(DAYS[10].date()).run()
-    app.get_by_key(state.DATA_ADJUSTED).set_value(False).run()
-    app.get_by_key("data.qlib_button").click().run()
+    app.get_by_key(state.joined(state.DATA_OPTION, "adjustment")).set_value(False).run()
+    app.get_by_key("data.listed_button").click().run()
     assert "Quality of SH600000" in said(app)
     assert "without the factor for splits and dividends" in said(app)
     assert {metric.label: metric.value for metric in app.metric}["First"] == "2020-01-15"
@@ -208,8 +208,8 @@ def test_one_instrument_is_examined_at_once_in_its_days_and_as_traded(open_page,
 
 def test_an_instrument_that_cannot_be_read_says_so_beside_the_others(open_page, qlib):
     app = choose(open_page("data"), "all", "SH600000", "SZ300750")
-    app.get_by_key(state.DATA_ADJUSTED).set_value(False).run()
-    app.get_by_key("data.qlib_button").click().run()
+    app.get_by_key(state.joined(state.DATA_OPTION, "adjustment")).set_value(False).run()
+    app.get_by_key("data.listed_button").click().run()
     assert "1 instruments could not be read:" in app.warning[0].value
     assert "has no adjustment factor of SZ300750" in app.warning[0].value.replace("\\", "")
     assert "Quality of SH600000" in said(app)
@@ -219,7 +219,7 @@ def test_a_desk_without_a_folder_says_what_to_set(open_page, monkeypatch, tmp_pa
     monkeypatch.setenv("HOME", str(tmp_path))
     app = open_page("data")
     app.segmented_control[0].set_value("qlib").run()
-    assert "There is no Qlib folder" in app.error[0].value
+    assert "This desk has no Qlib folder" in app.error[0].value
     assert "KRONOS_QLIB_FOLDERS" in app.error[0].value.replace("\\", "")
 
 

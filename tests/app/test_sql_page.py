@@ -130,7 +130,7 @@ def test_a_database_that_does_not_answer_is_told_without_its_address(page):
     shown = said(app) + "".join(str(one.proto) for one in app.main)
     assert "s3cret" not in shown
     assert "127.0.0.1" not in shown
-    assert button(app, "Ask again")
+    assert button(app, "Try again")
 
 
 def test_without_a_named_database_the_page_says_how_to_name_one(open_page):

@@ -98,9 +98,9 @@ def test_a_stored_series_is_taken_as_a_data_set(opened, stored, desk, lang):
 def test_all_are_brought_up_to_date_and_the_address_names_the_work(opened, stored, desk, vendor):
     vendor.present = vendor.present.replace(day=2)
     app = ended(desk, press(opened(), "data.stored.refresh_all"))
-    assert "Up to date now: 1 series." in said(app)
+    assert "1 series are up to date." in said(app)
     again = opened(refresh=named(app))
-    assert "Up to date now: 1 series." in said(again)
+    assert "1 series are up to date." in said(again)
 
 
 def test_a_link_to_the_work_opens_on_the_stored_series(open_page, stored, desk):
@@ -111,7 +111,7 @@ def test_a_link_to_the_work_opens_on_the_stored_series(open_page, stored, desk):
 def test_a_series_that_could_not_be_brought_up_to_date_says_why_and_can_be_used(opened, stored, desk, vendor):
     vendor.fault = "rate_limited"
     app = ended(desk, press(opened(), f"{NAME}.refresh"))
-    assert "Not up to date: The vendor is busy. Wait. What is stored can be used." in said(app)
+    assert "Not up to date: The vendor is busy. Wait. The stored candles can be used." in said(app)
     assert "The vendor is busy." in str(app.error[0].value)
     assert not press(app, f"{NAME}.use").exception
 
@@ -164,4 +164,4 @@ def test_where_series_are_many_they_are_searched_and_paged(opened, desk, vendor)
 def test_a_job_of_another_kind_in_the_address_is_said(opened, stored, desk):
     job_id = desk.fetching.submit("vendor", FetchRequest("ABC", "1h"))
     app = opened(refresh=job_id)
-    assert "does not bring series up to date" in said(app)
+    assert "is not a refresh" in said(app)

@@ -65,9 +65,7 @@ def test_coins_are_fetched_from_an_exchange_that_is_chosen_by_name(page, exchang
     idle(page)
     page.get_by_role("button", name="Fetch", exact=True).click()
     expect(page.get_by_role("heading", name="Quality of ETH/BTC")).to_be_visible()
-    expect(page.get_by_role("combobox", name="When candles fall due")).to_have_value(
-        "24/7 · Round the clock, every day"
-    )
+    expect(page.get_by_role("combobox", name="When candles are due")).to_have_value("24/7 · Round the clock, every day")
     assert exchange.asked("klines")
     page.get_by_role("button", name="Use this data set").click()
     expect(page.get_by_test_id("stSidebar").get_by_text("ETH/BTC")).to_be_visible()

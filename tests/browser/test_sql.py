@@ -80,7 +80,7 @@ def test_a_query_that_would_write_is_refused_and_one_that_reads_is_shown(page, p
     query.press("Control+Enter")
     idle(page)
     page.get_by_role("button", name="Show the first rows").click()
-    expect(page.get_by_text("Which column is which")).to_be_visible()
+    expect(page.get_by_text("Roles of the columns")).to_be_visible()
     idle(page)
     page.get_by_role("button", name="Read candles").click()
     expect(page.get_by_role("heading", name="Quality of warehouse")).to_be_visible()

@@ -31,16 +31,16 @@ def test_a_fetched_series_is_stored_refreshed_exported_and_used_while_its_source
     row = page.get_by_test_id("stLayoutWrapper").filter(has_text=f"{SYMBOL} yahoo").last
     expect(page.get_by_role("img", name="of the time shown is stored").first).to_be_visible()
     before = len(market.asked(f"/v8/finance/chart/{SYMBOL}"))
-    page.get_by_role("button", name="Bring all up to date").click()
+    page.get_by_role("button", name="Refresh all").click()
     expect(page.get_by_text("Up to date now:")).to_be_visible()
     asked = market.asked(f"/v8/finance/chart/{SYMBOL}")[before:]
     assert asked
     assert all(int(one["period2"]) - int(one["period1"]) < 60 * 24 * 3600 for one in asked)
 
     market.fault = "429"
-    page.get_by_role("button", name="Bring all up to date").click()
+    page.get_by_role("button", name="Refresh all").click()
     expect(page.get_by_text("rate limit").first).to_be_visible()
-    expect(page.get_by_text("What is stored can be used.").first).to_be_visible()
+    expect(page.get_by_text("The stored candles can be used.").first).to_be_visible()
     row.get_by_role("button", name="Use", exact=True).click()
     expect(page.get_by_role("heading", name=f"{SYMBOL} as a data set")).to_be_visible()
     page.get_by_role("button", name="Use this data set").click()

@@ -8,14 +8,15 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, File, Form, Query, Request, UploadFile
 from starlette.responses import JSONResponse, Response
 
+from kronos_app.api.accepted import accepted
 from kronos_app.api.context import DeskOf, Language, require_token
 from kronos_app.api.paging import PageOf
 from kronos_app.api.schemas import CALENDAR, FIXES, RESAMPLE, ErrorBody, FetchAccepted, FetchBody, Fix, Repair
-from kronos_app.data.source import FetchRequest
 from kronos_app.data.upload.mapping import ROLES, ColumnMapping
 from kronos_app.data.upload.units import UNITS
 from kronos_app.jobs import Job
 from kronos_app.jsonable import localised
+from kronos_app.services.candles.fetching import REQUEST
 from kronos_app.services.candles.uploads import UploadOptions
 from kronos_app.services.candles.views import candle_info_json, candles_json
 
@@ -80,7 +81,7 @@ def upload(
     )
     saved = desk.uploads.save([(one.filename or "upload", one.file.read()) for one in file], options)
     if isinstance(saved, Job):
-        return _accepted(request, saved)
+        return accepted(request, saved)
     series = [candles_json(candle_set, language) for candle_set in saved]
     return JSONResponse((series[0] if len(series) == 1 else {}) | {"series": series}, 201)
 
@@ -116,24 +117,10 @@ def preview(
     responses={status: {"model": ErrorBody} for status in (404, 409, 422)},
 )
 def fetch(desk: DeskOf, request: Request, body: FetchBody) -> Response:
-    """Queue a fetch and name its job, whose `candles_id` is that of the candle set once it succeeded."""
-    wanted = FetchRequest(body.symbol, body.interval, body.start, body.end, body.options)
-    job = desk.jobs.get(
-        desk.fetching.submit(
-            body.source,
-            wanted,
-            repair=body.repair,
-            calendar=body.calendar,
-            fixes=body.fixes,
-            resample=body.resample,
-        )
-    )
-    return _accepted(request, job)
-
-
-def _accepted(request: Request, job: Job) -> JSONResponse:
-    accepted = FetchAccepted(job_id=job.id, status=job.status)
-    return JSONResponse(accepted.model_dump(), 202, {"Location": request.url_for("get_job", job_id=job.id).path})
+    """Queue a fetch and return its job, whose `candles_id` is the id of the candle set when it has succeeded."""
+    handling = body.model_dump(include={"repair", "calendar", "fixes", "resample"})
+    job_id = desk.fetching.submit(body.source, REQUEST.validate_python(body.model_dump()), **handling)
+    return accepted(request, desk.jobs.get(job_id))
 
 
 @router.get("", summary="List the candle sets")

@@ -1,17 +1,18 @@
-"""Stored series and watchlists: list, bring up to date, export, delete."""
+"""Stored series and watchlists: list, refresh, export, delete."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
+from kronos_app.api.accepted import accepted
 from kronos_app.api.context import DeskOf, Language, require_token
 from kronos_app.api.paging import PageOf
 from kronos_app.api.schemas import ErrorBody, FetchAccepted, RefreshBody, WatchlistBody
 from kronos_app.jsonable import localised
-from kronos_app.services.candles.series import ExportFormat
+from kronos_app.services.candles.series import ENTRIES, ExportFormat
 from kronos_app.store.series import SeriesInfo, SeriesKey
 from kronos_app.store.watchlists import Watched, Watchlist
 
@@ -34,7 +35,7 @@ Key = Annotated[SeriesKey, Depends(_key)]
 
 @router.get("/series", summary="List the stored series")
 def list_series(desk: DeskOf, language: Language, page: PageOf) -> dict[str, Any]:
-    """Return every series with its range, what it was asked for and how it fared, and what all take together."""
+    """Return every series with its range and state, and the size of all."""
     size = desk.series.size()
     infos = desk.series.list()
     series = [_series_json(info, language) for info in page.of(infos)]
@@ -52,33 +53,31 @@ def export(
 ) -> Response:
     """Return all candles as a file, times in UTC."""
     name, content = desk.series.export(key, form)
-    # A header carries Latin-1 only; a symbol may be Chinese.
+    # Headers are Latin-1; a symbol may be Chinese.
     plain = name.encode("ascii", "replace").decode().replace("?", "_")
     return Response(content, media_type=MEDIA[form], headers={"Content-Disposition": f'attachment; filename="{plain}"'})
 
 
 @router.delete("/series", status_code=204, summary="Delete a stored series")
 def delete(desk: DeskOf, key: Key) -> None:
-    """Forget a series; data sets made from it stay. An unknown one is no error."""
+    """Delete a series, not the data sets made from it; an unknown one is no error."""
     desk.series.delete(key)
 
 
 @router.post(
     "/series/refresh",
     status_code=202,
-    summary="Bring series up to date",
+    summary="Refresh series",
     response_model=FetchAccepted,
     responses={status: {"model": ErrorBody} for status in (404, 409, 422)},
 )
 def refresh(desk: DeskOf, request: Request, body: RefreshBody) -> Response:
-    """Queue bringing series up to date, all stored ones where none is named, and name the job."""
+    """Queue a refresh of series, by default all stored ones, and return its job."""
     entries: list[Watched | SeriesKey] = [SeriesKey(**one.model_dump()) for one in body.series]
     if body.watchlist is not None:
         entries += desk.series.watchlist(body.watchlist).entries
     chosen = entries if body.series or body.watchlist is not None else None
-    job = desk.jobs.get(desk.series.refresh(chosen))
-    accepted = FetchAccepted(job_id=job.id, status=job.status)
-    return JSONResponse(accepted.model_dump(), 202, {"Location": request.url_for("get_job", job_id=job.id).path})
+    return accepted(request, desk.jobs.get(desk.series.refresh(chosen)))
 
 
 @router.get("/watchlists", summary="List the watchlists")
@@ -93,14 +92,14 @@ def watchlists(desk: DeskOf) -> dict[str, Any]:
     responses={status: {"model": ErrorBody} for status in (404, 422)},
 )
 def save_watchlist(desk: DeskOf, name: str, body: WatchlistBody) -> dict[str, Any]:
-    """Keep a watchlist, in place of one of the same name; its series need not be stored yet."""
-    entries = [Watched(one.source, one.symbol, one.interval, one.options) for one in body.entries]
+    """Save a watchlist, replacing one of the same name; its series need not be stored."""
+    entries = ENTRIES.validate_python(body.model_dump()["entries"])
     return _watchlist_json(desk.series.save_watchlist(name, entries))
 
 
 @router.delete("/watchlists/{name:path}", status_code=204, summary="Delete a watchlist")
 def delete_watchlist(desk: DeskOf, name: str) -> None:
-    """Forget a watchlist, not what is on it; an unknown one is no error."""
+    """Delete a watchlist, not its series; an unknown one is no error."""
     desk.series.delete_watchlist(name)
 
 
@@ -122,6 +121,6 @@ def _series_json(info: SeriesInfo, language: str) -> dict[str, Any]:
     }
 
 
-def _watchlist_json(one: Watchlist) -> dict[str, Any]:
-    entries = [vars(entry) | {"options": dict(entry.options)} for entry in one.entries]
-    return {"name": one.name, "created": one.created.isoformat(), "entries": entries}
+def _watchlist_json(watchlist: Watchlist) -> dict[str, Any]:
+    entries = ENTRIES.dump_python([*watchlist.entries], mode="json")
+    return {"name": watchlist.name, "created": watchlist.created.isoformat(), "entries": entries}

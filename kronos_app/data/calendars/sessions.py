@@ -1,8 +1,7 @@
-"""When the next candles of a series fall due, learned from the candles it has.
+"""Learns from the candles of a series when its next candles are due, without an exchange calendar.
 
-No exchange calendar is asked: whatever the market, its own recent weeks show the days and hours at which it trades.
-Three patterns cover what candles do: slots that repeat every week (intraday, daily, weekly), months, and a fixed step
-for everything else.
+The recent weeks of a series show on which days and hours its market trades. There are three patterns: slots that repeat
+every week (intraday, daily, weekly), months, and a fixed step for everything else.
 """
 
 from __future__ import annotations
@@ -15,18 +14,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from kronos_app.data.calendars.clock import DAY, SECOND, WEEK, Nanoseconds, index, most_frequent, weekday
 from kronos_app.errors import InvalidInput
 from kronos_app.i18n import text
 
-Nanoseconds = NDArray[np.int64]
-
-SECOND = 1_000_000_000
-DAY = 86_400 * SECOND
-WEEK = 7 * DAY
 MONDAY = 4 * DAY  # 1970-01-05; weeks are counted from it
-WINDOW = 12 * WEEK  # what the pattern is learned from; older weeks no longer say how a market trades
+WINDOW = 12 * WEEK  # history to learn from; trading hours may have been different before
 WORKDAYS = 5
-MOST = 200_000  # times looked at: twelve weeks of minutes, or two days of seconds
+MOST = 200_000  # times used: twelve weeks of minutes, or two days of seconds
 
 
 class Pattern(Protocol):
@@ -34,16 +29,14 @@ class Pattern(Protocol):
 
     def after(self, last: int, horizon: int) -> Nanoseconds:
         """Return the next `horizon` times after `last`, ascending."""
-        ...
 
     def missing(self, before: Nanoseconds, after: Nanoseconds) -> Nanoseconds:
-        """Return how many candles were due between each pair of neighbours."""
-        ...
+        """Return the number of candles due between each pair of neighbours."""
 
 
 @dataclass(frozen=True)
 class WeeklySlots:
-    """Times that repeat every week: `slots` since Monday 00:00, one candle at most in each `unit` (1: no limit)."""
+    """Times that repeat every week: `slots` since Monday 00:00, at most one candle per `unit` (1: no limit)."""
 
     slots: Nanoseconds
     unit: int = 1
@@ -54,16 +47,14 @@ class WeeklySlots:
         weeks = np.arange(horizon // len(self.slots) + 2, dtype=np.int64) * WEEK
         base = start - (start - MONDAY) % WEEK
         times = (base + weeks[:, None] + self.slots[None, :]).ravel()
-        future: Nanoseconds = times[times > start][:horizon]
-        return future
+        return np.asarray(times[times > start][:horizon])
 
     def between(self, first: int, last: int) -> Nanoseconds:
         """Return the slots from one time to another, both included."""
         monday = first - (first - MONDAY) % WEEK
         weeks = np.arange(monday, last + 1, WEEK, dtype=np.int64)
         times = (weeks[:, None] + self.slots[None, :]).ravel()
-        due: Nanoseconds = times[(times >= first) & (times <= last)]
-        return due
+        return np.asarray(times[(times >= first) & (times <= last)])
 
     def missing(self, before: Nanoseconds, after: Nanoseconds) -> Nanoseconds:
         """Return the number of slots in the units between each pair."""
@@ -73,13 +64,12 @@ class WeeklySlots:
 
     def _count(self, times: Nanoseconds) -> Nanoseconds:
         weeks, offset = np.divmod(times - MONDAY, WEEK)
-        count: Nanoseconds = weeks * len(self.slots) + np.searchsorted(self.slots, offset, side="right")
-        return count
+        return np.asarray(weeks * len(self.slots) + np.searchsorted(self.slots, offset, side="right"))
 
 
 @dataclass(frozen=True)
 class FixedStep:
-    """The same step again and again; `regular` is False where it is only the median of uneven steps."""
+    """A constant step; `regular` is False where it is only the median of uneven steps."""
 
     step: int
     regular: bool = True
@@ -120,36 +110,31 @@ class Months:
 
 
 def future_timestamps(timestamps: pd.DatetimeIndex, horizon: int) -> pd.DatetimeIndex:
-    """Return the `horizon` times at which the series goes on, strictly ascending and after its last.
+    """Return the next `horizon` times of a series, strictly ascending and after its last.
 
-    Only the times handed in are looked at, the last twelve weeks of them. A day of the week counts as a trading day
-    when it had candles at least every other time, a time of day when it had one on at least half of the recent
-    trading days; so holidays, half-days and odd prints do not count; lunch breaks, nights and weekends do. What a
-    history of less than a week cannot show is assumed: times of day it never passed are open, workdays are trading
-    days, a weekend is one only for a market open round the clock. A series without a rhythm goes on by the median of
-    its steps.
+    Only the last twelve weeks of the times are used. A weekday is a trading day when at least every other one had
+    candles, a time of day counts when at least half of the recent trading days had one. So holidays, half-days and odd
+    prints are ignored; breaks, nights and weekends are respected. What a history of less than a week cannot show is
+    assumed: times of day that have not occurred yet are open, Monday to Friday are trading days, weekends only in a
+    market that is open round the clock. A series without a rhythm continues by the median of its steps.
 
-    Raises
-    ------
-    InvalidInput
-        With fewer than two different times, which show no step at all.
+    Raises `InvalidInput` with fewer than two different times.
     """
     times = nanoseconds(timestamps)
     if len(times) < 2:
         raise InvalidInput(
             "too_few_candles",
-            text("The next timestamps cannot be known from {count} candle(s).", count=len(times)),
+            text("{count} candle(s) are too few to determine the next times.", count=len(times)),
             text("Provide at least two candles at different times."),
         )
-    future = learn(timestamps).after(int(times[-1]), horizon)
-    return pd.DatetimeIndex(future.astype("datetime64[ns]"))
+    return index(learn(timestamps).after(int(times[-1]), horizon))
 
 
 def gaps(timestamps: pd.DatetimeIndex) -> pd.Series[int]:
-    """Return the number of candles missing after each time that has a gap behind it, by the series' own pattern.
+    """Return the number of candles missing after each time that a gap follows, by the series' own pattern.
 
-    Holidays are gaps, too: the series alone cannot tell them from lost data. Intraday patterns are learned anew every
-    twelve weeks, because trading hours and daylight saving change over the years.
+    Holidays are gaps, too: the series cannot distinguish them from lost data. Intraday patterns are learned separately
+    for every twelve weeks, because trading hours and daylight saving change.
     """
     times = nanoseconds(timestamps)
     if len(times) < 3:
@@ -163,8 +148,8 @@ def gaps(timestamps: pd.DatetimeIndex) -> pd.Series[int]:
         if len(part) > 1:
             pattern = _learn(part if len(part) > 2 else times)
             missing[start:end] = pattern.missing(part[:-1], part[1:])
-    found = pd.Series(missing, index=pd.DatetimeIndex(times.astype("datetime64[ns]")))
-    return found[found > 0]
+    holes = pd.Series(missing, index=index(times))
+    return holes[holes > 0]
 
 
 def learn(timestamps: pd.DatetimeIndex) -> Pattern:
@@ -180,7 +165,7 @@ def _learn(times: Nanoseconds) -> Pattern:
     step = common_step(times)
     steps = np.diff(times)
     median = int(np.median(steps))
-    if DAY % step and np.mean((times - times[-1]) % step == 0) >= 0.9:  # never the same time of day twice, yet even
+    if DAY % step and np.mean((times - times[-1]) % step == 0) >= 0.9:  # never the same time of day, but even
         return FixedStep(step)
     if SECOND <= step < DAY:
         slots = _intraday_slots(times, step)
@@ -188,18 +173,18 @@ def _learn(times: Nanoseconds) -> Pattern:
     if step == DAY and np.mean(steps == DAY) >= 0.3:
         active = np.flatnonzero(_trading_weekdays(times, round_the_clock=False))
         if len(active):
-            return WeeklySlots(active * DAY + _mode(times[-20:] % DAY), unit=DAY)
+            return WeeklySlots(active * DAY + most_frequent(times[-20:] % DAY), unit=DAY)
     months = _months(median)
     if months:
         return _month_pattern(times[-24:], months)
     if step == WEEK:
-        return WeeklySlots(np.array([_mode((times[-20:] - MONDAY) % WEEK)]), unit=WEEK)
+        return WeeklySlots(np.array([most_frequent((times[-20:] - MONDAY) % WEEK)]), unit=WEEK)
     regular = bool(np.mean(steps % step == 0) >= 0.5)
     return FixedStep(step if regular else _whole_seconds(median), regular)
 
 
 def _intraday_slots(times: Nanoseconds, step: int) -> Nanoseconds:
-    """Return the weekly slots of a series with several candles a day; none where no rhythm shows."""
+    """Return the weekly slots of an intraday series, empty where it has no rhythm."""
     times = _without_odd_times(_without_small_holes(times, step), step)
     if len(times) < 2:
         return times[:0]
@@ -209,34 +194,34 @@ def _intraday_slots(times: Nanoseconds, step: int) -> Nanoseconds:
     recurring = len(dates) >= 3 and np.mean(count[of] >= 0.5 * len(dates)) >= 0.5
     if not (even or recurring) or len(known) > 2 * DAY // step:  # ticks, not candles
         return times[:0]
-    grid = np.arange(_mode(times % step) % step, DAY, step, dtype=np.int64)
+    grid = np.arange(most_frequent(times % step) % step, DAY, step, dtype=np.int64)
     clock = np.union1d(known, grid)
     seen = np.zeros((len(dates), len(clock)), dtype=bool)
     seen[day, np.searchsorted(clock, times % DAY)] = True
     at = dates[:, None] * DAY + clock[None, :]
     passed = (at >= times[0]) & (at <= times[-1])
     weight = 0.5 ** ((dates[-1] - dates) / 7.0)  # a week ago counts half
-    weekday = _weekday(dates)
+    weekdays = weekday(dates * DAY)
     usual = _rate(weight @ seen, weight @ passed)
     trading = _trading_weekdays(times, round_the_clock=bool(np.mean(usual >= 0.5) >= 0.9))
     is_open = np.zeros((7, len(clock)), dtype=bool)
     for w in np.flatnonzero(trading):
-        mine = weekday == w
+        mine = weekdays == w
         hits, chances = weight[mine] @ seen[mine], weight[mine] @ passed[mine]
-        is_open[w] = (hits + usual) / (chances + 1.0) >= 0.5  # the other days of the week count as one more
+        is_open[w] = (hits + usual) / (chances + 1.0) >= 0.5  # all other weekdays together count as one more
         if np.count_nonzero(mine) == 1:
             row = int(np.flatnonzero(mine)[0])
             is_open[w] = np.where(passed[row], seen[row] | _lost(seen, passed, dates, row), usual >= 0.5)
-    if np.mean(is_open[weekday[day], np.searchsorted(clock, times % DAY)]) < 0.5:
+    if np.mean(is_open[weekdays[day], np.searchsorted(clock, times % DAY)]) < 0.5:
         return times[:0]
     days, slot = np.nonzero(is_open)
     return days * DAY + clock[slot]
 
 
 def _lost(seen: NDArray[np.bool_], passed: NDArray[np.bool_], dates: Nanoseconds, row: int) -> NDArray[np.bool_]:
-    """Return when a day of the week that was seen once has no candle, while other days mostly have one then.
+    """Return the times without a candle of a weekday that was seen once, at which other days mostly have one.
 
-    Only between its candles, or on a side where the day beside it trades as well: currencies open on Sunday evening.
+    Only between its candles, or on a side where the adjacent day trades as well: currencies open on Sunday evening.
     """
     others = np.arange(len(dates)) != row
     usual = np.count_nonzero(seen[others], axis=0) > 0.5 * np.count_nonzero(passed[others], axis=0)
@@ -245,12 +230,11 @@ def _lost(seen: NDArray[np.bool_], passed: NDArray[np.bool_], dates: Nanoseconds
     before = row > 0 and dates[row - 1] == dates[row] - 1
     after = row + 1 < len(dates) and dates[row + 1] == dates[row] + 1
     inner = ((clock > at[0]) | before) & ((clock < at[-1]) | after)
-    lost: NDArray[np.bool_] = ~seen[row] & passed[row] & usual & inner
-    return lost
+    return np.asarray(~seen[row] & passed[row] & usual & inner)
 
 
 def _without_small_holes(times: Nanoseconds, step: int) -> Nanoseconds:
-    """Fill up to two missing candles where too few days are known to tell a lost candle from a break in trading."""
+    """Fill up to two missing candles where too few days are known to distinguish lost candles from breaks."""
     if len(np.unique(times // DAY)) >= 3:
         return times
     steps = np.diff(times)
@@ -260,7 +244,7 @@ def _without_small_holes(times: Nanoseconds, step: int) -> Nanoseconds:
 
 
 def _without_odd_times(times: Nanoseconds, step: int) -> Nanoseconds:
-    """Leave out single candles that stand apart from all others at a time of day that most days do not have."""
+    """Remove isolated candles at a time of day that most days do not have."""
     steps = np.diff(times)
     alone = np.r_[True, steps > step] & np.r_[steps > step, True]
     _, of, count = np.unique(times % DAY, return_inverse=True, return_counts=True)
@@ -269,25 +253,24 @@ def _without_odd_times(times: Nanoseconds, step: int) -> Nanoseconds:
 
 
 def _trading_weekdays(times: Nanoseconds, *, round_the_clock: bool) -> NDArray[np.bool_]:
-    """Return for Monday to Sunday whether the series trades; see `future_timestamps` for what is assumed."""
+    """Return for Monday to Sunday whether the series trades; see `future_timestamps` for the assumptions."""
     dates = np.unique(times // DAY)
-    chances = np.bincount(_weekday(np.arange(dates[0], dates[-1] + 1)), minlength=7)
-    hits = np.bincount(_weekday(dates), minlength=7)
+    chances = np.bincount(weekday(np.arange(dates[0], dates[-1] + 1) * DAY), minlength=7)
+    hits = np.bincount(weekday(dates * DAY), minlength=7)
     workday = np.arange(7) < WORKDAYS
-    unknown = (chances == 0) | (
-        workday & (chances == 1) & (hits == 0)
-    )  # missing once: a holiday, as far as one can know
+    # A workday that is missing once may have been a holiday.
+    unknown = (chances == 0) | (workday & (chances == 1) & (hits == 0))
     assumed = workday | round_the_clock | bool(hits[WORKDAYS:].any())
     return np.where(unknown, assumed, hits >= 0.5 * chances)
 
 
 def _month_pattern(times: Nanoseconds, months: int) -> Months:
     dates = pd.DatetimeIndex(times).normalize()
-    day = int(_mode(dates.day.to_numpy(dtype=np.int64)))
+    day = int(most_frequent(dates.day.to_numpy(dtype=np.int64)))
     anchors: tuple[Anchor, ...] = ("start", "end", "business start", "business end", "day")
     periods = dates.to_period("M")
     fits = [float(np.mean(_in_month(periods, anchor, day) == dates.as_unit("ns").asi8)) for anchor in anchors]
-    return Months(months, anchors[int(np.argmax(fits))], day, int(_mode(times % DAY)))
+    return Months(months, anchors[int(np.argmax(fits))], day, int(most_frequent(times % DAY)))
 
 
 def _in_month(periods: pd.PeriodIndex, anchor: Anchor, day: int) -> Nanoseconds:
@@ -296,56 +279,38 @@ def _in_month(periods: pd.PeriodIndex, anchor: Anchor, day: int) -> Nanoseconds:
     following = (periods + 1).to_timestamp(how="start").to_numpy("datetime64[D]")
     last = following - np.timedelta64(1, "D")
     if anchor == "start":
-        found = first
+        days = first
     elif anchor == "end":
-        found = last
+        days = last
     elif anchor == "business start":
-        found = np.busday_offset(first, 0, roll="forward")
+        days = np.busday_offset(first, 0, roll="forward")
     elif anchor == "business end":
-        found = np.busday_offset(last, 0, roll="backward")
+        days = np.busday_offset(last, 0, roll="backward")
     else:
-        found = np.minimum(first + np.timedelta64(day - 1, "D"), last)
-    return found.astype("datetime64[ns]").astype(np.int64)
+        days = np.minimum(first + np.timedelta64(day - 1, "D"), last)
+    return days.astype("datetime64[ns]").astype(np.int64)
 
 
 def _months(step: int) -> int:
-    """Return the number of months a step stands for, 0 for none."""
-    days = step / DAY
-    return next(
-        (
-            m
-            for m, low, high in ((1, 28, 31.5), (3, 89, 92.5), (6, 180, 184.5), (12, 364, 366.5))
-            if low <= days <= high
-        ),
-        0,
-    )
+    """Return the number of months of a step, 0 where it is none."""
+    ranges = ((1, 28, 31.5), (3, 89, 92.5), (6, 180, 184.5), (12, 364, 366.5))
+    return next((months for months, low, high in ranges if low <= step / DAY <= high), 0)
 
 
 def nanoseconds(timestamps: pd.DatetimeIndex) -> Nanoseconds:
-    """Return the known times, ascending and each once."""
+    """Return the known times, ascending, each once."""
     times = timestamps[timestamps.notna()].to_numpy("datetime64[ns]").astype(np.int64)
     return times if bool((np.diff(times) > 0).all()) else np.unique(times)
 
 
 def common_step(times: Nanoseconds) -> int:
-    """Return the most frequent step between ascending times, a day where there is none."""
-    return _mode(np.diff(times)) if len(times) > 1 else DAY
-
-
-def _mode(values: Nanoseconds) -> int:
-    """Return the most frequent value, the smallest of several."""
-    found, count = np.unique(values, return_counts=True)
-    return int(found[np.argmax(count)])
+    """Return the most frequent step between ascending times, a day if there is none."""
+    return most_frequent(np.diff(times)) if len(times) > 1 else DAY
 
 
 def _rate(hits: NDArray[np.float64], chances: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return hits per chance, 1 where there was no chance to see."""
+    """Return hits per chance, 1 where there was no chance."""
     return np.divide(hits, chances, out=np.ones_like(hits), where=chances > 0)
-
-
-def _weekday(days: Nanoseconds) -> Nanoseconds:
-    """Return 0 for Monday to 6 for Sunday, from days since 1970-01-01, a Thursday."""
-    return (days + 3) % 7
 
 
 def _unit_start(times: Nanoseconds | np.int64, unit: int) -> Nanoseconds:

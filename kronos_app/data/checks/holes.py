@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from kronos_app.data.calendars.sessions import DAY, SECOND, Nanoseconds, common_step
+from kronos_app.data.calendars.clock import DAY, SECOND, Nanoseconds
+from kronos_app.data.calendars.sessions import common_step
 
 ENOUGH = 3  # days that had no candle at a time of day: then the market is closed at it
 LONGEST = 6 * DAY  # in a longer series every time of day has passed often enough

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from kronos_app.data import calendars
-from kronos_app.data.calendars.sessions import DAY, Nanoseconds, common_step, nanoseconds
+from kronos_app.data.calendars.clock import DAY, Nanoseconds
+from kronos_app.data.calendars.sessions import common_step, nanoseconds
 from kronos_app.data.candle_frame import PRICES
 from kronos_app.data.checks.returns import Mask, Numbers, Prices, deviations, jumps, spikes, wicks
 from kronos_app.data.checks.runs import Run, cover, silent_runs, stale_runs

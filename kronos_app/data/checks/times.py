@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from kronos_app.data.calendars.sessions import DAY, Nanoseconds
+from kronos_app.data.calendars.clock import DAY, Nanoseconds
 from kronos_app.data.checks.runs import Run, runs_of
 
 STRETCH = 40  # steps that are looked at together

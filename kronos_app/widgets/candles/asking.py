@@ -51,9 +51,9 @@ def forget(question: Question) -> None:
     st.session_state.get(state.ANSWERS, {}).pop(question, None)
 
 
-def find_new_job(kind: str, key: str, parameter: str = "job") -> Job | None:
+def find_new_job(kind: str, key: str) -> Job | None:
     """Return the job of a kind that the address names, only on its first run in this session (stored under `key`)."""
-    job_id = st.query_params.get(parameter)
+    job_id = st.query_params.get("job")
     if job_id is None or st.session_state.get(key) == job_id:
         return None
     st.session_state[key] = job_id

@@ -33,7 +33,7 @@ def draw(draft: Draft, report: QualityReport | None = None, *, key: str = "", fo
     for_all
         What was chosen for those others; it holds unless something else is chosen for this one.
     """
-    told, draft = draft, calendar_choice.chosen(draft, key)
+    told, draft = draft, calendar_choice.apply_choice(draft, key)
     if draft is not told:
         report = desk().candles.inspect(draft)
     elif report is None:
@@ -42,7 +42,7 @@ def draw(draft: Draft, report: QualityReport | None = None, *, key: str = "", fo
     if report.rows == 0:
         return
     quality.draw_marks(draft, report, key)
-    calendar_choice.draw(draft, key)
+    calendar_choice.render_choice(draft, key)
     if not report.clean:
         st.subheader(_("Repair"))
         choose(key, for_all)

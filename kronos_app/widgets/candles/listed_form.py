@@ -32,7 +32,7 @@ def render_form(family: SourceFamily) -> list[Draft]:
     if not names:
         errors.show(
             text("This desk has no {family}.", family=family.title),
-            family.setup,
+            family.setup or text(""),
         )
         return []
     selection = _render_selection(family, names)

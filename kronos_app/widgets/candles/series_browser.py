@@ -19,7 +19,7 @@ from kronos_app.state import gettext as _
 from kronos_app.store.series import SeriesInfo, SeriesKey
 from kronos_app.store.watchlists import Watched
 from kronos_app.widgets.candles import drafts, watchlists
-from kronos_app.widgets.candles.asking import find_new_job, name_job
+from kronos_app.widgets.candles.asking import name_job
 from kronos_app.widgets.kit import errors, formats, job, paging
 from kronos_app.widgets.kit.confirm import confirm
 
@@ -31,7 +31,9 @@ FORMAT_TITLES = {"csv": "CSV", "parquet": "Parquet"}
 
 def adopt_job() -> None:
     """Show the stored series where the address names a refresh, once."""
-    if find_new_job(KIND, state.DATA_STORED_JOB, JOB) is not None:
+    job_id = st.query_params.get(JOB)
+    if job_id is not None and st.session_state.get(state.DATA_STORED_JOB) != job_id:
+        st.session_state[state.DATA_STORED_JOB] = job_id
         st.session_state[state.DATA_SOURCE] = "stored"
 
 

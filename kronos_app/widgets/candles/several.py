@@ -48,7 +48,7 @@ def draw(found: Sequence[Draft]) -> None:
     if len(found) < 2:
         return
     read = tuple(id(draft) for draft in found)
-    found = [calendar_choice.chosen(draft, _key(number, draft)) for number, draft in enumerate(found)]
+    found = [calendar_choice.apply_choice(draft, _key(number, draft)) for number, draft in enumerate(found)]
     reports = _reports(found)
     series = [
         Series(draft, report, _key(number, draft))

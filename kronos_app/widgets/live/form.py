@@ -29,22 +29,24 @@ def render_form() -> None:
     grid = st.grid(3, min_column_width=fields.NARROWEST_FIELD)
     with grid.container():
         family = _render_family()
-    names = fields.asked(("names", family.key), lambda: list(desk().sources.names(family)))
+    names = fields.ask_source(("names", family.key), lambda: list(desk().sources.names(family)))
     if not names:
         return
     source = names[0]
     if len(names) > 1:
         with grid.container():
-            source = fields.exchange(state.joined(state.LIVE_EXCHANGE, family.key), state.say(family.title), names)
-    intervals = fields.asked(("intervals", source), lambda: desk().sources.get(source).intervals())
+            source = fields.render_source_field(
+                state.joined(state.LIVE_EXCHANGE, family.key), state.say(family.title), names, family
+            )
+    intervals = fields.ask_source(("intervals", source), lambda: desk().sources.get(source).intervals())
     if not intervals:
         return
     with grid.container():
-        interval = fields.interval(state.LIVE_INTERVAL, source, intervals, DEFAULT_INTERVAL)
+        interval = fields.render_interval_field(state.LIVE_INTERVAL, source, intervals, DEFAULT_INTERVAL)
     with grid.container():
-        query = fields.query(state.LIVE_QUERY, source)
+        query = fields.render_query_field(state.LIVE_QUERY, source, family)
     with grid.container():
-        symbol = fields.instrument(state.LIVE_SYMBOL, source, query)
+        symbol = fields.render_instrument_field(state.LIVE_SYMBOL, source, query)
     with grid.container():
         cadence = _render_cadence(interval)
     with grid.container():
@@ -71,7 +73,7 @@ def render_form() -> None:
     for name, arguments in settings.items():
         with grid.container():
             values[name] = render_number(*arguments)
-    values |= {"model": model, "options": fields.options(state.LIVE_ADJUSTED, family)}
+    values |= {"model": model, "options": fields.render_option_fields(state.LIVE_OPTION, family)}
     if st.button(_("Follow"), type="primary", icon=":material/play_arrow:", disabled=symbol is None):
         with errors.shown():
             desk().following.add(FollowRequest.build(values))
