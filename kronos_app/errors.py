@@ -17,9 +17,11 @@ to do; where waiting helps, `retry_after` in seconds.
 from __future__ import annotations
 
 import errno
-from typing import Any
+from typing import Any, TypeVar
 
 from kronos_app.i18n import Text, text
+
+Record = TypeVar("Record")
 
 
 class AppError(Exception):
@@ -59,6 +61,13 @@ class NotFound(AppError):
     """No record under this id."""
 
     status = 404
+
+
+def require(record: Record | None, code: str, message: Text, hint: Text) -> Record:
+    """Return `record`, or raise `NotFound` if it is None."""
+    if record is None:
+        raise NotFound(code, message, hint)
+    return record
 
 
 class Unauthorized(AppError):

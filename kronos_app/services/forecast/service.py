@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kronos_app.errors import NotFound
+from kronos_app.errors import require
 from kronos_app.i18n import text
 from kronos_app.services.candles.doubts import doubts
 from kronos_app.services.forecast.plan import plan_forecast
@@ -98,13 +98,12 @@ class ForecastService:
         NotFound
             No such forecast.
         """
-        stored = self._store.forecasts.get(forecast_id)
-        if stored is None:
-            raise NotFound(
-                "forecast_not_found",
-                text("There is no forecast {id}.", id=forecast_id),
-                text("It may have been deleted; the History page lists all forecasts."),
-            )
+        stored = require(
+            self._store.forecasts.get(forecast_id),
+            "forecast_not_found",
+            text("There is no forecast {id}.", id=forecast_id),
+            text("It may have been deleted; the History page lists all forecasts."),
+        )
         return ForecastView.of(stored, self._store.candles.get(stored.candles_id))
 
     def list(self, wanted: ForecastFilter = ANY_FORECAST, *, limit: int | None = None, offset: int = 0) -> Infos:

@@ -19,7 +19,7 @@ from pydantic import PlainSerializer
 
 from kronos_app.data.about import About
 from kronos_app.data.candle_frame import CandleFrame
-from kronos_app.errors import NotFound, Unavailable
+from kronos_app.errors import Unavailable, require
 from kronos_app.i18n import text
 from kronos_app.services.core.view import View
 from kronos_app.services.ledger import grading, record
@@ -127,14 +127,12 @@ class LedgerService:
         NotFound
             The ledger has none.
         """
-        entry = self._store.ledger.get(forecast_id)
-        if entry is None:
-            raise NotFound(
-                "ledger_entry_not_found",
-                text("The ledger has no forecast {id}.", id=forecast_id),
-                text("New forecasts are entered within a minute."),
-            )
-        return entry
+        return require(
+            self._store.ledger.get(forecast_id),
+            "ledger_entry_not_found",
+            text("The ledger has no forecast {id}.", id=forecast_id),
+            text("New forecasts are entered within a minute."),
+        )
 
     def list(self, wanted: LedgerFilter = ANY_ENTRY, *, limit: int | None = None, offset: int = 0) -> Entries:
         """Return the entries that match, newest first."""

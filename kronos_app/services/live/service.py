@@ -16,7 +16,7 @@ from uuid import uuid4
 from pydantic import Field
 
 from kronos_app.data.source import LONGEST_SYMBOL
-from kronos_app.errors import AppError, Conflict, InvalidInput, NotFound
+from kronos_app.errors import AppError, Conflict, InvalidInput, NotFound, require
 from kronos_app.i18n import text
 from kronos_app.services.core.training_errors import unreadable_error
 from kronos_app.services.core.view import ErrorView, View
@@ -335,13 +335,12 @@ def complete_follow(follow: Follow) -> Follow:
 
 
 def _existing(follow: Follow | None, follow_id: str) -> Follow:
-    if follow is None:
-        raise NotFound(
-            "follow_not_found",
-            text("There is no followed series {id}.", id=follow_id),
-            text("It may have been deleted; the Live page lists all followed series."),
-        )
-    return follow
+    return require(
+        follow,
+        "follow_not_found",
+        text("There is no followed series {id}.", id=follow_id),
+        text("It may have been deleted; the Live page lists all followed series."),
+    )
 
 
 def next_check(moment: datetime, cadence: int) -> datetime:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from kronos_app.errors import InvalidInput, NotFound
+from kronos_app.errors import InvalidInput, require
 from kronos_app.i18n import Text, text
 from kronos_app.services.core.engine_errors import engine_errors
 from kronos_app.services.core.view import Message, View
@@ -160,13 +160,12 @@ class ModelService:
     def _find(self, name: str) -> tuple[ModelSpec, RegisteredModel | None]:
         if name in self.built_in():
             return self._built_in_spec(name), None
-        model = self._registered.find(name)
-        if model is None:
-            raise NotFound(
-                "unknown_model",
-                text("model: there is no model {name}.", name=name),
-                text("Choose one of: {names}.", names=", ".join([*self.built_in(), *self._registered.offered()])),
-            )
+        model = require(
+            self._registered.find(name),
+            "unknown_model",
+            text("model: there is no model {name}.", name=name),
+            text("Choose one of: {names}.", names=", ".join([*self.built_in(), *self._registered.offered()])),
+        )
         return self._registered.spec(model), model
 
     def _built_in_spec(self, name: str) -> ModelSpec:

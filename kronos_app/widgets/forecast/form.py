@@ -22,7 +22,7 @@ from kronos_app.widgets.candles import doubts, picker
 from kronos_app.widgets.forecast.sampling import render_sampling
 from kronos_app.widgets.kit import formats
 from kronos_app.widgets.kit.errors import shown
-from kronos_app.widgets.kit.fields import render_number
+from kronos_app.widgets.kit.fields import render_number, render_segments
 from kronos_app.widgets.models.choice import render_model_field
 
 FUTURE, REPLAY = "future", "replay"
@@ -85,20 +85,16 @@ def render_form(on_submit: Callable[[str | None, str | None], None]) -> CandleFr
 
 def _render_model() -> str:
     st.session_state[state.FORECAST_MODEL] = state.model()
-    chosen = render_model_field(state.FORECAST_MODEL, lambda: state.use_model(st.session_state[state.FORECAST_MODEL]))
+    chosen = render_model_field(state.FORECAST_MODEL, on_change=lambda: state.use_model(st.session_state[state.FORECAST_MODEL]))
     state.use_model(chosen)
     return chosen
 
 
 def _render_mode() -> None:
-    labels = {FUTURE: _("Future"), REPLAY: _("Replay")}
-    st.segmented_control(
+    render_segments(
+        state.FORECAST_MODE,
         _("Mode"),
-        list(labels),
-        format_func=labels.__getitem__,
-        required=True,
-        key=state.FORECAST_MODE,
-        persist_state="session",
+        {FUTURE: _("Future"), REPLAY: _("Replay")},
         width="stretch",
         help=_("Future continues the last candle. Replay stops at a cutoff and compares with the actual candles."),
     )
@@ -122,18 +118,14 @@ def _render_lengths(chosen: CandleSet, context: int) -> None:
             most,
             _("Number of history candles that the model sees."),
         )
-    labels = {name: state.say(choice.label) for name, choice in WINDOWS.items()}
-    st.segmented_control(
+    chosen_window = render_segments(
+        state.FORECAST_WINDOW,
         _("Window"),
-        list(labels),
-        format_func=labels.__getitem__,
-        required=True,
-        key=state.FORECAST_WINDOW,
-        persist_state="session",
+        {name: state.say(choice.label) for name, choice in WINDOWS.items()},
         width="stretch",
         help=_("How the model handles a lookback and horizon longer than its context."),
     )
-    st.caption(state.say(WINDOWS[st.session_state[state.FORECAST_WINDOW]].description).format(context=context))
+    st.caption(state.say(WINDOWS[chosen_window].description).format(context=context))
 
 
 def _render_cutoff(chosen: CandleSet) -> pd.Timestamp | None:

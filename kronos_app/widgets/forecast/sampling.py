@@ -16,7 +16,7 @@ from kronos_app.state import gettext as _
 if TYPE_CHECKING:
     from engine.usage import Use
 
-MAX_SEED = 2**32 - 1
+MAX_SEED, MOST_TOP_K = 2**32 - 1, 1_000_000
 # Key of the session to the recommended setting of a model.
 ADVISED = {
     state.FORECAST_TEMPERATURE: "temperature",
@@ -31,26 +31,11 @@ def render_sampling(model: str) -> None:
     _adopt_advice(model)
     _render_preset(model)
     _render_advised_settings()
-    st.number_input(
-        _("Top-k"),
-        0,
-        1_000_000,
-        step=1,
-        key=state.FORECAST_TOP_K,
-        persist_state="session",
-        on_change=_leave_preset,
-        help=_("Sample from the k likeliest tokens only; 0 means all."),
-    )
-    st.number_input(
-        _("Seed"),
-        0,
-        MAX_SEED,
-        step=1,
-        key=state.FORECAST_SEED,
-        persist_state="session",
-        placeholder=_("random"),
-        help=_("The same seed gives the same forecast. Empty: a random seed, shown under Provenance."),
-    )
+    number = partial(st.number_input, step=1, persist_state="session")
+    top_k_help = _("Sample from the k likeliest tokens only; 0 means all.")
+    number(_("Top-k"), 0, MOST_TOP_K, key=state.FORECAST_TOP_K, on_change=_leave_preset, help=top_k_help)
+    seed_help = _("The same seed gives the same forecast. Empty: a random seed, shown under Provenance.")
+    number(_("Seed"), 0, MAX_SEED, key=state.FORECAST_SEED, placeholder=_("random"), help=seed_help)
 
 
 def _render_preset(model: str) -> None:
@@ -74,33 +59,13 @@ def _render_preset(model: str) -> None:
 
 def _render_advised_settings() -> None:
     slider = partial(st.slider, persist_state="session")
-    slider(
-        _("Temperature"),
-        0.1,
-        2.0,
-        step=0.05,
-        key=state.FORECAST_TEMPERATURE,
-        on_change=_leave_preset,
-        help=_("Below 1 the model samples likely moves more often, above 1 unlikely ones."),
-    )
-    slider(
-        _("Top-p"),
-        0.1,
-        1.0,
-        step=0.05,
-        key=state.FORECAST_TOP_P,
-        on_change=_leave_preset,
-        help=_("Sample from the likeliest tokens that together have this probability."),
-    )
-    slider(
-        _("Samples"),
-        1,
-        200,
-        step=1,
-        key=state.FORECAST_SAMPLES,
-        on_change=_leave_advice,
-        help=_("Number of paths. More paths give smoother bands and take longer."),
-    )
+    help_ = _("Below 1 the model samples likely moves more often, above 1 unlikely ones.")
+    key = state.FORECAST_TEMPERATURE
+    slider(_("Temperature"), 0.1, 2.0, step=0.05, key=key, on_change=_leave_preset, help=help_)
+    help_ = _("Sample from the likeliest tokens that together have this probability.")
+    slider(_("Top-p"), 0.1, 1.0, step=0.05, key=state.FORECAST_TOP_P, on_change=_leave_preset, help=help_)
+    help_ = _("Number of paths. More paths give smoother bands and take longer.")
+    slider(_("Samples"), 1, 200, step=1, key=state.FORECAST_SAMPLES, on_change=_leave_advice, help=help_)
     st.toggle(
         _("Zero drift"),
         key=state.FORECAST_DRIFTLESS,

@@ -1,13 +1,40 @@
-"""Input fields that several forms use."""
+"""Input fields that several forms use; each keeps its value for the session under its key."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 import streamlit as st
 
 from kronos_app import state
+
+Value = TypeVar("Value")
 
 
 def render_number(key: str, label: str, least: int, most: int, help_: str) -> int:
     """Render a whole number within bounds that may have moved since it was set, and return it."""
     state.clamp(key, least, most)
     return int(st.number_input(label, least, most, step=1, key=key, persist_state="session", help=help_))
+
+
+def render_segments(key: str, label: str, labels: Mapping[Value, str], **options: Any) -> Value:
+    """Render a choice among a few values side by side, and return the value."""
+    chosen: Value = st.segmented_control(
+        label,
+        list(labels),
+        format_func=labels.__getitem__,
+        required=True,
+        key=key,
+        persist_state="session",
+        **options,
+    )
+    return chosen
+
+
+def render_select(key: str, label: str, labels: Mapping[Value, str], **options: Any) -> Value:
+    """Render a choice in a list, and return the value."""
+    chosen: Value = st.selectbox(
+        label, list(labels), format_func=labels.__getitem__, key=key, persist_state="session", **options
+    )
+    return chosen

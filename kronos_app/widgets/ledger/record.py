@@ -18,6 +18,7 @@ from kronos_app.store.ledger import LedgerEntry
 from kronos_app.widgets.candles.last_candles import CHART_CONFIG
 from kronos_app.widgets.kit import formats
 from kronos_app.widgets.kit.errors import escape
+from kronos_app.widgets.kit.fields import render_segments, render_select
 
 AHEAD, REPLAY, ALL = "ahead", "replay", "all"
 ANY = ""
@@ -59,13 +60,10 @@ def _render_filter(entries: Sequence[LedgerEntry]) -> Sequence[LedgerEntry]:
     first, second, third = st.columns([2, 1, 1], vertical_alignment="bottom")
     state.default(state.LIVE_KIND, AHEAD if any(entry.ahead for entry in entries) else ALL)
     with first:
-        kind = st.segmented_control(
+        kind = render_segments(
+            state.LIVE_KIND,
             _("Which forecasts"),
-            list(kinds),
-            format_func=kinds.__getitem__,
-            required=True,
-            key=state.LIVE_KIND,
-            persist_state="session",
+            kinds,
             help=_(
                 "Live forecasts were made before their first candle had ended. Replays are of the past, which the "
                 "model may have been trained on."
@@ -89,13 +87,9 @@ def _symbol(entry: LedgerEntry) -> str:
 
 
 def _render_choice(label: str, key: str, names: set[str]) -> str | None:
-    everything = _("All")
     if st.session_state.get(key) not in names:
         st.session_state[key] = ANY
-    chosen = st.selectbox(
-        label, [ANY, *sorted(names)], format_func=lambda name: name or everything, key=key, persist_state="session"
-    )
-    return chosen or None
+    return render_select(key, label, {ANY: _("All"), **{name: name for name in sorted(names)}}) or None
 
 
 def _level_name(level: float) -> str:
@@ -133,15 +127,9 @@ def _render_figures(total: Record, waiting: int) -> None:
 
 def _render_running(running: pd.DataFrame) -> None:
     state.default(state.LIVE_LEVEL, 0.8)
-    chosen = st.segmented_control(
-        _("Band"),
-        list(COVERAGE_LEVELS),
-        format_func=lambda level: f"{round(level * 100)} %",
-        required=True,
-        key=state.LIVE_LEVEL,
-        persist_state="session",
+    level = render_segments(
+        state.LIVE_LEVEL, _("Band"), {level: f"{round(level * 100)} %" for level in COVERAGE_LEVELS}
     )
-    level = chosen or COVERAGE_LEVELS[0]
     words = LedgerWords(
         coverage=_("Observed coverage of the {level} % band").format(level=round(level * 100)),
         nominal=_("Nominal coverage"),

@@ -13,7 +13,7 @@ from kronos_app.services.models.limits import SHORTEST_HISTORY, longest_horizon
 from kronos_app.state import gettext as _
 from kronos_app.widgets.candles import source_fields as fields
 from kronos_app.widgets.kit import errors, formats
-from kronos_app.widgets.kit.fields import render_number
+from kronos_app.widgets.kit.fields import render_number, render_select
 from kronos_app.widgets.models.choice import render_model_field
 
 DEFAULT_INTERVAL = "1h"
@@ -52,25 +52,15 @@ def render_form() -> None:
     with grid.container():
         model = render_model_field(state.LIVE_MODEL)
     longest = longest_horizon(desk().models.context(model), "fit")
-    settings = {
+    paths_help = _("Number of paths. More paths give smoother bands and take longer.")
+    history_help = _("Number of history candles that the model sees.")
+    numbers = {
         "horizon": (state.LIVE_HORIZON, _("Horizon"), 1, longest, _("Number of candles to forecast.")),
-        "lookback": (
-            state.LIVE_LOOKBACK,
-            _("Lookback"),
-            SHORTEST_HISTORY,
-            LONGEST_LOOKBACK,
-            _("Number of history candles that the model sees."),
-        ),
-        "samples": (
-            state.LIVE_SAMPLES,
-            _("Samples"),
-            1,
-            MOST_SAMPLES,
-            _("Number of paths. More paths give smoother bands and take longer."),
-        ),
+        "lookback": (state.LIVE_LOOKBACK, _("Lookback"), SHORTEST_HISTORY, LONGEST_LOOKBACK, history_help),
+        "samples": (state.LIVE_SAMPLES, _("Samples"), 1, MOST_SAMPLES, paths_help),
     }
     values: dict[str, object] = {"source": source, "symbol": symbol, "interval": interval.key, "cadence": cadence}
-    for name, arguments in settings.items():
+    for name, arguments in numbers.items():
         with grid.container():
             values[name] = render_number(*arguments)
     values |= {"model": model, "options": fields.render_option_fields(state.LIVE_OPTION, family)}
@@ -85,10 +75,7 @@ def render_form() -> None:
 def _render_family() -> SourceFamily:
     families = {family.key: family for family in desk().sources.families if len(desk().sources.names(family))}
     labels = {key: state.say(family.title) for key, family in families.items()}
-    chosen = st.selectbox(
-        _("Source"), list(families), format_func=labels.__getitem__, key=state.LIVE_SOURCE, persist_state="session"
-    )
-    return families[chosen]
+    return families[render_select(state.LIVE_SOURCE, _("Source"), labels)]
 
 
 def _render_cadence(interval: Interval) -> int | None:
@@ -98,12 +85,5 @@ def _render_cadence(interval: Interval) -> int | None:
     labels |= {
         cadence: _("every {span}").format(span=formats.span(cadence)) for cadence in CADENCES if cadence >= least
     }
-    chosen = st.selectbox(
-        _("Poll interval"),
-        list(labels),
-        format_func=labels.__getitem__,
-        key=state.LIVE_CADENCE,
-        persist_state="session",
-        help=_("How often the source is asked for new candles. Each completed candle starts one forecast."),
-    )
-    return None if chosen == SUGGESTED else chosen
+    help_ = _("How often the source is asked for new candles. Each completed candle starts one forecast.")
+    return render_select(state.LIVE_CADENCE, _("Poll interval"), labels, help=help_) or None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import streamlit as st
 
@@ -11,6 +12,7 @@ from kronos_app.errors import NotFound
 from kronos_app.runtime import desk
 from kronos_app.services.models.service import ModelStatus
 from kronos_app.state import gettext as _
+from kronos_app.widgets.kit.fields import render_select
 
 
 def offered() -> dict[str, ModelStatus]:
@@ -32,16 +34,10 @@ def label_names(statuses: Mapping[str, ModelStatus]) -> Callable[[str], str]:
     return lambda name: name if name in ready else marked.format(name=name)
 
 
-def render_model_field(key: str, on_change: Callable[[], None] | None = None) -> str:
+def render_model_field(key: str, **options: Any) -> str:
     """Render the choice of a model, by default the one in use, and return its name."""
     statuses = offered()
     if st.session_state.get(key) not in statuses:
         st.session_state[key] = state.model()
-    return st.selectbox(
-        _("Model"),
-        list(statuses),
-        format_func=label_names(statuses),
-        key=key,
-        on_change=on_change,
-        persist_state="session",
-    )
+    label = label_names(statuses)
+    return render_select(key, _("Model"), {name: label(name) for name in statuses}, **options)
