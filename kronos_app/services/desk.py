@@ -49,7 +49,6 @@ from kronos_app.services.live import service as following
 from kronos_app.services.live.keeper import Keeper
 from kronos_app.services.live.service import FollowService
 from kronos_app.services.live.worker import FollowWorker
-from kronos_app.services.models.registered_specs import RegisteredSpecs
 from kronos_app.services.models.registry import RegistryService
 from kronos_app.services.models.service import ModelService
 from kronos_app.settings import Settings, get_settings
@@ -97,8 +96,7 @@ class Desk:
         self._home_lock = HomeLock(settings.home)
         self._home_lock.acquire()
         self.store = Store.open(settings.store_url)
-        registered = RegisteredSpecs(settings.home, self.store.registered.list)
-        self.models = ModelService(settings, registry, registered)
+        self.models = ModelService(settings, registry, self.store.registered.list)
         self.candles = CandleService(settings, self.store)
         self.column_mappings = ColumnMappings(settings, self.store)
         self.scheduler = Scheduler()
@@ -152,7 +150,7 @@ class Desk:
         handlers[backtest.BEHIND] = BehindWorker(backtests, self.models, self.scheduler).run
         self.backtests = BacktestService(settings, universes, self.models, self.jobs, backtests)
         self.registry = RegistryService(
-            self.store, registered, self.models, lambda run_id: trained_model(settings, self.tuning.run(run_id))
+            self.store, self.models, lambda run_id: trained_model(settings, self.tuning.run(run_id))
         )
         self.keeper = Keeper(self.following.tick, self.ledger.sweep, self.tuning.tick)
 

@@ -14,7 +14,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import uuid4
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, FieldSerializationInfo, field_serializer
 
 from kronos_app.errors import Conflict, InvalidInput, NotFound, Unavailable
 from kronos_app.i18n import text
@@ -22,7 +22,7 @@ from kronos_app.jsonable import json_ready
 from kronos_app.services.core.engine_errors import engine_errors
 from kronos_app.services.core.training_errors import training_errors, unreadable_error
 from kronos_app.services.core.view import View
-from kronos_app.services.models.registered_specs import NAME, RegisteredSpecs
+from kronos_app.services.models.names import NAME
 from kronos_app.store.records import UnreadableRecord, UnreadableRecords, now
 from kronos_app.store.registry import Models, ModelState, RegisteredModel
 
@@ -61,26 +61,17 @@ class ModelVersion(View):
     created: datetime
 
 
-class Difference(View):
-    """A field in which two versions differ."""
-
-    field: str
-    values: tuple[Any, Any]
-
-
-class ScorePair(View):
-    """A score of two versions, named `forecaster.score`."""
-
-    score: str
-    values: tuple[float | None, float | None]
-
-
 class ModelComparison(View):
-    """Two versions side by side: the fields in which they differ, and their scores."""
+    """Two versions side by side: the fields in which they differ, and their scores by `forecaster.score`."""
 
     models: tuple[ModelVersion, ModelVersion]
-    differences: list[Difference]
-    scores: list[ScorePair]
+    differences: dict[str, tuple[Any, Any]]
+    scores: dict[str, tuple[float | None, float | None]]
+
+    @field_serializer("differences", "scores")
+    def _to_rows(self, pairs: dict[str, tuple[Any, Any]], info: FieldSerializationInfo) -> list[dict[str, Any]]:
+        name = "field" if info.field_name == "differences" else "score"
+        return [{name: key, "values": pair} for key, pair in pairs.items()]
 
 
 @dataclass(frozen=True)
@@ -109,12 +100,10 @@ class RegistryService:
     def __init__(
         self,
         store: Store,
-        specs: RegisteredSpecs,
         models: ModelService,
         trained_model: Callable[[str], TrainedModel],
     ) -> None:
         self._store = store
-        self._specs = specs
         self._models = models
         self._trained_model = trained_model
         self._lock = Lock()
@@ -201,14 +190,11 @@ class RegistryService:
         """Return two versions side by side."""
         one, other = (ModelVersion.model_validate(self.get(*key)) for key in (a, b))
         pairs = {name: (getattr(one, name), getattr(other, name)) for name in COMPARED}
-        scores, others = _flatten(one.scores), _flatten(other.scores)
+        mine, others = _flatten(one.scores), _flatten(other.scores)
         return ModelComparison(
             models=(one, other),
-            differences=[Difference(field=name, values=pair) for name, pair in pairs.items() if pair[0] != pair[1]],
-            scores=[
-                ScorePair(score=name, values=(scores.get(name), others.get(name)))
-                for name in dict.fromkeys([*scores, *others])
-            ],
+            differences={name: pair for name, pair in pairs.items() if pair[0] != pair[1]},
+            scores={name: (mine.get(name), others.get(name)) for name in {**mine, **others}},
         )
 
     def delete(self, name: str, version: int) -> None:
@@ -217,15 +203,15 @@ class RegistryService:
             if self._find_unreadable(name, version) is None:
                 self._models.unload(self.get(name, version).label)
             self._store.registered.delete(name, version)
-            folder = self._specs.folder / name / str(version)
-            trash = self._specs.folder / f".gone-{uuid4().hex}"
+            folder = self._models.registry_folder / name / str(version)
+            trash = self._models.registry_folder / f".gone-{uuid4().hex}"
             with suppress(FileNotFoundError):  # somebody deleted the folder by hand
                 folder.rename(trash)
                 shutil.rmtree(trash, ignore_errors=True)
 
     def card(self, name: str, version: int) -> str | None:
         """Return the model card in Markdown, None if its file was deleted."""
-        path = self._specs.path(self.get(name, version)) / "README.md"
+        path = self._models.version_folder(self.get(name, version)) / "README.md"
         return path.read_text(encoding="utf-8") if path.is_file() else None
 
     def _find_unreadable(self, name: str, version: int) -> UnreadableRecord | None:
@@ -246,13 +232,13 @@ class RegistryService:
             )
 
     def _next_version(self, name: str) -> int:
-        folder = self._specs.folder / name
+        folder = self._models.registry_folder / name
         there = [int(path.name) for path in folder.iterdir() if path.name.isdecimal()] if folder.is_dir() else []
         return 1 + max([0, *there, *(one.version for one in self.list() if one.name == name)])
 
     def _copy(self, trained: TrainedModel, model: RegisteredModel) -> None:
         """Copy a result in one step; card and facts then name the version, and no folder of this machine."""
-        draft, folder = self._specs.folder / f".draft-{uuid4().hex}", self._specs.path(model)
+        draft, folder = self._models.registry_folder / f".draft-{uuid4().hex}", self._models.version_folder(model)
         try:
             shutil.copytree(trained.export, draft)
             for name in ("README.md", FACTS):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict, defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock, RLock
@@ -16,7 +16,7 @@ from kronos_app.errors import InvalidInput, require
 from kronos_app.i18n import Text, text
 from kronos_app.services.core.engine_errors import engine_errors
 from kronos_app.services.core.view import Message, View
-from kronos_app.services.models.registered_specs import RegisteredSpecs
+from kronos_app.services.models.names import find_version, list_offered
 
 if TYPE_CHECKING:
     from engine import KronosPredictor
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 BYTES_PER_PARAMETER = 4  # float32
 COPIES = 2  # of the weights: as read, and packed for generation
+LICENCE = "MIT"  # of all models that training can start from
 
 
 class ModelStatus(View):
@@ -66,19 +67,20 @@ class ModelService:
         `models/NAME/tokenizer` replace those of the Hub.
     registry
         The built-in models; default those of the engine. `model_id` and `tokenizer_id` may be local folders.
-    registered
-        The registered models; default none.
+    list_versions
+        Returns the registered models; default none.
     """
 
     def __init__(
         self,
         settings: Settings,
         registry: Mapping[str, ModelSpec] | None = None,
-        registered: RegisteredSpecs | None = None,
+        list_versions: Callable[[], Sequence[RegisteredModel]] = lambda: (),
     ) -> None:
         self._settings = settings
         self._registry = registry
-        self._registered = registered or RegisteredSpecs(settings.home)
+        self._list_versions = list_versions
+        self.registry_folder = settings.home / "registry"
         self._loaded: OrderedDict[str, _Loaded] = OrderedDict()
         self._lock = RLock()
         self._loading: defaultdict[str, Lock] = defaultdict(Lock)
@@ -86,8 +88,8 @@ class ModelService:
     def list(self) -> Statuses:
         """Return every model on offer with its state: the built-in models, then the registered ones."""
         built_in = [self._describe(name, self._built_in_spec(name)) for name in self.built_in()]
-        registered = self._registered.offered().items()
-        return built_in + [self._describe(name, self._registered.spec(model), model) for name, model in registered]
+        registered = list_offered(self._list_versions()).items()
+        return built_in + [self._describe(name, self._version_spec(model), model) for name, model in registered]
 
     def status(self, name: str) -> ModelStatus:
         """Return the state of one model.
@@ -161,12 +163,29 @@ class ModelService:
         if name in self.built_in():
             return self._built_in_spec(name), None
         model = require(
-            self._registered.find(name),
+            find_version(name, self._list_versions()),
             "unknown_model",
             text("model: there is no model {name}.", name=name),
-            text("Choose one of: {names}.", names=", ".join([*self.built_in(), *self._registered.offered()])),
+            text("Choose one of: {names}.", names=", ".join([*self.built_in(), *list_offered(self._list_versions())])),
         )
-        return self._registered.spec(model), model
+        return self._version_spec(model), model
+
+    def version_folder(self, model: RegisteredModel) -> Path:
+        """Return the folder of a registered version."""
+        return self.registry_folder / model.name / str(model.version)
+
+    def _version_spec(self, model: RegisteredModel) -> ModelSpec:
+        from engine.registry import ModelSpec
+
+        return ModelSpec(
+            name=model.label,
+            model_id=str(self.version_folder(model) / "model"),
+            tokenizer_id=str(self.version_folder(model) / "tokenizer"),
+            max_context=model.context,
+            parameters=model.parameters,
+            licence=LICENCE if model.base is not None else "",
+            trained_until={} if model.trained_until is None else {"": model.trained_until.date()},
+        )
 
     def _built_in_spec(self, name: str) -> ModelSpec:
         spec = replace(self.built_in()[name], name=name)

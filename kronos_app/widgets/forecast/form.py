@@ -85,7 +85,9 @@ def render_form(on_submit: Callable[[str | None, str | None], None]) -> CandleFr
 
 def _render_model() -> str:
     st.session_state[state.FORECAST_MODEL] = state.model()
-    chosen = render_model_field(state.FORECAST_MODEL, on_change=lambda: state.use_model(st.session_state[state.FORECAST_MODEL]))
+    chosen = render_model_field(
+        state.FORECAST_MODEL, on_change=lambda: state.use_model(st.session_state[state.FORECAST_MODEL])
+    )
     state.use_model(chosen)
     return chosen
 

@@ -149,11 +149,11 @@ def _render_comparison(versions: dict[str, RegisteredModel]) -> None:
     keys = [(versions[label].name, versions[label].version) for label in (one, other)]
     comparison = desk().registry.compare(*keys)
     fields, scores = _field_names(), _score_names()
-    rows = {fields[pair.field]: [_describe_value(value) for value in pair.values] for pair in comparison.differences}
+    rows = {fields[name]: [_describe_value(value) for value in pair] for name, pair in comparison.differences.items()}
     rows |= {
-        scores[pair.score]: [formats.number(value, 4) for value in pair.values]
-        for pair in comparison.scores
-        if pair.score in scores
+        scores[name]: [formats.number(value, 4) for value in pair]
+        for name, pair in comparison.scores.items()
+        if name in scores
     }
     st.table(pd.DataFrame(rows, index=[one, other]).T)
 

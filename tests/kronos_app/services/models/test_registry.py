@@ -116,10 +116,10 @@ def test_versions_are_compared_in_facts_and_scores(tuned_desk, run):
     tuned_desk.registry.register(run.id, "mine", "two")
     tuned_desk.registry.change_state("mine", 2, "promoted")
     compared = tuned_desk.registry.compare(("mine", 1), ("mine", 2))
-    differences = {one.field: one.values for one in compared.differences}
+    differences = compared.differences
     assert {"note": ("one", "two"), "state": ("candidate", "promoted")}.items() <= differences.items()
     assert set(differences) == {"note", "state", "created"}
-    assert {one.score: one.values for one in compared.scores}["tuned.crps"] == (run.scores["tuned"]["crps"],) * 2
+    assert compared.scores["tuned.crps"] == (run.scores["tuned"]["crps"],) * 2
 
 
 def test_a_version_is_deleted_with_its_files_and_its_number_is_not_given_again_while_there_are_newer(tuned_desk, run):
