@@ -178,7 +178,7 @@ def test_a_learning_rate_of_ones_own_is_told_apart_from_the_advice(open_page, de
 def test_a_finished_run_shows_curves_forecasts_scores_and_a_verdict(open_page, desk, put, lang):
     app = open_page("finetune", lang=lang, run=put())
     table = app.dataframe[0].value
-    names = [translate(name, lang) for name in ("This run", "Base model", "Last close")]
+    names = [translate(name, lang) for name in ("This run", "Base model", "last close")]
     assert table["name"].to_list()[:3] == names
     assert table["coverage_90"].between(0, 1).all()
     assert len(app.get("plotly_chart")) == 2

@@ -16,6 +16,7 @@ from kronos_app.widgets.finetune import fields as tuning_fields
 from kronos_app.widgets.finetune import scores as tuning_scores
 from kronos_app.widgets.finetune import words as tuning_words
 from kronos_app.widgets.kit import formats
+from kronos_app.widgets.models.names import method_name, own_name
 
 PARAMETER = "compare"
 MOST = 6
@@ -95,7 +96,7 @@ def _name(field: str) -> str:
 def _shown(value: Any) -> str:
     if isinstance(value, str) and value in tuning_fields.OPTIONS:
         return state.say(tuning_fields.OPTIONS[value])
-    return formats.MISSING if value is None else tuning_words.method_name(str(value))
+    return formats.MISSING if value is None else method_name(str(value))
 
 
 def _scores(found: Comparison, labels: dict[str, str]) -> None:
@@ -106,7 +107,7 @@ def _scores(found: Comparison, labels: dict[str, str]) -> None:
         scores = found.scores.get(run.id) or {}
         for name in ("tuned", "base"):
             if name in scores:
-                rows[f"{labels[run.id]} · {tuning_words.forecaster_name(name)}"] = scores[name]
+                rows[f"{labels[run.id]} · {own_name(name)}"] = scores[name]
     if rows:
         tuning_scores.draw_table(rows, "finetune.compared")
     else:

@@ -11,9 +11,9 @@ import streamlit as st
 from kronos_app import state
 from kronos_app.i18n import Text
 from kronos_app.state import gettext as _
-from kronos_app.widgets.finetune import words as tuning_words
 from kronos_app.widgets.kit import formats
 from kronos_app.widgets.kit.errors import escape
+from kronos_app.widgets.models.names import own_name
 from kronos_app.widgets.runs.score_columns import score_columns
 
 OWN = ("tuned", "base")  # these come first, baselines after them
@@ -64,7 +64,7 @@ def _row(name: str, scores: Mapping[str, Any]) -> dict[str, Any]:
     columns = ("crps", "coverage_50", "coverage_80", "coverage_90", "mae", "rank_ic")
     found = {column: scores.get(column) for column in columns}
     rounded = {name: value if value is None else round(value, DIGITS.get(name, 4)) for name, value in found.items()}
-    return {"name": tuning_words.forecaster_name(name), **rounded}
+    return {"name": own_name(name), **rounded}
 
 
 def draw_parts(report: Mapping[str, Any], key: str) -> None:

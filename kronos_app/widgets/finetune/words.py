@@ -13,6 +13,7 @@ from kronos_app.services.finetune.service import RunView
 from kronos_app.state import gettext as _
 from kronos_app.widgets.kit import formats
 from kronos_app.widgets.kit.errors import escape
+from kronos_app.widgets.models.names import method_name
 
 COLOURS = {
     "queued": "gray",
@@ -44,30 +45,6 @@ def phase_name(phase: str) -> str:
         "exporting": _("Writing the model"),
     }
     return names.get(phase, phase)
-
-
-def method_name(method: str) -> str:
-    """Return what is trained of a network."""
-    names = {"full": _("everything"), "frozen": _("upper layers"), "lora": _("adapters (LoRA)")}
-    return names.get(method, method)
-
-
-def forecaster_name(name: str) -> str:
-    """Return who forecasts: the run's model, its base, or a baseline."""
-    names = {
-        "tuned": _("This run"),
-        "base": _("Base model"),
-        "last_close": _("Last close"),
-        "drift": _("Drift"),
-        "ewma": _("EWMA random walk"),
-        "walk_20": _("Random walk, volatility of 20 candles"),
-        "walk_100": _("Random walk, volatility of 100 candles"),
-        "momentum_5": _("Momentum of 5 candles"),
-        "bootstrap": _("Bootstrap of past returns"),
-        "seasonal": _("Random walk, volatility by time of day"),
-        "garch": _("GARCH(1,1)"),
-    }
-    return names.get(name, name)
 
 
 def badge(run: RunView) -> str:
