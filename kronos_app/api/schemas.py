@@ -15,7 +15,7 @@ from kronos_app.services.evaluation.service import EvaluationRequest
 from kronos_app.services.evaluation.views import EvaluationState
 from kronos_app.services.finetune.views import RunState
 from kronos_app.services.forecast.request import ForecastSettings
-from kronos_app.services.live.service import FollowView
+from kronos_app.services.live.views import FollowView
 from kronos_app.services.models.registry import ModelVersion
 from kronos_app.services.models.service import ModelStatus
 from kronos_app.store.records import JobStatus, UnreadableRecord

@@ -11,7 +11,7 @@ from kronos_app import state
 from kronos_app.errors import Unavailable
 from kronos_app.i18n import text, translate
 from kronos_app.services.desk import Desk
-from kronos_app.services.live.service import FollowRequest
+from kronos_app.services.live.views import FollowRequest
 from tests.growing_market import Clock, GrowingSource, family
 
 LANGUAGES = ("en", "zh_CN")

@@ -11,7 +11,7 @@ from kronos_app.api.context import DeskOf, Language, require_token
 from kronos_app.api.paging import PageOf
 from kronos_app.api.schemas import ErrorBody
 from kronos_app.jsonable import json_ready
-from kronos_app.services.ledger.service import entry_json
+from kronos_app.services.ledger.views import entry_json
 from kronos_app.store.ledger import EntryState, LedgerFilter
 
 router = APIRouter(prefix="/ledger", tags=["live"], dependencies=[Depends(require_token)])

@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse
 
 from kronos_app.api.context import DeskOf, Language, require_token
 from kronos_app.api.schemas import ErrorBody, FollowPatch, Follows, unreadable_out
-from kronos_app.services.live.service import FollowRequest, FollowView
+from kronos_app.services.live.views import FollowRequest, FollowView
 
 router = APIRouter(prefix="/follows", tags=["live"], dependencies=[Depends(require_token)])
 NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": ErrorBody}}

@@ -7,73 +7,45 @@ Entries stay when forecast and candles are deleted, so that no failure can be re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from threading import Lock
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import pandas as pd
-from pydantic import PlainSerializer
 
 from kronos_app.data.about import About
 from kronos_app.data.candle_frame import CandleFrame
 from kronos_app.errors import Unavailable, require
 from kronos_app.i18n import text
-from kronos_app.services.core.view import View
 from kronos_app.services.ledger import grading, record
-from kronos_app.services.ledger.comparison import COVERAGE_LEVELS
-from kronos_app.services.ledger.record import Record, to_utc
+from kronos_app.services.ledger.candidates import (
+    Candidate,
+    Where,
+    differs,
+    find_candidates,
+    index_places,
+    without_unfinished,
+)
+from kronos_app.services.ledger.record import to_utc
+from kronos_app.services.ledger.views import Summary
 from kronos_app.store.ledger import ANY_ENTRY, OPEN, LedgerEntry, LedgerFilter
-from kronos_app.store.records import CandleSet, CandleSetInfo, StoredForecast, now
-from kronos_app.store.series import SeriesInfo, SeriesKey
+from kronos_app.store.records import CandleSet, StoredForecast, now
+from kronos_app.store.series import SeriesKey
 
 if TYPE_CHECKING:
     from kronos_app.store import Store
 
 Found = TypeVar("Found", StoredForecast, CandleSet)
 Entries = list[LedgerEntry]
-Candidates = list["_Candidate"]
+Candidates = list[Candidate]
 Ready = list[tuple[LedgerEntry, Candidates]]
 
 ENTERED_AT_ONCE, GRADED_AT_ONCE = 200, 25  # in one sweep, so that it does not hold up pages and forecasts
-MOST_CANDIDATES = 8
 SPARSE = 7  # calendar time of a stretch of candles over their total length, in markets with nights and weekends
 WEEK = pd.Timedelta(days=7)
-
-
-def _list_points(running: pd.DataFrame | None) -> list[dict[str, Any]]:
-    rows = [] if running is None else running.to_dict("records")
-    figures = ("share", "low", "high")
-    return [
-        {
-            "end": row["end"].isoformat(),
-            "apart": row["apart"],
-            "ratio": row["ratio"],
-            "coverage": {
-                f"{level:g}": {name: row[f"{name}_{level:g}"] for name in figures} for level in COVERAGE_LEVELS
-            },
-        }
-        for row in rows
-    ]
-
-
-class Summary(View):
-    """The record of a list of forecasts, by model and symbol, and over time.
-
-    Attributes
-    ----------
-    waiting
-        The number without a complete grade.
-    total
-        None while nothing is graded, as is `running`; see `record.running_figures`.
-    """
-
-    waiting: int
-    total: Record | None = None
-    groups: tuple[Record, ...] = ()
-    running: Annotated[pd.DataFrame | None, PlainSerializer(_list_points)] = None
 
 
 class LedgerService:
@@ -83,9 +55,7 @@ class LedgerService:
         self._store = store
         self._clock = clock
         self._lock = Lock()
-        self._tried: dict[
-            str, dict[str | SeriesKey, pd.Timestamp]
-        ] = {}  # last candle of the candidates tried, by entry
+        self._tried: dict[str, dict[Where, pd.Timestamp]] = {}  # by entry: see `find_candidates`
 
     def sweep(self) -> bool:
         """Enter new forecasts and grade what can be graded; return whether more work is left.
@@ -163,25 +133,9 @@ class LedgerService:
             self._tried = {entry.id: self._tried[entry.id] for entry in waiting if entry.id in self._tried}
         if not waiting:
             return []
-        places = _index_places(self._store.candles.list(), self._store.series.list())
-        ready = [(entry, self._find_candidates(entry, places)) for entry in reversed(waiting)]
+        places = index_places(self._store.candles.list(), self._store.series.list())
+        ready = [(entry, find_candidates(entry, places, self._tried.get(entry.id, {}))) for entry in reversed(waiting)]
         return [(entry, candidates) for entry, candidates in ready if candidates]
-
-    def _find_candidates(self, entry: LedgerEntry, places: Mapping[Any, Candidates]) -> Candidates:
-        """Return where more of an entry's candles may be, the longest first."""
-        names = {name for name in (entry.name, entry.symbol) if name is not None}
-        keys = [entry.candles_id, *((entry.source, entry.step, name) for name in names), _series_key(entry)]
-        known = to_utc(entry.cutoff if entry.until is None else entry.until, entry.timezone)
-        tried = self._tried.get(entry.id, {})
-        ends = {
-            place: place.last if place.last.tzinfo else to_utc(place.last, entry.timezone)
-            for key in keys
-            for place in places.get(key, ())
-            if place.where not in tried or place.last > tried[place.where]
-        }
-        longer = [place for place, end in ends.items() if end > known]
-        longer.sort(key=lambda place: (ends[place], place.where == entry.candles_id), reverse=True)
-        return longer[:MOST_CANDIDATES]
 
     def _grade(self, entry: LedgerEntry, candidates: Candidates) -> None:
         """Grade by the first candidate that is of the same instrument."""
@@ -194,7 +148,7 @@ class LedgerService:
         for candidate in candidates:
             self._tried.setdefault(entry.id, {})[candidate.where] = candidate.last
             candles = self._read(candidate, stored, entry)
-            if candles is None or _differs(entry, candles.about):
+            if candles is None or differs(entry, candles.about):
                 continue
             outcome = grading.find_outcome(
                 candles,
@@ -208,14 +162,14 @@ class LedgerService:
                 self._store.ledger.put(_graded(entry, stored, outcome, known, self._clock()))
                 return
 
-    def _read(self, candidate: _Candidate, stored: StoredForecast, entry: LedgerEntry) -> CandleFrame | None:
+    def _read(self, candidate: Candidate, stored: StoredForecast, entry: LedgerEntry) -> CandleFrame | None:
         """Return the part of a series around the forecast, or a data set without a last candle that had not ended."""
         if isinstance(candidate.where, SeriesKey):
             before = int(stored.provenance["history_rows"]) * entry.step * SPARSE + WEEK
             start = to_utc(entry.cutoff, entry.timezone) - before
             return self._store.series.read(candidate.where, start.to_pydatetime())
         saved = _undamaged(self._store.candles.get, candidate.where)
-        return None if saved is None else _without_unfinished(saved)
+        return None if saved is None else without_unfinished(saved)
 
 
 def _undamaged(get: Callable[[str], Found | None], record_id: str) -> Found | None:
@@ -232,31 +186,6 @@ def _known_closes(entry: LedgerEntry, candles: CandleFrame) -> pd.Series[float] 
     """Return the closes up to the cutoff, None if the candles have none at the cutoff."""
     closes = grading.read_closes(candles, entry.timezone)[: entry.cutoff]
     return closes if len(closes) and closes.index[-1] == entry.cutoff else None
-
-
-@dataclass(frozen=True)
-class _Candidate:
-    """A place of candles, and the time of the last one: in UTC, or in the zone of a data set."""
-
-    where: str | SeriesKey
-    last: pd.Timestamp
-
-
-def _index_places(sets: Sequence[CandleSetInfo], series: Sequence[SeriesInfo]) -> dict[Any, Candidates]:
-    """Return candidates by what an entry knows of them: id of a data set; source, step and name; key of a series."""
-    places: dict[Any, Candidates] = {}
-    for info in sets:
-        for key in (info.id, (info.source, info.interval, info.name)):
-            places.setdefault(key, []).append(_Candidate(info.id, info.last))
-    for one in series:
-        places.setdefault(one.key, []).append(_Candidate(one.key, one.last))
-    return places
-
-
-def _series_key(entry: LedgerEntry) -> SeriesKey | None:
-    if entry.symbol is None or entry.interval is None:
-        return None
-    return SeriesKey(entry.source, entry.symbol, entry.interval, entry.adjustment or "")
 
 
 def _new_entry(stored: StoredForecast, candles: CandleFrame | None, follow_id: str | None) -> LedgerEntry:
@@ -310,26 +239,3 @@ def _graded(
         matched=matched,
         grade=None if grade is None else grade.to_dict(),
     )
-
-
-def _differs(entry: LedgerEntry, about: About) -> bool:
-    """Return whether candles are stated to be of another symbol, interval or adjustment."""
-    known = {"symbol": entry.symbol, "interval": entry.interval, "adjustment": entry.adjustment}
-    return any(None not in {one, getattr(about, name)} and one != getattr(about, name) for name, one in known.items())
-
-
-def _without_unfinished(saved: CandleSet) -> CandleFrame:
-    """Leave out a last candle that had not ended when its set was saved; sources have left it out already."""
-    candles = saved.candles
-    if candles.about.symbol is not None or len(candles) < 2:
-        return candles
-    ends = to_utc(pd.Timestamp(candles.timestamps[-1]), candles.timezone) + candles.interval
-    return candles if ends <= pd.Timestamp(saved.created) else replace(candles, frame=candles.frame.iloc[:-1])
-
-
-def entry_json(entry: LedgerEntry) -> dict[str, Any]:
-    """Return an entry as the API shows it; numbers that are not finite are to be made null by the caller."""
-    moments = {name: getattr(entry, name) for name in ("created", "graded", "cutoff", "first", "last", "until")}
-    fields = vars(entry) | {name: moment and moment.isoformat() for name, moment in moments.items()}
-    fields["forecast_id"], fields["step_seconds"] = fields.pop("id"), fields.pop("step").total_seconds()
-    return fields

@@ -9,20 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from pydantic import Field
-
-from kronos_app.data.source import LONGEST_SYMBOL
 from kronos_app.errors import AppError, Conflict, InvalidInput, NotFound, require
 from kronos_app.i18n import text
 from kronos_app.services.core.training_errors import unreadable_error
-from kronos_app.services.core.view import ErrorView, View
 from kronos_app.services.forecast.request import ForecastSettings, complete_settings
 from kronos_app.services.forecast.sampling import fill_in
 from kronos_app.services.forecast.service import KIND as FORECAST
+from kronos_app.services.live.schedule import next_check, retry_pause, suggest_cadence
+from kronos_app.services.live.views import FollowRequest, FollowState, FollowView
 from kronos_app.services.models.limits import check_horizon
 from kronos_app.store.ledger import Follow
 from kronos_app.store.records import UnreadableRecord, UnreadableRecords, now
@@ -36,54 +34,10 @@ if TYPE_CHECKING:
 
 KIND = "follow"
 
-SETTLE = timedelta(seconds=15)  # after the end of a candle, until its source has it
 PATIENCE = timedelta(minutes=5)  # longest wait for forecasts of users
-LONGEST_PAUSE = timedelta(hours=6)  # after failures
-CADENCES = (60, 300, 900, 1800, 3600, 4 * 3600, 24 * 3600)
-WEEK = 7 * 24 * 3600
 
-FollowState = Literal["off", "running", "failing", "on"]
-Views = list["FollowView"]
+Views = list[FollowView]
 Follows = list[Follow]
-
-
-class FollowRequest(ForecastSettings):
-    """A series to follow, with the settings of its forecasts; the API documents the descriptions."""
-
-    source: str = Field(min_length=1, max_length=50, description="yahoo, or the name of a crypto exchange.")
-    symbol: str = Field(min_length=1, max_length=LONGEST_SYMBOL, description="As the source writes it.")
-    interval: str = Field("1d", min_length=1, max_length=20, description="As the source writes it.")
-    options: dict[str, str] = Field(
-        default_factory=dict, description="Options of this source only, such as adjustment: none.", max_length=10
-    )
-    cadence: int | None = Field(
-        None, ge=1, le=WEEK, description="Poll interval in seconds; absent: chosen by the length of a candle."
-    )
-    cutoff: None = Field(None, description="Always the newest completed candle.")
-
-
-class FollowView(View):
-    """A followed series and its state."""
-
-    follow_id: str
-    source: str
-    symbol: str
-    interval: str
-    options: dict[str, str]
-    settings: dict[str, Any] = Field(description="Of its forecasts.")
-    cadence: int = Field(description="Poll interval in seconds.")
-    state: FollowState = Field(description="running: a check is in progress; failing: the last check failed.")
-    created: datetime
-    last_run: datetime | None
-    next_run: datetime | None
-    job_id: str | None = Field(description="The check in progress.")
-    last_candle: datetime | None = Field(description="The newest candle of a forecast, in the zone of the series.")
-    candles_id: str | None = Field(description="The data set of its forecasts.")
-    forecast_id: str | None = Field(description="The last forecast.")
-    made: int = Field(description="Number of forecasts.")
-    failures: int = Field(description="Number of consecutive failures.")
-    error: ErrorView | None = Field(description="Reason of the last failure.")
-    active: bool = Field(exclude=True)
 
 
 class FollowService:
@@ -211,7 +165,7 @@ class FollowService:
         Unavailable
             The store fails.
         """
-        follows = [self._record_end(follow) for follow in self._read_all()[0]]
+        follows = [self._store_end(follow) for follow in self._read_all()[0]]
         present = self._clock()
         due = sorted(
             (follow.next_run, follow.id, follow)
@@ -247,36 +201,34 @@ class FollowService:
         later = next_check(present, follow.cadence)
         self._store.follows.update(follow.id, job_id=job.id, last_run=present, next_run=later)
 
-    def _record_end(self, follow: Follow) -> Follow:
-        """Store how the last check ended, if it has."""
-        job = self._find_job(follow)
-        if follow.job_id is None or (job is not None and job.active):
-            return follow
-        values = self._end_values(follow, job)
-        self._store.follows.update(follow.id, **values)
-        return replace(follow, **values)
-
-    def _end_values(self, follow: Follow, job: Job | None) -> dict[str, Any]:
-        """Return the fields that change with the end of a check."""
+    def _settle(self, follow: Follow) -> tuple[dict[str, Any], Job | None]:
+        """Return the fields that change with the end of the last check, and the job of a check in progress."""
+        if follow.job_id is None:
+            return {}, None
+        try:
+            job = self._jobs.get(follow.job_id)
+        except NotFound:  # records of old jobs are deleted
+            return {"job_id": None}, None
+        if job.active:
+            return {}, job
         values: dict[str, Any] = {"job_id": None}
-        if job is not None and job.status == "succeeded":
+        if job.status == "succeeded":
             values |= {"failures": 0, "error": None}
-        elif job is not None and job.status == "failed":
+        elif job.status == "failed":
             values |= {"failures": follow.failures + 1, "error": job.error}
             if follow.active:
                 values["next_run"] = self._clock() + retry_pause(follow.cadence, follow.failures + 1)
-        return values
+        return values, None
 
-    def _find_job(self, follow: Follow) -> Job | None:
-        try:
-            return None if follow.job_id is None else self._jobs.get(follow.job_id)
-        except NotFound:  # records of old jobs are deleted
-            return None
+    def _store_end(self, follow: Follow) -> Follow:
+        values, _job = self._settle(follow)
+        if values:
+            self._store.follows.update(follow.id, **values)
+        return replace(follow, **values)
 
     def _view(self, follow: Follow) -> FollowView:
-        job = self._find_job(follow)
-        if job is not None and not job.active:  # `tick` will store it
-            follow, job = replace(follow, **self._end_values(follow, job)), None
+        values, job = self._settle(follow)
+        follow = replace(follow, **values)  # `tick` will store them
         state: FollowState = "running" if job else "off" if not follow.active else "failing" if follow.error else "on"
         fields = vars(follow) | {"follow_id": follow.id, "state": state, "job_id": job.id if job else None}
         return FollowView.model_validate(fields)
@@ -341,29 +293,6 @@ def _existing(follow: Follow | None, follow_id: str) -> Follow:
         text("There is no followed series {id}.", id=follow_id),
         text("It may have been deleted; the Live page lists all followed series."),
     )
-
-
-def next_check(moment: datetime, cadence: int) -> datetime:
-    """Return the time of the next check: a little after the next whole multiple of the poll interval.
-
-    >>> next_check(datetime(2026, 1, 1, 10, 7, tzinfo=UTC), 900).isoformat()
-    '2026-01-01T10:15:15+00:00'
-    """
-    start = datetime(1970, 1, 1, tzinfo=UTC) + SETTLE
-    step = timedelta(seconds=cadence)
-    return start + ((moment - start) // step + 1) * step
-
-
-def retry_pause(cadence: int, failures: int) -> timedelta:
-    """Return the pause after consecutive failures: doubled each time, up to `LONGEST_PAUSE` or the poll interval."""
-    usual = timedelta(seconds=cadence)
-    return min(usual * (1 << min(failures - 1, 20)), max(LONGEST_PAUSE, usual))
-
-
-def suggest_cadence(length: timedelta, least: int) -> int:
-    """Return the default poll interval in seconds: four checks per candle, at most one hour."""
-    wanted = min(length.total_seconds() / 4, 3600)
-    return max(max((cadence for cadence in CADENCES if cadence <= wanted), default=CADENCES[0]), least)
 
 
 def _same(one: Follow, other: Follow) -> bool:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from kronos_app import nav, state
 from kronos_app.runtime import desk
-from kronos_app.services.live.service import FollowView
+from kronos_app.services.live.views import FollowView
 from kronos_app.state import gettext as _
 from kronos_app.widgets.kit import errors, formats
 from kronos_app.widgets.kit.confirm import confirm

@@ -8,7 +8,8 @@ from kronos_app import state
 from kronos_app.data.source import Interval
 from kronos_app.data.sources import SourceFamily
 from kronos_app.runtime import desk
-from kronos_app.services.live.service import CADENCES, FollowRequest, suggest_cadence
+from kronos_app.services.live.schedule import CADENCES, suggest_cadence
+from kronos_app.services.live.views import FollowRequest
 from kronos_app.services.models.limits import SHORTEST_HISTORY, longest_horizon
 from kronos_app.state import gettext as _
 from kronos_app.widgets.candles import source_fields as fields

@@ -9,7 +9,8 @@ from kronos_app.data.about import About
 from kronos_app.data.candle_frame import CandleFrame
 from kronos_app.errors import NotFound
 from kronos_app.services.forecast.request import ForecastRequest
-from kronos_app.services.ledger.service import LedgerService, entry_json
+from kronos_app.services.ledger.service import LedgerService
+from kronos_app.services.ledger.views import entry_json
 from kronos_app.store.ledger import LedgerFilter
 from kronos_app.store.series import SeriesKey
 

@@ -9,7 +9,9 @@ from kronos_app.data.candle_frame import CandleFrame
 from kronos_app.errors import Conflict, InvalidInput, NotFound
 from kronos_app.services.desk import Desk
 from kronos_app.services.forecast.request import ForecastRequest
-from kronos_app.services.live.service import PATIENCE, FollowRequest, next_check, retry_pause, suggest_cadence
+from kronos_app.services.live.schedule import next_check, retry_pause, suggest_cadence
+from kronos_app.services.live.service import PATIENCE
+from kronos_app.services.live.views import FollowRequest
 from kronos_app.services.live.worker import append_candles
 from kronos_app.store.ledger import LedgerFilter
 from tests.growing_market import Clock, GrowingSource, family
