@@ -53,8 +53,14 @@ class Message:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        def validate(value: Any) -> Message:
+            try:
+                return value if isinstance(value, cls) else cls.from_dict(value)
+            except (KeyError, TypeError, AttributeError) as error:
+                raise ValueError("this is not a message") from error
+
         return core_schema.no_info_plain_validator_function(
-            lambda value: value if isinstance(value, cls) else cls.from_dict(value),
+            validate,
             serialization=core_schema.plain_serializer_function_ser_schema(cls.to_dict),
         )
 

@@ -32,9 +32,9 @@ def _measured_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def here(config: RunConfig, corpus: Corpus, stage: StageName, steps: int, limit: float) -> Estimate:
         folder = tmp_path / str(len([*tmp_path.iterdir()]))
         folder.mkdir()
-        estimating._hand_over(folder, config, corpus, stage, steps, limit)
-        estimating._try(folder)
-        return estimating._outcome(folder, "", limit, 1)
+        estimating._write_trial(folder, config, corpus, stage, steps, limit)
+        estimating._run_trial(folder)
+        return estimating._read_result(folder, "", limit, 1)
 
     monkeypatch.setattr(training, "estimate", here)
     monkeypatch.setattr(training, "run_in_process", lambda function, *arguments: function(*arguments))

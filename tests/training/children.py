@@ -58,7 +58,7 @@ def train_alone(name: StageName, corpus: Corpus, config: RunConfig, folder: Path
 
 
 def _die_in(moment: str) -> None:
-    write, prune, settle = checkpoint.save_file, checkpoint._prune, checkpoint._settle
+    write, prune, sync = checkpoint.save_file, checkpoint._prune, checkpoint._sync
 
     def half_written(tensors: Any, path: Path) -> None:
         write(tensors, path)
@@ -67,7 +67,7 @@ def _die_in(moment: str) -> None:
             die()
 
     def before_the_name(path: Path) -> None:
-        settle(path)
+        sync(path)
         if path.name.startswith(".step") and _second(path.parent):
             die()
 
@@ -78,7 +78,7 @@ def _die_in(moment: str) -> None:
 
     name, replacement = {
         "half a file": ("save_file", half_written),
-        "unnamed": ("_settle", before_the_name),
+        "unnamed": ("_sync", before_the_name),
         "three of them": ("_prune", before_the_oldest_goes),
     }[moment]
     setattr(checkpoint, name, replacement)
@@ -129,7 +129,6 @@ def speak(world: World, folder: Path) -> None:
     assert world.broadcast([world.rank, None]) == [0, None]
     values = torch.tensor([1.0, float(world.rank)], dtype=torch.float64)
     assert world.sum(values).tolist() == [world.size, 1.0]
-    assert world.mean(values).tolist() == [1.0, 0.5]
     assert values.tolist() == [1.0, world.rank]
     sent = {"a": torch.arange(3), "b": torch.tensor(0.5)} if world.first else None
     assert {name: tensor.tolist() for name, tensor in world.broadcast_tensors(sent).items()} == {
@@ -160,4 +159,4 @@ def train_together(
             return draw(batch)
 
         stage.inputs = inputs  # type: ignore[method-assign]
-    train(stage, corpus, config, folder, world, should_stop=wish)
+    train(stage, corpus, config, folder, world, stop_request=wish)

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from training.errors import RunError
-from training.run.folder import unwritable
+from training.run.folder import write_error
 
 
 @contextmanager
@@ -26,7 +26,7 @@ def writable(folder: Path) -> Iterator[None]:
     except RunError:
         raise
     except OSError as error:
-        raise RunError(unwritable(folder, error)) from error
+        raise RunError(write_error(folder, error)) from error
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Which parameters are trained: all of them, all but the lowest layers, or low-rank adapters beside frozen weights."""
+"""Which parameters are trained: all, all but the lowest layers, or low-rank adapters beside frozen weights."""
 
 from __future__ import annotations
 
@@ -13,29 +13,25 @@ from engine.checkpoint import load_strict
 from engine.layers import CrossAttention, TransformerBlock
 from engine.tokenizer import KronosTokenizer
 from engine.transformer import FixedEmbedding, Kronos
-from training.errors import ConfigError, message
+from training.errors import ConfigError
 from training.run.config import LoraConfig, MethodConfig, StageName
 
 Network = TypeVar("Network", Kronos, KronosTokenizer)
-ADAPTER = "default"  # peft's name for the one there is
+ADAPTER = "default"  # peft's name of a single adapter
 
 
 def adapt(model: Network, method: MethodConfig, stage: StageName, seed: int = 0) -> Network:
-    """Return `model` with the parameters marked that `method` trains; with adapters, they are put into it.
-
-    Parameters
-    ----------
-    stage
-        Which network it is, as an error names it.
-    seed
-        Of the adapters' first weights.
+    """Return `model` with adapters if `method` has them, and gradients for the parameters that it trains.
 
     Raises
     ------
     ConfigError
-        More layers are to be frozen than there are, or adapters are wanted where no linear layer is.
+        There are fewer layers than are to be frozen, or no linear layer of an adapter's name; names the stage.
     """
-    _train_everything(model)
+    model.requires_grad_(True)
+    for module in model.modules():
+        if isinstance(module, FixedEmbedding):
+            module.requires_grad_(False)
     if method.kind == "frozen":
         _freeze_lowest(model, method.frozen_layers, stage)
     elif method.kind == "lora":
@@ -43,14 +39,14 @@ def adapt(model: Network, method: MethodConfig, stage: StageName, seed: int = 0)
     return model
 
 
-def merged(model: Network) -> Network:
-    """Return a plain copy of an adapted network on the CPU, adapters folded into the weights, in eval mode."""
+def merge_adapters(model: Network) -> Network:
+    """Return a plain copy of a network on the CPU, adapters merged into the weights, in eval mode."""
     state: dict[str, Tensor] = {}
     for name, tensor in model.state_dict().items():
         if ".lora_" not in name:
             state[name.replace(".base_layer.", ".")] = tensor.detach().cpu()
     for name, module in model.named_modules():
-        if hasattr(module, "get_delta_weight"):  # peft's adapters; importing peft to ask for its class takes seconds
+        if hasattr(module, "get_delta_weight"):  # an adapter; importing peft for its class would take seconds
             state[f"{name}.weight"] = state[f"{name}.weight"] + module.get_delta_weight(ADAPTER).detach().cpu()
     with torch.device("meta"):
         plain = type(model).from_config(model.config)
@@ -59,16 +55,16 @@ def merged(model: Network) -> Network:
 
 
 def trained_parameters(model: nn.Module) -> tuple[int, int]:
-    """Return how many parameters are trained, and how many there are, adapters included."""
+    """Return the number of trained parameters and of all, adapters included."""
     sizes = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
     return sum(size for size, trained in sizes if trained), sum(size for size, _ in sizes)
 
 
 def checkpoint_activations(model: Kronos | KronosTokenizer) -> None:
-    """Have each block compute its activations again when their gradients are taken, instead of keeping them.
+    """Make blocks and cross-attention recompute their activations in the backward pass.
 
-    So does the predictor's cross-attention. Results are the same, dropout included; names of tensors are, too. Memory
-    shrinks to about that of one block, and a step takes about a third longer.
+    Results (dropout included) and names of tensors stay the same. Memory falls to about that of one block, and a step
+    takes about a third longer.
     """
     for module in model.modules():
         if isinstance(module, TransformerBlock | CrossAttention) and "forward" not in vars(module):
@@ -90,13 +86,6 @@ def _recomputed(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return run
 
 
-def _train_everything(model: nn.Module) -> None:
-    model.requires_grad_(True)
-    for module in model.modules():
-        if isinstance(module, FixedEmbedding):
-            module.requires_grad_(False)
-
-
 def _freeze_lowest(model: Kronos | KronosTokenizer, layers: int, stage: StageName) -> None:
     if isinstance(model, Kronos):
         below: list[nn.Module] = [model.embedding, model.time_emb]
@@ -105,36 +94,33 @@ def _freeze_lowest(model: Kronos | KronosTokenizer, layers: int, stage: StageNam
         below, lowest = [model.embed], [*model.encoder]
     if layers > len(lowest):
         raise ConfigError(
-            message(
-                "method.frozen_layers is {layers}, but the {stage} has only {there} blocks that can stay put.",
-                layers=layers,
-                stage=stage,
-                there=len(lowest),
-            )
+            "method.frozen_layers is {layers}, but the {stage} has only {there} blocks that can be frozen.",
+            layers=layers,
+            stage=stage,
+            there=len(lowest),
         )
     if isinstance(model, KronosTokenizer) and layers == len(lowest):
-        below.append(model.quant_embed)  # with it, all that tokens depend on: predictors of them stay right
+        below.append(model.quant_embed)  # then tokens stay the same, and so do predictors of them
     for module in (*below, *lowest[:layers]):
         module.requires_grad_(False)
 
 
 def _insert_adapters(model: nn.Module, config: LoraConfig, stage: StageName, seed: int) -> None:
     linear = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
-    for target in config.targets:
-        if not any(name == target or name.endswith(f".{target}") for name in linear):
+    matches = {t: [name for name in linear if name == t or name.endswith(f".{t}")] for t in config.targets}
+    for target, names in matches.items():
+        if not names:
             raise ConfigError(
-                message(
-                    "method.lora.targets: the {stage} has no linear layer named {target}; there are {there}.",
-                    target=target,
-                    stage=stage,
-                    there=", ".join(sorted({name.rpartition(".")[2] for name in linear})),
-                )
+                "method.lora.targets: the {stage} has no linear layer named {target}; there are {there}.",
+                target=target,
+                stage=stage,
+                there=", ".join(sorted({name.rpartition(".")[2] for name in linear})),
             )
     from peft import LoraConfig as Adapters
     from peft import inject_adapter_in_model
 
-    wanted = [name for name in linear if any(name == t or name.endswith(f".{t}") for t in config.targets)]
-    settings = Adapters(r=config.rank, lora_alpha=config.alpha, lora_dropout=config.dropout, target_modules=wanted)  # type: ignore[arg-type]
+    targets = [name for name in linear if any(name in names for names in matches.values())]
+    settings = Adapters(r=config.rank, lora_alpha=config.alpha, lora_dropout=config.dropout, target_modules=targets)  # type: ignore[arg-type]
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        inject_adapter_in_model(settings, model, ADAPTER)  # freezes all the rest
+        inject_adapter_in_model(settings, model, ADAPTER)  # freezes all other parameters

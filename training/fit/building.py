@@ -1,4 +1,4 @@
-"""The networks that training begins with: from the registry, the Hub, a folder, or made from scratch."""
+"""The networks that training starts from: from the registry, the Hub or a folder, or with random weights."""
 
 from __future__ import annotations
 
@@ -19,89 +19,76 @@ from engine.quantizer import unpack_bits
 from engine.registry import ModelSpec, find_spec
 from engine.tokenizer import KronosTokenizer
 from engine.transformer import Kronos
-from training.errors import ConfigError, Message, message
+from training.errors import ConfigError
 from training.run.config import BaseConfig, RunConfig
 
-ABOUT = "kronos.json"  # in an exported run: what no checkpoint's config holds
+FACTS = "kronos.json"  # in an exported run: what the config of a checkpoint lacks
 Network = TypeVar("Network", Kronos, KronosTokenizer)
 
 
 @dataclass(frozen=True)
 class Base:
-    """What training begins with.
-
-    Attributes
-    ----------
-    tokenizer, predictor
-        Networks whose bits agree, on the CPU, in eval mode.
-    max_context
-        Most candles the predictor sees, history and forecast together.
-    name
-        To be shown: a registry name, a folder's, or that of the run where the predictor is made from scratch.
-    digest
-        SHA-256, in hex, of both networks' shapes and weights.
-    spec
-        What the registry knows of the predictor, if anything.
-    trained_until
-        Last day of what the predictor was trained on, as the config or an exported run says; else ask `spec`.
-    """
+    """The networks that training starts from, on the CPU, in eval mode."""
 
     tokenizer: KronosTokenizer
     predictor: Kronos
-    max_context: int
-    name: str
-    digest: str
-    spec: ModelSpec | None
-    trained_until: date | None
+    max_context: int  # most candles of the predictor, history and forecast together
+    name: str  # a registry name, a folder's, or the run's for a predictor from scratch
+    digest: str  # SHA-256, in hex, of both networks' shapes and weights
+    spec: ModelSpec | None  # the registry's entry of the predictor
+    trained_until: date | None  # last day of training data by the config or an exported run; else see `spec`
 
 
 def build_base(config: RunConfig) -> Base:
-    """Load or make the networks that a run begins with.
+    """Load or create the networks that a run starts from.
 
-    A shape goes before a name: with `shape`, the model that is named gives its tokenizer only.
+    With `shape`, the named model gives only its tokenizer.
 
     Raises
     ------
     ConfigError
-        A shape has unknown, missing or impossible entries, no tokenizer is known for the model, or the two do not fit.
+        A shape is invalid, the model's tokenizer is unknown, or the two networks do not fit.
     KronosError
         A checkpoint cannot be found or read.
     """
-    base, exported = config.base, _exported(config.base.model)
+    base, export = config.base, _export_of(config.base.model)
     spec = find_spec(base.model) if base.model is not None else None
-    about = _about(exported)
-    tokenizer = _tokenizer(base, spec, exported, config.seed)
+    facts = _read_facts(export)
+    tokenizer = _tokenizer(base, spec, export, config.seed)
     if base.shared_deviation is not None:
         tokenizer.config = replace(tokenizer.config, shared_deviation=base.shared_deviation)
     if base.shape is not None:
-        predictor = _made(Kronos, base.shape, "base.shape", config.seed)
+        predictor = _create(Kronos, base.shape, "base.shape", config.seed)
         if base.by_bits:
-            begin_by_bits(predictor, config.seed)
+            init_by_bits(predictor, config.seed)
         name, context, spec = config.name, DEFAULT_CONTEXT, None
     else:
-        assert base.model is not None  # the config sees to it
-        predictor = _loaded_predictor(base, base.model, spec, exported)
-        name = spec.name if spec else str(about.get("name") or Path(base.model).name)
-        context = spec.max_context if spec else int(about.get("max_context") or DEFAULT_CONTEXT)
+        assert base.model is not None  # validated by the config
+        if export is not None:
+            predictor = Kronos.from_pretrained(export / "model")
+        else:
+            source, revision = (spec.model_id, base.revision or spec.revision) if spec else (base.model, base.revision)
+            predictor = Kronos.from_pretrained(source, revision=revision)
+        name = spec.name if spec else str(facts.get("name") or Path(base.model).name)
+        context = spec.max_context if spec else int(facts.get("max_context") or DEFAULT_CONTEXT)
     _check_bits(tokenizer, predictor)
-    return Base(tokenizer, predictor, context, name, digest(predictor, tokenizer), spec, known_until(base))
+    return Base(tokenizer, predictor, context, name, digest(predictor, tokenizer), spec, trained_until(base))
 
 
-def known_until(base: BaseConfig) -> date | None:
-    """Return the last day of what the base was trained on, as the config says, or the exported run that it is."""
+def trained_until(base: BaseConfig) -> date | None:
+    """Return the last day of the base model's training data, by the config or by the exported run that it is."""
     if base.trained_until is not None:
         return base.trained_until.date()
-    until = _about(_exported(base.model)).get("trained_until")
+    until = _read_facts(_export_of(base.model)).get("trained_until")
     return date.fromisoformat(until[:10]) if until else None
 
 
 @torch.no_grad()
-def begin_by_bits(predictor: Kronos, seed: int) -> None:
-    """Give the codes' embeddings and logits fresh weights that are sums over their bits.
+def init_by_bits(predictor: Kronos, seed: int) -> None:
+    """Set the codes' embeddings and logits to random sums over their bits.
 
-    Bits mean something each, to the decoder at least, which takes them one by one. Codes that differ
-    in one bit then begin as neighbours, and what is learned of one is learned of the others, where independent weights
-    would have to meet each of 2^bits codes by itself. The weights' variances are those of a predictor made without.
+    Each bit has a meaning, at least to the decoder. Codes that differ in one bit then start as neighbours and learn
+    from each other, while independent weights learn each of 2^bits codes separately. Variances stay the same.
     """
     generator = torch.Generator().manual_seed(seed)
     for bits, *tables in (
@@ -114,33 +101,26 @@ def begin_by_bits(predictor: Kronos, seed: int) -> None:
             table.copy_(signs @ parts)
 
 
-def _loaded_predictor(base: BaseConfig, model: str, spec: ModelSpec | None, exported: Path | None) -> Kronos:
-    if exported is not None:
-        return Kronos.from_pretrained(exported / "model")
-    source, revision = (spec.model_id, base.revision or spec.revision) if spec else (model, base.revision)
-    return Kronos.from_pretrained(source, revision=revision)
-
-
-def _tokenizer(base: BaseConfig, spec: ModelSpec | None, exported: Path | None, seed: int) -> KronosTokenizer:
+def _tokenizer(base: BaseConfig, spec: ModelSpec | None, export: Path | None, seed: int) -> KronosTokenizer:
     if base.tokenizer_shape is not None:
-        return _made(KronosTokenizer, base.tokenizer_shape, "base.tokenizer_shape", seed)
+        return _create(KronosTokenizer, base.tokenizer_shape, "base.tokenizer_shape", seed)
     if base.tokenizer is not None:
         return KronosTokenizer.from_pretrained(base.tokenizer)
-    if exported is not None:
-        return KronosTokenizer.from_pretrained(exported / "tokenizer")
+    if export is not None:
+        return KronosTokenizer.from_pretrained(export / "tokenizer")
     if spec is not None:
         return KronosTokenizer.from_pretrained(spec.tokenizer_id, revision=spec.tokenizer_revision)
     if base.model is None:
         raise ConfigError(
-            message("No tokenizer is named: set base.tokenizer, or base.tokenizer_shape to make one from scratch.")
+            "There is no tokenizer: set base.tokenizer, or base.tokenizer_shape to train one from scratch."
         )
     raise ConfigError(
-        message("No tokenizer is known for {model}: set base.tokenizer to its Hub id or folder.", model=base.model)
+        "The tokenizer of {model} is unknown: set base.tokenizer to its Hub id or folder.", model=base.model
     )
 
 
-def _made(kind: type[Network], shape: Mapping[str, Any], field: str, seed: int) -> Network:
-    """Return a network of fresh weights; those of a seed are always the same."""
+def _create(kind: type[Network], shape: Mapping[str, Any], field: str, seed: int) -> Network:
+    """Return a network with the random weights of a seed."""
     build: Callable[..., Network] = kind
     try:
         values = check_config(kind.config_class, shape, origin=field)
@@ -148,43 +128,34 @@ def _made(kind: type[Network], shape: Mapping[str, Any], field: str, seed: int) 
             torch.manual_seed(seed)
             return build(**values).eval()
     except CheckpointError as error:
-        raise ConfigError(_about_shape(field, str(error))) from error
-
-
-def _about_shape(field: str, reason: str) -> Message:
-    return message(
-        "{field} describes no network that can be made: {reason}", field=field, reason=reason.removeprefix(f"{field}: ")
-    )
+        reason = str(error).removeprefix(f"{field}: ")
+        raise ConfigError("{field} is not a valid network: {reason}", field=field, reason=reason) from error
 
 
 def _check_bits(tokenizer: KronosTokenizer, predictor: Kronos) -> None:
-    ours, theirs = ((network.s1_bits, network.s2_bits) for network in (predictor, tokenizer))
+    ours, theirs = (f"{network.s1_bits} + {network.s2_bits}" for network in (predictor, tokenizer))
     if ours != theirs:
         raise ConfigError(
-            message(
-                "The predictor reads tokens of {ours} bits and the tokenizer writes {theirs}: choose a pair that was"
-                " trained together.",
-                ours="{} + {}".format(*ours),
-                theirs="{} + {}".format(*theirs),
-            )
+            "The predictor reads tokens of {ours} bits and the tokenizer writes {theirs}: choose a pair that was"
+            " trained together.",
+            ours=ours,
+            theirs=theirs,
         )
 
 
-def _exported(model: str | None) -> Path | None:
-    """Return the folder of an exported run, which holds both networks, where `model` is one."""
+def _export_of(model: str | None) -> Path | None:
+    """Return the folder `model` if it is an exported run, which holds both networks."""
     folder = Path(model) if model else None
     return folder if folder is not None and all((folder / part).is_dir() for part in ("model", "tokenizer")) else None
 
 
-def _about(exported: Path | None) -> dict[str, Any]:
-    if exported is None:
+def _read_facts(export: Path | None) -> dict[str, Any]:
+    if export is None:
         return {}
     try:
-        about: dict[str, Any] = json.loads((exported / ABOUT).read_text(encoding="utf-8"))
+        facts: dict[str, Any] = json.loads((export / FACTS).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as error:
-        raise ConfigError(
-            message("{path} cannot be read: export the run again.", path=str(exported / ABOUT))
-        ) from error
-    return about
+        raise ConfigError("{path} cannot be read: export the run again.", path=str(export / FACTS)) from error
+    return facts

@@ -1,8 +1,7 @@
-"""Checkpoints from which a run goes on exactly where it stopped. Safetensors and JSON, never pickle.
+"""Checkpoints to resume from: safetensors and JSON, never pickle.
 
 `checkpoints/step-00000100/` holds `state.safetensors` (tensors) and `state.json` (progress and a checksum of both). A
-folder gets its name only once all of it is on the disk. The last two are kept: where one is damaged, the one before
-serves.
+folder gets its name once it is completely on disk. The last two are kept: if one is damaged, the other is used.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from training.errors import Message, RunError, message
-from training.run.folder import unwritable
+from training.run.folder import write_error
 
 TENSORS, HEADER = "state.safetensors", "state.json"
 KEPT = 2
@@ -31,46 +30,36 @@ NAME = "step-{step:08d}"
 
 @dataclass(frozen=True)
 class State:
-    """What a checkpoint holds.
+    """The contents of a checkpoint."""
 
-    Attributes
-    ----------
-    step
-        Steps that were done.
-    tensors
-        Weights and moments by name, on the CPU.
-    progress
-        JSON-ready: all else that the next step depends on.
-    """
-
-    step: int
-    tensors: Mapping[str, Tensor]
-    progress: Mapping[str, Any]
+    step: int  # completed steps
+    tensors: Mapping[str, Tensor]  # weights and moments by name, on the CPU
+    progress: Mapping[str, Any]  # JSON-ready: all else that the next step depends on
 
 
 def save_state(folder: Path, state: State) -> Path:
-    """Write a checkpoint below `folder`, at once or not at all, and remove all but it and the one before.
+    """Write a checkpoint below `folder` atomically, and remove all but it and the one before.
 
     Raises
     ------
     RunError
-        The disk is full or the folder cannot be written to; earlier checkpoints are whole.
+        The disk is full or the folder cannot be written to; earlier checkpoints stay valid.
     """
     target = folder / NAME.format(step=state.step)
     draft = folder / f".{target.name}.{os.getpid()}"
     try:
-        with writing(folder):
+        with explain_write_errors(folder):
             draft.mkdir(parents=True, exist_ok=True)
             save_file({name: t.detach().cpu().contiguous() for name, t in state.tensors.items()}, draft / TENSORS)
             progress = json.dumps(dict(state.progress))
             header = {"sha256": _checksum(draft / TENSORS, progress), "progress": progress}
             (draft / HEADER).write_text(json.dumps(header), encoding="utf-8")
             for path in (draft / TENSORS, draft / HEADER, draft):
-                _settle(path)
-            if target.exists():  # damaged, or of steps that are being done again
+                _sync(path)
+            if target.exists():  # damaged, or of steps that are repeated
                 shutil.rmtree(target)
             draft.replace(target)
-            _settle(folder)
+            _sync(folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     _prune(folder, state.step)
@@ -78,39 +67,37 @@ def save_state(folder: Path, state: State) -> Path:
 
 
 def load_state(folder: Path) -> tuple[State | None, list[Message]]:
-    """Return the newest whole checkpoint below `folder`, or None where there is none, and what to say of damaged ones.
+    """Return the newest valid checkpoint below `folder`, or None, and a note for each damaged one.
 
     Raises
     ------
     RunError
-        There are checkpoints and none is whole: training again from the start is for a person to decide.
+        All checkpoints are damaged: a person decides whether to start again.
     """
     notes: list[Message] = []
     for path in sorted(folder.glob("step-*"), reverse=True):
         state = _read(path)
         if state is not None:
             return state, notes
-        notes.append(message("Checkpoint {name} is damaged: training goes on from the one before.", name=path.name))
+        notes.append(message("Checkpoint {name} is damaged: training resumes from the one before.", name=path.name))
     if notes:
-        raise RunError(
-            message("No checkpoint in {folder} is whole: start the run again under another name.", folder=str(folder))
-        )
+        raise RunError("All checkpoints in {folder} are damaged: start a new run.", folder=str(folder))
     return None, notes
 
 
 @contextmanager
-def writing(folder: Path) -> Iterator[None]:
-    """Turn what a full disk or a protected folder raises into a RunError."""
+def explain_write_errors(folder: Path) -> Iterator[None]:
+    """Turn the errors of a full disk or a read-only folder into a RunError."""
     try:
         yield
-    except SafetensorError as error:  # it has no number of its own for a full disk
-        raise RunError(unwritable(folder, OSError(str(error)))) from error
+    except SafetensorError as error:  # has no error number for a full disk
+        raise RunError(write_error(folder, OSError(str(error)))) from error
     except OSError as error:
-        raise RunError(unwritable(folder, error)) from error
+        raise RunError(write_error(folder, error)) from error
 
 
 def _read(path: Path) -> State | None:
-    """Return the checkpoint in `path`, or None where it is not what was written."""
+    """Return the checkpoint in `path`, None if it is damaged."""
     try:
         header = json.loads((path / HEADER).read_text(encoding="utf-8"))
         progress = header["progress"]
@@ -128,8 +115,8 @@ def _checksum(tensors: Path, progress: str) -> str:
     return sha.hexdigest()
 
 
-def _settle(path: Path) -> None:
-    """Wait until `path` is on the disk."""
+def _sync(path: Path) -> None:
+    """Wait until `path` is on disk."""
     with suppress(PermissionError):  # Windows opens no folders
         handle = os.open(path, os.O_RDONLY)
         try:
@@ -139,7 +126,7 @@ def _settle(path: Path) -> None:
 
 
 def _prune(folder: Path, step: int) -> None:
-    """Keep the checkpoint of `step` and the one before; later ones are damaged, drafts are from processes that died."""
+    """Keep the checkpoint of `step` and the one before; later ones are damaged, drafts are from dead processes."""
     names = sorted(path.name for path in folder.glob("step-*") if path.name <= NAME.format(step=step))
     for path in folder.iterdir():
         if path.name not in names[-KEPT:]:

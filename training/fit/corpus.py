@@ -1,4 +1,4 @@
-"""Candles of many series in one block, cut where a series is not continuous; on disk, mapped into memory when read."""
+"""The corpus: candles of many series in one block, divided into continuous segments; on disk, memory-mapped."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from training.errors import RunError, message
+from training.errors import RunError
 from training.run.config import SplitName
 
 HEADER = "corpus.json"
@@ -20,7 +20,7 @@ ARRAYS = ("values", "marks", "times")
 
 @dataclass(frozen=True)
 class Segment:
-    """Rows `start ... stop - 1` of the corpus: one symbol without a break, all of one split."""
+    """Rows `start ... stop - 1` of the corpus: one symbol without a break, in one split."""
 
     group: str
     symbol: str
@@ -29,43 +29,24 @@ class Segment:
     stop: int
 
     def __len__(self) -> int:
-        """Return the candles."""
         return self.stop - self.start
 
     def windows(self, size: int, stride: int = 1) -> int:
-        """Return how many windows of `size` candles, `stride` apart, lie in it."""
+        """Return the number of its windows of `size` candles, `stride` apart."""
         return max(0, (len(self) - size) // stride + 1)
 
 
 @dataclass(frozen=True, eq=False)
 class Corpus:
-    """Candles of many series.
+    """Candles of many series; rows outside of all segments are not used."""
 
-    Attributes
-    ----------
-    values
-        float32 (N, 6) in the model's order.
-    marks
-        Time marks, uint8 (N, 5).
-    times
-        Nanoseconds since 1970 in the source's own time, int64 (N,).
-    segments
-        The rows that belong together; rows of no segment are never read.
-    digest
-        SHA-256, in hex, of all of the above.
-    left_out
-        Candles of the source that had no price above zero.
-    jumps
-        Places where the price jumps as no market does, at which a series is cut.
-    """
-
-    values: np.ndarray
-    marks: np.ndarray
-    times: np.ndarray
+    values: np.ndarray  # float32 (N, 6), features in the model's order
+    marks: np.ndarray  # time marks, uint8 (N, 5)
+    times: np.ndarray  # nanoseconds since 1970 in the source's time, int64 (N,)
     segments: tuple[Segment, ...]
-    digest: str = ""
-    left_out: int = 0
-    jumps: int = 0
+    digest: str = ""  # SHA-256, in hex, of all of the above
+    left_out: int = 0  # candles without a price above zero
+    jumps: int = 0  # places where a series is cut because its price jumps as no market does
 
     @property
     def groups(self) -> list[str]:
@@ -73,12 +54,12 @@ class Corpus:
         return sorted({segment.group for segment in self.segments})
 
     def of(self, split: SplitName) -> Corpus:
-        """Return the part that serves for `split`; arrays are shared."""
+        """Return the part of a split; arrays are shared."""
         return replace(self, segments=tuple(segment for segment in self.segments if segment.split == split))
 
 
 def digest_of(arrays: Iterable[np.ndarray], segments: Iterable[Segment]) -> str:
-    """Return the SHA-256, in hex, of candles and segments; reads arrays once, a piece at a time."""
+    """Return the SHA-256, in hex, of candles and segments."""
     sha = hashlib.sha256(json.dumps([asdict(segment) for segment in segments]).encode())
     for array in arrays:
         for start in range(0, len(array), 1 << 20):
@@ -87,22 +68,16 @@ def digest_of(arrays: Iterable[np.ndarray], segments: Iterable[Segment]) -> str:
 
 
 def open_corpus(folder: Path) -> Corpus:
-    """Return the corpus that was prepared in `folder`; its arrays are mapped, not read.
-
-    Raises
-    ------
-    RunError
-        There is none, or it is damaged.
-    """
+    """Return the corpus prepared in `folder`, memory-mapped; a RunError says that it is missing or damaged."""
     try:
         header: dict[str, Any] = json.loads((folder / HEADER).read_text(encoding="utf-8"))
         arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ARRAYS}
         segments = tuple(Segment(**row) for row in header["segments"])
         if {len(array) for array in arrays.values()} != {header["rows"]}:
-            raise ValueError("the arrays are not of the length that the header says")
+            raise ValueError("the arrays do not have the length in the header")
         digest, left_out, jumps = (header[name] for name in ("digest", "left_out", "jumps"))
         return Corpus(**arrays, segments=segments, digest=digest, left_out=left_out, jumps=jumps)
     except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
         raise RunError(
-            message("{folder} holds no prepared candles that can be read: prepare them again.", folder=str(folder))
+            "The prepared candles in {folder} are missing or damaged: prepare them again.", folder=str(folder)
         ) from error

@@ -1,4 +1,4 @@
-"""What to say of a loss that is not finite: after which step, and which windows brought it about."""
+"""The error for a loss that is not finite: at which step, and which windows caused it."""
 
 from __future__ import annotations
 
@@ -6,55 +6,37 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.errors import Diverged, message
+from training.errors import Diverged
 from training.fit.distributed import World
 from training.fit.optimizer import trained
 from training.fit.stages import Stage
 from training.fit.windows import WindowSampler
 
-NAMED = 5  # windows an error lists
+MAX_WINDOWS = 5  # that an error lists
 
 
-def diverged(
+def explain_divergence(
     step: int, learning_rate: float, stage: Stage, samples: WindowSampler, share: np.ndarray, world: World
 ) -> Diverged:
     """Return the error that names the windows whose own loss or gradient is not finite; every process calls it.
 
-    Parameters
-    ----------
-    share
-        Numbers of this process's windows.
+    `share` has the numbers of this process's windows.
     """
-    mine = [samples.describe(number) for number in share.tolist() if not _is_finite(stage, samples, number, world)]
-    found = [name for names in world.gather(mine) for name in names]
-    if not found:
+    own = [samples.describe(number) for number in share.tolist() if not _is_finite(stage, samples, number, world)]
+    windows = [name for names in world.gather(own) for name in names]
+    figures = {"step": step, "rate": f"{learning_rate:.3g}"}
+    if not windows:
         return Diverged(
-            message(
-                "The gradient is not finite at step {step}, though each window's own is: lower the learning rate"
-                " (now {rate}). The last checkpoint is kept.",
-                step=step,
-                rate=f"{learning_rate:.3g}",
-            )
+            "The gradient is not finite at step {step}, though each window's own is: lower the learning rate (now"
+            " {rate}). The last checkpoint is kept.",
+            **figures,
         )
     return Diverged(
-        message(
-            "Loss or gradient is not finite at step {step}, in {count} windows of the batch ({windows}): look at these"
-            " candles, or lower the learning rate (now {rate}). The last checkpoint is kept.",
-            step=step,
-            count=len(found),
-            windows=", ".join(found[:NAMED]) + (", ..." if len(found) > NAMED else ""),
-            rate=f"{learning_rate:.3g}",
-        )
-    )
-
-
-def validation_diverged(step: int) -> Diverged:
-    """Return the error for a validation loss that is not finite."""
-    return Diverged(
-        message(
-            "The validation loss is not finite after step {step}: look at the candles of the validation split.",
-            step=step,
-        )
+        "Loss or gradient is not finite at step {step}, in {count} windows of the batch ({windows}): check these"
+        " candles, or lower the learning rate (now {rate}). The last checkpoint is kept.",
+        **figures,
+        count=len(windows),
+        windows=", ".join(windows[:MAX_WINDOWS]) + (", ..." if len(windows) > MAX_WINDOWS else ""),
     )
 
 

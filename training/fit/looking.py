@@ -1,4 +1,4 @@
-"""Looks at forecasts while the predictor is trained: scores on validation cutoffs, and a few forecasts to be drawn."""
+"""Forecasts during the predictor's training: scores on validation cutoffs, and a few examples to be drawn."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from training.fit.loop import Validation
 from training.run.config import RunConfig
 from training.run.folder import RunFolder, write_json, write_text
 
-LOOKS = 4  # over the predictor's training, where the config does not say how often
-DRAWN = 4
+CHECKS = 4  # over the predictor's training, if the config does not set their interval
+EXAMPLES = 4
 
 
-class Looks:
-    """Forecasts some cutoffs at some validations, and keeps what came out in the folder of the run.
+class ForecastChecks:
+    """Forecasts cutoffs at some validations, and stores scores and examples in the run's folder.
 
     Parameters
     ----------
     cutoffs
-        Of the validation split; the same ones every time.
+        Of the validation split, the same ones each time.
     forecasters
-        Returns the model as trained so far, and its base, ready to forecast.
+        Returns the model in training and its base model, ready to forecast.
     """
 
     def __init__(
@@ -38,26 +38,27 @@ class Looks:
     ) -> None:
         self.run, self.judge, self.seed = run, config.judge, config.seed
         self.cutoffs, self.forecasters = cutoffs, forecasters
-        self.every = config.judge.every or max(1, config.stage("predictor").steps // LOOKS)
+        self.every = config.judge.every or max(1, config.stage("predictor").steps // CHECKS)
 
-    def __call__(self, found: Validation) -> dict[str, float] | None:
-        """Look where it is due, and return the figures of the model as trained so far."""
-        rows = [row for row in self._rows() if row["step"] < found.step]  # a resumed run does some steps again
+    def __call__(self, validation: Validation) -> dict[str, float]:
+        """Return the scores of the model in training, empty if no check is due."""
+        step = validation.step
+        rows = [row for row in self._rows() if row["step"] < step]  # a resumed run repeats some steps
         last = rows[-1]["step"] if rows else 0
-        if not self.cutoffs or found.step // self.every == last // self.every:
-            return None
-        assert isinstance(found.network, Kronos)
-        forecasters = self.forecasters(found.network)
-        figures = judge(forecasters, self.cutoffs, self.judge, seed=self.seed).figures()
-        rows.append({"step": found.step, "forecasters": figures})
-        write_text(self.run.looks, "".join(json.dumps(row) + "\n" for row in rows))
-        some = self.cutoffs[:: max(1, len(self.cutoffs) // DRAWN)][:DRAWN]
+        if not self.cutoffs or step // self.every == last // self.every:
+            return {}
+        assert isinstance(validation.network, Kronos)
+        forecasters = self.forecasters(validation.network)
+        scores = judge(forecasters, self.cutoffs, self.judge, seed=self.seed).figures()
+        rows.append({"step": step, "forecasters": scores})
+        write_text(self.run.forecast_scores, "".join(json.dumps(row) + "\n" for row in rows))
+        some = self.cutoffs[:: max(1, len(self.cutoffs) // EXAMPLES)][:EXAMPLES]
         drawn = examples(forecasters, some, self.judge, seed=self.seed)
-        write_json(self.run.examples, {"step": found.step, "examples": drawn})
-        return {f"forecast_{name}": value for name, value in figures[TUNED].items() if value is not None}
+        write_json(self.run.examples, {"step": step, "examples": drawn})
+        return {f"forecast_{name}": value for name, value in scores[TUNED].items() if value is not None}
 
     def _rows(self) -> list[dict[str, Any]]:
         try:
-            return [json.loads(line) for line in self.run.looks.read_text(encoding="utf-8").splitlines()]
+            return [json.loads(line) for line in self.run.forecast_scores.read_text(encoding="utf-8").splitlines()]
         except FileNotFoundError:
             return []

@@ -1,8 +1,7 @@
-"""The training loop: steps, a log, validations, checkpoints; goes on where it stopped, in one process or many.
+"""The training loop: steps, log, validations, checkpoints; resumes where it stopped, in one process or several.
 
-A step depends on its number, the config and what a checkpoint holds, and on nothing else: windows are drawn and dropout
-is seeded by the number, the schedule is a function of it. Whoever resumes therefore gets the same losses as if training
-had never stopped.
+A step depends only on its number, the config and the last checkpoint: the number seeds windows and dropout and sets the
+learning rate. So a resumed run has the same losses as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -22,27 +21,27 @@ from engine.checkpoint import save_checkpoint
 from engine.compiling import Compiled
 from engine.tokenizer import KronosTokenizer
 from engine.transformer import Kronos
-from training.errors import ConfigError, DataError, Message, RunError, TrainingError, message
-from training.fit.adaptation import blocks, checkpoint_activations, merged
-from training.fit.advice import learning_rate as advised_rate
-from training.fit.checkpoint import State, load_state, save_state, writing
+from training.errors import ConfigError, DataError, Diverged, Message, RunError, TrainingError
+from training.fit.adaptation import blocks, checkpoint_activations, merge_adapters
+from training.fit.advice import advise_rate
+from training.fit.checkpoint import State, explain_write_errors, load_state, save_state
 from training.fit.distributed import World
-from training.fit.divergence import diverged, validation_diverged
+from training.fit.divergence import explain_divergence
 from training.fit.log import LOG, Log
-from training.fit.memory import give_back_freed
+from training.fit.memory import return_freed_memory
 from training.fit.optimizer import Average, make_optimizers, pack, set_step, trained, unpack
 from training.fit.pace import Pace
 from training.fit.schedule import momentum, rate
 from training.fit.stages import Stage
 from training.fit.windows import WindowSampler
-from training.run.config import STAGES, RunConfig, StageName
+from training.run.config import STAGES, RunConfig
 from training.run.folder import StopRequest
 
-WISHES: tuple[StopRequest | None, ...] = (None, "pause", "keep")
+REQUESTS: tuple[StopRequest | None, ...] = (None, "pause", "keep")
 
 
 class Paused(Exception):
-    """Training was asked to pause, and a checkpoint of `step` is written."""
+    """Training was paused, with a checkpoint of `step`."""
 
     def __init__(self, step: int) -> None:
         super().__init__(f"paused after step {step}")
@@ -51,151 +50,134 @@ class Paused(Exception):
 
 @dataclass(frozen=True)
 class StepReport:
-    """What a step was like; `loss` is that of all processes' windows, `remaining` in seconds and None at first."""
+    """Figures of a step."""
 
     step: int
     steps: int
-    loss: float
+    loss: float  # over the windows of all processes
     learning_rate: float
     gradient_norm: float
     windows_per_second: float
-    remaining: float | None
+    remaining: float | None  # seconds; None at first
 
 
 @dataclass(frozen=True)
 class Validation:
-    """What a validation found, and whether it is the best so far."""
+    """Figures of a validation."""
 
     step: int
     figures: dict[str, float]
-    best: bool
+    best: bool  # so far
     module: Kronos | KronosTokenizer
 
     @cached_property
     def network(self) -> Kronos | KronosTokenizer:
-        """Return a copy of what was validated (moving average, adapters folded in), ready to forecast with."""
+        """Return a copy of the validated network (weight average, adapters merged) that can forecast."""
         if isinstance(self.module, Kronos):
-            return merged(self.module)
-        return merged(self.module)
+            return merge_adapters(self.module)
+        return merge_adapters(self.module)
 
 
 @dataclass(frozen=True)
 class StageResult:
-    """How a stage ended; `stopped` where somebody asked to end it and keep the best so far."""
+    """The end of a stage."""
 
     step: int
     best_step: int
     best_loss: float
-    stopped: bool
+    stopped: bool  # on request, keeping the best checkpoint
 
 
 @dataclass
 class _Progress:
-    """All but tensors that the next step depends on."""
+    """All but tensors that the next step depends on; stored in checkpoints."""
 
     step: int = 0
     best_step: int = 0
     best_loss: float | None = None
     stale: int = 0  # validations since the best
     seconds: float = 0.0
-    running: float = 0.0  # losses since the last row of the log
-    counted: int = 0  # steps since then
-    ended: str = ""  # why before the last step: "keep", "patience"
+    running: float = 0.0  # sum of the losses since the last row of the log
+    counted: int = 0  # their number
+    ended: str = ""  # reason for an early end: "keep", "patience"
 
 
-class Figures(Protocol):
-    """Takes figures of a step, as a Tracker does."""
+class FigureSink(Protocol):
+    """Takes the figures of steps, such as a tracker."""
 
     def figures(self, step: int, values: dict[str, float], /) -> None:
         """Take the figures of `step`."""
 
 
-OnStep = Callable[[StepReport], None]
-OnValidation = Callable[[Validation], None]
+@dataclass(frozen=True)
+class Callbacks:
+    """Functions that the loop calls: all in the first process only, except `on_validation`."""
+
+    on_step: Callable[[StepReport], None] = lambda _: None
+    stop_request: Callable[[], StopRequest | None] = lambda: None  # after each step
+    on_validation: Callable[[Validation], None] = lambda _: None  # in every process; the others wait for the slowest
+    on_note: Callable[[Message], None] = lambda _: None  # such as a damaged checkpoint
+    trackers: Sequence[FigureSink] = ()
 
 
 def train_stage(
-    name: StageName,
     stage: Stage,
     config: RunConfig,
     samples: WindowSampler,
     validation: WindowSampler,
     folder: Path,
     world: World,
-    *,
-    on_step: OnStep | None = None,
-    should_stop: Callable[[], StopRequest | None] | None = None,
-    on_validation: OnValidation | None = None,
-    on_note: Callable[[Message], None] | None = None,
-    trackers: Sequence[Figures] = (),
+    callbacks: Callbacks | None = None,
 ) -> StageResult:
-    """Train a stage to its end, from the newest whole checkpoint in `folder` where there is one.
-
-    Every process calls it; the first one writes, reports and is asked whether to stop.
+    """Train a stage to its end, from the newest valid checkpoint in `folder`; every process calls it.
 
     Parameters
     ----------
     stage
-        The network, on the world's device, with the parameters that are to be trained requiring gradients.
+        The network on the world's device; the parameters to train require gradients.
     samples, validation
-        Windows to learn from and windows to validate with.
+        Training and validation windows.
     folder
-        Receives `log.jsonl`, `checkpoints/` to resume from and the checkpoint of the lowest validation loss, `best/`.
-    should_stop
-        Asked after each step.
-    on_validation
-        Called by every process after each validation; the others wait for the slowest.
-    on_note
-        Told what a person should know, such as a damaged checkpoint.
+        Receives `log.jsonl`, `checkpoints/` and `best/`, the checkpoint of the lowest validation loss.
 
     Raises
     ------
     Paused
-        As `should_stop` wished.
+        On a request to pause.
     Diverged
-        The loss or its gradient is not finite; weights and the last checkpoint stay as they were.
+        The loss or its gradient is not finite; weights and the last checkpoint stay unchanged.
     RunError
-        The folder cannot be written to, or another process is gone.
+        The folder cannot be written to, or another process has ended.
     ConfigError
         A batch has fewer windows than there are processes.
     """
-    calls = _Calls(on_step, should_stop, on_validation, on_note, tuple(trackers))
-    return _Training(name, stage, config, samples, validation, folder, world, calls).run()
-
-
-@dataclass(frozen=True)
-class _Calls:
-    on_step: OnStep | None
-    should_stop: Callable[[], StopRequest | None] | None
-    on_validation: OnValidation | None
-    on_note: Callable[[Message], None] | None
-    trackers: tuple[Figures, ...]
+    return _Training(stage, config, samples, validation, folder, world, callbacks or Callbacks()).run()
 
 
 class _Training:
     def __init__(
         self,
-        name: StageName,
         stage: Stage,
         config: RunConfig,
         samples: WindowSampler,
         validation: WindowSampler,
         folder: Path,
         world: World,
-        calls: _Calls,
+        callbacks: Callbacks,
     ) -> None:
-        self.name, self.stage, self.config, self.folder = name, stage, config.stage(name), folder
+        self.stage, self.config, self.folder = stage, config.stage(stage.name), folder
         self.machine, self.seed = config.machine, config.seed
-        self.samples, self.validation, self.world, self.calls = samples, validation, world, calls
+        self.samples, self.validation, self.world, self.callbacks = samples, validation, world, callbacks
         self.held_out = validation.first_n(self.config.validation_windows)
         self._check()
-        self.top = self._highest_rate(config)
+        scratch = config.base.from_scratch(stage.name)
+        self.top = self.config.learning_rate or advise_rate(stage.name, samples.windows, scratch=scratch)[0]
         self.optimizers = make_optimizers(stage.module, self.config, self.top)
         self.average = Average(stage.module, self.config.ema) if self.config.ema else None
         self.progress = self._restore()
         if self.machine.checkpoint_activations:
             checkpoint_activations(stage.module)
-            give_back_freed()
+            return_freed_memory()
         if self.machine.compile:
             for block in blocks(stage.module):
                 block.forward = Compiled(block.forward)  # type: ignore[method-assign]
@@ -206,63 +188,52 @@ class _Training:
     def _check(self) -> None:
         if self.config.batch < self.world.size:
             raise ConfigError(
-                message(
-                    "{stage}.batch is {batch}, but {processes} processes train: each needs a window a step.",
-                    stage=self.name,
-                    batch=self.config.batch,
-                    processes=self.world.size,
-                )
-            )
+                "{stage}.batch is {batch}, but there are {processes} processes: each needs a window per step.",
+                stage=self.stage.name, batch=self.config.batch, processes=self.world.size,
+            )  # fmt: skip
         if not len(self.held_out):
-            raise DataError(message("There is no window to validate with: no loss would then be the best one."))
-
-    def _highest_rate(self, config: RunConfig) -> float:
-        if self.config.learning_rate is not None:
-            return self.config.learning_rate
-        return advised_rate(self.name, self.samples.windows, scratch=config.base.from_scratch(self.name)).value
+            raise DataError("There is no validation window, so no best checkpoint can be chosen.")
 
     def _restore(self) -> _Progress:
-        """Take up the newest whole checkpoint; the first process reads it for all."""
+        """Load the newest valid checkpoint; the first process reads it for all."""
         state, problem = None, None
         if self.world.first:
             try:
                 state, notes = load_state(self.folder / "checkpoints")
+                for note in notes:
+                    self.callbacks.on_note(note)
             except TrainingError as error:
-                problem, notes = error, []
-            for note in notes:
-                self._note(note)
-        found = self.world.broadcast(
-            {"problem": problem.message.to_dict() if problem else None, "progress": state and dict(state.progress)}
-        )
-        if found["problem"] is not None:
-            raise RunError(Message(**found["problem"]))
-        if found["progress"] is None:
+                problem = error.message.to_dict()
+        shared = self.world.broadcast({"problem": problem, "progress": state and dict(state.progress)})
+        if shared["problem"] is not None:
+            raise RunError(Message.from_dict(shared["problem"]))
+        if shared["progress"] is None:
             return _Progress()
         tensors = self.world.broadcast_tensors(state.tensors if state else None)
         unpack(tensors, self.stage.module, self.optimizers, self.average)
-        return _Progress(**found["progress"])
+        return _Progress(**shared["progress"])
 
     def run(self) -> StageResult:
         """Train to the end."""
         progress = self.progress
         while progress.step < self.config.steps and not progress.ended:
-            wish = self._step(progress.step)
-            done = progress.step
-            validated = done % self.config.validate_every == 0 or done == self.config.steps or wish == "keep"
-            improved = self._validate() if validated else False
-            if wish == "keep" and done < self.config.steps:
+            request = self._step(progress.step)
+            step = progress.step
+            due = step % self.config.validate_every == 0 or step == self.config.steps or request == "keep"
+            improved = self._validate() if due else False
+            if request == "keep" and step < self.config.steps:
                 progress.ended = "keep"
-            last = done == self.config.steps or bool(progress.ended)
-            if improved or last or wish == "pause" or done % self.config.checkpoint_every == 0:
+            last = step == self.config.steps or bool(progress.ended)
+            if improved or last or request == "pause" or step % self.config.checkpoint_every == 0:
                 self._save()
-            if wish == "pause" and not last:
-                raise Paused(done)
-        self.world.barrier()  # who reads `best/` next must not come before it is written
+            if request == "pause" and not last:
+                raise Paused(step)
+        self.world.barrier()  # `best/` must be written before another process reads it
         assert progress.best_loss is not None  # the last step is always validated
         return StageResult(progress.step, progress.best_step, progress.best_loss, progress.ended == "keep")
 
     def _step(self, step: int) -> StopRequest | None:
-        """Do a step, and return what the first process was asked for."""
+        """Do a step, and return the request to stop that the first process has read."""
         self.pace.begin()
         share = self.world.share(self.samples.draw(step, self.config.batch))
         share_of_top = rate(self.config, 1.0, step)
@@ -270,40 +241,39 @@ class _Training:
         set_step(self.optimizers, share_of_top, momentum(self.config, step))
         self.stage.module.train()
         self.stage.module.zero_grad(set_to_none=True)
-        loss, wish = self._descend(step, share)
+        loss, request = self._descend(step, share)
         norm = nn.utils.clip_grad_norm_(trained(self.stage.module).values(), self.config.clip)
         if not (np.isfinite(loss) and torch.isfinite(norm)):
             with self._precision():
-                raise diverged(step + 1, learning_rate, self.stage, self.samples, share, self.world)
+                raise explain_divergence(step + 1, learning_rate, self.stage, self.samples, share, self.world)
         for optimizer in self.optimizers:
             optimizer.step()
         if self.average is not None:
             self.average.update(step + 1)
         self._report(step + 1, loss, learning_rate, norm.item())
-        return wish
+        return request
 
     def _descend(self, step: int, share: np.ndarray) -> tuple[float, StopRequest | None]:
-        """Take the gradient of the loss of the whole batch; return that loss and what the first process was asked."""
+        """Compute the gradient of the whole batch's loss; return that loss and the first process's stop request."""
         numbers = np.array_split(share, min(self.config.accumulate, len(share)))
         parts = [self.stage.inputs(self.samples.batch(part)) for part in numbers]
         with self._precision():
             whole = self.stage.whole(parts, self.world, lambda part: self._seed(step, part))
         total = torch.zeros(2, dtype=torch.float64)
         for index, part in enumerate(parts):
-            # There is no random state to keep: what is dropped out follows from the step and the part.
-            self._seed(step, index)
+            self._seed(step, index)  # dropout depends on step and part alone, so no random state is stored
             with nullcontext() if index + 1 == len(parts) else self.world.apart(self.objective):
                 with self._precision():
                     loss: Tensor = self.objective(*part, *whole)
                 (loss * self.world.size).backward()  # type: ignore[no-untyped-call]  # gradients are averaged
             total[0] += loss.item()
-        if self.world.first and self.calls.should_stop is not None:
-            total[1] = WISHES.index(self.calls.should_stop())
-        loss_of_all, asked = self.world.sum(total)
-        return loss_of_all.item(), WISHES[int(asked)]
+        if self.world.first:
+            total[1] = REQUESTS.index(self.callbacks.stop_request())
+        total_loss, request = self.world.sum(total)
+        return total_loss.item(), REQUESTS[int(request)]
 
     def _seed(self, step: int, part: int) -> None:
-        keys = [self.seed, STAGES.index(self.name), step, self.world.rank, part]
+        keys = [self.seed, STAGES.index(self.stage.name), step, self.world.rank, part]
         torch.manual_seed(int(np.random.SeedSequence(keys).generate_state(1, np.uint64)[0] >> np.uint64(1)))
 
     def _precision(self) -> AbstractContextManager[Any]:
@@ -319,48 +289,48 @@ class _Training:
             figures = {"loss": progress.running / progress.counted, "learning_rate": learning_rate}
             self._write(figures | {"gradient_norm": norm, "windows_per_second": round(pace.windows_per_second, 2)})
             progress.running, progress.counted = 0.0, 0
-        if self.calls.on_step is not None and self.world.first:
-            report = StepReport(
-                step, self.config.steps, loss, learning_rate, norm, pace.windows_per_second, pace.remaining(step)
-            )
-            self.calls.on_step(report)
+        if self.world.first:
+            speed, remaining = pace.windows_per_second, pace.remaining(step)
+            self.callbacks.on_step(StepReport(step, self.config.steps, loss, learning_rate, norm, speed, remaining))
 
     def _validate(self) -> bool:
-        """Validate, keep the network where it is the best so far, and return whether it is."""
-        progress, averaged = self.progress, self.average.in_place() if self.average else nullcontext()
-        with averaged:
+        """Validate, save the network if it is the best so far, and return whether it is."""
+        progress = self.progress
+        with self.average.in_place() if self.average else nullcontext():
             self.stage.module.eval()
-            figures = self._held_out_figures()
+            figures = self._validation_figures()
             improved = progress.best_loss is None or figures["loss"] < progress.best_loss
-            found = Validation(progress.step, figures, improved, self.stage.module)
+            validation = Validation(progress.step, figures, improved, self.stage.module)
             if improved:
                 progress.best_step, progress.best_loss, progress.stale = progress.step, figures["loss"], 0
+                if self.world.first:
+                    with explain_write_errors(self.folder):
+                        save_checkpoint(self.folder / "best", validation.network.config, validation.network)
             else:
                 progress.stale += 1
-            if improved and self.world.first:
-                with writing(self.folder):
-                    save_checkpoint(self.folder / "best", found.network.config, found.network)
             if 0 < self.config.patience <= progress.stale:
                 progress.ended = "patience"
             self._write({f"validation_{name}": value for name, value in figures.items()})
-            if self.calls.on_validation is not None:
-                self.calls.on_validation(found)
+            self.callbacks.on_validation(validation)
         return improved
 
-    def _held_out_figures(self) -> dict[str, float]:
+    def _validation_figures(self) -> dict[str, float]:
         sums = self.stage.measure(None)
         size = max(1, self.config.batch // self.world.size // self.config.accumulate)
-        mine = self.world.share(self.held_out)
+        share = self.world.share(self.held_out)
         with self._precision():
-            for start in range(0, len(mine), size):
-                sums += self.stage.measure(self.validation.batch(mine[start : start + size]))
+            for start in range(0, len(share), size):
+                sums += self.stage.measure(self.validation.batch(share[start : start + size]))
         figures = self.stage.figures(self.world.sum(sums))
         if not np.isfinite(figures["loss"]):
-            raise validation_diverged(self.progress.step)
+            raise Diverged(
+                "The validation loss is not finite after step {step}: check the candles of the validation split.",
+                step=self.progress.step,
+            )
         return figures
 
     def _save(self) -> None:
-        """Have the first process write a checkpoint; where it cannot, no process goes on."""
+        """Write a checkpoint in the first process; a failure ends all processes."""
         self.progress.seconds = self.pace.seconds
         if self.world.first:
             tensors = pack(self.stage.module, self.optimizers, self.average)
@@ -369,9 +339,5 @@ class _Training:
     def _write(self, figures: dict[str, float]) -> None:
         if self.log is not None:
             self.log.write({"step": self.progress.step, "seconds": round(self.pace.seconds, 1), **figures})
-            for tracker in self.calls.trackers:
+            for tracker in self.callbacks.trackers:
                 tracker.figures(self.progress.step, figures)
-
-    def _note(self, note: Message) -> None:
-        if self.calls.on_note is not None:
-            self.calls.on_note(note)

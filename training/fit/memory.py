@@ -1,4 +1,4 @@
-"""How much memory a run may take, and what the C library does with memory that is no longer used."""
+"""Limits of a run's memory, and how the C library returns freed memory."""
 
 from __future__ import annotations
 
@@ -11,19 +11,21 @@ from pathlib import Path
 
 import psutil
 
+from training.errors import Message, TrainingError, message
+
 M_MMAP_THRESHOLD = -3  # of mallopt(3)
 LARGE = 1 << 20  # bytes
 VARIABLE = "KRONOS_RUN_MEMORY_MB"
 MB = 1_000_000
 SHARE = 0.8  # of the machine's memory
-LIBRARIES = 500 * MB  # that libraries and threads reserve beside what they use
+LIBRARIES = 500 * MB  # address space that libraries and threads reserve but do not use
 
 
-def give_back_freed() -> bool:
-    """Have glibc hand large freed blocks back to the system at once; return whether it will, as only glibc does.
+def return_freed_memory() -> bool:
+    """Make glibc return large freed blocks to the system at once; False with another C library.
 
-    By default it keeps ever larger ones for later. Activations come and go in many sizes, and the holes between them
-    then make a process more than twice as large as what it holds. The price is that the system clears each block anew.
+    Otherwise the holes between activations of many sizes make a process more than twice as large as its data. The
+    price is that the system clears each block anew.
     """
     if platform.libc_ver()[0] != "glibc":
         return False
@@ -31,7 +33,7 @@ def give_back_freed() -> bool:
 
 
 def machine_bytes() -> int:
-    """Return the memory of this machine, or of the container that this process is in, in bytes."""
+    """Return the memory of this machine, or of this process's container, in bytes."""
     limits = [psutil.virtual_memory().total]
     for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
         with suppress(OSError, ValueError):  # no container, or `max`
@@ -40,32 +42,41 @@ def machine_bytes() -> int:
 
 
 def run_limit() -> int:
-    """Return the most memory that a run may take on this machine, all its processes together, in bytes.
+    """Return the memory limit of a run, all its processes together, in bytes.
 
-    `KRONOS_RUN_MEMORY_MB` sets it; else it is 80 % of the machine's.
+    `KRONOS_RUN_MEMORY_MB` sets it; the default is 80 % of the machine's.
     """
     written = os.environ.get(VARIABLE, "")
     return int(written) * MB if written.isdecimal() else int(SHARE * machine_bytes())
 
 
-def hold_to_limit(processes: int) -> None:
-    """Have the system refuse this process more than its share of `run_limit`, where the desk set one.
+def limit_memory(processes: int) -> None:
+    """Limit this process to its share of `run_limit`, if the desk set one.
 
-    On Linux alone: macOS does not enforce it and Windows has no such limit, so there the desk watches its trainers. A
-    graphics card has its own memory, and its driver reserves more addresses than it uses: nothing is limited there.
+    Only on Linux: macOS does not enforce it and Windows has no such limit, so there the desk watches its trainers. Not
+    with a graphics card, whose driver reserves more addresses than it uses.
     """
     if VARIABLE not in os.environ or sys.platform != "linux" or Path("/proc/driver/nvidia").exists():
         return
     import resource
 
-    most = run_limit() // processes + LIBRARIES
+    limit = run_limit() // processes + LIBRARIES
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-    resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
+    limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, hard))
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error says that there was not enough memory; torch has no class of its own for that."""
-    said = str(error).lower()
-    torchs = isinstance(error, RuntimeError) and ("out of memory" in said or "allocate memory" in said)
-    return isinstance(error, MemoryError) or torchs
+    """Return whether an error means that memory ran out; torch raises a RuntimeError."""
+    text = str(error).lower()
+    of_torch = isinstance(error, RuntimeError) and ("out of memory" in text or "allocate memory" in text)
+    return isinstance(error, MemoryError) or of_torch
+
+
+def describe_failure(error: BaseException) -> Message:
+    """Return the message of an error that ends a run or a trial."""
+    if isinstance(error, TrainingError):
+        return error.message
+    if is_out_of_memory(error):
+        return message("There was not enough memory: choose a smaller batch, or more gradient accumulation.")
+    return message("{reason}", reason=str(error))

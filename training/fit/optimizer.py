@@ -1,4 +1,4 @@
-"""Optimizers over what is trained, a moving average of it, and the state of both under the names of the parameters."""
+"""Optimizers, weight averaging, and the state of both by parameter name."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from torch import Tensor, nn, optim
 
 from engine.tokenizer import KronosTokenizer
 from engine.transformer import Kronos
-from training.errors import RunError, message
+from training.errors import RunError
 from training.fit.adaptation import blocks
 from training.run.config import StageConfig
 
 MOMENTS = ("step", "exp_avg", "exp_avg_sq", "momentum_buffer")
-FUSED = {"cpu", "cuda", "mps"}  # devices on which one kernel updates all there is of a parameter
+FUSED = {"cpu", "cuda", "mps"}  # devices with a kernel that updates a parameter and its moments at once
 
 
 def trained(module: nn.Module) -> dict[str, nn.Parameter]:
@@ -26,10 +26,10 @@ def trained(module: nn.Module) -> dict[str, nn.Parameter]:
 def make_optimizers(
     module: Kronos | KronosTokenizer, stage: StageConfig, learning_rate: float
 ) -> tuple[optim.Optimizer, ...]:
-    """Return AdamW that decays matrices and leaves vectors alone; with `muon_rate`, Muon for matrices inside blocks.
+    """Return AdamW with weight decay of matrices only; with `muon_rate` also Muon, for the matrices inside blocks.
 
-    Muon updates a matrix by equal strength in all directions (https://kellerjordan.github.io/posts/muon/): fewer steps
-    to the same loss, for networks that begin from scratch above all.
+    Muon updates a matrix equally in all directions (https://kellerjordan.github.io/posts/muon/): fewer steps to the
+    same loss, above all from scratch.
     """
     parameters = list(trained(module).values())
     inside = {id(p) for block in blocks(module) for p in block.parameters() if stage.muon_rate and p.dim() == 2}
@@ -46,7 +46,7 @@ def make_optimizers(
 
 
 def set_step(optimizers: Iterable[optim.Optimizer], share: float, momentum: float) -> None:
-    """Give each optimizer a share of the rate it was made with, and AdamW the first beta of a step."""
+    """Set each optimizer to a share of its peak rate, and AdamW's first beta."""
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["lr"] = optimizer.defaults["lr"] * share
@@ -55,10 +55,9 @@ def set_step(optimizers: Iterable[optim.Optimizer], share: float, momentum: floa
 
 
 class Average:
-    """A moving average of the trained parameters.
+    """The exponential moving average of the trained parameters.
 
-    While few steps were done the decay is (1 + step) / (10 + step) where that is less: where training began would
-    otherwise weigh too much.
+    In the first steps the decay is (1 + step) / (10 + step) if that is less, so that the initial weights fade.
     """
 
     def __init__(self, module: nn.Module, decay: float) -> None:
@@ -68,14 +67,14 @@ class Average:
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Take in the parameters after `step` steps."""
+        """Include the parameters after `step` steps."""
         decay = min(self.decay, (1 + step) / (10 + step))
         for name, parameter in trained(self._module).items():
             self.values[name].lerp_(parameter, 1 - decay)
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
-        """Have the network compute with the average."""
+        """Give the network the averaged parameters during the block."""
         self._swap()
         try:
             yield
@@ -85,9 +84,9 @@ class Average:
     @torch.no_grad()
     def _swap(self) -> None:
         for name, parameter in trained(self._module).items():
-            kept = parameter.clone()
+            current = parameter.clone()
             parameter.copy_(self.values[name])
-            self.values[name] = kept
+            self.values[name] = current
 
 
 def pack(module: nn.Module, optimizers: Sequence[optim.Optimizer], average: Average | None) -> dict[str, Tensor]:
@@ -96,8 +95,8 @@ def pack(module: nn.Module, optimizers: Sequence[optim.Optimizer], average: Aver
     for name, parameter in trained(module).items():
         tensors[f"model.{name}"] = parameter.detach()
         for optimizer in optimizers:
-            kept = optimizer.state.get(parameter, {})
-            tensors |= {f"{moment}.{name}": value for moment, value in kept.items()}
+            moments = optimizer.state.get(parameter, {})
+            tensors |= {f"{moment}.{name}": value for moment, value in moments.items()}
     if average is not None:
         tensors |= {f"average.{name}": value for name, value in average.values.items()}
     return tensors
@@ -107,38 +106,24 @@ def pack(module: nn.Module, optimizers: Sequence[optim.Optimizer], average: Aver
 def unpack(
     tensors: Mapping[str, Tensor], module: nn.Module, optimizers: Sequence[optim.Optimizer], average: Average | None
 ) -> None:
-    """Restore what `pack` returned.
-
-    Raises
-    ------
-    RunError
-        It is of another network, or other parameters of it were trained. Nothing has been changed then.
-    """
+    """Restore what `pack` returned; a RunError, before any change, says that other parameters are trained now."""
     parameters = trained(module)
-    kept = _of("model", tensors)
-    if {name: p.shape for name, p in parameters.items()} != {name: t.shape for name, t in kept.items()}:
-        raise RunError(
-            message("The checkpoint is of another network or method than the config asks for: start a new run.")
-        )
+    stored = _select("model", tensors)
+    if {name: p.shape for name, p in parameters.items()} != {name: t.shape for name, t in stored.items()}:
+        raise RunError("The checkpoint has another network or method than the config: start a new run.")
     for name, parameter in parameters.items():
-        parameter.copy_(kept[name])
+        parameter.copy_(stored[name])
+    names = {id(parameter): name for name, parameter in parameters.items()}
     for optimizer in optimizers:
-        state = {}
-        for index, name in enumerate(_in_order(optimizer, parameters)):
-            moments = {moment: tensors.get(f"{moment}.{name}") for moment in MOMENTS}
-            state[index] = {moment: value for moment, value in moments.items() if value is not None}
+        ordered = [names[id(parameter)] for group in optimizer.param_groups for parameter in group["params"]]
+        state = {
+            index: {moment: tensors[f"{moment}.{name}"] for moment in MOMENTS if f"{moment}.{name}" in tensors}
+            for index, name in enumerate(ordered)
+        }
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     if average is not None:
-        average.values = {name: t.to(parameters[name].device) for name, t in _of("average", tensors).items()}
+        average.values = {name: t.to(parameters[name].device) for name, t in _select("average", tensors).items()}
 
 
-def _of(kind: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _select(kind: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name.partition(".")[2]: t for name, t in tensors.items() if name.startswith(f"{kind}.")}
-
-
-def _in_order(optimizer: optim.Optimizer, parameters: Mapping[str, nn.Parameter]) -> Iterator[str]:
-    """Yield the names of parameters in the order in which the optimizer counts them."""
-    names = {id(parameter): name for name, parameter in parameters.items()}
-    for group in optimizer.param_groups:
-        for parameter in group["params"]:
-            yield names[id(parameter)]

@@ -1,39 +1,30 @@
-"""How fast a stage is trained, and when it will be over."""
+"""The speed of a stage and its remaining time."""
 
 from __future__ import annotations
 
 import time
 from collections import deque
 
-RECENT = 20  # steps that the present speed is taken over
+RECENT = 20  # steps over which the speed is averaged
 
 
 class Pace:
-    """How fast it goes.
+    """Measures steps of `batch` windows each; `seconds` and `first` are those of earlier processes of the stage."""
 
-    Parameters
-    ----------
-    steps, batch
-        Of the stage: all steps, and windows a step.
-    before, first
-        Seconds and steps of earlier processes that trained the same stage.
-    """
-
-    def __init__(self, steps: int, batch: int, before: float, first: int) -> None:
+    def __init__(self, steps: int, batch: int, seconds: float, first: int) -> None:
         self.steps, self.batch = steps, batch
-        self._before, self._first = before, first
-        self._since = time.monotonic()
+        self._earlier_seconds, self._first = seconds, first
         self._recent: deque[float] = deque(maxlen=RECENT)
-        self._begun = self._warm = self._since
+        self._start = self._begun = self._warm = time.monotonic()
 
     @property
     def seconds(self) -> float:
-        """Return how long the stage has been trained."""
-        return self._before + time.monotonic() - self._since
+        """Return the training time of the stage."""
+        return self._earlier_seconds + time.monotonic() - self._start
 
     @property
     def windows_per_second(self) -> float:
-        """Return the windows of all processes a second, over recent steps."""
+        """Return the windows of all processes per second, over recent steps."""
         return self.batch * len(self._recent) / sum(self._recent)
 
     def begin(self) -> None:
@@ -48,6 +39,6 @@ class Pace:
         self._recent.append(max(now - self._begun, 1e-9))
 
     def remaining(self, step: int) -> float | None:
-        """Return the seconds left after `step` steps, validations included; None after the first of a process."""
+        """Return the seconds left after `step` steps, validations included; None after a process's first step."""
         done = step - self._first - 1
         return (time.monotonic() - self._warm) / done * (self.steps - step) if done > 0 else None

@@ -1,4 +1,4 @@
-"""Learning rate and momentum of every step: functions of the step alone, so there is no scheduler to save."""
+"""Learning rate and momentum of every step: functions of the step alone, so no scheduler state is stored."""
 
 from __future__ import annotations
 
@@ -6,21 +6,16 @@ import math
 
 from training.run.config import StageConfig
 
-ONECYCLE_START, ONECYCLE_END = 0.1, 0.001  # of the highest rate
+ONECYCLE_START, ONECYCLE_END = 0.1, 0.001  # of the peak rate
 COSINE_END = 0.1
-SWING = 0.05  # of momentum, either way, over a one-cycle
+SWING = 0.05  # of momentum, up and down, over a one-cycle
 
 
 def rate(stage: StageConfig, top: float, step: int) -> float:
-    """Return the learning rate of `step` (0 is the first).
+    """Return the learning rate of `step`, from 0, for the peak rate `top`.
 
-    One-cycle is that of arXiv:1708.07120 as `torch.optim.lr_scheduler.OneCycleLR` computes it, the trapezoid that of
+    One-cycle is that of arXiv:1708.07120 as in `torch.optim.lr_scheduler.OneCycleLR`, the trapezoid that of
     arXiv:2405.18392.
-
-    Parameters
-    ----------
-    top
-        Highest rate.
     """
     if stage.schedule == "onecycle":
         rising, share = _cycle(stage, step)
@@ -44,7 +39,7 @@ def momentum(stage: StageConfig, step: int) -> float:
 
 
 def _cycle(stage: StageConfig, step: int) -> tuple[bool, float]:
-    """Return whether the rate rises at `step` of a one-cycle, and which share of that phase is over."""
+    """Return whether the rate rises at `step` of a one-cycle, and the completed share of that phase."""
     peak, last = stage.warmup * stage.steps - 1, stage.steps - 1
     if step <= peak:
         return True, step / peak if peak > 0 else 1.0

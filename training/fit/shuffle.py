@@ -1,6 +1,6 @@
-"""Random numbers without a state: a function of a seed and of what they are for, for many at once.
+"""Random numbers without a state: functions of a seed and a purpose, for whole arrays.
 
-NumPy's generators would have to be built anew for every window; these mix whole arrays.
+NumPy's generators would have to be created anew for every window.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 
 def key_of(*parts: int | str) -> np.uint64:
-    """Return a key for `mix` that any other parts would make another."""
+    """Return a key for `mix`; other parts give another key."""
     return np.uint64(int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:8], "little"))
 
 
 def mix(key: np.uint64 | np.ndarray, numbers: np.ndarray) -> np.ndarray:
-    """Return a well-mixed uint64 for each of `numbers` (n,), whole and not negative (splitmix64)."""
-    state = key + _STEP * numbers.astype(np.uint64)  # wraps round, as it should
+    """Return a hash, uint64, for each of `numbers` (n,), integers from 0 (splitmix64)."""
+    state = key + _STEP * numbers.astype(np.uint64)  # overflow is intended
     state = (state ^ (state >> np.uint64(30))) * _FIRST
     state = (state ^ (state >> np.uint64(27))) * _SECOND
     return np.asarray(state ^ (state >> np.uint64(31)))
@@ -38,20 +38,20 @@ def below(key: np.uint64 | np.ndarray, numbers: np.ndarray, count: int | np.ndar
 
 
 def shuffled(key: np.ndarray, position: np.ndarray, count: np.ndarray) -> np.ndarray:
-    """Return where `position` of `0 ... count - 1` stands in the shuffle that `key` chooses, without making it.
+    """Return the number at `position` of a shuffle of 0 ... `count` - 1, chosen by `key`, without building it.
 
     All int64 (n,), `key` uint64 (n,). The positions of one count and one key give each number once.
     """
     high = np.ceil(np.sqrt(count)).astype(np.int64)
     low = -(-count // high)
     place = _feistel(key, position, high, low)
-    while (outside := place >= count).any():  # the grid is little larger than count: walk on until back inside
+    while (outside := place >= count).any():  # the grid is slightly larger than count: permute until inside
         place = np.where(outside, _feistel(key, place, high, low), place)
     return place
 
 
 def _feistel(key: np.ndarray, place: np.ndarray, high: np.ndarray, low: np.ndarray) -> np.ndarray:
-    """Permute a grid of `high` x `low` places by moving rows by what stands in columns, and the other way round."""
+    """Permute a grid of `high` x `low` places: shift rows by a hash of the column, and columns by one of the row."""
     left, right = np.divmod(place, low)
     for turn in range(0, ROUNDS, 2):
         left = (left + below(key + np.uint64(turn), right, high)) % high

@@ -1,8 +1,7 @@
-"""The two things there are to train: what a step's loss is, and what says whether it got better.
+"""The losses and validations of the two stages, tokenizer and predictor.
 
-A step's loss is that of all its windows together, however many processes and parts they are dealt out to: each part
-gives its share of it, and the shares (and their gradients) add up. Exactly so, but for the order of sums, where nothing
-is dropped out; dropout falls differently in each part.
+A step's loss is that of all its windows together, over all processes and parts of a batch: each part computes its
+share, and the shares (and their gradients) add up, exactly but for the order of sums. Dropout differs between parts.
 """
 
 from __future__ import annotations
@@ -24,10 +23,10 @@ from training.run.config import ReconstructionConfig, StageName
 
 Inputs = tuple[Tensor, ...]
 Seed = Callable[[int], None]  # seeds the dropout of a part
-STILL = 1e-4  # variance of moves, in normalised units, below which a window counts as having that
-MARGIN = 0.05  # of a move, or of the mean volume: by how much a candle must be possible before its shape costs nothing
-SIDE = 16  # candles on each side of a move, among which it is large or small
-CALM = 0.1  # of a window's variance of moves: what its calmest stretches count as having, at least
+STILL = 1e-4  # smallest variance of moves of a window, in normalized units
+MARGIN = 0.05  # of a move, or of the mean volume: a candle must be valid by this much to have no shape loss
+SIDE = 16  # candles on each side of a move that define its local variance
+CALM = 0.1  # smallest local variance, as a share of the window's
 
 
 class Stage(Protocol):
@@ -41,23 +40,23 @@ class Stage(Protocol):
 
     @property
     def objective(self) -> nn.Module:
-        """Return the module that gives a part's share of the loss, of `inputs` and `whole`; it holds the network."""
+        """Return the module around the network that computes a part's share of the loss, of `inputs` and `whole`."""
 
     def inputs(self, batch: Batch) -> Inputs:
-        """Return what the objective takes of some windows, on the network's device."""
+        """Return the objective's inputs for some windows, on the network's device."""
 
     def whole(self, parts: Sequence[Inputs], world: World, seed: Seed) -> Inputs:
-        """Return what the objective must know of all windows of a step, of which `parts` are this process's."""
+        """Return what the objective needs of all windows of a step, of which `parts` are this process's."""
 
     def measure(self, batch: Batch | None) -> Tensor:
-        """Return sums over held-out windows, float64 on the CPU; of no windows: zeros."""
+        """Return sums over validation windows, float64 on the CPU; of None: zeros."""
 
     def figures(self, sums: Tensor) -> dict[str, float]:
-        """Return what the sums over all held-out windows say; `loss` is what a checkpoint is chosen by."""
+        """Return figures from the sums over all validation windows; `loss` selects the best checkpoint."""
 
 
 class Tokens(Protocol):
-    """Where the tokens of windows come from, such as a TokenCache."""
+    """Supplies the tokens of windows, such as a TokenCache."""
 
     def tokens(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Return coarse and fine tokens, int64 (B, T)."""
@@ -68,39 +67,40 @@ class TokenizerStage:
 
     name: StageName = "tokenizer"
 
-    def __init__(self, module: KronosTokenizer, weighing: ReconstructionConfig) -> None:
+    def __init__(self, module: KronosTokenizer, weights: ReconstructionConfig) -> None:
         self.module = module
-        self.objective = _Reconstruction(module, weighing)
+        self.objective = _Reconstruction(module, weights)
 
     def inputs(self, batch: Batch) -> Inputs:
-        """Return candles, and what makes their prices comparable."""
+        """Return candles, scale and shift."""
         device = _device(self.module)
         return batch.x.to(device), batch.scale.to(device), batch.shift.to(device)
 
     def whole(self, parts: Sequence[Inputs], world: World, seed: Seed) -> Inputs:
-        """Return the number of windows and, where these are dealt out, chances and correlations of bits over all.
+        """Return the number of windows and, with several parts or processes, probabilities and correlations of bits.
 
-        The entropy of the code is that of a mean over all windows, and so are the correlations: these must be known
-        before the first part's loss is. One process without accumulation needs no such pass through the encoder.
+        The code's entropy and the correlations are those of means over all windows, so they are computed before the
+        first part's loss. One process without accumulation needs no such pass through the encoder.
         """
-        count = world.sum(torch.tensor(float(sum(len(x) for x, *_ in parts)))).to(_device(self.module))
+        device = _device(self.module)
+        count = world.sum(torch.tensor(float(sum(len(x) for x, *_ in parts)))).to(device)
         if world.size == 1 and len(parts) == 1:
             return (count,)
         bits = self.module.codebook_dim
-        chances, together = (torch.zeros(*size, device=_device(self.module)) for size in ((bits,), (bits, bits)))
+        chances, products = torch.zeros(bits, device=device), torch.zeros(bits, bits, device=device)
         with torch.no_grad():
             for index, (x, *_) in enumerate(parts):
-                seed(index)  # the encoder drops out first, hence what it will drop out when the loss is taken
+                seed(index)  # the encoder runs first, so it drops out the same values as in the loss
                 z = self.module.unrounded(x).float()
                 chances += self.module.tokenizer.bsq.chances(z) * len(x)
-                together += _together(torch.where(z > 0, 1.0, -1.0)) * len(x)
-        return count, world.sum(chances) / count, world.sum(together) / count
+                products += _bit_products(torch.where(z > 0, 1.0, -1.0)) * len(x)
+        return count, world.sum(chances) / count, world.sum(products) / count
 
     @torch.no_grad()
     def measure(self, batch: Batch | None) -> Tensor:
-        """Return windows, their errors (full, coarse), candles, impossible ones, squares of moves and of their errors.
+        """Return windows, their errors (full, coarse), candles, invalid ones, squares of moves and of their errors.
 
-        Behind them comes how often each coarse code was used.
+        The counts of each coarse code follow.
         """
         codes = 2**self.module.s1_bits
         if batch is None:
@@ -109,14 +109,14 @@ class TokenizerStage:
         (coarse, full), _, _, ids = self.module(x)
         full = full.float()
         moves, decoded = (y[..., CLOSE].diff(dim=1) for y in (x, full))
-        prices, traded = _lacks(full, scale, shift)
-        has_volume = shift[:, None, VOLUME:] > 0  # nothing is asked of what a forecast leaves out
-        impossible = (prices > 0).any(-1) | ((traded > 0) & has_volume).any(-1)
+        prices, traded = _violations(full, scale, shift)
+        has_volume = shift[:, None, VOLUME:] > 0  # a forecast ignores the rest
+        invalid = (prices > 0).any(-1) | ((traded > 0) & has_volume).any(-1)
         sums = [
             torch.tensor(float(len(x))),
             *(self.objective.error(y, x, scale, shift) * len(x) for y in (full, coarse.float())),
-            torch.tensor(float(impossible.numel())),
-            impossible.sum(),
+            torch.tensor(float(invalid.numel())),
+            invalid.sum(),
             moves.pow(2).sum(),
             (decoded - moves).pow(2).sum(),
         ]
@@ -124,31 +124,28 @@ class TokenizerStage:
         return torch.cat([torch.stack([s.double().cpu() for s in sums]), used.cpu().double()])
 
     def figures(self, sums: Tensor) -> dict[str, float]:
-        """Return what was measured, as means.
+        """Return the measured sums as means.
 
-        `move_error` is that of close-to-close moves over their variance, `impossible` the share of candles
-        whose decoded high or low lies inside their body, or whose volume or amount is below zero.
+        `move_error` is that of close-to-close moves over their variance, `impossible` the share of candles whose
+        decoded high or low lies inside their body, or whose volume or amount is below zero.
         """
-        windows, full, coarse, candles, impossible, signal, noise = sums[:7].tolist()
+        windows, full, coarse, candles, invalid, signal, noise = sums[:7].tolist()
         used = sums[7:]
         share = used[used > 0] / used.sum()
         return {
             "loss": full / windows,
             "coarse_error": coarse / windows,
             "move_error": noise / signal if signal else 0.0,
-            "impossible": impossible / candles,
+            "impossible": invalid / candles,
             "coarse_codes": float((used > 0).sum()),
             "coarse_perplexity": float((-(share * share.log()).sum()).exp()),
         }
 
 
 class PredictorStage:
-    """The next pair of tokens, at the candles after the history that the window was normalised by.
+    """The next pair of tokens, at the candles after the history that normalizes the window.
 
-    Parameters
-    ----------
-    tokens, held_out
-        Tokens of the windows to learn from, and of those to validate with.
+    `tokens` supplies those of training windows, `held_out` those of validation windows.
     """
 
     name: StageName = "predictor"
@@ -169,7 +166,7 @@ class PredictorStage:
 
     @torch.no_grad()
     def measure(self, batch: Batch | None) -> Tensor:
-        """Return places, and the sums of the causal cross-entropies there, as generation would meet them."""
+        """Return the number of places and the sums of their causal cross-entropies, as in generation."""
         if batch is None:
             return torch.zeros(3, dtype=torch.float64)
         inputs = self._inputs(batch, self._held_out)
@@ -178,7 +175,7 @@ class PredictorStage:
         return torch.stack([torch.tensor(float(len(inputs[-1])), dtype=torch.float64), *sums])
 
     def figures(self, sums: Tensor) -> dict[str, float]:
-        """Return the mean cross-entropies, in nats a token."""
+        """Return the mean cross-entropies, in nats per token."""
         places, s1, s2 = sums.tolist()
         return {"loss": (s1 + s2) / 2 / places, "s1_loss": s1 / places, "s2_loss": s2 / places}
 
@@ -189,14 +186,14 @@ class PredictorStage:
 
 
 class _Reconstruction(nn.Module):
-    """Share of (error of coarse + error of full + quantizer loss + correlations of bits) / 2, as they are weighed."""
+    """Share of (error of coarse + error of full + quantizer loss + correlations of bits) / 2, with their weights."""
 
     weights: Tensor
 
-    def __init__(self, module: KronosTokenizer, weighing: ReconstructionConfig) -> None:
+    def __init__(self, module: KronosTokenizer, config: ReconstructionConfig) -> None:
         super().__init__()
-        self.module, self.weighing = module, weighing
-        weights = torch.tensor(weighing.weights)
+        self.module, self.config = module, config
+        weights = torch.tensor(config.weights)
         self.register_buffer("weights", (weights / weights.mean()).to(_device(module)), persistent=False)
 
     def forward(
@@ -206,54 +203,53 @@ class _Reconstruction(nn.Module):
         shift: Tensor,
         count: Tensor,
         chances: Tensor | None = None,
-        together: Tensor | None = None,
+        products: Tensor | None = None,
     ) -> Tensor:
         (coarse, full), quantizer, code, _ = self.module(x, chances)
         errors = [self.error(y.float(), x, scale, shift) for y in (coarse, full)]
-        loss: Tensor = self.weighing.coarse * errors[0] + errors[1] + quantizer
-        if self.weighing.bits:
-            here = _together(code.float() * math.sqrt(code.shape[-1]))
-            known = here if together is None else together + (here - here.detach())  # value of all, gradient of these
-            loss = loss + self.weighing.bits * (known - torch.diag(known.diag())).pow(2).mean()
+        loss: Tensor = self.config.coarse * errors[0] + errors[1] + quantizer
+        if self.config.bits:
+            own = _bit_products(code.float() * math.sqrt(code.shape[-1]))
+            known = own if products is None else products + (own - own.detach())  # value of all, gradient of these
+            loss = loss + self.config.bits * (known - torch.diag(known.diag())).pow(2).mean()
         return loss / 2 * (len(x) / count)
 
     def error(self, y: Tensor, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-        """Return the mean over windows of what reconstructions `y` of candles `x` (B, T, 6) lack.
+        """Return the mean error over windows of reconstructions `y` of candles `x` (B, T, 6).
 
-        Where a price stands in its window says little about how far it moves from one candle to the next, which is what
-        a forecast is made of; so errors of moves count too, in units of the moves around them: noise that a wild hour
-        would hide is all that is seen of a calm one.
+        The squared error of levels hardly depends on moves, which a forecast consists of. So errors of moves count in
+        units of the local variance: noise that would vanish in a volatile hour dominates a calm one.
         """
         error = ((y - x).pow(2) * self.weights).mean()
-        if not (self.weighing.moves or self.weighing.shape):
+        if not (self.config.moves or self.config.shape):
             return error
         squares = x[..., CLOSE].diff(dim=1).pow(2)
         variance = squares.mean(1, keepdim=True).clamp_min(STILL)
-        around = torch.maximum(_around(squares), CALM * variance)
-        missed = (_moves(y) - _moves(x)).pow(2).mean(-1) / around
+        local = torch.maximum(_local_mean(squares), CALM * variance)
+        move_error = (_moves(y) - _moves(x)).pow(2).mean(-1) / local
         move = (variance.sqrt() * scale[:, CLOSE, None]).clamp_min(math.sqrt(STILL))
-        prices, traded = _lacks(y, scale, shift)
-        short = F.relu(prices / move[..., None] + MARGIN) + F.relu(traded + MARGIN * shift[:, None, VOLUME:])
-        out: Tensor = error + self.weighing.moves * missed.mean() + self.weighing.shape * short.sum(-1).mean()
+        prices, traded = _violations(y, scale, shift)
+        shape = F.relu(prices / move[..., None] + MARGIN) + F.relu(traded + MARGIN * shift[:, None, VOLUME:])
+        out: Tensor = error + self.config.moves * move_error.mean() + self.config.shape * shape.sum(-1).mean()
         return out
 
 
-def _around(squares: Tensor) -> Tensor:
-    """Return the mean (B, T) of `squares` over the candles on both sides of each, and itself."""
+def _local_mean(squares: Tensor) -> Tensor:
+    """Return the mean (B, T) of `squares` over each candle and those on both sides."""
     return F.avg_pool1d(squares, 2 * SIDE + 1, stride=1, padding=SIDE, count_include_pad=False)
 
 
-def _together(signs: Tensor) -> Tensor:
-    """Return the mean products (bits, bits) of each two of the signs of codes (B, T, bits)."""
+def _bit_products(signs: Tensor) -> Tensor:
+    """Return the mean products (bits, bits) of each two signs of codes (B, T, bits)."""
     flat = signs.flatten(0, 1)
     return flat.T @ flat / len(flat)
 
 
-def _lacks(y: Tensor, scale: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
-    """Return what high and low, and volume and amount, of candles `y` (B, T, 6) lack to be possible, (B, T, 2) each.
+def _violations(y: Tensor, scale: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
+    """Return by how much high and low, and volume and amount, of candles `y` (B, T, 6) are invalid, (B, T, 2) each.
 
-    See `Batch.scale` and `shift` (B, 6): where high and close are normalised each by its own statistics, a high that
-    lies above the close may still turn out below it. What lacks nothing is at or below zero.
+    Values above zero are invalid. See `Batch.scale` and `shift` (B, 6): with high and close normalized separately, a
+    high above the close may still be decoded below it.
     """
     real = y * scale[:, None] + shift[:, None]
     body = real[..., [OPEN, CLOSE]]
@@ -262,12 +258,12 @@ def _lacks(y: Tensor, scale: Tensor, shift: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _moves(x: Tensor) -> Tensor:
-    """Return the prices (B, T - 1, 4) of all candles but the first, less the close before."""
+    """Return the prices (B, T - 1, 4) of all candles but the first, minus the close before."""
     return x[:, 1:, : len(PRICES)] - x[:, :-1, CLOSE : CLOSE + 1]
 
 
 class _NextTokens(nn.Module):
-    """Share of the mean of the coarse and the fine cross-entropy, in nats a token."""
+    """Share of the mean of the coarse and the fine cross-entropy, in nats per token."""
 
     def __init__(self, module: Kronos) -> None:
         super().__init__()
@@ -279,25 +275,25 @@ class _NextTokens(nn.Module):
 
 
 def _places(batch: Batch) -> Tensor:
-    """Return where tokens are learned, int64 (N,): row x (T - 1) + position of the candle before."""
+    """Return the places of learned tokens, int64 (N,): row x (T - 1) + position of the candle before."""
     return batch.after[:, 1:].flatten().nonzero().squeeze(1)
 
 
 def cross_entropies(module: Kronos, s1: Tensor, s2: Tensor, stamp: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
     """Return the sums over `places` (N,) of the coarse and of the fine cross-entropy of tokens (B, T).
 
-    They are those of `Kronos.causal_logits`: learned as it is generated, where `forward` would rotate the
-    cross-attention. Heads and the queries of the cross-attention are computed only where there is something to learn.
+    They are those of `Kronos.causal_logits`, as in generation, while `forward` rotates the cross-attention. Heads and
+    queries of the cross-attention are computed only for the places.
     """
     context = _context(module, s1[:, :-1], s2[:, :-1], stamp[:, :-1])  # (B, T - 1, D)
     length = context.shape[1]
     first = int((places % length).min())
-    late = places // length * (length - first) + places % length - first  # the same places from `first` on
+    late = places // length * (length - first) + places % length - first  # the same places, counted from `first`
     s1_next, s2_next = (ids[:, 1:].flatten()[places] for ids in (s1, s2))
     known = context.flatten(0, 1).index_select(0, places)  # (N, D)
     given = module.embedding.emb_s1(s1[:, 1 + first :])
-    found = module.dep_layer.cross_attn(given, context, causal=True, rotate=False)
-    fine = module.dep_layer.norm(known + found.flatten(0, 1).index_select(0, late))
+    attended = module.dep_layer.cross_attn(given, context, causal=True, rotate=False)
+    fine = module.dep_layer.norm(known + attended.flatten(0, 1).index_select(0, late))
     s1_loss = F.cross_entropy(module.head.proj_s1(known).float(), s1_next, reduction="sum")
     s2_loss = F.cross_entropy(module.head.proj_s2(fine).float(), s2_next, reduction="sum")
     return s1_loss, s2_loss

@@ -1,8 +1,8 @@
-"""Tokens of windows on disk: no window is encoded twice, by whichever process, in whichever run.
+"""The token cache: each window is encoded once, by whichever process of whichever run.
 
-A file holds a record a window, at the place its number says; what was never written is a hole that takes no room. A
-record begins with a checksum of its tokens, so one that was cut short by a kill or a power failure reads as missing,
-and so does a hole. Records are read and written, not mapped: a full disk is then an error, not the end of the process.
+A file holds one record per window, at the position of its number; a missing record is a hole that takes no space. A
+record starts with a checksum, so that a hole or a record cut off by a power failure reads as missing. Records are read
+and written, not mapped: a full disk is then an error, not a crash.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from training.errors import Message, message
 from training.fit.windows import Batch, WindowSampler
 
 CHECKSUM = np.dtype("<u4")
-RESERVE = 1 << 30  # bytes of the disk that are left to others
-CHECK_EVERY = 256  # windows written between two looks at what is left
+RESERVE = 1 << 30  # bytes of the disk that stay free
+CHECK_EVERY = 256  # windows written between two checks of the free space
 
 
 class TokenCache:
@@ -33,11 +33,9 @@ class TokenCache:
     Parameters
     ----------
     tokenizer
-        Must not change as long as this is used.
-    sampler
-        Whose batches are asked for.
+        Must not change while this is in use.
     folder
-        Where the file is kept, named by all that its tokens depend on; None computes tokens each time.
+        Of the file, which is named by all that its tokens depend on; None computes tokens each time.
     device
         Where tokens are computed and returned.
     """
@@ -48,7 +46,7 @@ class TokenCache:
         self.tokenizer = tokenizer.to(device).eval().requires_grad_(False)
         self.device = torch.device(device)
         self.notes: list[Message] = []
-        self.encoded = 0  # windows that were not there yet
+        self.encoded = 0  # windows that were missing
         bits = max(tokenizer.s1_bits, tokenizer.s2_bits)
         self._kind = np.dtype("<u2") if bits <= 16 else np.dtype("<u4")
         self._shape = (2, sampler.window.size)
@@ -59,19 +57,19 @@ class TokenCache:
         if folder is not None:
             key = hashlib.sha256(f"{digest(tokenizer)} {sampler.digest}".encode()).hexdigest()
             self.path = folder / f"tokens-{key[:32]}.bin"
-            self._open()
+            self._open(self.path)
 
     def tokens(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return coarse and fine tokens, int64 (B, T), of the windows of `batch`; only missing ones are computed."""
+        """Return coarse and fine tokens, int64 (B, T), of a batch; only missing ones are computed."""
         numbers, first, places = np.unique(batch.numbers, return_index=True, return_inverse=True)
-        found = np.empty((len(numbers), *self._shape), dtype=np.int64)
-        missing = [row for row, number in enumerate(numbers.tolist()) if not self._read(number, found[row])]
+        tokens = np.empty((len(numbers), *self._shape), dtype=np.int64)
+        missing = [row for row, number in enumerate(numbers.tolist()) if not self._read(number, tokens[row])]
         if missing:
-            found[missing] = self._encode(batch.x[first[missing]])
+            tokens[missing] = self._encode(batch.x[first[missing]])
             self.encoded += len(missing)
             for row in missing:
-                self._write(int(numbers[row]), found[row])
-        s1, s2 = torch.from_numpy(found[places]).to(self.device).unbind(1)
+                self._write(int(numbers[row]), tokens[row])
+        s1, s2 = torch.from_numpy(tokens[places]).to(self.device).unbind(1)
         return s1, s2
 
     def close(self) -> None:
@@ -85,16 +83,15 @@ class TokenCache:
         pair = self.tokenizer.encode(x.to(self.device), half=True)
         return torch.stack([*pair], dim=1).cpu().numpy()
 
-    def _open(self) -> None:
-        assert self.path is not None
+    def _open(self, path: Path) -> None:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
-            self._give_up(error.strerror or str(error))
+            self._stop_storing(path, error)
 
     def _read(self, number: int, into: np.ndarray) -> bool:
-        """Fill `into` (2, T) with the tokens of a window; return whether they were there, whole."""
+        """Fill `into` (2, T) with the tokens of a window; return False if they are missing."""
         if self._file is None:
             return False
         record = os.pread(self._file, self._size, number * self._size)
@@ -104,38 +101,33 @@ class TokenCache:
         return True
 
     def _write(self, number: int, tokens: np.ndarray) -> None:
-        if self._file is None or not self._has_room():
+        if self._file is None or self.path is None:
             return
-        held = tokens.astype(self._kind).tobytes()
+        data = tokens.astype(self._kind).tobytes()
         try:
-            os.pwrite(self._file, _checksum(held) + held, number * self._size)
+            self._check_space(self.path)
+            os.pwrite(self._file, _checksum(data) + data, number * self._size)
         except OSError as error:
-            self._give_up(error.strerror or str(error))
+            self._stop_storing(self.path, error)
 
-    def _has_room(self) -> bool:
-        """Look now and then how much the disk has left, and stop keeping tokens before it is full."""
-        assert self.path is not None
+    def _check_space(self, path: Path) -> None:
         self._unchecked += 1
-        if self._unchecked < CHECK_EVERY:
-            return True
-        self._unchecked = 0
-        room = shutil.disk_usage(self.path.parent).free >= RESERVE
-        if not room:
-            self._give_up(f"less than {RESERVE >> 20} MB free")
-        return room
+        if self._unchecked >= CHECK_EVERY:
+            self._unchecked = 0
+            if shutil.disk_usage(path.parent).free < RESERVE:
+                raise OSError(f"less than {RESERVE >> 20} MB free")
 
-    def _give_up(self, reason: str) -> None:
-        """Say once why tokens are no longer kept."""
+    def _stop_storing(self, path: Path, error: OSError) -> None:
         self.close()
         self.notes.append(
             message(
-                "{folder} takes no tokens ({reason}): they are computed in every step, which makes training slower.",
-                folder=str(self.path.parent if self.path else ""),
-                reason=reason,
+                "{folder} cannot store tokens ({reason}): they are computed in every step, which is slower.",
+                folder=str(path.parent),
+                reason=error.strerror or str(error),
             )
         )
 
 
 def _checksum(tokens: bytes) -> bytes:
-    """Return the CRC-32 of a record; that of zeros is none, so a hole is told from tokens."""
+    """Return the CRC-32 of a record; that of zeros is not zero, so a hole never passes for tokens."""
     return zlib.crc32(tokens).to_bytes(CHECKSUM.itemsize, "little")

@@ -1,8 +1,7 @@
-"""Addresses that a run may send figures to, and which of them gets the credentials of this machine.
+"""The servers that a run may send figures to, and which of them gets this machine's credentials.
 
-A desk hands its trainers the administrator's list in `KRONOS_ALLOWED_ADDRESSES`, so that no user of the desk can make
-its machine talk to other servers. Whoever starts a run in a terminal is the administrator: without the variable every
-address is allowed.
+A desk gives its trainers the administrator's list in `KRONOS_ALLOWED_ADDRESSES`, so that no user can make the server
+send requests elsewhere. Who starts a run in a terminal is the administrator: without the variable all are allowed.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from typing import Self
 from urllib.parse import unquote, urlsplit
 
-from training.errors import ConfigError, message
+from training.errors import ConfigError
 
 VARIABLE = "KRONOS_ALLOWED_ADDRESSES"
 TRACKING_SERVER = "MLFLOW_TRACKING_URI"  # MLflow's own variable
@@ -24,7 +23,7 @@ LONGEST = 200  # characters of an address in a message
 
 @dataclass(frozen=True)
 class Address:
-    """Scheme, host and port of a server, and the folder on it; only equal spelling is equal."""
+    """Scheme, host, port and path of a server; only equal spelling is equal."""
 
     scheme: str
     host: str
@@ -38,7 +37,7 @@ class Address:
         Raises
         ------
         ValueError
-            It is not that of an HTTP server, or has a user, a password, a query or a way out of its folder.
+            It is not HTTP, or has a user, a password, a query or a way out of its path.
         """
         parts = urlsplit(address)
         path = unquote(unquote(parts.path))
@@ -53,25 +52,17 @@ class Address:
         return cls(parts.scheme, parts.hostname.rstrip("."), parts.port or _PORTS[parts.scheme], folders)
 
     def is_within(self, other: Address) -> bool:
-        """Return whether this is on the same server as `other`, in its folder."""
+        """Return whether this is on the same server as `other`, below its path."""
         same = (self.scheme, self.host, self.port) == (other.scheme, other.host, other.port)
         return same and self.path[: len(other.path)] == other.path
 
 
 @dataclass(frozen=True)
 class AddressPolicy:
-    """Which addresses may be spoken to.
+    """The allowed addresses."""
 
-    Attributes
-    ----------
-    allowed
-        None allows every address.
-    tracking_server
-        The administrator's MLflow server, the only one that gets credentials where it is set; it is allowed, too.
-    """
-
-    allowed: tuple[Address, ...] | None = None
-    tracking_server: Address | None = None
+    allowed: tuple[Address, ...] | None = None  # None allows all
+    tracking_server: Address | None = None  # the administrator's MLflow server: allowed, and gets the credentials
 
     @classmethod
     def of(cls, allowed: Iterable[str] | None, environment: Mapping[str, str]) -> Self:
@@ -80,26 +71,24 @@ class AddressPolicy:
         Raises
         ------
         ConfigError
-            The list names something else than addresses of HTTP servers.
+            An entry of the list is not an HTTP address.
         """
         try:
-            listed = None if allowed is None else tuple(map(Address.parse, allowed))
+            addresses = None if allowed is None else tuple(map(Address.parse, allowed))
         except ValueError as error:
             raise ConfigError(
-                message(
-                    "{variable} has {address}: give addresses such as https://mlflow.example.com:5000.",
-                    variable=VARIABLE, address=str(error)[:LONGEST],
-                )
+                "{variable} has {address}: give addresses such as https://mlflow.example.com:5000.",
+                variable=VARIABLE, address=str(error)[:LONGEST],
             ) from None  # fmt: skip
         try:
             server = Address.parse(environment.get(TRACKING_SERVER, ""))
-        except ValueError:  # MLflow itself also takes folders and databases there.
+        except ValueError:  # MLflow also accepts folders and databases
             server = None
-        return cls(listed, server)
+        return cls(addresses, server)
 
     @classmethod
     def from_environment(cls) -> Self:
-        """Return the policy of this process: the list of the desk that started it, if one did.
+        """Return the policy of this process, with the list of the desk that started it, if one did.
 
         Raises
         ------
@@ -111,50 +100,35 @@ class AddressPolicy:
             allowed = None if written is None else [str(address) for address in json.loads(written)]
         except (ValueError, TypeError):
             raise ConfigError(
-                message(
-                    '{variable} is not a list in JSON: write it as ["https://mlflow.example.com"].', variable=VARIABLE
-                )
+                '{variable} is not a list in JSON: write it as ["https://mlflow.example.com"].', variable=VARIABLE
             ) from None
         return cls.of(allowed, os.environ)
 
     def check(self, field: str, address: str) -> None:
-        """Do nothing where the address may be spoken to.
-
-        Raises
-        ------
-        ConfigError
-            It is not an address of a server, or not an allowed one; names the field.
-        """
+        """Raise a ConfigError that names `field` if the address is invalid or not allowed."""
         shown = address[:LONGEST]
         try:
             parsed = Address.parse(address)
         except ValueError:
             raise ConfigError(
-                message(
-                    "{field} is {address}: give the address of a server, such as http://127.0.0.1:5000, without user "
-                    "and password.",
-                    field=field, address=shown.rpartition("@")[2],
-                )
+                "{field} is {address}: give the address of a server, such as http://127.0.0.1:5000, without user and "
+                "password.",
+                field=field, address=shown.rpartition("@")[2],
             ) from None  # fmt: skip
-        if self.allowed is None or any(map(parsed.is_within, (*self.allowed, *self._own()))):
-            return
-        raise ConfigError(
-            message(
-                "{field}: this desk may not send anything to {address}. Leave it out, or have the administrator add "
-                "the server to {variable}.",
+        own = () if self.tracking_server is None else (self.tracking_server,)
+        if self.allowed is not None and not any(map(parsed.is_within, (*self.allowed, *own))):
+            raise ConfigError(
+                "{field}: this desk may not send data to {address}. Leave it out, or have the administrator add the "
+                "server to {variable}.",
                 field=field, address=shown, variable=VARIABLE,
-            )
-        )  # fmt: skip
+            )  # fmt: skip
 
     def gets_credentials(self, address: str) -> bool:
-        """Return whether the credentials of this machine's administrator may go to a server.
+        """Return whether this machine's credentials may go to a server.
 
-        With a list only to the administrator's own server; without, to the one that the administrator wrote into the
-        config, unless MLflow's variable names another.
+        With a list only to the administrator's server; without one to the server in the config, unless MLflow's
+        variable names another.
         """
         if self.tracking_server is None:
             return self.allowed is None
         return Address.parse(address).is_within(self.tracking_server)
-
-    def _own(self) -> tuple[Address, ...]:
-        return () if self.tracking_server is None else (self.tracking_server,)

@@ -1,4 +1,4 @@
-"""The model card of a run: what it learned from and how, and first of all whether it got better."""
+"""The model card of a run: first whether it improved on its base model, then data, training and use."""
 
 from __future__ import annotations
 
@@ -14,59 +14,44 @@ import yaml
 
 from engine.config import UNPUBLISHED_NOTE
 from engine.registry import find_spec
+from training.errors import Message
 from training.fit.corpus import Corpus
 from training.fit.log import LOG, read_log
 from training.run.config import SPLITS, FileData, QlibData, RunConfig
 from training.run.folder import RunFolder
 from training.run.markdown import Markup, code, code_block, escape, table
-from training.run.report import Report, interval, judged, said, score_rows, verdicts, worse
+from training.run.report import Report, interval, is_worse, judgements, score_rows, verdicts
 
 if TYPE_CHECKING:
     from training.fit.building import Base
 
-MODEL, TOKENIZER, CARD, FACTS, REPORT = "model", "tokenizer", "README.md", "kronos.json", "report.json"
+CARD = "README.md"
 TAGS = ["kronos", "candlesticks", "finance", "time-series"]
-LISTED_SYMBOLS = 5  # of a group, by name
+MAX_SYMBOLS = 5  # of a group, by name
 LIMITS = """\
-- For research, not advice: nothing here says that a trade will pay.
-- Scores hold for the markets, intervals and periods above; elsewhere the model was not tried.
+- For research, not advice: nothing here says that a trade will be profitable.
+- Scores hold for the markets, intervals and periods above; others were not tested.
 - The checkpoint was chosen by the validation split, so its scores there flatter the model; only the test split is new
-  to it, and neither is new if the base model had learned from those candles."""
+  to it, and neither is new if the base model was trained on those candles."""
 
 PRIVATE = {"data", "machine", "track"}  # sections that may name folders, servers or passwords
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What an export tells a registry: `kronos.json`.
+    """The facts of an export that a registry needs: `kronos.json`."""
 
-    Attributes
-    ----------
-    name
-        Of the run.
-    max_context
-        Candles the model sees, history and forecast together.
-    parameters
-        Of the predictor.
-    trained_until
-        Day of the last candle that the run learned from, or its base where that is known and later; ISO.
-    base, base_digest
-        What training began with.
-    digest
-        SHA-256 of both networks' weights, as `KronosPredictor.digest` has it.
-    """
-
-    name: str
-    max_context: int
-    parameters: int
-    trained_until: str
+    name: str  # of the run
+    max_context: int  # candles, history and forecast together
+    parameters: int  # of the predictor
+    trained_until: str  # ISO day of the last training candle of the run, or of its base if that is known and later
     base: str
     base_digest: str
-    digest: str
+    digest: str  # SHA-256 of both networks' weights, as in `KronosPredictor.digest`
 
 
-def trained_until(corpus: Corpus, base: Base) -> date:
-    """Return the day of the last candle that the run learned from, or its base where that is known and later."""
+def last_training_day(corpus: Corpus, base: Base) -> date:
+    """Return the day of the last training candle of the run, or of its base if that is known and later."""
     days = [_day(int(corpus.times[segment.stop - 1])) for segment in corpus.of("train").segments]
     if base.trained_until is not None:
         days.append(base.trained_until)
@@ -85,26 +70,26 @@ def model_card(
     *,
     shared_deviation: bool = False,
 ) -> str:
-    """Return the card of a run as Markdown, with the front matter that the Hub reads.
+    """Return the card of a run as Markdown, with the Hub's front matter.
 
     Parameters
     ----------
     provenance, report
-        What `provenance.json` and `report.json` hold; None where the run was not judged.
+        The contents of `provenance.json` and `report.json`; None if the run was not scored.
     shared_deviation
-        Whether the tokenizer divides all prices by the deviation of the close, which the published package does not do.
+        Whether the tokenizer divides all prices by the deviation of the close, unlike the published package.
     """
     parts = [
         _front_matter(config),
         f"# {escape(facts.name)}",
-        _opening(report),
+        _verdict(report),
         table(("", ""), _summary(config, facts)),
         *_scores(report),
         "## Data",
         _source(config),
         table(("group", "split", "symbols", "candles", "windows", "from", "to"), _data(config, corpus)),
         _split_note(config),
-        "\n".join(f"- {said(note, escape)}" for note in run.status().notes),
+        "\n".join(f"- {note.render(escape)}" for note in run.status().notes),
         "## Training",
         table(("", *config.stages), _training(run, config)),
         *_reproduction(config, provenance),
@@ -127,27 +112,28 @@ def tokenizer_card(facts: Facts, model: str, *, shared_deviation: bool = False) 
     return "\n\n".join(parts) + "\n"
 
 
-def _opening(report: Report | None) -> str:
-    """Return the verdicts; worse is said first of all, not hidden."""
-    if not judged(report):
-        return "**Not judged**: nobody knows whether it forecasts better than what it began with."
-    return "\n\n".join([*(["**Worse than its base model.**"] if worse(report) else []), *verdicts(report, escape)])
+def _verdict(report: Report | None) -> str:
+    if not judgements(report):
+        return "**Not scored**: whether it forecasts better than its base model is unknown."
+    warning = ["**Worse than its base model.**"] if is_worse(report) else []
+    return "\n\n".join([*warning, *verdicts(report, escape)])
 
 
 def _scores(report: Report | None) -> Iterable[str]:
-    for split, one in judged(report).items():
+    for split, scores in judgements(report).items():
         yield f"## Scores on the {split} split"
         yield (
-            f"{one['cutoffs']:,} cutoffs at {one['times']:,} times, {one['symbols']:,} symbols; lookback "
-            f"{one['lookback']}, horizon {one['horizon']}, {one['samples']} paths. CRPS is of the log close, in units "
-            "of the history's volatility; lower is better. Coverage is the share of closes inside a band; best is the "
-            f"band's own level. Rank IC is taken over {one['rank_ic_over']}. Brackets hold 95 % intervals."
+            f"{scores['cutoffs']:,} cutoffs at {scores['times']:,} times, {scores['symbols']:,} symbols; lookback "
+            f"{scores['lookback']}, horizon {scores['horizon']}, {scores['samples']} paths. CRPS is of the log close, "
+            "in units of the history's volatility; lower is better. Coverage is the share of closes inside a band; the "
+            f"ideal is the band's own level. Rank IC is computed over {scores['rank_ic_over']}. Brackets are 95 % "
+            "confidence intervals."
         )
-        base = one["to_base"]
-        lines = [f"- CRPS ÷ base model: {interval(base)}"] if base else []
-        lines.append(f"- CRPS ÷ best baseline ({one['best_baseline']}): {interval(one['to_baseline'])}")
-        yield "\n".join([*lines, *(f"- {said(note, escape)}" for note in one["notes"])])
-        head, *rows = score_rows(one)
+        lines = [f"- CRPS ÷ base model: {interval(scores['to_base'])}"] if scores["to_base"] else []
+        lines.append(f"- CRPS ÷ best baseline ({scores['best_baseline']}): {interval(scores['to_baseline'])}")
+        lines += [f"- {Message.from_dict(note).render(escape)}" for note in scores["notes"]]
+        yield "\n".join(lines)
+        head, *rows = score_rows(scores)
         yield table(head, [(name, *map(Markup, figures)) for name, *figures in rows])
 
 
@@ -174,7 +160,7 @@ def _summary(config: RunConfig, facts: Facts) -> Iterable[Sequence[object]]:
     yield "method", _method(config)
     yield "parameters", f"{facts.parameters / 1e6:.2f} M"
     yield "context", f"{facts.max_context} candles, history and forecast together"
-    yield "learned from candles until", facts.trained_until
+    yield "trained on candles until", facts.trained_until
     yield "weights", code(facts.digest[:16])
 
 
@@ -190,39 +176,41 @@ def _method(config: RunConfig) -> str:
 def _source(config: RunConfig) -> str:
     data = config.data
     if isinstance(data, QlibData):
-        return f"Qlib instruments of the set {code(data.market)}, candle length {code(data.frequency)}."
+        return f"Qlib instruments of the set {code(data.market)}, interval {code(data.frequency)}."
     if isinstance(data, FileData):
-        return escape(data.origin) or "Candles in files; where they came from was not said."
+        return escape(data.origin) or "Candles in files of unknown origin."
     return f"Series of a Kronos Desk store{f', watchlist {escape(data.watchlist)}' if data.watchlist else ''}."
 
 
 def _data(config: RunConfig, corpus: Corpus) -> Iterable[Sequence[object]]:
     for group in corpus.groups:
         for split in SPLITS:
-            segments = [one for one in corpus.segments if (one.group, one.split) == (group, split)]
+            segments = [segment for segment in corpus.segments if (segment.group, segment.split) == (group, split)]
             if not segments:
                 continue
-            symbols = sorted({one.symbol for one in segments})
-            more = f" and {len(symbols) - LISTED_SYMBOLS} more" if len(symbols) > LISTED_SYMBOLS else ""
+            symbols = sorted({segment.symbol for segment in segments})
+            more = f" and {len(symbols) - MAX_SYMBOLS} more" if len(symbols) > MAX_SYMBOLS else ""
             yield (
                 group,
                 split,
-                ", ".join(symbols[:LISTED_SYMBOLS]) + more,
-                f"{sum(len(one) for one in segments):,}",
-                f"{sum(one.windows(config.window.size, config.window.stride) for one in segments):,}",
-                _day(min(int(corpus.times[one.start]) for one in segments)),
-                _day(max(int(corpus.times[one.stop - 1]) for one in segments)),
+                ", ".join(symbols[:MAX_SYMBOLS]) + more,
+                f"{sum(map(len, segments)):,}",
+                f"{sum(segment.windows(config.window.size, config.window.stride) for segment in segments):,}",
+                _day(min(int(corpus.times[segment.start]) for segment in segments)),
+                _day(max(int(corpus.times[segment.stop - 1]) for segment in segments)),
             )
 
 
 def _split_note(config: RunConfig) -> str:
     window, split = config.window, config.split
-    embargo = f"{split.embargo} candles" if split.embargo is not None else "a whole window"
-    held = f", and {split.holdout_symbols:.0%} of the symbols were never learned from" if split.holdout_symbols else ""
+    embargo = f"{split.embargo} candles" if split.embargo is not None else "one window"
+    held = (
+        f", and {split.holdout_symbols:.0%} of the symbols were kept out of training" if split.holdout_symbols else ""
+    )
     return (
-        f"A window is up to {window.lookback} candles of history, by whose statistics alone it is scaled, and what "
-        f"follows, {window.size} candles in all, {window.stride} apart. Between two splits {embargo} of each series "
-        f"was left out{held}."
+        f"A window has up to {window.lookback} candles of history, whose statistics alone normalize it, and those "
+        f"after it, {window.size} candles in all, {window.stride} apart. The embargo between two splits of a series is "
+        f"{embargo}{held}."
     )
 
 
@@ -230,16 +218,16 @@ def _training(run: RunFolder, config: RunConfig) -> Iterable[Sequence[object]]:
     logs = [read_log(run.stage(name) / LOG) for name in config.stages]
     stages = [config.stage(name) for name in config.stages]
     yield "steps", *(f"{rows[-1]['step']:,} of {stage.steps:,}" for rows, stage in zip(logs, stages, strict=True))
-    yield "windows a step", *(stage.batch for stage in stages)
+    yield "batch size", *(stage.batch for stage in stages)
     rates = [[row["learning_rate"] for row in rows if "learning_rate" in row] for rows in logs]
-    yield "highest learning rate", *(f"{max(rate):.2g}" if rate else "" for rate in rates)
+    yield "peak learning rate", *(f"{max(rate):.2g}" if rate else "" for rate in rates)
     yield "schedule", *(f"{stage.schedule}, warm-up {stage.warmup:.0%}" for stage in stages)
     yield "weight decay", *(f"{stage.weight_decay:g}" for stage in stages)
     best = [
         min(((row["validation_loss"], row["step"]) for row in rows if "validation_loss" in row), default=None)
         for rows in logs
     ]
-    yield "lowest validation loss", *(f"{one[0]:.4f} at step {one[1]:,}" if one else "" for one in best)
+    yield "lowest validation loss", *(f"{loss[0]:.4f} at step {loss[1]:,}" if loss else "" for loss in best)
     yield "minutes", *(f"{rows[-1]['seconds'] / 60:.1f}" for rows in logs)
 
 
@@ -260,8 +248,9 @@ def _reproduction(config: RunConfig, provenance: Mapping[str, Any]) -> Iterable[
 def _use(facts: Facts, *, shared_deviation: bool) -> str:
     call = f'KronosPredictor.from_pretrained("model", tokenizer="tokenizer", max_context={facts.max_context})'
     lines = ["```python", "from engine import KronosPredictor", "", f"predictor = {call}", "```", ""]
-    published = UNPUBLISHED_NOTE if shared_deviation else "The published Kronos package loads both folders as well."
-    return "\n".join([*lines, published])
+    return "\n".join(
+        [*lines, UNPUBLISHED_NOTE if shared_deviation else "The published Kronos package loads both folders, too."]
+    )
 
 
 def _day(nanoseconds: int) -> date:

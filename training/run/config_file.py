@@ -1,8 +1,7 @@
-"""Run configs as YAML: read so that an error names file, line and field, written with every field explained."""
+"""Run configs as YAML: errors name file, line and field; a written file explains every field."""
 
 from __future__ import annotations
 
-import os
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -11,103 +10,80 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from training.errors import ConfigError, Message, RunError, Unreadable, message
+from training.errors import ConfigError, Message, Unreadable, message
 from training.run.config import RunConfig, Section
-from training.run.config_problems import Loc, problems_of, truths_for_numbers
-from training.run.folder import unwritable
+from training.run.config_problems import Loc, find_problems
+from training.run.folder import write_text
 from training.saved import parse_saved
 
 MAX_BYTES = 1_000_000
 WIDTH = 120
 LINE_SEPARATORS = frozenset("\x85\u2028\u2029")
 
-Places = dict[Loc, Message]  # where a field was written
+Places = dict[Loc, Message]  # where a field is written: file and line, or an override
 
 
 def read_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
-    """Return the config in a YAML file.
+    """Return the config of a YAML file.
 
     Parameters
     ----------
     overrides
-        Fields that take the place of the file's, as in `predictor.steps=20`; values are written as in YAML.
+        Settings that replace the file's, as in `predictor.steps=20`; values are YAML.
 
     Raises
     ------
     ConfigError
-        The file cannot be read or is no YAML, or a field is unknown, missing, given twice or wrong; each is named with
-        its line.
+        The file cannot be read, or a field is unknown, missing, given twice or wrong; each is named with its line.
     """
     values, places = _read(path)
     for override in overrides:
-        _put(override, values, places)
-    return _parse(values, places, message("{file}", file=path.name))
+        _apply_override(override, values, places)
+    return _validate(values, places, message("{file}", file=path.name))
 
 
 def read_saved_config(path: Path) -> RunConfig:
-    """Return the config in a run's folder; fields that this version does not know are ignored and logged.
-
-    Raises
-    ------
-    ConfigError
-        The file cannot be read or is no YAML, or a field is missing or wrong.
-    """
+    """Return the config in a run's folder; unknown fields are ignored and logged, others raise as in `read_config`."""
     values, places = _read(path)
     try:
         return parse_saved(RunConfig, values, path)
     except Unreadable:
-        return _parse(values, places, message("{file}", file=path.name))  # names every problem and its line
+        return _validate(values, places, message("{file}", file=path.name))  # names every problem and its line
 
 
 def parse_config(values: Mapping[str, Any]) -> RunConfig:
-    """Return the config of a mapping, as a page or a request makes it.
-
-    Raises
-    ------
-    ConfigError
-        A field is unknown, missing or wrong; each is named.
-    """
-    return _parse(values, {}, None)
+    """Return the config of a mapping, as a page or a request builds it; a ConfigError names each wrong field."""
+    return _validate(values, {}, None)
 
 
 def write_config(config: RunConfig, path: Path) -> None:
-    """Write every field of a config with what it means; `read_config` returns it equal.
+    """Write every field of a config below its description; `read_config` returns an equal one.
 
     Raises
     ------
     RunError
-        The folder cannot be written to, or the disk is full; a file that was there stays as it was.
+        The folder cannot be written to, or the disk is full; an existing file stays unchanged.
     """
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        draft.write_text("\n".join(_lines(config)) + "\n", encoding="utf-8")
-        draft.replace(path)
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise RunError(unwritable(path.parent, error)) from error
+    write_text(path, "\n".join(_lines(config)) + "\n")
 
 
-def _parse(values: Mapping[str, Any], places: Places, whole: Message | None) -> RunConfig:
+def _validate(values: Mapping[str, Any], places: Places, file: Message | None) -> RunConfig:
     try:
-        problems = truths_for_numbers(values)
-        if not problems:
-            return RunConfig.model_validate(values)
+        return RunConfig.model_validate(values)
     except ValidationError as error:
-        problems = problems_of(error)
-    told = [_told(problem, _place(loc, places, whole)) for loc, problem in problems]
-    problem = told[-1]
-    for earlier in reversed(told[:-1]):
-        problem = message("{first}\n{rest}", first=earlier, rest=problem)
-    raise ConfigError(problem)
+        *earlier, problems = [_at(_place(loc, places, file), problem) for loc, problem in find_problems(error)]
+    for problem in reversed(earlier):
+        problems = message("{first}\n{rest}", first=problem, rest=problems)
+    raise ConfigError(problems)
 
 
-def _told(problem: Message, place: Message | None) -> Message:
+def _at(place: Message | None, problem: Message) -> Message:
     return problem if place is None else message("{place}: {message}", place=place, message=problem)
 
 
-def _place(loc: Loc, places: Places, whole: Message | None) -> Message | None:
-    """Return where a field is written; one that is missing belongs where its section is."""
-    return next((places[loc[:depth]] for depth in range(len(loc), -1, -1) if loc[:depth] in places), whole)
+def _place(loc: Loc, places: Places, file: Message | None) -> Message | None:
+    """Return where a field is written; a missing one is placed at its section."""
+    return next((places[loc[:depth]] for depth in range(len(loc), -1, -1) if loc[:depth] in places), file)
 
 
 def _read(path: Path) -> tuple[dict[str, Any], Places]:
@@ -116,20 +92,21 @@ def _read(path: Path) -> tuple[dict[str, Any], Places]:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise ConfigError(message("{file} cannot be read ({reason}).", file=str(path), reason=reason)) from error
+        raise ConfigError("{file} cannot be read ({reason}).", file=str(path), reason=reason) from error
     if len(content) > MAX_BYTES:
-        raise ConfigError(message("{file} is too large for a config: is it another file?", file=path.name))
+        raise ConfigError("{file} is too large for a config: is it another file?", file=path.name)
     try:
         return _load(content.decode("utf-8"), path.name)
+    except ConfigError:
+        raise
     except UnicodeDecodeError as error:
-        raise ConfigError(message("{file} is no text in UTF-8: save it as such.", file=path.name)) from error
+        raise ConfigError("{file} is not UTF-8 text: save it as UTF-8.", file=path.name) from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        place = _line(path.name, mark.line if mark else 0)
-        problem = message("this is no YAML: {reason}", reason=error.problem or error.context or "")
-        raise ConfigError(_told(problem, place)) from error
+        problem = message("this is not YAML: {reason}", reason=error.problem or error.context or "")
+        raise ConfigError(_at(_line(path.name, mark.line if mark else 0), problem)) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigError(message("{file} is no YAML: {reason}", file=path.name, reason=str(error))) from error
+        raise ConfigError("{file} is not YAML: {reason}", file=path.name, reason=str(error)) from error
 
 
 def _load(text: str, file: str) -> tuple[dict[str, Any], Places]:
@@ -137,62 +114,59 @@ def _load(text: str, file: str) -> tuple[dict[str, Any], Places]:
     try:
         node = loader.get_single_node()
         if not isinstance(node, yaml.MappingNode):
-            place = _line(file, node.start_mark.line if node else 0)
-            raise ConfigError(_told(message("a config is made of fields, such as `seed: 0`."), place))
-        places = dict(_places(node, (), file))
-        values: dict[str, Any] = loader.construct_document(node)
+            problem = message("a config consists of fields, such as `seed: 0`.")
+            raise ConfigError(_at(_line(file, node.start_mark.line if node else 0), problem))
+        return loader.construct_document(node), dict(_find_places(node, (), file))
     finally:
         loader.dispose()
-    return values, places
 
 
-def _places(node: yaml.Node, loc: Loc, file: str) -> Iterator[tuple[Loc, Message]]:
+def _find_places(node: yaml.Node, loc: Loc, file: str) -> Iterator[tuple[Loc, Message]]:
     """Yield the line of every field, and refuse a field that is given twice."""
     if isinstance(node, yaml.MappingNode):
-        seen: dict[str, int] = {}
+        lines: dict[str, int] = {}
         for key, value in node.value:
             name, line = str(key.value), key.start_mark.line
-            if name in seen:
-                twice = message("{field} is given twice, first in line {first}.", field=name, first=seen[name] + 1)
-                raise ConfigError(_told(twice, _line(file, line)))
-            seen[name] = line
+            if name in lines:
+                problem = message("{field} is given twice, first in line {first}.", field=name, first=lines[name] + 1)
+                raise ConfigError(_at(_line(file, line), problem))
+            lines[name] = line
             yield (*loc, name), _line(file, line)
-            yield from _places(value, (*loc, name), file)
+            yield from _find_places(value, (*loc, name), file)
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             yield (*loc, index), _line(file, item.start_mark.line)
-            yield from _places(item, (*loc, index), file)
+            yield from _find_places(item, (*loc, index), file)
 
 
 def _line(file: str, line: int) -> Message:
     return message("{file}, line {line}", file=file, line=line + 1)
 
 
-def _put(override: str, values: dict[str, Any], places: Places) -> None:
-    """Set the field that an override names."""
-    field, given, written = override.partition("=")
-    names = field.strip().split(".")
-    if not given or not all(names):
-        raise ConfigError(message("“{override}” sets nothing: write FIELD=VALUE.", override=override))
+def _apply_override(override: str, values: dict[str, Any], places: Places) -> None:
+    field, equals, written = override.partition("=")
+    *sections, last = names = field.strip().split(".")
+    if not equals or not all(names):
+        raise ConfigError("“{override}” sets nothing: write FIELD=VALUE.", override=override)
     try:
         value = yaml.safe_load(written)
     except (yaml.YAMLError, ValueError) as error:
-        raise ConfigError(message("“{override}”: the value is no YAML.", override=override)) from error
+        raise ConfigError("“{override}”: the value is not YAML.", override=override) from error
     section: Any = values
-    for name in names[:-1]:
+    for name in sections:
         if section.get(name) is None:
             section[name] = {}
         section = section[name]
         if not isinstance(section, dict):
-            raise ConfigError(message("“{override}”: {field} has no fields.", override=override, field=name))
-    section[names[-1]] = value
+            raise ConfigError("“{override}”: {field} has no fields.", override=override, field=name)
+    section[last] = value
     for loc in [loc for loc in places if loc[: len(names)] == tuple(names)]:
         del places[loc]
     places[tuple(names)] = message("“{override}”", override=override)
 
 
 def _lines(section: Section, indent: str = "") -> Iterator[str]:
-    """Yield the lines of a section, each field after what it means."""
+    """Yield the lines of a section, each field below its description."""
     for name, field in type(section).model_fields.items():
         value = getattr(section, name)
         yield from (f"{indent}# {line}" for line in textwrap.wrap(field.description or "", WIDTH - len(indent) - 2))
@@ -200,18 +174,16 @@ def _lines(section: Section, indent: str = "") -> Iterator[str]:
             yield f"{indent}{name}:"
             yield from _lines(value, indent + "  ")
         else:
-            yield f"{indent}{name}: {_scalar(value)}"
+            yield f"{indent}{name}: {_dump(value)}"
 
 
-def _scalar(value: Any) -> str:
+def _dump(value: Any) -> str:
+    """Return a value as YAML on one line; unusual line separators are escaped, as they would be read as spaces."""
     plain = list(value) if isinstance(value, tuple) else value
-
-    def dumped(legible: bool) -> str:
-        written: str = yaml.safe_dump(
-            plain, default_flow_style=True, width=float("inf"), allow_unicode=legible, sort_keys=False
+    for readable in (True, False):
+        text: str = yaml.safe_dump(
+            plain, default_flow_style=True, width=float("inf"), allow_unicode=readable, sort_keys=False
         )
-        return written.removesuffix("...\n").rstrip("\n")
-
-    written = dumped(True)
-    # Other line separators than the usual one would be written as they are, and read as spaces.
-    return dumped(False) if LINE_SEPARATORS & set(written) else written
+        if not LINE_SEPARATORS & set(text):
+            break
+    return text.removesuffix("...\n").rstrip("\n")

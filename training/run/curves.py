@@ -1,4 +1,4 @@
-"""The logs of runs as a picture."""
+"""Plots the losses of runs."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from training.errors import RunError, message
+from training.errors import RunError
 from training.fit.log import LOG, read_log
 from training.run.config import STAGES
-from training.run.folder import RunFolder, unwritable
+from training.run.folder import RunFolder, write_error
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,12 +18,7 @@ FORMATS = (".svg", ".png", ".pdf")
 
 
 def draw_curves(runs: Sequence[Path], out: Path) -> None:
-    """Draw one panel a stage, with the losses of each run by step: trained on (thin) and of validation (thick).
-
-    Parameters
-    ----------
-    out
-        SVG, PNG or PDF file.
+    """Plot the training (thin) and validation (thick) losses of runs by step, a panel per stage, to an image file.
 
     Raises
     ------
@@ -33,23 +28,21 @@ def draw_curves(runs: Sequence[Path], out: Path) -> None:
     from matplotlib.figure import Figure
 
     if out.suffix.lower() not in FORMATS:
-        raise RunError(message("{file} must end in .svg, .png or .pdf: nothing else is drawn.", file=str(out)))
+        raise RunError("{file} must end in .svg, .png or .pdf.", file=str(out))
     logs = {stage: {run: read_log(RunFolder(run).stage(stage) / LOG) for run in runs} for stage in STAGES}
-    drawn = {stage: rows for stage, by_run in logs.items() if (rows := {r: rows for r, rows in by_run.items() if rows})}
-    if not drawn:
-        raise RunError(
-            message("There is no log in {folders}: name folders of runs.", folders=", ".join(map(str, runs)))
-        )
-    figure = Figure(figsize=(5.5 * len(drawn), 3.4), layout="constrained")
-    for axis, (stage, rows) in zip(figure.subplots(1, len(drawn), squeeze=False)[0], drawn.items(), strict=True):
-        for run in rows:
-            _draw(axis, run.name, rows[run])
+    panels = {stage: by_run for stage, by_run in logs.items() if any(by_run.values())}
+    if not panels:
+        raise RunError("There is no log in {folders}: name folders of runs.", folders=", ".join(map(str, runs)))
+    figure = Figure(figsize=(5.5 * len(panels), 3.4), layout="constrained")
+    for axis, (stage, by_run) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+        for run, rows in by_run.items():
+            _draw(axis, run.name, rows)
         axis.set(title=stage, xlabel="step", ylabel="loss")
         axis.legend(frameon=False)
     try:
         figure.savefig(out)
     except OSError as error:
-        raise RunError(unwritable(out.parent, error)) from error
+        raise RunError(write_error(out.parent, error)) from error
 
 
 def _draw(axis: Axes, name: str, rows: list[dict[str, Any]]) -> None:

@@ -1,7 +1,7 @@
-"""The folder of a run: where everything lies, what its state is, and how another process asks it to stop.
+"""The folder of a run: its files, its status, and the request to stop it.
 
-Whoever trains holds `run.lock` while it lives, kill -9 or not: that, and nothing that was written down, says whether a
-run is under way. The trainer writes `status.json`, everyone else only `request.json`, so neither overwrites the other.
+The trainer holds `run.lock` while it runs, so the lock alone tells whether a run is in progress, even after kill -9.
+The trainer writes `status.json`, everyone else only `request.json`, so neither overwrites the other.
 """
 
 from __future__ import annotations
@@ -11,189 +11,141 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from filelock import FileLock, Timeout
+from pydantic import BaseModel, ConfigDict
 
 from training.errors import Message, RunError, Unreadable, message
 from training.run.config import StageName
 from training.saved import load_saved
 
 Phase = Literal["preparing", "tokenizer", "predictor", "judging", "exporting"]
-# What the trainer writes; `running` with nobody holding the lock reads as `interrupted`.
 State = Literal["queued", "running", "paused", "finished", "failed", "interrupted"]
-StopRequest = Literal["pause", "keep"]  # end now and go on later; end training now and keep the best so far
+StopRequest = Literal["pause", "keep"]  # stop to resume later; end training and keep the best checkpoint
 
 
-@dataclass(frozen=True)
-class Status:
-    """Where a run is.
+class Status(BaseModel):
+    """State and progress of a run, as in `status.json`; unknown fields are ignored."""
 
-    Attributes
-    ----------
-    state, phase
-        What it does now, or did last.
-    step, steps
-        Of the present stage.
-    loss, rate
-        Last training loss; windows a second.
-    remaining
-        Seconds until the present stage ends, None while that is unknown.
-    pid
-        Process that trains.
-    stopped
-        Whether somebody ended the training before its last step and kept what there was.
-    error
-        `Message.to_dict()` of what made it fail.
-    notes
-        `Message.to_dict()` of what its reader should know: warnings of the preflight, a learning rate and why.
-    """
+    model_config = ConfigDict(frozen=True)
 
     state: State = "queued"
-    phase: Phase = "preparing"
-    step: int = 0
+    phase: Phase = "preparing"  # current or last
+    step: int = 0  # of the current stage
     steps: int = 0
-    loss: float | None = None
-    rate: float | None = None
-    remaining: float | None = None
+    loss: float | None = None  # last training loss
+    rate: float | None = None  # windows per second
+    remaining: float | None = None  # seconds until the stage ends; None while unknown
     pid: int | None = None
     started: float | None = None
     updated: float = 0.0
-    stopped: bool = False
-    error: dict[str, Any] | None = None
-    notes: list[dict[str, Any]] = field(default_factory=list)
+    stopped: bool = False  # training was ended early, keeping the best checkpoint
+    error: Message | None = None
+    notes: tuple[Message, ...] = ()  # warnings, and the reason for the learning rate
 
 
-@dataclass(frozen=True)
 class RunFolder:
-    """Paths of a run, and its state."""
+    """The files of a run, and its status."""
 
-    path: Path
-
-    @property
-    def config(self) -> Path:
-        """Return the config, complete: `config.yaml`."""
-        return self.path / "config.yaml"
-
-    @property
-    def provenance(self) -> Path:
-        """Return code version, data digest, base model's digest, seed, command: `provenance.json`."""
-        return self.path / "provenance.json"
-
-    @property
-    def prepared(self) -> Path:
-        """Return the folder of the prepared corpus."""
-        return self.path / "prepared"
-
-    @property
-    def log(self) -> Path:
-        """Return what the trainer printed: `run.log`."""
-        return self.path / "run.log"
-
-    @property
-    def looks(self) -> Path:
-        """Return the scores of forecasts on validation cutoffs, a line a look: `forecasts.jsonl`."""
-        return self.path / "forecasts.jsonl"
-
-    @property
-    def examples(self) -> Path:
-        """Return a few of the last look's forecasts with what came, to be drawn: `examples.json`."""
-        return self.path / "examples.json"
-
-    @property
-    def report(self) -> Path:
-        """Return the final scores beside the base model's and the baselines': `report.json`."""
-        return self.path / "report.json"
-
-    @property
-    def export(self) -> Path:
-        """Return the result: `model/`, `tokenizer/` and `README.md`, the model card."""
-        return self.path / "export"
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.yaml"  # every setting
+        self.provenance = path / "provenance.json"  # digests of code, candles and base model; versions; seed
+        self.prepared = path / "prepared"  # the corpus and its tokens
+        self.log = path / "run.log"
+        self.forecast_scores = path / "forecasts.jsonl"  # of validation cutoffs during training
+        self.examples = path / "examples.json"  # a few of the last forecasts, to be drawn
+        self.report = path / "report.json"  # the final scores
+        self.export = path / "export"  # `model/`, `tokenizer/` and the model card `README.md`
+        self._status = path / "status.json"
+        self._request = path / "request.json"
 
     def stage(self, name: StageName) -> Path:
         """Return the folder of a stage: `log.jsonl`, `checkpoints/`, `best/`."""
         return self.path / name
 
     def status(self) -> Status:
-        """Return the state as it is: `interrupted` where the trainer died or its status cannot be read."""
-        saved = self._saved_status()
-        return replace(saved, state="interrupted") if saved.state == "running" and not self.alive() else saved
+        """Return the status; `interrupted` if the trainer died or the file is damaged."""
+        status = self._saved_status()
+        dead = status.state == "running" and not self.is_running()
+        return status.model_copy(update={"state": "interrupted"}) if dead else status
 
-    def alive(self) -> bool:
-        """Return whether a process trains here now."""
+    def is_running(self) -> bool:
+        """Return whether a process holds the run."""
         lock = self._lock()
         try:
             lock.acquire(timeout=0)
         except Timeout:
             return True
-        except OSError:  # a folder that cannot be written to is nobody's place of work
+        except OSError:  # nobody trains in a read-only folder
             return False
         lock.release()
         return False
 
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Hold the run while working on it.
-
-        Raises
-        ------
-        RunError
-            Another process does, or the folder cannot be written to.
-        """
+    def locked(self) -> Iterator[None]:
+        """Hold the run during the block; a RunError says that another process does, or that the folder is read-only."""
         lock = self._lock()
         try:
-            lock.acquire(timeout=1)  # whoever asks `alive` holds it for a moment
+            lock.acquire(timeout=1)  # `is_running` holds it for a moment
         except Timeout as error:
+            folder = str(self.path)
             raise RunError(
-                message("{folder} is being trained by another process: wait for it, or stop it.", folder=str(self.path))
+                "{folder} is being trained by another process: wait for it, or stop it.", folder=folder
             ) from error
         except OSError as error:
-            raise RunError(unwritable(self.path, error)) from error
+            raise RunError(write_error(self.path, error)) from error
         try:
             yield
         finally:
             lock.release()
 
     def write_status(self, **changes: Any) -> Status:
-        """Change fields of the status, at once or not at all; only whoever holds the run does."""
-        status = replace(self._saved_status(), **{"updated": time.time(), "pid": os.getpid(), **changes})
-        write_json(self.path / "status.json", asdict(status))
+        """Change fields of the status atomically; only the holder of the run may."""
+        status = Status(**(dict(self._saved_status()) | {"updated": time.time(), "pid": os.getpid()} | changes))
+        write_json(self._status, status.model_dump(mode="json"))
         return status
 
-    def ask(self, wish: StopRequest | None) -> None:
-        """Ask the trainer to pause, or to end and keep what there is; None takes it back."""
-        write_json(self.path / "request.json", {"wish": wish})
+    def request_stop(self, request: StopRequest | None) -> None:
+        """Ask the trainer to pause, or to end training and keep the best checkpoint; None withdraws the request."""
+        write_json(self._request, {"wish": request})
 
-    def asked(self) -> StopRequest | None:
-        """Return what the trainer was asked for."""
+    def stop_request(self) -> StopRequest | None:
+        """Return the current request to the trainer."""
         try:
-            wish = json.loads((self.path / "request.json").read_text(encoding="utf-8"))["wish"]
+            request = json.loads(self._request.read_text(encoding="utf-8"))["wish"]
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        return wish if wish in {"pause", "keep"} else None
+        return request if request in {"pause", "keep"} else None
+
+    def requested_at(self) -> float | None:
+        """Return when the current request was made, in seconds since 1970, None if there is no request."""
+        try:
+            return self._request.stat().st_mtime
+        except FileNotFoundError:
+            return None
 
     def _saved_status(self) -> Status:
-        path = self.path / "status.json"
-        if not path.exists():
+        if not self._status.exists():
             return Status()
         try:
-            return load_saved(Status, path)
+            return load_saved(Status, self._status)
         except Unreadable as error:
-            return Status(state="interrupted", error=error.message.to_dict())
+            return Status(state="interrupted", error=error.message)
 
     def _lock(self) -> FileLock:
         return FileLock(self.path / "run.lock", thread_local=False)
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON; errors and promise are those of `write_text`."""
+    """Write JSON atomically; raises RunError as `write_text` does."""
     write_text(path, json.dumps(value, indent=1))
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file so that a reader sees the old or the new one, never a part.
+    """Write a file atomically: readers see the old or the new text.
 
     Raises
     ------
@@ -206,13 +158,13 @@ def write_text(path: Path, text: str) -> None:
         draft.replace(path)
     except OSError as error:
         draft.unlink(missing_ok=True)
-        raise RunError(unwritable(path.parent, error)) from error
+        raise RunError(write_error(path.parent, error)) from error
 
 
-def unwritable(folder: Path, error: OSError) -> Message:
-    """Return what to say of a folder that took no file."""
+def write_error(folder: Path, error: OSError) -> Message:
+    """Return the message for a folder that cannot be written to."""
+    reason = error.strerror or str(error)
     return message(
-        "{folder} cannot be written to ({reason}): make room or choose another folder; what was saved stays.",
-        folder=str(folder),
-        reason=error.strerror or str(error),
-    )
+        "{folder} cannot be written to ({reason}): free disk space or choose another folder; saved files stay.",
+        folder=str(folder), reason=reason,
+    )  # fmt: skip

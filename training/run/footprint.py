@@ -1,7 +1,7 @@
-"""How much memory a run will take, from its settings alone: before anything is loaded or tried.
+"""The memory that a run will take, estimated from its settings before anything is loaded.
 
-The figures per candle are the numbers that torch keeps for the backward pass, counted with its hooks; with the weights
-they came within 10 % of measured peaks, and above them where activations are computed again.
+The figures per candle count the numbers that torch keeps for the backward pass; with the weights they came within 10 %
+of measured peaks, and above them with activation checkpointing.
 """
 
 from __future__ import annotations
@@ -16,33 +16,25 @@ from engine.config import ModelConfig, TokenizerConfig
 from engine.errors import KronosError
 from engine.hub import fetch
 from engine.registry import find_spec
-from training.errors import ConfigError, Message, message
+from training.errors import ConfigError
 from training.fit.memory import run_limit
 from training.run.config import RunConfig, StageName
 
 GB = 1e9
 FLOAT = 4  # bytes
 PROCESS = 450_000_000  # bytes of Python and its libraries
-LORA_SHARE = 0.05  # of a network's parameters, that adapters have at most
-HALF = 0.6  # of activations in bfloat16: sums and losses stay whole
+LORA_SHARE = 0.05  # of a network's parameters, an upper bound for adapters
+HALF = 0.6  # of activations in bfloat16: sums and losses stay in float32
 Shape = TypeVar("Shape", ModelConfig, TokenizerConfig)
 
 
 @dataclass(frozen=True)
 class Footprint:
-    """Memory that a stage takes at its peak, in bytes, all processes together.
-
-    Attributes
-    ----------
-    weights
-        Of networks, gradients, optimizer, averages and libraries.
-    activations
-        Of one part of a batch.
-    """
+    """Peak memory of a stage in bytes, all processes together."""
 
     stage: StageName
-    weights: float
-    activations: float
+    weights: float  # of networks, gradients, optimizer, averages and libraries
+    activations: float  # of one part of a batch
 
     @property
     def total(self) -> float:
@@ -51,27 +43,31 @@ class Footprint:
 
 
 def check_memory(config: RunConfig, limit: int | None = None) -> None:
-    """Do nothing where a run fits into the memory that it may take.
+    """Raise a ConfigError if a run needs more memory than `limit` bytes, by default `run_limit`.
 
-    Parameters
-    ----------
-    limit
-        In bytes; default that of `run_limit`. On a graphics card its own memory is the limit.
-
-    Raises
-    ------
-    ConfigError
-        It does not; names the estimate, the limit and what to lower.
+    On a graphics card its own memory is the limit. The message has the estimate, the limit and what to lower.
     """
     limit = _card_bytes(config) or (run_limit() if limit is None else limit)
     for stage in config.stages:
         needed = footprint(config, stage)
-        if needed is not None and needed.total > limit:
-            raise ConfigError(_too_large(needed, limit))
+        if needed is None or needed.total <= limit:
+            continue
+        figures = {"stage": stage, "needed": f"{needed.total / GB:,.1f}", "limit": f"{limit / GB:,.1f}"}
+        if needed.weights > limit:
+            raise ConfigError(
+                "The {stage} would take about {needed} GB of memory, mostly for its weights; the limit is {limit} GB. "
+                "Choose a smaller model: fewer layers, or a smaller d_model or ff_dim.",
+                **figures,
+            )
+        raise ConfigError(
+            "The {stage} would take about {needed} GB of memory; the limit is {limit} GB. Lower {stage}.batch or "
+            "window.lookback, raise {stage}.accumulate, or set machine.checkpoint_activations.",
+            **figures,
+        )
 
 
 def _card_bytes(config: RunConfig) -> int | None:
-    """Return the memory of the graphics card that a run trains on, None where it trains on none."""
+    """Return the memory of the run's graphics card, None without one."""
     import torch
 
     device = config.machine.device or ("cuda" if torch.cuda.is_available() else "cpu")
@@ -81,36 +77,20 @@ def _card_bytes(config: RunConfig) -> int | None:
 
 
 def footprint(config: RunConfig, stage: StageName) -> Footprint | None:
-    """Return the memory that a stage will take, None where the shape of its networks is not on this machine."""
+    """Return the memory of a stage, None if the shape of its networks is not on this machine."""
     predictor, tokenizer = _shapes(config)
     if predictor is None or tokenizer is None:
         return None
     sizes = {"predictor": _parameters(predictor), "tokenizer": _tokenizer_parameters(tokenizer)}
     own, settings = sizes[stage], config.stage(stage)
     trained = own * (LORA_SHARE if config.method.kind == "lora" else 1)
-    moments = 3 + (settings.ema > 0)  # gradient and two of the optimizer, and the average
-    copies = 2 * sum(sizes.values()) + own  # as it began, as it was best, as it is trained
-    processes = config.machine.processes
-    weights = processes * (FLOAT * (copies + moments * trained) + PROCESS)
+    moments = 3 + (settings.ema > 0)  # the gradient, two moments of the optimizer, and the average
+    copies = 2 * sum(sizes.values()) + own  # initial, best and current
+    weights = config.machine.processes * (FLOAT * (copies + moments * trained) + PROCESS)
     windows = -(-settings.batch // settings.accumulate)
     candle = _predictor_floats(predictor, config) if stage == "predictor" else _tokenizer_floats(tokenizer, config)
     share = HALF if config.machine.precision == "bfloat16" else 1
     return Footprint(stage, weights, share * FLOAT * windows * config.window.size * candle)
-
-
-def _too_large(needed: Footprint, limit: int) -> Message:
-    figures = {"needed": f"{needed.total / GB:,.1f}", "limit": f"{limit / GB:,.1f}"}
-    if needed.weights > limit:
-        return message(
-            "The {stage} would take about {needed} GB of memory, mostly for its weights; the limit is {limit} GB. "
-            "Choose a smaller model: fewer layers, or a smaller d_model or ff_dim.",
-            stage=needed.stage, **figures,
-        )  # fmt: skip
-    return message(
-        "The {stage} would take about {needed} GB of memory; the limit is {limit} GB. Lower {stage}.batch or "
-        "window.lookback, raise {stage}.accumulate, or set machine.checkpoint_activations.",
-        stage=needed.stage, **figures,
-    )  # fmt: skip
 
 
 def _block(width: int, hidden: int) -> int:
@@ -132,10 +112,10 @@ def _tokenizer_parameters(shape: TokenizerConfig) -> int:
 
 
 def _layers_floats(layers: int, shape: ModelConfig | TokenizerConfig, config: RunConfig) -> int:
-    """Return the numbers that blocks keep for one candle."""
+    """Return the numbers that blocks keep per candle."""
     attention = 3 * shape.n_heads * config.window.size if shape.attn_dropout_p else 0
-    one = 12 * shape.d_model + 4 * shape.ff_dim + attention
-    return one + layers * shape.d_model if config.machine.checkpoint_activations else layers * one
+    block = 12 * shape.d_model + 4 * shape.ff_dim + attention
+    return block + layers * shape.d_model if config.machine.checkpoint_activations else layers * block
 
 
 def _predictor_floats(shape: ModelConfig, config: RunConfig) -> int:
@@ -144,7 +124,7 @@ def _predictor_floats(shape: ModelConfig, config: RunConfig) -> int:
 
 
 def _tokenizer_floats(shape: TokenizerConfig, config: RunConfig) -> int:
-    # Each part has a block less than it is named for. The decoder runs twice: on the coarse token, and on both.
+    # Each part has one block less than its name. The decoder runs twice: on the coarse token, and on both.
     layers = shape.n_enc_layers - 1 + 2 * (shape.n_dec_layers - 1)
     return _layers_floats(layers, shape, config) + 5 * shape.d_model
 
@@ -163,16 +143,16 @@ def _shapes(config: RunConfig) -> tuple[ModelConfig | None, TokenizerConfig | No
 
 
 def _shape(
-    kind: type[Shape], written: Mapping[str, Any] | None, source: str | None, revision: str | None
+    kind: type[Shape], values: Mapping[str, Any] | None, source: str | None, revision: str | None
 ) -> Shape | None:
-    """Return a shape as the config or a checkpoint on this machine has it; what is wrong with it is said elsewhere."""
+    """Return a shape from the config or a local checkpoint; None if it is invalid, which `build_base` reports."""
     try:
-        if written is None:
+        if values is None:
             if source is None:
                 return None
             files = fetch(source, revision=None if Path(source).is_dir() else revision, local_files_only=True)
-            written = json.loads(files.config.read_text(encoding="utf-8"))
+            values = json.loads(files.config.read_text(encoding="utf-8"))
         known = {field.name for field in fields(kind)}
-        return kind(**{name: value for name, value in written.items() if name in known})
+        return kind(**{name: value for name, value in values.items() if name in known})
     except (KronosError, OSError, ValueError, TypeError):
         return None

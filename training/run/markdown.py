@@ -1,4 +1,4 @@
-"""Text of users in the Markdown that is generated: it is shown as it is, and can neither link, load nor format."""
+"""Escapes text of users in generated Markdown, so that it can neither link, load nor format."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ _WWW = re.compile(r"\b(www)\.", re.IGNORECASE)
 
 
 class Markup(str):
-    """Markdown that is meant as such: `table` leaves it as it is."""
+    """Markdown that `table` does not escape."""
 
     __slots__ = ()
 
 
 def escape(value: object) -> str:
-    """Return a text on one line, in Markdown that shows exactly its characters: no link, image, HTML or math."""
+    """Return a text on one line, in Markdown that shows exactly its characters."""
     plain = _SPACE.sub(" ", str(value)).strip()
     inert = _WWW.sub(r"\1\\.", _SPECIAL.sub(r"\\\1", plain))
     return _HEAD.sub(lambda match: f"{match[0][:-1]}\\{match[0][-1]}", inert)
 
 
 def code(value: object) -> Markup:
-    """Return a text as code within a line; backticks become apostrophes, as nothing can escape them there."""
+    """Return a text as inline code; backticks become apostrophes, as they cannot be escaped there."""
     return Markup(f"`{_SPACE.sub(' ', str(value)).replace('`', chr(39)).strip()}`")
 
 
 def code_block(content: str, language: str) -> Markup:
-    """Return lines as a block of code, behind a fence that is longer than any within."""
+    """Return lines as a code block, with a fence longer than any inside."""
     longest = max((len(run) for run in re.findall(r"`+", content)), default=0)
     fence = "`" * max(3, longest + 1)
     return Markup(f"{fence}{language}\n{content.rstrip()}\n{fence}")
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return a table; its cells are escaped, except for `Markup`, where only bars are."""
+    """Return a table of escaped cells; in `Markup` only bars are escaped."""
     lines = [head, [Markup("---")] * len(head), *rows]
     return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
 

@@ -1,46 +1,32 @@
-"""What a run would learn from and be judged on, known before it begins: windows of each split, refusals, warnings."""
+"""Checks before a run: windows of each split, refusals and warnings."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 import pandas as pd
+from pydantic import BaseModel
 
 from training.errors import DataError, Message, message
 from training.fit.corpus import Corpus, Segment
 from training.run.config import SPLITS, RunConfig, SplitName
-from training.run.doubts import doubts
+from training.run.data_warnings import find_warnings
 
 
-@dataclass(frozen=True)
-class SplitSize:
-    """How much a split holds.
+class SplitSize(BaseModel):
+    """The size of a split."""
 
-    Attributes
-    ----------
-    windows
-        Of the config's length and stride.
-    candles
-        Of all its segments, those too short for a window included.
-    symbols
-        Symbols with at least one window; one that two groups have counts twice.
-    first, last
-        Times of its first and last candle, None where it has none.
-    """
-
-    windows: int = 0
-    candles: int = 0
-    symbols: int = 0
-    first: datetime | None = None
-    last: datetime | None = None
+    windows: int
+    candles: int  # of all segments, also those too short for a window
+    symbols: int  # with at least one window; one in two groups counts twice
+    first: datetime | None
+    last: datetime | None
 
 
-@dataclass(frozen=True)
-class Span:
-    """Where the candles of a symbol serve for a split, from the first to the last."""
+class Span(BaseModel):
+    """The candles of a symbol in a split, from the first to the last time."""
 
     group: str
     symbol: str
@@ -50,33 +36,27 @@ class Span:
     windows: int
 
 
-@dataclass(frozen=True)
-class Preflight:
-    """What was found."""
+class Preflight(BaseModel):
+    """The result of the checks."""
 
-    splits: Mapping[SplitName, SplitSize]
+    splits: dict[SplitName, SplitSize]
     spans: tuple[Span, ...]
     notes: tuple[Message, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready form; times are ISO 8601."""
-        return {
-            "splits": {name: _plain(asdict(size)) for name, size in self.splits.items()},
-            "spans": [_plain(asdict(span)) for span in self.spans],
-            "notes": [note.to_dict() for note in self.notes],
-        }
+        return self.model_dump(mode="json")
 
 
 def preflight(corpus: Corpus, config: RunConfig) -> Preflight:
-    """Return what a run with this config on this corpus has before it.
+    """Return the sizes of the splits of a run with this config on this corpus, and the warnings.
 
     Raises
     ------
     ConfigError
         A window is longer than the base model's context.
     DataError
-        There is no window to learn from or to validate on, fewer to learn from than a batch has, or nothing but prices
-        that never move. Says how many candles there are and how many are needed.
+        There is no training or validation window, less than a batch of training windows, or every price is constant.
     """
     spans = tuple(_spans(corpus, config))
     splits = {name: _size(name, spans, corpus) for name in SPLITS}
@@ -86,25 +66,27 @@ def preflight(corpus: Corpus, config: RunConfig) -> Preflight:
     for stage in config.stages:
         if splits["train"].windows < config.stage(stage).batch:
             raise DataError(
-                message(
-                    "{stage}.batch is {batch}, but there are only {windows} training windows: choose a smaller batch, "
-                    "a shorter window or more data.",
-                    stage=stage, batch=config.stage(stage).batch, windows=splits["train"].windows,
-                )
+                "{stage}.batch is {batch}, but there are only {windows} training windows: choose a smaller batch, "
+                "a shorter window or more data.",
+                stage=stage, batch=config.stage(stage).batch, windows=splits["train"].windows,
             )  # fmt: skip
     windows = {name: size.windows for name, size in splits.items()}
-    return Preflight(splits, spans, tuple(doubts(corpus, config, windows)))
+    return Preflight(splits=splits, spans=spans, notes=tuple(find_warnings(corpus, config, windows)))
 
 
 def _spans(corpus: Corpus, config: RunConfig) -> Iterator[Span]:
     """Yield one span for all pieces of a symbol and split."""
-    found: dict[tuple[str, str, SplitName], list[Segment]] = {}
+    members: dict[tuple[str, str, SplitName], list[Segment]] = {}
     for segment in corpus.segments:
-        found.setdefault((segment.group, segment.symbol, segment.split), []).append(segment)
+        members.setdefault((segment.group, segment.symbol, segment.split), []).append(segment)
     size, stride = config.window.size, config.window.stride
-    for (group, symbol, split), pieces in found.items():
-        first, last = (_time(corpus, row) for row in (pieces[0].start, pieces[-1].stop - 1))
-        yield Span(group, symbol, split, first, last, sum(piece.windows(size, stride) for piece in pieces))
+    for (group, symbol, split), pieces in members.items():
+        first, last = (
+            pd.Timestamp(int(corpus.times[row])).to_pydatetime(warn=False)
+            for row in (pieces[0].start, pieces[-1].stop - 1)
+        )
+        windows = sum(piece.windows(size, stride) for piece in pieces)
+        yield Span(group=group, symbol=symbol, split=split, first=first, last=last, windows=windows)
 
 
 def _size(name: SplitName, spans: tuple[Span, ...], corpus: Corpus) -> SplitSize:
@@ -119,10 +101,11 @@ def _size(name: SplitName, spans: tuple[Span, ...], corpus: Corpus) -> SplitSize
 
 
 def _empty(name: SplitName, corpus: Corpus, config: RunConfig) -> Message:
+    window = config.window
     longest = max((len(segment) for segment in corpus.of(name).segments), default=0)
     needed = message(
         "a window needs {size} (lookback {lookback} and horizon {horizon})",
-        size=config.window.size, lookback=config.window.lookback, horizon=config.window.horizon,
+        size=window.size, lookback=window.lookback, horizon=window.horizon,
     )  # fmt: skip
     if longest:
         return message(
@@ -131,15 +114,7 @@ def _empty(name: SplitName, corpus: Corpus, config: RunConfig) -> Message:
             split=name, longest=longest, needed=needed,
         )  # fmt: skip
     return message(
-        "The split {split} has no candles among the {candles} there are, and {needed}. Change the split, choose a "
-        "shorter window, or take more data: between two splits {embargo} candles are left out.",
-        split=name, candles=len(corpus.times), needed=needed, embargo=config.split.embargo or config.window.size,
+        "The split {split} has no candles of the {candles} in the data, and {needed}. Change the split, choose a "
+        "shorter window, or add data: between two splits {embargo} candles are left out.",
+        split=name, candles=len(corpus.times), needed=needed, embargo=config.split.embargo or window.size,
     )  # fmt: skip
-
-
-def _time(corpus: Corpus, row: int) -> datetime:
-    return pd.Timestamp(int(corpus.times[row])).to_pydatetime(warn=False)
-
-
-def _plain(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in fields.items()}

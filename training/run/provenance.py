@@ -1,4 +1,4 @@
-"""What a run depended on besides its config: code, libraries, data and base model."""
+"""The provenance of a run besides its config: code, libraries, data and base model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PACKAGES = ("torch", "numpy", "pandas", "peft", "safetensors")
 
 
 def provenance(config: RunConfig, corpus: Corpus, base: Base) -> dict[str, Any]:
-    """Return what has to be the same for the same losses to come out again, JSON-ready."""
+    """Return what must be equal for equal losses, JSON-ready."""
     return {
         "code": code_digest(),
         "packages": {name: version(name) for name in PACKAGES},
@@ -30,7 +30,7 @@ def provenance(config: RunConfig, corpus: Corpus, base: Base) -> dict[str, Any]:
 
 
 def code_digest() -> str:
-    """Return the SHA-256, in hex, of the sources that compute: `engine` and `training`."""
+    """Return the SHA-256, in hex, of the sources of `engine` and `training`."""
     sha = hashlib.sha256()
     for folder in ("engine", "training"):
         for path in sorted((ROOT / folder).rglob("*.py")):

@@ -1,8 +1,7 @@
-"""Where a stage's figures go besides `log.jsonl`: TensorBoard's event files, MLflow, Comet.
+"""Trackers of a stage's figures besides `log.jsonl`: TensorBoard's event files, MLflow, Comet.
 
-Services outside are spoken to only where the config names them, and a tracker that fails never stops the training.
-MLflow is spoken to by its REST API, which has stayed the same since 1.0: its package cannot be installed beside pandas
-3 and pyarrow 26, and the last one that can does not import with today's protobuf.
+External services are used only if the config names them, and a tracker that fails never stops the training. MLflow is
+used by its REST API, unchanged since 1.0: its package cannot be installed beside pandas 3 and pyarrow 26.
 """
 
 from __future__ import annotations
@@ -22,39 +21,38 @@ from training.run.config import RunConfig
 
 EXPERIMENT = "kronos"
 COMET = "https://www.comet.com"
-TIMEOUT = 5.0  # seconds a tracking server may take: training waits for it
-MOST_PARAMS = 100  # of one request to MLflow
-LONGEST_PARAM = 250
+TIMEOUT = 5.0  # seconds that training waits for a tracking server
+MAX_PARAMS = 100  # of a request to MLflow
+LONGEST_PARAM = 250  # characters
 
 
 class Tracker(Protocol):
-    """Takes the figures of a stage as they come."""
+    """Takes the figures of a stage."""
 
     def figures(self, step: int, values: Mapping[str, float]) -> None:
-        """Take the figures of `step`; a step that comes again replaces what was told of it, where that is possible."""
+        """Take the figures of `step`; a repeated step replaces the earlier one, if the service can."""
 
     def close(self) -> None:
-        """Hand over what is still held back."""
+        """Send what is buffered."""
 
 
-Open = Callable[[int], Tracker]  # by the first step it will be told of
+Open = Callable[[int], Tracker]  # by the first step
 
 
 def open_trackers(config: RunConfig, folder: Path, note: Callable[[Message], None] = lambda _: None) -> list[Tracker]:
-    """Return the trackers that `config` asks for; each is opened by its first figures.
+    """Return the trackers of `config`; each connects with its first figures.
 
     Parameters
     ----------
     folder
-        Of the stage. It keeps `tensorboard/`, and under which id a service knows the run, so that a resumed one
-        continues there.
+        Of the stage: holds `tensorboard/`, and the service's id of the run, so that a resumed run continues there.
     note
-        Told once of each tracker that fails, which is then left out.
+        Called once for each tracker that fails and is left out.
 
     Raises
     ------
     ConfigError
-        MLflow's address is none or not allowed, or Comet is asked for and not allowed, not installed or has no key.
+        MLflow's address is invalid or not allowed, or Comet is not allowed, not installed or has no key.
     """
     track, name = config.track, f"{config.name} {folder.name}"
     policy = AddressPolicy.from_environment()
@@ -74,48 +72,48 @@ def open_trackers(config: RunConfig, folder: Path, note: Callable[[Message], Non
 
 
 class _Guarded:
-    """Keeps the trouble of a tracker away from the training."""
+    """Keeps a tracker's failure from the training."""
 
     def __init__(self, name: str, opener: Open, note: Callable[[Message], None]) -> None:
         self._name, self._open, self._note = name, opener, note
         self._tracker: Tracker | None = None
-        self._lost = False
+        self._failed = False
 
     def figures(self, step: int, values: Mapping[str, float]) -> None:
-        def tell() -> None:
+        def send() -> None:
             self._tracker = self._tracker or self._open(step)
             self._tracker.figures(step, values)
 
-        self._try(tell)
+        self._try(send)
 
     def close(self) -> None:
         if self._tracker is not None:
             self._try(self._tracker.close)
 
     def _try(self, action: Callable[[], None]) -> None:
-        if self._lost:
+        if self._failed:
             return
         try:
             action()
-        except Exception as error:  # noqa: BLE001 - a stranger's library raises what it likes; the training goes on
-            self._lost = True
-            reason = str(error) or type(error).__name__
+        except Exception as error:  # noqa: BLE001 - a client may raise anything, and the training continues
+            self._failed = True
+            reason = (str(error) or type(error).__name__).splitlines()[0]
             self._note(
                 message(
-                    "{service} takes no figures of this run ({reason}): they are in log.jsonl.",
+                    "{service} receives no figures of this run ({reason}): they are in log.jsonl.",
                     service=self._name,
-                    reason=reason.splitlines()[0],
+                    reason=reason,
                 )
             )
 
 
 class _TensorBoard:
-    """Event files, one more each time a stage is taken up again."""
+    """Event files, a new one each time a stage is resumed."""
 
     def __init__(self, folder: Path, step: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
 
-        # What an earlier process wrote from this step on was lost with it: a reader leaves it out.
+        # A reader ignores what an earlier process wrote from this step on.
         self._writer = SummaryWriter(str(folder), purge_step=step)
 
     def figures(self, step: int, values: Mapping[str, float]) -> None:
@@ -130,25 +128,25 @@ class _TensorBoard:
 class _Mlflow:
     """A run on an MLflow server."""
 
-    def __init__(self, uri: str, name: str, config: RunConfig, kept: Path, credentials: Mapping[str, Any]) -> None:
+    def __init__(self, uri: str, name: str, config: RunConfig, id_file: Path, credentials: Mapping[str, Any]) -> None:
         import httpx2
 
-        # A redirect leads to a server that nobody allowed: its answer is an error.
+        # A redirect may lead to a server that is not allowed, so it is an error.
         self._client = httpx2.Client(
             base_url=f"{uri.rstrip('/')}/api/2.0/mlflow/", timeout=TIMEOUT, follow_redirects=False, **credentials
         )
-        self._run = _kept(kept, uri)
+        self._run = _read_id(id_file, uri)
         if self._run:
             self._post("runs/update", run_id=self._run, status="RUNNING")
         else:
-            self._run = self._begin(name, config)
-            _keep(kept, uri, self._run)
+            self._run = self._create_run(name, config)
+            _write_id(id_file, uri, self._run)
 
     def figures(self, step: int, values: Mapping[str, float]) -> None:
         metrics = [
             {"key": name, "value": value, "step": step, "timestamp": _milliseconds()}
             for name, value in values.items()
-            if math.isfinite(value)  # JSON knows no other
+            if math.isfinite(value)  # JSON has no other numbers
         ]
         self._post("runs/log-batch", run_id=self._run, metrics=metrics)
 
@@ -156,20 +154,20 @@ class _Mlflow:
         self._post("runs/update", run_id=self._run, status="FINISHED", end_time=_milliseconds())
         self._client.close()
 
-    def _begin(self, name: str, config: RunConfig) -> str:
-        found = self._client.get("experiments/get-by-name", params={"experiment_name": EXPERIMENT})
-        if found.status_code == 404:
+    def _create_run(self, name: str, config: RunConfig) -> str:
+        answer = self._client.get("experiments/get-by-name", params={"experiment_name": EXPERIMENT})
+        if answer.status_code == 404:
             experiment = self._post("experiments/create", name=EXPERIMENT)["experiment_id"]
         else:
-            experiment = found.raise_for_status().json()["experiment"]["experiment_id"]
+            experiment = answer.raise_for_status().json()["experiment"]["experiment_id"]
         tags = [{"key": "mlflow.runName", "value": name}]
-        begun = self._post(
+        created = self._post(
             "runs/create", experiment_id=experiment, start_time=_milliseconds(), run_name=name, tags=tags
         )
-        run: str = begun["run"]["info"]["run_id"]
+        run: str = created["run"]["info"]["run_id"]
         params = [{"key": key, "value": value[:LONGEST_PARAM]} for key, value in _settings(config).items()]
-        for part in _parts(params, MOST_PARAMS):
-            self._post("runs/log-batch", run_id=run, params=part)
+        for start in range(0, len(params), MAX_PARAMS):
+            self._post("runs/log-batch", run_id=run, params=params[start : start + MAX_PARAMS])
         return run
 
     def _post(self, path: str, **body: Any) -> dict[str, Any]:
@@ -178,31 +176,21 @@ class _Mlflow:
 
 
 class _Comet:
-    """An experiment of Comet: figures and settings, and nothing that its client would collect by itself."""
+    """An experiment of Comet: figures and settings, without all that its client would collect."""
 
-    def __init__(self, project: str, name: str, config: RunConfig, kept: Path) -> None:
+    def __init__(self, project: str, name: str, config: RunConfig, id_file: Path) -> None:
         import comet_ml
 
-        silent = comet_ml.ExperimentConfig(
-            name=name,
-            log_code=False,
-            log_git_metadata=False,
-            log_git_patch=False,
-            log_env_details=False,
-            parse_args=False,
-            display_summary_level=0,
-            auto_param_logging=False,
-            auto_metric_logging=False,
-            auto_output_logging=False,
-            auto_log_co2=False,
-        )
-        key = _kept(kept, project)
+        collected = ["log_code", "log_git_metadata", "log_git_patch", "log_env_details", "parse_args"]
+        collected += ["auto_param_logging", "auto_metric_logging", "auto_output_logging", "auto_log_co2"]
+        silent = comet_ml.ExperimentConfig(name=name, display_summary_level=0, **dict.fromkeys(collected, False))
+        key = _read_id(id_file, project)
         self._experiment = comet_ml.start(
             project_name=project, experiment_key=key, mode="get" if key else "create", experiment_config=silent
         )
         if not key:
             self._experiment.log_parameters(_settings(config))
-            _keep(kept, project, self._experiment.get_key())
+            _write_id(id_file, project, self._experiment.get_key())
 
     def figures(self, step: int, values: Mapping[str, float]) -> None:
         self._experiment.log_metrics(dict(values), step=step)
@@ -212,13 +200,7 @@ class _Comet:
 
 
 def check_services(config: RunConfig, policy: AddressPolicy) -> None:
-    """Do nothing where a run may send its figures to all services that its config names.
-
-    Raises
-    ------
-    ConfigError
-        It may not; names the field.
-    """
+    """Raise a ConfigError that names the field if the config names a service that is not allowed."""
     if config.track.mlflow_uri is not None:
         policy.check("track.mlflow_uri", config.track.mlflow_uri)
     if config.track.comet_project is not None:
@@ -226,7 +208,7 @@ def check_services(config: RunConfig, policy: AddressPolicy) -> None:
 
 
 def _mlflow_credentials() -> dict[str, Any]:
-    """Return the options of a client that send what MLflow's own variables have."""
+    """Return a client's options with the credentials of MLflow's own variables."""
     user, token = os.environ.get("MLFLOW_TRACKING_USERNAME"), os.environ.get("MLFLOW_TRACKING_TOKEN")
     options: dict[str, Any] = {}
     if user:
@@ -239,28 +221,24 @@ def _mlflow_credentials() -> dict[str, Any]:
 def _check_comet() -> None:
     if find_spec("comet_ml") is None:
         raise ConfigError(
-            message(
-                "track.comet_project needs Comet's client: install it with `pip install comet_ml`, or leave it out."
-            )
+            "track.comet_project needs Comet's client: install it with `pip install comet_ml`, or leave it out."
         )
     if not os.environ.get("COMET_API_KEY"):
-        raise ConfigError(
-            message("track.comet_project needs your Comet key in the environment variable COMET_API_KEY: set it.")
-        )
+        raise ConfigError("track.comet_project needs your Comet key in the environment variable COMET_API_KEY: set it.")
 
 
-def _kept(path: Path, where: str) -> str | None:
-    """Return under which id the service at `where` knows the run, if it does."""
+def _read_id(path: Path, service: str) -> str | None:
+    """Return a service's id of the run, if it has one."""
     try:
-        known = json.loads(path.read_text(encoding="utf-8"))
-        return str(known["id"]) if known["where"] == where else None
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        return str(stored["id"]) if stored["where"] == service else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def _keep(path: Path, where: str, run: str) -> None:
+def _write_id(path: Path, service: str, run: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"where": where, "id": run}), encoding="utf-8")
+    path.write_text(json.dumps({"where": service, "id": run}), encoding="utf-8")
 
 
 def _milliseconds() -> int:
@@ -268,19 +246,14 @@ def _milliseconds() -> int:
 
 
 def _settings(config: RunConfig) -> dict[str, str]:
-    """Return the settings that a service may know: a store's address can hold a password."""
-    return {name: str(value) for name, value in _flat(config.model_dump()) if name != "data.url"}
+    """Return the settings that a service may receive; a store's address may contain a password."""
+    return {name: str(value) for name, value in _flatten(config.model_dump()) if name != "data.url"}
 
 
-def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Yield the settings of nested sections as `section.field`."""
     for name, value in values.items():
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{before}{name}.")
+            yield from _flatten(value, f"{prefix}{name}.")
         else:
-            yield f"{before}{name}", value
-
-
-def _parts(items: list[Any], size: int) -> Iterator[list[Any]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
+            yield f"{prefix}{name}", value

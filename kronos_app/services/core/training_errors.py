@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kronos_app.errors import AppError, Conflict, InvalidInput, Unavailable
 from kronos_app.i18n import Text, text
@@ -46,11 +46,6 @@ def unreadable_error(record_id: str, reason: Text) -> Conflict:
     )
 
 
-def to_text(remark: Message) -> Text:
-    """Return a remark as a sentence that is translated where it is shown."""
-    return Text.from_dict(remark.to_dict())
-
-
-def stored_text(remark: Mapping[str, Any]) -> Text:
-    """Return what `Message.to_dict` made and a file kept."""
-    return Text.from_dict(remark)
+def to_text(message: Message) -> Text:
+    """Return a message of training as a text that is translated where it is shown."""
+    return Text.from_dict(message.to_dict())

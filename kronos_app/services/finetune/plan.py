@@ -107,7 +107,7 @@ class Planner:
             )
 
     def _planned(self, config: RunConfig, base: BaseModel, laid: TrainingFiles, digest: str) -> Planned:
-        from training.fit.advice import learning_rate
+        from training.fit.advice import advise_rate
         from training.fit.preparing import prepare
         from training.run.footprint import check_memory
         from training.run.preflight import preflight
@@ -123,8 +123,8 @@ class Planner:
         windows = found.splits["train"].windows
         advice: dict[str, tuple[float, Text]] = {}
         for stage in config.stages:
-            advised = learning_rate(stage, windows, scratch=config.base.from_scratch(stage))
-            advice[stage] = (advised.value, to_text(advised.reason))
+            rate, reason = advise_rate(stage, windows, scratch=config.base.from_scratch(stage))
+            advice[stage] = (rate, to_text(reason))
         notes = (*laid.notes, *(places.redact_text(to_text(note)) for note in found.notes))
         return Planned(TunePlan(config, found.to_dict(), notes, advice, digest), base, folder, laid.digest)
 

@@ -33,7 +33,7 @@ def curves(run: Run) -> dict[str, pd.DataFrame]:
 
 def looks(run: Run) -> Rows:
     """Return the scores of forecasts on validation cutoffs, a look after the other."""
-    return _lines(run.folder.looks)
+    return _lines(run.folder.forecast_scores)
 
 
 def examples(run: Run) -> dict[str, Any] | None:

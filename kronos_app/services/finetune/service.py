@@ -189,7 +189,7 @@ class TuningService:
             self._leave_queue(run)
         elif state == "running":
             with training_errors():
-                run.folder.ask("pause")
+                run.folder.request_stop("pause")
         elif state != "paused":
             raise _not_now("run_not_active", run, text("Only a run that trains or waits can be paused."))
         return self._seen(run)
@@ -207,9 +207,9 @@ class TuningService:
         run, state = self._with_state(run_id)
         if state == "finished":
             raise _not_now("run_finished", run, text("It is finished: clone it to train anew."))
-        pausing = state == "running" and run.folder.asked() == "pause"
+        pausing = state == "running" and run.folder.stop_request() == "pause"
         with training_errors():
-            run.folder.ask(None)
+            run.folder.request_stop(None)
         if pausing:
             run.queue()  # it may be too late to take the wish back
         elif state not in {"queued", "running"}:
@@ -233,7 +233,7 @@ class TuningService:
         if status.phase == "preparing":
             raise _not_now("nothing_to_keep", run, text("It has learned nothing yet that could be kept: discard it."))
         with training_errors():
-            run.folder.ask("keep")
+            run.folder.request_stop("keep")
         if state not in {"queued", "running"}:
             self._queue(run)
         return self._seen(run)
@@ -387,7 +387,7 @@ class TuningService:
         with self._starting, training_errors():
             run.leave_queue()
             if not self._trainers.alive(run):
-                with run.folder.held():
+                with run.folder.locked():
                     run.folder.write_status(state="paused", pid=None)
 
     def _check_queue(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from kronos_app.i18n import Text, text
-from kronos_app.services.core.training_errors import stored_text
+from kronos_app.services.core.training_errors import to_text
 from kronos_app.services.finetune import records
 from kronos_app.services.finetune.views import RunState, RunView
 
@@ -54,7 +54,7 @@ def view(run: Run, alive: bool, position: int | None, registered: Sequence[str],
         method=run.config["method"]["kind"],
         stages=stages(run),
         stopped=status.stopped,
-        notes=tuple(places.redact_text(stored_text(note)) for note in status.notes),
+        notes=tuple(places.redact_text(to_text(note)) for note in status.notes),
         error=_error(status, state, places),
         worse=outcome.worse,
         verdict=outcome.verdict,
@@ -95,7 +95,7 @@ def _error(status: Status, state: RunState, places: Redaction) -> Text | None:
     if state in {"running", "queued"}:
         return None
     if status.error is not None:
-        return places.redact_text(stored_text(status.error))
+        return places.redact_text(to_text(status.error))
     if status.state == "queued":
         return text("The trainer ended before it began; the log may say why.")
     return None

@@ -163,7 +163,7 @@ def _tell_memory(run: Run, limit: int) -> None:
         limit=f"{limit / 1e9:.1f}",
     )
     with suppress(OSError), training_errors():
-        run.folder.write_status(state="failed", error=error.to_dict())
+        run.folder.write_status(state="failed", error=error)
 
 
 def _process(path: Path) -> psutil.Process | None:

@@ -15,7 +15,7 @@ from engine.tokenizer import KronosTokenizer
 from engine.transformer import Kronos
 from tests.training.conftest import PREDICTOR
 from training.errors import ConfigError
-from training.fit.adaptation import adapt, blocks, checkpoint_activations, merged, trained_parameters
+from training.fit.adaptation import adapt, blocks, checkpoint_activations, merge_adapters, trained_parameters
 from training.run.config import MethodConfig, StageName
 
 FULL = MethodConfig()
@@ -113,7 +113,7 @@ def test_only_adapters_are_trained_beside_frozen_weights(predictor: Kronos) -> N
     plain = digest(predictor)
     model = adapt(predictor, LORA, "predictor")
     before = copied(model)
-    assert digest(merged(model)) == plain  # adapters begin at zero
+    assert digest(merge_adapters(model)) == plain  # adapters begin at zero
     learn(model)
     moved = changed(model, before)
     assert moved
@@ -130,7 +130,7 @@ def test_merging_gives_a_plain_network_with_the_same_outputs(
     start = loss_of(model.eval()).item()
     learn(model.train())
     model.eval()
-    plain = merged(model)
+    plain = merge_adapters(model)
     assert abs(loss_of(model).item() - start) > 0.01
     assert [*plain.state_dict()] == [*Kronos.from_config(ModelConfig(**PREDICTOR)).state_dict()]
     inputs = torch.randint(0, 16, (2, 4, 12))
@@ -147,7 +147,7 @@ def test_merging_gives_a_plain_network_with_the_same_outputs(
 def test_the_tokenizer_takes_adapters_too(tokenizer: KronosTokenizer, tmp_path: Path) -> None:
     model = adapt(tokenizer, LORA, "tokenizer")
     learn(model)
-    plain = merged(model)
+    plain = merge_adapters(model)
     x = torch.randn(4, 12, 6)
     with torch.no_grad():
         for ours, theirs in zip(model.eval()(x)[0], plain(x)[0], strict=True):
@@ -160,7 +160,7 @@ def test_merging_leaves_the_network_in_training(predictor: Kronos) -> None:
     model = adapt(predictor, LORA, "predictor")
     learn(model)
     before = digest(model)
-    plain = merged(model)
+    plain = merge_adapters(model)
     learn(plain)  # shares no memory
     assert digest(model) == before
     assert model.training
@@ -233,7 +233,7 @@ def test_recomputed_activations_are_not_kept_and_names_stay(predictor: Kronos, t
         checkpoint_activations(model)  # once is enough
         assert saved_bytes(lambda model=model: loss_of(model)) < 0.6 * before
         assert [*model.state_dict()] == names
-        plain = merged(model)
+        plain = merge_adapters(model)
         assert not any("forward" in vars(block) for block in blocks(plain))
         with torch.no_grad():
             torch.testing.assert_close(loss_of(model.eval()), loss_of(plain))

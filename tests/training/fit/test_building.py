@@ -108,18 +108,18 @@ def test_networks_of_different_bits_are_refused(folders: Path) -> None:
 
 
 def test_a_missing_model_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="No tokenizer is known for no-such-model"):
+    with pytest.raises(ConfigError, match="The tokenizer of no-such-model is unknown"):
         build_base(beginning(model="no-such-model"))
     with pytest.raises(CheckpointError, match="'no-such-model' is neither an existing folder nor a Hub id"):
         build_base(beginning(model="no-such-model", tokenizer_shape=TOKENIZER))
-    with pytest.raises(ConfigError, match=r"No tokenizer is named: set base\.tokenizer"):
+    with pytest.raises(ConfigError, match=r"There is no tokenizer: set base\.tokenizer"):
         build_base(beginning(model=None, shape=PREDICTOR))
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"n_layer": 2}, r"base\.shape describes no network that can be made: .*unknown n_layer"),
+        ({"n_layer": 2}, r"base\.shape is not a valid network: .*unknown n_layer"),
         ({"d_model": "wide"}, "d_model is 'wide', but must be of type int"),
         ({"d_model": 18}, "d_model=18 must be a multiple of"),
         ({"n_layers": 0}, "n_layers=0 must be at least 1"),

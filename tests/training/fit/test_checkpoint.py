@@ -70,7 +70,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(file: str, damage: obj
     assert found is not None
     assert found.step == 1
     assert [str(note) for note in notes] == [
-        "Checkpoint step-00000002 is damaged: training goes on from the one before."
+        "Checkpoint step-00000002 is damaged: training resumes from the one before."
     ]
     save_state(tmp_path, state(2))  # the step is reached again
     assert loaded(tmp_path).step == 2
@@ -96,7 +96,7 @@ def test_a_change_of_the_progress_alone_is_noticed(tmp_path: Path) -> None:
 def test_without_a_whole_checkpoint_nothing_is_begun_anew(tmp_path: Path) -> None:
     save_state(tmp_path, state(1))
     cut(tmp_path / "step-00000001" / TENSORS)
-    with pytest.raises(RunError, match=r"No checkpoint in .* is whole"):
+    with pytest.raises(RunError, match=r"All checkpoints in .* are damaged"):
         load_state(tmp_path)
 
 
@@ -117,7 +117,7 @@ def test_a_full_disk_leaves_the_earlier_ones_whole(tmp_path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))  # the kernel then refuses to write on, as on a full disk
     try:
-        with pytest.raises(RunError, match=r"cannot be written to \(.*File too large.*what was saved stays"):
+        with pytest.raises(RunError, match=r"cannot be written to \(.*File too large.*saved files stay"):
             save_state(tmp_path, state(3, size=10_000))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -132,6 +132,6 @@ def test_no_space_for_the_header_is_told_too(tmp_path: Path, monkeypatch: pytest
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Path, "write_text", full)
-    with pytest.raises(RunError, match=r"\(No space left on device\): make room"):
+    with pytest.raises(RunError, match=r"\(No space left on device\): free disk space"):
         save_state(tmp_path, state(2))
     assert names(tmp_path) == ["step-00000001"]

@@ -68,5 +68,5 @@ def test_what_cannot_be_opened_is_to_be_prepared_again(corpus: Corpus, damage: s
         (folder / "times.npy").write_bytes(b"")
     if damage == "short":
         np.save(folder / "times.npy", corpus.times[:-1])
-    with pytest.raises(RunError, match="holds no prepared candles that can be read: prepare them again"):
+    with pytest.raises(RunError, match="are missing or damaged: prepare them again"):
         open_corpus(folder)

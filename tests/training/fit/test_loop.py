@@ -15,7 +15,7 @@ from engine.transformer import Kronos
 from tests.training.staging import CALM, figures, losses, make_stage, samplers, train, with_stage
 from training.errors import ConfigError, DataError, Diverged, RunError
 from training.fit.adaptation import adapt
-from training.fit.advice import learning_rate
+from training.fit.advice import advise_rate
 from training.fit.corpus import Corpus
 from training.fit.distributed import World
 from training.fit.log import Log, read_log
@@ -126,7 +126,7 @@ def test_asked_to_keep_it_validates_keeps_the_best_and_is_over(
     tmp_path: Path, corpus: Corpus, config: RunConfig
 ) -> None:
     config = with_stage(config, "predictor", validate_every=100)
-    result = train(make_stage("predictor", corpus, config), corpus, config, tmp_path, should_stop=asked("keep", 2))
+    result = train(make_stage("predictor", corpus, config), corpus, config, tmp_path, stop_request=asked("keep", 2))
     assert (result.step, result.best_step, result.stopped) == (2, 2, True)
     assert Kronos.from_pretrained(tmp_path / "best")
     assert train(make_stage("predictor", corpus, config), corpus, config, tmp_path) == result
@@ -142,7 +142,7 @@ def test_a_paused_run_goes_on_as_if_it_had_not_been_paused(
     expected = train(whole, corpus, config, tmp_path / "whole")
     with pytest.raises(Paused) as paused:
         train(
-            make_stage("predictor", corpus, config), corpus, config, tmp_path / "parts", should_stop=asked("pause", 2)
+            make_stage("predictor", corpus, config), corpus, config, tmp_path / "parts", stop_request=asked("pause", 2)
         )
     assert paused.value.step == 2
     resumed = make_stage("predictor", corpus, config)
@@ -175,7 +175,7 @@ def test_only_the_parameters_of_the_method_change(
     adapt(stage.module, method, name)
     before = {key: tensor.clone() for key, tensor in stage.module.state_dict().items()}
     with pytest.raises(Paused):
-        train(stage, corpus, config, tmp_path, should_stop=asked("pause", 4))
+        train(stage, corpus, config, tmp_path, stop_request=asked("pause", 4))
     resumed = make_stage(name, corpus, config)
     adapt(resumed.module, method, name)
     train(resumed, corpus, config, tmp_path)
@@ -189,7 +189,7 @@ def test_a_checkpoint_of_another_method_is_refused(tmp_path: Path, corpus: Corpu
     train(make_stage("predictor", corpus, config), corpus, config, tmp_path)
     stage = make_stage("predictor", corpus, config)
     adapt(stage.module, MethodConfig(kind="lora"), "predictor")
-    with pytest.raises(RunError, match="of another network or method"):
+    with pytest.raises(RunError, match="has another network or method"):
         train(stage, corpus, config, tmp_path)
 
 
@@ -234,7 +234,7 @@ def test_half_precision_is_near_whole_precision(
 def test_without_a_learning_rate_the_advised_one_is_taken(tmp_path: Path, corpus: Corpus, config: RunConfig) -> None:
     config = with_stage(config, "predictor", learning_rate=None, schedule="cosine", warmup=0.5)
     train(make_stage("predictor", corpus, config), corpus, config, tmp_path)
-    advised = learning_rate("predictor", samplers(corpus, config)[0].windows, scratch=True).value
+    advised = advise_rate("predictor", samplers(corpus, config)[0].windows, scratch=True)[0]
     assert max(row.get("learning_rate", 0.0) for row in figures(tmp_path)) == pytest.approx(advised)
 
 
@@ -293,13 +293,13 @@ def test_nothing_to_validate_with_is_an_error(
     windows, validation = samplers(corpus, config)
     monkeypatch.setattr(validation, "first_n", lambda n: np.empty(0, dtype=np.int64))
     stage = make_stage("predictor", corpus, config)
-    with pytest.raises(DataError, match="no window to validate with"):
-        train_stage("predictor", stage, config, windows, validation, tmp_path, World.alone("cpu"))
+    with pytest.raises(DataError, match="no validation window"):
+        train_stage(stage, config, windows, validation, tmp_path, World.alone("cpu"))
 
 
 def test_fewer_windows_than_processes_are_refused(tmp_path: Path, corpus: Corpus, config: RunConfig) -> None:
     crowd = World(0, 5, torch.device("cpu"))
-    with pytest.raises(ConfigError, match=r"predictor\.batch is 4, but 5 processes train"):
+    with pytest.raises(ConfigError, match=r"predictor\.batch is 4, but there are 5 processes"):
         train(make_stage("predictor", corpus, config), corpus, config, tmp_path, crowd)
 
 

@@ -14,10 +14,10 @@ from training.run.launch import ROOT
 HOLES = """
 import sys
 import psutil
-from training.fit.memory import give_back_freed
+from training.fit.memory import return_freed_memory
 
 if sys.argv[1] == "told":
-    assert give_back_freed()
+    assert return_freed_memory()
 large, small = [], []
 for _ in range(3):  # by the second round glibc's threshold has grown
     for _ in range(64):

@@ -102,6 +102,6 @@ def test_a_damaged_checkpoint_costs_the_steps_since_the_one_before(
     stage = make_stage("predictor", corpus, settings)
     assert train(stage, corpus, settings, tmp_path / "parts", on_note=notes.append) == expected
     assert [str(note) for note in notes] == [
-        "Checkpoint step-00000020 is damaged: training goes on from the one before."
+        "Checkpoint step-00000020 is damaged: training resumes from the one before."
     ]
     same("predictor", corpus, settings, tmp_path / "parts", tmp_path / "whole", expected)

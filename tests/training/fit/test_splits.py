@@ -97,7 +97,7 @@ def test_labels_of_the_data_are_kept_apart_whatever_their_order() -> None:
 
 
 def test_an_unknown_label_is_named_with_its_symbol() -> None:
-    with pytest.raises(DataError, match="A: the column split says “dev”: it must say one of train, val, validation"):
+    with pytest.raises(DataError, match="A: the column split has the value “dev”: it must be one of train, val"):
         label_runs(np.array(["train", "dev"]), 0, "A")
 
 

@@ -207,7 +207,7 @@ def test_a_nearly_full_disk_is_left_alone_and_said_once(
     for _ in range(2):
         assert_same(cache.tokens(batch), tokenizer.encode(batch.x, half=True))
     (note,) = cache.notes
-    assert str(note).startswith(f"{tmp_path} takes no tokens (less than ")
+    assert str(note).startswith(f"{tmp_path} cannot store tokens (less than ")
     assert cache.path is not None
     assert cache.path.stat().st_size == 0
 

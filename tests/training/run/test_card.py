@@ -19,7 +19,7 @@ from tests.training.conftest import candles, corpus_of
 from training.errors import message
 from training.fit.building import build_base
 from training.fit.corpus import Corpus
-from training.run.card import Facts, model_card, tokenizer_card, trained_until
+from training.run.card import Facts, last_training_day, model_card, tokenizer_card
 from training.run.config import RunConfig
 from training.run.folder import RunFolder
 
@@ -106,7 +106,7 @@ def test_scores_stand_beside_base_and_baselines_with_their_intervals(
 
 
 def test_a_run_that_was_not_judged_says_so(run: RunFolder, config: RunConfig, corpus: Corpus) -> None:
-    assert "**Not judged**" in card(run, config, corpus)
+    assert "**Not scored**" in card(run, config, corpus)
 
 
 def test_a_run_from_scratch_is_compared_with_baselines_alone(run: RunFolder, config: RunConfig, corpus: Corpus) -> None:
@@ -132,11 +132,11 @@ def test_training_is_told_by_stage(run: RunFolder, config: RunConfig, corpus: Co
     assert "|  | tokenizer | predictor |" in text
     assert "| lowest validation loss | 2.2500 at step 3 | 2.2500 at step 3 |" in text
     assert "| minutes | 2.0 | 2.0 |" in text
-    assert "| highest learning rate | 4e-05 | 4e-05 |" in text
+    assert "| peak learning rate | 4e-05 | 4e-05 |" in text
 
 
 def test_what_the_run_noted_is_passed_on(run: RunFolder, config: RunConfig, corpus: Corpus) -> None:
-    run.write_status(state="finished", notes=[message("{n} windows overlap.", n=3).to_dict()])
+    run.write_status(state="finished", notes=[message("{n} windows overlap.", n=3)])
     assert "- 3 windows overlap." in card(run, config, corpus)
 
 
@@ -195,7 +195,7 @@ def test_both_cards_say_where_the_published_package_forecasts_otherwise(
 ) -> None:
     shared = model_card(run, config, FACTS, corpus, PROVENANCE, None, shared_deviation=True)
     assert UNPUBLISHED_NOTE in shared
-    assert "loads both folders as well" not in shared
+    assert "loads both folders, too" not in shared
     assert UNPUBLISHED_NOTE not in card(run, config, corpus)
     assert UNPUBLISHED_NOTE in tokenizer_card(FACTS, "acme/tuned", shared_deviation=True)
     assert UNPUBLISHED_NOTE not in tokenizer_card(FACTS, "acme/tuned")
@@ -203,13 +203,13 @@ def test_both_cards_say_where_the_published_package_forecasts_otherwise(
 
 def test_training_ends_with_the_last_candle_learned_from_by_run_or_base(config: RunConfig, corpus: Corpus) -> None:
     base = build_base(config)
-    assert trained_until(corpus, base) == date(2024, 2, 7)
-    assert trained_until(corpus, replace(base, trained_until=date(2023, 1, 1))) == date(2024, 2, 7)
-    assert trained_until(corpus, replace(base, trained_until=date(2025, 1, 1))) == date(2025, 1, 1)
+    assert last_training_day(corpus, base) == date(2024, 2, 7)
+    assert last_training_day(corpus, replace(base, trained_until=date(2023, 1, 1))) == date(2024, 2, 7)
+    assert last_training_day(corpus, replace(base, trained_until=date(2025, 1, 1))) == date(2025, 1, 1)
     nano = build_base(on(config, model="kronos-nano"))
     assert nano.spec is not None
     known = MappingProxyType({"crypto": date(2024, 6, 30), "": date(2020, 1, 1)})
-    assert trained_until(corpus, replace(nano, spec=replace(nano.spec, trained_until=known))) == date(2024, 6, 30)
+    assert last_training_day(corpus, replace(nano, spec=replace(nano.spec, trained_until=known))) == date(2024, 6, 30)
 
 
 def test_what_users_named_neither_links_nor_loads(run: RunFolder, config: RunConfig, corpus: Corpus) -> None:
@@ -217,7 +217,7 @@ def test_what_users_named_neither_links_nor_loads(run: RunFolder, config: RunCon
     segments = tuple(replace(segment, symbol=hostile, group=hostile) for segment in corpus.segments)
     data = {"source": "files", "paths": ["a.csv"], "origin": hostile}
     settings = RunConfig.model_validate(config.model_dump() | {"data": data})
-    run.write_status(notes=[message("Of {symbol}.", symbol=hostile).to_dict()])
+    run.write_status(notes=[message("Of {symbol}.", symbol=hostile)])
     verdict = judgement() | {"verdict": message("Not {name}.", name=hostile).to_dict(), "best_baseline": "ewma"}
     facts = replace(FACTS, name=hostile, base=hostile)
     provenance = PROVENANCE | {"packages": {hostile: hostile}}

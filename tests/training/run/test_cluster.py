@@ -14,7 +14,7 @@ import pytest
 from training.errors import RunError
 from training.run.cluster import run_on_cluster
 from training.run.config import RunConfig
-from training.run.launch import ROOT, begin, work
+from training.run.launch import ROOT, create_run, run_training
 
 needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs requirements-cluster.txt")
 
@@ -46,9 +46,9 @@ def losses(run: Path) -> list[float]:
 @needs_ray
 @pytest.mark.timeout(1800)  # Ray starts seven processes, each of which imports much, perhaps on a busy machine
 def test_two_workers_of_a_cluster_get_the_losses_of_one_process(plain: RunConfig, tmp_path: Path) -> None:
-    alone = begin(plain, tmp_path / "alone")
-    work(alone)
-    both = begin(plain, tmp_path / "both")
+    alone = create_run(plain, tmp_path / "alone")
+    run_training(alone)
+    both = create_run(plain, tmp_path / "both")
     # A process of its own: Ray's threads outlive `ray.shutdown`.
     command = [sys.executable, "-m", "training", "cluster", str(both.path), "--workers", "2"]
     done = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True)
@@ -61,12 +61,12 @@ def test_two_workers_of_a_cluster_get_the_losses_of_one_process(plain: RunConfig
 def test_without_ray_the_command_says_how_to_get_it(plain: RunConfig, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(RunError, match=r"pip install -r requirements-cluster\.txt"):
-        run_on_cluster(begin(plain, tmp_path / "run"), 2)
+        run_on_cluster(create_run(plain, tmp_path / "run"), 2)
 
 
 @needs_ray
 def test_a_cluster_that_is_not_there_is_named(plain: RunConfig, tmp_path: Path) -> None:
-    run = begin(plain, tmp_path / "run")
+    run = create_run(plain, tmp_path / "run")
     command = [sys.executable, "-m", "training", "cluster", str(run.path), "--workers", "2", "--address", "auto"]
     nobody = os.environ | {"RAY_TMPDIR": str(tmp_path)}  # where Ray notes the clusters of this machine
     done = subprocess.run(command, check=False, cwd=ROOT, env=nobody, capture_output=True, text=True)

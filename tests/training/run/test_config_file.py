@@ -49,9 +49,9 @@ def test_a_file_is_read(tmp_path: Path) -> None:
         ("20", "1.5", "config.yaml, line 6: predictor.steps is 1.5: it must be a whole number."),
         ("20", "true", "config.yaml, line 6: predictor.steps is true: it must be a number."),
         ("1e-5", "yes", "config.yaml, line 7: predictor.learning_rate is true: it must be a number."),
-        ("steps", "stepps", "config.yaml, line 6: predictor.stepps is no field: is steps meant?"),
-        ("  paths", "  pats", "config.yaml, line 4: data.pats is no field: is paths meant?"),
-        ("  paths: [a, b]", "  zz: 1", "data.zz is no field: there are source, paths, origin."),
+        ("steps", "stepps", "config.yaml, line 6: predictor.stepps is unknown: did you mean steps?"),
+        ("  paths", "  pats", "config.yaml, line 4: data.pats is unknown: did you mean paths?"),
+        ("  paths: [a, b]", "  zz: 1", "data.zz is unknown: there are source, paths, origin."),
         ("[a, b]", "a", "config.yaml, line 4: data.paths is a: it must be a list, such as [a, b]."),
         ("[a, b]", "[a, 600000]", "config.yaml, line 4: data.paths[1] is 600000: it must be text; write it in quotes."),
         ("[a, b]", "[]", "config.yaml, line 4: data.paths is []: it must be a list of 1 or more."),
@@ -66,9 +66,9 @@ def test_a_file_is_read(tmp_path: Path) -> None:
          "it must be a time without zone: candles have their exchange's own."),
         ("name: first", "predictor: 5", "config.yaml, line 5: predictor is given twice, first in line 1."),
         ("name: first", "window: 5", "config.yaml, line 1: window is 5: it must be a section of fields."),
-        ("name: first", "seed: [1", "config.yaml, line 2: this is no YAML: expected ',' or ']', but got ':'"),
-        ("name: first", "seed: !!python/object:os.system {}", "config.yaml, line 1: this is no YAML: could not"),
-        ("name: first", "\tname: first", "config.yaml, line 1: this is no YAML: found character '\\t'"),
+        ("name: first", "seed: [1", "config.yaml, line 2: this is not YAML: expected ',' or ']', but got ':'"),
+        ("name: first", "seed: !!python/object:os.system {}", "config.yaml, line 1: this is not YAML: could not"),
+        ("name: first", "\tname: first", "config.yaml, line 1: this is not YAML: found character '\\t'"),
     ],
 )  # fmt: skip
 def test_an_error_names_line_and_field(old: str, new: str, message: str, tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_an_error_names_line_and_field(old: str, new: str, message: str, tmp_pat
 
 @pytest.mark.parametrize("text", ["", "- a", "just words", "# nothing"])
 def test_a_file_without_fields_is_refused(text: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="line 1: a config is made of fields"):
+    with pytest.raises(ConfigError, match=r"^config\.yaml, line 1: a config consists of fields"):
         read_config(save(tmp_path, text))
 
 
@@ -90,7 +90,7 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
     assert str(error.value).splitlines() == [
         "config.yaml, line 6: predictor.steps is 0: it must be greater than 0.",
         "config.yaml, line 7: predictor.learning_rate is 10: it must be at most 0.1.",
-        "config.yaml, line 1: nam is no field: is name meant?",
+        "config.yaml, line 1: nam is unknown: did you mean name?",
     ]
 
 
@@ -98,10 +98,10 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (None, "cannot be read"),
-        (b"name: \xff\xfe", "is no text in UTF-8"),
-        (b"name: a\x00b", "is no YAML"),
+        (b"name: \xff\xfe", "is not UTF-8 text"),
+        (b"name: a\x00b", "is not YAML"),
         (b"#" * 1_000_001, "is too large for a config"),
-        (b"[" * 100_000, "is no YAML"),
+        (b"[" * 100_000, "is not YAML"),
     ],
 )
 def test_a_file_that_is_no_text_is_refused(content: bytes | None, message: str, tmp_path: Path) -> None:
@@ -127,9 +127,9 @@ def test_overrides_take_the_place_of_fields_and_make_sections(tmp_path: Path) ->
     [
         ("predictor.steps", "“predictor.steps” sets nothing: write FIELD=VALUE."),
         ("=3", "“=3” sets nothing"),
-        ("predictor.steps=[1", "“predictor.steps=[1”: the value is no YAML."),
+        ("predictor.steps=[1", "“predictor.steps=[1”: the value is not YAML."),
         ("predictor.steps=0", "“predictor.steps=0”: predictor.steps is 0: it must be greater than 0."),
-        ("predictor.stepps=1", "“predictor.stepps=1”: predictor.stepps is no field: is steps meant?"),
+        ("predictor.stepps=1", "“predictor.stepps=1”: predictor.stepps is unknown: did you mean steps?"),
         ("name.x=1", "“name.x=1”: name has no fields."),
         ("predictor=null", "config.yaml: name at least one of the stages tokenizer and predictor."),
     ],
@@ -189,7 +189,7 @@ def test_every_field_is_written_with_what_it_means(config: RunConfig, tmp_path: 
     write_config(config, tmp_path / "config.yaml")
     text = (tmp_path / "config.yaml").read_text(encoding="utf-8")
     assert "# Seed of weights, windows and dropout.\nseed: 0\n" in text
-    assert "  # Optimizer steps in all.\n  steps: 6\n" in text
+    assert "  # Optimizer steps.\n  steps: 6\n" in text
     assert max(len(line) for line in text.splitlines() if line.lstrip().startswith("#")) <= 120
 
 

@@ -24,8 +24,8 @@ def changed(config: RunConfig, **sections: Any) -> RunConfig:
 
 def tried_here(folder: Path, config: RunConfig, corpus: Corpus, stage: StageName, steps: int = 2) -> dict[str, Any]:
     """Do what the child does."""
-    estimating._hand_over(folder, config, corpus, stage, steps, 60)
-    estimating._try(folder)
+    estimating._write_trial(folder, config, corpus, stage, steps, 60)
+    estimating._run_trial(folder)
     found: dict[str, Any] = json.loads((folder / "found.json").read_text())
     return found
 
@@ -41,7 +41,7 @@ def test_a_trial_measures_steps_and_memory_of_a_process_of_its_own(config: RunCo
 
 def test_a_trial_that_fails_says_why(config: RunConfig, corpus: Corpus) -> None:
     unfit = changed(config, base={"model": None, "shape": PREDICTOR | {"s1_bits": 5}, "tokenizer_shape": {"d_in": 6}})
-    with pytest.raises(RunError, match=r"base\.tokenizer_shape describes no network"):
+    with pytest.raises(RunError, match=r"base\.tokenizer_shape is not a valid network"):
         estimate(unfit, corpus, "predictor")
 
 
@@ -63,8 +63,8 @@ def test_adapters_accumulation_and_recomputed_activations_are_tried_as_configure
 
 
 def test_only_a_batch_of_windows_leaves_the_corpus(config: RunConfig, corpus: Corpus, tmp_path: Path) -> None:
-    estimating._hand_over(tmp_path, config, corpus, "predictor", 2, 60)
-    windows = estimating._windows(tmp_path, config.window.size)
+    estimating._write_trial(tmp_path, config, corpus, "predictor", 2, 60)
+    windows = estimating._read_windows(tmp_path, config.window.size)
     assert len(windows.segments) == config.stage("predictor").batch
     assert len(windows.values) == len(windows.times) == 4 * config.window.size
     first = windows.times[:: config.window.size]
@@ -73,28 +73,31 @@ def test_only_a_batch_of_windows_leaves_the_corpus(config: RunConfig, corpus: Co
 
 def test_processes_share_the_batch_and_add_up_their_memory(config: RunConfig, corpus: Corpus, tmp_path: Path) -> None:
     two = changed(config, machine={"device": "cpu", "processes": 2})
-    estimating._hand_over(tmp_path, two, corpus, "predictor", 2, 60)
+    estimating._write_trial(tmp_path, two, corpus, "predictor", 2, 60)
     trial = json.loads((tmp_path / "trial.json").read_text())
     assert trial["config"]["predictor"]["batch"] == 2
     found = Estimate(1.5, 100, 3, 4)
     (tmp_path / "found.json").write_text(json.dumps(vars(found)))
-    assert estimating._outcome(tmp_path, "", 60, 2) == Estimate(1.5, 200, 3, 4)
+    assert estimating._read_result(tmp_path, "", 60, 2) == Estimate(1.5, 200, 3, 4)
 
 
 def test_no_further_step_begins_when_time_is_up(config: RunConfig, corpus: Corpus, tmp_path: Path) -> None:
-    estimating._hand_over(tmp_path, config, corpus, "predictor", 1000, 0)
-    estimating._try(tmp_path)
+    estimating._write_trial(tmp_path, config, corpus, "predictor", 1000, 0)
+    estimating._run_trial(tmp_path)
     found = json.loads((tmp_path / "found.json").read_text())
     assert found["seconds_per_step"] > 0
 
 
 @pytest.mark.parametrize(
     ("said", "message"),
-    [("", "no step was done in 60 s"), ("Traceback\n  line\nOSError: the library is missing.\n", "library is missing")],
+    [
+        ("", "no step was completed in 60 s"),
+        ("Traceback\n  line\nOSError: the library is missing.\n", "library is missing"),
+    ],
 )
 def test_a_child_that_found_nothing_is_an_error(said: str, message: str, tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=f"The trial did not work: .*{message}"):
-        estimating._outcome(tmp_path, said, 60, 1)
+    with pytest.raises(RunError, match=f"The trial failed: .*{message}"):
+        estimating._read_result(tmp_path, said, 60, 1)
 
 
 def test_series_that_are_too_short_are_an_error_before_anything_starts(config: RunConfig, corpus: Corpus) -> None:

@@ -50,7 +50,7 @@ def test_a_run_from_scratch_ends_with_a_model_that_forecasts(tmp_path: Path, dat
     made = json.loads(run.provenance.read_text())
     assert made["data"]
     assert made["seed"] == config.seed
-    assert [row["step"] for row in map(json.loads, run.looks.read_text().splitlines())] == [3, 6]
+    assert [row["step"] for row in map(json.loads, run.forecast_scores.read_text().splitlines())] == [3, 6]
     assert json.loads(run.examples.read_text())["step"] == 6
     assert (run.export / "README.md").is_file()
 
@@ -88,10 +88,10 @@ def test_a_paused_run_goes_on_to_the_same_losses(tmp_path: Path, config: RunConf
     whole = begin(tmp_path / "whole", config)
     assert go(whole).state == "finished"
     parts = begin(tmp_path / "parts", config)
-    parts.ask("pause")
+    parts.request_stop("pause")
     paused = go(parts)
     assert (paused.state, paused.phase, paused.step) == ("paused", "tokenizer", 1)
-    parts.ask(None)
+    parts.request_stop(None)
     assert go(parts).state == "finished"
     assert losses(parts) == losses(whole)
     assert len(losses(parts)) == 6
@@ -99,7 +99,7 @@ def test_a_paused_run_goes_on_to_the_same_losses(tmp_path: Path, config: RunConf
 
 def test_a_stopped_run_keeps_the_best_so_far(tmp_path: Path, config: RunConfig) -> None:
     run = begin(tmp_path / "run", config)
-    run.ask("keep")
+    run.request_stop("keep")
     status = go(run)
     assert (status.state, status.stopped) == ("finished", True)
     assert [step for step, _ in losses(run)] == [1]
@@ -116,11 +116,11 @@ def test_a_finished_run_is_not_done_again(tmp_path: Path, config: RunConfig) -> 
 
 def test_a_run_that_goes_on_does_not_read_its_source_again(tmp_path: Path, data: Path, config: RunConfig) -> None:
     run = begin(tmp_path / "run", config)
-    run.ask("pause")
+    run.request_stop("pause")
     assert go(run).state == "paused"
     for path in data.rglob("*.parquet"):
         path.unlink()
-    run.ask(None)
+    run.request_stop(None)
     assert go(run).state == "finished"
 
 
@@ -129,15 +129,15 @@ def test_a_failure_is_told_in_words_and_does_not_hide_what_was_noted(tmp_path: P
     status = go(run)
     assert status.state == "failed"
     assert status.error is not None
-    assert "{size}" in str(status.error)  # a sentence to be translated, with its values beside it
-    assert not run.alive()
+    assert "{size}" in str(status.error.to_dict())  # a sentence to be translated, with its values beside it
+    assert not run.is_running()
 
 
 def test_a_base_that_is_not_there_is_named(tmp_path: Path, config: RunConfig) -> None:
     run = begin(tmp_path / "run", changed(config, base={"model": str(tmp_path / "nowhere")}))
     status = go(run)
     assert status.state == "failed"
-    assert "nowhere" in json.dumps(status.error)
+    assert "nowhere" in str(status.error)
 
 
 def test_the_learning_rate_that_was_chosen_is_noted_with_its_reason(tmp_path: Path, config: RunConfig) -> None:
@@ -147,7 +147,5 @@ def test_the_learning_rate_that_was_chosen_is_noted_with_its_reason(tmp_path: Pa
     )
     status = go(run)
     assert status.state == "finished"
-    assert [
-        note["params"]["reason"] for note in status.notes if note["msgid"].startswith("Learning rate of the predictor")
-    ]
+    assert [note.params["reason"] for note in status.notes if str(note).startswith("Learning rate of the predictor")]
     assert not run.report.exists()

@@ -18,7 +18,7 @@ from pathlib import Path
 from training.run.folder import RunFolder
 
 run = RunFolder(Path(sys.argv[1]))
-with run.held():
+with run.locked():
     run.write_status(state="running", phase="predictor", step=3)
     print("held", flush=True)
     time.sleep(60)
@@ -32,24 +32,24 @@ def run(tmp_path: Path) -> RunFolder:
 
 def test_a_run_that_nobody_began_is_queued(run: RunFolder) -> None:
     assert run.status() == Status()
-    assert not run.alive()
+    assert not run.is_running()
 
 
 def test_a_trainer_that_is_killed_leaves_an_interrupted_run(run: RunFolder) -> None:
     child = subprocess.Popen([sys.executable, "-c", HOLDER, str(run.path)], cwd=ROOT, stdout=subprocess.PIPE)
     assert child.stdout is not None
     assert child.stdout.readline() == b"held\n"
-    assert run.alive()
+    assert run.is_running()
     assert (run.status().state, run.status().step, run.status().pid) == ("running", 3, child.pid)
-    with pytest.raises(OSError, match="trained by another process"), run.held():
+    with pytest.raises(OSError, match="trained by another process"), run.locked():
         pytest.fail("two processes would train the same run")
     child.send_signal(signal.SIGKILL)
     child.wait()
     child.stdout.close()
-    assert not run.alive()
+    assert not run.is_running()
     assert (run.status().state, run.status().step) == ("interrupted", 3)
-    with run.held():
-        assert run.alive()
+    with run.locked():
+        assert run.is_running()
 
 
 def test_changes_of_the_status_leave_the_rest_as_it_was(run: RunFolder) -> None:
@@ -66,13 +66,13 @@ def test_a_damaged_status_reads_as_interrupted(run: RunFolder, content: str) -> 
 
 
 def test_a_wish_is_kept_until_it_is_taken_back(run: RunFolder) -> None:
-    assert run.asked() is None
-    run.ask("keep")
-    assert run.asked() == "keep"
-    run.ask(None)
-    assert run.asked() is None
+    assert run.stop_request() is None
+    run.request_stop("keep")
+    assert run.stop_request() == "keep"
+    run.request_stop(None)
+    assert run.stop_request() is None
     (run.path / "request.json").write_text('{"wish": "explode"}')
-    assert run.asked() is None
+    assert run.stop_request() is None
 
 
 def test_a_folder_that_is_gone_says_so_and_leaves_no_draft(run: RunFolder) -> None:

@@ -20,7 +20,7 @@ from training.__main__ import RECIPES, main
 from training.run.config import RunConfig
 from training.run.config_file import read_config, write_config
 from training.run.folder import RunFolder
-from training.run.launch import ROOT, begin
+from training.run.launch import ROOT, create_run
 
 GOLDEN = ROOT / "tests" / "golden"
 
@@ -158,7 +158,7 @@ def test_a_run_that_was_asked_to_pause_stops_and_is_resumed(
     file: Path, out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     call("predictor", file, "--out", out.with_name("other"))
-    run = begin(read_config(file).model_copy(update={"tokenizer": None}), out)
+    run = create_run(read_config(file).model_copy(update={"tokenizer": None}), out)
     call("pause", out)
     call("resume", out)
     assert f"python -m training resume {out}" in capsys.readouterr().out
@@ -171,7 +171,7 @@ def test_a_run_that_was_asked_to_pause_stops_and_is_resumed(
 
 
 def test_a_run_that_was_asked_to_stop_keeps_the_best_so_far(file: Path, out: Path) -> None:
-    run = begin(read_config(file).model_copy(update={"tokenizer": None}), out)
+    run = create_run(read_config(file).model_copy(update={"tokenizer": None}), out)
     call("stop", out)
     call("resume", out)
     assert run.status().stopped

@@ -15,7 +15,7 @@ import pytest
 from engine.registry import REGISTRY
 from tests.training.conftest import candles, corpus_of
 from training.errors import ConfigError, DataError
-from training.fit.advice import learning_rate
+from training.fit.advice import advise_rate
 from training.fit.corpus import Corpus
 from training.fit.preparing import prepare
 from training.run.config import RunConfig
@@ -84,7 +84,7 @@ def test_a_whole_run_of_files_has_windows_in_every_split(config: RunConfig, tmp_
     [
         ("validation", 20, "The split validation has no window: its longest stretch without a break has 20 candles, "
                            "a window needs 32 (lookback 20 and horizon 12). Choose a shorter window"),
-        ("validation", 0, "The split validation has no candles among the 132 there are, and a window needs 32"),
+        ("validation", 0, "The split validation has no candles of the 132 in the data, and a window needs 32"),
         ("train", 20, "The split train has no window: its longest stretch without a break has 20 candles"),
     ],
 )  # fmt: skip
@@ -112,17 +112,17 @@ def test_a_window_longer_than_the_context_of_the_base_is_refused(corpus: Corpus,
 def test_prices_that_never_move_are_refused_or_named(config: RunConfig) -> None:
     flat = candles("FLAT", 200, seed=1).assign(open=5.0, high=5.0, low=5.0, close=5.0)
     judged = ("g", candles("A", 100, seed=2), "validation")
-    with pytest.raises(DataError, match="The price of FLAT never moves: there is nothing to learn"):
+    with pytest.raises(DataError, match="The price of FLAT is constant: there is nothing to learn"):
         preflight(corpus_of(("g", flat, "train"), judged), config)  # type: ignore[arg-type]
     both = corpus_of(("g", flat, "train"), ("g", candles("B", 200, seed=3), "train"), judged)  # type: ignore[arg-type]
-    assert "The price of FLAT never moves in a whole stretch" in notes(both, config)
+    assert "The price of FLAT is constant over a whole stretch" in notes(both, config)
 
 
 def test_a_price_that_moves_late_is_not_constant(config: RunConfig) -> None:
     late = candles("LATE", 1600, seed=1)
     late.loc[:1500, ["open", "high", "low", "close"]] = 50.0
     corpus = corpus_of(("g", late, "train"), ("g", candles("A", 100, seed=2), "validation"))
-    assert "never moves" not in notes(corpus, config)
+    assert "is constant" not in notes(corpus, config)
 
 
 def test_windows_that_the_base_was_trained_on_are_counted_by_market(corpus: Corpus, config: RunConfig) -> None:
@@ -132,7 +132,7 @@ def test_windows_that_the_base_was_trained_on_are_counted_by_market(corpus: Corp
     after = pd.Timestamp(ends["crypto"]) + pd.Timedelta("1D") - pd.Timestamp("2024-01-01") - pd.Timedelta(hours=932)
     shifted = replace(corpus, times=corpus.times + (after - pd.Timedelta("10D")).as_unit("ns").value)
     told = notes(shifted, crypto)
-    assert f"138 of 138 validation and test windows of crypto begin by {ends['crypto']}, until when kronos-nano" in told
+    assert f"138 of 138 validation and test windows of crypto begin by {ends['crypto']}, the end of" in told
     assert f"138 of 138 validation and test windows of stocks begin by {ends['stocks']}" in told
     edge = replace(corpus, times=corpus.times + (after - pd.Timedelta("10h")).as_unit("ns").value)
     assert f"20 of 138 validation and test windows of crypto begin by {ends['crypto']}" in notes(edge, crypto)
@@ -153,9 +153,9 @@ def test_what_speaks_against_trusting_the_scores_is_told(config: RunConfig) -> N
     frame = candles("A", 180, seed=1).assign(volume=0.0)
     told = notes(corpus_of(("stocks/1d", frame[:80], "train"), ("stocks/1d", frame[112:], "validation")), config)
     assert "There is no test split" in told
-    assert "There is only one symbol to learn from" in told
+    assert "There is only one training symbol" in told
     assert "49 training windows are only 12.2 batches of the tokenizer" in told
-    assert "There is no volume in stocks/1d" in told
+    assert "stocks/1d have no volume" in told
 
 
 def test_candles_left_out_and_jumps_are_told(corpus: Corpus, config: RunConfig) -> None:
@@ -174,7 +174,7 @@ def test_days_learned_from_at_another_interval_are_told(config: RunConfig) -> No
     corpus = corpus_of(
         ("crypto/1h", hourly, "train"), ("crypto/1d", daily[:150], "train"), ("crypto/1d", daily[200:], "validation")
     )
-    assert "A of crypto/1d are judged on days that are learned from at another interval" in notes(corpus, config)
+    assert "Validation or test days of A in crypto/1d are training days at another interval" in notes(corpus, config)
     apart = replace(corpus, times=np.where(np.arange(len(corpus.times)) < 900, corpus.times - 10**17, corpus.times))
     assert "another interval" not in notes(apart, config)
 
@@ -184,29 +184,29 @@ def test_days_learned_from_at_another_interval_are_told(config: RunConfig) -> No
     [
         ("predictor", 500, False, 1e-5, "1e-05: 500 training windows are few"),
         ("predictor", 10_000, False, 1e-5, "10000 training windows are few"),
-        ("predictor", 31_623, False, 2e-5, "2e-05: between 1e-05, for few training windows, and the published"),
-        ("predictor", 100_000, False, 4e-5, "4e-05, as in the published recipe for the predictor"),
-        ("predictor", 10**7, False, 4e-5, "10000000 training windows are enough"),
-        ("tokenizer", 500, False, 2e-4, "0.0002, as in the published recipe for the tokenizer"),
-        ("predictor", 10**7, True, 1e-3, "0.001: weights that begin at random"),
-        ("tokenizer", 10, True, 1e-3, "0.001: weights that begin at random"),
+        ("predictor", 31_623, False, 2e-5, "2e-05: between 1e-05 for few training windows and the published"),
+        ("predictor", 100_000, False, 4e-5, "4e-05: as in the published recipe for the predictor"),
+        ("predictor", 10**7, False, 4e-5, "with 10000000 training windows"),
+        ("tokenizer", 500, False, 2e-4, "0.0002: as in the published recipe for the tokenizer"),
+        ("predictor", 10**7, True, 1e-3, "0.001: random initial weights"),
+        ("tokenizer", 10, True, 1e-3, "0.001: random initial weights"),
     ],
 )
 def test_the_learning_rate_follows_the_amount_of_data(
     stage: Any, windows: int, scratch: bool, value: float, reason: str
 ) -> None:
-    advice = learning_rate(stage, windows, scratch=scratch)
-    assert advice.value == pytest.approx(value)
-    assert reason in str(advice.reason)
+    rate, message = advise_rate(stage, windows, scratch=scratch)
+    assert rate == pytest.approx(value)
+    assert reason in str(message)
 
 
 def test_the_learning_rate_never_falls_as_data_grows() -> None:
-    rates = [learning_rate("predictor", windows, scratch=False).value for windows in range(1000, 200_000, 1000)]
+    rates = [advise_rate("predictor", windows, scratch=False)[0] for windows in range(1000, 200_000, 1000)]
     assert rates == sorted(rates)
 
 
 def test_days_learned_from_of_other_symbols_are_told(config: RunConfig) -> None:
-    said = "Checkpoints of stocks/1d are chosen on days that other symbols are learned from"
+    said = "Checkpoints of stocks/1d are chosen on training days of other symbols"
     one, other = candles("A", 400, seed=1), candles("B", 400, seed=2)
     assert said in notes(corpus_of(("stocks/1d", one, "train"), ("stocks/1d", other, "validation")), config)
     later = corpus_of(("stocks/1d", one[:150], "train"), ("stocks/1d", other[150:], "validation"))

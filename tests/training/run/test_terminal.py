@@ -12,7 +12,7 @@ import pytest
 from tests.training.run.test_card import judgement
 from training.errors import RunError
 from training.run.folder import RunFolder, Status
-from training.run.terminal import clock, line, logged, report_text, shown, table
+from training.run.terminal import report_text, show_progress, status_line, table, write_log
 
 
 class Terminal(io.StringIO):
@@ -28,14 +28,14 @@ def run(tmp_path: Path) -> RunFolder:
 
 
 def test_a_line_tells_where_a_run_is(run: RunFolder) -> None:
-    assert line(run.status()) == "predictor  step 1,200 of 2,000  loss 2.5000  8.2 windows/s  1:02:05 left"
-    assert line(Status()) == "preparing"
+    assert status_line(run.status()) == "predictor  step 1,200 of 2,000  loss 2.5000  8.2 windows/s  1:02:05 left"
+    assert status_line(Status()) == "preparing"
 
 
 def test_progress_is_shown_on_a_terminal_and_wiped_at_the_end(run: RunFolder, monkeypatch) -> None:
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)
-    with shown(run):
+    with show_progress(run):
         while "step 1,200" not in terminal.getvalue():
             time.sleep(0.01)
     assert terminal.getvalue().endswith("\r\x1b[K")
@@ -44,7 +44,7 @@ def test_progress_is_shown_on_a_terminal_and_wiped_at_the_end(run: RunFolder, mo
 def test_progress_is_not_written_into_a_file(run: RunFolder, monkeypatch) -> None:
     file = io.StringIO()
     monkeypatch.setattr("sys.stderr", file)
-    with shown(run):
+    with show_progress(run):
         time.sleep(0.01)
     assert not file.getvalue()
 
@@ -52,21 +52,21 @@ def test_progress_is_not_written_into_a_file(run: RunFolder, monkeypatch) -> Non
 def test_numbers_stand_to_the_right_and_words_to_the_left() -> None:
     rows = [("split", "windows", "loss"), ("train", 12345, 0.5), ("validation", 7, None)]
     assert table(rows).splitlines() == [
-        "split       windows   loss",
-        "train        12,345  0.500",
-        "validation        7",
+        "split         windows    loss",
+        "train          12,345   0.500",
+        "validation          7",
     ]
 
 
-def test_seconds_are_told_as_a_clock_does() -> None:
-    assert [clock(seconds) for seconds in (0, 59.6, 3600, 90061)] == ["0:00:00", "0:01:00", "1:00:00", "25:01:01"]
+def test_a_long_time_is_shown_in_days() -> None:
+    assert status_line(Status(phase="predictor", remaining=90061)) == "predictor  1 day, 1:01:01 left"
 
 
 def test_what_the_trainer_logs_is_kept_with_its_time(run: RunFolder, monkeypatch) -> None:
     log = logging.getLogger("training.fit.loop")
-    with logged(run):
+    with write_log(run):
         log.info("step %d", 3)
-    with logged(run):
+    with write_log(run):
         log.info("step %d", 4)
     log.info("after")
     first, second = run.log.read_text().splitlines()
@@ -76,19 +76,19 @@ def test_what_the_trainer_logs_is_kept_with_its_time(run: RunFolder, monkeypatch
 
 def test_of_several_processes_only_the_first_logs_its_steps(run: RunFolder, monkeypatch) -> None:
     monkeypatch.setenv("RANK", "1")
-    with logged(run):
+    with write_log(run):
         logging.getLogger("training.fit.loop").info("step 3")
         logging.getLogger("training.fit.loop").warning("trouble")
     assert [row.split(maxsplit=2)[2] for row in run.log.read_text().splitlines()] == ["trouble"]
 
 
 def test_a_folder_that_takes_no_log_is_named(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="gone cannot be written to"), logged(RunFolder(tmp_path / "gone")):
+    with pytest.raises(RunError, match="gone cannot be written to"), write_log(RunFolder(tmp_path / "gone")):
         pass
 
 
 def test_scores_end_with_the_verdict_and_worse_is_said_first() -> None:
     text = report_text({"validation": judgement(worse=True), "test": None})
-    assert "tuned       0.500 [0.400, 0.600]" in text
+    assert "tuned         0.500 [0.400, 0.600]" in text
     assert "\nWorse than its base model.\n\nOn the validation split: Fine-tuning made it worse." in text
     assert "Worse" not in report_text({"validation": judgement(), "test": None})

@@ -187,7 +187,7 @@ def test_a_run_of_a_desk_reaches_only_servers_that_its_administrator_named(
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "abc")
     monkeypatch.setenv("KRONOS_ALLOWED_ADDRESSES", json.dumps([mlflow.url]))
-    with pytest.raises(ConfigError, match="may not send anything to"):
+    with pytest.raises(ConfigError, match="may not send data to"):
         tell(tmp_path, config(tensorboard=False, mlflow_uri=thief.url), {1: {"loss": 2.0}})
     assert not thief.requests
     tell(tmp_path, config(tensorboard=False, mlflow_uri=mlflow.url), {1: {"loss": 2.0}})
@@ -223,7 +223,7 @@ def test_a_redirect_to_another_server_is_not_followed(
 def test_comet_has_to_be_named_by_the_administrator(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("KRONOS_ALLOWED_ADDRESSES", "[]")
     monkeypatch.setenv("COMET_API_KEY", "abc")
-    with pytest.raises(ConfigError, match=r"track\.comet_project: this desk may not send anything to https://www"):
+    with pytest.raises(ConfigError, match=r"track\.comet_project: this desk may not send data to https://www"):
         open_trackers(config(comet_project="candles"), tmp_path)
 
 
@@ -237,7 +237,7 @@ def test_a_server_that_goes_away_is_noted_once_and_the_others_go_on(tmp_path: Pa
     for tracker in trackers:
         tracker.close()
     assert len(notes) == 1
-    assert "MLflow takes no figures" in str(notes[0])
+    assert "MLflow receives no figures" in str(notes[0])
     assert "503" in str(notes[0])
     assert [step for step, _ in scalars(tmp_path)["loss"]] == [1, 2, 3]
 

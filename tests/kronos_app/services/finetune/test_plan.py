@@ -211,7 +211,7 @@ def test_too_few_candles_say_how_many_are_needed(desk, ask):
 def test_candles_that_never_move_are_refused(desk, save, make_frame, make_config):
     frame = make_frame(300).assign(open=5.0, high=5.0, low=5.0, close=5.0)
     data = {"kind": "candle_sets", "candle_sets": [save(frame).id]}
-    with pytest.raises(InvalidInput, match="move"):
+    with pytest.raises(InvalidInput, match="is constant"):
         desk.tuning.plan(TuneRequest.build({"data": data, "config": make_config()}))
 
 

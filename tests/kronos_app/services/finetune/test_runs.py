@@ -242,7 +242,7 @@ def test_a_trainer_reaches_no_server_that_the_administrator_did_not_name(
         run.folder.config.write_text(yaml.safe_dump(written), encoding="utf-8")
         Trainers(settings, lambda: None).start(run)
         view = reach(desk.tuning, run_id, lambda view: view.state == "failed")
-        assert f"may not send anything to {address}" in view.error.render()
+        assert f"may not send data to {address}" in view.error.render()
         with pytest.raises(BlockingIOError):
             server.accept()
 
