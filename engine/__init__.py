@@ -1,6 +1,6 @@
 """The Kronos model: tokenizer, Transformer, sampling, loading. Never imports streamlit, a database or training.
 
-Names are loaded when they are first used: whoever only asks which models there are need not wait for PyTorch.
+Names are imported at their first use, so that a list of the models does not wait for PyTorch.
 """
 
 from __future__ import annotations

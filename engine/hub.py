@@ -1,7 +1,6 @@
-"""Where checkpoints come from: a local folder, the cache, or a hub that speaks the Hugging Face protocol.
+"""Sources of checkpoints: a local folder, the cache, or a hub with the Hugging Face protocol.
 
-`HF_ENDPOINT` names a mirror, `HF_HOME` or `HF_HUB_CACHE` the cache, `HF_TOKEN` a token; `HF_HUB_OFFLINE=1` forbids the
-network.
+Environment: `HF_ENDPOINT` (mirror), `HF_HOME` or `HF_HUB_CACHE` (cache), `HF_TOKEN`, `HF_HUB_OFFLINE=1` (no network).
 """
 
 from __future__ import annotations
@@ -10,8 +9,8 @@ import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import NoReturn
 
 import httpx2
 from huggingface_hub import constants, get_hf_file_metadata, hf_hub_download, hf_hub_url, try_to_load_from_cache
@@ -29,10 +28,10 @@ from engine.errors import CheckpointError, HubError, HubNotFound, HubUnauthorize
 from engine.files import CONFIG, WEIGHTS, CheckpointFiles, find_files
 from engine.registry import PINS, ModelSpec
 
-TIMEOUT = 10.0  # seconds a hub may take to answer the first question
+TIMEOUT = 10.0  # seconds until the hub answers the first request
 REMEDY = (
-    "Set HF_ENDPOINT to a mirror you can reach, give a local folder with config.json and model.safetensors,"
-    " or use the bundled model kronos-nano."
+    "Set HF_ENDPOINT to a reachable mirror, give a local folder with config.json and model.safetensors, or use the "
+    "bundled model kronos-nano."
 )
 
 
@@ -45,60 +44,57 @@ def fetch(
     force_download: bool = False,
     local_files_only: bool = False,
 ) -> CheckpointFiles:
-    """Return the files of the checkpoint `source`, downloaded if need be.
+    """Return the files of the checkpoint `source`, downloaded if necessary.
 
     Parameters
     ----------
     source
-        A local folder or a Hub id, "namespace/name". A folder of that name comes first.
+        A local folder or a Hub id, "namespace/name"; an existing folder has priority.
     revision
         Branch, tag or commit on the Hub; None is the pinned commit of a published model (`PINS`), else the main
-        branch. Both files are of the same commit.
+        branch. Both files have the same commit.
     token
-        Access token for private or gated repositories; None takes the user's own, if any.
+        Access token for private or gated repositories; None takes the user's own token, if any.
     local_files_only
-        Look into the cache only. Without a network the cache answers anyway.
+        Use the cache only; without a network this is the default.
 
     Raises
     ------
     CheckpointError
-        `source` is neither a folder nor a Hub id, the folder is no checkpoint, or the weights of a pinned commit have
-        another SHA-256 than the registry has.
+        `source` is neither a folder nor a Hub id, the folder is not a checkpoint, or the weights of a pinned commit
+        have a wrong SHA-256.
     HubError
-        It could not be downloaded: `HubUnreachable`, `HubNotFound` or `HubUnauthorized` say why.
+        The download failed: `HubUnreachable`, `HubNotFound` or `HubUnauthorized`.
     """
     if revision is not None:
         check_text(revision, "revision")
     if _is_folder(source):
         folder = Path(source)
         if revision is not None:
-            raise CheckpointError(f"{folder} is a local folder, which has no revision {revision!r}: leave it out.")
+            raise CheckpointError(f"{folder} is a local folder, which has no revision {revision!r}: omit it.")
         return find_files(folder)
     repo = _repo_id(source)
     revision = revision or _pinned_revision(repo)
     cache = _cache(cache_dir)
-    with _explained(repo, revision or constants.DEFAULT_REVISION):
+    with _translate_errors(repo, revision or constants.DEFAULT_REVISION):
+        endpoint = _endpoint()
         if not local_files_only and (force_download or not _is_cached(repo, revision, cache)):
-            _ask_once(repo, revision, token)
-
-        def download(filename: str, revision: str | None) -> Path:
-            return Path(
-                hf_hub_download(
-                    repo,
-                    filename,
-                    revision=revision,
-                    token=token,
-                    cache_dir=cache,
-                    endpoint=_endpoint(),
-                    etag_timeout=TIMEOUT,
-                    force_download=force_download,
-                    local_files_only=local_files_only,
-                )
-            )
-
-        config = download(CONFIG, revision)
-        # The cache keeps files in a folder named by their commit: a push in between cannot mix two of them.
-        files = CheckpointFiles(config, download(WEIGHTS, config.parent.name))
+            # One request for metadata, since a download that finds no hub retries for minutes.
+            url = hf_hub_url(repo, WEIGHTS, revision=revision, endpoint=endpoint)
+            get_hf_file_metadata(url, token=token, timeout=TIMEOUT, endpoint=endpoint)
+        download = partial(
+            hf_hub_download,
+            repo,
+            token=token,
+            cache_dir=cache,
+            endpoint=endpoint,
+            etag_timeout=TIMEOUT,
+            force_download=force_download,
+            local_files_only=local_files_only,
+        )
+        config = Path(download(CONFIG, revision=revision))
+        # The cache has a folder for each commit: a push in between cannot mix the files of two commits.
+        files = CheckpointFiles(config, Path(download(WEIGHTS, revision=config.parent.name)))
     _check_pinned(repo, files)
     return files
 
@@ -108,7 +104,7 @@ def _pinned_revision(repo: str) -> str | None:
 
 
 def _check_pinned(repo: str, files: CheckpointFiles) -> None:
-    """Refuse weights of a pinned commit that are not those the registry has the SHA-256 of."""
+    """Refuse weights of a pinned commit whose SHA-256 differs from the registry's."""
     pin = PINS.get(repo)
     commit = files.config.parent.name
     if pin is None or pin.revision != commit:
@@ -118,7 +114,7 @@ def _check_pinned(repo: str, files: CheckpointFiles) -> None:
     if actual != pin.weights:
         raise CheckpointError(
             f"{files.weights} is not the {WEIGHTS} of {repo} at revision {commit}: its SHA-256 is {actual} instead of "
-            f"{pin.weights}. Delete the file and download it again, from another mirror if this goes on."
+            f"{pin.weights}. Delete the file and download it again, from another mirror if that does not help."
         )
 
 
@@ -134,7 +130,7 @@ def _is_folder(source: str | Path) -> bool:
 def _repo_id(source: str | Path) -> str:
     if isinstance(source, str) and "/" in source:
         with suppress(HFValidationError):
-            hf_hub_url(source, CONFIG)  # the client's own check of the form
+            hf_hub_url(source, CONFIG)  # checks the form
             return source
     raise CheckpointError(
         f"'{source}' is neither an existing folder nor a Hub id of the form namespace/name. Give the folder that holds"
@@ -143,12 +139,10 @@ def _repo_id(source: str | Path) -> str:
 
 
 def _endpoint() -> str:
-    """Return the hub's address as the environment has it now; huggingface_hub reads it once, at import."""
+    """Return the hub's current address from the environment; huggingface_hub reads it only at import."""
     endpoint = os.environ.get("HF_ENDPOINT", constants.ENDPOINT).strip().rstrip("/")
     if not endpoint.startswith(("http://", "https://")):
-        raise HubUnreachable(
-            f"HF_ENDPOINT is {endpoint!r}, but must be an address that begins with https:// or http://."
-        )
+        raise HubUnreachable(f"HF_ENDPOINT is {endpoint!r}, but must begin with https:// or http://.")
     return endpoint
 
 
@@ -162,28 +156,19 @@ def _is_cached(repo: str, revision: str | None, cache: Path) -> bool:
     return all(isinstance(try_to_load_from_cache(repo, name, cache, revision), str) for name in (CONFIG, WEIGHTS))
 
 
-def _ask_once(repo: str, revision: str | None, token: str | bool | None) -> None:
-    """Ask for the weights' metadata without the retries, for minutes, of a download that finds nobody there."""
-    endpoint = _endpoint()
-    url = hf_hub_url(repo, WEIGHTS, revision=revision, endpoint=endpoint)
-    get_hf_file_metadata(url, token=token, timeout=TIMEOUT, endpoint=endpoint)
-
-
 @contextmanager
-def _explained(repo: str, revision: str) -> Iterator[None]:
-    """Turn the client's many errors into three that say what to do."""
+def _translate_errors(repo: str, revision: str) -> Iterator[None]:
+    """Turn the client's errors into three that say what to do."""
     try:
         yield
     except HfHubHTTPError as error:
-        _explain_answer(error, repo, revision)
+        raise _hub_error(error, repo, revision) from error
     except OfflineModeIsEnabled as error:
-        raise HubUnreachable(
-            f"{repo} is not in the cache, and HF_HUB_OFFLINE forbids to download it. {REMEDY}"
-        ) from error
+        raise HubUnreachable(f"{repo} is not in the cache, and HF_HUB_OFFLINE forbids downloads. {REMEDY}") from error
     except LocalEntryNotFoundError as error:
         cause = f" ({error.__cause__})" if error.__cause__ else ""
         raise HubUnreachable(
-            f"{repo} at revision {revision} is not complete in the cache, and was not downloaded{cause}. {REMEDY}"
+            f"{repo} at revision {revision} is incomplete in the cache, and was not downloaded{cause}. {REMEDY}"
         ) from error
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         reason = str(error) or type(error).__name__
@@ -196,29 +181,29 @@ def _explained(repo: str, revision: str) -> Iterator[None]:
         raise HubError(f"{repo} could not be downloaded to the cache: {error}") from error
 
 
-def _explain_answer(error: HfHubHTTPError, repo: str, revision: str) -> NoReturn:
+def _hub_error(error: HfHubHTTPError, repo: str, revision: str) -> HubError:
     endpoint, status = _endpoint(), error.response.status_code
     if isinstance(error, RemoteEntryNotFoundError):
         file = error.response.url.path.rpartition("/")[2]
-        raise HubNotFound(
+        return HubNotFound(
             f"{repo} on {endpoint} has no {file} at revision {revision}. Pickled weights (.bin, .pt) are never read:"
-            " choose a repository that offers safetensors."
-        ) from error
+            " choose a repository with safetensors."
+        )
     if isinstance(error, RevisionNotFoundError):
-        raise HubNotFound(
-            f"{repo} on {endpoint} has no revision {revision!r}. Give a branch, a tag or a whole commit, such as"
+        return HubNotFound(
+            f"{repo} on {endpoint} has no revision {revision!r}. Give a branch, a tag or a full commit, such as"
             " revision='main', or the folder of a copy."
-        ) from error
+        )
     if status in {401, 403}:
-        raise HubUnauthorized(
-            f"{endpoint} refuses access to {repo} ({status}): it is private, or its terms are not accepted yet, or no"
-            " such repository exists. Check the name, and log in with `hf auth login` or set HF_TOKEN."
-        ) from error
+        return HubUnauthorized(
+            f"{endpoint} refuses access to {repo} ({status}): it is private, its terms are not accepted yet, or no such"
+            " repository exists. Check the name, and log in with `hf auth login` or set HF_TOKEN."
+        )
     if status == 404:
-        raise HubNotFound(
+        return HubNotFound(
             f"{endpoint} has no repository {repo}, and there is no local folder of that name. Check the name."
-        ) from error
-    raise HubUnreachable(f"{endpoint} answered {status} for {repo}. Try again later. {REMEDY}") from error
+        )
+    return HubUnreachable(f"{endpoint} answered {status} for {repo}. Try again later. {REMEDY}")
 
 
 def is_downloaded(spec: ModelSpec) -> bool:

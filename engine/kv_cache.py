@@ -58,15 +58,15 @@ class KVCache:
         # Views and masks that every step needs.
         self._padding = _padding(self.lengths, self.longest, self.shared)
         self._whole = self._by_head(self.shared)
-        self._shared = [held[:, :, :, : self.longest] for held in self._whole]
+        self._shared = [cached[:, :, :, : self.longest] for cached in self._whole]
         if self.drawn is None:
             self._visible = _visible(self.longest, self.shared.shape[3], self.samples, self._padding, self.shared)
-            self._drawn = [held[:, :, :, self.longest :] for held in self._whole]
+            self._drawn = [cached[:, :, :, self.longest :] for cached in self._whole]
         else:
             self._drawn = self._by_head(self.drawn)
         self._interleaved = self.drawn is None and self.samples > 1
         if self._interleaved:
-            self._drawn = [_split_interleaved(held, self.samples)[..., self.rows, :] for held in self._drawn]
+            self._drawn = [_split_interleaved(cached, self.samples)[..., self.rows, :] for cached in self._drawn]
 
     @classmethod
     def allocate(
@@ -158,8 +158,8 @@ class KVCache:
         used = self.longest + seen * self.samples
         k, v = self._whole[layer].narrow(3, 0, used)  # each (S, H, used, E)
         if self._visible is None:
-            alone: Tensor = F.scaled_dot_product_attention(q.transpose(1, 2), k, v, scale=1.0)
-            return alone.transpose(1, 2)
+            attended: Tensor = F.scaled_dot_product_attention(q.transpose(1, 2), k, v, scale=1.0)
+            return attended.transpose(1, 2)
         scores = self._by_series(q).transpose(1, 2) @ k.mT  # (S, H, samples, used)
         out: Tensor = scores.add_(self._visible[..., :used]).softmax(dim=-1) @ v
         return out.transpose(1, 2).reshape(q.shape)  # (S, H, samples, E) -> (R, 1, H, E)
@@ -179,19 +179,19 @@ class KVCache:
 
     def _own(self, layer: int, seen: int) -> Tensor:
         """Return keys and values (2, R, H, seen, E) of the first `seen` drawn positions."""
-        held = self._drawn[layer][:, :, :, :seen]
+        cached = self._drawn[layer][:, :, :, :seen]
         # (2, S, H, seen, samples, E) -> (2, S, samples, H, seen, E) -> (2, R, H, seen, E)
-        return held.permute(0, 1, 4, 2, 3, 5).flatten(1, 2) if self._interleaved else held
+        return cached.permute(0, 1, 4, 2, 3, 5).flatten(1, 2) if self._interleaved else cached
 
     def _by_series(self, q: Tensor) -> Tensor:
         """Return queries (R, M, H, E) as (S, samples x M, H, E)."""
         series = self.shared.shape[2]
         return q.reshape(series, q.shape[0] // series * q.shape[1], *q.shape[2:])
 
-    def _by_head(self, held: Tensor) -> list[Tensor]:
-        """Return each layer of `held` as (2, S or R, H, positions, E)."""
-        _, _, rows, room, width = held.shape
-        return [held[i].view(2, rows, heads, room, width // heads) for i, heads in enumerate(self.heads)]
+    def _by_head(self, cached: Tensor) -> list[Tensor]:
+        """Return each layer of `cached` as (2, S or R, H, positions, E)."""
+        _, _, rows, room, width = cached.shape
+        return [cached[i].view(2, rows, heads, room, width // heads) for i, heads in enumerate(self.heads)]
 
 
 def rows_of(series: Tensor, samples: int) -> Tensor:
@@ -218,10 +218,10 @@ def _visible(longest: int, room: int, samples: int, padding: Tensor | None, like
     return visible
 
 
-def _split_interleaved(held: Tensor, samples: int) -> Tensor:
+def _split_interleaved(cached: Tensor, samples: int) -> Tensor:
     """Return the interleaved positions (2, S, H, room, E) of samples as (2, S, H, capacity, samples, E)."""
-    capacity = held.shape[3] // samples
-    return held[:, :, :, : capacity * samples].view(*held.shape[:3], capacity, samples, held.shape[4])
+    capacity = cached.shape[3] // samples
+    return cached[:, :, :, : capacity * samples].view(*cached.shape[:3], capacity, samples, cached.shape[4])
 
 
 def _attention(

@@ -1,4 +1,4 @@
-"""The models known by name, with what no checkpoint says: context, licence, training period, sampling."""
+"""The models by name, with facts that no checkpoint holds: context, licence, training period, sampling."""
 
 from __future__ import annotations
 

@@ -139,7 +139,7 @@ def compute_probabilities(logits: Tensor, sampling: Sampling) -> Tensor:
 
 
 def _sort_descending(x: Tensor) -> Tensor:
-    """Return `x` with each row sorted; on the CPU by NumPy, which is many times faster at sorting values alone."""
+    """Return `x` with each row sorted, largest first; NumPy sorts many times faster on the CPU."""
     if x.device.type == "cpu":
         return torch.from_numpy(np.sort(x.numpy(), axis=-1)).flip(-1)
     return x.sort(dim=-1, descending=True).values

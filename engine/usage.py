@@ -61,7 +61,7 @@ class SpreadFactor:
     cutoffs
         Number of forecasts that it was estimated from.
     until
-        Day of their last candle; before its end the factor could not be known.
+        Day of their last candle; the factor must not be used for earlier cutoffs.
     temperature, top_p, driftless
         Settings of these forecasts; the factor is valid for no others.
     """
