@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,26 +11,14 @@ import numpy as np
 import pandas as pd
 
 from training.errors import Message
-from training.evaluation import scores
+from training.evaluation import scores, summary
 from training.evaluation.files import to_json
 from training.evaluation.inference import Difference, Estimate, diebold_mariano, ratio
-from training.evaluation.summary import (
-    FORESEEN,
-    by_cutoff,
-    crps_ratio,
-    figures,
-    foreseen,
-    paired,
-    ranking,
-    rows_of,
-    times_of,
-)
 from training.evaluation.verdicts import verdict_on_baseline
 from training.evaluation.walk_forward import Results
 
 REGIMES = ("calm", "usual", "wild")
 BY_STEP = ("crps", "wis", "covered_50", "covered_80", "covered_90", "covered_95", "absolute", "hit", "brier")
-Key = Callable[[pd.DataFrame], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -54,18 +42,18 @@ class Report:
     @cached_property
     def table(self) -> pd.DataFrame:
         """Return the scores of every forecaster at every cutoff (`summary.by_cutoff`)."""
-        return pd.concat([by_cutoff(part) for part in self.results.parts()])
+        return pd.concat([summary.by_cutoff(part) for part in self.results.parts()])
 
     @cached_property
     def foreseen(self) -> pd.Series:
         """Return the CRPS of a walk that knows the future volatility, by cutoff (`summary.foreseen`)."""
-        crps: pd.Series = pd.concat([foreseen(part) for part in self.results.parts(self.names[0])])
+        crps: pd.Series = pd.concat([summary.foreseen(part) for part in self.results.parts(self.names[0])])
         return crps
 
     @cached_property
     def best_baseline(self) -> str:
         """Return the baseline of lowest mean CRPS, which models are compared with."""
-        return ranking(self.table, self._baselines)[0]
+        return summary.ranking(self.table, self._baselines)[0]
 
     @cached_property
     def rows(self) -> dict[str, Row]:
@@ -73,10 +61,12 @@ class Report:
         overlap = self.results.overlap
         rows = {}
         for name in self.names:
-            pairs = paired(self.table, name, self.best_baseline)
-            test = diebold_mariano(pairs["one"].to_numpy(), pairs["other"].to_numpy(), times_of(pairs), overlap=overlap)
-            skill = crps_ratio(self.table, name, self.best_baseline, overlap=overlap)
-            rows[name] = Row(figures(rows_of(self.table, name), overlap=overlap), skill, test)
+            pairs = summary.paired(self.table, name, self.best_baseline)
+            test = diebold_mariano(
+                pairs["one"].to_numpy(), pairs["other"].to_numpy(), summary.times_of(pairs), overlap=overlap
+            )
+            skill = summary.crps_ratio(self.table, name, self.best_baseline, overlap=overlap)
+            rows[name] = Row(summary.figures(summary.rows_of(self.table, name), overlap=overlap), skill, test)
         return rows
 
     @property
@@ -84,7 +74,7 @@ class Report:
         """Return the ratio of that CRPS to the best baseline's: the gain of a perfect volatility forecast."""
         pairs = self.of(self.best_baseline).join(self.foreseen)
         crps, overlap = pairs["crps"].to_numpy(), self.results.overlap
-        return ratio(pairs[FORESEEN].to_numpy(), crps, times_of(pairs), overlap=overlap)
+        return ratio(pairs[summary.FORESEEN].to_numpy(), crps, summary.times_of(pairs), overlap=overlap)
 
     @property
     def verdicts(self) -> dict[str, Message]:
@@ -93,7 +83,7 @@ class Report:
 
     def of(self, name: str) -> pd.DataFrame:
         """Return the rows of one forecaster in `table`."""
-        return rows_of(self.table, name)
+        return summary.rows_of(self.table, name)
 
     def by_step(self) -> pd.DataFrame:
         """Return mean scores `BY_STEP` by forecaster and step, a file in memory at a time."""
@@ -107,17 +97,18 @@ class Report:
 
     def by_group(self) -> pd.DataFrame:
         """Return CRPS, coverage and skill by market and forecaster; see `_skill_by`."""
-        return self._skill_by(lambda table: table.index.get_level_values("group").to_numpy())
+        return self._skill_by(self.table.index.get_level_values("group").to_numpy())
 
     def by_regime(self) -> pd.DataFrame:
         """Return the same by thirds of the volatility before the cutoff, within each symbol."""
-        return self._skill_by(_regime)
+        rank = self.table["past_volatility"].groupby(["group", "symbol", "forecaster"]).rank(pct=True)
+        thirds = np.minimum((rank.to_numpy() * 3 - 1e-9).astype(int), 2)
+        return self._skill_by(np.array(REGIMES)[thirds])
 
     def by_period(self, frequency: str) -> pd.DataFrame:
         """Return the same by period of the cutoff: `M`, `Q`, `Y`."""
-        return self._skill_by(
-            lambda table: pd.DatetimeIndex(times_of(table).view("M8[ns]")).to_period(frequency).astype(str).to_numpy()
-        )
+        times = pd.DatetimeIndex(summary.times_of(self.table).view("M8[ns]"))
+        return self._skill_by(times.to_period(frequency).astype(str).to_numpy())
 
     def worst(self, name: str, count: int) -> pd.DataFrame:
         """Return the cutoffs at which a forecaster lost most against the best baseline, worst first.
@@ -127,7 +118,7 @@ class Report:
         pandas.DataFrame
             By `KEYS`, columns one, other (its CRPS and the best baseline's), lost (their difference).
         """
-        pairs = paired(self.table, name, self.best_baseline)
+        pairs = summary.paired(self.table, name, self.best_baseline)
         return pairs.assign(lost=pairs["one"] - pairs["other"]).nlargest(count, "lost")
 
     def calibration(self, name: str) -> dict[str, Any]:
@@ -160,7 +151,7 @@ class Report:
                 {
                     "best_baseline": self.best_baseline,
                     "cutoffs": len(self.of(self.names[0])),
-                    FORESEEN: self.volatility_foreseen,
+                    summary.FORESEEN: self.volatility_foreseen,
                     "forecasters": {
                         name: {"figures": row.figures, "skill": row.skill, "diebold_mariano": row.test}
                         for name, row in self.rows.items()
@@ -170,25 +161,19 @@ class Report:
             )
         )
 
-    def _skill_by(self, key: Key) -> pd.DataFrame:
+    def _skill_by(self, parts: np.ndarray) -> pd.DataFrame:
         """Return a row a part and forecaster: cutoffs, crps, coverage_50/80/90/95, and skill, low, high.
 
         Skill is the ratio of the CRPS to that of the best baseline of all parts together.
         """
         rows = []
-        for part, table in self.table.assign(part=key(self.table)).groupby("part", sort=False):
+        for part, table in self.table.assign(part=parts).groupby("part", sort=False):
             for name in self.names:
-                mine = rows_of(table, name)
+                mine = summary.rows_of(table, name)
                 if mine.empty:
                     continue
-                skill = crps_ratio(table, name, self.best_baseline, overlap=self.results.overlap)
+                skill = summary.crps_ratio(table, name, self.best_baseline, overlap=self.results.overlap)
                 means = mine[["crps", "coverage_50", "coverage_80", "coverage_90", "coverage_95"]].mean()
                 interval = {"skill": skill.value, "low": skill.low, "high": skill.high}
                 rows.append({"part": part, "forecaster": name, "cutoffs": len(mine), **means, **interval})
         return pd.DataFrame(rows).set_index(["part", "forecaster"])
-
-
-def _regime(table: pd.DataFrame) -> np.ndarray:
-    rank = table["past_volatility"].groupby(["group", "symbol", "forecaster"]).rank(pct=True)
-    thirds = np.minimum((rank.to_numpy() * 3 - 1e-9).astype(int), 2)
-    return np.asarray(np.array(REGIMES)[thirds])

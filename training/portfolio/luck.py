@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from training.errors import DataError, Message, message
-from training.evaluation.files import to_json
 from training.portfolio.market import Market, ranked
 from training.portfolio.records import Backtest
 from training.portfolio.rules import Dealing, SingleRule, TopkRule
@@ -50,13 +48,6 @@ class Luck:
         if self.percentile >= SIGNIFICANT:
             return message("Beats {share} of {count} random signals.", **values)
         return message("Beats {share} of {count} random signals: not better than chance.", **values)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return a JSON-ready form."""
-        days = [f"{day:%Y-%m-%d}" for day in self.account.index]
-        account = {"days": days, **{str(level): column.tolist() for level, column in self.account.items()}}
-        values = {"earned": self.earned, "strategy": self.strategy, "percentile": self.percentile}
-        return {**to_json({**values, "verdict": self.verdict}), "account": account}
 
 
 def luck(

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Generator
 from pathlib import Path
 
 from training.errors import TrainingError
@@ -26,40 +25,24 @@ def lines(module: str, work: Path) -> Generator[str, None, None]:
     `work` is its working folder, where its standard error goes to `errors.txt`. Raises TrainingError, with the last
     line of it, if the process fails.
     """
-    with _started(module, work) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            yield line.strip()
-        if process.wait():
-            errors = (work / "errors.txt").read_text(encoding="utf-8", errors="replace").strip().splitlines()
-            reason = errors[-1] if errors else str(process.returncode)
-            raise TrainingError("{module} failed: {reason}", module=module.rpartition(".")[2], reason=reason)
-
-
-@contextmanager
-def _started(module: str, work: Path) -> Iterator[subprocess.Popen[str]]:
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     # A fixed hash seed fixes the order in which Qlib iterates over a set.
-    environment = os.environ | {
-        "PYTHONPATH": path,
-        "PYTHONHASHSEED": "0",
-        "PYTHONWARNINGS": "ignore",
-        "MPLBACKEND": "agg",
-    }
-    with (work / "errors.txt").open("w", encoding="utf-8") as errors:
-        process = subprocess.Popen(  # noqa: S603  (this program's own module, and a folder made by it)
-            [sys.executable, "-m", module, str(work)],
-            cwd=work,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-        )
+    fixed = {"PYTHONPATH": path, "PYTHONHASHSEED": "0", "PYTHONWARNINGS": "ignore", "MPLBACKEND": "agg"}
+    command = [sys.executable, "-m", module, str(work)]
+    with (
+        (work / "errors.txt").open("w", encoding="utf-8") as errors,
+        subprocess.Popen(  # noqa: S603  (this program's own module, and a folder made by it)
+            command, cwd=work, env=os.environ | fixed, stdout=subprocess.PIPE, stderr=errors, text=True
+        ) as process,
+    ):
         assert process.stdout is not None
-        with closing(process.stdout):
-            try:
-                yield process
-            finally:
-                if process.poll() is None:
-                    process.kill()
-                process.wait()
+        try:
+            for line in process.stdout:
+                yield line.strip()
+        except BaseException:  # the iteration was closed
+            process.kill()
+            raise
+    if process.returncode:
+        complaints = (work / "errors.txt").read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        reason = complaints[-1] if complaints else str(process.returncode)
+        raise TrainingError("{module} failed: {reason}", module=module.rpartition(".")[2], reason=reason)

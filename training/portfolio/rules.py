@@ -15,10 +15,7 @@ LEAST_COST = 1e-12  # Qlib divides by the cost where cash is short
 
 @dataclass(frozen=True)
 class TopkRule:
-    """Qlib's TopkDropout: hold the best, each day replace the worst by better ones.
-
-    Raises ConfigError: a value is out of range; names the field.
-    """
+    """Qlib's TopkDropout: hold the best, each day replace the worst; raises ConfigError for a value out of range."""
 
     topk: int = 50  # number of instruments to hold
     n_drop: int = 5  # most that are replaced a day
@@ -39,10 +36,7 @@ class TopkRule:
 
 @dataclass(frozen=True)
 class Dealing:
-    """Execution of orders.
-
-    Raises ConfigError: a value is out of range; names the field.
-    """
+    """Execution of orders; raises ConfigError for a value out of range."""
 
     account: float = 1e8  # initial capital
     deal_price: str = "close"  # field of the execution price; where it is missing, the close
@@ -103,10 +97,7 @@ class Dealing:
 
 @dataclass(frozen=True)
 class SingleRule:
-    """Rule for one instrument: long above the threshold, short below its negative, flat between.
-
-    Raises ConfigError: a value is out of range; names the field.
-    """
+    """Long above the threshold, short below its negative, flat between; raises ConfigError for a value out of range."""
 
     threshold: float = 0.0  # in units of the score, 0 or more
     short: bool = False  # whether to go short; else flat

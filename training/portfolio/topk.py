@@ -1,12 +1,12 @@
-"""Qlib's TopkDropout backtest of a signal over a Qlib folder: `backtest`."""
+"""TopkDropout backtests of a signal: by Qlib over a Qlib folder, and by the simulator over candles."""
 
 from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +14,16 @@ import numpy as np
 import pandas as pd
 
 from training.adapters.qlib_support import require_qlib
-from training.errors import DataError
-from training.portfolio.costs import split_costs
-from training.portfolio.market import Market
-from training.portfolio.notes import notes_on, settings_of
+from training.errors import DataError, Message, message
+from training.portfolio.market import Market, closes, split_costs
 from training.portfolio.process import lines
 from training.portfolio.records import Backtest
 from training.portfolio.rules import Dealing, TopkRule
-from training.portfolio.tradable import check_scores, find_span
+from training.portfolio.tradable import Span, check_scores, find_span
+from training.portfolio.vectorised import Journal, OnStep, of_signal, simulate
 
-OnStep = Callable[[int, int], object]
+SOURCE = "the candles"
+MOST_NAMED = 5
 DAILY = ["account", "cash", "value", "return", "cost", "turnover", "bench"]
 
 
@@ -86,6 +86,114 @@ def backtest(
     result = Backtest(daily, positions, split_costs(trades, market, dealing), settings, risk)
     notes += notes_on(scores, facts["instruments"], result, market, span, rule)
     return replace(result, notes=tuple(notes)), market
+
+
+def backtest_candles(
+    universe: Mapping[str, pd.DataFrame],
+    signal: pd.Series[float],
+    rule: TopkRule,
+    dealing: Dealing,
+    *,
+    benchmark: str | None = None,
+    end: pd.Timestamp | None = None,
+    on_step: OnStep | None = None,
+) -> tuple[Backtest, Market]:
+    """Return the simulated backtest of a signal, and its quotes; raises DataError if signal or candles are unusable.
+
+    `universe` has daily candles by instrument, those of the benchmark included: frames with a column timestamp at
+    midnight. All else is as in `backtest`, which is preferred where Qlib is installed: that needs
+    Python 3.12 or older.
+    """
+    scores, notes = check_scores(signal, benchmark)
+    known = [name for name in scores.index.get_level_values("instrument").unique() if name in universe]
+    if not known:
+        raise DataError("{folder} has no candles of the signal's instruments.", folder=SOURCE)
+    # The benchmark's days belong to the calendar, as in a Qlib folder.
+    quoted = {name: universe[name] for name in {*known, *([benchmark] if benchmark in universe else [])}}
+    everything = Market.of_candles(quoted, dealing)
+    calendar = everything.days.insert(0, everything.before) if everything.before is not None else everything.days
+    span = find_span(calendar, SOURCE, scores, end)
+    market = everything.between(span.before, span.last, known)
+    journal = Journal(market)
+    ranks = scores[scores.index.isin(known, level="instrument")]
+    daily = simulate(market, of_signal(market, ranks), 1, rule, dealing, journal=journal, on_step=on_step).daily()
+    if benchmark in quoted:
+        daily["bench"] = closes(quoted)[benchmark].pct_change(fill_method=None).reindex(daily.index).fillna(0.0)
+    settings = settings_of(rule, dealing, benchmark, span)
+    result = Backtest(daily, journal.positions(), split_costs(journal.trades(), market, dealing), settings)
+    notes += notes_on(scores, known, result, market, span, rule)
+    notes.append(message("Simulated without Qlib, which needs Python 3.12 or older; the rule is the same."))
+    return replace(result, notes=tuple(notes)), market
+
+
+def settings_of(rule: TopkRule, dealing: Dealing, benchmark: str | None, span: Span) -> dict[str, Any]:
+    """Return `Backtest.settings` of a portfolio."""
+    return {
+        "rule": asdict(rule),
+        "dealing": asdict(dealing),
+        "benchmark": benchmark,
+        "days": [str(span.first), str(span.last)],
+    }
+
+
+def notes_on(
+    scores: pd.Series[float],
+    instruments: Sequence[str],
+    backtest: Backtest,
+    market: Market,
+    span: Span,
+    rule: TopkRule,
+) -> Iterator[Message]:
+    """Yield what the reader of a backtest should know, given its scores and the instruments that have candles."""
+    benchmark = backtest.settings["benchmark"]
+    if benchmark and not backtest.has_benchmark:
+        yield message("There are no candles of the benchmark {symbol}: the result has no benchmark.", symbol=benchmark)
+    if len(span.idle):
+        yield message("{count} days of the signal are not trading days and are left out.", count=len(span.idle))
+    names = scores.index.get_level_values("instrument").unique()
+    yield from missing([name for name in names if name not in set(instruments)])
+    yield from few(scores, instruments, rule)
+    yield from stranded(market, backtest.positions)
+
+
+def missing(names: Sequence[str]) -> Iterator[Message]:
+    """Yield which instruments of the signal have no candles."""
+    shown = ", ".join(names[:MOST_NAMED])
+    if len(names) > MOST_NAMED:
+        yield message(
+            "{count} instruments have no candles on these days and are left out: {names} ...",
+            count=len(names),
+            names=shown,
+        )
+    elif names:
+        yield message("There are no candles of {names} on these days: left out.", names=shown)
+
+
+def few(scores: pd.Series[float], instruments: Sequence[str], rule: TopkRule) -> Iterator[Message]:
+    """Yield the effect of the rule where there are not enough instruments for it."""
+    known = scores[scores.index.isin(instruments, level="instrument")]
+    most = int(known.groupby(level="datetime").size().max())
+    if most < rule.topk + rule.n_drop:
+        yield message(
+            "At most {count} instruments have a score on one day, fewer than topk + n_drop = {wanted}: TopkDropout "
+            "then sells the worst {n_drop} even though fewer can be bought instead.",
+            count=most,
+            wanted=rule.topk + rule.n_drop,
+            n_drop=rule.n_drop,
+        )
+
+
+def stranded(market: Market, positions: pd.DataFrame) -> Iterator[Message]:
+    """Yield which final holdings have no candle on the last days: they could not be sold."""
+    for name in positions.loc[positions["day"] == market.days[-1], "instrument"]:
+        close = market.close[:, market.instruments.index(name)]
+        last = int(np.flatnonzero(~np.isnan(close)).max())
+        if last < len(close) - 1:
+            yield message(
+                "{symbol} is held at the end at its price of {day}: it has no candle since.",
+                symbol=name,
+                day=f"{market.days[last]:%Y-%m-%d}",
+            )
 
 
 def _write_request(

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from training.portfolio.costs import share_squared
-from training.portfolio.market import Market
+from training.portfolio.market import Market, share_squared
 from training.portfolio.records import HOLDING, ORDER
 from training.portfolio.rules import Dealing, TopkRule
 

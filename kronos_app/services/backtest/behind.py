@@ -82,7 +82,7 @@ class BehindWorker:
         Unavailable
             The backtest's folder cannot be written to.
         """
-        from training.portfolio.behind import kept_scores, past_of, task_of
+        from training.portfolio.walk import kept_scores, past_of, task_of
         from training.run.folder import write_json
 
         backtest = self._folders.get(str(job["backtest"]))
@@ -122,7 +122,7 @@ def signal_day(backtest: KeptBacktest, instrument: str, traded: pd.Timestamp) ->
 
 def read_behind(backtest: KeptBacktest, instrument: str, day: pd.Timestamp) -> Behind | None:
     """Return the forecast of an instrument on the day of a signal, None where it was not drawn again yet."""
-    from training.portfolio.behind import past_of
+    from training.portfolio.walk import past_of
 
     try:
         found = json.loads(_path(backtest, instrument, day).read_text(encoding="utf-8"))

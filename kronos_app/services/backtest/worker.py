@@ -138,7 +138,7 @@ class BacktestWorker:
         """Return the portfolio's days and the quotes it dealt at, by Qlib where it is installed."""
         from kronos_app.data.qlib.export import write_folder
         from training.adapters.qlib_support import has_qlib
-        from training.portfolio import simulated, topk
+        from training.portfolio import topk
 
         request = backtest.request
         others = [request.benchmark] if request.benchmark else []
@@ -146,7 +146,7 @@ class BacktestWorker:
         end = last.normalize()
         if not has_qlib():
             candles = {**universe, **read(backtest.path / "candles", others)}
-            return simulated.backtest(
+            return topk.backtest_candles(
                 candles, signal, rule, dealing, benchmark=request.benchmark, end=end, on_step=still
             )
         if request.data.kind == "qlib":

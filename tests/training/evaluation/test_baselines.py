@@ -250,8 +250,8 @@ def test_held_parameters_are_those_of_the_first_cutoff_and_the_newest_candle_sti
 
 def test_a_series_is_fitted_once_where_parameters_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
     series, fits = walk("A", 400, 12), []
-    fit = Ets.fit
-    monkeypatch.setattr(Ets, "fit", lambda self, returns: fits.append(len(returns)) or fit(self, returns))
+    fit = Ets._fit
+    monkeypatch.setattr(Ets, "_fit", lambda self, returns: fits.append(len(returns)) or fit(self, returns))
     held = Ets().held()
     for row in (200, 250, 300):
         held.forecast(replace(ask(series, row), first=[ask(series, 200).pasts[0].cutoff]))

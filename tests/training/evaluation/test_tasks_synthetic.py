@@ -15,8 +15,7 @@ from training.evaluation.kronos import KronosForecaster
 from training.evaluation.tasks.outcome import MarketRun
 from training.evaluation.tasks.posthoc import CLASSIFIER, Learning, error_of_classifier, forecasts, paths
 from training.evaluation.tasks.presets import TASKS
-from training.evaluation.tasks.sequences import BLOCK, blocks, features, sequences
-from training.evaluation.tasks.synthetic import generate, halves, judged
+from training.evaluation.tasks.synthetic import BLOCK, blocks, features, generate, halves, judged, sequences
 
 QUICK = Learning(layers=1, hidden=8, rate=0.02, epochs=6, batch=32)
 

@@ -131,8 +131,8 @@ def test_without_refit_a_series_is_fitted_at_its_first_cutoff_alone(
     places: list[Cutoff], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fits: list[bytes] = []
-    fit = Ets.fit
-    monkeypatch.setattr(Ets, "fit", lambda self, returns: fits.append(returns.tobytes()) or fit(self, returns))
+    fit = Ets._fit
+    monkeypatch.setattr(Ets, "_fit", lambda self, returns: fits.append(returns.tobytes()) or fit(self, returns))
     model, one, other = Gaussian(), tmp_path / "one", tmp_path / "other"
     anew, held = (pd.concat(walk_forward([Ets(), model], places, one, refit=r).parts("ets")) for r in (True, False))
     assert (len(fits), len(set(fits[-4:]))) == (40 + 4, 4)

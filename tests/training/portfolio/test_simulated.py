@@ -7,10 +7,10 @@ import pytest
 from tests.qlib_writer import walk
 from tests.training.portfolio.conftest import CASES, DAYS, DEALING, NAMES, dealing_of, panel, signal_of
 from training.errors import DataError
-from training.portfolio import simulated
+from training.portfolio import topk
 from training.portfolio.market import ranked
-from training.portfolio.notes import few
 from training.portfolio.rules import TopkRule
+from training.portfolio.topk import few
 from training.portfolio.vectorised import Journal, of_signal, simulate
 
 
@@ -41,7 +41,7 @@ def test_a_portfolio_over_candles_is_that_of_qlib_over_a_folder_of_the_same(ours
     qlib, _, _ = ours
     rule, changes, seed = CASES[0]
     steps = []
-    result, market = simulated.backtest(
+    result, market = topk.backtest_candles(
         candles(), signal_of(seed), rule, dealing_of({**changes, "trade_unit": None}), benchmark=NAMES[0],
         on_step=lambda done, total: steps.append((done, total)),
     )  # fmt: skip
@@ -58,7 +58,7 @@ def test_a_portfolio_over_candles_is_that_of_qlib_over_a_folder_of_the_same(ours
 
 def test_every_order_is_in_the_turnover_and_every_holding_in_the_account():
     rule, changes, seed = CASES[1]
-    result, _ = simulated.backtest(candles(), signal_of(seed), rule, dealing_of(changes))
+    result, _ = topk.backtest_candles(candles(), signal_of(seed), rule, dealing_of(changes))
     before = result.daily["account"].shift(fill_value=DEALING.account)
     by_day = result.trades.groupby("day")[["value", "cost"]].sum().reindex(result.daily.index, fill_value=0.0)
     np.testing.assert_allclose(by_day["value"] / before, result.daily["turnover"], atol=1e-12)
@@ -71,7 +71,7 @@ def test_every_order_is_in_the_turnover_and_every_holding_in_the_account():
 
 def test_a_benchmark_is_compared_with_and_not_traded():
     names = NAMES[1:5]
-    result, market = simulated.backtest(
+    result, market = topk.backtest_candles(
         candles(NAMES[:5]), panel(DAYS[10:-2], names), TopkRule(2, 1), DEALING, benchmark=NAMES[0]
     )
     assert market.instruments == tuple(names)
@@ -81,15 +81,15 @@ def test_a_benchmark_is_compared_with_and_not_traded():
 
 def test_what_the_candles_lack_is_named():
     signal = panel(DAYS[10:-2], [NAMES[0], "GHOST"])
-    result, _ = simulated.backtest(candles(NAMES[:1]), signal, TopkRule(2, 1), DEALING, benchmark="NOPE")
+    result, _ = topk.backtest_candles(candles(NAMES[:1]), signal, TopkRule(2, 1), DEALING, benchmark="NOPE")
     notes = [str(note) for note in result.notes]
     assert "There are no candles of the benchmark NOPE: the result has no benchmark." in notes
     assert "There are no candles of GHOST on these days: left out." in notes
     assert str(next(few(ranked(signal), NAMES[:1], TopkRule(2, 1)))) in notes
     with pytest.raises(DataError, match="no candles of the signal's instruments"):
-        simulated.backtest(candles(NAMES[:1]), panel(DAYS[10:-2], ["GHOST"]), TopkRule(2, 1), DEALING)
+        topk.backtest_candles(candles(NAMES[:1]), panel(DAYS[10:-2], ["GHOST"]), TopkRule(2, 1), DEALING)
 
 
 def test_the_last_day_traded_is_the_one_asked_for():
-    result, _ = simulated.backtest(candles(), signal_of(0), TopkRule(2, 1), DEALING, end=pd.Timestamp(DAYS[40]))
+    result, _ = topk.backtest_candles(candles(), signal_of(0), TopkRule(2, 1), DEALING, end=pd.Timestamp(DAYS[40]))
     assert result.daily.index[-1] == DAYS[40]

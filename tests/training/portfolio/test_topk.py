@@ -9,11 +9,10 @@ from tests.qlib_writer import walk, write
 from tests.training.portfolio.conftest import CASES, DAYS, NAMES, panel, signal_of
 from training.errors import DataError, TrainingError
 from training.portfolio.market import ranked
-from training.portfolio.notes import missing
 from training.portfolio.process import run
 from training.portfolio.records import Backtest
 from training.portfolio.rules import Dealing, TopkRule
-from training.portfolio.topk import backtest
+from training.portfolio.topk import backtest, missing
 from training.portfolio.vectorised import of_signal, simulate
 
 

@@ -10,10 +10,9 @@ from engine.predictor import KronosPredictor
 from tests.qlib_writer import walk
 from training.errors import DataError, RunError
 from training.evaluation.asof import LookAhead
-from training.portfolio.behind import kept_scores, past_of, task_of
 from training.portfolio.days import Past, next_times
 from training.portfolio.signals import SIGNALS, signals_of
-from training.portfolio.walk import WalkSettings, signals
+from training.portfolio.walk import WalkSettings, kept_scores, past_of, signals, task_of
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 DAYS = pd.bdate_range("2020-01-01", periods=40)

@@ -27,7 +27,8 @@ Parameters = tuple[float, ...]
 class Fitted:
     """A baseline fitted to one history at a time, or without `refit` to the first of its series alone.
 
-    Subclasses define `fit` and `filtered`.
+    Subclasses define `_fit`, which returns the parameters of log returns (n,) in units of their standard deviation,
+    and `_filter`, which returns mean and standard deviation (horizon,) of the log close, in the same units.
     """
 
     name = "fitted"
@@ -52,15 +53,10 @@ class Fitted:
         mean, deviation = (np.stack(part) for part in zip(*moments, strict=True))
         return Members(quantile_members(request.closes[:, -1], mean, deviation, QUANTILES), drawn=False)
 
-    def fit(self, returns: np.ndarray) -> Parameters:
-        """Return the parameters fitted to log returns (n,) in units of their standard deviation."""
+    def _fit(self, returns: np.ndarray) -> Parameters:
         raise NotImplementedError
 
-    def filtered(self, parameters: Parameters, returns: np.ndarray, horizon: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return mean and standard deviation (horizon,) of the log close since the last one, in units of `returns`.
-
-        `parameters` are those of `fit`; `returns` are past log returns (n,) in the units that were fitted.
-        """
+    def _filter(self, parameters: Parameters, returns: np.ndarray, horizon: int) -> tuple[np.ndarray, np.ndarray]:
         raise NotImplementedError
 
     def _safely(self, returns: np.ndarray, learned: np.ndarray, horizon: int) -> tuple[np.ndarray, np.ndarray]:
@@ -72,7 +68,7 @@ class Fitted:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # the result is checked below
-                mean, deviation = self.filtered(self._parameters(learned / unit), returns / unit, horizon)
+                mean, deviation = self._filter(self._parameters(learned / unit), returns / unit, horizon)
         except (ValueError, np.linalg.LinAlgError):
             return walk
         mean, deviation = unit * np.asarray(mean), unit * np.asarray(deviation)
@@ -83,10 +79,10 @@ class Fitted:
     def _parameters(self, learned: np.ndarray) -> Parameters:
         """Return the fitted parameters; without `refit`, each series is fitted once."""
         if self._fits is None:
-            return self.fit(learned)
+            return self._fit(learned)
         key = learned.tobytes()
         if key not in self._fits:
-            self._fits[key] = self.fit(learned)
+            self._fits[key] = self._fit(learned)
         return self._fits[key]
 
 
@@ -97,12 +93,10 @@ class Garch(Fitted):
         self.asymmetric = asymmetric
         self.name = "gjr" if asymmetric else "garch"
 
-    def fit(self, returns: np.ndarray) -> Parameters:
-        """Return the coefficients in arch's order."""
+    def _fit(self, returns: np.ndarray) -> Parameters:
         return tuple(self._model(returns).fit(disp="off", show_warning=False).params)
 
-    def filtered(self, parameters: Parameters, returns: np.ndarray, horizon: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return zero mean, and the deviation from the summed variances of the steps."""
+    def _filter(self, parameters: Parameters, returns: np.ndarray, horizon: int) -> tuple[np.ndarray, np.ndarray]:
         fixed = self._model(returns).fix(np.asarray(parameters))
         variance = fixed.forecast(horizon=horizon, reindex=False).variance.to_numpy()[-1]
         return np.zeros(horizon), np.sqrt(variance.cumsum())
@@ -118,13 +112,11 @@ class Ets(Fitted):
 
     name = "ets"
 
-    def fit(self, returns: np.ndarray) -> Parameters:
-        """Return the smoothing weight and the variance of the errors."""
+    def _fit(self, returns: np.ndarray) -> Parameters:
         alpha = _smoothing(returns)
         return alpha, float((_errors(returns, alpha) ** 2).mean())
 
-    def filtered(self, parameters: Parameters, returns: np.ndarray, horizon: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the last level, and the exact deviation from it."""
+    def _filter(self, parameters: Parameters, returns: np.ndarray, horizon: int) -> tuple[np.ndarray, np.ndarray]:
         alpha, variance = parameters
         level = (alpha - 1) * _errors(returns, alpha)[-1]
         return np.full(horizon, level), np.sqrt(variance * (1 + np.arange(horizon) * alpha**2))
@@ -139,15 +131,13 @@ class Theta(Fitted):
 
     name = "theta"
 
-    def fit(self, returns: np.ndarray) -> Parameters:
-        """Return the smoothing weight, the trend and the variance of the one-step errors."""
+    def _fit(self, returns: np.ndarray) -> Parameters:
         level = np.concatenate(([0.0], returns.cumsum()))
         trend = float(np.polynomial.polynomial.polyfit(np.arange(len(level)), level, 1)[1])
         alpha = _smoothing(returns)
         return alpha, trend, float((_errors(returns - trend / 2, alpha) ** 2).mean())
 
-    def filtered(self, parameters: Parameters, returns: np.ndarray, horizon: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the forecast, and its deviation from the variance of the one-step errors."""
+    def _filter(self, parameters: Parameters, returns: np.ndarray, horizon: int) -> tuple[np.ndarray, np.ndarray]:
         alpha, trend, variance = parameters
         steps = np.arange(horizon)
         smoothed = (alpha - 1) * _errors(returns, alpha)[-1]
@@ -160,15 +150,13 @@ class Arima(Fitted):
 
     name = "arima"
 
-    def fit(self, returns: np.ndarray) -> Parameters:
-        """Return the coefficient and the variance of the errors."""
+    def _fit(self, returns: np.ndarray) -> Parameters:
         from statsmodels.tsa.arima.estimators.yule_walker import yule_walker
 
         parameters, _ = yule_walker(returns, ar_order=1, demean=False)
         return float(parameters.ar_params[0]), float(parameters.sigma2)
 
-    def filtered(self, parameters: Parameters, returns: np.ndarray, horizon: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the forecast and its standard error, in closed form."""
+    def _filter(self, parameters: Parameters, returns: np.ndarray, horizon: int) -> tuple[np.ndarray, np.ndarray]:
         coefficient, variance = parameters
         sums = (coefficient ** np.arange(horizon + 1)).cumsum()  # 1, 1 + a, 1 + a + a^2, ...
         return returns[-1] * (sums[1:] - 1), np.sqrt(variance * (sums[:-1] ** 2).cumsum())

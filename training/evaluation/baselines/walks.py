@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy.stats import norm
 
@@ -86,16 +84,11 @@ class Ewma(Walk):
         return np.zeros(len(returns)), np.sqrt((weights * returns**2).sum(axis=1) / weights.sum())
 
 
-@dataclass(frozen=True)
 class Window(Walk):
     """A random walk with the volatility of the last `candles`, even where the model's history is shorter."""
 
-    candles: int
-
-    @property
-    def name(self) -> str:  # type: ignore[override]
-        """Return the name with the number of candles."""
-        return f"walk_{self.candles}"
+    def __init__(self, candles: int) -> None:
+        self.candles, self.name = candles, f"walk_{candles}"
 
     def forecast(self, request: Request) -> Members:
         """Return quantiles of the walk from each past."""
@@ -108,16 +101,11 @@ class Window(Walk):
         return np.zeros(len(returns)), np.sqrt((returns[:, -self.candles :] ** 2).mean(axis=1))
 
 
-@dataclass(frozen=True)
 class Momentum(Walk):
     """A random walk with the mean log return of the last `candles` as drift."""
 
-    candles: int = 5
-
-    @property
-    def name(self) -> str:  # type: ignore[override]
-        """Return the name with the number of candles."""
-        return f"momentum_{self.candles}"
+    def __init__(self, candles: int = 5) -> None:
+        self.candles, self.name = candles, f"momentum_{candles}"
 
     def step(self, returns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the mean of the last returns, with the volatility of the whole history."""

@@ -17,8 +17,7 @@ from training.evaluation.baselines import Ewma, Garch, Window
 from training.evaluation.cutoffs import Cutoff
 from training.evaluation.forecasters import Forecaster
 from training.evaluation.inference import FEWEST_TIMES
-from training.evaluation.judge.figures import Line, line
-from training.evaluation.judge.targets import TARGETS, Mark
+from training.evaluation.judge.figures import TARGETS, Line, Mark, line
 from training.evaluation.records import KEYS
 from training.evaluation.report import Report
 from training.evaluation.walk_forward import SETTINGS, OnStep, walk_forward

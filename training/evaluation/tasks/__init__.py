@@ -6,7 +6,7 @@
 | `published` | figures of the paper |
 | `outcome` | the run of a task on one market, its figures, and their text |
 | `forecasting` | price, return, volatility: figures of a walk-forward evaluation |
-| `synthetic`, `sequences`, `posthoc` | synthetic candles beside resampled ones; networks that score them |
+| `synthetic`, `posthoc` | synthetic candles beside resampled ones; networks that score them |
 | `investment` | TopkDropout by the mean of the forecast closes |
 | `run` | any task on a folder of candles |
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypedDict
+from typing import Literal
 
 from training.errors import ConfigError
 
@@ -13,14 +13,6 @@ TaskName = Literal["price", "return", "volatility", "synthetic", "investment"]
 ForecastingTask = Literal["price", "return", "volatility"]
 DAY = 86_400  # seconds
 FEWEST = 16  # candles of history
-
-
-class Sampling(TypedDict):
-    """Sampling settings."""
-
-    temperature: float
-    top_p: float
-    samples: int
 
 
 # Seconds of a candle to candles of history and of forecast: table 8.
@@ -67,24 +59,13 @@ class Task:
 
 
 CORRELATIONS = {"ic": True, "rank_ic": True}
-POINTS: Sampling = {"temperature": 0.6, "top_p": 0.9, "samples": 10}
+SYNTHETIC = {"discriminative": True, "tstr_ic": True, "tstr_rank_ic": True}
+INVESTMENT = {"excess_return": True, "information_ratio": True}
 TASKS: Mapping[TaskName, Task] = {
-    "price": Task("price", CORRELATIONS, **POINTS, windows=WINDOWS, count=60),
-    "return": Task("return", CORRELATIONS, **POINTS, windows=WINDOWS, count=60),
-    "volatility": Task(
-        "volatility", {"mae": False, "r2": True}, temperature=0.9, top_p=0.9, samples=1, windows=WINDOWS, count=60
-    ),
-    "synthetic": Task(
-        "synthetic",
-        {"discriminative": True, "tstr_ic": True, "tstr_rank_ic": True},
-        temperature=1.0,
-        top_p=0.95,
-        samples=1,
-        windows={900: (120, 96), DAY: (96, 35)},
-        count=1_000,
-    ),
-    "investment": Task(
-        "investment", {"excess_return": True, "information_ratio": True}, **POINTS, windows={DAY: (90, 10)}, count=250
-    ),
+    "price": Task("price", CORRELATIONS, 0.6, 0.9, 10, WINDOWS, 60),
+    "return": Task("return", CORRELATIONS, 0.6, 0.9, 10, WINDOWS, 60),
+    "volatility": Task("volatility", {"mae": False, "r2": True}, 0.9, 0.9, 1, WINDOWS, 60),
+    "synthetic": Task("synthetic", SYNTHETIC, 1.0, 0.95, 1, {900: (120, 96), DAY: (96, 35)}, 1_000),
+    "investment": Task("investment", INVESTMENT, 0.6, 0.9, 10, {DAY: (90, 10)}, 250),
 }
 FORECASTING: tuple[ForecastingTask, ...] = ("price", "return", "volatility")

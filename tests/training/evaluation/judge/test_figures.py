@@ -13,8 +13,7 @@ from training.evaluation.baselines import Ewma, Window
 from training.evaluation.cutoffs import Cutoff, Series, rolling
 from training.evaluation.forecasters import Members, Request, request_of
 from training.evaluation.inference import Estimate
-from training.evaluation.judge.figures import Line, line, pull, volatility_ratio
-from training.evaluation.judge.targets import TARGETS
+from training.evaluation.judge.figures import TARGETS, Line, line, pull, volatility_ratio
 from training.evaluation.records import records
 from training.evaluation.summary import by_cutoff, foreseen
 from training.evaluation.walk_forward import walk_forward
