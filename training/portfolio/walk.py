@@ -64,20 +64,23 @@ def signals(
     """
     candles = {name: Candles.of(name, universe[name]) for name in sorted(universe)}
     days = _days(candles, start, end, settings.every)
-    stored = StoredSignals(folder, predictor.digest, settings)
     panels: dict[pd.Timestamp, pd.DataFrame] = {}
-    queue: list[Day] = []
+    queue: list[tuple[Day, Path | None]] = []
     for day in days:
         one = Day.of(day, candles, settings, calendar)
-        panel = stored.read(one) if one.pasts else frame({})
-        if panel is None:
-            queue.append(one)
+        path = _stored_path(folder, predictor.digest, settings, one) if folder and one.pasts else None
+        if not one.pasts:
+            panels[day] = frame({})
+        elif path and path.is_file():
+            panels[day] = pd.read_parquet(path)
         else:
-            panels[day] = panel
-        if queue and (day == days[-1] or sum(len(one.pasts) for one in queue) >= TOGETHER):
-            for one, drawn in zip(queue, _draw(predictor, queue, settings), strict=True):
-                stored.write(one, drawn)
-                panels[one.day] = drawn
+            queue.append((one, path))
+        if queue and (day == days[-1] or sum(len(one.pasts) for one, _ in queue) >= TOGETHER):
+            drawn = _draw(predictor, [one for one, _ in queue], settings)
+            for (one, path), panel in zip(queue, drawn, strict=True):
+                if path:
+                    write_table(panel, path)
+                panels[one.day] = panel
             queue.clear()
         if on_step:
             on_step(len(panels), len(days))
@@ -97,7 +100,8 @@ def kept_scores(
     None if they were made with other weights (`digest` of the predictor), settings or candles.
     """
     candles = {name: Candles.of(name, universe[name]) for name in sorted(universe)}
-    return StoredSignals(folder, weights, settings).read(Day.of(day, candles, settings, calendar))
+    path = _stored_path(folder, weights, settings, Day.of(day, candles, settings, calendar))
+    return pd.read_parquet(path) if path.is_file() else None
 
 
 def past_of(name: str, candles: pd.DataFrame, lookback: int, day: pd.Timestamp) -> Past:
@@ -157,23 +161,6 @@ def _draw(predictor: KronosPredictor, days: Sequence[Day], settings: WalkSetting
     return [frame({(one.day, name): rows[one.day, name] for name in one.pasts}) for one in days]
 
 
-class StoredSignals:
-    """A folder with one file a day, named by the digest of its input; with no folder, nothing is stored."""
-
-    def __init__(self, folder: Path | None, weights: str, settings: WalkSettings) -> None:
-        self._folder, self._how = folder, f"{weights} {asdict(settings)}"
-
-    def read(self, one: Day) -> pd.DataFrame | None:
-        """Return the signals of a day, None where they are not stored."""
-        path = self._path(one)
-        return pd.read_parquet(path) if path is not None and path.is_file() else None
-
-    def write(self, one: Day, panel: pd.DataFrame) -> None:
-        """Store the signals of a day, whole or not at all."""
-        path = self._path(one)
-        if path is not None:
-            write_table(panel, path)
-
-    def _path(self, one: Day) -> Path | None:
-        name = f"{one.day:%Y%m%dT%H%M%S}-{one.digest(self._how)[:16]}.parquet"
-        return None if self._folder is None else self._folder / name
+def _stored_path(folder: Path, weights: str, settings: WalkSettings, one: Day) -> Path:
+    """Return the file of a day's signals, named by the digest of all that they depend on."""
+    return folder / f"{one.day:%Y%m%dT%H%M%S}-{one.digest(f'{weights} {asdict(settings)}')[:16]}.parquet"

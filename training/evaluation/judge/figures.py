@@ -130,6 +130,7 @@ class Target:
     """
 
     label: str
+    head: str  # of a column
     text: str
     low: float = -math.inf
     high: float = math.inf
@@ -152,12 +153,12 @@ class Target:
 
 
 TARGETS: dict[str, Target] = {
-    "crps_ratio": Target("CRPS ÷ best baseline's", "≤ 0.98 (1.02)", high=0.98, of_part=1.02),
-    "coverage_90": Target("coverage, 90 % band", "0.88–0.92", low=0.88, high=0.92),
-    "coverage_80": Target("coverage, 80 % band", "0.78–0.82", low=0.78, high=0.82),
-    "ks": Target("KS distance, last PIT", "≤ 0.05", high=0.05),
-    "volatility_ratio": Target("volatility ÷ EWMA's", "≤ 0.90", high=0.90),
-    "pull": Target("pull to the mean", "within ± 0.05", low=-0.05, high=0.05),
-    "first_gap": Target("first-candle gap", "≤ 1", high=1.0),
-    "impossible": Target("impossible candles", "< 0.001", high=0.001, below=True),
+    "crps_ratio": Target("CRPS ÷ best baseline's", "CRPS", "≤ 0.98 (1.02)", high=0.98, of_part=1.02),
+    "coverage_90": Target("coverage, 90 % band", "90 %", "0.88–0.92", low=0.88, high=0.92),
+    "coverage_80": Target("coverage, 80 % band", "80 %", "0.78–0.82", low=0.78, high=0.82),
+    "ks": Target("KS distance, last PIT", "KS", "≤ 0.05", high=0.05),
+    "volatility_ratio": Target("volatility ÷ EWMA's", "vol.", "≤ 0.90", high=0.90),
+    "pull": Target("pull to the mean", "pull", "within ± 0.05", low=-0.05, high=0.05),
+    "first_gap": Target("first-candle gap", "gap", "≤ 1", high=1.0),
+    "impossible": Target("impossible candles", "impossible", "< 0.001", high=0.001, below=True),
 }

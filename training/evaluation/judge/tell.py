@@ -16,16 +16,6 @@ from training.run.terminal import table
 
 SIGNS: Mapping[Mark, str] = {"reached": "✓", "close": "~", "missed": "✗", "unknown": ""}
 LEGEND = "✓ reached; ~ not reached, but the difference is not significant; ✗ missed. [95 % CI]; (for a single market)."
-HEADS: Mapping[str, str] = {
-    "crps_ratio": "CRPS",
-    "coverage_90": "90 %",
-    "coverage_80": "80 %",
-    "ks": "KS",
-    "volatility_ratio": "vol.",
-    "pull": "pull",
-    "first_gap": "gap",
-    "impossible": "impossible",
-}
 DETAILS: Mapping[str, Mapping[str, str]] = {  # fields of a line that are shown below a figure, over all markets
     "crps_ratio": {"without its drift": "crps_ratio_centred", "volatility foreseen": "volatility_foreseen"},
     "pull": {"slope of forecast": "pull_forecast", "slope of actual": "pull_actual"},
@@ -89,9 +79,9 @@ def _summary(judgement: Judgement) -> Iterable[Row]:
 
 def _markets(judgement: Judgement, block: str, lines: Mapping[str, Line], *, intervals: bool = False) -> Iterable[Row]:
     """Yield a row a market; without `intervals`, only the CRPS has one, and the best baseline is left out."""
-    yield "market", "cutoffs", *HEADS.values(), *(["best baseline"] if intervals else [])
+    yield "market", "cutoffs", *(target.head for target in TARGETS.values()), *(["best baseline"] if intervals else [])
     for part, one in lines.items():
-        cells = [_cell(judgement, block, part, name, bare=not intervals and name != "crps_ratio") for name in HEADS]
+        cells = [_cell(judgement, block, part, name, bare=not intervals and name != "crps_ratio") for name in TARGETS]
         yield part, one.cutoffs, *cells, *([one.best_baseline] if intervals else [])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,8 +66,11 @@ class Outcome:
 
     def average(self) -> pd.DataFrame:
         """Return the means over markets by forecaster and figure."""
-        columns = [one for market in self.markets for one in _columns(market.rows)]
-        tables = [_values(market.rows, list(dict.fromkeys(columns))) for market in self.markets]
+        values = [
+            {name: {figure: one.value for figure, one in row.items()} for name, row in market.rows.items()}
+            for market in self.markets
+        ]
+        tables = [pd.DataFrame.from_dict(one, orient="index", dtype=np.float64) for one in values]
         return pd.concat(tables).groupby(level=0, sort=False).mean()
 
 
@@ -93,26 +96,14 @@ def _published(task: Task) -> str:
 def _with_intervals(rows: Rows) -> str:
     """Return figures with their intervals, without forecasters that have none."""
     known = {name: row for name, row in rows.items() if any(np.isfinite(one.value) for one in row.values())}
-    cells = {
-        name: {figure: _interval(row[figure]) if figure in row else "" for figure in _columns(known)}
-        for name, row in known.items()
-    }
-    return pd.DataFrame.from_dict(cells, orient="index").to_string()
+    cells = {name: {figure: _interval(one) for figure, one in row.items()} for name, row in known.items()}
+    return pd.DataFrame.from_dict(cells, orient="index").fillna("").to_string()
 
 
 def _interval(one: Estimate) -> str:
     if not np.isfinite(one.value):
         return ""
     return f"{one.value:.4f}" + ("" if one.low is None else f" [{one.low:.4f}, {one.high:.4f}]")
-
-
-def _columns(rows: Rows) -> list[str]:
-    return list(dict.fromkeys(figure for row in rows.values() for figure in row))
-
-
-def _values(rows: Rows, columns: Iterable[str]) -> pd.DataFrame:
-    values = {name: {figure: row[figure].value for figure in columns if figure in row} for name, row in rows.items()}
-    return pd.DataFrame.from_dict(values, orient="index", columns=list(columns), dtype=np.float64)
 
 
 def _plain(table: pd.DataFrame) -> pd.DataFrame:

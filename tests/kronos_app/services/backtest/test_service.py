@@ -313,14 +313,14 @@ def stopped(desk, ask, finished, monkeypatch):
 
     monkeypatch.setattr(walking, "TOGETHER", 2)
     kept, go_on = threading.Event(), threading.Event()
-    write = walking.StoredSignals.write
+    write = walking.write_table
 
-    def slow(self, one, found):
-        write(self, one, found)
+    def slow(table, path):
+        write(table, path)
         kept.set()
         assert go_on.wait(60)
 
-    monkeypatch.setattr(walking.StoredSignals, "write", slow)
+    monkeypatch.setattr(walking, "write_table", slow)
     started = desk.backtests.start(ask(("AA",), rule="single"))
     assert kept.wait(60)
     desk.backtests.cancel(started.id)
