@@ -225,7 +225,7 @@ def test_exponential_smoothing_is_statsmodels() -> None:
 def test_a_fit_that_fails_gives_way_to_the_walk(monkeypatch: pytest.MonkeyPatch) -> None:
     request = ask(walk("A", 300, 7), 200)
     for answer in (np.full(5, np.nan), np.full(5, 1e9), -np.ones(5)):
-        monkeypatch.setattr(Theta, "filtered", lambda *_, answer=answer: (np.zeros(5), answer))
+        monkeypatch.setattr(Theta, "_filter", lambda *_, answer=answer: (np.zeros(5), answer))
         np.testing.assert_allclose(log_moves(Theta(), request), log_moves(LastClose(), request), rtol=1e-9)
 
 
