@@ -1,7 +1,4 @@
-"""The columns of a frame of candles as arrays: of short series, operations on frames take longer than those on values.
-
-A file may have thousands of series, and each is inspected, repaired and saved.
-"""
+"""The columns of candles as arrays, which are faster than frames for the thousands of short series in a file."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from numpy.typing import NDArray
 
 from kronos_app.data.candle_frame import FEATURES, PRICES
 
-UNKNOWN = np.iinfo(np.int64).min  # how NumPy writes a time that is absent
+UNKNOWN = np.iinfo(np.int64).min  # NumPy's value for a missing time
 
 
 @dataclass(frozen=True)
@@ -25,13 +22,9 @@ class CandleArrays:
     rows
         The frame's index.
     times
-        `(n,)` nanoseconds, `UNKNOWN` where a time is absent; empty where the frame has no times.
-    prices
-        `(4, n)`, open, high, low and close.
-    amounts
-        `(k, n)`, volume and amount, as far as there are such columns.
-    volume
-        `(n,)`, None where there is none.
+        `(n,)` nanoseconds, `UNKNOWN` where missing; empty without a time column.
+    prices, amounts, volume
+        `(4, n)` open, high, low and close; `(k, n)` the columns volume and amount that exist; `(n,)` volume or None.
     """
 
     rows: pd.Index[int]
@@ -63,6 +56,6 @@ class CandleArrays:
 
     @property
     def ascending(self) -> bool:
-        """Return whether every row has a time, later than that of the row before."""
+        """Return whether every row has a time later than that of the row before."""
         times = self.times
         return bool(len(times)) and bool(times[0] != UNKNOWN) and bool((times[1:] > times[:-1]).all())

@@ -1,4 +1,4 @@
-"""The one shape in which candles travel between sources, store and services."""
+"""Candles of one instrument, as sources, store and services exchange them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FEATURES = (*PRICES, "volume", "amount")
 
 @dataclass(frozen=True)
 class CandleFrame:
-    """Candles of one instrument, checked and ascending in time.
+    """Candles of one instrument, valid and ascending.
 
     Attributes
     ----------
@@ -26,13 +26,13 @@ class CandleFrame:
         Column `timestamp` (naive datetime64[ns], exchange-local or UTC, strictly ascending), float64 `open high low
         close`, and `volume`, `amount` only where the source has them. RangeIndex.
     name
-        Instrument or file, as shown to the user.
+        Instrument or file, for display.
     source
         `upload`, `sample`, `api`, ...
     timezone
-        IANA name or `UTC` where the source stated one.
+        IANA name or `UTC`, None if the source states none.
     about
-        What else is known: symbol, adjustment, currency, calendar, origin.
+        Symbol, adjustment, currency, calendar, origin.
     """
 
     frame: pd.DataFrame
@@ -46,15 +46,14 @@ class CandleFrame:
 
     @cached_property
     def timestamps(self) -> pd.DatetimeIndex:
-        """Return the candles' times."""
+        """Return the times of the candles."""
         return pd.DatetimeIndex(self.frame["timestamp"])
 
     @cached_property
     def utc(self) -> pd.DatetimeIndex:
-        """Return the candles' times in UTC; without a zone they count as UTC.
+        """Return the times in UTC; without a zone they are UTC already.
 
-        A time that the clocks repeat is the earlier of the two, unless its neighbours say otherwise; one that they skip
-        is the next there is.
+        A repeated local time is the earlier one, unless its neighbours show the later; a skipped one becomes the next.
         """
         from zoneinfo import ZoneInfoNotFoundError
 
@@ -65,13 +64,13 @@ class CandleFrame:
             local = times.tz_localize(zone, ambiguous="infer", nonexistent="shift_forward")
         except ZoneInfoNotFoundError:
             return times.tz_localize("UTC")
-        except ValueError:  # A repeated hour of which only half is there cannot be inferred.
+        except ValueError:  # half of a repeated hour
             local = times.tz_localize(zone, ambiguous=first, nonexistent="shift_forward")
         return local.tz_convert("UTC")
 
     @property
     def features(self) -> list[str]:
-        """Return the feature columns present, in the model's order."""
+        """Return the feature columns that exist, in the model's order."""
         return [name for name in FEATURES if name in self.frame]
 
     @cached_property
@@ -81,7 +80,7 @@ class CandleFrame:
 
     @cached_property
     def digest(self) -> str:
-        """Return the SHA-256 of times and values: equal candles, equal digest, whatever the file was called."""
+        """Return the SHA-256 of times and values, which does not depend on the name."""
         sha = hashlib.sha256(",".join(self.features).encode())
         sha.update(self.timestamps.to_numpy("datetime64[ns]").astype("<i8").tobytes())
         values = [self.frame[name].to_numpy("<f8") for name in self.features]
@@ -90,7 +89,7 @@ class CandleFrame:
 
 
 def most_frequent_step(times: pd.DatetimeIndex) -> pd.Timedelta:
-    """Return the most frequent step between ascending times, the shortest of several; zero where there is none."""
+    """Return the most frequent step between ascending times, the shortest of several; zero if there is none."""
     steps = np.diff(times.as_unit("ns").asi8)
     lengths, counts = np.unique(steps[steps > 0], return_counts=True)
     return pd.Timedelta(int(lengths[counts.argmax()]), unit="ns") if len(lengths) else pd.Timedelta(0)

@@ -1,13 +1,12 @@
-"""What a child process of ours may take, enforced by the system where it can."""
+"""Limits of a child process, enforced by the operating system."""
 
 from __future__ import annotations
 
 
 def limit_process(memory: int, processor_seconds: int) -> None:
-    """Hold this process to bytes of memory and of each file that it writes, and to its processor time.
+    """Limit the memory and the size of written files, in bytes, and the processor time of this process.
 
-    macOS does not enforce the limit of memory, Windows has none: there the process that started this one looks after
-    it.
+    macOS does not enforce the memory limit and Windows has none: there the parent process checks the memory.
     """
     try:
         import resource
@@ -17,7 +16,7 @@ def limit_process(memory: int, processor_seconds: int) -> None:
         (resource.RLIMIT_DATA, memory),
         (resource.RLIMIT_FSIZE, memory),
         (resource.RLIMIT_CPU, processor_seconds),
-        (resource.RLIMIT_CORE, 0),  # A dump would hold passwords or a user's data.
+        (resource.RLIMIT_CORE, 0),  # A core dump could contain passwords or a user's data.
     ):
         _, hard = resource.getrlimit(kind)
         allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)

@@ -1,4 +1,4 @@
-"""Which stretches of time a series has been asked for: sorted, disjoint, half-open ranges in nanoseconds UTC."""
+"""Ranges of time that a series covers: sorted, disjoint, half-open, in nanoseconds UTC."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 import pandas as pd
 
 Range = tuple[int, int]
-"""The first moment and the one after the last."""
+"""Start (included) and end (excluded)."""
 
 EARLIEST = -(2**62)
-"""Begins a range that reaches back to the first candle there is."""
+"""Start of a range that reaches back to the earliest candle."""
 
 
 def union(ranges: Iterable[Range]) -> list[Range]:
-    """Return the ranges sorted, with those that touch made one.
+    """Return the ranges sorted, adjacent and overlapping ones joined.
 
     >>> union([(5, 7), (0, 2), (2, 3)])
     [(0, 3), (5, 7)]
@@ -58,5 +58,5 @@ def to_ns(moment: datetime) -> int:
 
 
 def to_time(moment: int) -> datetime | None:
-    """Return the time as `FetchRequest` has it, None for the earliest."""
+    """Return the time as in a `FetchRequest`, None for the earliest."""
     return None if moment <= EARLIEST else pd.Timestamp(moment, unit="ns", tz=UTC).to_pydatetime(warn=False)

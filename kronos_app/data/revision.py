@@ -1,4 +1,4 @@
-"""Whether a vendor has changed candles it gave before: what was stored against the same stretch read again."""
+"""Detects revisions: stored candles that a vendor now returns with other prices."""
 
 from __future__ import annotations
 
@@ -8,64 +8,49 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from kronos_app.data.candle_frame import FEATURES, PRICES, CandleFrame
+from kronos_app.data.candle_frame import PRICES, CandleFrame
 
-# Vendors compute adjusted prices anew for each answer, and the last digits differ.
-SAME = 1e-6
-# How far the factors of single candles may lie apart and still be one split or dividend.
-ONE_FACTOR = 1e-3
-# The oldest candles that both have say by how much older ones would differ.
-COMPARED = 20
+SAME = 1e-6  # relative: vendors compute adjusted prices for each answer, and the last digits differ
+ONE_FACTOR = 1e-3  # largest spread of the factors of single candles that are one split or dividend
+COMPARED = 20  # oldest common candles, from which the factor of older ones is estimated
 
 
 @dataclass(frozen=True)
 class Revision:
-    """How many of the candles that were `compared` have other prices now."""
+    """The number of compared candles, and of those with other prices."""
 
     changed: int
     compared: int
 
 
 def find(stored: CandleFrame, fresh: CandleFrame, settled: int) -> Revision | None:
-    """Return what the vendor changed; None where nothing, or nothing that matters.
+    """Return the revision of common candles, None where prices are equal.
 
-    Parameters
-    ----------
-    settled
-        Nanoseconds UTC: candles from here on were new when they were stored, and trades that are reported late belong
-        to them.
+    Candles from `settled` (nanoseconds UTC) on are not compared, because late trades may still change them.
     """
-    one, other = _by_time(stored), _by_time(fresh)
-    both = pd.DatetimeIndex(one.index.intersection(other.index))
+    old, new = _by_time(stored), _by_time(fresh)
+    both = pd.DatetimeIndex(old.index.intersection(new.index))
     both = both[both.as_unit("ns").asi8 < settled]
-    prices = list(PRICES)
-    before, after = (table.loc[both, prices].to_numpy(np.float64) for table in (one, other))
+    before, after = (table.loc[both, list(PRICES)].to_numpy(np.float64) for table in (old, new))
     same = np.isclose(before, after, rtol=SAME, atol=0, equal_nan=True).all(axis=1)
     changed = int((~same).sum())
     return Revision(changed, len(both)) if changed else None
 
 
 def rescaled(older: CandleFrame, stored: CandleFrame, fresh: CandleFrame) -> tuple[CandleFrame, float] | None:
-    """Return candles that the vendor no longer has in the units it uses now, and the factor of their prices.
+    """Return stored candles before the first of `fresh` in its units, and the factor of their prices.
 
-    None where the oldest candles that both series have do not differ by one factor.
-
-    Parameters
-    ----------
-    older, stored
-        Candles before the first of `fresh`, and all that were stored.
-    fresh
-        The vendor's present answer.
+    None where the oldest common candles of `stored` and `fresh` do not differ by one factor.
     """
-    one, other = _by_time(stored), _by_time(fresh)
-    both = one.index.intersection(other.index)[:COMPARED]
-    price = _factor(one.loc[both, list(PRICES)].to_numpy(), other.loc[both, list(PRICES)].to_numpy(), ONE_FACTOR)
+    old, new = _by_time(stored), _by_time(fresh)
+    both = old.index.intersection(new.index)[:COMPARED]
+    price = _factor(old.loc[both, list(PRICES)].to_numpy(), new.loc[both, list(PRICES)].to_numpy(), ONE_FACTOR)
     if price is None:
         return None
     changed = {name: older.frame[name] * price for name in PRICES}
-    if "volume" in one and "volume" in other and "volume" in older.frame:
-        # A split changes volumes the other way round; they are counted less exactly than prices.
-        volume = _factor(one.loc[both, "volume"].to_numpy(), other.loc[both, "volume"].to_numpy(), 10 * ONE_FACTOR)
+    if "volume" in old and "volume" in new and "volume" in older.frame:
+        # A split changes volumes by the inverse factor; they are less exact than prices.
+        volume = _factor(old.loc[both, "volume"].to_numpy(), new.loc[both, "volume"].to_numpy(), 10 * ONE_FACTOR)
         changed["volume"] = older.frame["volume"] * (1.0 if volume is None else volume)
     return replace(older, frame=older.frame.assign(**changed)), price
 
@@ -80,5 +65,4 @@ def _factor(before: npt.NDArray[np.float64], after: npt.NDArray[np.float64], tol
 
 
 def _by_time(candles: CandleFrame) -> pd.DataFrame:
-    present = [name for name in FEATURES if name in candles.frame]
-    return candles.frame[present].set_axis(candles.utc.as_unit("ns"), axis=0)
+    return candles.frame[candles.features].set_axis(candles.utc.as_unit("ns"), axis=0)

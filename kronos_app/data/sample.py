@@ -1,4 +1,4 @@
-"""Real series that Python packages bring along, so that the first forecast needs no upload and no network."""
+"""Real series from installed Python packages, so that the first forecast needs no upload and no network."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from kronos_app.i18n import Text, text
 if TYPE_CHECKING:
     import pandas as pd
 
-CALENDAR = "XNYS"  # of all of them: both indices and all shares are traded in New York
+CALENDAR = "XNYS"  # all of them are traded in New York
 
 
 @dataclass(frozen=True)
 class SampleInfo:
-    """One sample: `name` is its id, `interval` the candle's length, `source` and `licence` say where it comes from."""
+    """One sample: id, title, candle length, the package it comes from and its licence."""
 
     name: str
     title: Text
@@ -45,13 +45,7 @@ SAMPLES: dict[str, SampleInfo] = {info.name: info for info in _ALL}
 
 
 def load(name: str) -> Draft:
-    """Return the sample as a draft.
-
-    Raises
-    ------
-    NotFound
-        If there is no sample of this name.
-    """
+    """Return the sample as a draft; raise `NotFound` for an unknown name."""
     if name not in SAMPLES:
         raise NotFound(
             "unknown_sample",

@@ -1,69 +1,51 @@
-"""What candles must be before they are kept with others of their series, in one place."""
+"""Checks candles before they are stored with others of their series."""
 
 from __future__ import annotations
 
-from functools import cache
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import numpy as np
 
 from kronos_app.data.candle_frame import FEATURES, PRICES, CandleFrame
 from kronos_app.errors import InvalidInput
-from kronos_app.i18n import Text, text
+from kronos_app.i18n import text
 
-if TYPE_CHECKING:
-    import pandas as pd
-    from pandera.pandas import DataFrameSchema
+SHOWN_FAULTS = 5
 
 
 def check(candles: CandleFrame) -> CandleFrame:
-    """Return `candles` unchanged.
+    """Return `candles` unchanged; raise `InvalidInput` for wrong columns, no rows or times that do not ascend.
 
-    Empty cells are allowed: a vendor's faults are kept as they came, and repaired in the data sets made from them.
-
-    Raises
-    ------
-    InvalidInput
-        No candle, a column that is absent, unknown or no float64, an infinity, or times that do not ascend.
+    Empty cells are allowed: a vendor's faults are stored unchanged, and repaired in the data sets made from them.
     """
-    from pandera.errors import SchemaErrors
-
-    if not len(candles):
-        raise _refused(candles.name, text("there is no candle"))
-    try:
-        _schema().validate(candles.frame, lazy=True)
-    except SchemaErrors as error:
-        failures = error.failure_cases
-        column = failures["column"].fillna(failures["failure_case"]).astype(str)
-        faults = sorted({f"{name}: {fault}" for name, fault in zip(column, failures["check"].astype(str), strict=True)})
-        raise _refused(candles.name, "; ".join(faults[:5])) from None
-    if not candles.utc.is_monotonic_increasing or not candles.utc.is_unique:
-        raise _refused(candles.name, text("times repeat or go back in UTC"))
+    faults = list(_faults(candles))
+    if faults:
+        raise InvalidInput(
+            "no_candle_frame",
+            text("The candles of {name} cannot be stored: {reason}.",
+                 name=candles.name, reason="; ".join(faults[:SHOWN_FAULTS])),
+            text("The answer of the source is at fault, not the request: fetch again, and report it if it persists."),
+        )  # fmt: skip
     return candles
 
 
-@cache
-def _schema() -> DataFrameSchema:
-    import pandera.pandas as pa
-
-    def finite(values: pd.Series[float]) -> bool:
-        return not bool(np.isinf(values.to_numpy()).any())
-
-    def ascending(times: pd.Series[pd.Timestamp]) -> bool:
-        return bool(times.is_monotonic_increasing and times.is_unique)
-
-    # Building one takes some milliseconds, so there is one.
-    numbers = {
-        name: pa.Column(float, pa.Check(finite, error="an infinity"), nullable=True, required=name in PRICES)
-        for name in FEATURES
-    }
-    times = pa.Column("datetime64[ns]", pa.Check(ascending, error="times that do not ascend"))
-    return pa.DataFrameSchema({"timestamp": times} | numbers, strict=True)
-
-
-def _refused(name: str, reason: Text | str) -> InvalidInput:
-    return InvalidInput(
-        "no_candle_frame",
-        text("The candles of {name} cannot be kept: {reason}.", name=name, reason=reason),
-        text("The source's answer is at fault, not the request: fetch again, and report it if it stays so."),
-    )
+def _faults(candles: CandleFrame) -> Iterator[str]:
+    frame = candles.frame
+    if not len(candles):
+        yield "there is no candle"
+    for name in frame.columns.difference(["timestamp", *FEATURES]):
+        yield f"{name}: unknown column"
+    for name in ("timestamp", *FEATURES):
+        if name not in frame:
+            if name in ("timestamp", *PRICES):
+                yield f"{name}: missing column"
+            continue
+        dtype = "datetime64[ns]" if name == "timestamp" else "float64"
+        if frame[name].dtype != dtype:
+            yield f"{name}: {frame[name].dtype} instead of {dtype}"
+        elif name != "timestamp" and np.isinf(frame[name].to_numpy()).any():
+            yield f"{name}: an infinity"
+        elif name == "timestamp" and not (candles.timestamps.is_monotonic_increasing and candles.timestamps.is_unique):
+            yield "timestamp: not ascending"
+        elif name == "timestamp" and not (candles.utc.is_monotonic_increasing and candles.utc.is_unique):
+            yield "timestamp: repeated or descending in UTC"

@@ -1,4 +1,4 @@
-"""What the times of a series say, whatever its values are; worked out once for all series of the same times."""
+"""Findings about the times of a series, computed once for all series with the same times."""
 
 from __future__ import annotations
 
@@ -19,15 +19,7 @@ from kronos_app.data.checks.times import other_intervals
 
 
 class TimeAxis:
-    """Times that are known, in the order of the file.
-
-    Parameters
-    ----------
-    times
-        Nanoseconds by the clock of `timezone`.
-    now
-        When they were read, with zone.
-    """
+    """The known times of a series in the order of the file: nanoseconds by the clock of `timezone`, read at `now`."""
 
     def __init__(self, times: Nanoseconds, timezone: str | None, calendar: str | None, now: pd.Timestamp) -> None:
         self.timezone = timezone
@@ -37,32 +29,32 @@ class TimeAxis:
 
     @cached_property
     def ordered(self) -> pd.DatetimeIndex:
-        """Return the times in their order."""
+        """Return the times, ascending."""
         return self.times if self.times.is_monotonic_increasing else self.times.sort_values()
 
     @cached_property
     def interval(self) -> pd.Timedelta:
-        """Return the most frequent step; zero where there is none."""
+        """Return the most frequent step, zero if there is none."""
         return most_frequent_step(self.ordered)
 
     @cached_property
     def holes(self) -> pd.Series[int]:
-        """Return how many candles are missing after each time that has a gap behind it."""
+        """Return the number of candles missing after each time that a gap follows."""
         return calendars.gaps(self.times, self.timezone, self.calendar)
 
     @cached_property
     def missing(self) -> int:
-        """Return how many candles are missing in all."""
+        """Return the number of missing candles."""
         return int(self.holes.sum())
 
     @cached_property
     def longest(self) -> tuple[int, str]:
-        """Return how many candles are missing in the longest gap, and the time before it; there must be a gap."""
+        """Return the size of the longest gap in candles and the time before it; there must be a gap."""
         return int(self.holes.max()), str(self.holes.idxmax())
 
     @cached_property
     def marks(self) -> tuple[Mark, ...]:
-        """Return where the gaps and the unclear holes are."""
+        """Return the places of the gaps and of the unclear holes."""
         return (*self._marks(self.holes), *self._marks(self.unclear))
 
     def _marks(self, holes: pd.Series[int]) -> list[Mark]:
@@ -80,25 +72,25 @@ class TimeAxis:
 
     @cached_property
     def unclear(self) -> pd.Series[int]:
-        """Return the holes of which neither calendar nor series says whether they are breaks in trading."""
+        """Return the holes that may be breaks in trading: neither calendar nor series tells."""
         unclear = unclear_holes(nanoseconds(self.times))
         return unclear.iloc[:0] if len(unclear) and self.follows else unclear
 
     @cached_property
     def mixed(self) -> list[Run]:
-        """Return the stretches of another interval; the times must ascend."""
+        """Return the parts with another interval; the times must ascend."""
         times = nanoseconds(self.times)
         return other_intervals(times) if len(times) >= FEWEST else []
 
     @cached_property
     def unfinished(self) -> bool:
-        """Return whether the last candle had not ended; the times must ascend."""
+        """Return whether the last candle was incomplete; the times must ascend."""
         times = nanoseconds(self.times)
         return is_unfinished(times, timezone=self.timezone, calendar=self.calendar, now=self.now)
 
 
 class TimeAxes:
-    """The axes of many series; equal ones are one, so that what they say is worked out once."""
+    """The axes of many series; series with equal times share one."""
 
     def __init__(self, now: pd.Timestamp | None = None) -> None:
         self._now = pd.Timestamp.now("UTC") if now is None else now

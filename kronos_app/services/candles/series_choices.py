@@ -1,4 +1,4 @@
-"""Series with what was chosen for each, as one file: what a job reads after the session that chose is gone."""
+"""Stores drafts and the repairs chosen for them in one file, for the job that saves them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CHOICES = "choices.json"
 
 @dataclass(frozen=True)
 class SeriesChoice:
-    """A draft, and the repair, the fixes and the interval that were chosen for it."""
+    """A draft, with the repair, the fixes and the interval chosen for it."""
 
     draft: Draft
     repair: str | None = None
@@ -25,13 +25,7 @@ class SeriesChoice:
 
 
 def write_choices(path: Path, choices: Sequence[SeriesChoice]) -> None:
-    """Write a ZIP archive of Parquet files, one a draft, and of the choices.
-
-    Raises
-    ------
-    OSError
-        The disk does not take it.
-    """
+    """Write a ZIP archive with a Parquet file per draft and the choices."""
     with ZipFile(path, "w") as archive:
         for number, choice in enumerate(choices):
             archive.writestr(f"{number}.parquet", to_bytes(choice.draft))
@@ -40,13 +34,7 @@ def write_choices(path: Path, choices: Sequence[SeriesChoice]) -> None:
 
 
 def read_choices(path: Path) -> list[SeriesChoice]:
-    """Return what `write_choices` wrote.
-
-    Raises
-    ------
-    OSError, ValueError
-        The file is not there or is damaged.
-    """
+    """Return what `write_choices` wrote; raise `OSError` or `ValueError` if the file is missing or damaged."""
     try:
         with ZipFile(path) as archive:
             return [

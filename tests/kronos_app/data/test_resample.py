@@ -96,8 +96,8 @@ def test_what_is_not_complete_at_either_end_is_left_out_and_said():
         pd.Timestamp("2024-01-08 09:00"),
     )
     said = made.step.message.render()
-    assert "The first, not complete" in said
-    assert "The last, not complete" in said
+    assert "The incomplete first candle" in said
+    assert "The incomplete last candle" in said
 
 
 def test_weeks_begin_on_monday_and_months_on_their_first():
@@ -116,7 +116,7 @@ def test_only_coarser_intervals_and_multiples_are_offered():
     assert choices(pd.Timedelta(0)) == []
     with pytest.raises(InvalidInput, match="1h"):
         resample(candles(pd.date_range("2024-01-01", periods=30)), "1h")
-    with pytest.raises(InvalidInput, match="not one complete"):
+    with pytest.raises(InvalidInput, match="no complete candle"):
         resample(candles(pd.date_range("2024-01-03", periods=3)), "1mo")
 
 
