@@ -1,6 +1,6 @@
-"""What outlives the process: candle sets, forecasts and job records, in DuckDB or any database SQLAlchemy reaches.
+"""Candle sets, series, forecasts, jobs and their like in DuckDB, SQLite, PostgreSQL, MySQL or MariaDB.
 
-Never imports streamlit, pages, api, services or jobs, and computes nothing about markets.
+Never imports streamlit, pages, api, services or jobs.
 """
 
 from kronos_app.store.records import CandleSet, CandleSetInfo, ForecastInfo, Job, JobStatus, StoredForecast

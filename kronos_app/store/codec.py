@@ -1,4 +1,4 @@
-"""Frames and arrays as bytes: parquet and safetensors, so that nothing read from the database can run code."""
+"""Frames and arrays as bytes in Parquet and safetensors, which cannot contain code."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ def frame_to_bytes(frame: pd.DataFrame) -> bytes:
     from pyarrow import parquet
 
     buffer = BytesIO()
-    # Neither dictionary nor statistics: prices hardly repeat, and the file is always read whole. Column by column: what
-    # describes a frame to pandas takes more time and space than a short series.
+    # No dictionary or statistics: prices hardly repeat, and the file is always read whole. No metadata of pandas, which
+    # takes more time and space than a short series.
     table = pa.table({name: pa.array(column.to_numpy()) for name, column in frame.items()})
     parquet.write_table(table, buffer, use_dictionary=False, write_statistics=False)
     return buffer.getvalue()
 
 
 def frame_from_bytes(content: bytes) -> pd.DataFrame:
-    """Return the frame that `frame_to_bytes` was given.
+    """Return the frame of `frame_to_bytes`.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def arrays_to_bytes(
 
 
 def arrays_from_bytes(content: bytes) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], pd.DatetimeIndex]:
-    """Return paths, raw paths and times as `arrays_to_bytes` was given them.
+    """Return paths, raw paths and times of `arrays_to_bytes`.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""One database for all threads, which outlives its file, its server's restarts and its own outages."""
+"""One database for all threads, which is opened again after an outage, a restart or the loss of its file."""
 
 from __future__ import annotations
 
@@ -25,16 +25,15 @@ log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 Work = Callable[[sa.Connection], Result]
 
-# Between two attempts to open a database that could not be opened: an attempt may take seconds, and all wait for it.
+# Between two attempts to open a database: an attempt may take seconds, and all threads wait for it.
 SECONDS_BETWEEN_ATTEMPTS = 2.0
-# A job that meets an outage waits so long at most.
-SECONDS_OF_PATIENCE = 15 * 60.0
+SECONDS_OF_PATIENCE = 15 * 60.0  # for which a job waits for the database
 _patience: ContextVar[Callable[[], None] | None] = ContextVar("patience", default=None)
 
 
 @contextmanager
 def patience(on_wait: Callable[[], None]) -> Iterator[None]:
-    """Have this thread wait where the database is out, rather than fail; `on_wait`, called often, may raise to stop."""
+    """Make this thread wait for the database instead of failing; `on_wait` is called often and may raise to stop."""
     token = _patience.set(on_wait)
     try:
         yield
@@ -45,7 +44,7 @@ def patience(on_wait: Callable[[], None]) -> Iterator[None]:
 class Database:
     """The database at `url`, one transaction at a time.
 
-    It need not answer when this is made: it is opened as soon as it can be, by whatever wants it next.
+    It is opened when it is first needed, and again after an outage.
 
     Raises
     ------
@@ -67,7 +66,7 @@ class Database:
 
     @property
     def problem(self) -> Unavailable | None:
-        """Return why nothing can be saved at this moment, None where it can."""
+        """Return why nothing can be saved now, None if it can."""
         with self._lock:
             if self._closed:
                 return _was_closed()
@@ -77,7 +76,7 @@ class Database:
 
     @property
     def notice(self) -> Text | None:
-        """Return what happened to the database, if anything did, up to this moment: its file may just have gone."""
+        """Return what the user should know about the database, such as that its file was deleted."""
         problem = self.problem
         with self._lock:
             if problem is None:
@@ -95,7 +94,7 @@ class Database:
         return self.read(lambda connection: connection.execute(query).mappings().all())
 
     def read(self, work: Work[Result]) -> Result:
-        """Return what `work` reads, in a transaction of its own.
+        """Return what `work` reads in one transaction.
 
         Raises
         ------
@@ -105,7 +104,7 @@ class Database:
         return self._patiently(lambda: self._attempt(work))
 
     def execute(self, *statements: sa.Executable) -> None:
-        """Execute all `statements` or none; in a new file, where damage turns up in this one.
+        """Execute all `statements` or none; in a new file if this one is damaged.
 
         Raises
         ------
@@ -120,7 +119,7 @@ class Database:
         self.write(work)
 
     def write(self, work: Work[Result]) -> Result:
-        """Do all that `work` does or nothing, and return its result; in a new file, where damage turns up in this one.
+        """Return the result of `work` in one transaction; in a new file if this one is damaged.
 
         Raises
         ------
@@ -130,7 +129,7 @@ class Database:
         return self._patiently(lambda: self._attempt(work, writes=True))
 
     def close(self) -> None:
-        """Release the file; a later call raises Unavailable."""
+        """Close the database; later calls raise Unavailable."""
         with self._lock:
             self._closed = True
             self._drop()
@@ -164,7 +163,7 @@ class Database:
                     self._use(replace_damaged(self._address))
                 elif not isinstance(problem, Outage):
                     raise problem from error
-            # A connection that had ended meanwhile, say as its server was started anew, is no reason to fail.
+            # Once more: the server may have been restarted since the last call.
             try:
                 return self._transaction(self._usable(writes=writes), work)
             except FAILURES as error:
@@ -186,13 +185,13 @@ class Database:
         return time.monotonic() >= self._next_attempt
 
     def _try_to_open(self) -> None:
-        """Open the database where it is not and an attempt is due; what stands in the way is kept in `_problem`."""
+        """Open the database if it is closed and an attempt is due; store the reason of a failure in `_problem`."""
         if self._opened is not None or not self._due():
             return
         try:
             self._use(open_database(self._address))
         except Unavailable as problem:
-            if self._problem is None or self._problem.message != problem.message:  # not every two seconds anew
+            if self._problem is None or self._problem.message != problem.message:  # not every two seconds
                 log.warning("The database did not open: %s", problem, exc_info=problem.__cause__)
             self._problem = problem
         self._next_attempt = time.monotonic() + SECONDS_BETWEEN_ATTEMPTS
@@ -211,8 +210,7 @@ class Database:
 
     def _failed(self, error: Exception) -> Unavailable:
         log.error("The database failed", exc_info=error)
-        # After a fatal error DuckDB refuses all further work on the connection, and a server's lock ends with it.
-        # Memory has nothing but its connection.
+        # After a fatal error DuckDB refuses further work on the connection. A database in memory ends with it.
         if not self._address.in_memory:
             self._drop()
             self._next_attempt = 0.0
@@ -227,7 +225,7 @@ class Database:
         file = self._address.file
         if file is None or self._opened is None or _identity(file) == self._identity:
             return
-        # Without this the system would keep the deleted file alive unseen, and lose all that is written from now on.
+        # The system keeps a deleted file until it is closed: all that is written to it would be lost.
         existed = file.exists()
         self._drop()
         self._next_attempt, self._notice = 0.0, None

@@ -1,4 +1,4 @@
-"""What a failure of the database means for people: no answer, in use elsewhere, damaged, not writable, full."""
+"""Errors of databases as errors for users: no answer, in use, damaged, read-only, full."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kronos_app.errors import Unavailable
 from kronos_app.i18n import Text, text
 
 FAILURES = (sa.exc.DBAPIError, sa.exc.TimeoutError, OSError)
-# What the drivers say; they have no error codes for these.
+# Parts of the drivers' messages; they have no error codes for these.
 LOCKED = ("could not set lock", "being used by another process", "database is locked")
 NEWER_FORMAT = ("version number",)
 DAMAGED = (
@@ -29,44 +29,41 @@ _HOLDER = re.compile(r"\(PID (\d+)\)")
 
 
 class Outage(Unavailable):
-    """The database cannot be reached now; it may answer later, and then all goes on."""
+    """The database does not answer now; work continues when it does."""
 
     retry_after = 5
 
 
-def is_damage(error: Exception) -> bool:
-    """Return whether a driver's error means that the file itself is broken."""
-    return _says(error, DAMAGED)
-
-
-def is_read_only(error: Exception) -> bool:
-    """Return whether a driver's error means that the file or its folder cannot be written."""
-    return isinstance(error, PermissionError) or _says(error, READ_ONLY)
-
-
 def explain(error: Exception, name: str, *, is_file: bool) -> Unavailable:
-    """Return the error for people that a driver's `error` amounts to.
+    """Return the error for users of a driver's `error`.
 
     Parameters
     ----------
     name
-        The database: its file, or its address without the password.
+        The file of the database, or its address without the password.
     """
     if _says(error, LOCKED):
         return _locked(error, name)
     if _says(error, NEWER_FORMAT):
         return unusable(
-            text("{name} was written by a newer version of the database and is left as it is.", name=name),
+            text("{name} was written by a newer version of DuckDB or SQLite and was not changed.", name=name),
             text("Update Kronos Desk and start it again."),
         )
     if _says(error, FULL):
         return unusable(
-            text("{name} cannot grow: the disk is full. Nothing of this was saved.", name=name),
-            text("Make room on the disk, then try again."),
+            text("{name} cannot grow: the disk is full. Nothing was saved.", name=name),
+            text("Free space on the disk, then try again."),
         )
-    if is_file and is_damage(error):
-        return damaged(name)
-    if is_read_only(error):
+    if is_file and _says(error, DAMAGED):
+        return Unavailable(
+            "store_damaged",
+            text("A part of {name} is damaged and cannot be read. The file was not changed.", name=name),
+            text(
+                "Stop Kronos Desk and restore the file from a backup. Without a backup, move the file aside and start "
+                "Kronos Desk again: it makes a new database."
+            ),
+        )
+    if isinstance(error, PermissionError) or _says(error, READ_ONLY):
         return read_only(name)
     if is_file:
         return unusable(
@@ -75,23 +72,23 @@ def explain(error: Exception, name: str, *, is_file: bool) -> Unavailable:
         )
     if isinstance(error, sa.exc.DBAPIError) and not _is_about_the_connection(error):
         return unusable(
-            text("The database {name} refused what it was asked.", name=name),
-            text("The log has the reason. Report it with the log if the database is of this version of Kronos Desk."),
+            text("The database {name} reported an error.", name=name),
+            text("See the log. If this version of Kronos Desk made the database, report it with the log."),
         )
     return Outage(
         "store_unavailable",
         text("The database {name} does not answer.", name=name),
-        text("Check the database server and KRONOS_DATABASE_URL. Kronos Desk tries to connect again by itself."),
+        text("Check the database server and KRONOS_DATABASE_URL. Kronos Desk reconnects automatically."),
     )
 
 
 def unusable(reason: Text, remedy: Text) -> Unavailable:
-    """Return the error of a database that somebody has to mend."""
+    """Return the error of a database that an administrator must repair."""
     return Unavailable("store_unavailable", reason, remedy)
 
 
 def read_only(name: str) -> Unavailable:
-    """Return the error of a write to a database that can only be read."""
+    """Return the error of a write to a read-only database."""
     return Unavailable(
         "store_read_only",
         text("{name} cannot be written. What is stored can be read, but nothing new can be saved.", name=name),
@@ -99,24 +96,12 @@ def read_only(name: str) -> Unavailable:
     )
 
 
-def damaged(name: str) -> Unavailable:
-    """Return the error of a read that met damage in the file."""
-    return Unavailable(
-        "store_damaged",
-        text("A part of {name} is damaged and cannot be read. The file was not changed.", name=name),
-        text(
-            "Stop Kronos Desk and restore the file from a backup. Without a backup, move the file aside and start "
-            "Kronos Desk again: it makes a new database."
-        ),
-    )
-
-
 def owned(name: str, owner: str) -> Outage:
-    """Return the error of a database that another Kronos Desk works on."""
+    """Return the error of a database that another Kronos Desk has locked."""
     return Outage(
         "store_in_use",
         text("{name} is in use by another Kronos Desk ({owner}).", name=name, owner=owner),
-        text("Stop the other one, or give this one a database of its own. It goes on by itself once the other stops."),
+        text("Stop the other one, or give this one its own database. This one continues when the other one stops."),
     )
 
 
@@ -127,9 +112,7 @@ def _locked(error: Exception, name: str) -> Outage:
         if holder
         else text("{name} is in use by another program.", name=name)
     )
-    return Outage(
-        "store_in_use", reason, text("Close the other program. Kronos Desk goes on by itself once the file is free.")
-    )
+    return Outage("store_in_use", reason, text("Close the other program. Kronos Desk continues when the file is free."))
 
 
 def _is_about_the_connection(error: sa.exc.DBAPIError) -> bool:

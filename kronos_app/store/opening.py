@@ -1,9 +1,8 @@
-"""Opening the database, whatever state it is in.
+"""Opening the database in any state.
 
-A file of an older schema is brought up to date in place, after a copy of it was saved beside it. One that is damaged,
-or of a schema that no step leads on from, is moved aside, never deleted, and a new one is started. A file that cannot
-be written is opened for reading. In every other case the database is unavailable, and `Unavailable` says why: nothing
-is ever accepted that would be lost.
+A database of an older schema is upgraded in place; a file is copied first. A damaged file is moved aside, never
+deleted, and a new one is started. A file that cannot be written is opened read-only. In all other cases `Unavailable`
+says why the database cannot be used: nothing is accepted that would be lost.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from kronos_app.store.tables import SCHEMA_VERSION, read_json, write_json
 log = logging.getLogger(__name__)
 
 FILE_DIALECTS = ("duckdb", "sqlite")
-# SQLAlchemy's names of a server to the driver that comes with the app.
+# SQLAlchemy's names of servers, and the drivers among our requirements.
 DRIVERS = {
     "postgresql": "postgresql+psycopg",
     "postgres": "postgresql+psycopg",
@@ -33,24 +32,23 @@ DRIVERS = {
     "mariadb": "mariadb+pymysql",
 }
 SECONDS_TO_CONNECT = 5
-# A server that is gone without a word is given up after about this time.
-SECONDS_WITHOUT_A_WORD = 20
+SECONDS_TO_ANSWER = 20  # after which a connection counts as lost
 SERVER_OPTIONS: dict[str, dict[str, Any]] = {
     "postgresql": {
         "connect_timeout": SECONDS_TO_CONNECT,
         "keepalives_idle": 10,
         "keepalives_interval": 3,
         "keepalives_count": 3,
-        "tcp_user_timeout": SECONDS_WITHOUT_A_WORD * 1000,
+        "tcp_user_timeout": SECONDS_TO_ANSWER * 1000,
     },
     "mysql": {"connect_timeout": SECONDS_TO_CONNECT, "charset": "utf8mb4"},
 }
 DUCKDB_CONFIG = {
-    # SQL of ours reads no other file, and nothing is fetched from the network behind the user's back.
+    # Our SQL reads no other file, and nothing is downloaded.
     "enable_external_access": False,
     "autoinstall_known_extensions": False,
     "autoload_known_extensions": False,
-    # The cores and the memory are the model's.
+    # The model needs the cores and the memory.
     "threads": 2,
     "memory_limit": "1GB",
 }
@@ -58,7 +56,7 @@ DUCKDB_CONFIG = {
 
 @dataclass(frozen=True)
 class Address:
-    """Where the database is: `file` is None for memory and servers; `name` is safe to show."""
+    """The address of a database: `file` is None for memory and servers; `name` contains no password."""
 
     url: sa.URL
     file: Path | None
@@ -66,7 +64,7 @@ class Address:
 
     @property
     def in_memory(self) -> bool:
-        """Return whether the database ends with the process, as its address says."""
+        """Return whether the database is in memory."""
         return self.file is None and self.url.get_backend_name() in FILE_DIALECTS
 
 
@@ -80,12 +78,12 @@ class Opened:
 
 
 def parse(url: str) -> Address:
-    """Return where `url` points to.
+    """Return the parsed address.
 
     Raises
     ------
     InvalidInput
-        If `url` is not an address SQLAlchemy understands.
+        If SQLAlchemy cannot parse `url` or its driver is missing.
     """
     try:
         address = sa.make_url(url)
@@ -104,7 +102,7 @@ def parse(url: str) -> Address:
 
 
 def _reason(error: Exception) -> str:
-    # SQLAlchemy quotes the whole URL, and with it the password, when it cannot read it.
+    # SQLAlchemy quotes the whole URL with its password.
     return str(error).split(" from given URL string")[0].rstrip(".")
 
 
@@ -114,7 +112,7 @@ def open_database(address: Address) -> Opened:
     Raises
     ------
     Unavailable
-        The database cannot be used; the message says why, and what to do.
+        The database cannot be used; the message has the reason and the remedy.
     """
     try:
         return _open(address)
@@ -124,7 +122,7 @@ def open_database(address: Address) -> Opened:
 
 
 def replace_damaged(address: Address) -> Opened:
-    """Move the file aside, as damage was met in it after it opened, and return a new database.
+    """Move a file aside that turned out to be damaged after it was opened, and return a new database.
 
     Raises
     ------
@@ -150,12 +148,12 @@ def _open(address: Address, *, read_only: bool = False) -> Opened:
     if version > SCHEMA_VERSION:
         raise failures.unusable(
             text(
-                "{name} was written by a newer version of Kronos Desk and is left as it is.",
+                "{name} was written by a newer version of Kronos Desk and was not changed.",
                 name=address.name,
             ),
             text("Update Kronos Desk and start it again."),
         )
-    return _set_aside(address, f"version-{version}", text("of an older version that cannot be read any more"))
+    return _set_aside(address, f"version-{version}", text("of an older version that cannot be upgraded"))
 
 
 def _engine(address: Address, *, read_only: bool) -> sa.Engine:
@@ -165,26 +163,26 @@ def _engine(address: Address, *, read_only: bool) -> sa.Engine:
         arguments = {"config": DUCKDB_CONFIG} | ({"read_only": True} if read_only else {})
     elif backend == "sqlite":
         arguments = {"check_same_thread": False}
-    # One connection: closing it is then certain to release the file, memory is one database rather than one a thread,
-    # and what locks a server's database is the connection that writes to it.
+    # One connection: closing it releases the file, all threads share one database in memory, and the connection that
+    # locks a server's database is the one that writes to it.
     return sa.create_engine(
         address.url,
         poolclass=sa.StaticPool,
         connect_args=arguments,
         json_serializer=write_json,
         json_deserializer=read_json,
-        hide_parameters=True,  # candles and arrays have no place in the log
+        hide_parameters=True,  # keeps candles and arrays out of the log
     )
 
 
 def _prepare(engine: sa.Engine, address: Address, *, read_only: bool) -> int:
-    """Create the tables where there are none, bring older ones up to date and return the version there is then."""
+    """Create or upgrade the tables and return the version of the schema."""
     with engine.connect() as connection:
         version = migrations.read_version(connection)
     if version is None:
         with engine.begin() as connection:
             migrations.create(connection)
-            ownership.note(connection)
+            ownership.record_owner(connection)
             return SCHEMA_VERSION
     if 0 < version < SCHEMA_VERSION:
         if read_only:
@@ -193,7 +191,8 @@ def _prepare(engine: sa.Engine, address: Address, *, read_only: bool) -> int:
         version = SCHEMA_VERSION
     if version == SCHEMA_VERSION and not read_only:
         with engine.begin() as connection:
-            ownership.note(connection)  # first: SQLite's driver begins a transaction at a changed row, not at DDL
+            # First: SQLite's driver begins a transaction at a changed row, not at DDL.
+            ownership.record_owner(connection)
             migrations.adopt(connection, version)
     return version
 
@@ -205,18 +204,18 @@ def _upgrade(engine: sa.Engine, address: Address, version: int) -> None:
         with engine.begin() as connection:
             migrations.upgrade(connection, version)
     except (migrations.MigrationError, OSError) as error:
-        log.exception("The database %s could not be brought up to date", address.name)
+        log.exception("The database %s could not be upgraded", address.name)
         raise failures.unusable(
-            text("{name} could not be brought up to date and is left as it is.", name=address.name),
-            text("The log says why; check the disk's free space and start Kronos Desk again."),
+            text("{name} could not be upgraded and was not changed.", name=address.name),
+            text("See the log for the reason. Check the free space of the disk and start Kronos Desk again."),
         ) from error
 
 
 def _back_up(engine: sa.Engine, file: Path, version: int) -> None:
-    """Copy the file before an upgrade, so that one can go back to the version that wrote it."""
+    """Copy the file, so that the user can return to the version that wrote it."""
     if engine.dialect.name == "duckdb":
         with engine.connect() as connection:
-            connection.exec_driver_sql("CHECKPOINT")  # what is in the log beside the file goes into the file
+            connection.exec_driver_sql("CHECKPOINT")  # writes the log into the file
     backup = file.with_name(f"{file.name}.version-{version}")
     part = backup.with_name(backup.name + ".part")
     shutil.copy2(file, part)
@@ -239,7 +238,7 @@ def _recover(address: Address, error: Exception) -> Opened:
             return Opened(engine, notice, read_only=True)
     if file is not None and problem.code == "store_read_only":
         raise failures.unusable(
-            text("The database {name} cannot be made or opened.", name=address.name), problem.hint
+            text("The database {name} cannot be created or opened.", name=address.name), problem.hint
         ) from error
     raise problem from error
 
@@ -248,7 +247,7 @@ def _set_aside(address: Address, label: str, state: Text) -> Opened:
     if address.file is None:
         raise failures.unusable(
             text("{name} is {state}.", name=address.name, state=state),
-            text("Give KRONOS_DATABASE_URL an empty database."),
+            text("Set KRONOS_DATABASE_URL to an empty database."),
         )
     file = address.file
     aside = file.with_name(f"{file.name}.{label}-{now():%Y%m%dT%H%M%S.%fZ}")
@@ -263,13 +262,13 @@ def _set_aside(address: Address, label: str, state: Text) -> Opened:
             text("Check the folder's permissions and free space, or set KRONOS_HOME to another folder."),
         ) from error
     notice = text(
-        "{name} was {state}. It was kept as {aside}, and a new database was started.",
+        "{name} was {state}. It was renamed to {aside}, and a new database was started.",
         name=str(file), state=state, aside=aside.name,
     )  # fmt: skip
     return Opened(opened.engine, notice)
 
 
 def _move_log(file: Path, aside: Path) -> None:
-    """Move DuckDB's write-ahead log along: it belongs to the old file and would spoil the new one."""
+    """Move DuckDB's write-ahead log with its file: it would damage the new one."""
     if (wal := file.with_name(file.name + ".wal")).exists():
         wal.replace(aside.with_name(aside.name + ".wal"))

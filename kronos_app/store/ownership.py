@@ -1,7 +1,7 @@
-"""One Kronos Desk for one database: a lock that the connection holds, and that a killed process gives back.
+"""A lock that allows one Kronos Desk per database; it ends with the connection, also when the process is killed.
 
-DuckDB locks its file by itself. On PostgreSQL the lock is an advisory one, on MySQL and MariaDB a named one; SQLite's
-file is locked exclusively. The row in `owner` says who holds it.
+DuckDB locks its file itself. PostgreSQL has an advisory lock, MySQL and MariaDB a named lock, SQLite an exclusive lock
+of the file. The row in `owner` names the process that holds it.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from kronos_app.store import failures
 from kronos_app.store.records import now
 from kronos_app.store.tables import owner
 
-# Any number will do, as long as it is always the same: locks of other programs have others.
+# An arbitrary constant that locks of other programs do not use.
 _KEY = 1_263_681_614
 _POSTGRES = f"SELECT pg_try_advisory_lock({_KEY}, hashtext(coalesce(current_schema(), '')))"
 _MYSQL = "SELECT GET_LOCK(CONCAT('kronos-desk-', MD5(DATABASE())), 0)"
 
 
 def acquire(engine: sa.Engine, name: str) -> None:
-    """Lock the database for the engine's one connection, until that ends.
+    """Lock the database for the engine's one connection.
 
     Raises
     ------
     Outage
-        Another process holds it; the message says which.
+        Another process holds the lock; the message names it.
     """
     dialect = engine.dialect.name
     if dialect == "sqlite":
@@ -41,8 +41,8 @@ def acquire(engine: sa.Engine, name: str) -> None:
             raise failures.owned(name, _holder(connection))
 
 
-def note(connection: sa.Connection) -> None:
-    """Write down that this process holds the database."""
+def record_owner(connection: sa.Connection) -> None:
+    """Record that this process holds the database."""
     connection.execute(owner.delete())
     connection.execute(owner.insert().values(process=os.getpid(), host=socket.gethostname(), since=now()))
 

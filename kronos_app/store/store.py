@@ -1,4 +1,4 @@
-"""The store as the other layers see it."""
+"""The store: all repositories of one database."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from kronos_app.store.watchlists import Watchlists
 
 
 class Store:
-    """Series, candle sets, forecasts, jobs and registered models in one database; every thread may use it.
+    """Series, candle sets, forecasts, jobs and registered models in one database; thread-safe.
 
-    Each method raises `Unavailable` when the database fails, and works again when the database does.
+    Each method raises `Unavailable` while the database does not answer.
     """
 
     def __init__(self, database: Database) -> None:
@@ -33,10 +33,10 @@ class Store:
 
     @classmethod
     def open(cls, url: str) -> Store:
-        """Return the store at a SQLAlchemy URL; file and tables are made where there are none.
+        """Return the store at a SQLAlchemy URL; a missing file and missing tables are created.
 
         A damaged file is moved aside and replaced, and `notice` says so. While a database cannot be used, `problem`
-        says why, every call raises it, and the database is tried again by itself.
+        has the reason and every call raises it.
 
         Raises
         ------
@@ -47,14 +47,14 @@ class Store:
 
     @property
     def notice(self) -> Text | None:
-        """Return what the user should know about the database: moved aside, deleted, locked, not reachable."""
+        """Return what the user should know about the database, such as that it was moved aside or is locked."""
         return self._database.notice
 
     @property
     def problem(self) -> Unavailable | None:
-        """Return why nothing can be saved at this moment, None where it can."""
+        """Return why nothing can be saved now, None if it can."""
         return self._database.problem
 
     def close(self) -> None:
-        """Release the database."""
+        """Close the database."""
         self._database.close()

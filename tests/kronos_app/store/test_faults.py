@@ -224,7 +224,7 @@ def test_a_new_file_in_a_folder_that_cannot_be_written_is_refused(open_store, fo
         with without_root():
             store = open_store(f"duckdb:///{folder}/desk.db")
             assert folder in store.notice.render()
-            with pytest.raises(Unavailable, match="cannot be made or opened"):
+            with pytest.raises(Unavailable, match="cannot be created or opened"):
                 store.forecasts.put(forecast())
         Path(folder).chmod(0o755)
 

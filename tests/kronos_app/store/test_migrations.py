@@ -178,7 +178,7 @@ def test_a_revision_that_fails_leaves_the_database_as_it_was(released_database, 
     run(url, "CREATE TABLE registered_models (foreign_column INTEGER)")  # in the way of revision 3
     before = read_rows(url), read_ddl(url)
     store = open_store(url)
-    assert "could not be brought up to date and is left as it is" in store.notice.render()
+    assert "could not be upgraded and was not changed" in store.notice.render()
     with pytest.raises(Unavailable):
         store.forecasts.put(forecast())
     store.close()
@@ -196,7 +196,7 @@ def test_a_database_of_a_newer_version_is_refused_and_left_as_it_is(new_database
     run(url, "UPDATE schema_revision SET version_num = '0999'")
     before = read_rows(url)
     store = open_store(url)
-    assert "written by a newer version of Kronos Desk and is left as it is" in store.notice.render()
+    assert "written by a newer version of Kronos Desk and was not changed" in store.notice.render()
     with pytest.raises(Unavailable):
         store.candles.list()
     store.close()
