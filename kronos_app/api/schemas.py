@@ -1,4 +1,4 @@
-"""Shapes of requests and answers, as far as they are not a service's own; the documentation page shows them."""
+"""Requests and answers of the API that are not models of a service."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, NaiveDatetime
 
 from kronos_app.services.backtest.service import BacktestRequest
 from kronos_app.services.backtest.views import BacktestState
-from kronos_app.services.core.view import View
+from kronos_app.services.core.job_view import JobView
+from kronos_app.services.core.view import ErrorView, View
 from kronos_app.services.evaluation.service import EvaluationRequest
 from kronos_app.services.evaluation.views import EvaluationState
 from kronos_app.services.finetune.views import RunState
@@ -22,23 +23,15 @@ from kronos_app.store.records import JobStatus, UnreadableRecord
 
 Repair = Literal["drop", "ffill", "keep"]
 Fix = Literal["drop_unfinished", "adjust_splits", "drop_stale", "drop_outliers", "cap_outliers"]
-FIXES = "What to fix beyond faults; a fix that finds nothing to do changes nothing."
-RESAMPLE = "Coarser interval to bring the candles to: 5min, 15min, 30min, 1h, 2h, 4h, 1d, 1w, 1mo."
-CALENDAR = "Key of the calendar that says when candles fall due, such as XNYS, or learned; absent: guessed."
-
-
-class ErrorDetail(BaseModel):
-    """What went wrong and what to do."""
-
-    code: str
-    message: str
-    hint: str
+FIXES = "Fixes beyond the repair of faults; a fix without anything to fix changes nothing."
+RESAMPLE = "Coarser interval to resample to: 5min, 15min, 30min, 1h, 2h, 4h, 1d, 1w, 1mo."
+CALENDAR = "Trading calendar such as XNYS, or learned; absent: guessed."
 
 
 class ErrorBody(BaseModel):
     """The shape of every error."""
 
-    error: ErrorDetail
+    error: ErrorView
 
 
 Part = Literal["up", "down"]
@@ -50,10 +43,8 @@ class Health(BaseModel):
     status: Literal["ok", "failing"] = Field(description="ok where all parts are up.")
     version: str
     store: Part = Field(description="Whether the store answers.")
-    workers: Part = Field(description="Whether the threads live that do the jobs.")
-    store_notice: str | None = Field(
-        None, description="What happened when the store was opened, if anything did; only with the token."
-    )
+    workers: Part = Field(description="Whether queued jobs are started.")
+    store_notice: str | None = Field(None, description="What happened when the store was opened; only with the token.")
     bundled_model: bool | None = Field(
         None, description="Whether the model that needs no network is installed; only with the token."
     )
@@ -65,7 +56,15 @@ class Models(View):
     models: list[ModelStatus]
 
 
-class ForecastBody(ForecastSettings):
+class Preparation(BaseModel):
+    """How candles are prepared before they are saved."""
+
+    fixes: list[Fix] = Field(default_factory=list, max_length=5, description=FIXES)
+    resample: str | None = Field(None, max_length=20, description=RESAMPLE)
+    calendar: str | None = Field(None, max_length=20, description=CALENDAR)
+
+
+class ForecastBody(ForecastSettings, Preparation):
     """A forecast of saved candles (`candles_id`), or of candles sent along (`candles`)."""
 
     candles_id: str | None = Field(None, min_length=1, max_length=64, description="Id of a saved candle set.")
@@ -75,16 +74,11 @@ class ForecastBody(ForecastSettings):
         examples=[[{"timestamp": "2024-05-31", "open": 10.0, "high": 10.6, "low": 9.8, "close": 10.4, "volume": 1200}]],
     )
     name: str = Field("inline", min_length=1, max_length=100, description="Name of candles sent along.")
-    repair: Repair | None = Field(
-        None, description="What to do with faults in candles sent along; absent: refuse them."
-    )
-    start: datetime | None = Field(None, description="Time of the first candle, where candles have no times.")
+    repair: Repair | None = Field(None, description="Repair of faults in candles sent along; absent: refuse them.")
+    start: datetime | None = Field(None, description="Time of the first candle, if candles have no times.")
     interval: str | None = Field(
-        None, max_length=20, description="Step such as 5min or 1d, where candles have no times."
+        None, max_length=20, description="Interval such as 5min or 1d, if candles have no times."
     )
-    fixes: list[Fix] = Field(default_factory=list, max_length=5, description=FIXES)
-    resample: str | None = Field(None, max_length=20, description=RESAMPLE)
-    calendar: str | None = Field(None, max_length=20, description=CALENDAR)
 
 
 class Accepted(BaseModel):
@@ -95,34 +89,36 @@ class Accepted(BaseModel):
     candles_id: str
 
 
-class FetchBody(BaseModel):
-    """Candles to fetch from a market source."""
+class WatchedBody(BaseModel):
+    """A series to fetch."""
 
     source: str = Field(
         min_length=1, max_length=50, description="yahoo, the name of a crypto exchange, or qlib: and a folder's name."
     )
     symbol: str = Field(min_length=1, max_length=100, description="As the source writes it.", examples=["AAPL"])
     interval: str = Field("1d", min_length=1, max_length=20, description="As the source writes it.")
+    options: dict[str, str] = Field(
+        default_factory=dict, description="Options of this source, such as adjustment: none.", max_length=10
+    )
+
+
+class FetchBody(WatchedBody, Preparation):
+    """Candles to fetch from a data source."""
+
     start: datetime | None = Field(None, description="First time, in UTC without an offset; absent: the earliest.")
     end: datetime | None = Field(None, description="Time after the last; absent: now.")
-    options: dict[str, str] = Field(
-        default_factory=dict, description="What only this source asks for, such as adjustment: none.", max_length=10
-    )
-    repair: Repair | None = Field(None, description="What to do with faults; absent: refuse them.")
-    fixes: list[Fix] = Field(default_factory=list, max_length=5, description=FIXES)
-    resample: str | None = Field(None, max_length=20, description=RESAMPLE)
-    calendar: str | None = Field(None, max_length=20, description=CALENDAR)
+    repair: Repair | None = Field(None, description="Repair of faults; absent: refuse them.")
 
 
 class FetchAccepted(BaseModel):
-    """A fetch that is under way."""
+    """A job that is queued."""
 
     job_id: str
     status: JobStatus
 
 
 class SeriesBody(BaseModel):
-    """What tells a stored series from others."""
+    """The key of a stored series."""
 
     source: str = Field(max_length=50, description="As the list of series has it.")
     symbol: str = Field(max_length=100, description="As the list of series has it.")
@@ -131,45 +127,16 @@ class SeriesBody(BaseModel):
 
 
 class RefreshBody(BaseModel):
-    """Series to bring up to date; all that are stored where neither field is there."""
+    """Series to update; without either field, all stored series."""
 
     series: list[SeriesBody] = Field(default_factory=list, max_length=500, description="Stored series.")
     watchlist: str | None = Field(None, max_length=60, description="Name of a watchlist, stored already or not.")
 
 
-class WatchedBody(BaseModel):
-    """A series as it is asked for."""
-
-    source: str = Field(min_length=1, max_length=50, description="yahoo, or the name of a crypto exchange.")
-    symbol: str = Field(min_length=1, max_length=100, description="As the source writes it.", examples=["AAPL"])
-    interval: str = Field("1d", min_length=1, max_length=20, description="As the source writes it.")
-    options: dict[str, str] = Field(
-        default_factory=dict, description="What only this source asks for, such as adjustment: none.", max_length=10
-    )
-
-
 class WatchlistBody(BaseModel):
-    """What is on a watchlist."""
+    """The entries of a watchlist."""
 
     entries: list[WatchedBody] = Field(max_length=500, description="In the order it is shown.")
-
-
-class JobOut(BaseModel):
-    """Background work."""
-
-    job_id: str
-    status: JobStatus
-    progress: float = Field(description="0 to 1")
-    done: int
-    total: int
-    remaining_seconds: float | None
-    forecast_id: str | None = Field(description="What a job that forecasts made.")
-    candles_id: str | None = Field(description="What a job that fetches brought.")
-    candles_ids: list[str] | None = Field(description="What a job that saves an upload of many series brought.")
-    error: ErrorDetail | None
-    created: datetime
-    started: datetime | None
-    finished: datetime | None
 
 
 class UnreadableOut(BaseModel):
@@ -184,7 +151,7 @@ def unreadable_out(records: Sequence[UnreadableRecord], language: str) -> list[U
     return [UnreadableOut(id=one.id, reason=one.reason.render(language)) for one in records]
 
 
-UNREADABLE = Field(description="What this version cannot read, and why; each can be deleted by its id.")
+UNREADABLE = Field(description="Records that this version cannot read, with the reason; each can be deleted by its id.")
 
 
 class Follows(View):
@@ -229,17 +196,17 @@ class RunOut(BaseModel):
     registered: list[str] = Field(description="Versions made of it.")
 
 
-class Jobs(BaseModel):
+class Jobs(View):
     """Jobs, the newest first."""
 
-    total: int = Field(description="How many there are in all.")
-    jobs: list[JobOut]
+    total: int = Field(description="Number of all jobs.")
+    jobs: list[JobView]
 
 
 class Runs(BaseModel):
     """The runs there are."""
 
-    total: int = Field(description="How many there are in all.")
+    total: int = Field(description="Number of all entries.")
     runs: list[RunOut]
     unreadable: list[UnreadableOut] = UNREADABLE
 
@@ -282,7 +249,7 @@ class EvaluationOut(BaseModel):
 class Evaluations(BaseModel):
     """The evaluations there are."""
 
-    total: int = Field(description="How many there are in all.")
+    total: int = Field(description="Number of all entries.")
     evaluations: list[EvaluationOut]
     unreadable: list[UnreadableOut] = UNREADABLE
 
@@ -320,7 +287,7 @@ class BacktestOut(BaseModel):
 class Backtests(BaseModel):
     """The backtests there are."""
 
-    total: int = Field(description="How many there are in all.")
+    total: int = Field(description="Number of all entries.")
     backtests: list[BacktestOut]
     unreadable: list[UnreadableOut] = UNREADABLE
 

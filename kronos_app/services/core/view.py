@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, PlainSerializer, SerializationInfo
 from pydantic_core import from_json
@@ -36,3 +37,9 @@ class ErrorView(View):
     code: str
     message: Message
     hint: Message
+
+    @classmethod
+    def read(cls, saved: Mapping[str, Any]) -> Self:
+        """Return the error of `AppError.to_dict`."""
+        message, hint = (Text.from_dict(saved[name]) for name in ("message", "hint"))
+        return cls(code=saved["code"], message=message, hint=hint)
