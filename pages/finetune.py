@@ -22,8 +22,8 @@ def draw() -> None:
         return
     st.markdown(
         _(
-            "Goes on with the training of a model on candles of your own. Every run is judged on later candles beside "
-            "the model it began with, and says so where it has become worse."
+            "Trains a model further on your own candles. Every run is scored on later candles "
+            "against its base model, and the page says when it got worse."
         )
     )
     views = {

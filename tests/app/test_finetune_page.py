@@ -104,7 +104,7 @@ def test_somebody_without_data_takes_a_sample_and_sees_what_a_run_comes_to(open_
     assert not app.error
     metrics = {metric.label: metric.value for metric in app.metric}
     windows = translate("{count} windows", lang)
-    assert metrics[translate("Learned from", lang)] == windows.format(count="3,926")
+    assert metrics[translate("Training set", lang)] == windows.format(count="3,926")
     assert metrics[translate("Test", lang)] == windows.format(count="304")
     assert app.get("plotly_chart")
     assert "1e-05" in said(app)

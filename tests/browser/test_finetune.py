@@ -100,11 +100,11 @@ def test_a_fine_tune_survives_its_server_and_is_resumed_registered_and_forecast_
     fill(page, "Lookback", 48)
     fill(page, "Horizon", 4)
     fill(page, "Steps", STEPS)
-    fill(page, "Windows a step", 4)
+    fill(page, "Batch size", 4)
     page.get_by_text("More settings").click()
     for label, value in (
-        ("Windows of a validation", 8), ("Steps between checkpoints", 2), ("Forecasts while training", 2),
-        ("Forecasts at the end", 2), ("Paths a forecast", 4),
+        ("Validation windows", 8), ("Steps between checkpoints", 2), ("Cutoffs while training", 2),
+        ("Cutoffs of the final scores", 2), ("Paths a forecast", 4),
     ):  # fmt: skip
         fill(page, label, value)
     page.get_by_role("button", name="Start", exact=True).click()

@@ -77,7 +77,7 @@ def shows_the_result(page) -> None:
     """Expect bands in the chart and the table of errors against the baselines."""
     chart = page.locator(".js-plotly-plot").first
     expect(chart).to_be_visible()
-    for name in ("90 % band of the close", "50 % band of the close", "Median forecast", "What came"):
+    for name in ("90 % band of the close", "50 % band of the close", "Median forecast", "Actual"):
         expect(chart.get_by_text(name)).to_be_visible()
     errors = page.locator('[data-testid="stTable"]').filter(has_text="CRPS").first
     for name in ("Model", "Last close", "Drift", "EWMA random walk"):

@@ -30,7 +30,7 @@ def trained_model(settings: Settings, run: Run) -> TrainedModel:
         raise Conflict(
             "export_missing",
             text("The result of {name} was deleted.", name=run.name),
-            text("Clone the run and train it again."),
+            text("Copy the run and train it again."),
         )
     outcome = records.outcome(run)
     return TrainedModel(

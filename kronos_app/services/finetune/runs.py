@@ -161,7 +161,7 @@ class RunFolders(SavedFolders[Run]):
         return NotFound(
             "run_not_found",
             text("There is no run {id}.", id=saved_id),
-            text("It may have been discarded; the Fine-tune page lists what there is."),
+            text("It may have been discarded; the Fine-tune page lists all runs."),
         )
 
 

@@ -191,7 +191,7 @@ class TuningService:
             with training_errors():
                 run.folder.request_stop("pause")
         elif state != "paused":
-            raise _not_now("run_not_active", run, text("Only a run that trains or waits can be paused."))
+            raise _not_now("run_not_active", run, text("Only a running or queued run can be paused."))
         return self._seen(run)
 
     def resume(self, run_id: str) -> RunView:
@@ -206,7 +206,7 @@ class TuningService:
         """
         run, state = self._with_state(run_id)
         if state == "finished":
-            raise _not_now("run_finished", run, text("It is finished: clone it to train anew."))
+            raise _not_now("run_finished", run, text("The run is finished: copy it to train again."))
         pausing = state == "running" and run.folder.stop_request() == "pause"
         with training_errors():
             run.folder.request_stop(None)
@@ -229,9 +229,9 @@ class TuningService:
         run, state = self._with_state(run_id)
         status = run.status()
         if state == "finished":
-            raise _not_now("run_finished", run, text("It is finished: there is nothing to stop."))
+            raise _not_now("run_finished", run, text("The run is finished: there is nothing to stop."))
         if status.phase == "preparing":
-            raise _not_now("nothing_to_keep", run, text("It has learned nothing yet that could be kept: discard it."))
+            raise _not_now("nothing_to_keep", run, text("There is no checkpoint to save yet: discard the run."))
         with training_errors():
             run.folder.request_stop("keep")
         if state not in {"queued", "running"}:
@@ -410,8 +410,8 @@ class TuningService:
         if len(runs) >= self._settings.max_runs:
             raise Conflict(
                 "too_many_runs",
-                text("{count} runs are kept already.", count=len(runs)),
-                text("Discard some; what was registered of them stays."),
+                text("{count} runs are saved already, the most allowed.", count=len(runs)),
+                text("Discard some runs; registered models stay."),
             )
         self._check_queue()
 

@@ -97,7 +97,7 @@ def _error(status: Status, state: RunState, places: Redaction) -> Text | None:
     if status.error is not None:
         return places.redact_text(to_text(status.error))
     if status.state == "queued":
-        return text("The trainer ended before it began; the log may say why.")
+        return text("The trainer ended before training started; see the log.")
     return None
 
 

@@ -158,8 +158,8 @@ def _tell_memory(run: Run, limit: int) -> None:
     from training.errors import message
 
     error = message(
-        "The run took more than its limit of {limit} GB of memory and was ended: choose a smaller batch, a shorter "
-        "window or a smaller model.",
+        "The run used more than its limit of {limit} GB of memory and was ended: choose a smaller "
+        "batch, a shorter window or a smaller model.",
         limit=f"{limit / 1e9:.1f}",
     )
     with suppress(OSError), training_errors():

@@ -81,7 +81,7 @@ def _figures(compared: BacktestComparison, names: list[str]) -> None:
 
 
 def _differences(compared: BacktestComparison, names: list[str]) -> None:
-    st.markdown("**" + _("Settings in which they differ") + "**")
+    st.markdown("**" + _("Different settings") + "**")
     if not compared.differences:
         st.caption(_("None: all settings are equal."))
         return

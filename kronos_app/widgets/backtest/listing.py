@@ -51,7 +51,7 @@ class BacktestList(WorkList[BacktestView]):
                 rule,
                 _("{lookback} candles → {horizon}").format(lookback=request.lookback, horizon=request.horizon),
                 _("{samples} paths each").format(samples=request.samples),
-                _("begun {moment}").format(moment=formats.moment(seen.created)),
+                _("started {moment}").format(moment=formats.moment(seen.created)),
             ]
         )
 

@@ -40,7 +40,7 @@ class EvaluationList(WorkList[EvaluationView]):
                 _("{cutoffs} cutoffs").format(cutoffs=formats.number(seen.cutoffs, 0)),
                 _("{lookback} candles → {horizon}").format(lookback=request.lookback, horizon=request.horizon),
                 _("{samples} paths each").format(samples=request.samples),
-                _("begun {moment}").format(moment=formats.moment(seen.created)),
+                _("started {moment}").format(moment=formats.moment(seen.created)),
             ]
         )
 

@@ -25,7 +25,7 @@ def draw(run: RunView, *, opened: bool = False) -> None:
         nav.link("finetune", _("Open"), icon=":material/open_in_new:", run=run.id)
     if run.state == "running":
         _button(run, "pause", _("Pause"), ":material/pause:", desk().tuning.pause)
-        stop = _("Ends the training now and keeps the best state so far: it is judged and can be registered.")
+        stop = _("Ends the training now and saves the best checkpoint. It is scored and can be registered.")
         if run.phase in TRAINING:
             _button(run, "stop", _("Stop and keep"), ":material/stop_circle:", desk().tuning.stop, stop)
     elif run.state == "queued":
@@ -40,7 +40,7 @@ def draw(run: RunView, *, opened: bool = False) -> None:
 
 def _more(run: RunView) -> None:
     if run.state == "paused":
-        stop = _("Keeps the best state so far: it is judged and can be registered.")
+        stop = _("Saves the best checkpoint. It is scored and can be registered.")
         _button(run, "stop", _("Stop and keep"), ":material/stop_circle:", desk().tuning.stop, stop, wide=True)
     st.button(
         _("Copy with changes"),
@@ -49,12 +49,12 @@ def _more(run: RunView) -> None:
         on_click=clone,
         args=(run.id,),
         width="stretch",
-        help=_("Opens a new run with these settings, to be changed before it starts."),
+        help=_("Opens a new run with these settings, which you can change before the start."),
     )
     if st.button(_("Discard"), key=f"finetune.discard.{run.id}", icon=":material/delete:", width="stretch"):
         confirm(
             _("Discard the run {name}?").format(name=run.name),
-            _("It ends at once, and all that it learned is deleted. Versions that were registered stay."),
+            _("The run ends at once and is deleted. Registered versions stay."),
             lambda: _discard(run.id),
         )
 

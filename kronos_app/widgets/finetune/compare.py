@@ -74,7 +74,7 @@ def _losses(chosen: list[str], labels: dict[str, str]) -> None:
 
 
 def _differences(found: Comparison, labels: dict[str, str]) -> None:
-    st.markdown("**" + _("Settings in which they differ") + "**")
+    st.markdown("**" + _("Different settings") + "**")
     if not found.differences:
         st.caption(_("None: all settings are equal."))
         return

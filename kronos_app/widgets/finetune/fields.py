@@ -35,17 +35,17 @@ FIRST: Mapping[str, Any] = {
 FOLLOWING: Mapping[str, int] = {"validate_every": 10, "checkpoint_every": 10, "log_every": 100}
 
 STAGE_LABELS: Mapping[str, Text] = {
-    "batch": text("Windows a step"),
-    "schedule": text("Learning rate over time"),
+    "batch": text("Batch size"),
+    "schedule": text("Learning rate schedule"),
     "warmup": text("Warm-up"),
     "weight_decay": text("Weight decay"),
-    "clip": text("Largest gradient"),
-    "ema": text("Averaging of weights"),
+    "clip": text("Gradient clipping"),
+    "ema": text("Weight averaging (EMA)"),
     "patience": text("Stop early after"),
     "validate_every": text("Steps between validations"),
-    "validation_windows": text("Windows of a validation"),
+    "validation_windows": text("Validation windows"),
     "checkpoint_every": text("Steps between checkpoints"),
-    "accumulate": text("Parts of a batch"),
+    "accumulate": text("Gradient accumulation"),
 }
 MAIN_LABELS: Mapping[str, Text] = {
     "steps": text("Steps"),
@@ -54,7 +54,7 @@ MAIN_LABELS: Mapping[str, Text] = {
 # In no form, but a difference between two runs may lie in them.
 OTHER_LABELS: Mapping[str, Text] = {
     "log_every": text("Steps between log lines"),
-    "decay": text("Fall of the learning rate"),
+    "decay": text("Decay phase"),
     "betas": text("AdamW's betas"),
 }
 LABELS: Mapping[str, Text] = {
@@ -68,18 +68,18 @@ LABELS: Mapping[str, Text] = {
     "window.volume_dropout": text("Windows without volume"),
     "window.mirrored": text("Mirrored windows"),
     "window.turning": text("Windows without drift"),
-    "window.moved": text("Windows with other dates"),
-    "split.embargo": text("Candles left out between"),
-    "split.holdout_symbols": text("Symbols held out"),
+    "window.moved": text("Shifted dates"),
+    "split.embargo": text("Embargo (candles)"),
+    "split.holdout_symbols": text("Held-out symbols"),
     "split.fractions": text("Shares of train, validation, test"),
-    "base.model": text("Model to begin with"),
+    "base.model": text("Base model"),
     "method.kind": text("Method"),
-    "method.frozen_layers": text("Layers that stay put"),
+    "method.frozen_layers": text("Frozen layers"),
     "method.lora.rank": text("Adapter rank"),
     "method.lora.alpha": text("Adapter weight"),
     "method.lora.dropout": text("Adapter dropout"),
-    "judge.cutoffs": text("Forecasts while training"),
-    "judge.final_cutoffs": text("Forecasts at the end"),
+    "judge.cutoffs": text("Cutoffs while training"),
+    "judge.final_cutoffs": text("Cutoffs of the final scores"),
     "judge.samples": text("Paths a forecast"),
     "machine.device": text("Device"),
     "machine.precision": text("Precision"),
@@ -96,7 +96,7 @@ LABELS: Mapping[str, Text] = {
 OPTIONS: Mapping[str, Text] = {
     "onecycle": text("One cycle"),
     "cosine": text("Cosine"),
-    "trapezoid": text("Plateau, then down"),
+    "trapezoid": text("Trapezoid"),
     "float32": text("32 bits"),
     "bfloat16": text("16 bits"),
 }

@@ -55,9 +55,9 @@ def draw() -> None:
         with st.expander(_("More settings"), icon=":material/tune:", key="finetune.more"):
             _more()
     with outcome, shown():
-        st.subheader(_("What it comes to"))
+        st.subheader(_("Plan"))
         if data is None:
-            st.info(_("Choose candles to learn from, and see here what a run makes of them."), icon=":material/info:")
+            st.info(_("Choose training candles to see the plan of the run."), icon=":material/info:")
             return
         tuning_plan.draw(TuneRequest(data=data, config=_config()))
 
@@ -68,19 +68,19 @@ def _base() -> None:
     if st.session_state.get(key) not in statuses:
         st.session_state[key] = DEFAULT_MODEL if DEFAULT_MODEL in statuses else next(iter(statuses))
     st.selectbox(
-        _("Model to begin with"),
+        _("Base model"),
         list(statuses),
         format_func=choice.label_names(statuses),
         key=key,
         persist_state="session",
-        help=_("It stays as it is: what is trained is a copy. Larger models learn more and take longer."),
+        help=_("A copy is trained; this model does not change. Larger models learn more and take longer."),
     )
 
 
 def _method() -> None:
     told = {
-        "full": (_("Everything"), _("All parameters learn: most freedom, most danger of learning by heart.")),
-        "frozen": (_("Upper layers"), _("The lowest layers stay as they are: forgets less, takes less memory.")),
+        "full": (_("All parameters"), _("All parameters are trained: most capacity, highest risk of overfitting.")),
+        "frozen": (_("Upper layers"), _("The lowest layers are frozen: less forgetting, less memory.")),
         "lora": (
             _("Adapters (LoRA)"),
             _("Small additions learn beside frozen weights: least memory, with “Save memory” on."),
@@ -106,7 +106,7 @@ def _stages() -> None:
     labels = {"predictor": _("Predictor"), "both": _("Tokenizer, then predictor"), "tokenizer": _("Tokenizer")}
     state.default(state.FINETUNE_STAGES, "predictor")
     st.segmented_control(
-        _("What is trained"),
+        _("Networks to train"),
         list(STAGES),
         format_func=labels.__getitem__,
         required=True,
@@ -115,8 +115,9 @@ def _stages() -> None:
         width="stretch",
         wrap=True,
         help=_(
-            "The tokenizer turns candles into tokens, the predictor continues them. The tokenizer that comes with the "
-            "model usually serves; train it too where your candles look unlike any share, index or coin."
+            "The tokenizer turns candles into tokens, and the predictor continues them. The "
+            "tokenizer of the model is usually sufficient; train it too if your candles differ from "
+            "stocks, indices and crypto."
         ),
     )
 
@@ -129,7 +130,7 @@ def _stage(stage: str) -> None:
 
 
 def _more() -> None:
-    st.markdown("**" + _("Which time serves for what") + "**")
+    st.markdown("**" + _("Train/validation/test split") + "**")
     _split()
     tuning_fields.draw(MORE_SPLIT, columns=2)
     st.markdown("**" + _("Windows") + "**")
@@ -138,7 +139,7 @@ def _more() -> None:
     for stage in STAGES[st.session_state[state.FINETUNE_STAGES]]:
         st.markdown(f"**{names[stage]}**")
         tuning_fields.draw(_more_of(stage), columns=2)
-    st.markdown("**" + _("Forecasts that judge it") + "**")
+    st.markdown("**" + _("Scoring") + "**")
     tuning_fields.draw(JUDGE, columns=2)
     st.markdown("**" + _("Machine") + "**")
     tuning_fields.draw(("seed", *MACHINE), columns=2)
@@ -158,7 +159,7 @@ def _split() -> None:
         required=True,
         key=state.FINETUNE_SPLIT,
         persist_state="session",
-        help=_("The oldest candles are learned from, later ones choose the best state, the latest ones judge it."),
+        help=_("The oldest candles train the model, later ones choose the best checkpoint, the latest ones score it."),
     )
     first, second = st.columns(2)
     if by == BY_DATE:

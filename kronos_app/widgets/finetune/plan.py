@@ -25,13 +25,13 @@ GB = 1e9
 
 def draw(request: TuneRequest) -> None:
     """Draw it, with buttons to try a few steps and to start."""
-    with st.spinner(_("Looking at the candles …")):
+    with st.spinner(_("Reading the candles …")):
         plan = desk().tuning.plan(request)
     _splits(plan)
     stretches = stretches_of(plan.preflight)
     figure = timeline_chart(stretches, tuning_words.timeline_words())
     st.plotly_chart(
-        figure, key="finetune.timeline", config=CHART_CONFIG, alt=_("Which time of each symbol serves for what")
+        figure, key="finetune.timeline", config=CHART_CONFIG, alt=_("Train/validation/test split of each symbol")
     )
     _rates(plan)
     tuning_words.notes(plan.notes)
@@ -61,9 +61,9 @@ def stretches_of(preflight: Mapping[str, Any]) -> list[Stretch]:
 
 def _splits(plan: TunePlan) -> None:
     helps = {
-        "train": _("The model learns from these stretches of candles; they overlap."),
-        "validation": _("Later than all it learns from: these choose the best state on the way."),
-        "test": _("The latest: only looked at once, at the end, to judge the result."),
+        "train": _("Windows of candles that the model is trained on; they overlap."),
+        "validation": _("Later than the training set: chooses the best checkpoint."),
+        "test": _("The latest candles: used once, for the final scores."),
     }
     with st.container(horizontal=True, gap="small"):
         for split, name in tuning_words.split_names().items():
@@ -75,7 +75,7 @@ def _splits(plan: TunePlan) -> None:
         settings = plan.config.stage(stage)
         windows = plan.preflight["splits"]["train"]["windows"]
         passes = settings.steps * settings.batch / max(windows, 1)
-        told = _("{stage}: {steps} steps of {batch} windows are {passes} passes over what it learns from.")
+        told = _("{stage}: {steps} steps of {batch} windows are {passes} epochs of the training set.")
         st.caption(
             told.format(
                 stage=tuning_words.stage_names()[stage],
@@ -92,9 +92,9 @@ def _rates(plan: TunePlan) -> None:
         own = plan.config.stage("tokenizer" if stage == "tokenizer" else "predictor").learning_rate
         name = tuning_words.stage_names()[stage]
         if own is None or own == rate:
-            told = _("{stage}: learning rate chosen for you, {reason}")
+            told = _("{stage}: suggested learning rate, {reason}")
         else:
-            told = _("{stage}: the learning rate is yours; the advice is {reason}")
+            told = _("{stage}: your learning rate; suggested: {reason}")
         st.caption(escape(told.format(stage=name, reason=state.say(reason))))
 
 
@@ -112,7 +112,7 @@ def _trial(request: TuneRequest) -> None:
             icon=":material/timer:",
             key="finetune.try",
             width="stretch",
-            help=_("Runs a few real steps and says how long all will take, and how much memory."),
+            help=_("Runs a few real steps and estimates total time and memory."),
         ):
             with errors.shown():
                 st.session_state[state.FINETUNE_TRIAL] = desk().tuning.estimate(request)
@@ -137,15 +137,15 @@ def _follow(job_id: str) -> None:
 def _estimate(measured: Estimate) -> None:
     share = measured.trained / max(measured.parameters, 1)
     facts = {
-        _("Training takes about"): formats.remaining(measured.total_seconds),
+        _("Estimated training time"): formats.remaining(measured.total_seconds),
         _("Memory"): _("about {size}").format(size=_memory(measured.memory_bytes)),
-        _("Parameters that learn"): f"{formats.compact(measured.trained)} ({formats.percent(share, 0)})",
+        _("Trained parameters"): f"{formats.compact(measured.trained)} ({formats.percent(share, 0)})",
     }
     with st.container(horizontal=True, gap="small"):
         for label, value in facts.items():
             st.metric(label, value, width=150)
     st.caption(
-        _("A step takes {seconds} s on this machine; validation and the forecasts that judge it come on top.").format(
+        _("A step takes {seconds} s on this machine. Validation and final scoring are not included.").format(
             seconds=formats.number(measured.seconds_per_step, 2)
         )
     )

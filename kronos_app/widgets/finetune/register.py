@@ -28,7 +28,12 @@ def draw(run: RunView) -> None:
 
 
 def _form(run: RunView) -> None:
-    st.caption(_("Gives the model a name and a version, for Forecast, Live and the API. The run itself may go then."))
+    st.caption(
+        _(
+            "Saves the model under a name and a version for Forecast, Live and the API. The run may be "
+            "deleted afterwards."
+        )
+    )
     name_key, note_key = f"{state.FINETUNE_NAME}.{run.id}", f"{state.FINETUNE_NOTE}.{run.id}"
     state.default(name_key, suggested(run.name))
     name = st.text_input(
@@ -37,9 +42,7 @@ def _form(run: RunView) -> None:
         max_chars=LONGEST_NAME,
         help=_("Small letters, digits and hyphens. A name there is gets its next version."),
     )
-    note = st.text_input(
-        _("Note"), key=note_key, max_chars=LONGEST_NOTE, placeholder=_("what it is for, what was changed")
-    )
+    note = st.text_input(_("Note"), key=note_key, max_chars=LONGEST_NOTE, placeholder=_("purpose, changes"))
     if st.button(_("Register"), type="primary", icon=":material/check:", key=f"finetune.register.{run.id}"):
         with errors.shown():
             model = desk().registry.register(run.id, name.strip(), note)
@@ -55,7 +58,7 @@ def suggested(name: str) -> str:
 def _registered(run: RunView) -> None:
     newest = run.registered[-1]
     words, actions = st.columns([5, 3], vertical_alignment="center")
-    told = _("Registered as {names}. It is among the models of Forecast, Live and the API.")
+    told = _("Registered as {names}. Forecast, Live and the API list it.")
     words.success(escape(told.format(names=", ".join(run.registered))), icon=":material/inventory_2:")
     with actions.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
         if st.button(

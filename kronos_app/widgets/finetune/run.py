@@ -56,13 +56,13 @@ def _banner(run: RunView) -> None:
     if run.state == "interrupted":
         st.warning(
             _(
-                "This run was interrupted: the process that trained it ended, perhaps with the machine. Nothing that "
-                "was saved is lost; Resume goes on from there and comes to the same result."
+                "This run was interrupted: its trainer process ended. Resume continues from the last "
+                "checkpoint and reaches the same result."
             ),
             icon=":material/power_off:",
         )
     elif run.state == "paused":
-        st.info(_("This run is paused. Resume goes on where it stopped."), icon=":material/pause_circle:")
+        st.info(_("This run is paused. Resume continues from the last step."), icon=":material/pause_circle:")
     if run.state in {"failed", "interrupted"} and run.error is not None:
         st.error(escape(state.say(run.error)), icon=":material/error:")
     if run.state == "finished":
@@ -78,7 +78,7 @@ def _live(run_id: str, drawn: tuple[str, str]) -> None:
         if (run.state, run.phase) != drawn:
             st.rerun()
         st.progress(run.progress, text=tuning_runs.sentence(run))
-        st.caption(_("You may leave or close this page: the work goes on, and this address shows it."))
+        st.caption(_("You can leave or close this page: the run continues, and this address shows it."))
         _body(run)
 
 
@@ -99,7 +99,7 @@ def _facts(run: RunView) -> None:
     facts = {
         _("Step"): f"{formats.number(run.step, 0)} / {formats.number(run.steps, 0)}",
         _("Training loss"): formats.number(run.loss, 3),
-        _("Windows a second"): formats.number(run.rate, 0),
+        _("Windows per second"): formats.number(run.rate, 0),
     }
     if run.state == "running":
         left = formats.MISSING if run.remaining is None else formats.remaining(run.remaining)
@@ -123,12 +123,13 @@ def _curves(run: RunView) -> None:
 def _curves_told(stage: str) -> str:
     if stage == "tokenizer":
         return _(
-            "The validation loss is how far candles are from what their tokens give back; it should fall. The training "
-            "loss, at the left, also counts how evenly tokens are used, and may be below zero."
+            "The validation loss is the distance between candles and their reconstruction from "
+            "tokens; it should fall. The training loss (left axis) also measures how evenly tokens "
+            "are used and may be negative."
         )
     return _(
-        "The validation loss should fall with the training loss. Where it rises again, the model has begun to learn by "
-        "heart; the best state is kept."
+        "The validation loss should fall with the training loss. If it rises again, the model is "
+        "overfitting; the best checkpoint is saved."
     )
 
 
@@ -137,11 +138,11 @@ def _examples(run: RunView, *, final: bool) -> None:
     found = desk().tuning.examples(run.id)
     looks = desk().tuning.looks(run.id)
     if found and found["examples"]:
-        st.markdown("**" + _("Forecasts beside what came") + "**")
+        st.markdown("**" + _("Forecasts and actuals") + "**")
         figure = examples_chart(found["examples"], tuning_words.example_words())
-        alt = _("Forecasts of the run and of its base beside what came")
+        alt = _("Forecasts of the run and of its base model, with the actual candles")
         st.plotly_chart(figure, key=f"finetune.examples.{run.id}", config=CHART_CONFIG, alt=alt)
-        told = _("From validation, at step {step}: candles the model did not learn from.")
+        told = _("From the validation set, at step {step}: the model was not trained on these candles.")
         st.caption(told.format(step=formats.number(found["step"], 0)))
     if looks and not final:
         last = looks[-1]
@@ -153,7 +154,7 @@ def _examples(run: RunView, *, final: bool) -> None:
 def _log(run: RunView) -> None:
     with st.expander(_("Log"), icon=":material/terminal:", expanded=run.error is not None):
         tail = desk().tuning.tail(run.id, LINES)
-        st.code(tail or _("Nothing was written yet."), language=None, height=260)
+        st.code(tail or _("The log is empty."), language=None, height=260)
 
 
 def _files(run: RunView) -> None:
@@ -181,7 +182,7 @@ def _files(run: RunView) -> None:
         first, second = st.tabs([_("Settings"), _("Model card")])
         first.code(desk().tuning.config_text(run.id), language="yaml", height=420)
         with second:
-            st.markdown(card_body(card) if card else _("It is written when the run has finished."))
+            st.markdown(card_body(card) if card else _("Available when the run has finished."))
 
 
 def card_body(card: str) -> str:

@@ -21,7 +21,7 @@ def draw() -> None:
     """Draw one row a run."""
     runs, unreadable = desk().tuning.list(), desk().tuning.unreadable()
     if not (runs or unreadable):
-        st.info(_("Nothing was fine-tuned yet. Begin with New run."), icon=":material/model_training:")
+        st.info(_("There is no run yet. Start with New run."), icon=":material/model_training:")
     for run in paging.shown(runs, state.FINETUNE_PAGE):
         _row(run)
     render_unreadable(unreadable, "finetune", desk().tuning.discard)
@@ -56,7 +56,7 @@ def _progress(run_id: str, drawn: tuple[str, str]) -> None:
 def sentence(run: RunView) -> str:
     """Return what a run does now, and how long it will."""
     if run.state == "queued":
-        told = _("Waits for the run before it; place in the queue: {place}")
+        told = _("Queued; position: {place}")
         return told.format(place=run.queue_position or 1)
     parts = [tuning_words.phase_name(run.phase)]
     if run.steps:
@@ -77,8 +77,8 @@ def summary(run: RunView) -> str:
         return parts[0]
     if base and base.get("crps") and tuned.get("crps") is not None:
         ratio = formats.number(tuned["crps"] / base["crps"], 3)
-        parts.append(_("CRPS against its base: {ratio}").format(ratio=ratio))
-    parts.append(_("90 % band holds {share}").format(share=formats.percent(tuned.get("coverage_90"), 0)))
+        parts.append(_("CRPS ratio to the base model: {ratio}").format(ratio=ratio))
+    parts.append(_("90 % band covers {share}").format(share=formats.percent(tuned.get("coverage_90"), 0)))
     if run.registered:
         parts.append(_("registered as {names}").format(names=", ".join(run.registered)))
     return " · ".join(parts)

@@ -30,8 +30,8 @@ def draw_verdict(report: Mapping[str, Any]) -> None:
     against = parts[0].get("to_base") or {}
     if any(part["worse"] for part in parts):
         advice = _(
-            "This model forecasts worse than the one it began with. Use the base model, or try again with a lower "
-            "learning rate, fewer steps, more candles, or adapters (LoRA)."
+            "This model forecasts worse than its base model. Use the base model, or try again with a "
+            "lower learning rate, fewer steps, more candles, or adapters (LoRA)."
         )
         worst = next(part for part in parts if part["worse"])
         st.error(f"{advice}\n\n{_said(worst['verdict'])}", icon=":material/trending_down:")
@@ -70,8 +70,8 @@ def _row(name: str, scores: Mapping[str, Any]) -> dict[str, Any]:
 def draw_parts(report: Mapping[str, Any], key: str) -> None:
     """Draw the table of the strictest part there is, and that of the other one folded away."""
     titles = {
-        "test": _("On the latest candles, which nothing was chosen by"),
-        "validation": _("On the candles that chose the best state"),
+        "test": _("Held-out test set"),
+        "validation": _("Validation set"),
     }
     parts = [name for name in PARTS if report.get(name)]
     for part in parts[:1]:

@@ -36,7 +36,7 @@ def draw() -> DataChoice | None:
     }
     _adopt_uploaded()
     kind = st.segmented_control(
-        _("Candles to learn from"),
+        _("Training candles"),
         list(labels),
         format_func=labels.__getitem__,
         default=SETS,
@@ -69,12 +69,12 @@ def _sets() -> DataChoice | None:
             key=state.FINETUNE_SETS,
             persist_state="session",
             placeholder=_("Choose one or several"),
-            help=_("Many series of one kind teach more than one does. Upload more here or on the Data page."),
+            help=_("Many series of one kind teach more than one. Upload more here or on the Data page."),
         )
         if chosen:
             return DataChoice(kind="candle_sets", candle_sets=chosen)
     if st.button(_("Take a sample"), icon=":material/play_arrow:", on_click=_take_sample, key="finetune.sample"):
-        st.toast(_("Kept, and chosen here."), icon=":material/check:")
+        st.toast(_("Saved and selected."), icon=":material/check:")
     return None
 
 
@@ -90,7 +90,7 @@ def _take_sample() -> None:
 def _series() -> DataChoice | None:
     infos = {info.key: info for info in desk().series.list()}
     if not infos:
-        _nothing(_("Nothing is stored yet. What is fetched on the Data page stays there, and can be learned from."))
+        _nothing(_("No series is stored yet. Series fetched on the Data page are stored and can be used here."))
         return None
     known = [key for key in st.session_state.get(state.FINETUNE_SERIES, []) if key in infos]
     st.session_state[state.FINETUNE_SERIES] = known
@@ -126,7 +126,7 @@ def _watchlist() -> DataChoice | None:
     name = st.selectbox(_("Watchlist"), list(lists), key=state.FINETUNE_WATCHLIST, persist_state="session")
     infos = desk().series.list()
     stored = sum(desk().series.stored(entry, infos) is not None for entry in lists[name].entries)
-    told = _("{stored} of {count} series on it are stored; these are learned from.")
+    told = _("{stored} of its {count} series are stored and will be used.")
     st.caption(told.format(stored=stored, count=len(lists[name].entries)))
     return DataChoice(kind="watchlist", watchlist=name) if stored else None
 
@@ -153,7 +153,7 @@ def _qlib() -> DataChoice | None:
     family: SourceFamily | None = next((one for one in desk().sources.families if one.key == QLIB), None)
     names = desk().sources.names(family) if family else ()
     if not names:
-        _nothing(_("There is no Qlib folder on this desk. Whoever runs it sets KRONOS_QLIB_FOLDERS; see docs/qlib.md."))
+        _nothing(_("There is no Qlib folder. The administrator sets KRONOS_QLIB_FOLDERS; see docs/qlib.md."))
         return None
     folder = st.selectbox(
         _("Folder"),

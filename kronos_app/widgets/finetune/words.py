@@ -27,7 +27,7 @@ COLOURS = {
 
 def split_names() -> dict[str, str]:
     """Return what stretches of time serve for."""
-    return {"train": _("Learned from"), "validation": _("Validation"), "test": _("Test")}
+    return {"train": _("Training set"), "validation": _("Validation"), "test": _("Test")}
 
 
 def stage_names() -> dict[str, str]:
@@ -41,8 +41,8 @@ def phase_name(phase: str) -> str:
         "preparing": _("Preparing the candles"),
         "tokenizer": _("Training the tokenizer"),
         "predictor": _("Training the predictor"),
-        "judging": _("Forecasting to judge it"),
-        "exporting": _("Writing the model"),
+        "judging": _("Scoring"),
+        "exporting": _("Exporting"),
     }
     return names.get(phase, phase)
 
@@ -50,7 +50,7 @@ def phase_name(phase: str) -> str:
 def badge(run: RunView) -> str:
     """Return the state of a run as a badge."""
     names = {
-        "queued": _("waiting"),
+        "queued": _("queued"),
         "running": _("running"),
         "paused": _("paused"),
         "finished": _("finished"),
@@ -59,9 +59,9 @@ def badge(run: RunView) -> str:
     }
     word = names[run.state]
     if run.state == "finished" and run.stopped:
-        word = _("stopped, kept")
+        word = _("stopped early, saved")
     found = f":{COLOURS[run.state]}-badge[{word}]"
-    return found + " :red-badge[" + _("worse than its base") + "]" if run.worse else found
+    return found + " :red-badge[" + _("worse than the base model") + "]" if run.worse else found
 
 
 def notes(run_notes: Any) -> None:
@@ -75,10 +75,10 @@ def details(run: RunView) -> str:
     stages = stage_names()
     return " · ".join(
         [
-            _("from {base}").format(base=run.base or _("scratch")),
+            _("base {base}").format(base=run.base or _("scratch")),
             method_name(run.method),
             " + ".join(stages[stage] for stage in run.stages),
-            _("begun {moment}").format(moment=formats.moment(run.created)),
+            _("started {moment}").format(moment=formats.moment(run.created)),
         ]
     )
 
@@ -96,14 +96,14 @@ def curve_words() -> CurveWords:
 
 def timeline_words() -> TimelineWords:
     """Return the words of the timeline."""
-    return TimelineWords(splits=split_names(), gap=_("Left out between"), windows=_("{count} windows"))
+    return TimelineWords(splits=split_names(), gap=_("Embargo"), windows=_("{count} windows"))
 
 
 def example_words() -> ExampleWords:
     """Return the words of forecasts beside what came."""
     return ExampleWords(
         history=_("History"),
-        actual=_("What came"),
+        actual=_("Actual"),
         tuned=_("This run"),
         base=_("Base model"),
         band=_("{level} % band").format(level=90),

@@ -186,7 +186,7 @@ def _describe_skill(skill: Skill) -> str:
 def _render_entries(entries: Sequence[LedgerEntry]) -> None:
     st.markdown("**" + _("Forecasts and grades") + "**")
     states = {
-        "pending": _("waiting"),
+        "pending": _("queued"),
         "partial": _("in part"),
         "graded": _("graded"),
         "lost": _("deleted before it was graded"),

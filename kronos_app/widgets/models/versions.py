@@ -65,7 +65,7 @@ def _badges(version: RegisteredModel) -> str:
     names = {"candidate": _("candidate"), "promoted": _("promoted"), "retired": _("retired")}
     badges = [(COLOURS[version.state], names[version.state])]
     if version.worse:
-        badges.append(("red", _("worse than its base")))
+        badges.append(("red", _("worse than the base model")))
     if version.label == state.model():
         badges.append(("green", _("in use")))
     return " ".join(f":{colour}-badge[{word}]" for colour, word in badges)
@@ -73,7 +73,7 @@ def _badges(version: RegisteredModel) -> str:
 
 def _describe(version: RegisteredModel) -> str:
     parts = [
-        _("from {base}").format(base=version.base or _("scratch")),
+        _("base {base}").format(base=version.base or _("scratch")),
         method_name(version.method),
         _("registered {moment}").format(moment=formats.moment(version.created)),
     ]
@@ -171,7 +171,7 @@ def _field_names() -> dict[str, str]:
         "parameters": _("Parameters"),
         "context": _("Context"),
         "trained_until": _("Trained up to"),
-        "worse": _("worse than its base"),
+        "worse": _("worse than the base model"),
         "state": _("State"),
         "created": _("Registered"),
         "run_id": _("Run"),

@@ -21,7 +21,7 @@ COLOURS = {
 def badge(seen: WorkView[Any]) -> str:
     """Return the state of a piece of work as a badge."""
     names = {
-        "queued": _("waiting"),
+        "queued": _("queued"),
         "running": _("running"),
         "finished": _("finished"),
         "failed": _("failed"),

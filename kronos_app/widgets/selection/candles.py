@@ -133,7 +133,7 @@ def _qlib(keys: Keys) -> Fields | None:
     family = next((one for one in desk().sources.families if one.key == QLIB), None)
     names = desk().sources.names(family) if family else ()
     if not names:
-        _nothing(_("There is no Qlib folder on this desk. Whoever runs it sets KRONOS_QLIB_FOLDERS; see docs/qlib.md."))
+        _nothing(_("There is no Qlib folder. The administrator sets KRONOS_QLIB_FOLDERS; see docs/qlib.md."))
         return None
     first, second = st.columns(2)
     folder = first.selectbox(
