@@ -119,7 +119,7 @@ def test_a_run_is_started_from_the_form_followed_and_registered(open_page, desk,
     assert not app.error
     run_id = app.query_params["run"]
     assert desk.tuning.get(run_id).name == "from the page"
-    assert "the work goes on, and this address shows it" in said(app)
+    assert "the run continues, and this address shows it" in said(app)
     run = wait(desk, run_id)
     assert run.state == "finished", desk.tuning.tail(run_id)
     app.run()
@@ -169,9 +169,9 @@ def test_the_split_can_be_given_by_dates(open_page, sample, validation, test, to
 
 def test_a_learning_rate_of_ones_own_is_told_apart_from_the_advice(open_page, desk, sample):
     app = small(open_page("finetune"))
-    assert "learning rate chosen for you" in said(app)
+    assert "suggested learning rate" in said(app)
     app.get_by_key(key("predictor.learning_rate")).set_value(0.001).run()
-    assert "the learning rate is yours" in said(app)
+    assert "your learning rate" in said(app)
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
@@ -195,8 +195,8 @@ def test_a_run_that_made_the_model_worse_says_so_in_red(open_page, desk, put):
         part["worse"] = True
     path.write_text(json.dumps(report))
     app = open_page("finetune", run=run_id)
-    assert "forecasts worse than the one it began with" in app.error[0].value
-    assert ":red-badge[worse than its base]" in said(app)
+    assert "forecasts worse than its base model" in app.error[0].value
+    assert ":red-badge[worse than the base model]" in said(app)
 
 
 def test_an_interrupted_run_is_found_and_offers_to_go_on(open_page, desk, put):
@@ -229,7 +229,11 @@ def test_runs_are_listed_with_state_and_scores(open_page, put):
     told = said(app)
     assert "**one** :green-badge[finished]" in told
     assert "**two** :orange-badge[paused]" in told
+<<<<<<< HEAD
     assert "CRPS against its base:" in told
+=======
+    assert "CRPS ratio to the base model" in told
+>>>>>>> 6a1201d (Tests: the standard terms of a fine-tune)
     assert "Resume" in labels(app.button)
 
 

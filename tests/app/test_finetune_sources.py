@@ -58,13 +58,13 @@ def test_a_watchlist_is_learned_from_as_far_as_it_is_stored(stored, open_page):
     entries = [Watched("vendor", symbol, "1h") for symbol in ("ABC", "XYZ")]
     stored.series.save_watchlist("Mine", entries)
     app = opened(open_page, "watchlist")
-    assert any("1 of 2 series on it are stored" in caption.value for caption in app.caption)
+    assert any("1 of its 2 series are stored" in caption.value for caption in app.caption)
     assert len(windows(app)) == 3
     assert any("XYZ" in caption.value for caption in app.caption)
 
 
 def test_without_series_watchlist_or_folder_the_page_says_where_to_get_them(open_page, desk):
-    for source, told in (("series", "Nothing is stored yet"), ("watchlist", "no watchlist yet"), ("qlib", "no Qlib")):
+    for source, told in (("series", "No series is stored yet"), ("watchlist", "no watchlist yet"), ("qlib", "no Qlib")):
         assert told in opened(open_page, source).info[0].value
 
 

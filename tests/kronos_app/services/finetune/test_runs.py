@@ -179,7 +179,7 @@ def test_the_queue_and_the_number_of_runs_are_limited(settings, make_spec, make_
         data = {"kind": "candle_sets", "candle_sets": [saved.id]}
         requests = [TuneRequest.build({"data": data, "config": make_config(name=name)}) for name in ("a", "b", "c")]
         assert [small.tuning.start(one).state for one in requests[:2]] == ["running", "queued"]
-        with pytest.raises(Conflict, match="2 runs are kept"):
+        with pytest.raises(Conflict, match="2 runs are saved"):
             small.tuning.start(requests[2])
         small.tuning.discard(small.tuning.list()[1].id)
         assert small.tuning.list()[0].state == "running", "its turn came"
