@@ -229,11 +229,7 @@ def test_runs_are_listed_with_state_and_scores(open_page, put):
     told = said(app)
     assert "**one** :green-badge[finished]" in told
     assert "**two** :orange-badge[paused]" in told
-<<<<<<< HEAD
-    assert "CRPS against its base:" in told
-=======
     assert "CRPS ratio to the base model" in told
->>>>>>> 6a1201d (Tests: the standard terms of a fine-tune)
     assert "Resume" in labels(app.button)
 
 
