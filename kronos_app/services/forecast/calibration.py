@@ -116,7 +116,8 @@ class Calibrations:
 
     def _from_ledger(self, stored: StoredForecast, candles: CandleFrame) -> Calibration | None:
         """Use the ledger's forecasts of this series with the same weights and sampling settings."""
-        graded = LedgerFilter(states=("graded",), model=str(stored.provenance["model"]))
+        model = str(stored.provenance["model"])
+        graded = LedgerFilter(states=("graded",), model=model, symbol=_symbol(candles))
         entries = [
             entry
             for entry in self._store.ledger.list(graded)
