@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -77,13 +78,13 @@ def _calibration(
     return Calibration(factor=factor, source=source, forecasts=forecasts, until=until, message=message)
 
 
+@dataclass(eq=False)
 class Calibrations:
     """Finds the calibration of a forecast; every thread may use it."""
 
-    def __init__(self, store: Store, models: ModelService, evaluations: EvaluationFolders) -> None:
-        self._store = store
-        self._models = models
-        self._evaluations = evaluations
+    _store: Store
+    _models: ModelService
+    _evaluations: EvaluationFolders
 
     def find(self, view: ForecastView) -> Calibration | Text:
         """Return the calibration known at the forecast's cutoff, or the reason why there is none."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,13 +50,13 @@ class _Line(BaseModel):
     coverage_90: _Figure
 
 
+@dataclass(eq=False)
 class ForecastRecords:
     """Finds the track record of a model; every thread may use it."""
 
-    def __init__(self, store: Store, models: ModelService, ledger: LedgerService) -> None:
-        self._store = store
-        self._models = models
-        self._ledger = ledger
+    _store: Store
+    _models: ModelService
+    _ledger: LedgerService
 
     def find(self, view: ForecastView) -> Text | None:
         """Return the track record of the forecast's model, None if there is none."""

@@ -49,14 +49,14 @@ class Submission:
         return self.forecast_id is not None
 
 
+@dataclass(eq=False)
 class ForecastService:
-    """Forecasts: computed in the background, saved, listed, compared with the actual candles."""
+    """Submits, lists and reads forecasts; an unknown id raises `NotFound`."""
 
-    def __init__(self, store: Store, jobs: JobRunner, candles: CandleService, models: ModelService) -> None:
-        self._store = store
-        self._jobs = jobs
-        self._candles = candles
-        self._models = models
+    _store: Store
+    _jobs: JobRunner
+    _candles: CandleService
+    _models: ModelService
 
     def submit(self, request: ForecastRequest) -> Submission:
         """Check `request`, then answer from the cache or queue a job.
@@ -81,23 +81,11 @@ class ForecastService:
         return Submission(job.id, None)
 
     def doubts(self, candles_id: str, cutoff: pd.Timestamp | None, lookback: int) -> list[Finding]:
-        """Return what is suspicious about the candles that a forecast would be made from.
-
-        Raises
-        ------
-        NotFound
-            Unknown candles.
-        """
+        """Return what is suspicious about the candles that a forecast would be made from."""
         return doubts(self._candles.get(candles_id), cutoff, lookback)
 
     def get(self, forecast_id: str) -> ForecastView:
-        """Return the forecast with its history and the actual candles known so far.
-
-        Raises
-        ------
-        NotFound
-            No such forecast.
-        """
+        """Return the forecast with its history and the actual candles known so far."""
         stored = require(
             self._store.forecasts.get(forecast_id),
             "forecast_not_found",

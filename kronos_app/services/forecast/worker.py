@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from kronos_app.data.candle_frame import FEATURES
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from kronos_app.store import Store
 
 
+@dataclass(eq=False)
 class ForecastWorker:
     """Computes what `ForecastService` queued; several threads may run it."""
 
-    def __init__(self, store: Store, candles: CandleService, models: ModelService, scheduler: Scheduler) -> None:
-        self._store = store
-        self._candles = candles
-        self._models = models
-        self._scheduler = scheduler
+    _store: Store
+    _candles: CandleService
+    _models: ModelService
+    _scheduler: Scheduler
 
     def run(self, job: Mapping[str, Any], on_step: Callable[[int, int], None]) -> str:
         """Compute the forecast of `job`, save it and return its id; `on_step` may raise to cancel."""

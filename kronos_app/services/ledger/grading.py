@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from kronos_app.data.candle_frame import CandleFrame
-from kronos_app.services.ledger.comparison import MODEL, compare
+from kronos_app.services.ledger.comparison import compare
 from kronos_app.store.records import StoredForecast
 
 Array = npt.NDArray[np.float64]
@@ -30,17 +30,7 @@ EXACT = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """The actual closes after a forecast's cutoff, in the forecast's own time and units.
-
-    Attributes
-    ----------
-    closes
-        After the cutoff, by time, ascending.
-    history
-        Closes up to and including the cutoff, `(n,)`.
-    ratio
-        Factor that brought prices to the forecast's units; 1 if they were not rescaled.
-    """
+    """The actual closes after a cutoff and the history `(n,)` up to it, times `ratio`: in units of the forecast."""
 
     closes: pd.Series[float]
     history: Array
@@ -54,16 +44,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Grade:
-    """The scores of a forecast.
+    """The scores of `model` and each baseline over the `matched` candles.
 
     Attributes
     ----------
-    scores
-        `model` and each baseline to its measures: `mae`, `mape`, `direction`, `crps`, and `coverage` by level.
-    matched
-        Number of candles compared.
-    ratio
-        See `Outcome`.
     error_in_deviations
         Root mean square, over the steps, of the distance between actual and mean log return in standard deviations of
         the paths: near 1 where the spread was right. None if all paths are equal.
@@ -77,11 +61,6 @@ class Grade:
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON-ready form that the store saves."""
         return {name: value for name, value in asdict(self).items() if name != "matched"}
-
-    @property
-    def model(self) -> Mapping[str, Any]:
-        """Return the measures of the model."""
-        return self.scores[MODEL]
 
 
 def find_outcome(

@@ -58,13 +58,7 @@ class LedgerService:
         self._tried: dict[str, dict[Where, pd.Timestamp]] = {}  # by entry: see `find_candidates`
 
     def sweep(self) -> bool:
-        """Enter new forecasts and grade what can be graded; return whether more work is left.
-
-        Raises
-        ------
-        Unavailable
-            The store fails.
-        """
+        """Enter new forecasts and grade what can be graded; return whether more work is left."""
         with self._lock:
             missing = self._store.ledger.unnoted(ENTERED_AT_ONCE)
             for forecast_id in missing:
@@ -90,13 +84,7 @@ class LedgerService:
                 self._grade(entry, candidates)
 
     def get(self, forecast_id: str) -> LedgerEntry:
-        """Return the entry of a forecast.
-
-        Raises
-        ------
-        NotFound
-            The ledger has none.
-        """
+        """Return the entry of a forecast; raise `NotFound` if the ledger has none."""
         return require(
             self._store.ledger.get(forecast_id),
             "ledger_entry_not_found",

@@ -8,7 +8,7 @@ forecast. A check waits while a forecast that a user submitted is running, for a
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -40,32 +40,16 @@ Views = list[FollowView]
 Follows = list[Follow]
 
 
+@dataclass(eq=False)
 class FollowService:
-    """Follows: added, paused, resumed, checked, deleted; every thread may use it.
+    """Adds, pauses, checks and deletes follows; an unknown id raises `NotFound`, except in `delete`."""
 
-    An id that does not exist raises `NotFound`, except in `delete`.
-
-    Parameters
-    ----------
-    clock
-        The present, in UTC.
-    """
-
-    def __init__(
-        self,
-        settings: Settings,
-        store: Store,
-        jobs: JobRunner,
-        sources: Sources,
-        models: ModelService,
-        clock: Callable[[], datetime] = now,
-    ) -> None:
-        self._settings = settings
-        self._store = store
-        self._jobs = jobs
-        self._sources = sources
-        self._models = models
-        self._clock = clock
+    _settings: Settings
+    _store: Store
+    _jobs: JobRunner
+    _sources: Sources
+    _models: ModelService
+    _clock: Callable[[], datetime] = now
 
     def add(self, request: FollowRequest) -> FollowView:
         """Follow a series from now on.
@@ -133,13 +117,7 @@ class FollowService:
         return self.get(follow_id)
 
     def check_now(self, follow_id: str) -> FollowView:
-        """Check a follow as soon as possible.
-
-        Raises
-        ------
-        Conflict
-            It is paused.
-        """
+        """Check a follow as soon as possible; raise `Conflict` if it is paused."""
         view = self.get(follow_id)
         if not view.active:
             raise Conflict(
@@ -158,13 +136,7 @@ class FollowService:
             self._cancel_check(self._view(follow))
 
     def tick(self) -> bool:
-        """Record how checks ended and start the one that is most overdue; return whether others are due as well.
-
-        Raises
-        ------
-        Unavailable
-            The store fails.
-        """
+        """Record how checks ended and start the one that is most overdue; return whether others are due as well."""
         follows = [self._store_end(follow) for follow in self._read_all()[0]]
         present = self._clock()
         due = sorted(
@@ -269,15 +241,7 @@ class FollowService:
 
 
 def find_follow(store: Store, follow_id: str) -> Follow:
-    """Return the record of a follow with complete settings.
-
-    Raises
-    ------
-    NotFound
-        There is none.
-    InvalidInput
-        This version cannot read its settings.
-    """
+    """Return the record of a follow with complete settings; raise `InvalidInput` if they cannot be read."""
     return complete_follow(_existing(store.follows.get(follow_id), follow_id))
 
 

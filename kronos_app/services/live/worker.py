@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -46,28 +46,18 @@ DAY = timedelta(days=1)
 SESSIONS, WEEKENDS, ROUND_THE_CLOCK = 7.0, 1.6, 1.02
 
 
+@dataclass(eq=False)
 class FollowWorker:
     """Runs the checks that `FollowService` started."""
 
-    def __init__(
-        self,
-        store: Store,
-        candles: CandleService,
-        models: ModelService,
-        forecasts: ForecastWorker,
-        ledger: LedgerService,
-        fetcher: SeriesFetcher,
-        sources: Sources,
-        clock: Callable[[], datetime] = now,
-    ) -> None:
-        self._store = store
-        self._candles = candles
-        self._models = models
-        self._forecasts = forecasts
-        self._ledger = ledger
-        self._fetcher = fetcher
-        self._sources = sources
-        self._clock = clock
+    _store: Store
+    _candles: CandleService
+    _models: ModelService
+    _forecasts: ForecastWorker
+    _ledger: LedgerService
+    _fetcher: SeriesFetcher
+    _sources: Sources
+    _clock: Callable[[], datetime] = now
 
     def run(self, job: Mapping[str, Any], on_step: OnStep) -> str:
         """Check once; return the id of the latest forecast, empty if there is none. `on_step` may raise to cancel."""

@@ -7,7 +7,7 @@ import re
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from threading import Lock
@@ -88,6 +88,7 @@ class TrainedModel:
     redact: Callable[[str], str]
 
 
+@dataclass(eq=False)
 class RegistryService:
     """The registered models; every thread may use it. A version that does not exist raises `NotFound`.
 
@@ -97,16 +98,10 @@ class RegistryService:
         Returns the result of a fine-tuning run; raises `NotFound`, or `Conflict` if it is not finished.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        models: ModelService,
-        trained_model: Callable[[str], TrainedModel],
-    ) -> None:
-        self._store = store
-        self._models = models
-        self._trained_model = trained_model
-        self._lock = Lock()
+    _store: Store
+    _models: ModelService
+    _trained_model: Callable[[str], TrainedModel]
+    _lock: Lock = field(default_factory=Lock, init=False)
 
     def register(self, run_id: str, name: str, note: str = "") -> RegisteredModel:
         """Save the result of a run as the next version of `name`.

@@ -58,7 +58,7 @@ Statuses = list[ModelStatus]
 
 
 class ModelService:
-    """Keeps the most recently used models in memory; every thread may use it.
+    """Keeps the most recently used models in memory; every thread may use it. An unknown name raises `NotFound`.
 
     Parameters
     ----------
@@ -92,23 +92,11 @@ class ModelService:
         return built_in + [self._describe(name, self._version_spec(model), model) for name, model in registered]
 
     def status(self, name: str) -> ModelStatus:
-        """Return the state of one model.
-
-        Raises
-        ------
-        NotFound
-            No such model.
-        """
+        """Return the state of one model."""
         return self._describe(name, *self._find(name))
 
     def spec(self, name: str) -> ModelSpec:
-        """Return the engine's description of a model, under the name of exactly one version.
-
-        Raises
-        ------
-        NotFound
-            No such model.
-        """
+        """Return the engine's description of a model, under the name of exactly one version."""
         return self._find(name)[0]
 
     def built_in(self) -> Mapping[str, ModelSpec]:
@@ -128,13 +116,7 @@ class ModelService:
         return self.spec(name).max_context
 
     def get(self, name: str) -> KronosPredictor:
-        """Return the shared predictor, loaded first if needed.
-
-        Raises
-        ------
-        NotFound, Unavailable
-            No such model; its files are missing or unusable.
-        """
+        """Return the shared predictor, loaded first if needed; raise `Unavailable` if its files cannot be used."""
         return self._get(name, None).predictor
 
     def load(self, name: str, device: str | None = None) -> ModelStatus:

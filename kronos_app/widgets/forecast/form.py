@@ -143,6 +143,7 @@ def _render_cutoff(chosen: CandleSet) -> pd.Timestamp | None:
         state.default(key, _time_of(times, max(len(times) - 1 - horizon, first)))
         state.clamp(key, low, high)
     step = chosen.candles.interval.to_pytimedelta()
+    pair = (state.FORECAST_CUTOFF, state.FORECAST_CUTOFF_DATE)
     if low < high:
         st.slider(
             _("Cutoff"),
@@ -150,10 +151,10 @@ def _render_cutoff(chosen: CandleSet) -> pd.Timestamp | None:
             high,
             step=step,
             format="YYYY-MM-DD HH:mm" if step < timedelta(days=1) else "YYYY-MM-DD",
-            key=state.FORECAST_CUTOFF,
+            key=pair[0],
             persist_state="session",
             on_change=_copy_value,
-            args=(state.FORECAST_CUTOFF, state.FORECAST_CUTOFF_DATE),
+            args=pair,
             help=_("The last candle that the model sees. Later candles are only used for the comparison."),
         )
     st.datetime_input(
@@ -162,10 +163,10 @@ def _render_cutoff(chosen: CandleSet) -> pd.Timestamp | None:
         min_value=low,
         max_value=high,
         step=timedelta(minutes=1),
-        key=state.FORECAST_CUTOFF_DATE,
+        key=pair[1],
         persist_state="session",
         on_change=_copy_value,
-        args=(state.FORECAST_CUTOFF_DATE, state.FORECAST_CUTOFF),
+        args=pair[::-1],
     )
     value = st.session_state[state.FORECAST_CUTOFF_DATE] or st.session_state[state.FORECAST_CUTOFF]
     row = int(times.searchsorted(pd.Timestamp(value), side="right")) - 1

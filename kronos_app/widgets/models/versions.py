@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ from kronos_app import nav, state
 from kronos_app.runtime import desk
 from kronos_app.services.models.service import ModelStatus
 from kronos_app.state import gettext as _
-from kronos_app.store.registry import RegisteredModel
+from kronos_app.store.registry import ModelState, RegisteredModel
 from kronos_app.widgets.kit import errors, formats
 from kronos_app.widgets.kit.confirm import confirm
 from kronos_app.widgets.kit.errors import escape
@@ -23,6 +23,7 @@ from kronos_app.widgets.models import cards
 from kronos_app.widgets.models.names import method_name, own_name
 
 COLOURS = {"candidate": "blue", "promoted": "green", "retired": "gray"}
+KEYS: dict[ModelState, str] = {"candidate": "restore", "promoted": "promote", "retired": "retire"}
 OWN = ("tuned", "base")
 
 
@@ -87,23 +88,20 @@ def _describe(version: RegisteredModel) -> str:
 
 
 def _render_actions(version: RegisteredModel) -> None:
-    about = _("The name alone refers to this version from now on.")
-    if version.state == "candidate" and st.button(
-        _("Promote"), key=f"models.promote.{version.label}", icon=":material/verified:", help=about
-    ):
-        _run(lambda: desk().registry.change_state(version.name, version.version, "promoted"))
-    if version.state == "retired" and st.button(
-        _("Restore"), key=f"models.restore.{version.label}", icon=":material/unarchive:"
-    ):
-        _run(lambda: desk().registry.change_state(version.name, version.version, "candidate"))
+    if version.state == "candidate":
+        help_ = _("The name alone refers to this version from now on.")
+        _render_state_button(version, "promoted", _("Promote"), "verified", help=help_)
+    if version.state == "retired":
+        _render_state_button(version, "candidate", _("Restore"), "unarchive")
     with st.popover("", icon=":material/more_vert:", key=f"models.more.{version.label}", help=_("More")):
         _render_menu(version)
 
 
-def _run(action: Callable[[], object]) -> None:
-    with errors.shown():
-        action()
-        st.rerun()
+def _render_state_button(version: RegisteredModel, new: ModelState, label: str, icon: str, **options: Any) -> None:
+    if st.button(label, key=f"models.{KEYS[new]}.{version.label}", icon=f":material/{icon}:", **options):
+        with errors.shown():
+            desk().registry.change_state(version.name, version.version, new)
+            st.rerun()
 
 
 def _render_menu(version: RegisteredModel) -> None:
@@ -113,11 +111,8 @@ def _render_menu(version: RegisteredModel) -> None:
         if st.button(pin, key=f"models.pin.{version.label}", icon=":material/push_pin:", width="stretch"):
             state.use_model(version.label)
             st.rerun()
-        about = _("No longer on offer; forecasts made with it still name it.")
-        if st.button(
-            _("Retire"), key=f"models.retire.{version.label}", icon=":material/archive:", help=about, width="stretch"
-        ):
-            _run(lambda: desk().registry.change_state(*key, "retired"))
+        help_ = _("No longer on offer; forecasts made with it still name it.")
+        _render_state_button(version, "retired", _("Retire"), "archive", help=help_, width="stretch")
     st.download_button(
         _("Model card"),
         lambda: desk().registry.card(*key) or "",

@@ -122,8 +122,10 @@ def test_a_grade_has_the_scores_of_model_and_baselines(frame):
     actual = frame["close"].iloc[CUTOFF : CUTOFF + 8].to_numpy()
     assert graded.matched == 8
     assert set(graded.scores) == {"model", "last_close", "drift", "ewma"}
-    assert graded.model["crps"] == pytest.approx(scores.crps(stored.paths[:, :, 3], actual))
-    assert graded.model["coverage"]["0.8"] == pytest.approx(scores.coverage(stored.paths[:, :, 3], actual, 0.8))
+    assert graded.scores["model"]["crps"] == pytest.approx(scores.crps(stored.paths[:, :, 3], actual))
+    assert graded.scores["model"]["coverage"]["0.8"] == pytest.approx(
+        scores.coverage(stored.paths[:, :, 3], actual, 0.8)
+    )
 
 
 def test_a_grade_tells_the_error_in_deviations_of_the_paths(frame):
