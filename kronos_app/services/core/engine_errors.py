@@ -1,4 +1,4 @@
-"""What the engine raises, told to people: which model, what is wrong and what to do about it."""
+"""Errors of the engine as `AppError`: which model, what is wrong and what to do."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from kronos_app.i18n import text
 
 @contextmanager
 def engine_errors(model: str) -> Iterator[None]:
-    """Turn the engine's errors, met while using `model`, into `AppError`."""
+    """Turn errors of the engine, raised while `model` is used, into `AppError`."""
     from engine.errors import KronosError
 
     try:
         yield
     except KronosError as error:
-        raise _translated(error, model) from error
+        raise _translate(error, model) from error
     except MemoryError as error:
         raise TooLarge(
             "out_of_memory",
-            text("There is not enough memory for this with {model}.", model=model),
-            text("Ask for fewer samples, a shorter lookback or a smaller model."),
+            text("There is not enough memory for this request with {model}.", model=model),
+            text("Choose fewer samples, a shorter lookback or a smaller model."),
         ) from error
 
 
-def _translated(error: Exception, model: str) -> AppError:
+def _translate(error: Exception, model: str) -> AppError:
     from engine import errors
 
     detail = str(error)
@@ -44,19 +44,19 @@ def _translated(error: Exception, model: str) -> AppError:
         return NotFound(
             "hub_not_found",
             text("The Hugging Face Hub does not have {model}: {detail}", model=model, detail=detail),
-            text("Check the name, or the mirror that HF_ENDPOINT names."),
+            text("Check the name, or the mirror in HF_ENDPOINT."),
         )
     if isinstance(error, errors.HubUnauthorized):
         return Unavailable(
             "hub_unauthorized",
             text("The Hugging Face Hub refuses access to {model}.", model=model),
-            text("Set HF_TOKEN to a token that may read it and restart."),
+            text("Set HF_TOKEN to a token with read access and restart."),
         )
     if isinstance(error, errors.CheckpointError):
         return Unavailable(
             "checkpoint_unusable",
             text("The files of {model} cannot be used: {detail}", model=model, detail=detail),
-            text("Delete them and load the model again; files of your own need to be a matching model and tokenizer."),
+            text("Delete them and load the model again; your own files must be a matching model and tokenizer."),
         )
     if isinstance(error, errors.InputError):
         return InvalidInput("engine_input", text("{model} cannot forecast this: {detail}", model=model, detail=detail))

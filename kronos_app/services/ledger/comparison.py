@@ -42,17 +42,13 @@ class Score(View):
 
     Attributes
     ----------
-    name
-        `model` or one of `BASELINES`.
     mae, mape
         Of the median; in price units, and as a share of the actual close (0.01 is one percent).
     direction
         Share of the steps, 0 to 1, where the median is on the right side of the last known close; None where
         nothing moved.
-    coverage
-        Share of the actual closes inside each central band.
     crps
-        Continuous ranked probability score, in price units; lower is better.
+        Continuous ranked probability score, in price units.
     """
 
     name: str

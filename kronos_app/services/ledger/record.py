@@ -50,22 +50,14 @@ class Record(View):
     ----------
     model, symbol
         What all have in common; None where they differ.
-    forecasts
-        Their number; several of one model, series, cutoff and horizon count as one.
     apart
-        The number of those that do not overlap.
-    candles
-        The number of candles compared.
+        The number of forecasts that do not overlap.
     crps
         Mean CRPS as a share of the last known close (0.01 is one percent).
     direction
         Share of steps with the median on the right side of the last close, None where nothing moved.
-    coverage
-        Share of closes inside each central band.
     alarms
         Recent coverage of the levels where it is outside the range that chance allows.
-    skill
-        By baseline.
     """
 
     model: str | None
