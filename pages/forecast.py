@@ -7,6 +7,7 @@ import streamlit as st
 from kronos_app import state
 from kronos_app.data.candle_frame import CandleFrame
 from kronos_app.runtime import desk
+from kronos_app.services.forecast.service import Submission
 from kronos_app.state import gettext as _
 from kronos_app.widgets.candles import last_candles
 from kronos_app.widgets.forecast.form import render_form
@@ -25,19 +26,16 @@ def render() -> None:
         _render_result(candles)
 
 
-def _open_submission(job_id: str | None, forecast_id: str | None) -> None:
-    """Put the id into the address, where it survives a reload and can be shared."""
-    st.session_state[state.FORECAST_CACHED] = forecast_id
-    if forecast_id is not None:
-        _open_forecast(forecast_id)
-    elif job_id is not None:
-        st.query_params.pop("forecast", None)
-        st.query_params["job"] = job_id
+def _open_submission(submission: Submission) -> None:
+    st.session_state[state.FORECAST_CACHED] = submission.forecast_id
+    _open("forecast" if submission.cached else "job", submission.forecast_id or submission.job_id or "")
 
 
-def _open_forecast(forecast_id: str) -> None:
-    st.query_params.pop("job", None)
-    st.query_params["forecast"] = forecast_id
+def _open(kind: str, value: str) -> None:
+    """Put the id of a job or a forecast into the address, where it survives a reload and can be shared."""
+    for name in ("job", "forecast"):
+        st.query_params.pop(name, None)
+    st.query_params[kind] = value
 
 
 def _render_result(candles: CandleFrame | None) -> None:
@@ -46,7 +44,7 @@ def _render_result(candles: CandleFrame | None) -> None:
         result_id = job.follow(job_id)
         if result_id is None:
             return
-        _open_forecast(result_id)
+        _open("forecast", result_id)
     if forecast_id := st.query_params.get("forecast"):
         if st.session_state.get(state.FORECAST_CACHED) == forecast_id:
             st.success(_("From the cache: the same request was computed before."), icon=":material/bolt:")

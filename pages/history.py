@@ -7,11 +7,10 @@ import streamlit as st
 from kronos_app import state
 from kronos_app.runtime import desk
 from kronos_app.state import gettext as _
-from kronos_app.store.records import ForecastFilter, ForecastInfo
+from kronos_app.store.records import ForecastFilter
 from kronos_app.widgets.forecast.comparison import render_comparison
 from kronos_app.widgets.forecast.listing import render_rows
 from kronos_app.widgets.kit import job, paging
-from kronos_app.widgets.kit.confirm import confirm
 from kronos_app.widgets.kit.errors import shown
 
 
@@ -29,7 +28,7 @@ def render() -> None:
     count = desk().forecasts.count(wanted)
     start = paging.first_row(count, state.HISTORY_PAGE)
     st.caption(_("{found} of {count} forecasts").format(found=count, count=total))
-    render_rows(desk().forecasts.list(wanted, limit=paging.PAGE_SIZE, offset=start), on_delete=_delete)
+    render_rows(desk().forecasts.list(wanted, limit=paging.PAGE_SIZE, offset=start), deletable=True)
 
 
 def _render_filter() -> ForecastFilter:
@@ -50,14 +49,6 @@ def _render_filter() -> ForecastFilter:
         key=state.HISTORY_MODEL,
     )
     return ForecastFilter(model=model, candles_id=candles, text=text)
-
-
-def _delete(info: ForecastInfo) -> None:
-    confirm(
-        _("Delete this forecast of {name}?").format(name=info.candles_name),
-        _("Its address no longer works then. The data set stays."),
-        lambda: desk().forecasts.delete(info.id),
-    )
 
 
 render()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from kronos_app import nav, state
+from kronos_app import nav
 from kronos_app.runtime import desk
 from kronos_app.state import gettext as _
 from kronos_app.widgets.forecast.listing import render_rows
+from kronos_app.widgets.forecast.steps import render_steps
 from kronos_app.widgets.kit import job
-from kronos_app.widgets.kit.errors import shown
 
 RECENT = 5
 
@@ -23,7 +23,7 @@ def render() -> None:
             "walks. Everything is computed on this machine; nothing you upload leaves it."
         )
     )
-    _render_steps()
+    render_steps()
     job.render_active_jobs()
     st.subheader(_("Recent forecasts"))
     recent = desk().forecasts.list(limit=RECENT)
@@ -32,40 +32,6 @@ def render() -> None:
         return
     render_rows(recent)
     nav.link("history", _("All forecasts"), icon=":material/history:")
-
-
-def _render_steps() -> None:
-    steps = {
-        _("1. Choose candles"): (
-            _("Upload a CSV, Feather or Parquet file, or use one of the included samples of real series."),
-            ("data", _("Upload a file"), ":material/upload:"),
-        ),
-        _("2. Choose a model"): (
-            _("A small model is included and works offline. Larger ones can be downloaded."),
-            ("models", _("See the models"), ":material/memory:"),
-        ),
-        _("3. Forecast"): (
-            _("Forecast the future, or replay the past from any candle and compare with the actual candles."),
-            ("forecast", _("Make a forecast"), ":material/candlestick_chart:"),
-        ),
-    }
-    for column, (title, (body, (page, label, icon))) in zip(st.columns(3), steps.items(), strict=True):
-        with column.container(border=True, height="stretch"):
-            st.subheader(title)
-            st.markdown(body)
-            if page == "data":
-                with shown():
-                    _render_sample_button()
-            nav.link(page, label, icon=icon)
-
-
-def _render_sample_button() -> None:
-    if st.button(_("Start with a sample"), type="primary", icon=":material/play_arrow:"):
-        service = desk().candles
-        draft = service.sample(next(iter(service.samples())))
-        saved = service.save(service.preview(draft, "drop"), service.inspect(draft))
-        state.use_candles(saved.id)
-        nav.go("forecast")
 
 
 render()

@@ -15,6 +15,7 @@ from kronos_app.data.candle_frame import CandleFrame
 from kronos_app.runtime import desk
 from kronos_app.services.forecast.request import WINDOWS, ForecastRequest
 from kronos_app.services.forecast.sampling import BANDS
+from kronos_app.services.forecast.service import Submission
 from kronos_app.services.models.limits import SHORTEST_HISTORY, longest_horizon
 from kronos_app.state import gettext as _
 from kronos_app.store.records import CandleSet, StoredForecast
@@ -50,8 +51,8 @@ DEFAULTS = {
 }
 
 
-def render_form(on_submit: Callable[[str | None, str | None], None]) -> CandleFrame | None:
-    """Render the settings; call `on_submit` with the id of the job or of the cached forecast.
+def render_form(on_submit: Callable[[Submission], None]) -> CandleFrame | None:
+    """Render the settings; call `on_submit` once they are submitted.
 
     Returns
     -------
@@ -77,8 +78,7 @@ def render_form(on_submit: Callable[[str | None, str | None], None]) -> CandleFr
             fields = {name: st.session_state[key] for name, key in FIELDS.items()}
             moment = None if cutoff is None else cutoff.to_pydatetime()
             request = ForecastRequest.build({**fields, "candles_id": chosen.id, "model": model, "cutoff": moment})
-            submission = desk().forecasts.submit(request)
-            on_submit(submission.job_id, submission.forecast_id)
+            on_submit(desk().forecasts.submit(request))
     candles = chosen.candles
     return candles if cutoff is None else replace(candles, frame=candles.frame[candles.timestamps <= cutoff])
 

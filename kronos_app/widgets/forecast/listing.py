@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 
 import streamlit as st
 
 from kronos_app import nav
+from kronos_app.runtime import desk
 from kronos_app.services.forecast.request import WINDOWS
 from kronos_app.state import gettext as _
 from kronos_app.state import say
 from kronos_app.store.records import ForecastInfo, StoredForecast
 from kronos_app.widgets.candles import doubts
 from kronos_app.widgets.kit import formats
+from kronos_app.widgets.kit.confirm import confirm
 from kronos_app.widgets.kit.errors import escape
 
 
@@ -41,8 +44,8 @@ def settings_facts(stored: StoredForecast) -> dict[str, str]:
     }
 
 
-def render_rows(infos: Sequence[ForecastInfo], on_delete: Callable[[ForecastInfo], None] | None = None) -> None:
-    """Render one row per forecast, with a link to open it and, with `on_delete`, a button to delete it."""
+def render_rows(infos: Sequence[ForecastInfo], *, deletable: bool = False) -> None:
+    """Render one row per forecast, with a link to open it and, if `deletable`, a button to delete it."""
     for info in infos:
         with st.container(border=True):
             words, actions = st.columns([5, 2], vertical_alignment="center")
@@ -50,10 +53,14 @@ def render_rows(infos: Sequence[ForecastInfo], on_delete: Callable[[ForecastInfo
             words.markdown(f"{title}  \n:small[{escape(_describe_details(info))}]")
             with actions.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
                 nav.link("forecast", _("Open"), icon=":material/open_in_new:", forecast=info.id)
-                if on_delete is not None and st.button(
+                if deletable and st.button(
                     _("Delete"), key=f"history.delete.{info.id}", icon=":material/delete:", type="tertiary"
                 ):
-                    on_delete(info)
+                    confirm(
+                        _("Delete this forecast of {name}?").format(name=info.candles_name),
+                        _("Its address no longer works then. The data set stays."),
+                        partial(desk().forecasts.delete, info.id),
+                    )
 
 
 def _describe_details(info: ForecastInfo) -> str:
