@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import streamlit as st
@@ -15,7 +15,6 @@ from kronos_app.data.candle_frame import CandleFrame
 from kronos_app.runtime import desk
 from kronos_app.services.forecast.request import WINDOWS, ForecastRequest
 from kronos_app.services.forecast.sampling import BANDS
-from kronos_app.services.forecast.service import Submission
 from kronos_app.services.models.limits import SHORTEST_HISTORY, longest_horizon
 from kronos_app.state import gettext as _
 from kronos_app.store.records import CandleSet, StoredForecast
@@ -25,6 +24,9 @@ from kronos_app.widgets.kit import formats
 from kronos_app.widgets.kit.errors import shown
 from kronos_app.widgets.kit.fields import render_number, render_segments
 from kronos_app.widgets.models.choice import render_model_field
+
+if TYPE_CHECKING:
+    from kronos_app.services.forecast.service import Submission
 
 FUTURE, REPLAY = "future", "replay"
 NARROWEST_NUMBER = 110  # pixels: four digits and both buttons

@@ -1,0 +1,51 @@
+"""The right side of the Forecast page: the job in progress, its result, or before both the candles up to the cutoff."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from kronos_app import state
+from kronos_app.data.candle_frame import CandleFrame
+from kronos_app.runtime import desk
+from kronos_app.state import gettext as _
+from kronos_app.widgets.candles import last_candles
+from kronos_app.widgets.forecast.result import HISTORY_SHOWN, render_forecast
+from kronos_app.widgets.kit import job
+
+if TYPE_CHECKING:
+    from kronos_app.services.forecast.service import Submission
+
+
+def open_submission(submission: Submission) -> None:
+    """Put the job or the cached forecast into the address, where it survives a reload and can be shared."""
+    st.session_state[state.FORECAST_CACHED] = submission.forecast_id
+    _open("forecast" if submission.cached else "job", submission.forecast_id or submission.job_id or "")
+
+
+def _open(kind: str, value: str) -> None:
+    for name in ("job", "forecast"):
+        st.query_params.pop(name, None)
+    st.query_params[kind] = value
+
+
+def render_outcome(candles: CandleFrame | None) -> None:
+    """Render what the address names, else `candles`."""
+    if job_id := st.query_params.get("job"):
+        result_id = job.follow(job_id)
+        if result_id is None:
+            return
+        _open("forecast", result_id)
+    if forecast_id := st.query_params.get("forecast"):
+        if st.session_state.get(state.FORECAST_CACHED) == forecast_id:
+            st.success(_("From the cache: the same request was computed before."), icon=":material/bolt:")
+        render_forecast(desk().forecasts.get(forecast_id))
+        return
+    st.info(
+        _("Choose the settings and run the forecast. Chart, bands and scores appear here."),
+        icon=":material/candlestick_chart:",
+    )
+    job.render_active_jobs()
+    if candles is not None:  # the browser then has loaded what the chart of the forecast needs
+        last_candles.draw(candles, HISTORY_SHOWN, "forecast.known")
