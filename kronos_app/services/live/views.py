@@ -18,7 +18,7 @@ FollowState = Literal["off", "running", "failing", "on"]
 class FollowRequest(ForecastSettings):
     """A series to follow, with the settings of its forecasts; the API documents the descriptions."""
 
-    source: str = Field(min_length=1, max_length=50, description="yahoo, or the name of a crypto exchange.")
+    source: str = Field(min_length=1, max_length=50, description="Key of a market source.")
     symbol: str = Field(min_length=1, max_length=LONGEST_SYMBOL, description="As the source writes it.")
     interval: str = Field("1d", min_length=1, max_length=20, description="As the source writes it.")
     options: dict[str, str] = Field(
