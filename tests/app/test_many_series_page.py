@@ -81,7 +81,7 @@ def test_a_job_of_many_series_shows_its_progress_and_can_be_cancelled(open_page,
     hold.set()
     assert desk.jobs.wait(job_id, 60).status == "cancelled"
     assert kept(desk) == {}
-    told = translate("Saving these series was cancelled. None of them was saved.", lang)
+    told = translate("Saving these series was cancelled. None was saved.", lang)
     assert told in said(open_page("data", lang=lang, job=job_id))
 
 
