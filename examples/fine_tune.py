@@ -14,7 +14,7 @@ from engine import KronosPredictor
 from kronos_app.data import sample
 from training.run.config import RunConfig
 from training.run.execute import execute
-from training.run.launch import begin
+from training.run.launch import create_run
 
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp(prefix="kronos-fine-tune-"))
 candles = sample.load("sp500").frame.tail(1500)
@@ -35,7 +35,7 @@ config = RunConfig.model_validate(
         "machine": {"device": "cpu"},
     }
 )
-run = begin(config, folder / "run")
+run = create_run(config, folder / "run")
 status = execute(run)
 print(f"The run is {status.state}; its folder is {run.path}")
 if status.state != "finished":

@@ -145,7 +145,7 @@ def test_it_stays_when_its_run_is_discarded_and_can_be_trained_on(tuned_desk, ru
     assert plan.config.base.model == str(tuned_desk.settings.home / "registry" / "mine" / "1")
     told = " ".join(note.render() for note in plan.notes)
     assert str(tuned_desk.settings.home) not in told
-    assert "until when" in told, "it may have learned from these candles already"
+    assert "the end of the base model's training data" in told, "it may have learned from these candles already"
 
 
 @pytest.mark.parametrize("name", ["", "Mine", "../x", "a/b", "a@1", "-a", "a" * 41, "名", "a b", "a\n", "."])
