@@ -44,12 +44,18 @@ class Text:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: Any) -> Any:
-        """Return how pydantic models hold a sentence: as `to_dict` writes it."""
+        """Return the pydantic schema: read from `to_dict`, written as `to_dict` or in `context["language"]`."""
         from pydantic_core import core_schema
 
-        return core_schema.no_info_plain_validator_function(
-            cls._validate, serialization=core_schema.plain_serializer_function_ser_schema(cls.to_dict)
-        )
+        def write(value: Text, info: core_schema.SerializationInfo) -> Any:
+            return value.render(info.context["language"]) if info.context else value.to_dict()
+
+        serialization = core_schema.plain_serializer_function_ser_schema(write, info_arg=True)
+        return core_schema.no_info_plain_validator_function(cls._validate, serialization=serialization)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _schema: Any, _handler: Any) -> dict[str, Any]:
+        return {"type": "string"}
 
     @classmethod
     def _validate(cls, value: Any) -> Text:

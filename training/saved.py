@@ -61,13 +61,15 @@ def load_json(path: Path) -> dict[str, Any]:
     return value
 
 
-def parse_saved(kind: type[Record], value: Any, place: Path | str) -> Record:
+def parse_saved(kind: type[Record], value: Any, place: Path | str, *, partial: bool = False) -> Record:
     """Return a saved value as `kind`.
 
     Parameters
     ----------
     place
         Where it is saved: its file, or table and key.
+    partial
+        The value has fields that `kind` leaves out on purpose: they are not logged.
 
     Raises
     ------
@@ -78,7 +80,7 @@ def parse_saved(kind: type[Record], value: Any, place: Path | str) -> Record:
         _ADAPTERS[kind] = TypeAdapter(kind)
     adapter: TypeAdapter[Record] = _ADAPTERS[kind]
     try:
-        return adapter.validate_python(value, extra="forbid")
+        return adapter.validate_python(value, extra="ignore" if partial else "forbid")
     except ValidationError as error:
         names = [".".join(map(str, each["loc"])) for each in error.errors() if each["type"] in UNKNOWN]
     if names:

@@ -8,12 +8,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, NaiveDatetime
 
-from kronos_app.services.backtest.service import BacktestRequest
-from kronos_app.services.backtest.views import BacktestState
 from kronos_app.services.core.job_view import JobView
 from kronos_app.services.core.view import ErrorView, View
-from kronos_app.services.evaluation.service import EvaluationRequest
-from kronos_app.services.evaluation.views import EvaluationState
 from kronos_app.services.finetune.views import RunState
 from kronos_app.services.forecast.request import ForecastSettings
 from kronos_app.services.live.views import FollowView
@@ -227,81 +223,8 @@ class ModelVersions(View):
     unreadable: list[UnreadableOut] = UNREADABLE
 
 
-class EvaluationOut(BaseModel):
-    """An evaluation as it stands."""
-
-    id: str
-    created: datetime
-    request: EvaluationRequest
-    origin: str = Field(description="The candles in words.")
-    series: int
-    cutoffs: int = Field(description="Of all series together, at most.")
-    notes: list[str] = Field(description="What to know about the candles.")
-    state: EvaluationState = Field(description="interrupted: its job is gone; resume it.")
-    job_id: str | None = Field(description="To follow and to cancel.")
-    progress: float = Field(description="0 to 1")
-    remaining_seconds: float | None
-    error: str | None
-    verdicts: dict[str, str] = Field(description="By model, whether it is better than the best baseline.")
-    warnings: list[str] = Field(description="Why scores may look better than they are.")
-
-
-class Evaluations(BaseModel):
-    """The evaluations there are."""
-
-    total: int = Field(description="Number of all entries.")
-    evaluations: list[EvaluationOut]
-    unreadable: list[UnreadableOut] = UNREADABLE
-
-
-class EvaluationPlanOut(BaseModel):
-    """What an evaluation would come to."""
-
-    series: int
-    cutoffs: int = Field(description="Of all series together, at most.")
-    forecasts: int = Field(description="Of all models together.")
-    seconds: float | None = Field(description="About what it would take; null where no earlier one tells.")
-    notes: list[str]
-
-
-class BacktestOut(BaseModel):
-    """A backtest as it stands."""
-
-    id: str
-    created: datetime
-    request: BacktestRequest
-    origin: str = Field(description="The candles in words.")
-    instruments: int = Field(description="That are traded.")
-    notes: list[str] = Field(description="What to know about the candles.")
-    state: BacktestState = Field(description="interrupted: its job is gone; resume it.")
-    job_id: str | None = Field(description="To follow and to cancel.")
-    progress: float = Field(description="0 to 1, of the days of signals.")
-    remaining_seconds: float | None
-    error: str | None
-    verdict: str | None = Field(description="What it earned beside luck and what it is compared with.")
-    warnings: list[str] = Field(description="Why it may look better than it is.")
-    percentile: float | None = Field(description="Share of random signals that earned less by the same rule.")
-    figures: dict[str, float | str | None] | None
-
-
-class Backtests(BaseModel):
-    """The backtests there are."""
-
-    total: int = Field(description="Number of all entries.")
-    backtests: list[BacktestOut]
-    unreadable: list[UnreadableOut] = UNREADABLE
-
-
 class BehindBody(BaseModel):
     """A trade or a holding whose forecast is wanted."""
 
     instrument: str = Field(max_length=60, description="As the tables have it.")
     day: NaiveDatetime = Field(description="On which it was traded or held, in the candles' own time.")
-
-
-class BacktestPlanOut(BaseModel):
-    """What a backtest would come to."""
-
-    instruments: int
-    forecasts: int = Field(description="At most.")
-    notes: list[str]

@@ -1,4 +1,4 @@
-"""What a strategy earned: beside what it is compared with and what luck reaches, and month by month."""
+"""The cumulative return of a strategy beside its benchmarks and random signals, and its returns by month."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kronos_app.charts.style import DOWN, FORECAST, HOLLOW, NEUTRAL, SECOND, UP,
 
 HEIGHT, GROWTH = 520, 400  # pixels
 BANDS = (("0.05", "0.95", 0.12), ("0.25", "0.75", 0.16))  # low, high, opacity; the widest first
-OTHERS = {
+BENCHMARKS = {
     "bench": {"color": NEUTRAL, "width": 1.8},
     "buy_and_hold": {"color": NEUTRAL, "width": 1.8},
     "equal_weight": {"color": UP, "width": 1.4, "dash": "dash"},
@@ -29,25 +29,25 @@ class BacktestWords:
 
     Attributes
     ----------
-    others
-        Names of what a strategy is compared with, by the keys of `OTHERS`.
+    benchmarks
+        Names of the benchmarks, by the keys of `BENCHMARKS`.
     luck
-        Names of the bands of luck, the widest first.
+        Names of the bands of random signals, the widest first.
     months
-        Twelve short names, and that of the year's column.
+        Twelve short names, and the name of the year's column.
     """
 
     strategy: str
-    others: Mapping[str, str]
+    benchmarks: Mapping[str, str]
     luck: Sequence[str]
-    earned: str
+    cumulative_return: str
     drawdown: str
     months: Sequence[str]
 
 
 def equity_chart(
     curves: Mapping[str, Sequence[Any]],
-    others: Mapping[str, Sequence[float | None]],
+    benchmarks: Mapping[str, Sequence[float | None]],
     luck: Mapping[str, Sequence[float | None]],
     words: BacktestWords,
 ) -> go.Figure:
@@ -57,8 +57,8 @@ def equity_chart(
     ----------
     curves
         `day`, `strategy` and `drawdown`.
-    others
-        Growth by the keys of `OTHERS`, where there is one.
+    benchmarks
+        Growth by the keys of `BENCHMARKS`.
     luck
         Growth by quantile, as text: those of `BANDS`.
     """
@@ -69,16 +69,16 @@ def equity_chart(
         fill = {"fill": "tonexty", "fillcolor": translucent(NEUTRAL, opacity), "name": name}
         traces.append(go.Scatter(y=list(luck[low]), showlegend=False, legendgroup=name, **edge))
         traces.append(go.Scatter(y=list(luck[high]), legendgroup=name, **fill, **edge))
-    for key, line in OTHERS.items():
-        if key in others:
-            traces.append(_line(days, others[key], words.others[key], line))
+    for key, line in BENCHMARKS.items():
+        if key in benchmarks:
+            traces.append(_line(days, benchmarks[key], words.benchmarks[key], line))
     traces.append(_line(days, curves["strategy"], words.strategy, {"color": FORECAST, "width": 2.6}))
     fall = _line(days, curves["drawdown"], words.drawdown, {"color": DOWN, "width": 1})
     fall.update(yaxis="y2", fill="tozeroy", fillcolor=translucent(DOWN, 0.25), showlegend=False)
     layout: dict[str, Any] = _layout(HEIGHT) | {
         "hovermode": "x unified",
         "xaxis": {"type": "date", "showgrid": False, "anchor": "y2", "nticks": 7, "tickformat": "%Y-%m"},
-        "yaxis": _grid() | {"title": {"text": words.earned}, "tickformat": "+.0%", "domain": [0.31, 1]},
+        "yaxis": _grid() | {"title": {"text": words.cumulative_return}, "tickformat": "+.0%", "domain": [0.31, 1]},
         "yaxis2": _grid() | {"title": {"text": words.drawdown}, "tickformat": ".0%", "domain": [0, 0.25], "nticks": 4},
     }
     return go.Figure([*traces, fall], layout)
@@ -90,7 +90,7 @@ def growth_chart(curves: Mapping[str, pd.Series[float]], words: BacktestWords) -
     Parameters
     ----------
     curves
-        By name, what was earned by day; as many as `STRATEGIES` at most.
+        By name the cumulative return by day; as many as `STRATEGIES` at most.
     """
     lines = [
         _line(list(curve.index), list(curve), name, {"color": colour, "width": 2.2})
@@ -99,7 +99,7 @@ def growth_chart(curves: Mapping[str, pd.Series[float]], words: BacktestWords) -
     layout: dict[str, Any] = _layout(GROWTH) | {
         "hovermode": "x unified",
         "xaxis": {"type": "date", "showgrid": False, "nticks": 7, "tickformat": "%Y-%m"},
-        "yaxis": _grid() | {"title": {"text": words.earned}, "tickformat": "+.0%"},
+        "yaxis": _grid() | {"title": {"text": words.cumulative_return}, "tickformat": "+.0%"},
     }
     return go.Figure(lines, layout)
 
@@ -129,17 +129,17 @@ def monthly_chart(monthly: Mapping[str, Mapping[str, float | None]], words: Back
         xgap=2,
         ygap=2,
     )
-    # Written apart: a heat map would choose the colour of its text without knowing the page behind it.
-    told = [
+    # Separate text: a heat map chooses the colour of its text without regard to the page's background.
+    cells = [
         (month, year, f"{100 * value:+.1f}")
         for year, row in zip(years, values, strict=True)
         for month, value in zip(words.months, row, strict=True)
         if value is not None
     ]
-    x, y, labels = (list(column) for column in zip(*told, strict=True))
+    x, y, labels = (list(column) for column in zip(*cells, strict=True))
     numbers = go.Scatter(x=x, y=y, text=labels, mode="text", textfont={"size": 10}, hoverinfo="skip", showlegend=False)
     layout = _layout(ROW * len(years) + FRAME) | {
-        "margin": {"l": 8, "r": 8, "t": 28, "b": 8},  # the months stand above
+        "margin": {"l": 8, "r": 8, "t": 28, "b": 8},  # the months are above
         "xaxis": {"type": "category", "side": "top", "showgrid": False, "fixedrange": True},
         "yaxis": {"type": "category", "autorange": "reversed", "showgrid": False, "fixedrange": True},
     }

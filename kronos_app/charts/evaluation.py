@@ -1,4 +1,4 @@
-"""Whether forecasts were worth anything: by step, by band, by chance, over time, and the worst of them one by one."""
+"""The accuracy of forecasts: CRPS by step, coverage, PIT, calibration of P(up), and single cutoffs."""
 
 from __future__ import annotations
 
@@ -36,12 +36,11 @@ class EvaluationWords:
     crps: str
     place: str
     share: str
-    even: str
-    band: str
-    held: str
-    exact: str
-    chance: str
-    rose: str
+    ideal: str
+    nominal: str
+    observed: str
+    probability: str
+    frequency: str
     until: str
 
 
@@ -55,7 +54,7 @@ def steps_chart(
     steps
         Forecaster to its CRPS from step 1 on.
     names
-        Forecaster to what readers call it.
+        Forecaster to its displayed name.
     """
     traces = []
     for name in sorted(steps, key=lambda name: name in models):
@@ -72,36 +71,36 @@ def steps_chart(
 def pit_chart(
     shares: Mapping[str, Sequence[float]], models: Sequence[str], names: Mapping[str, str], words: EvaluationWords
 ) -> go.Figure:
-    """Return how often what came lay in each tenth of the forecast distribution: even is right."""
+    """Return the PIT histogram: the share of actual closes in each tenth of the forecast; flat is ideal."""
     count = len(next(iter(shares.values())))
     middles = [(i + 0.5) / count for i in range(count)]
     traces: list[Any] = [
         go.Bar(x=middles, y=list(found), name=names[name], marker={"color": _colour(name, models)}, opacity=0.8)
         for name, found in shares.items()
     ]
-    traces.append(_line([0.0, 1.0], [1 / count] * 2, words.even))
+    traces.append(_line([0.0, 1.0], [1 / count] * 2, words.ideal))
     layout = _layout(words.place, words.share, percent=True)
     layout["xaxis"] |= {"tickformat": ".0%", "range": [0, 1], "dtick": 0.2}
     return go.Figure(traces, layout | {"barmode": "group", "bargap": 0.15})
 
 
 def coverage_chart(
-    held: Mapping[str, Mapping[str, float]], models: Sequence[str], names: Mapping[str, str], words: EvaluationWords
+    coverage: Mapping[str, Mapping[str, float]], models: Sequence[str], names: Mapping[str, str], words: EvaluationWords
 ) -> go.Figure:
-    """Return what bands held against what they promise; on the dotted line both are the same.
+    """Return observed against nominal coverage; on the dotted line both are equal.
 
     Parameters
     ----------
-    held
+    coverage
         Forecaster to level in percent, as text, to share.
     """
     traces = []
-    for name, shares in held.items():
+    for name, shares in coverage.items():
         x = [float(level) / 100 for level in shares]
         traces.append(_points(x, list(shares.values()), name, models, names))
-    layout = _layout(words.band, words.held, percent=True)
+    layout = _layout(words.nominal, words.observed, percent=True)
     layout["xaxis"] |= {"tickformat": ".0%", "range": [0.4, 1.02], "tickvals": [0.5, 0.8, 0.9, 0.95]}
-    return go.Figure([_line([0.4, 1.0], [0.4, 1.0], words.exact), *traces], layout)
+    return go.Figure([_line([0.4, 1.0], [0.4, 1.0], words.ideal), *traces], layout)
 
 
 def reliability_chart(
@@ -110,7 +109,7 @@ def reliability_chart(
     names: Mapping[str, str],
     words: EvaluationWords,
 ) -> go.Figure:
-    """Return how often the price rose against the chance that was stated; each point `chance share number`."""
+    """Return the observed frequency of a rise against the forecast P(up); a point is `probability frequency count`."""
     traces = []
     for name, found in points.items():
         sizes = [6 + 14 * (number / max(1, *(one[2] for one in found))) ** 0.5 for _, _, number in found]
@@ -118,10 +117,10 @@ def reliability_chart(
         trace.update(marker={"size": sizes}, customdata=[int(one[2]) for one in found])
         trace.update(hovertemplate="%{fullData.name}: %{x:.0%} → %{y:.0%} (%{customdata})<extra></extra>")
         traces.append(trace)
-    layout = _layout(words.chance, words.rose, percent=True)
+    layout = _layout(words.probability, words.frequency, percent=True)
     layout["xaxis"] |= {"tickformat": ".0%", "range": [-0.02, 1.02]}
     layout["yaxis"] |= {"range": [-0.02, 1.02]}
-    return go.Figure([_line([0.0, 1.0], [0.0, 1.0], words.exact), *traces], layout)
+    return go.Figure([_line([0.0, 1.0], [0.0, 1.0], words.ideal), *traces], layout)
 
 
 def coverage_over_time_chart(
@@ -131,7 +130,7 @@ def coverage_over_time_chart(
     names: Mapping[str, str],
     words: EvaluationWords,
 ) -> go.Figure:
-    """Return the coverage of one band in successive parts of the time, by model."""
+    """Return the coverage of one band in successive periods, by model."""
     traces = []
     for name, found in rows.items():
         x = [pd.Timestamp(row["until"]) for row in found]
@@ -140,17 +139,17 @@ def coverage_over_time_chart(
         trace.update(hovertemplate="%{x|%Y-%m-%d}: %{y:.0%} (%{customdata})<extra>%{fullData.name}</extra>")
         traces.append(trace)
     times = sorted(time for trace in traces for time in trace.x)
-    promised = float(level) / 100
-    layout = _layout(words.until, words.held, percent=True)
+    nominal = float(level) / 100
+    layout = _layout(words.until, words.observed, percent=True)
     layout["xaxis"] |= {"type": "date", "nticks": 6}
     layout["yaxis"] |= {"range": [0, 1.02]}
-    return go.Figure([_line([times[0], times[-1]], [promised] * 2, words.exact), *traces], layout)
+    return go.Figure([_line([times[0], times[-1]], [nominal] * 2, words.ideal), *traces], layout)
 
 
 def cutoff_chart(
     history: pd.DataFrame, actual: pd.DataFrame, bands: pd.DataFrame, words: Words, *, height: int = 420
 ) -> go.Figure:
-    """Return the candles before and after a cutoff with the bands of the close that were forecast.
+    """Return the candles before and after a cutoff with the forecast bands of the close.
 
     Parameters
     ----------

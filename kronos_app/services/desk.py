@@ -13,13 +13,7 @@ from kronos_app.data.sql.process import QueryProcesses
 from kronos_app.i18n import Text
 from kronos_app.jobs import Handler, JobRunner
 from kronos_app.services.backtest import service as backtest
-from kronos_app.services.backtest.service import (
-    BacktestFolders,
-    BacktestService,
-    BacktestWorker,
-    BehindWorker,
-    Universes,
-)
+from kronos_app.services.backtest.service import Backtest, BacktestService, BacktestWorker, BehindWorker, Universes
 from kronos_app.services.candles import fetching, series, uploads
 from kronos_app.services.candles import sql as sql_query
 from kronos_app.services.candles.column_mappings import ColumnMappings
@@ -34,8 +28,7 @@ from kronos_app.services.candles.sql import Connections, SqlService, SqlWorker
 from kronos_app.services.candles.uploads import UploadService, UploadWorker
 from kronos_app.services.core.home_lock import HomeLock, unwritable
 from kronos_app.services.evaluation import service as evaluation
-from kronos_app.services.evaluation.folders import EvaluationFolders
-from kronos_app.services.evaluation.service import EvaluationService, EvaluationWorker
+from kronos_app.services.evaluation.service import Evaluation, EvaluationService, EvaluationWorker
 from kronos_app.services.finetune import trial as tuning_trial
 from kronos_app.services.finetune.result import trained_model
 from kronos_app.services.finetune.service import TuningService
@@ -51,6 +44,7 @@ from kronos_app.services.live.service import FollowService
 from kronos_app.services.live.worker import FollowWorker
 from kronos_app.services.models.registry import RegistryService
 from kronos_app.services.models.service import ModelService
+from kronos_app.services.runs.run import RunFolders
 from kronos_app.settings import Settings, get_settings
 from kronos_app.store import Store
 from kronos_app.store.records import now
@@ -137,15 +131,12 @@ class Desk:
         self.following = FollowService(settings, self.store, self.jobs, self.sources, self.models, clock)
         self.tuning = TuningService(settings, self.store, self.candles, self.series, self.models, self.jobs)
         handlers[tuning_trial.KIND] = tuning_trial.TrialWorker(self.tuning.planner).run
-        evaluations = EvaluationFolders(settings.home / "evaluations")
+        evaluations = RunFolders(settings.home, Evaluation)
         handlers[evaluation.KIND] = EvaluationWorker(evaluations, self.models).run
         self.calibrations = Calibrations(self.store, self.models, evaluations)
         self.records = ForecastRecords(self.store, self.models, self.ledger)
         self.evaluations = EvaluationService(settings, self.candles, self.series, self.models, self.jobs, evaluations)
-        backtests, universes = (
-            BacktestFolders(settings.home / "backtests"),
-            Universes(settings, self.candles, self.series),
-        )
+        backtests, universes = RunFolders(settings.home, Backtest), Universes(settings, self.candles, self.series)
         handlers[backtest.KIND] = BacktestWorker(settings, backtests, self.models, universes).run
         handlers[backtest.BEHIND] = BehindWorker(backtests, self.models, self.scheduler).run
         self.backtests = BacktestService(settings, universes, self.models, self.jobs, backtests)

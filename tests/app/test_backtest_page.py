@@ -112,18 +112,18 @@ def test_the_sentence_stands_first_in_the_readers_language(open_page, desk, put,
 
 
 def test_a_period_before_the_end_of_the_training_is_warned_of_in_red(open_page, desk, put, monkeypatch):
-    from dataclasses import replace
-
     import pandas as pd
 
-    from kronos_app.services.backtest import service as backtest
     from kronos_app.services.backtest.report import training_warnings
+    from kronos_app.services.backtest.run import Backtest
     from kronos_app.services.backtest.universe import Member
 
     end = pd.Timestamp("2024-02-29")
     told = training_warnings("kronos-nano", {"": end}, [Member("AA", "", 80)], pd.Timestamp("2023-03-01"))
-    view = backtest.view
-    monkeypatch.setattr(backtest, "view", lambda kept, job: replace(view(kept, job), warnings=tuple(told)))
+    with_job = Backtest.with_job
+    monkeypatch.setattr(
+        Backtest, "with_job", lambda run, job: with_job(run, job).model_copy(update={"warnings": tuple(told)})
+    )
     app = open_page("backtest", backtest=put)
     assert told[0].render() in [element.value.replace("\\", "") for element in app.error]
 
@@ -204,7 +204,7 @@ def test_two_are_compared_by_growth_figures_and_what_differs(open_page, put, oth
 
 def test_one_alone_cannot_be_compared(open_page, put):
     app = open_page("backtest")
-    app.get_by_key(state.BACKTEST_VIEW).set_value("compare").run()
+    app.get_by_key("backtest.view").set_value("compare").run()
     assert "Two finished backtests are needed to compare." in said(app)
 
 

@@ -86,11 +86,11 @@ def test_somebody_without_data_takes_a_sample_and_sees_what_it_comes_to(open_pag
 
 def test_an_evaluation_is_started_from_the_form_and_its_address_shows_the_result(open_page, desk, sample):
     app = open_page("evaluate")
-    app.get_by_key(state.EVALUATE_LOOKBACK).set_value(24)
-    app.get_by_key(state.EVALUATE_HORIZON).set_value(4)
-    app.get_by_key(state.EVALUATE_WINDOWS).set_value(8)
-    app.get_by_key(state.EVALUATE_SAMPLES).set_value(4)
-    app.get_by_key(state.EVALUATE_FITTED).set_value(False).run()
+    app.get_by_key("evaluate.lookback").set_value(24)
+    app.get_by_key("evaluate.horizon").set_value(4)
+    app.get_by_key("evaluate.n_windows").set_value(8)
+    app.get_by_key("evaluate.samples").set_value(4)
+    app.get_by_key("evaluate.fitted").set_value(False).run()
     app.get_by_key("evaluate.start").click().run()
     assert not app.error
     found = wait(desk, app.query_params["evaluation"])
@@ -102,11 +102,11 @@ def test_an_evaluation_is_started_from_the_form_and_its_address_shows_the_result
 
 def test_a_task_of_the_paper_fills_the_form_and_its_figures_come_first(open_page, desk, sample):
     app = open_page("evaluate")
-    app.get_by_key(state.EVALUATE_TASK).set_value("volatility").run()
-    fields = (state.EVALUATE_LOOKBACK, state.EVALUATE_HORIZON, state.EVALUATE_SAMPLES, state.EVALUATE_TEMPERATURE)
+    app.get_by_key("evaluate.task").set_value("volatility").run()
+    fields = ("evaluate.lookback", "evaluate.horizon", "evaluate.samples", "evaluate.temperature")
     assert [app.get_by_key(key).value for key in fields] == [40, 12, 1, 0.9]
-    app.get_by_key(state.EVALUATE_WINDOWS).set_value(8)
-    app.get_by_key(state.EVALUATE_FITTED).set_value(False).run()
+    app.get_by_key("evaluate.n_windows").set_value(8)
+    app.get_by_key("evaluate.fitted").set_value(False).run()
     app.get_by_key("evaluate.start").click().run()
     found = wait(desk, app.query_params["evaluation"])
     assert found.state == "finished", found.error
@@ -130,9 +130,9 @@ def qlib(tmp_path, monkeypatch):
 
 def test_a_market_of_a_qlib_folder_is_chosen(qlib, open_page):
     app = open_page("evaluate")
-    app.get_by_key(state.EVALUATE_SOURCE).set_value("qlib").run()
+    app.get_by_key("evaluate.source").set_value("qlib").run()
     cutoffs = [metric.value for metric in app.metric][:1]
-    app.get_by_key(f"{state.EVALUATE_MARKET}.qlib:cn_data").set_value("csi300").run()
+    app.get_by_key("evaluate.market.qlib:cn_data").set_value("csi300").run()
     assert (cutoffs, [metric.value for metric in app.metric][:1]) == (["12"], ["6"])
 
 
@@ -161,7 +161,9 @@ def test_the_verdict_stands_first_in_the_readers_language(open_page, desk, put, 
     for warning in told.warnings:
         assert warning.render(lang) in said(app)
     foreseen = told.report["volatility_foreseen"]["value"]
-    assert {"en": f"would have {foreseen:.3f} of", "zh": f"最佳基线的 {foreseen:.3f} 倍"}[lang[:2]] in said(app)
+    assert {"en": f"would have a CRPS ratio of {foreseen:.3f}.", "zh": f"最佳基线的 {foreseen:.3f} 倍"}[
+        lang[:2]
+    ] in said(app)
     table = app.dataframe[0].value
     assert len(table) == 9
     assert table["crps"].is_monotonic_increasing
@@ -212,7 +214,7 @@ def test_one_that_was_cancelled_is_resumed_from_its_page(open_page, desk, monkey
     app.get_by_key(f"evaluate.cancel.{begun.id}").click().run()
     assert wait(desk, begun.id).state == "cancelled"
     app.run()
-    assert "What was forecast is kept" in said(app)
+    assert "It was cancelled. The forecasts are saved" in said(app)
     monkeypatch.undo()
     app.get_by_key(f"evaluate.resume.{begun.id}").click().run()
     assert wait(desk, begun.id).state == "finished"
@@ -232,9 +234,7 @@ def test_beside_a_forecast_without_drift_an_evaluation_tells_what_that_would_hav
     report = desk.evaluations.get(put).report
     found, best = report["forecasters"], report["best_baseline"]
     ratio = found["kronos-nano"]["figures"]["crps_centred"]["value"] / found[best]["figures"]["crps"]["value"]
-    told = translate(
-        "That was with its drift; without it its CRPS would have been {ratio} of that of {baseline}.", lang
-    )
+    told = translate("Zero-drift forecast: CRPS {ratio} × {baseline}.", lang)
     told = told.split("{baseline}")[0 if lang == "en" else 1].format(ratio=f"{ratio:.3f}")
     assert told in said(open_page("forecast", lang=lang, forecast=forecast(driftless=True)))
     assert told not in said(open_page("forecast", lang=lang, forecast=forecast(driftless=False)))

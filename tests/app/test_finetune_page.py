@@ -243,7 +243,7 @@ def test_a_run_is_copied_with_changes(open_page, desk, put):
     assert app.get_by_key(key("name")).value == "first try 2"
     assert app.get_by_key(key("window.lookback")).value == 24
     assert app.get_by_key(key("predictor.steps")).value == 6
-    assert app.session_state[state.FINETUNE_SETS] == [set_id]
+    assert app.session_state["finetune.sets"] == [set_id]
     assert "Start" in labels(app.button)
 
 

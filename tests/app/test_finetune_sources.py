@@ -23,7 +23,7 @@ KEY = SeriesKey("vendor", "ABC", "1h", "none")
 
 def opened(open_page, source: str):
     app = open_page("finetune")
-    app.get_by_key(state.FINETUNE_SOURCE).set_value(source).run()
+    app.get_by_key("finetune.source").set_value(source).run()
     assert not app.exception, app.exception
     return app
 
@@ -49,7 +49,7 @@ def stored(monkeypatch, request):
 
 def test_stored_series_are_learned_from(stored, open_page):
     app = opened(open_page, "series")
-    app.get_by_key(state.FINETUNE_SERIES).set_value([KEY]).run()
+    app.get_by_key("finetune.series").set_value([KEY]).run()
     assert len(windows(app)) == 3
     assert app.get("plotly_chart")
 
@@ -75,8 +75,8 @@ def test_a_data_set_kept_from_a_file_is_chosen(open_page, desk):
     saved = desk.candles.save(desk.candles.preview(draft, None), desk.candles.inspect(draft))
     app.session_state[state.CANDLES_ID] = saved.id
     app.run()
-    assert app.get_by_key(state.FINETUNE_SOURCE).value == "candle_sets"
-    assert app.get_by_key(state.FINETUNE_SETS).value == [saved.id]
+    assert app.get_by_key("finetune.source").value == "candle_sets"
+    assert app.get_by_key("finetune.sets").value == [saved.id]
 
 
 @pytest.fixture
@@ -90,9 +90,9 @@ def qlib(tmp_path, monkeypatch):
 @pytest.mark.usefixtures("qlib")
 def test_a_qlib_folder_is_learned_from_and_chosen_again_by_a_copy(qlib, open_page, desk):
     app = opened(open_page, "qlib")
-    app.get_by_key(f"{state.FINETUNE_MARKET}.qlib:cn_data").set_value("csi300").run()
-    app.get_by_key(state.FINETUNE_FROM).set_value(date(2020, 2, 3))
-    app.get_by_key(state.FINETUNE_TO).set_value(date(2022, 6, 1)).run()
+    app.get_by_key("finetune.market.qlib:cn_data").set_value("csi300").run()
+    app.get_by_key("finetune.from").set_value(date(2020, 2, 3))
+    app.get_by_key("finetune.to").set_value(date(2022, 6, 1)).run()
     assert len(windows(app)) == 3
     app.get_by_key("finetune.start").click().run()
     run_id = app.query_params["run"]
@@ -101,7 +101,7 @@ def test_a_qlib_folder_is_learned_from_and_chosen_again_by_a_copy(qlib, open_pag
     assert desk.tuning.request_of(run_id).data == DataChoice(kind="qlib", qlib_folder="cn_data", **wanted)
     app.get_by_key(f"finetune.clone.{run_id}").click().run()
     desk.tuning.discard(run_id)
-    assert app.get_by_key(state.FINETUNE_SOURCE).value == "qlib"
-    assert app.get_by_key(f"{state.FINETUNE_MARKET}.qlib:cn_data").value == "csi300"
-    assert app.get_by_key(f"{state.FINETUNE_FREQUENCY}.qlib:cn_data").value == "1d"
-    assert app.get_by_key(state.FINETUNE_FROM).value == date(2020, 2, 3)
+    assert app.get_by_key("finetune.source").value == "qlib"
+    assert app.get_by_key("finetune.market.qlib:cn_data").value == "csi300"
+    assert app.get_by_key("finetune.frequency.qlib:cn_data").value == "1d"
+    assert app.get_by_key("finetune.from").value == date(2020, 2, 3)

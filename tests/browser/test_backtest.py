@@ -33,7 +33,7 @@ def test_a_backtest_goes_on_without_its_tab_and_ends_with_a_sentence(page, serve
     with page.expect_download() as download:
         page.get_by_role("button", name="Download trades").click()
     assert download.value.path().read_text().startswith("day,instrument,side")
-    page.get_by_role("button", name="Change and run again").click()
+    page.get_by_role("button", name="Copy with changes").click()
     expect(page.get_by_label("A signal every", exact=True)).to_have_value("200")
     page.goto(address)
     page.get_by_role("button", name="Delete").click()

@@ -1,12 +1,11 @@
-"""The forecast behind a trade: its signal and rank as the backtest had them, its paths drawn again.
+"""The forecast behind a trade: its signal and rank, and its paths drawn again.
 
-Paths of backtests are not kept, but all that they are drawn from is. What was drawn again is kept in the backtest's
-folder. Where the model is another by now, nothing is shown in place of what it was.
+Backtests do not save paths, but everything to draw them again. Drawn forecasts are saved in the backtest's folder. If
+the model has other weights by now, nothing is drawn.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,15 +18,17 @@ from kronos_app.data.candle_frame import PRICES
 from kronos_app.errors import Conflict, NotFound
 from kronos_app.i18n import text
 from kronos_app.jobs import OnStep
-from kronos_app.services.backtest.universe import read
+from kronos_app.services.backtest.universe import read_universe
 from kronos_app.services.backtest.worker import walk_settings
 from kronos_app.services.core.engine_errors import engine_errors
 from kronos_app.services.core.training_errors import training_errors
+from training.errors import Unreadable
+from training.saved import load_json
 
 if TYPE_CHECKING:
     from engine import Forecast
     from engine.scheduler import Scheduler
-    from kronos_app.services.backtest.folders import BacktestFolders, KeptBacktest
+    from kronos_app.services.backtest.run import Backtest, BacktestFolders
     from kronos_app.services.models.service import ModelService
 
 KIND = "behind"
@@ -36,21 +37,21 @@ STAMP = "%Y%m%dT%H%M%S"  # of a day in the names of files
 
 @dataclass(frozen=True)
 class Behind:
-    """A forecast that was traded by, beside what came.
+    """A forecast that was traded by, with the actual candles.
 
     Attributes
     ----------
     day
-        Of the signal: the last candle that it saw.
+        Day of the signal: the last candle of the history.
     score, rank, among
-        Of the signal that was traded by, among all instruments of the day, 1 the highest; score and rank are None
-        where it is no number.
+        The signal that was traded by, its rank (1 is the highest) and the number of instruments; score and rank are
+        None where the signal is NaN.
     drawn
-        The score of the paths as they were drawn again.
+        The score of the paths that were drawn again.
     history, actual
         Candles by time, before and after the cutoff.
     bands
-        By time forecast: median, and low_LEVEL, high_LEVEL of the close for the levels 50, 80, 90 and 95.
+        By time: median, and low_LEVEL, high_LEVEL of the close for the levels 50, 80, 90 and 95.
     """
 
     instrument: str
@@ -63,9 +64,15 @@ class Behind:
     actual: pd.DataFrame
     bands: pd.DataFrame
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the forecast as the API has it."""
+        fields = {name: getattr(self, name) for name in ("instrument", "score", "rank", "among", "drawn")}
+        tables = {name: _columns(getattr(self, name)) for name in ("history", "actual", "bands")}
+        return {**fields, "day": self.day.isoformat(), **tables}
+
 
 class BehindWorker:
-    """Draws the forecasts that `BacktestService.draw_behind` queued."""
+    """Draws forecasts again."""
 
     def __init__(self, folders: BacktestFolders, models: ModelService, scheduler: Scheduler) -> None:
         self._folders = folders
@@ -73,7 +80,7 @@ class BehindWorker:
         self._scheduler = scheduler
 
     def run(self, job: Mapping[str, Any], on_step: OnStep) -> str:
-        """Draw it, keep it and return the backtest's id; `on_step` may raise to cancel.
+        """Draw and save a forecast and return the backtest's id; `on_step` may raise to cancel.
 
         Raises
         ------
@@ -90,68 +97,64 @@ class BehindWorker:
         on_step(0, 0)
         with training_errors(), engine_errors(request.model):
             predictor, settings = self._models.get(request.model), walk_settings(request)
-            universe = read(backtest.path / "candles", [one.name for one in backtest.members])
-            kept = kept_scores(backtest.path / "signals", predictor.digest, universe, settings, day)
-            if kept is None:
-                raise _other_model(request.model)
+            universe = read_universe(backtest.path / "candles", [member.name for member in backtest.members])
+            scores = kept_scores(backtest.path / "signals", predictor.digest, universe, settings, day)
+            if scores is None:
+                raise Conflict(
+                    "model_changed",
+                    text("{model} has other weights than when this backtest was made: its forecast cannot be drawn "
+                         "again.", model=request.model),
+                    text("Run the backtest again to see the forecasts of the present model."),
+                )  # fmt: skip
             past = past_of(name, universe[name], request.lookback, day)
             forecast = self._scheduler.forecast(predictor, task_of(predictor, past, settings), on_step)
-            write_json(_path(backtest, name, day), _told(kept[request.signal], (day, name), forecast))
+            write_json(_path(backtest, name, day), _saved_fields(scores[request.signal], (day, name), forecast))
         return backtest.id
 
 
-def signal_day(backtest: KeptBacktest, instrument: str, traded: pd.Timestamp) -> pd.Timestamp:
-    """Return the day of the signal by which an instrument was traded or held on a day: the newest one before.
+def signal_day(backtest: Backtest, instrument: str, day: pd.Timestamp) -> pd.Timestamp:
+    """Return the day of the newest signal before a day, by which an instrument was traded or held.
 
     Raises
     ------
     NotFound
         There is no such instrument, or no forecast of it was made on the day of that signal.
     """
-    earlier = [path for path in (backtest.path / "signals").glob("*.parquet") if _day_of(path) < traded]
-    if earlier and instrument in {one.name for one in backtest.members}:
+    earlier = [path for path in (backtest.path / "signals").glob("*.parquet") if _day_of(path) < day]
+    if earlier and instrument in {member.name for member in backtest.members}:
         newest = max(earlier, key=lambda path: (_day_of(path), path.stat().st_mtime_ns))
         if (_day_of(newest), instrument) in pd.read_parquet(newest).index:
             return _day_of(newest)
+    shown = f"{day:%Y-%m-%d}" if day == day.normalize() else f"{day:%Y-%m-%d %H:%M}"
     raise NotFound(
         "no_signal",
-        text("There is no forecast of {symbol} behind {day}.", symbol=instrument[:60], day=_said(traded)),
-        text("What has no candle on the day of a signal has no forecast, and counts as the worst."),
+        text("There is no forecast of {symbol} behind {day}.", symbol=instrument[:60], day=shown),
+        text("An instrument without a candle on the day of a signal has no forecast and ranks last."),
     )
 
 
-def read_behind(backtest: KeptBacktest, instrument: str, day: pd.Timestamp) -> Behind | None:
-    """Return the forecast of an instrument on the day of a signal, None where it was not drawn again yet."""
+def read_behind(backtest: Backtest, instrument: str, day: pd.Timestamp) -> Behind | None:
+    """Return the forecast of an instrument on the day of a signal, None until it is drawn again."""
     from training.portfolio.walk import past_of
 
-    try:
-        found = json.loads(_path(backtest, instrument, day).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    path = _path(backtest, instrument, day)
+    if not path.exists():
         return None
-    bands = pd.DataFrame(found.pop("bands"), pd.DatetimeIndex(found.pop("times")).as_unit("ns"))
-    candles = read(backtest.path / "candles", [instrument])[instrument]
+    try:
+        fields = load_json(path)
+    except Unreadable:  # logged, and drawn again
+        return None
+    bands = pd.DataFrame(fields.pop("bands"), pd.DatetimeIndex(fields.pop("times")).as_unit("ns"))
+    candles = read_universe(backtest.path / "candles", [instrument])[instrument]
     with training_errors():
         past = past_of(instrument, candles, backtest.request.lookback, day)
     later = candles[(candles["timestamp"] > day) & (candles["timestamp"] <= bands.index[-1])].dropna(subset=PRICES)
     history = past.values.set_index(past.times)
-    return Behind(instrument, day, history=history, actual=later.set_index("timestamp"), bands=bands, **found)
+    return Behind(instrument, day, history=history, actual=later.set_index("timestamp"), bands=bands, **fields)
 
 
-def behind_json(found: Behind) -> dict[str, Any]:
-    """Return a forecast behind a trade as the API tells it."""
-    return {
-        "instrument": found.instrument,
-        "day": found.day.isoformat(),
-        "score": found.score,
-        "rank": found.rank,
-        "among": found.among,
-        "drawn": found.drawn,
-        **{name: _columns(getattr(found, name)) for name in ("history", "actual", "bands")},
-    }
-
-
-def _told(scores: pd.Series[float], place: tuple[pd.Timestamp, str], forecast: Forecast) -> dict[str, Any]:
-    """Return what is kept of a forecast: the score that was traded by, and the bands of the close."""
+def _saved_fields(scores: pd.Series[float], place: tuple[pd.Timestamp, str], forecast: Forecast) -> dict[str, Any]:
+    """Return the fields of a saved forecast: the score that was traded by, and the bands of the close."""
     from engine.candles import CLOSE
     from training.evaluation.records import LEVEL_NAMES
     from training.evaluation.scores import bands
@@ -173,16 +176,12 @@ def _told(scores: pd.Series[float], place: tuple[pd.Timestamp, str], forecast: F
     }
 
 
-def _path(backtest: KeptBacktest, instrument: str, day: pd.Timestamp) -> Path:
+def _path(backtest: Backtest, instrument: str, day: pd.Timestamp) -> Path:
     return backtest.path / f"behind-{day:{STAMP}}-{instrument}.json"
 
 
 def _day_of(path: Path) -> pd.Timestamp:
     return pd.to_datetime(path.name.partition("-")[0], format=STAMP)
-
-
-def _said(day: pd.Timestamp) -> str:
-    return f"{day:%Y-%m-%d}" if day == day.normalize() else f"{day:%Y-%m-%d %H:%M}"
 
 
 def _number(value: float) -> float | None:
@@ -194,12 +193,3 @@ def _columns(frame: pd.DataFrame) -> dict[str, Any]:
         "timestamps": [time.isoformat() for time in pd.DatetimeIndex(frame.index)],
         **{str(name): frame[name].tolist() for name in frame},
     }
-
-
-def _other_model(model: str) -> Conflict:
-    return Conflict(
-        "model_changed",
-        text("{model} is not the same model as when this backtest was made: its forecast cannot be drawn again.",
-             model=model),
-        text("Run the backtest again to see the forecasts of the present model."),
-    )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Backtests side by side: their growth from the first day that all have, and what they were made with otherwise."""
+"""Backtests side by side: growth since the first common day, and the settings that differ."""
 
 from __future__ import annotations
 
@@ -8,74 +8,72 @@ from typing import Any
 
 import pandas as pd
 
-from kronos_app.services.backtest.views import BacktestView, backtest_json
+from kronos_app.services.backtest.run import Backtest
 
 FEWEST_COMPARED, MOST_COMPARED = 2, 4
-DATA, WEIGHTS = "data", "weights"  # beside the fields of a request
+DATA, WEIGHTS = "data", "weights"  # rows of the differences that are not simple fields of a request
 
 
 @dataclass(frozen=True)
 class BacktestComparison:
-    """Some backtests that have finished.
+    """Finished backtests.
 
     Attributes
     ----------
     start
         First day that all of them have; None where there is none.
     curves
-        By id what was earned after costs since the day before `start`, by day, each to its own end; empty without
-        `start`.
+        By id the cumulative return after costs since the day before `start`; empty without `start`.
     differences
-        Fields of the request in which they differ, with the value of each; `data` are the candles in words, `weights`
-        what tells versions of a model apart.
+        Fields of the request that differ, with the value of each backtest; `data` is the origin of the candles,
+        `weights` the digest of the model.
     """
 
-    backtests: tuple[BacktestView, ...]
+    backtests: tuple[Backtest, ...]
     start: pd.Timestamp | None
     curves: Mapping[str, pd.Series[float]]
     differences: tuple[tuple[str, tuple[Any, ...]], ...]
 
+    def to_json(self, language: str) -> dict[str, Any]:
+        """Return the comparison as the API has it."""
+        return {
+            "backtests": [backtest.to_json(language) for backtest in self.backtests],
+            "start": None if self.start is None else self.start.isoformat(),
+            "curves": {
+                name: {"day": [day.isoformat() for day in curve.index], "strategy": curve.tolist()}
+                for name, curve in self.curves.items()
+            },
+            "differences": [{"field": field, "values": list(values)} for field, values in self.differences],
+        }
 
-def compared(backtests: Sequence[BacktestView]) -> BacktestComparison:
+
+def compare(backtests: Sequence[Backtest]) -> BacktestComparison:
     """Return backtests side by side; all of them have a report."""
-    earned = {one.id: _earned(one) for one in backtests}
-    start = max(curve.index[0] for curve in earned.values())
-    if start > min(curve.index[-1] for curve in earned.values()):
+    returns = {backtest.id: _cumulative_return(backtest) for backtest in backtests}
+    start = max(curve.index[0] for curve in returns.values())
+    if start > min(curve.index[-1] for curve in returns.values()):
         return BacktestComparison(tuple(backtests), None, {}, _differences(backtests))
-    curves = {name: _since(curve, start) for name, curve in earned.items()}
+    curves = {name: _since(curve, start) for name, curve in returns.items()}
     return BacktestComparison(tuple(backtests), start, curves, _differences(backtests))
 
 
-def comparison_json(found: BacktestComparison, language: str) -> dict[str, Any]:
-    """Return backtests side by side as the API tells them."""
-    return {
-        "backtests": [backtest_json(one, language) for one in found.backtests],
-        "start": None if found.start is None else found.start.isoformat(),
-        "curves": {
-            name: {"day": [day.isoformat() for day in curve.index], "strategy": curve.tolist()}
-            for name, curve in found.curves.items()
-        },
-        "differences": [{"field": field, "values": list(values)} for field, values in found.differences],
-    }
-
-
-def _earned(seen: BacktestView) -> pd.Series[float]:
-    curves = (seen.report or {})["curves"]
+def _cumulative_return(backtest: Backtest) -> pd.Series[float]:
+    curves = (backtest.report or {})["curves"]
     return pd.Series(curves["strategy"], pd.DatetimeIndex(curves["day"]), dtype=float)
 
 
-def _since(earned: pd.Series[float], start: pd.Timestamp) -> pd.Series[float]:
-    """Return growth counted from the last day before `start`, NaN where nothing was left to grow by then."""
-    before = earned[earned.index < start]
+def _since(returns: pd.Series[float], start: pd.Timestamp) -> pd.Series[float]:
+    """Return the cumulative return since the last day before `start`, NaN where the account was empty by then."""
+    before = returns[returns.index < start]
     base = 1 + (before.iloc[-1] if len(before) else 0.0)
-    return (1 + earned[earned.index >= start]) / (base if base > 0 else float("nan")) - 1
+    return (1 + returns[returns.index >= start]) / (base if base > 0 else float("nan")) - 1
 
 
-def _differences(backtests: Sequence[BacktestView]) -> tuple[tuple[str, tuple[Any, ...]], ...]:
-    requests = [one.request.model_dump(mode="json") for one in backtests]
-    rows = [(name, tuple(one[name] for one in requests)) for name in requests[0]]
-    rows.append((WEIGHTS, tuple((one.report or {}).get(WEIGHTS) for one in backtests)))
-    origins = tuple(one.origin for one in backtests)
-    return tuple(
-        (name, origins if name == DATA else values) for name, values in rows if any(v != values[0] for v in values)
-    )
+def _differences(backtests: Sequence[Backtest]) -> tuple[tuple[str, tuple[Any, ...]], ...]:
+    requests = [backtest.request.model_dump(mode="json") for backtest in backtests]
+    rows = {name: tuple(request[name] for request in requests) for name in requests[0]}
+    rows[WEIGHTS] = tuple((backtest.report or {}).get(WEIGHTS) for backtest in backtests)
+    differing = {name: values for name, values in rows.items() if any(value != values[0] for value in values)}
+    if DATA in differing:
+        differing[DATA] = tuple(backtest.origin for backtest in backtests)
+    return tuple(differing.items())

@@ -1,4 +1,4 @@
-"""What came of a backtest, JSON-ready, with one plain sentence first."""
+"""The report of a backtest, JSON-ready, and its verdict."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pandas as pd
 
 from kronos_app.i18n import Text, text
 from kronos_app.services.core.training_errors import to_text
+from kronos_app.services.selection.context import unknown_training_end
 
 if TYPE_CHECKING:
     from kronos_app.services.backtest.universe import Member
@@ -18,58 +19,55 @@ if TYPE_CHECKING:
 
 STOCK_YEAR, WHOLE_YEAR = 252, 365  # days
 DAY, YEAR = pd.Timedelta(days=1), pd.Timedelta(days=365.25)
-LEVELS = ("0.05", "0.25", "0.5", "0.75", "0.95")  # quantiles of what luck reaches
 EQUAL, MOMENTUM, HOLD, BENCH = "equal_weight", "momentum", "buy_and_hold", "bench"
 
 
 def periods(times: pd.DatetimeIndex) -> int:
-    """Return the candles of a year: 252 days, 365 where weekends are traded, else as many as there were."""
+    """Return the candles of a year: 252 days, 365 if weekends are traded, else the average number."""
     step = pd.Series(times).diff().mode()
     if len(step) and step.iloc[0] == DAY:
         return WHOLE_YEAR if (times.day_of_week >= 5).any() else STOCK_YEAR
     return max(1, round((len(times) - 1) / max((times[-1] - times[0]) / YEAR, 1e-9)))
 
 
-def compiled(
+def compile_report(
     result: Backtest,
-    chance: Luck,
-    beside: dict[str, pd.Series[float]],
+    luck: Luck,
+    benchmarks: dict[str, pd.Series[float]],
     *,
     warnings: Sequence[Text],
     weights: str,
 ) -> dict[str, Any]:
-    """Return the report of a backtest.
+    """Return the report.
 
     Parameters
     ----------
-    beside
-        Returns by day of what it is compared with.
+    benchmarks
+        Daily returns of what the strategy is compared with.
     warnings
-        Why it may look better than it is.
+        Why the result may look better than it is.
     weights
         Digest of the model.
     """
     from training.portfolio.report import report, risk
 
-    if result.has_benchmark and HOLD not in beside:
-        beside = {BENCH: result.daily["bench"].fillna(0.0), **beside}
+    if result.has_benchmark and HOLD not in benchmarks:
+        benchmarks = {BENCH: result.daily["bench"].fillna(0.0), **benchmarks}
     a_year = periods(pd.DatetimeIndex(result.daily.index))
-    found = report(result, a_year)
-    told = found.to_dict()
-    others = {
+    fields = report(result, a_year).to_dict()
+    risks = {
         name: risk(returns, None, a_year) | {"total_return": float(np.prod(1 + returns.to_numpy())) - 1}
-        for name, returns in beside.items()
+        for name, returns in benchmarks.items()
     }
     start = float(result.settings["account"])
-    luck = {str(level): _numbers(column / start - 1) for level, column in chance.account.items()}
-    return told | {
-        "verdict": _verdict(chance, told["figures"], others).to_dict(),
+    return fields | {
+        "verdict": _verdict(luck, fields["figures"], risks).to_dict(),
         "weights": weights,
-        "percentile": chance.percentile,
-        "random_signals": len(chance.earned),
-        "luck": luck,
-        "beside": {name: {n: _number(v) for n, v in one.items()} for name, one in others.items()},
-        "beside_curves": {name: _numbers((1 + returns).cumprod() - 1) for name, returns in beside.items()},
+        "percentile": luck.percentile,
+        "random_signals": len(luck.earned),
+        "luck": {str(level): _numbers(column / start - 1) for level, column in luck.account.items()},
+        "beside": {name: {n: _number(v) for n, v in figures.items()} for name, figures in risks.items()},
+        "beside_curves": {name: _numbers((1 + returns).cumprod() - 1) for name, returns in benchmarks.items()},
         "has_benchmark": result.has_benchmark,
         "qlib_risk": result.risk,
         "notes": [to_text(note).to_dict() for note in result.notes],
@@ -77,10 +75,10 @@ def compiled(
     }
 
 
-def standing(report: dict[str, Any]) -> int:
-    """Return 1 where it beat nearly all of luck and all it is compared with, -1 where it lost to half, else 0."""
+def grade(report: dict[str, Any]) -> int:
+    """Return 1 if it beat 95 % of random signals and every benchmark, -1 if less than half of them, else 0."""
     own = report["figures"]["total_return"]
-    beaten = all(own > one["total_return"] for one in report["beside"].values())
+    beaten = all(own > figures["total_return"] for figures in report["beside"].values())
     if report["percentile"] >= 0.95 and beaten:
         return 1
     return -1 if report["percentile"] < 0.5 else 0
@@ -89,7 +87,7 @@ def standing(report: dict[str, Any]) -> int:
 def training_warnings(
     model: str, ends: dict[str, pd.Timestamp | None], members: Sequence[Member], first: pd.Timestamp
 ) -> list[Text]:
-    """Return where the model may have learned what it trades on, or nobody knows.
+    """Return whether the period lies in the training period of the model, or that period is unknown.
 
     Parameters
     ----------
@@ -98,41 +96,39 @@ def training_warnings(
     first
         Day of the first signal.
     """
-    markets = {one.market for one in members}
-    known = [end for market in markets if (end := ends[market]) is not None]
-    told = []
-    if known and first <= max(known):
-        told.append(
-            text(
-                "The period begins on {first}, before the training of {model} ends ({end}): it may have learned what "
-                "came, so this proves nothing in its favour.",
-                first=f"{first:%Y-%m-%d}",
-                model=model,
-                end=f"{max(known):%Y-%m-%d}",
-            )
+    markets = {member.market for member in members}
+    days = [end for market in markets if (end := ends[market]) is not None]
+    warnings = []
+    if days and first <= max(days):
+        warning = text(
+            "The period starts on {first}, before the training data of {model} ends ({end}): look-ahead is possible, "
+            "so the result is no evidence for the model.",
+            first=f"{first:%Y-%m-%d}",
+            model=model,
+            end=f"{max(days):%Y-%m-%d}",
         )
+        warnings.append(warning)
     if any(ends[market] is None for market in markets):
-        told.append(text("Nobody stated up to when {model} learned from such markets.", model=model))
-    return told
+        warnings.append(unknown_training_end(model))
+    return warnings
 
 
-def _verdict(chance: Luck, figures: dict[str, Any], others: dict[str, dict[str, float]]) -> Text:
+def _verdict(luck: Luck, figures: dict[str, Any], risks: dict[str, dict[str, float]]) -> Text:
     own = _signed(figures["annual_return"])
-    luck = to_text(chance.verdict)
-    if HOLD in others:
+    if HOLD in risks:
         return text(
-            "{luck} After costs it made {own} a year; holding the instrument made {hold}.",
-            luck=luck,
+            "{luck} Annualized return after costs {own}; buy and hold {hold}.",
+            luck=to_text(luck.verdict),
             own=own,
-            hold=_signed(others[HOLD]["annual_return"]),
+            hold=_signed(risks[HOLD]["annual_return"]),
         )
     return text(
-        "{luck} After costs it made {own} a year, momentum by the same rule {momentum}, all instruments in equal parts "
+        "{luck} Annualized return after costs {own}; momentum by the same rule {momentum}; equal-weight portfolio "
         "without costs {equal}.",
-        luck=luck,
+        luck=to_text(luck.verdict),
         own=own,
-        momentum=_signed(others[MOMENTUM]["annual_return"]),
-        equal=_signed(others[EQUAL]["annual_return"]),
+        momentum=_signed(risks[MOMENTUM]["annual_return"]),
+        equal=_signed(risks[EQUAL]["annual_return"]),
     )
 
 

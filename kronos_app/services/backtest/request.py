@@ -1,4 +1,4 @@
-"""What somebody asks for who wants a strategy traded on the past: candles, a model, a signal, a rule and its costs."""
+"""The request of a backtest: candles, a model, a signal, a rule and its costs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from kronos_app.services.core.request import Request
-from kronos_app.services.selection.candles import WorkData
+from kronos_app.services.selection.request import CandleSelection
 
 Signal = Literal[
     "last",
@@ -25,14 +25,10 @@ Signal = Literal[
 RuleName = Literal["topk", "single"]
 
 
-class BacktestData(WorkData):
-    """Which candles to trade; a folder is known by its name alone."""
-
-
 class BacktestRequest(Request):
     """A backtest to be made."""
 
-    data: BacktestData = Field(description="Which candles to trade.")
+    data: CandleSelection = Field(description="Which candles to trade.")
     model: str = Field(max_length=100, description="Name of the model.")
     signal: Signal = Field("mean_return", description="What each forecast is reduced to.")
     lookback: int = Field(90, ge=16, le=2048, description="Candles of history of each forecast.")
@@ -48,14 +44,14 @@ class BacktestRequest(Request):
     hold_thresh: int = Field(1, ge=1, le=500, description="Days that one is held at least.")
     threshold: float = Field(0.0, ge=0, allow_inf_nan=False, description="single: long above it.")
     short: bool = Field(False, description="single: short below its negative, else flat.")
-    account: float = Field(1e6, gt=0, allow_inf_nan=False, description="Money to begin with.")
-    deal_price: Literal["open", "close", "vwap"] = Field("open", description="Price that orders are dealt at.")
+    account: float = Field(1e6, gt=0, allow_inf_nan=False, description="Initial capital.")
+    deal_price: Literal["open", "close", "vwap"] = Field("open", description="Execution price of orders.")
     limit_threshold: float | None = Field(
         None, gt=0, le=10, description="No order on a day whose close moved so far; absent: no limit."
     )
     open_cost: float = Field(0.0005, ge=0, lt=0.5, description="Share of the value, when buying.")
     close_cost: float = Field(0.0015, ge=0, lt=0.5, description="Share of the value, when selling.")
-    min_cost: float = Field(0.0, ge=0, allow_inf_nan=False, description="Least cost of an order, in money.")
+    min_cost: float = Field(0.0, ge=0, allow_inf_nan=False, description="Minimum commission of an order, in money.")
     slippage: float = Field(0.0005, ge=0, lt=0.5, description="How much worse than the price an order is filled.")
     benchmark: str | None = Field(
         None, max_length=60, description="Instrument of the data to compare with; it is not traded."

@@ -1,55 +1,53 @@
-"""Backtests for pages and API: what trading by a model's forecasts would have earned.
-
-A backtest is a folder and, while it is made, a job: it goes on when the tab closes, and after a restart where it was.
-What was cancelled or failed can be resumed; no signal is made twice.
-"""
+"""Backtests: what trading by a model's forecasts would have earned. Pages and API call this service."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
+from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 
 from kronos_app.data.export import safe_csv
-from kronos_app.errors import Conflict, InvalidInput, TooLarge
+from kronos_app.errors import InvalidInput, TooLarge
 from kronos_app.i18n import Text, text
 from kronos_app.services.backtest.behind import KIND as BEHIND
 from kronos_app.services.backtest.behind import Behind, BehindWorker, read_behind, signal_day
-from kronos_app.services.backtest.compare import FEWEST_COMPARED, MOST_COMPARED, BacktestComparison, compared
-from kronos_app.services.backtest.folders import BacktestFolders, KeptBacktest
+from kronos_app.services.backtest.compare import FEWEST_COMPARED, MOST_COMPARED, BacktestComparison, compare
 from kronos_app.services.backtest.report import periods
-from kronos_app.services.backtest.request import BacktestData, BacktestRequest
-from kronos_app.services.backtest.universe import Universes, read
-from kronos_app.services.backtest.views import BacktestView, view
+from kronos_app.services.backtest.request import BacktestRequest
+from kronos_app.services.backtest.run import Backtest, BacktestFolders
+from kronos_app.services.backtest.universe import Universes, read_universe
 from kronos_app.services.backtest.worker import KIND, BacktestWorker, first_day, last_time
 from kronos_app.services.core.training_errors import training_errors
-from kronos_app.services.runs.service import WorkService
+from kronos_app.services.core.view import View
+from kronos_app.services.runs.service import RunService
 from kronos_app.services.selection.context import check_window
 
 if TYPE_CHECKING:
     from kronos_app.jobs import Job, JobRunner
-    from kronos_app.services.backtest.universe import Member
+    from kronos_app.services.backtest.universe import Names
     from kronos_app.services.models.service import ModelService
-    from kronos_app.services.selection.training_files import Part
+    from kronos_app.services.selection.request import CandleSelection
+    from kronos_app.services.selection.series import Parts
     from kronos_app.settings import Settings
-    from training.portfolio.records import Backtest
+    from training.portfolio.records import Backtest as Result
 
 __all__ = [
     "BEHIND",
     "FEWEST_COMPARED",
     "KIND",
     "MOST_COMPARED",
+    "Backtest",
     "BacktestComparison",
-    "BacktestData",
     "BacktestFolders",
     "BacktestPlan",
     "BacktestRequest",
     "BacktestService",
-    "BacktestView",
     "BacktestWorker",
     "Behind",
     "BehindWorker",
@@ -57,38 +55,27 @@ __all__ = [
     "Universes",
 ]
 
-BYTES_A_CANDLE = 200  # as files and as a Qlib folder, at most
+BYTES_A_CANDLE = 200  # of the files and of the Qlib folder, at most
 Table = Literal["daily", "positions", "trades"]
-Parts = list["Part"]
-Names = list[str]
 
 
-@dataclass(frozen=True)
-class BacktestPlan:
-    """What a request comes to before anything is forecast.
+class BacktestPlan(View):
+    """The size of a backtest before it starts.
 
     Attributes
     ----------
     request
-        Its model is the name of exactly one version.
-    instruments
-        That are traded.
-    forecasts
-        At most: days on which an instrument has no candle need none.
-    notes
-        What to know about the candles.
+        With the name of an exact model version.
     """
 
-    request: BacktestRequest
+    request: SkipJsonSchema[BacktestRequest] = Field(exclude=True)
     instruments: int
-    forecasts: int
+    forecasts: int = Field(description="At most.")
     notes: tuple[Text, ...]
 
 
-class BacktestService(WorkService[KeptBacktest, BacktestView]):
-    """Backtests: planned, started, followed, deleted; every thread may use it."""
-
-    _folders: BacktestFolders
+class BacktestService(RunService[Backtest]):
+    """Plans, starts and reads backtests; every thread may use it."""
 
     def __init__(
         self,
@@ -98,90 +85,89 @@ class BacktestService(WorkService[KeptBacktest, BacktestView]):
         jobs: JobRunner,
         folders: BacktestFolders,
     ) -> None:
-        super().__init__(KIND, settings, jobs, folders)
+        super().__init__(settings, jobs, folders, settings.max_backtests)
         self._universes = universes
         self._models = models
 
     def plan(self, request: BacktestRequest) -> BacktestPlan:
-        """Return what a request comes to; reads no candles.
+        """Return the size of a backtest; reads no candles.
 
         Raises
         ------
         InvalidInput, NotFound, TooLarge
             The model, the candles or the rule: what is wrong, and what to do.
         """
-        return self._planned(request)[0]
+        return self._plan(request)[0]
 
-    def names(self, data: BacktestData) -> Names:
-        """Return the instruments that could be the benchmark.
+    def names(self, selection: CandleSelection) -> Names:
+        """Return the instruments that can be the benchmark.
 
         Raises
         ------
         InvalidInput, NotFound
-            Something of the data is not there.
+            Part of the selection does not exist.
         """
-        return self._universes.names(data)
+        return self._universes.names(selection)
 
-    def start(self, request: BacktestRequest) -> BacktestView:
-        """Make a backtest and queue its job.
+    def start(self, request: BacktestRequest) -> Backtest:
+        """Create a backtest and queue its job.
 
         Raises
         ------
         InvalidInput, NotFound, TooLarge
-            As `plan`, and what only the candles themselves tell.
+            As `plan`; or the candles themselves do not fit the rule or the period.
         Conflict
-            Too many backtests are kept, or too many jobs wait.
+            Too many backtests are saved, or too many jobs wait.
         Unavailable
             The disk is full or cannot be written to.
         """
         with self._starting:
-            plan, parts = self._planned(request)
-            self._check_room(self._settings.max_backtests, sum(part.rows for part in parts) * BYTES_A_CANDLE)
+            plan, parts = self._plan(request)
+            self._check_room(sum(part.rows for part in parts) * BYTES_A_CANDLE)
 
-            def copy(folder: Path) -> Sequence[Member]:
+            def copy(folder: Path) -> tuple[list[str], dict[str, Any]]:
                 members = self._universes.copy(parts, plan.request, folder)
-                traded = [one for one in members if one.name != request.benchmark]
-                self._check_candles(plan.request, folder, [one.name for one in traded])
-                return traded
+                traded = [member for member in members if member.name != request.benchmark]
+                names = [member.name for member in traded]
+                self._check_candles(plan.request, folder, names)
+                return names, {"members": [asdict(member) for member in traded]}
 
-            made = self._folders.make(plan.request, copy, plan.notes)
-            self._submit_new(made)
-        return self.get(made.id)
+            return self._submit_new(self._folders.make(plan.request, plan.notes, copy))
 
-    def result(self, backtest_id: str) -> Backtest:
-        """Return days, holdings and trades of one that has finished.
+    def result(self, backtest_id: str) -> Result:
+        """Return days, holdings and trades of a finished backtest.
 
         Raises
         ------
         NotFound, InvalidInput
-            There is none of this id, or it has no result yet.
+            There is no backtest of this id, or it has no result yet.
         """
-        return self._folders.get(backtest_id).result()
+        return self._folders.get(backtest_id).read_result()
 
     def csv(self, backtest_id: str, table: Table) -> str:
-        """Return one of the tables as CSV.
+        """Return a table as CSV.
 
         Raises
         ------
         NotFound, InvalidInput
             As `result`.
         """
-        found: pd.DataFrame = getattr(self.result(backtest_id), table)
-        return safe_csv(found.reset_index() if table == "daily" else found)
+        frame: pd.DataFrame = getattr(self.result(backtest_id), table)
+        return safe_csv(frame.reset_index() if table == "daily" else frame)
 
     def tearsheet(self, backtest_id: str) -> str:
-        """Return quantstats' page of a backtest; takes some seconds.
+        """Return the report of quantstats as HTML; takes some seconds.
 
         Raises
         ------
         NotFound, InvalidInput
-            As `result`; or there are too few days to draw.
+            As `result`; or there are too few days.
         """
         from training.portfolio.tearsheet import tearsheet
 
-        kept = self._folders.get(backtest_id)
-        result = kept.result()
-        title = f"{kept.request.model}, {kept.request.signal}: {kept.origin}"
+        backtest = self._folders.get(backtest_id)
+        result = backtest.read_result()
+        title = f"{backtest.request.model}, {backtest.request.signal}: {backtest.origin}"
         with training_errors():
             return tearsheet(result, title, periods(pd.DatetimeIndex(result.daily.index)))
 
@@ -191,9 +177,9 @@ class BacktestService(WorkService[KeptBacktest, BacktestView]):
         Raises
         ------
         NotFound
-            One of them is not there.
+            There is no backtest of one of the ids.
         InvalidInput
-            Fewer or more than can be shown, or one that has not finished.
+            There are too few or too many, or one has not finished.
         """
         ids = list(dict.fromkeys(backtest_ids))
         if not FEWEST_COMPARED <= len(ids) <= MOST_COMPARED:
@@ -202,29 +188,29 @@ class BacktestService(WorkService[KeptBacktest, BacktestView]):
                 text("From {fewest} to {most} backtests can be compared.", fewest=FEWEST_COMPARED, most=MOST_COMPARED),
                 text("Choose others."),
             )
-        found = [view(self._folders.get(one), None) for one in ids]
-        unfinished = next((one for one in found if one.report is None), None)
+        backtests = [self._folders.get(backtest_id) for backtest_id in ids]
+        unfinished = next((backtest for backtest in backtests if backtest.report is None), None)
         if unfinished is not None:
             raise InvalidInput(
                 "backtests_to_compare",
                 text("The backtest {id} has not finished.", id=unfinished.id),
                 text("Wait until it has, or choose others."),
             )
-        return compared(found)
+        return compare(backtests)
 
     def behind(self, backtest_id: str, instrument: str, day: datetime) -> Behind | None:
-        """Return the forecast by which an instrument was traded or held on a day, None where it is to be drawn first.
+        """Return the forecast that caused the position of an instrument on a day, None until it is drawn again.
 
         Raises
         ------
         NotFound
             There is no such backtest or instrument, or no signal of it before the day.
         """
-        kept = self._folders.get(backtest_id)
-        return read_behind(kept, instrument, signal_day(kept, instrument, pd.Timestamp(day)))
+        backtest = self._folders.get(backtest_id)
+        return read_behind(backtest, instrument, signal_day(backtest, instrument, pd.Timestamp(day)))
 
     def draw_behind(self, backtest_id: str, instrument: str, day: datetime) -> Job:
-        """Queue the job that draws it again.
+        """Queue the job that draws the forecast again.
 
         Raises
         ------
@@ -233,32 +219,11 @@ class BacktestService(WorkService[KeptBacktest, BacktestView]):
         Conflict
             Too many jobs wait.
         """
-        kept = self._folders.get(backtest_id)
-        asked = {
-            "backtest": kept.id,
-            "instrument": instrument,
-            "day": str(signal_day(kept, instrument, pd.Timestamp(day))),
-        }
-        return self._jobs.submit(BEHIND, asked)
+        backtest = self._folders.get(backtest_id)
+        signal = signal_day(backtest, instrument, pd.Timestamp(day))
+        return self._jobs.submit(BEHIND, {"backtest": backtest.id, "instrument": instrument, "day": str(signal)})
 
-    def _view(self, work: KeptBacktest, job: Job | None) -> BacktestView:
-        return view(work, job)
-
-    def _finished(self, work_id: str) -> Conflict:
-        return Conflict(
-            "backtest_finished",
-            text("The backtest {id} is finished.", id=work_id),
-            text("Start another one to trade anew."),
-        )
-
-    def _too_many(self, kept: int) -> Conflict:
-        return Conflict(
-            "too_many_backtests",
-            text("{kept} backtests are kept already.", kept=kept),
-            text("Delete some that are not needed; KRONOS_MAX_BACKTESTS sets the limit."),
-        )
-
-    def _planned(self, request: BacktestRequest) -> tuple[BacktestPlan, Parts]:
+    def _plan(self, request: BacktestRequest) -> tuple[BacktestPlan, Parts]:
         spec = self._models.spec(request.model)
         check_window(request.lookback, request.horizon, spec)
         if request.rule == "topk" and request.n_drop > request.topk:
@@ -278,16 +243,17 @@ class BacktestService(WorkService[KeptBacktest, BacktestView]):
                 text("Choose an end that lies after the start."),
             )
         request = request.model_copy(update={"model": spec.name})
-        parts, notes = self._universes.parts(request)
+        parts, notes = self._universes.find(request)
         traded = [part for part in parts if part.name != request.benchmark]
-        days = [_days(request, part.rows) for part in traded]
-        return BacktestPlan(request, len(traded), sum(days), tuple(notes)), parts
+        forecasts = sum(_count_signals(request, part.rows) for part in traded)
+        plan = BacktestPlan(request=request, instruments=len(traded), forecasts=forecasts, notes=tuple(notes))
+        return plan, parts
 
     def _check_candles(self, request: BacktestRequest, folder: Path, names: Sequence[str]) -> None:
-        """Refuse what has too few candles for a signal and a day to trade it, or too many forecasts."""
-        universe = read(folder, names)
+        """Refuse too few candles for a signal and a day to trade it, and too many forecasts."""
+        universe = read_universe(folder, names)
         first, last = first_day(request, universe), last_time(request) or pd.Timestamp.max
-        counts = [int(one["timestamp"].between(first, last).sum()) for one in universe.values()]
+        counts = [int(candles["timestamp"].between(first, last).sum()) for candles in universe.values()]
         if max(counts, default=0) < 2:
             raise InvalidInput(
                 "too_few_candles",
@@ -297,20 +263,17 @@ class BacktestService(WorkService[KeptBacktest, BacktestView]):
                 ),
                 text("Shorten lookback, or choose a longer period or longer series."),
             )
-        forecasts = sum(-(-count // request.every) for count in counts)
-        if forecasts > self._settings.max_backtest_forecasts:
+        forecasts, most = sum(-(-count // request.every) for count in counts), self._settings.max_backtest_forecasts
+        if forecasts > most:
             raise TooLarge(
                 "too_many_forecasts",
-                text(
-                    "{forecasts} forecasts are more than the {most} of one backtest here.",
-                    forecasts=forecasts,
-                    most=self._settings.max_backtest_forecasts,
-                ),
+                text("{forecasts} forecasts are more than the {most} of one backtest here.",
+                     forecasts=forecasts, most=most),
                 text("Choose fewer instruments, a shorter period or a signal every few days."),
-            )
+            )  # fmt: skip
 
 
-def _days(request: BacktestRequest, rows: int) -> int:
+def _count_signals(request: BacktestRequest, rows: int) -> int:
     """Return on how many days an instrument of `rows` candles has a signal, at most."""
     days = max(0, rows - request.lookback + 1)
     if request.rule == "topk" and request.start and request.end:

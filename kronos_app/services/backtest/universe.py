@@ -1,10 +1,10 @@
-"""The candles of a backtest: which there are, read once, and kept in its folder so that they may change or go."""
+"""The candles of a backtest, copied to its folder so that the store may change."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,35 +12,35 @@ import pandas as pd
 
 from kronos_app.data.qlib.export import qlib_name
 from kronos_app.errors import InvalidInput, NotFound
-from kronos_app.i18n import Text, text
-from kronos_app.services.candles.market import MARKETS, UNKNOWN_MARKET
-from kronos_app.services.selection.candles import qlib_parts, qlib_path
-from kronos_app.services.selection.store_files import TuningData
-from kronos_app.services.selection.training_files import Part
+from kronos_app.i18n import text
+from kronos_app.services.candles.market import market_of
+from kronos_app.services.selection.series import Notes, Parts, SeriesSelector
 
 if TYPE_CHECKING:
     from kronos_app.data.candle_frame import CandleFrame
-    from kronos_app.services.backtest.request import BacktestData, BacktestRequest
+    from kronos_app.services.backtest.request import BacktestRequest
     from kronos_app.services.candles.series import SeriesService
     from kronos_app.services.candles.service import CandleService
+    from kronos_app.services.selection.request import CandleSelection
     from kronos_app.settings import Settings
 
 DAY = pd.Timedelta(days=1)
-ENDING = re.compile(r"(?i)\.(csv|txt|feather|arrow|parquet|pq)(\.gz)?$")  # of an uploaded file
+FILE_ENDING = re.compile(r"(?i)\.(csv|txt|feather|arrow|parquet|pq)(\.gz)?$")  # of an uploaded file
+Names = list[str]
 
 
 @dataclass(frozen=True)
 class Member:
-    """An instrument that is traded or compared with.
+    """An instrument that is traded or the benchmark.
 
     Attributes
     ----------
     name
-        As Qlib can name it.
+        A valid instrument name in Qlib.
     market
-        What a model knows the end of its training by.
+        As models name the markets of their training data.
     rows
-        Candles.
+        Number of candles.
     """
 
     name: str
@@ -49,25 +49,23 @@ class Member:
 
 
 class Universes:
-    """Finds and copies the candles that a request names."""
+    """Finds and copies the candles of a backtest."""
 
     def __init__(self, settings: Settings, candles: CandleService, series: SeriesService) -> None:
-        self._settings = settings
-        self._data = TuningData(settings, candles, series)
+        self._selector = SeriesSelector(settings, candles, series)
 
-    def parts(self, request: BacktestRequest) -> tuple[list[Part], list[Text]]:
-        """Return the instruments, nothing read yet, and what to know about them.
+    def find(self, request: BacktestRequest) -> tuple[Parts, Notes]:
+        """Return the instruments, whose candles are not read yet, and what to know about them.
 
         Raises
         ------
         InvalidInput, NotFound
-            Nothing was chosen, or something is not there.
+            Nothing was chosen, or something does not exist.
         """
-        data = request.data
-        of_qlib = data.kind == "qlib"
-        parts, notes = (qlib_parts(self._settings, data, request.benchmark), []) if of_qlib else self._stored(data)
+        parts, notes = self._find(request.data, request.benchmark)
         names = [part.name for part in parts]
-        twice = next((name for name in names if [one.lower() for one in names].count(name.lower()) > 1), None)
+        lower = [name.lower() for name in names]
+        twice = next((name for name in names if lower.count(name.lower()) > 1), None)
         if twice is not None:
             raise InvalidInput(
                 "same_name",
@@ -91,28 +89,32 @@ class Universes:
             )
         return parts, notes
 
-    def names(self, data: BacktestData) -> list[str]:
-        """Return the instruments of the data; of a Qlib folder all there are."""
-        if data.kind == "qlib":
-            from kronos_app.data.qlib.source import QlibFolder
+    def names(self, selection: CandleSelection) -> Names:
+        """Return the instruments that can be the benchmark.
 
-            return [one.symbol for one in QlibFolder(data.qlib_folder or "", self.qlib_folder(data)).instruments()]
-        return [part.name for part in self._stored(data)[0]]
+        Raises
+        ------
+        InvalidInput, NotFound
+            As `find`.
+        """
+        if selection.kind == "qlib":
+            return [instrument.symbol for instrument in self._selector.open_qlib(selection).instruments()]
+        return [part.name for part in self._find(selection)[0]]
 
-    def copy(self, parts: list[Part], request: BacktestRequest, folder: Path) -> list[Member]:
+    def copy(self, parts: Parts, request: BacktestRequest, folder: Path) -> list[Member]:
         """Write the candles of each instrument to `folder/NAME.parquet`; one is in memory at a time.
 
-        What a Qlib folder lists and has no candles of is left out.
+        Instruments of a Qlib folder that have no candles are left out.
 
         Raises
         ------
         InvalidInput
-            Candles are not daily though the rule is TopkDropout.
+            Candles are not daily, but the rule is TopkDropout.
         OSError
             The folder cannot be written to.
         """
         folder.mkdir(parents=True)
-        found = []
+        members = []
         for part in parts:
             try:
                 candles = part.read()
@@ -123,39 +125,33 @@ class Universes:
             if request.rule == "topk" and not _is_daily(candles):
                 raise InvalidInput(
                     "not_daily",
-                    text("{symbol}: TopkDropout trades daily candles, and these are no such.", symbol=part.name),
+                    text("{symbol}: TopkDropout needs daily candles.", symbol=part.name),
                     text("Choose daily candles, or the rule for one instrument."),
                 )
             candles.frame.to_parquet(folder / f"{part.name}.parquet")
-            market = MARKETS.get(candles.about.calendar, UNKNOWN_MARKET) if candles.about.calendar else UNKNOWN_MARKET
-            found.append(Member(part.name, market, len(candles)))
-        return found
+            members.append(Member(part.name, market_of(candles), len(candles)))
+        return members
 
-    def qlib_folder(self, data: BacktestData) -> Path:
-        """Return the Qlib folder that a request names.
+    def qlib_folder(self, selection: CandleSelection) -> Path:
+        """Return the path of the Qlib folder of a selection.
 
         Raises
         ------
         NotFound
-            There is none of that name.
+            There is no folder of this name.
         """
-        return qlib_path(self._settings, data.qlib_folder)
+        return self._selector.qlib_folder(selection.qlib_folder)
 
-    def _stored(self, data: BacktestData) -> tuple[list[Part], list[Text]]:
-        found, notes = self._data.parts(data.choice)
-        return [Part(qlib_name(ENDING.sub("", part.name)), part.rows, part.state, part.read) for part in found], notes
+    def _find(self, selection: CandleSelection, benchmark: str | None = None) -> tuple[Parts, Notes]:
+        parts, notes = self._selector.find(selection, benchmark)
+        if selection.kind != "qlib":
+            parts = [replace(part, name=qlib_name(FILE_ENDING.sub("", part.name))) for part in parts]
+        return parts, notes
 
 
-def read(folder: Path, names: Sequence[str]) -> Mapping[str, pd.DataFrame]:
-    """Return the candles that `Universes.copy` wrote."""
+def read_universe(folder: Path, names: Sequence[str]) -> Mapping[str, pd.DataFrame]:
+    """Return the candles that `Universes.copy` wrote, by instrument."""
     return {name: pd.read_parquet(folder / f"{name}.parquet") for name in names}
-
-
-def exportable(universe: Mapping[str, pd.DataFrame]) -> Mapping[str, CandleFrame]:
-    """Return candles as an export takes them."""
-    from kronos_app.data.candle_frame import CandleFrame
-
-    return {name: CandleFrame(frame, name, "backtest") for name, frame in universe.items()}
 
 
 def _is_daily(candles: CandleFrame) -> bool:

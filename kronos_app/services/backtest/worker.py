@@ -1,4 +1,4 @@
-"""The job that backtests: signals day by day, the rule over them, luck and comparisons, then the report."""
+"""The job of a backtest: signals day by day, trades by the rule, random signals and benchmarks, then the report."""
 
 from __future__ import annotations
 
@@ -9,32 +9,33 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from kronos_app.jobs import OnStep
-from kronos_app.services.backtest.report import EQUAL, HOLD, MOMENTUM, compiled, training_warnings
-from kronos_app.services.backtest.universe import exportable, read
+from kronos_app.services.backtest.report import EQUAL, HOLD, MOMENTUM, compile_report, training_warnings
+from kronos_app.services.backtest.universe import read_universe
 from kronos_app.services.core.engine_errors import engine_errors
 from kronos_app.services.core.redaction import Redaction
 from kronos_app.services.core.training_errors import training_errors
 
 if TYPE_CHECKING:
-    from engine import KronosPredictor
-    from kronos_app.services.backtest.folders import BacktestFolders, KeptBacktest
     from kronos_app.services.backtest.request import BacktestRequest
+    from kronos_app.services.backtest.run import Backtest, BacktestFolders
     from kronos_app.services.backtest.universe import Universes
     from kronos_app.services.models.service import ModelService
     from kronos_app.settings import Settings
     from training.portfolio.days import WalkSettings
     from training.portfolio.luck import Luck
     from training.portfolio.market import Market
-    from training.portfolio.records import Backtest
+    from training.portfolio.records import Backtest as Result
     from training.portfolio.rules import Dealing, TopkRule
 
 KIND = "backtest"
-EVEN = 0.5  # a chance of a rise that says nothing
-Outcome = tuple["Backtest", "Luck", dict[str, "pd.Series[float]"]]
+EVEN = 0.5  # P(up) without information
+DEALING = ("account", "deal_price", "limit_threshold", "open_cost", "close_cost", "min_cost", "slippage")
+Candles = Mapping[str, pd.DataFrame]
+Outcome = tuple["Result", "Luck", dict[str, "pd.Series[float]"]]
 
 
 class BacktestWorker:
-    """Makes the backtests that `BacktestService` queued; signals that an earlier attempt made are not made again."""
+    """Makes backtests; an interrupted one continues with the saved signals."""
 
     def __init__(
         self, settings: Settings, folders: BacktestFolders, models: ModelService, universes: Universes
@@ -45,62 +46,42 @@ class BacktestWorker:
         self._universes = universes
 
     def run(self, job: Mapping[str, Any], on_step: OnStep) -> str:
-        """Do it, keep the report, and return the backtest's id; `on_step` may raise to cancel."""
-        backtest = self._folders.get(str(job["backtest"]))
-        self._backtest(backtest, on_step)
-        return backtest.id
-
-    def _backtest(self, backtest: KeptBacktest, on_step: OnStep) -> None:
+        """Make the backtest and return its id; `on_step` may raise to cancel."""
         from training.portfolio.signals import pick
+        from training.portfolio.walk import signals
 
+        backtest = self._folders.get(str(job["backtest"]))
         request = backtest.request
         on_step(0, 0)
         with training_errors(Redaction(self._settings).redact_text), engine_errors(request.model):
-            universe = read(backtest.path / "candles", [one.name for one in backtest.members])
+            universe = read_universe(backtest.path / "candles", [member.name for member in backtest.members])
             predictor = self._models.get(request.model)
-            panel = self._signals(backtest, predictor, universe, on_step)
-            signal = pick(panel, request.signal)
-            days = len(signal.index.get_level_values("datetime").unique())
-
-            def still(_done: int, _total: int) -> None:
-                on_step(days, days)
-
-            still(0, 0)
-            trade = self._topk if request.rule == "topk" else self._single
-            result, chance, beside = trade(backtest, universe, signal, still)
-            result = replace(result, settings={**result.settings, "account": request.account})
-            warnings = training_warnings(
-                request.model,
-                self._training_ends(backtest),
-                backtest.members,
-                pd.Timestamp(signal.index.get_level_values("datetime").min()),
+            panel = signals(
+                predictor,
+                universe,
+                walk_settings(request),
+                start=first_day(request, universe),
+                end=last_time(request),
+                folder=backtest.path / "signals",
+                on_step=on_step,
             )
-            report = compiled(result, chance, beside, warnings=warnings, weights=predictor.digest)
-            backtest.write(result, report)
+            signal = pick(panel, request.signal)
+            days = signal.index.get_level_values("datetime").unique()
 
-    def _signals(
-        self,
-        backtest: KeptBacktest,
-        predictor: KronosPredictor,
-        universe: Mapping[str, pd.DataFrame],
-        on_step: OnStep,
-    ) -> pd.DataFrame:
-        from training.portfolio.walk import signals
+            def check_cancelled(_done: int, _total: int) -> None:
+                on_step(len(days), len(days))
 
-        request = backtest.request
-        return signals(
-            predictor,
-            universe,
-            walk_settings(request),
-            start=first_day(request, universe),
-            end=last_time(request),
-            folder=backtest.path / "signals",
-            on_step=on_step,
-        )
+            check_cancelled(0, 0)
+            trade = self._trade_topk if request.rule == "topk" else self._trade_single
+            result, luck, benchmarks = trade(backtest, universe, signal, check_cancelled)
+            result = replace(result, settings={**result.settings, "account": request.account})
+            ends = self._training_ends(backtest)
+            warnings = training_warnings(request.model, ends, backtest.members, pd.Timestamp(days.min()))
+            report = compile_report(result, luck, benchmarks, warnings=warnings, weights=predictor.digest)
+            backtest.write_result(result, report)
+        return backtest.id
 
-    def _topk(
-        self, backtest: KeptBacktest, universe: Mapping[str, pd.DataFrame], signal: pd.Series[float], still: OnStep
-    ) -> Outcome:
+    def _trade_topk(self, backtest: Backtest, universe: Candles, signal: pd.Series[float], on_step: OnStep) -> Outcome:
         from training.portfolio.luck import compared, equal_weight, luck
         from training.portfolio.market import closes
         from training.portfolio.rules import Dealing, TopkRule
@@ -108,57 +89,47 @@ class BacktestWorker:
 
         request = backtest.request
         rule = TopkRule(topk=request.topk, n_drop=request.n_drop, hold_thresh=request.hold_thresh)
-        dealing = Dealing(
-            account=request.account,
-            deal_price=request.deal_price,
-            limit_threshold=request.limit_threshold,
-            open_cost=request.open_cost,
-            close_cost=request.close_cost,
-            min_cost=request.min_cost,
-            slippage=request.slippage,
-            trade_unit=None,
-        )
-        result, market = self._portfolio(backtest, universe, signal, rule, dealing, still)
-        chance = luck(market, signal, rule, dealing, count=request.random_signals, seed=request.seed, on_step=still)
+        dealing = Dealing(**{name: getattr(request, name) for name in DEALING}, trade_unit=None)
+        result, market = self._simulate(backtest, universe, signal, rule, dealing, on_step)
+        random = luck(market, signal, rule, dealing, count=request.random_signals, seed=request.seed, on_step=on_step)
         rising = momentum(closes(universe))
         rising = rising[rising.index.isin(signal.index.get_level_values("datetime"), level="datetime")]
         traded = compared(market, rising, rule, dealing)
-        net = pd.Series(traded.returns[:, 0] - traded.costs[:, 0], index=traded.days)
-        return result, chance, {MOMENTUM: net, EQUAL: equal_weight(market)}
+        after_costs = pd.Series(traded.returns[:, 0] - traded.costs[:, 0], index=traded.days)
+        return result, random, {MOMENTUM: after_costs, EQUAL: equal_weight(market)}
 
-    def _portfolio(
+    def _simulate(
         self,
-        backtest: KeptBacktest,
-        universe: Mapping[str, pd.DataFrame],
+        backtest: Backtest,
+        universe: Candles,
         signal: pd.Series[float],
         rule: TopkRule,
         dealing: Dealing,
-        still: OnStep,
-    ) -> tuple[Backtest, Market]:
-        """Return the portfolio's days and the quotes it dealt at, by Qlib where it is installed."""
+        on_step: OnStep,
+    ) -> tuple[Result, Market]:
+        """Return the days of the portfolio and the prices of its trades, by Qlib if it is installed."""
+        from kronos_app.data.candle_frame import CandleFrame
         from kronos_app.data.qlib.export import write_folder
         from training.adapters.qlib_support import has_qlib
         from training.portfolio import topk
 
         request = backtest.request
-        others = [request.benchmark] if request.benchmark else []
         last = min(last_time(request) or pd.Timestamp.max, max(one["timestamp"].max() for one in universe.values()))
-        end = last.normalize()
+        options: dict[str, Any] = {"benchmark": request.benchmark, "end": last.normalize(), "on_step": on_step}
+        benchmark = read_universe(backtest.path / "candles", [request.benchmark] if request.benchmark else [])
+        candles = {**universe, **benchmark}
         if not has_qlib():
-            candles = {**universe, **read(backtest.path / "candles", others)}
-            return topk.backtest_candles(
-                candles, signal, rule, dealing, benchmark=request.benchmark, end=end, on_step=still
-            )
+            return topk.backtest_candles(candles, signal, rule, dealing, **options)
         if request.data.kind == "qlib":
             folder = self._universes.qlib_folder(request.data)
         else:
             folder = backtest.path / "qlib"
             if not folder.is_dir():
-                write_folder(folder, exportable({**universe, **read(backtest.path / "candles", others)}))
-        return topk.backtest(folder, signal, rule, dealing, benchmark=request.benchmark, end=end, on_step=still)
+                write_folder(folder, {name: CandleFrame(frame, name, "backtest") for name, frame in candles.items()})
+        return topk.backtest(folder, signal, rule, dealing, **options)
 
-    def _single(
-        self, backtest: KeptBacktest, universe: Mapping[str, pd.DataFrame], signal: pd.Series[float], still: OnStep
+    def _trade_single(
+        self, backtest: Backtest, universe: Candles, signal: pd.Series[float], on_step: OnStep
     ) -> Outcome:
         from training.portfolio.luck import single_luck
         from training.portfolio.rules import SingleRule
@@ -177,31 +148,26 @@ class BacktestWorker:
             slippage=request.slippage,
         )
         result = trade(candles, score, rule, name)
-        count, seed = request.random_signals, request.seed
-        chance = single_luck(candles, score, rule, result, count=count, seed=seed, on_step=still)
-        return result, chance, {HOLD: result.daily["bench"].fillna(0.0)}
+        random = single_luck(
+            candles, score, rule, result, count=request.random_signals, seed=request.seed, on_step=on_step
+        )
+        return result, random, {HOLD: result.daily["bench"].fillna(0.0)}
 
-    def _training_ends(self, backtest: KeptBacktest) -> dict[str, pd.Timestamp | None]:
+    def _training_ends(self, backtest: Backtest) -> dict[str, pd.Timestamp | None]:
         spec = self._models.spec(backtest.request.model)
-        found = {one.market: spec.seen_until(one.market) for one in backtest.members}
-        return {market: None if day is None else pd.Timestamp(day) for market, day in found.items()}
+        days = {member.market: spec.seen_until(member.market) for member in backtest.members}
+        return {market: None if day is None else pd.Timestamp(day) for market, day in days.items()}
 
 
 def walk_settings(request: BacktestRequest) -> WalkSettings:
     """Return how the forecasts of a backtest are made."""
     from training.portfolio.days import WalkSettings
 
-    return WalkSettings(
-        lookback=request.lookback,
-        horizon=request.horizon,
-        every=request.every,
-        samples=request.samples,
-        seed=request.seed,
-    )
+    return WalkSettings(**request.model_dump(include={"lookback", "horizon", "every", "samples", "seed"}))
 
 
-def first_day(request: BacktestRequest, universe: Mapping[str, pd.DataFrame]) -> pd.Timestamp:
-    """Return the first day of a signal: none is before some instrument has enough history."""
+def first_day(request: BacktestRequest, universe: Candles) -> pd.Timestamp:
+    """Return the first day on which an instrument has enough history for a signal."""
     enough = [one["timestamp"].iloc[request.lookback - 1] for one in universe.values() if len(one) >= request.lookback]
     earliest = pd.Timestamp(min(enough)) if enough else pd.Timestamp.max
     return earliest if request.start is None else max(earliest, pd.Timestamp(request.start))

@@ -1,4 +1,4 @@
-"""What somebody asks for who wants models evaluated: which models, on which candles, at which cutoffs."""
+"""The request of an evaluation: which models, on which candles, at which cutoffs."""
 
 from __future__ import annotations
 
@@ -7,20 +7,16 @@ from typing import Literal
 from pydantic import Field
 
 from kronos_app.services.core.request import Request
-from kronos_app.services.selection.candles import WorkData
+from kronos_app.services.selection.request import CandleSelection
 
-MOST_MODELS = 4  # all of them are in memory while it lasts
+MOST_MODELS = 4  # all of them are in memory during the evaluation
 TaskName = Literal["price", "return", "volatility"]
-
-
-class EvaluationData(WorkData):
-    """Which candles to forecast; a folder is known by its name alone."""
 
 
 class EvaluationRequest(Request):
     """An evaluation to be made."""
 
-    data: EvaluationData = Field(description="Which candles to forecast.")
+    data: CandleSelection = Field(description="Which candles to forecast.")
     task: TaskName | None = Field(
         None, description="A task of the paper whose figures come first: price, return or volatility."
     )
@@ -39,11 +35,7 @@ class EvaluationRequest(Request):
     )
     seed: int = Field(0, ge=0, le=2**32 - 1, description="Of the paths: the same gives the same scores.")
 
-    @property
-    def step(self) -> int:
-        """Return the candles between two cutoffs."""
-        return self.step_size or self.horizon
-
-    def cutoffs_of(self, rows: int) -> int:
+    def count_cutoffs(self, rows: int) -> int:
         """Return how many cutoffs a series of `rows` candles has, at most."""
-        return max(0, min(self.n_windows, (rows - self.lookback - self.horizon) // self.step + 1))
+        step = self.step_size or self.horizon
+        return max(0, min(self.n_windows, (rows - self.lookback - self.horizon) // step + 1))

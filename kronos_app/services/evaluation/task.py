@@ -1,4 +1,4 @@
-"""The tasks of the paper as the Evaluate page and the API know them: settings, figures, what was published."""
+"""The tasks of the paper: their settings, and their figures beside the published ones."""
 
 from __future__ import annotations
 
@@ -11,63 +11,52 @@ if TYPE_CHECKING:
     from training.evaluation.report import Report
 
 
-def settings_of(task: TaskName, seconds: float, context: int) -> dict[str, Any]:
+def task_settings(task: TaskName, seconds: float, context: int) -> dict[str, Any]:
     """Return the fields of `EvaluationRequest` that a task sets.
 
     Parameters
     ----------
     seconds
-        Of a candle.
+        Length of a candle.
     context
-        Candles that the smallest model holds.
+        Shortest context of the models, in candles.
 
     Raises
     ------
     InvalidInput
-        It holds no history beside the forecast.
+        The context is too short for history and horizon.
     """
     from training.evaluation.tasks.presets import TASKS
 
-    one = TASKS[task]
+    preset = TASKS[task]
     with training_errors():
-        lookback, horizon = one.window(seconds, context)
-    return {
-        "lookback": lookback,
-        "horizon": horizon,
-        "samples": one.samples,
-        "temperature": one.temperature,
-        "top_p": one.top_p,
-    }
+        lookback, horizon = preset.window(seconds, context)
+    sampling = {name: getattr(preset, name) for name in ("samples", "temperature", "top_p")}
+    return {"lookback": lookback, "horizon": horizon, **sampling}
 
 
-def told(task: TaskName, report: Report) -> dict[str, Any]:
+def task_figures(task: TaskName, report: Report) -> dict[str, Any]:
     """Return the figures of a task, JSON-ready.
 
-    Keys name, figures (their names), rows (market, forecaster, figures with their intervals; those without any are left
-    out), paper and published (model, data, table, figures).
+    `figures` are the names of the figures, `rows` their values and intervals by market and forecaster (without rows
+    that have no value), `published` the figures of the paper, by model, data and table.
     """
     from training.evaluation.tasks.forecasting import by_market
     from training.evaluation.tasks.presets import TASKS
     from training.evaluation.tasks.published import PAPER, PUBLISHED
 
-    found = [
-        (market, name, {figure: estimate.to_dict() for figure, estimate in figures.items()})
+    rows: list[dict[str, Any]] = [
+        {"market": market, "forecaster": name, "figures": {key: one.to_dict() for key, one in figures.items()}}
         for market, forecasters in by_market(task, report).items()
         for name, figures in forecasters.items()
-    ]
-    rows = [
-        {"market": market, "forecaster": name, "figures": figures}
-        for market, name, figures in found
-        if any(one["value"] is not None for one in figures.values())
-    ]
-    lines = [
-        {"model": one.model, "data": one.data.to_dict(), "table": one.table, "figures": dict(one.figures)}
-        for one in PUBLISHED[task]
     ]
     return {
         "name": task,
         "figures": list(TASKS[task].figures),
-        "rows": rows,
+        "rows": [row for row in rows if any(figure["value"] is not None for figure in row["figures"].values())],
         "paper": PAPER,
-        "published": lines,
+        "published": [
+            {"model": one.model, "data": one.data.to_dict(), "table": one.table, "figures": dict(one.figures)}
+            for one in PUBLISHED[task]
+        ],
     }

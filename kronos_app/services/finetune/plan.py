@@ -19,7 +19,7 @@ from kronos_app.services.core.redaction import Redaction
 from kronos_app.services.core.training_errors import to_text, training_errors
 from kronos_app.services.finetune.base import BaseModel, resolve
 from kronos_app.services.finetune.views import TunePlan
-from kronos_app.services.selection.store_files import TrainingFiles, TuningData
+from kronos_app.services.selection.training_data import TrainingData, TrainingFiles
 
 if TYPE_CHECKING:
     from kronos_app.services.finetune.request import TuneRequest
@@ -43,7 +43,7 @@ class Planned:
 class Planner:
     """Makes plans, and remembers the last ones; every thread may use it."""
 
-    def __init__(self, settings: Settings, data: TuningData, models: ModelService) -> None:
+    def __init__(self, settings: Settings, data: TrainingData, models: ModelService) -> None:
         self._settings = settings
         self._data = data
         self._models = models
@@ -60,7 +60,7 @@ class Planner:
             What is wrong with it: a setting, the candles, the base model, the disk.
         """
         base = resolve(request.config.get("base", {}), self._models)
-        laid = self._data.lay(request.data)
+        laid = self._data.write(request.data)
         config = self._config(request, base, laid)
         digest = _digest(config.model_dump_json(exclude={"name"}), laid.digest)
         with self._lock:

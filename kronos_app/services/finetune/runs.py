@@ -113,8 +113,8 @@ def status_in(path: Path) -> Status:
 class RunFolders(SavedFolders[Run]):
     """All runs of a home folder; every thread may use it."""
 
-    kind = Run
-    id_pattern = ID
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, Run, ID)
 
     def make(self, request: TuneRequest, config: RunConfig, base: str | None, context: int, data_digest: str) -> Run:
         """Make the folder of a new run, waiting for its turn.
@@ -157,10 +157,10 @@ class RunFolders(SavedFolders[Run]):
         waiting = [(since, run.id, run) for run in self.list() if (since := run.queued_since) is not None]
         return [run for *_, run in sorted(waiting, key=lambda one: one[:2])]
 
-    def _missing(self, saved_id: str) -> NotFound:
+    def _not_found(self, record_id: str) -> NotFound:
         return NotFound(
             "run_not_found",
-            text("There is no run {id}.", id=saved_id),
+            text("There is no run {id}.", id=record_id),
             text("It may have been discarded; the Fine-tune page lists all runs."),
         )
 

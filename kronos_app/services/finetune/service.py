@@ -23,7 +23,8 @@ from kronos_app.services.finetune.status import flat, view
 from kronos_app.services.finetune.trainer import Trainers
 from kronos_app.services.finetune.views import Comparison, Estimate, RunState, RunView, StageEstimate, TunePlan
 from kronos_app.services.selection.request import DataChoice, SeriesChoice
-from kronos_app.services.selection.store_files import TuningData
+from kronos_app.services.selection.series import SeriesSelector
+from kronos_app.services.selection.training_data import TrainingData
 from kronos_app.services.selection.training_files import check_room
 from kronos_app.store.records import UnreadableRecords
 
@@ -77,7 +78,7 @@ class TuningService:
     ) -> None:
         self._settings = settings
         self._store = store
-        self._data = TuningData(settings, candles, series)
+        self._data = TrainingData(SeriesSelector(settings, candles, series))
         self._runs = RunFolders(settings.home / "runs")
         self._trainers = Trainers(settings, self.tick)
         self._starting = Lock()

@@ -30,7 +30,7 @@ from kronos_app.store.ledger import LedgerFilter
 
 if TYPE_CHECKING:
     from kronos_app.data.candle_frame import CandleFrame
-    from kronos_app.services.evaluation.folders import Evaluation, EvaluationFolders
+    from kronos_app.services.evaluation.run import Evaluation, EvaluationFolders
     from kronos_app.services.forecast.view import ForecastView
     from kronos_app.services.models.service import ModelService
     from kronos_app.store import Store
@@ -177,7 +177,7 @@ def _find_score_files(evaluation: Evaluation, stored: StoredForecast) -> tuple[P
     from training.evaluation.walk_forward import SETTINGS
 
     model, request = str(stored.provenance["model"]), evaluation.request
-    report = evaluation.report()
+    report = evaluation.report
     if report is None or model not in request.models:
         return ()
     if (request.temperature, request.top_p, 0) != _sampling(stored.request)[:3]:

@@ -1,7 +1,6 @@
-"""Folders of work, `KIND/ID` in the home folder, which are the truth about every piece of it.
+"""Saved records in folders of their own: `evaluations/ID`, `backtests/ID` and `runs/ID` in the home folder.
 
-`desk.json` says what was asked for, `candles/` are the candles as they were then, and `report.json` is there once it
-has finished. A folder without `desk.json` is one whose making was interrupted.
+`desk.json` is written last. A folder without it was not completed and is deleted after an hour.
 """
 
 from __future__ import annotations
@@ -10,101 +9,72 @@ import re
 import shutil
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Generic, Self, TypeVar
 from uuid import uuid4
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
 
-from kronos_app.errors import NotFound, Unavailable
-from kronos_app.i18n import Text
-from kronos_app.services.core.training_errors import to_text, training_errors, unreadable_error
-from kronos_app.store.records import UnreadableRecord, UnreadableRecords, now
+from kronos_app.errors import NotFound
+from kronos_app.services.core.training_errors import to_text, unreadable_error
+from kronos_app.services.core.view import View
+from kronos_app.store.records import UnreadableRecord, UnreadableRecords
 from training.errors import Unreadable
-from training.saved import load_json, load_saved
+from training.saved import load_saved
 
 ID = re.compile(r"[a-f0-9]{12}")
-DESK, REPORT = "desk.json", "report.json"
-NAMED = 3  # series that an origin lists before it only counts
-HALF_MADE_SECONDS = 3600  # after which nobody is still making it
+DESK = "desk.json"
+SECONDS_TO_COMPLETE = 3600
 
-Request = TypeVar("Request", bound=BaseModel)
+Record = TypeVar("Record", bound="Saved")
+Listed = list[Record]
 
 
-class Saved(BaseModel):
+class Saved(View):
     """A folder and its `desk.json`."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
     id: str
-    path: Path
+    path: SkipJsonSchema[Path] = Field(exclude=True)
     created: Annotated[datetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
 
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Return the record in a folder.
 
-class Work(Saved, Generic[Request]):
-    """A folder of work, and what was asked for when it was made.
+        Raises
+        ------
+        Unreadable
+            `desk.json` is damaged, or of a version that this one does not understand.
+        """
+        return load_saved(cls, path / DESK, id=path.name, path=path)
 
-    Attributes
+
+class SavedFolders(ABC, Generic[Record]):
+    """All folders of one kind; every thread may use it.
+
+    Parameters
     ----------
-    request
-        Its models are names of exactly one version.
-    origin
-        The candles in words.
-    notes
-        What to know about the candles.
+    folder
+        The folder of the folders.
+    record
+        The class of the records.
+    pattern
+        The names of the folders.
     """
 
-    request: Request
-    origin: str
-    notes: tuple[Text, ...]
-
-    def report(self) -> dict[str, Any] | None:
-        """Return what came of it, None as long as it has not finished or where the file cannot be read."""
-        path = self.path / REPORT
-        with suppress(FileNotFoundError, Unreadable):
-            return _report(path, path.stat().st_mtime_ns)
-        return None
-
-    def report_problem(self) -> Text | None:
-        """Return why the report cannot be read, None where it can or there is none: resuming makes it again."""
-        path = self.path / REPORT
-        try:
-            if path.exists():
-                _report(path, path.stat().st_mtime_ns)
-        except Unreadable as error:
-            return to_text(error.message)
-        return None
-
-
-Kept = TypeVar("Kept", bound=Saved)
-KeptWork = TypeVar("KeptWork", bound=Work[Any])
-Listed = list[Kept]
-Copied = tuple[Sequence[str], dict[str, Any]]
-
-
-class SavedFolders(ABC, Generic[Kept]):
-    """All folders of one kind in a home folder; every thread may use it.
-
-    Attributes
-    ----------
-    kind
-        What `desk.json` holds, with `id` and `path`.
-    id_pattern
-        Of the folders' names.
-    """
-
-    kind: type[Kept]
-    id_pattern = ID
-
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, record: type[Record], pattern: re.Pattern[str] = ID) -> None:
         self.folder = folder
+        self._record = record
+        self._pattern = pattern
 
-    def list(self) -> Listed[Kept]:
-        """Return all that can be read, newest first."""
+    def list(self) -> Listed[Record]:
+        """Return the records that can be read, newest first."""
         return self._scan()[0]
 
     def unreadable(self) -> UnreadableRecords:
@@ -112,133 +82,68 @@ class SavedFolders(ABC, Generic[Kept]):
         return self._scan()[1]
 
     def any(self) -> bool:
-        """Return whether there is one, readable or not."""
+        """Return whether there is a record, readable or not."""
         return any(self._paths())
 
-    def get(self, saved_id: str) -> Kept:
-        """Return one of them.
+    def get(self, record_id: str) -> Record:
+        """Return a record.
 
         Raises
         ------
         NotFound
-            There is none of this id.
+            There is no record of this id.
         Conflict
             This version cannot read it.
         """
-        path = self.path(saved_id)
+        path = self.path(record_id)
         try:
-            return self._read(path)
+            return self._record.read(path)
         except Unreadable as error:
-            raise unreadable_error(saved_id, to_text(error.message)) from error
+            raise unreadable_error(record_id, to_text(error.message)) from error
 
-    def path(self, saved_id: str) -> Path:
+    def path(self, record_id: str) -> Path:
         """Return the folder of an id, whether or not it can be read.
 
         Raises
         ------
         NotFound
-            There is none of this id.
+            There is no record of this id.
         """
-        path = self.folder / saved_id
-        if not (self.id_pattern.fullmatch(saved_id) and (path / DESK).exists()):
-            raise self._missing(saved_id[:100])
+        path = self.folder / record_id
+        if not (self._pattern.fullmatch(record_id) and (path / DESK).exists()):
+            raise self._not_found(record_id[:100])
         return path
 
-    def remove(self, saved_id: str) -> None:
-        """Delete one of them; it is gone at once, however long deleting takes."""
-        gone = self.folder / f".gone-{uuid4().hex}"
+    def remove(self, record_id: str) -> None:
+        """Delete a folder. It is renamed first, so that it is gone at once."""
+        deleted = self.folder / f".gone-{uuid4().hex}"
         with suppress(FileNotFoundError):
-            (self.folder / saved_id).rename(gone)
-        shutil.rmtree(gone, ignore_errors=True)
+            (self.folder / record_id).rename(deleted)
+        shutil.rmtree(deleted, ignore_errors=True)
 
     def tidy(self) -> None:
-        """Delete what an interruption left behind: the half-made and the half-deleted."""
+        """Delete folders whose creation or deletion was interrupted."""
+        oldest = time.time() - SECONDS_TO_COMPLETE
         for path in self.folder.iterdir() if self.folder.is_dir() else ():
-            half = self.id_pattern.fullmatch(path.name) and not (path / DESK).exists()
-            half = half and time.time() - path.stat().st_mtime > HALF_MADE_SECONDS
-            if path.is_dir() and (half or path.name.startswith(".gone-")):
+            incomplete = self._pattern.fullmatch(path.name) and not (path / DESK).exists()
+            if path.name.startswith(".gone-") or (incomplete and path.stat().st_mtime < oldest):
                 shutil.rmtree(path, ignore_errors=True)
 
-    def _scan(self) -> tuple[Listed[Kept], UnreadableRecords]:
-        saved: Listed[Kept] = []
+    def _scan(self) -> tuple[Listed[Record], UnreadableRecords]:
+        records: Listed[Record] = []
         unreadable: UnreadableRecords = []
         for path in self._paths():
             try:
-                saved.append(self._read(path))
+                records.append(self._record.read(path))
             except Unreadable as error:
                 unreadable.append(UnreadableRecord(path.name, to_text(error.message)))
-        return sorted(saved, key=lambda one: one.created, reverse=True), unreadable
+        return sorted(records, key=lambda record: record.created, reverse=True), unreadable
 
     def _paths(self) -> Iterator[Path]:
         for path in sorted(self.folder.iterdir()) if self.folder.is_dir() else ():
-            if self.id_pattern.fullmatch(path.name) and (path / DESK).exists():
+            if self._pattern.fullmatch(path.name) and (path / DESK).exists():
                 yield path
 
-    def _read(self, path: Path) -> Kept:
-        return load_saved(self.kind, path / DESK, id=path.name, path=path)
-
     @abstractmethod
-    def _missing(self, saved_id: str) -> NotFound:
-        """Return what tells that there is none of this id."""
-
-
-class WorkFolders(SavedFolders[KeptWork]):
-    """All work of one kind in a home folder; every thread may use it."""
-
-    def make_folder(self) -> None:
-        """Make the folder of all, where there is none.
-
-        Raises
-        ------
-        Unavailable
-            The home folder cannot be written.
-        """
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise self._unwritable(error.strerror or str(error)) from error
-
-    def _made(self, request: BaseModel, notes: Sequence[Text], copy: Callable[[Path], Copied]) -> KeptWork:
-        """Make a new folder.
-
-        Parameters
-        ----------
-        copy
-            Writes the candles to the folder it is given, and returns their names and what else `desk.json` keeps.
-
-        Raises
-        ------
-        Unavailable
-            The disk is full, or the folder cannot be written to.
-        """
-        from training.run.folder import write_json
-
-        self.tidy()
-        path = self.folder / uuid4().hex[:12]
-        try:
-            path.mkdir(parents=True)
-            names, own = copy(path / "candles")
-            kept = {
-                "created": now().isoformat(),
-                "request": request.model_dump(mode="json"),
-                "origin": ", ".join(names[:NAMED]) + (f" + {len(names) - NAMED}" if len(names) > NAMED else ""),
-                **own,
-                "notes": [note.to_dict() for note in notes],
-            }
-            with training_errors():
-                write_json(path / DESK, kept)  # last: what lacks it is not whole
-        except OSError as error:
-            raise self._unwritable(error.strerror or str(error)) from error
-        finally:
-            if not (path / DESK).exists():
-                shutil.rmtree(path, ignore_errors=True)
-        return self.get(path.name)
-
-    @abstractmethod
-    def _unwritable(self, reason: str) -> Unavailable:
-        """Return what tells that the folder cannot be written to."""
-
-
-@lru_cache(maxsize=192)
-def _report(path: Path, _changed: int) -> dict[str, Any]:
-    return load_json(path)
+    def _not_found(self, record_id: str) -> NotFound:
+        """Return the error for an unknown id."""

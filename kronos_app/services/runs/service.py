@@ -1,18 +1,17 @@
-"""The life of work that is a folder and, while it is done, a job.
+"""Runs that are a folder and, while they are made, a job.
 
-It goes on when the tab closes, and after a restart where it was. What was cancelled or failed can be resumed.
+A run continues when the browser tab closes and after a restart. A cancelled or failed run can be resumed.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic
 
 from kronos_app.errors import Conflict
-from kronos_app.services.runs.folders import KeptWork, WorkFolders
-from kronos_app.services.runs.views import WorkView
+from kronos_app.services.runs.folders import Listed
+from kronos_app.services.runs.run import AnyRun, RunFolders
 from kronos_app.services.selection.training_files import check_room
 from kronos_app.store.records import UnreadableRecords
 
@@ -20,125 +19,111 @@ if TYPE_CHECKING:
     from kronos_app.jobs import Job, JobRunner
     from kronos_app.settings import Settings
 
-View = TypeVar("View", bound=WorkView[Any])
-Views = list[View]
 
-
-class WorkService(ABC, Generic[KeptWork, View]):
-    """Work of one kind: listed, followed, resumed, deleted; every thread may use it.
+class RunService(Generic[AnyRun]):
+    """Runs of one kind: listed, followed, resumed, deleted; every thread may use it.
 
     Parameters
     ----------
-    kind
-        Of its jobs, whose requests name the work under it.
+    most
+        How many runs may be saved.
     """
 
-    def __init__(self, kind: str, settings: Settings, jobs: JobRunner, folders: WorkFolders[KeptWork]) -> None:
-        self._kind = kind
+    def __init__(self, settings: Settings, jobs: JobRunner, folders: RunFolders[AnyRun], most: int) -> None:
         self._settings = settings
         self._jobs = jobs
         self._folders = folders
+        self._kind = folders.run.kind
+        self._most = most
         self._starting = Lock()
 
-    def list(self) -> Views[View]:
-        """Return all as they stand, newest first."""
-        jobs = self._job_of()
-        return [self._view(one, jobs.get(one.id)) for one in self._folders.list()]
+    def list(self) -> Listed[AnyRun]:
+        """Return all runs with their states, newest first."""
+        jobs = self._newest_jobs()
+        return [run.with_job(jobs.get(run.id)) for run in self._folders.list()]
 
     def any(self) -> bool:
-        """Return whether there is one, readable or not."""
+        """Return whether there is a run, readable or not."""
         return self._folders.any()
 
     def unreadable(self) -> UnreadableRecords:
-        """Return those that this version cannot read, with the reason."""
+        """Return the runs that this version cannot read, with the reason."""
         return self._folders.unreadable()
 
-    def get(self, work_id: str) -> View:
-        """Return one as it stands.
+    def get(self, run_id: str) -> AnyRun:
+        """Return a run with its state.
 
         Raises
         ------
         NotFound
-            There is none of this id.
+            There is no run of this id.
         Conflict
             This version cannot read it.
         """
-        return self._view(self._folders.get(work_id), self._job_of().get(work_id))
+        return self._folders.get(run_id).with_job(self._newest_jobs().get(run_id))
 
-    def cancel(self, work_id: str) -> View:
-        """Have one stop soon; what it did is kept, and `resume` goes on from there.
+    def cancel(self, run_id: str) -> AnyRun:
+        """Cancel the job of a run; what it has done stays, and `resume` continues from there.
 
         Raises
         ------
         NotFound
-            There is none of this id.
+            There is no run of this id.
         """
-        job = self._job_of().get(self._folders.get(work_id).id)
-        if job is not None:
-            self._jobs.cancel(job.id)
-        return self.get(work_id)
+        job_id = self.get(run_id).job_id
+        if job_id is not None:
+            self._jobs.cancel(job_id)
+        return self.get(run_id)
 
-    def resume(self, work_id: str) -> View:
-        """Go on with one that was cancelled, failed or is without its job.
+    def resume(self, run_id: str) -> AnyRun:
+        """Continue a run that was cancelled, has failed or lost its job.
 
         Raises
         ------
         NotFound
-            There is none of this id.
+            There is no run of this id.
         Conflict
             It is finished, or too many jobs wait.
         """
-        found = self._folders.get(work_id)
-        if found.report() is not None:
-            raise self._finished(found.id)
-        self._submit(found)
-        return self.get(work_id)
+        run = self._folders.get(run_id)
+        if run.report is not None:
+            raise run.finished(run.id)
+        self._submit(run)
+        return self.get(run_id)
 
-    def delete(self, work_id: str) -> None:
-        """End one and delete it with all it has.
+    def delete(self, run_id: str) -> None:
+        """Cancel the job of a run and delete the run with its files.
 
         Raises
         ------
         NotFound
-            There is none of this id.
+            There is no run of this id.
         """
-        path = self._folders.path(work_id)
-        job = self._job_of().get(path.name)
+        path = self._folders.path(run_id)
+        job = self._newest_jobs().get(path.name)
         if job is not None and job.active:
             self._jobs.cancel(job.id)
         self._folders.remove(path.name)
 
-    @abstractmethod
-    def _view(self, work: KeptWork, job: Job | None) -> View:
-        """Return one with what its job and its report say."""
-
-    @abstractmethod
-    def _finished(self, work_id: str) -> Conflict:
-        """Return what tells that one is finished and cannot be resumed."""
-
-    @abstractmethod
-    def _too_many(self, kept: int) -> Conflict:
-        """Return what tells that so many are kept already."""
-
-    def _check_room(self, most: int, wanted: int) -> None:
-        """Refuse one more than `most`, and `wanted` bytes that the disk has no room for."""
-        kept = len(self._folders.list())
-        if kept >= most:
-            raise self._too_many(kept)
+    def _check_room(self, wanted: int) -> None:
+        """Refuse one run more than allowed, and `wanted` bytes more than the disk has."""
+        count = len(self._folders.list())
+        if count >= self._most:
+            raise self._folders.run.too_many(count)
         self._folders.make_folder()
         check_room(self._folders.folder, self._settings, wanted)
 
-    def _submit_new(self, made: KeptWork) -> None:
-        """Queue what was made just now; it goes again where too many jobs wait."""
+    def _submit_new(self, run: AnyRun) -> AnyRun:
+        """Queue the job of a new run and return the run; where too many jobs wait, the run is deleted."""
         try:
-            self._submit(made)
+            self._submit(run)
         except Conflict:
-            self._folders.remove(made.id)
+            self._folders.remove(run.id)
             raise
+        return self.get(run.id)
 
-    def _submit(self, work: KeptWork) -> None:
-        self._jobs.submit(self._kind, {"key": work.id, self._kind: work.id})
+    def _submit(self, run: AnyRun) -> None:
+        self._jobs.submit(self._kind, {"key": run.id, self._kind: run.id})
 
-    def _job_of(self) -> Mapping[str, Job]:
-        """Return the newest job of each."""
+    def _newest_jobs(self) -> Mapping[str, Job]:
         return {job.request[self._kind]: job for job in reversed(self._jobs.list(kind=self._kind))}

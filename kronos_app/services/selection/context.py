@@ -1,30 +1,29 @@
-"""The candles that a model can hold at once."""
+"""What a model can be used for: its context, and its training period."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from kronos_app.errors import InvalidInput
-from kronos_app.i18n import text
+from kronos_app.i18n import Text, text
 
 if TYPE_CHECKING:
     from engine.registry import ModelSpec
 
 
 def check_window(lookback: int, horizon: int, spec: ModelSpec) -> None:
-    """Refuse more candles of history and horizon than a model can hold.
+    """Check that history and horizon fit into the context of a model.
 
     Raises
     ------
     InvalidInput
-        They are more.
+        They do not fit.
     """
     if lookback + horizon > spec.max_context:
         raise InvalidInput(
             "window_too_long",
             text(
-                "lookback and horizon: {lookback} + {horizon} candles are more than the {context} that {model} can "
-                "hold.",
+                "lookback + horizon: {lookback} + {horizon} candles exceed the context of {model}, {context} candles.",
                 lookback=lookback,
                 horizon=horizon,
                 context=spec.max_context,
@@ -32,3 +31,8 @@ def check_window(lookback: int, horizon: int, spec: ModelSpec) -> None:
             ),
             text("Shorten one of them, or leave this model out."),
         )
+
+
+def unknown_training_end(model: str) -> Text:
+    """Return the warning for a market whose part in the training is unknown."""
+    return text("The end of the training data of {model} in this market is unknown.", model=model)

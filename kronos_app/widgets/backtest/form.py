@@ -1,4 +1,4 @@
-"""A new backtest: candles, model, signal, rule, costs, what it comes to, and Start."""
+"""The form of a new backtest: candles, model, signal, rule, costs, the size of the backtest, and Start."""
 
 from __future__ import annotations
 
@@ -8,200 +8,144 @@ from typing import Any
 import streamlit as st
 
 from kronos_app import nav, state
-from kronos_app.errors import AppError
 from kronos_app.runtime import desk
-from kronos_app.services.backtest.service import BacktestData, BacktestRequest
+from kronos_app.services.backtest.service import BacktestRequest
+from kronos_app.services.selection.request import CandleSelection
 from kronos_app.state import gettext as _
-from kronos_app.widgets.backtest import data as backtest_data
-from kronos_app.widgets.backtest import words as backtest_words
+from kronos_app.widgets.backtest import words
 from kronos_app.widgets.kit import errors, formats
 from kronos_app.widgets.kit.errors import escape
 from kronos_app.widgets.models import choice as model_choice
+from kronos_app.widgets.runs.fields import RequestFields
+from kronos_app.widgets.selection.picker import CandlePicker
 
-BACKTEST = "backtest"  # the address names one by this
 EARLIEST = date(1970, 1, 1)
-DEFAULTS = {name: field.default for name, field in BacktestRequest.model_fields.items()}
 TOPK, SINGLE = "topk", "single"
+MODEL = "backtest.model"
+PICKER = CandlePicker("backtest")
+FIELDS = RequestFields(BacktestRequest, state.BACKTEST_FIELD)
 
 
-def draw() -> None:
-    """Draw the form."""
+def render() -> None:
+    """Render the form."""
     first, second = st.columns(2, gap="large")
     with first, errors.shown():
-        data = backtest_data.draw()
+        selected = PICKER.pick(_("Candles to trade"))
     with second:
-        fields: dict[str, Any] = {"model": _model(), "signal": _signal()}
-    fields |= _forecasts()
-    fields |= _rule()
-    fields |= _dealing(fields["rule"])
-    if data is None:
+        fields: dict[str, Any] = {"model": _pick_model(), "signal": _pick_signal()}
+    fields |= _forecast_fields()
+    fields |= _rule_fields()
+    fields |= _cost_fields(fields["rule"])
+    if selected is None:
         st.caption(_("Choose candles first."))
         return
     with errors.shown():
-        fields["benchmark"] = _benchmark(data) if fields["rule"] == TOPK else None
-        _offer(data, fields)
+        selection = CandleSelection.model_validate(selected)
+        fields["benchmark"] = _pick_benchmark(selection) if fields["rule"] == TOPK else None
+        _offer(BacktestRequest.build({"data": selection, **fields}))
 
 
 def adopt(request: BacktestRequest) -> None:
-    """Set the form to what a backtest was made with."""
-    backtest_data.adopt(request.data)
-    st.session_state[state.BACKTEST_MODEL] = request.model
-    for name, value in request.model_dump().items():
-        if name not in {"data", "model"}:
-            st.session_state[_key(name)] = value
+    """Fill the form with the settings of a backtest."""
+    PICKER.adopt(request.data)
+    st.session_state[MODEL] = request.model
+    fields = request.model_dump(exclude={"data", "model"})
+    st.session_state.update({FIELDS.key(name): value for name, value in fields.items()})
 
 
-def _key(field: str) -> str:
-    return f"{state.BACKTEST_FIELD}.{field}"
-
-
-def _model() -> str:
+def _pick_model() -> str:
     offered = model_choice.offered()
-    if st.session_state.get(state.BACKTEST_MODEL) not in offered:
-        st.session_state[state.BACKTEST_MODEL] = state.model()
-    return str(st.selectbox(_("Model"), list(offered), key=state.BACKTEST_MODEL, persist_state="session"))
+    if st.session_state.get(MODEL) not in offered:
+        st.session_state[MODEL] = state.model()
+    return str(st.selectbox(_("Model"), list(offered), key=MODEL, persist_state="session"))
 
 
-def _signal() -> str:
-    names = backtest_words.signals()
-    state.default(_key("signal"), DEFAULTS["signal"])
-    chosen = st.selectbox(
-        _("Signal"),
-        list(names),
-        format_func=names.__getitem__,
-        key=_key("signal"),
-        persist_state="session",
-        help=_(
-            "What each forecast is reduced to. Differences of prices, as published, put dear instruments first or "
-            "last; shares of the price do not."
-        ),
+def _pick_signal() -> str:
+    about = _(
+        "The number that each forecast is reduced to. Price differences, as published, favour or avoid expensive "
+        "instruments; returns do not."
     )
-    return str(chosen)
+    return str(FIELDS.choice(st.container(), "signal", _("Signal"), words.signal_names(), help=about))
 
 
-def _forecasts() -> dict[str, Any]:
+def _forecast_fields() -> dict[str, Any]:
     columns = st.columns(4)
     every = _("Days from one signal to the next: fewer signals take less time.")
     return {
-        "lookback": _count(columns[0], _("Lookback"), "lookback", 16, 2048),
-        "horizon": _count(columns[1], _("Horizon"), "horizon", 1, 512),
-        "every": _count(columns[2], _("A signal every"), "every", 1, 500, every),
-        "samples": _count(columns[3], _("Samples"), "samples", 1, 500, _("Paths of each forecast.")),
+        "lookback": FIELDS.number(columns[0], "lookback", _("Lookback")),
+        "horizon": FIELDS.number(columns[1], "horizon", _("Horizon")),
+        "every": FIELDS.number(columns[2], "every", _("A signal every"), help=every),
+        "samples": FIELDS.number(columns[3], "samples", _("Samples"), help=_("Paths of each forecast.")),
     }
 
 
-def _rule() -> dict[str, Any]:
-    names = backtest_words.rules()
+def _rule_fields() -> dict[str, Any]:
     columns = st.columns([2, 1, 1])
-    with columns[0]:
-        state.default(_key("rule"), TOPK)
-        rule = st.selectbox(
-            _("Rule"),
-            list(names),
-            format_func=names.__getitem__,
-            key=_key("rule"),
-            persist_state="session",
-            help=_("TopkDropout as Qlib has it; or one instrument that is bought above a threshold and sold below."),
-        )
-    period = {
-        field: columns[place].date_input(
-            label, None, EARLIEST, key=_key(field), persist_state="session", help=_("Empty: as far as candles reach.")
-        )
-        for place, field, label in ((1, "start", _("From")), (2, "end", _("To")))
-    }
+    about = _("TopkDropout as in Qlib; or one instrument that is bought above a threshold and sold below.")
+    fields: dict[str, Any] = {"rule": FIELDS.choice(columns[0], "rule", _("Rule"), words.rule_names(), help=about)}
+    for column, field, label in ((columns[1], "start", _("From")), (columns[2], "end", _("To"))):
+        key, empty = FIELDS.key(field), _("Empty: as far as the candles reach.")
+        fields[field] = column.date_input(label, None, EARLIEST, key=key, persist_state="session", help=empty)
     places = st.columns(4)
-    if rule == SINGLE:
-        state.default(_key("threshold"), DEFAULTS["threshold"])
-        state.default(_key("short"), DEFAULTS["short"])
-        threshold = places[0].number_input(
-            _("Threshold"),
-            0.0,
-            step=0.001,
-            format="%.4f",
-            key=_key("threshold"),
-            persist_state="session",
-            help=_("In units of the signal: long above it. A chance of a rise counts from one half."),
-        )
-        short = places[1].checkbox(_("Short below its negative"), key=_key("short"), persist_state="session")
-        return {"rule": rule, "threshold": threshold, "short": short, **period}
-    return {
-        "rule": rule,
-        "topk": _count(places[0], _("Instruments held"), "topk", 1, 500, "topk"),
-        "n_drop": _count(places[1], _("Replaced a day"), "n_drop", 1, 500, "n_drop"),
-        "hold_thresh": _count(places[2], _("Days held at least"), "hold_thresh", 1, 500, "hold_thresh"),
-        **period,
-    }
+    if fields["rule"] == SINGLE:
+        units = _("In units of the signal: long above it. A probability of a rise counts from 0.5.")
+        fields["threshold"] = FIELDS.number(places[0], "threshold", _("Threshold"), 0.001, format="%.4f", help=units)
+        fields["short"] = FIELDS.checkbox(places[1], "short", _("Short below its negative"))
+        return fields
+    labels = {"topk": _("Instruments held"), "n_drop": _("Replaced a day"), "hold_thresh": _("Minimum days held")}
+    for place, (field, label) in zip(places, labels.items(), strict=False):
+        fields[field] = FIELDS.number(place, field, label, help=field)
+    return fields
 
 
-def _dealing(rule: str) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    with st.expander(_("Costs and dealing"), icon=":material/payments:"):
+def _cost_fields(rule: str) -> dict[str, Any]:
+    fields: dict[str, Any] = {}
+    with st.expander(_("Costs and execution"), icon=":material/payments:"):
         columns = st.columns(4)
-        found["account"] = _amount(columns[0], _("Money to begin with"), "account", 1.0, None, 10_000.0, "%.0f")
-        found["open_cost"] = _amount(columns[1], _("Cost of buying"), "open_cost", 0.0, 0.49, 0.0001)
-        found["close_cost"] = _amount(columns[2], _("Cost of selling"), "close_cost", 0.0, 0.49, 0.0001)
-        found["slippage"] = _amount(columns[3], _("Slippage"), "slippage", 0.0, 0.49, 0.0001)
+        fields["account"] = FIELDS.number(columns[0], "account", _("Initial capital"), 10_000.0, low=1.0, format="%.0f")
+        shares = {"open_cost": _("Cost of buying"), "close_cost": _("Cost of selling"), "slippage": _("Slippage")}
+        for column, (field, label) in zip(columns[1:], shares.items(), strict=True):
+            fields[field] = FIELDS.number(column, field, label, 0.0001, format="%.4f")
         if rule == TOPK:
-            names = backtest_words.deal_prices()
-            state.default(_key("deal_price"), DEFAULTS["deal_price"])
-            found["deal_price"] = columns[0].selectbox(
-                _("Dealt at"),
-                list(names),
-                format_func=names.__getitem__,
-                key=_key("deal_price"),
-                persist_state="session",
-                help=_("Of the day after the signal."),
+            about = _("Of the day after the signal.")
+            fields["deal_price"] = FIELDS.choice(
+                columns[0], "deal_price", _("Execution price"), words.price_names(), help=about
             )
-            found["min_cost"] = _amount(columns[1], _("Least cost of an order"), "min_cost", 0.0, None, 1.0, "%.2f")
-            found["limit_threshold"] = columns[2].number_input(
-                _("Limit"),
-                0.001,
-                10.0,
-                value=None,
-                step=0.005,
+            fields["min_cost"] = FIELDS.number(columns[1], "min_cost", _("Minimum commission"), 1.0, format="%.2f")
+            about = _("No order on a day whose close moved by this share: 0.095 for most A-shares.")
+            fields["limit_threshold"] = FIELDS.number(
+                columns[2],
+                "limit_threshold",
+                _("Price limit"),
+                0.005,
+                low=0.001,
                 format="%.4f",
-                key=_key("limit_threshold"),
-                persist_state="session",
                 placeholder=_("none"),
-                help=_("No order on a day whose close moved so far: 0.095 for most A-shares."),
+                help=about,
             )
-        seed = _("Of paths and of random signals: the same gives the same result.")
-        found["seed"] = _count(columns[3], _("Seed"), "seed", 0, 2**32 - 1, seed)
-    return found
+        about = _("Of paths and of random signals: the same seed gives the same result.")
+        fields["seed"] = FIELDS.number(columns[3], "seed", _("Seed"), help=about)
+    return fields
 
 
-def _count(place: Any, label: str, field: str, least: int, most: int, about: str | None = None) -> int:
-    state.default(_key(field), DEFAULTS[field])
-    return int(place.number_input(label, least, most, step=1, key=_key(field), persist_state="session", help=about))
-
-
-def _amount(
-    place: Any, label: str, field: str, least: float, most: float | None, step: float, form: str = "%.4f"
-) -> float:
-    state.default(_key(field), DEFAULTS[field])
-    value = place.number_input(label, least, most, step=step, format=form, key=_key(field), persist_state="session")
-    return float(value)
-
-
-def _benchmark(data: BacktestData) -> str | None:
-    names = desk().backtests.names(data)
-    if st.session_state.get(_key("benchmark")) not in names:
-        st.session_state[_key("benchmark")] = None
+def _pick_benchmark(selection: CandleSelection) -> str | None:
+    names, key = desk().backtests.names(selection), FIELDS.key("benchmark")
+    if st.session_state.get(key) not in names:
+        st.session_state[key] = None
     chosen: str | None = st.selectbox(
         _("Benchmark"),
         names,
         index=None,
         placeholder=_("none"),
-        key=_key("benchmark"),
+        key=key,
         persist_state="session",
         help=_("An index among the chosen candles: it is compared with and not traded."),
     )
     return chosen
 
 
-def _offer(data: BacktestData, fields: dict[str, Any]) -> None:
-    """Say what it comes to, and offer to start."""
-    request = BacktestRequest.build({"data": data, **fields})
+def _offer(request: BacktestRequest) -> None:
+    """Render the size of the backtest and the button that starts it."""
     plan = desk().backtests.plan(request)
     with st.container(horizontal=True, gap="medium"):
         st.metric(_("Instruments"), formats.number(plan.instruments, 0), width=150)
@@ -210,9 +154,4 @@ def _offer(data: BacktestData, fields: dict[str, Any]) -> None:
     for note in plan.notes:
         st.caption(":material/info: " + escape(state.say(note)))
     if st.button(_("Start"), type="primary", icon=":material/play_arrow:", key="backtest.start"):
-        try:
-            started = desk().backtests.start(request)
-        except AppError as error:
-            errors.show(error.message, error.hint)
-            return
-        nav.go("backtest", backtest=started.id)
+        nav.go("backtest", backtest=desk().backtests.start(request).id)

@@ -1,4 +1,4 @@
-"""Words of backtests that several widgets use, in the session's language."""
+"""Names of signals, rules, settings and benchmarks in the session's language."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ from typing import Any
 
 from kronos_app import state
 from kronos_app.charts.backtest import BacktestWords
-from kronos_app.services.backtest.service import BacktestView
+from kronos_app.services.backtest.service import Backtest
 from kronos_app.state import gettext as _
 from kronos_app.widgets.kit import formats
 
-DIGEST = 12  # characters that tell weights apart
+DIGEST = 12  # characters of a digest
 
 
-def signals() -> dict[str, str]:
-    """Return the signals with what readers call them."""
+def signal_names() -> dict[str, str]:
+    """Return the names of the signals."""
     points = {"last": _("end"), "mean": _("mean"), "max": _("highest"), "min": _("lowest")}
     returns = {f"{key}_return": _("Expected return, {point} of the path").format(point=p) for key, p in points.items()}
     return {
         **{key: returns[key] for key in ("mean_return", "last_return", "max_return", "min_return")},
-        "risk_adjusted": _("Expected return by its deviation"),
-        "probability_up": _("Chance of a rise"),
+        "risk_adjusted": _("Expected return / standard deviation"),
+        "probability_up": _("Probability of a rise"),
         **{key: _("Price difference, {point} of the path (as published)").format(point=p) for key, p in points.items()},
     }
 
 
-def score(signal: str, value: float | None) -> str:
-    """Return the score of a forecast as its signal is written: a share, a difference of prices or a ratio."""
+def format_score(signal: str, value: float | None) -> str:
+    """Return the score of a forecast as its signal is written: a percentage, a price difference or a ratio."""
     if signal == "probability_up":
         return formats.percent(value)
     if signal.endswith("_return"):
@@ -34,21 +34,18 @@ def score(signal: str, value: float | None) -> str:
     return formats.number(value, 4)
 
 
-def rules() -> dict[str, str]:
-    """Return the rules with what readers call them."""
-    return {
-        "topk": _("Many instruments: the best are held"),
-        "single": _("One instrument: long or flat"),
-    }
+def rule_names() -> dict[str, str]:
+    """Return the names of the rules."""
+    return {"topk": _("TopkDropout: hold the best instruments"), "single": _("One instrument: long or flat")}
 
 
-def deal_prices() -> dict[str, str]:
-    """Return the prices that orders can be dealt at, with what readers call them."""
-    return {"open": _("Opening price"), "close": _("Closing price"), "vwap": _("Average price (vwap)")}
+def price_names() -> dict[str, str]:
+    """Return the names of the execution prices."""
+    return {"open": _("Open price"), "close": _("Close price"), "vwap": _("Average price (VWAP)")}
 
 
-def settings() -> dict[str, str]:
-    """Return the settings of a backtest with what its form calls them."""
+def setting_names() -> dict[str, str]:
+    """Return the names of the settings as in the form."""
     return {
         "data": _("Candles to trade"),
         "model": _("Model"),
@@ -64,28 +61,28 @@ def settings() -> dict[str, str]:
         "rule": _("Rule"),
         "topk": _("Instruments held"),
         "n_drop": _("Replaced a day"),
-        "hold_thresh": _("Days held at least"),
+        "hold_thresh": _("Minimum days held"),
         "threshold": _("Threshold"),
         "short": _("Short below its negative"),
-        "account": _("Money to begin with"),
-        "deal_price": _("Dealt at"),
-        "limit_threshold": _("Limit"),
+        "account": _("Initial capital"),
+        "deal_price": _("Execution price"),
+        "limit_threshold": _("Price limit"),
         "open_cost": _("Cost of buying"),
         "close_cost": _("Cost of selling"),
-        "min_cost": _("Least cost of an order"),
+        "min_cost": _("Minimum commission"),
         "slippage": _("Slippage"),
         "benchmark": _("Benchmark"),
         "random_signals": _("Random signals"),
     }
 
 
-def setting(field: str, value: Any) -> str:
-    """Return the value of a setting as its form shows it."""
-    named = {"signal": signals, "rule": rules, "deal_price": deal_prices}
+def format_setting(field: str, value: Any) -> str:
+    """Return the value of a setting as in the form."""
+    names = {"signal": signal_names, "rule": rule_names, "deal_price": price_names}
     if value is None:
         return formats.MISSING
-    if field in named:
-        return named[field]()[value]
+    if field in names:
+        return names[field]()[value]
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     if isinstance(value, float):
@@ -93,26 +90,26 @@ def setting(field: str, value: Any) -> str:
     return str(value)[:DIGEST] if field == "weights" else str(value)
 
 
-def others(seen: BacktestView) -> dict[str, str]:
-    """Return what a strategy is compared with, as readers call it."""
+def benchmark_names(backtest: Backtest) -> dict[str, str]:
+    """Return the names of what a strategy is compared with."""
     return {
-        "bench": seen.request.benchmark or _("Benchmark"),
-        "equal_weight": _("Equal parts of all"),
+        "bench": backtest.request.benchmark or _("Benchmark"),
+        "equal_weight": _("Equal-weight portfolio"),
         "momentum": _("Momentum, same rule"),
-        "buy_and_hold": _("Holding it"),
+        "buy_and_hold": _("Buy and hold"),
     }
 
 
-def chart_words(seen: BacktestView) -> BacktestWords:
+def chart_words(backtest: Backtest) -> BacktestWords:
     """Return the words of the figures."""
     from babel.dates import get_month_names
 
     months = get_month_names("abbreviated", locale=state.language())
     return BacktestWords(
         strategy=_("Strategy, after costs"),
-        others=others(seen),
-        luck=[_("Luck, 90 of 100"), _("Luck, the middle half")],
-        earned=_("Earned"),
+        benchmarks=benchmark_names(backtest),
+        luck=[_("Random signals, 5–95 %"), _("Random signals, 25–75 %")],
+        cumulative_return=_("Cumulative return"),
         drawdown=_("Drawdown"),
         months=[*(str(months[month]) for month in range(1, 13)), _("Year")],
     )

@@ -1,4 +1,4 @@
-"""What a model's forecasts of a data set were worth before, beside a new one."""
+"""The record of a model on a data set, shown beside a new forecast."""
 
 from __future__ import annotations
 
@@ -17,31 +17,32 @@ from kronos_app.widgets.kit.errors import escape
 
 
 def draw(view: ForecastView) -> None:
-    """Draw the verdict of the model's newest evaluation on the data set, else its record elsewhere where it has one."""
+    """Render the verdict of the model's newest evaluation on the data set, else its record in the ledger."""
     model = str(view.stored.provenance["model"])
-    found = desk().evaluations.record(model, view.stored.candles_id)
-    if found is None:
-        other = desk().records.find(view)
-        if other is not None:
-            st.caption(":material/query_stats: " + escape(state.say(other)))
+    evaluation = desk().evaluations.record(model, view.stored.candles_id)
+    if evaluation is None:
+        record = desk().records.find(view)
+        if record is not None:
+            st.caption(":material/query_stats: " + escape(state.say(record)))
         return
-    sentences = [state.say(one) for one in (found.verdicts[model], *found.warnings)]
-    if view.driftless and found.report is not None:
-        sentences.insert(1, _without_drift(found.report, model))
+    sentences = [state.say(message) for message in (evaluation.verdicts[model], *evaluation.warnings)]
+    if view.driftless and evaluation.report is not None:
+        sentences.insert(1, _zero_drift_sentence(evaluation.report, model))
     with st.container(horizontal=True, vertical_alignment="center"):
-        told = " ".join(filter(None, sentences))
-        st.caption(":material/query_stats: " + escape(told), width="content")
-        nav.link("evaluate", _("See the evaluation"), evaluation=found.id)
+        st.caption(":material/query_stats: " + escape(" ".join(filter(None, sentences))), width="content")
+        nav.link("evaluate", _("See the evaluation"), evaluation=evaluation.id)
 
 
-def _without_drift(report: Mapping[str, Any], model: str) -> str:
-    """Return what an evaluation, of forecasts with their drift, says of those without; those of before say nothing."""
+def _zero_drift_sentence(report: Mapping[str, Any], model: str) -> str:
+    """Return the CRPS ratio of zero-drift forecasts, empty for evaluations of earlier versions."""
     from training.evaluation.verdicts import label
 
     scores, best = report["forecasters"], report["best_baseline"]
     centred = scores[model]["figures"].get("crps_centred", {}).get("value")
     if centred is None:
         return ""
-    told = _("That was with its drift; without it its CRPS would have been {ratio} of that of {baseline}.")
     ratio = centred / scores[best]["figures"]["crps"]["value"]
-    return told.format(ratio=formats.number(ratio, 3), baseline=state.say(Text.from_dict(label(best).to_dict())))
+    baseline = state.say(Text.from_dict(label(best).to_dict()))
+    return _("Zero-drift forecast: CRPS {ratio} × {baseline}.").format(
+        ratio=formats.number(ratio, 3), baseline=baseline
+    )

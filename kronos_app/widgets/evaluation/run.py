@@ -1,4 +1,4 @@
-"""One evaluation: how it stands, and once it has finished the verdict, scores, figures and the worst cutoffs."""
+"""The page of an evaluation."""
 
 from __future__ import annotations
 
@@ -6,50 +6,49 @@ from functools import partial
 
 import streamlit as st
 
-from kronos_app import state
 from kronos_app.runtime import desk
-from kronos_app.services.evaluation.service import EvaluationView
+from kronos_app.services.evaluation.service import Evaluation
 from kronos_app.state import gettext as _
-from kronos_app.widgets.evaluation import figures as evaluation_figures
-from kronos_app.widgets.evaluation import scores as evaluation_scores
-from kronos_app.widgets.evaluation import task as evaluation_task
+from kronos_app.widgets.evaluation import figures, scores, task
 from kronos_app.widgets.evaluation.listing import EVALUATIONS
-from kronos_app.widgets.kit.errors import escape
+from kronos_app.widgets.runs.parts import render_notes, render_verdict, render_warning
+
+CERTAIN = {"seen", "cutoffs"}  # values of a warning that counts cutoffs in the training period
 
 
-def draw(evaluation_id: str) -> None:
-    """Draw the evaluation that the address names."""
-    EVALUATIONS.draw_one(evaluation_id, _finished)
+def render(evaluation_id: str) -> None:
+    """Render an evaluation."""
+    EVALUATIONS.render_run(evaluation_id, _render_finished)
 
 
-def _finished(seen: EvaluationView) -> None:
-    report = seen.report or {}
-    evaluation_scores.draw_verdicts(seen)
-    for note in seen.notes:
-        st.caption(":material/info: " + escape(state.say(note)))
-    if report.get("task"):  # of an evaluation made before there were tasks there is no such key
-        evaluation_task.draw(report["task"], seen.id)
-    evaluation_scores.draw_table(report, seen.id)
-    _download(seen)
-    evaluation_figures.draw(seen.id, report)
+def _render_finished(evaluation: Evaluation) -> None:
+    report = evaluation.report or {}
+    for warning in evaluation.warnings:
+        render_warning(warning, severe=bool(CERTAIN & warning.params.keys()))
+    for model in report["models"]:
+        render_verdict(evaluation.verdicts[model], scores.grade(report["forecasters"][model]["skill"]))
+    render_notes(evaluation.notes)
+    if report.get("task"):  # earlier versions had no tasks
+        task.render(report["task"], evaluation.id)
+    scores.render(report, evaluation.id)
+    _render_downloads(evaluation)
+    figures.render(evaluation.id, report)
 
 
-def _download(seen: EvaluationView) -> None:
+def _render_downloads(evaluation: Evaluation) -> None:
+    table, csv = partial(scores.table_csv, evaluation.report or {}), partial(desk().evaluations.csv, evaluation.id)
+    about = _("The scores of every forecaster at every cutoff.")
     with st.container(horizontal=True):
-        st.download_button(
-            _("Download this table"),
-            partial(evaluation_scores.table_csv, seen.report or {}),
-            file_name=f"evaluation-{seen.id}.csv",
-            on_click="ignore",
-            icon=":material/download:",
-            key=f"evaluate.table.{seen.id}",
-        )
-        st.download_button(
-            _("Download all scores"),
-            partial(desk().evaluations.csv, seen.id),
-            file_name=f"evaluation-{seen.id}-cutoffs.csv",
-            on_click="ignore",
-            icon=":material/download:",
-            key=f"evaluate.csv.{seen.id}",
-            help=_("Those of every forecaster at every cutoff."),
-        )
+        for name, label, content, suffix, help_ in (
+            ("table", _("Download this table"), table, "", None),
+            ("csv", _("Download all scores"), csv, "-cutoffs", about),
+        ):
+            st.download_button(
+                label,
+                content,
+                file_name=f"evaluation-{evaluation.id}{suffix}.csv",
+                on_click="ignore",
+                icon=":material/download:",
+                key=f"evaluate.{name}.{evaluation.id}",
+                help=help_,
+            )

@@ -1,4 +1,4 @@
-"""The tasks of the paper on the Evaluate page: a choice that fills the form, and the figures of one that was made."""
+"""The tasks of the paper: a choice that fills the form, and the figures beside the published ones."""
 
 from __future__ import annotations
 
@@ -11,51 +11,46 @@ import streamlit as st
 from kronos_app import state
 from kronos_app.i18n import Text
 from kronos_app.runtime import desk
-from kronos_app.services.evaluation.service import EvaluationData
+from kronos_app.services.selection.request import CandleSelection
 from kronos_app.state import gettext as _
-from kronos_app.widgets.evaluation import words as evaluation_words
-from kronos_app.widgets.kit import errors, formats
+from kronos_app.widgets.evaluation.words import forecaster_names
+from kronos_app.widgets.kit import errors
+from kronos_app.widgets.runs.parts import render_table
 
-FILLED = {
-    "lookback": state.EVALUATE_LOOKBACK,
-    "horizon": state.EVALUATE_HORIZON,
-    "samples": state.EVALUATE_SAMPLES,
-    "temperature": state.EVALUATE_TEMPERATURE,
-    "top_p": state.EVALUATE_TOP_P,
-}
+TASK = "evaluate.task"
 
 
-def choice(data: EvaluationData | None, models: Sequence[str]) -> str | None:
-    """Draw the choice of a task, and return it; None for none. Choosing one fills the settings below it."""
+def pick(selection: CandleSelection | None, models: Sequence[str]) -> str | None:
+    """Render the choice of a task, which fills the form, and return it; None for none."""
     names = _names()
     chosen: str | None = st.selectbox(
         _("Task of the paper"),
         list(names),
         index=None,
         format_func=names.__getitem__,
-        key=state.EVALUATE_TASK,
+        key=TASK,
         persist_state="session",
         placeholder=_("none"),
         width=400,
-        disabled=data is None or not models,
-        on_change=_fill,
-        args=(data, models),
+        disabled=selection is None or not models,
+        on_change=_fill_form,
+        args=(selection, models),
         help=_(
-            "Fills history, horizon and sampling as the paper on Kronos has them for such candles, and shows its "
-            "figures first, beside those that were published."
+            "Sets lookback, horizon and sampling as in the Kronos paper for these candles, and shows the figures of "
+            "the task beside the published ones."
         ),
     )
     return chosen
 
 
-def draw(task: Mapping[str, Any], key: str) -> None:
-    """Draw what a task asks of the evaluation, beside what was published."""
+def render(task: Mapping[str, Any], key: str) -> None:
+    """Render the figures of a task beside the published ones."""
     st.subheader(_names()[task["name"]], anchor=False)
-    ours, theirs = st.columns([3, 2], gap="large")
-    with ours:
-        _found(task, key)
-    with theirs:
-        _published(task, key)
+    own, published = st.columns([3, 2], gap="large")
+    with own:
+        _render_own(task, key)
+    with published:
+        _render_published(task, key)
 
 
 def _names() -> dict[str, str]:
@@ -66,70 +61,58 @@ def _names() -> dict[str, str]:
     }
 
 
-def _fill(data: EvaluationData | None, models: Sequence[str]) -> None:
-    """Set the form to what the chosen task takes; without a task it stays as it is."""
-    task = st.session_state[state.EVALUATE_TASK]
-    if task is None or data is None:
-        return
-    with errors.shown():
-        for name, value in desk().evaluations.preset(task, data, models).items():
-            st.session_state[FILLED[name]] = value
+def _fill_form(selection: CandleSelection | None, models: Sequence[str]) -> None:
+    chosen = st.session_state[TASK]
+    if chosen is not None and selection is not None:
+        with errors.shown():
+            settings = desk().evaluations.preset(chosen, selection, models)
+            st.session_state.update({f"evaluate.{field}": value for field, value in settings.items()})
 
 
-def _found(task: Mapping[str, Any], key: str) -> None:
-    names = evaluation_words.names({row["forecaster"] for row in task["rows"]})
-    several = len({row["market"] for row in task["rows"]}) > 1
-    lines = [
-        ({"market": row["market"]} if several else {})
-        | {"name": names[row["forecaster"]]}
-        | {figure: row["figures"][figure]["value"] for figure in task["figures"]}
-        | {f"{figure}_interval": _interval(row["figures"][figure]) for figure in task["figures"]}
-        for row in task["rows"]
-    ]
-    columns = [*(["market"] if several else []), "name"]
-    columns += [column for figure in task["figures"] for column in (figure, f"{figure}_interval")]
-    intervals = {f"{figure}_interval": st.column_config.TextColumn(_("95 % interval")) for figure in task["figures"]}
-    st.dataframe(
-        pd.DataFrame(lines, columns=columns),
-        hide_index=True,
-        height="content",
-        placeholder=formats.MISSING,
-        key=f"evaluate.task.{key}",
-        column_config={
+def _render_own(task: Mapping[str, Any], key: str) -> None:
+    rows, figures = task["rows"], task["figures"]
+    names = forecaster_names({row["forecaster"] for row in rows})
+    lines = []
+    for row in rows:
+        line = {"market": row["market"], "name": names[row["forecaster"]]}
+        for figure in figures:
+            estimate = row["figures"][figure]
+            low, high = estimate["low"], estimate["high"]
+            line |= {figure: estimate["value"], f"{figure}_ci": None if low is None else f"{low:.3f} – {high:.3f}"}
+        lines.append(line)
+    columns = ["market", "name", *(f"{figure}{end}" for figure in figures for end in ("", "_ci"))]
+    table = pd.DataFrame(lines, columns=columns)
+    render_table(
+        table if table["market"].nunique() > 1 else table.drop(columns="market"),
+        {
             "market": st.column_config.TextColumn(_("Market")),
             "name": st.column_config.TextColumn(_("Forecaster"), pinned=True),
-            **_figures(),
-            **intervals,
+            **_figure_columns(),
+            **{f"{figure}_ci": st.column_config.TextColumn(_("95 % CI")) for figure in figures},
         },
-        alt=_("Figures of the task"),
+        _("Figures of the task"),
+        f"evaluate.task.{key}",
     )
-    st.caption(_("Forecasters that say the same of every step or cutoff have no correlation and are left out."))
+    st.caption(_("Forecasters whose forecasts are constant have no correlation and are left out."))
 
 
-def _published(task: Mapping[str, Any], key: str) -> None:
-    lines = [{"model": one["model"], **one["figures"], "table": one["table"]} for one in task["published"]]
-    st.dataframe(
+def _render_published(task: Mapping[str, Any], key: str) -> None:
+    lines = [{"model": line["model"], **line["figures"], "table": line["table"]} for line in task["published"]]
+    render_table(
         pd.DataFrame(lines, columns=["model", *task["figures"], "table"]),
-        hide_index=True,
-        height="content",
-        placeholder=formats.MISSING,
-        key=f"evaluate.published.{key}",
-        column_config={
+        {
             "model": st.column_config.TextColumn(_("Published"), pinned=True),
-            **_figures(),
+            **_figure_columns(),
             "table": st.column_config.TextColumn(_("Table")),
         },
-        alt=_("What was published of the task"),
+        _("Published figures of the task"),
+        f"evaluate.published.{key}",
     )
     data = state.say(Text.from_dict(task["published"][0]["data"]))
-    told = _("{paper}, {data}: other candles and other years, for orientation only.")
-    st.caption(told.format(paper=task["paper"], data=data))
+    caption = _("{paper}, {data}. Candles and years differ: for orientation only.")
+    st.caption(caption.format(paper=task["paper"], data=data))
 
 
-def _figures() -> dict[str, Any]:
+def _figure_columns() -> dict[str, Any]:
     labels = {"ic": _("IC"), "rank_ic": _("Rank IC"), "mae": _("MAE"), "r2": _("R²")}
     return {name: st.column_config.NumberColumn(label, format="%.4f") for name, label in labels.items()}
-
-
-def _interval(one: Mapping[str, Any]) -> str | None:
-    return None if one["low"] is None else f"{one['low']:.3f} – {one['high']:.3f}"

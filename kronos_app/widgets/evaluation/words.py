@@ -1,4 +1,4 @@
-"""Words of evaluation that several widgets use, in the session's language."""
+"""Words of evaluations in the session's language."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from kronos_app.i18n import Text
 from kronos_app.state import gettext as _
 
 
-def names(forecasters: Iterable[str]) -> dict[str, str]:
-    """Return forecasters with what readers call them."""
+def forecaster_names(forecasters: Iterable[str]) -> dict[str, str]:
+    """Return the names of forecasters as readers know them."""
     from training.evaluation.verdicts import LABELS, label
 
-    told = {name: state.say(Text.from_dict(label(name).to_dict())) for name in forecasters}
-    return {name: shown[:1].upper() + shown[1:] if name in LABELS else name for name, shown in told.items()}
+    names = {name: state.say(Text.from_dict(label(name).to_dict())) for name in forecasters}
+    return {name: shown[:1].upper() + shown[1:] if name in LABELS else name for name, shown in names.items()}
 
 
 def chart_words() -> EvaluationWords:
@@ -23,13 +23,12 @@ def chart_words() -> EvaluationWords:
     return EvaluationWords(
         step=_("Step"),
         crps=_("CRPS"),
-        place=_("Place of what came in the forecast distribution"),
+        place=_("Quantile of the actual close in the forecast"),
         share=_("Share"),
-        even=_("Even, as it should be"),
-        band=_("Band"),
-        held=_("Share that it held"),
-        exact=_("As it should be"),
-        chance=_("Stated chance of a rise"),
-        rose=_("Share that rose"),
+        ideal=_("Ideal"),
+        nominal=_("Nominal coverage"),
+        observed=_("Observed coverage"),
+        probability=_("Forecast P(up)"),
+        frequency=_("Observed frequency of a rise"),
         until=_("Cutoffs until"),
     )

@@ -1,166 +1,174 @@
-"""Work of one kind: all of it, the newest first, and one piece until it has finished."""
+"""The list of runs of one kind, and the page of one run until it has finished."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic
 
 import streamlit as st
 
 from kronos_app import nav, state
 from kronos_app.i18n import Text
-from kronos_app.services.runs.service import WorkService
-from kronos_app.services.runs.views import WorkView
+from kronos_app.services.runs.run import AnyRun
+from kronos_app.services.runs.service import RunService
 from kronos_app.state import gettext as _
-from kronos_app.widgets.kit import paging
+from kronos_app.widgets.kit import formats, paging
 from kronos_app.widgets.kit.confirm import confirm
 from kronos_app.widgets.kit.errors import escape, shown
 from kronos_app.widgets.kit.unreadable import render_unreadable
-from kronos_app.widgets.runs import words as work_words
+from kronos_app.widgets.runs.words import badge
 
 POLL_SECONDS = 2.0
 
-View = TypeVar("View", bound=WorkView[Any])
 
-
-class WorkList(ABC, Generic[View]):
-    """How work of one kind is listed, headed and acted upon; what it found is drawn by others.
+class RunList(ABC, Generic[AnyRun]):
+    """How runs of one kind are listed.
 
     Attributes
     ----------
-    page
-        That shows it.
-    parameter
-        Of the address, which names one piece of work by it.
+    page, parameter
+        The page of the runs, and the parameter of its address that names a run.
     icon
-        Beside the words where there is none yet.
-    page_key
-        Of the session state: which part of a long list is shown.
+        Of the message that there is none.
+    none, all, kept, delete, deleted
+        There is no run; link to the list; what a resumed run continues with; question and consequence of a deletion.
+    loading, counted, ending
+        What a run does before the first step, with `{done}` and `{total}` steps, and after the last.
     """
 
-    page: str
-    parameter: str
-    icon: str
-    page_key: str
+    page: ClassVar[str]
+    parameter: ClassVar[str]
+    icon: ClassVar[str]
+    none: ClassVar[Text]
+    all: ClassVar[Text]
+    kept: ClassVar[Text]
+    delete: ClassVar[Text]
+    deleted: ClassVar[Text]
+    loading: ClassVar[Text]
+    counted: ClassVar[Text]
+    ending: ClassVar[Text]
 
     @property
     @abstractmethod
-    def service(self) -> WorkService[Any, View]:
-        """Return the service behind it."""
+    def service(self) -> RunService[AnyRun]:
+        """Return the service of the runs."""
 
     @abstractmethod
-    def title(self, seen: View) -> str:
-        """Return what tells it from others."""
+    def title(self, run: AnyRun) -> str:
+        """Return the title of a run."""
 
     @abstractmethod
-    def details(self, seen: View) -> str:
-        """Return what it is made of, in one line."""
+    def settings(self, run: AnyRun) -> Sequence[str]:
+        """Return the settings that a list shows."""
 
     @abstractmethod
-    def sentence(self, seen: View) -> str:
-        """Return how far it is."""
+    def verdicts(self, run: AnyRun) -> Sequence[Text]:
+        """Return the verdicts of a run."""
 
-    @abstractmethod
-    def verdicts(self, seen: View) -> Sequence[Text]:
-        """Return what came of it, in sentences."""
+    def render_more_actions(self, run: AnyRun) -> None:
+        """Render further buttons."""
 
-    @abstractmethod
-    def words(self) -> dict[str, str]:
-        """Return `none`, `all`, `kept` (what a resumed one need not do again), `delete` (with `{name}`) and `gone`."""
-
-    def more_actions(self, seen: View) -> None:
-        """Draw what else can be done about one."""
-
-    def draw(self) -> None:
-        """Draw one row for each."""
-        found, unreadable = self.service.list(), self.service.unreadable()
-        if not (found or unreadable):
-            st.info(self.words()["none"], icon=self.icon)
-        for one in paging.shown(found, self.page_key):
-            self._row(one)
+    def render(self) -> None:
+        """Render a row for each run."""
+        runs, unreadable = self.service.list(), self.service.unreadable()
+        if not (runs or unreadable):
+            st.info(state.say(self.none), icon=self.icon)
+        for run in paging.shown(runs, f"{self.page}.page"):
+            self._render_row(run)
         render_unreadable(unreadable, self.page, self.service.delete)
 
-    def draw_one(self, work_id: str, draw_finished: Callable[[View], None]) -> None:
-        """Draw one: its head, and how far it is, what came of it or why it ended."""
-        nav.link(self.page, self.words()["all"], icon=":material/arrow_back:")
+    def render_run(self, run_id: str, render_finished: Callable[[AnyRun], None]) -> None:
+        """Render a run: its title, and its progress, its result or why it ended."""
+        nav.link(self.page, state.say(self.all), icon=":material/arrow_back:")
         with shown():
-            seen = self.service.get(work_id)
-            self._head(seen)
-            if seen.active:
-                _progress(self, seen.id, seen.state)
+            run = self.service.get(run_id)
+            self._render_title(run)
+            if run.active:
+                _render_progress(self, run.id, run.state)
                 st.caption(_("You may leave or close this page: the work goes on, and this address shows the result."))
-            elif seen.report is not None:
-                draw_finished(seen)
+            elif run.report is not None:
+                render_finished(run)
             else:
-                self._ended(seen)
+                self._render_ended(run)
 
-    def _row(self, seen: View) -> None:
+    def sentence(self, run: AnyRun) -> str:
+        """Return what a run does now and the time that is left."""
+        if run.state == "queued":
+            return _("In the queue")
+        if not run.total:
+            return state.say(self.loading)
+        if run.done >= run.total:
+            return state.say(self.ending)
+        steps = {"done": formats.number(run.done, 0), "total": formats.number(run.total, 0)}
+        sentence = state.say(self.counted).format(**steps)
+        if run.remaining_seconds is None:
+            return sentence
+        return sentence + " · " + _("about {time} left").format(time=formats.remaining(run.remaining_seconds))
+
+    def _details(self, run: AnyRun) -> str:
+        started = _("started {moment}").format(moment=formats.moment(run.created))
+        return escape(" · ".join([*self.settings(run), started]))
+
+    def _render_row(self, run: AnyRun) -> None:
         with st.container(border=True):
             words, buttons = st.columns([5, 3], vertical_alignment="center")
-            with words:
-                st.markdown(
-                    f"**{escape(self.title(seen))}** {work_words.badge(seen)}  \n:small[{escape(self.details(seen))}]"
-                )
+            words.markdown(f"**{escape(self.title(run))}** {badge(run.state)}  \n:small[{self._details(run)}]")
             with buttons.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
-                nav.link(self.page, _("Open"), icon=":material/open_in_new:", **{self.parameter: seen.id})
-                self._actions(seen)
-            for told in self.verdicts(seen):
-                st.markdown(f":small[{escape(state.say(told))}]")
-            if seen.active:
-                _progress(self, seen.id, seen.state)
-            if seen.error is not None and seen.state == "failed":
-                st.caption(":red[:material/error:] " + escape(state.say(seen.error)))
+                nav.link(self.page, _("Open"), icon=":material/open_in_new:", **{self.parameter: run.id})
+                self._render_actions(run)
+            for verdict in self.verdicts(run):
+                st.markdown(f":small[{escape(state.say(verdict))}]")
+            if run.active:
+                _render_progress(self, run.id, run.state)
+            if run.error is not None and run.state in {"failed", "interrupted"}:
+                st.caption(":red[:material/error:] " + escape(state.say(run.error)))
 
-    def _head(self, seen: View) -> None:
+    def _render_title(self, run: AnyRun) -> None:
         words, buttons = st.columns([5, 4], vertical_alignment="center")
         with words:
             with st.container(horizontal=True, vertical_alignment="center"):
-                st.subheader(escape(self.title(seen)), width="content", anchor=False)
-                st.markdown(work_words.badge(seen), width="content")
-            st.markdown(f":small[{escape(self.details(seen))}]")
+                st.subheader(escape(self.title(run)), width="content", anchor=False)
+                st.markdown(badge(run.state), width="content")
+            st.markdown(f":small[{self._details(run)}]")
         with buttons.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
-            self._actions(seen)
+            self._render_actions(run)
 
-    def _ended(self, seen: View) -> None:
-        kept = self.words()["kept"]
-        if seen.error is not None:
-            st.error(escape(state.say(seen.error)), icon=":material/error:")
-        elif seen.state == "cancelled":
-            st.info(_("{one} {other}").format(one=_("It was cancelled."), other=kept), icon=":material/cancel:")
+    def _render_ended(self, run: AnyRun) -> None:
+        if run.error is not None:
+            st.error(escape(state.say(run.error)), icon=":material/error:")
+        elif run.state == "cancelled":
+            st.info(_("It was cancelled. {kept}").format(kept=state.say(self.kept)), icon=":material/cancel:")
         else:
-            told = _("{one} {other}").format(one=_("It was interrupted."), other=kept)
-            st.warning(told, icon=":material/power_off:")
+            message = _("It was interrupted. {kept}").format(kept=state.say(self.kept))
+            st.warning(message, icon=":material/power_off:")
 
-    def _actions(self, seen: View) -> None:
-        if seen.active:
-            if self._button("cancel", seen, _("Cancel"), ":material/stop_circle:"):
-                self._act(self.service.cancel, seen.id)
-        elif seen.state != "finished" and self._button("resume", seen, _("Resume"), ":material/play_arrow:"):
-            self._act(self.service.resume, seen.id)
-        self.more_actions(seen)
-        if st.button(_("Delete"), key=f"{self.page}.delete.{seen.id}", icon=":material/delete:", type="tertiary"):
-            words = self.words()
-            confirm(words["delete"].format(name=self.title(seen)), words["gone"], lambda: self._delete(seen.id))
+    def _render_actions(self, run: AnyRun) -> None:
+        if run.active:
+            self._render_button("cancel", run, _("Cancel"), ":material/stop_circle:", self.service.cancel)
+        elif run.state != "finished":
+            self._render_button("resume", run, _("Resume"), ":material/play_arrow:", self.service.resume)
+        self.render_more_actions(run)
+        if st.button(_("Delete"), key=f"{self.page}.delete.{run.id}", icon=":material/delete:", type="tertiary"):
+            question = state.say(self.delete).format(name=self.title(run))
+            confirm(question, state.say(self.deleted), lambda: self._delete(run.id))
 
-    def _button(self, action: str, seen: View, label: str, icon: str) -> bool:
-        return st.button(label, key=f"{self.page}.{action}.{seen.id}", icon=icon)
+    def _render_button(self, action: str, run: AnyRun, label: str, icon: str, act: Callable[[str], AnyRun]) -> None:
+        if st.button(label, key=f"{self.page}.{action}.{run.id}", icon=icon):
+            with shown():
+                act(run.id)
+                st.rerun()
 
-    def _act(self, act: Callable[[str], View], work_id: str) -> None:
-        with shown():
-            act(work_id)
-            st.rerun()
-
-    def _delete(self, work_id: str) -> None:
-        self.service.delete(work_id)
+    def _delete(self, run_id: str) -> None:
+        self.service.delete(run_id)
         st.query_params.pop(self.parameter, None)
 
 
 @st.fragment(run_every=POLL_SECONDS)
-def _progress(work: WorkList[Any], work_id: str, drawn: str) -> None:
-    """Draw how far one is, and the page anew once its state is another than drawn."""
+def _render_progress(runs: RunList[Any], run_id: str, rendered: str) -> None:
+    """Render the progress of a run; render the page again once the state has changed."""
     with shown():
-        seen = work.service.get(work_id)
-        if seen.state != drawn:
+        run = runs.service.get(run_id)
+        if run.state != rendered:
             st.rerun()
-        st.progress(seen.progress, text=work.sentence(seen))
+        st.progress(run.progress, text=runs.sentence(run))

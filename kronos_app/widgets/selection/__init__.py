@@ -1,1 +1,1 @@
-"""The picker of candles for evaluation and backtest."""
+"""The picker of candles for evaluation, backtest and fine-tune."""

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from kronos_app.errors import Conflict, InvalidInput, NotFound, TooLarge
-from kronos_app.services.backtest.compare import compared
-from kronos_app.services.backtest.report import periods, standing
+from kronos_app.services.backtest.compare import compare
+from kronos_app.services.backtest.report import grade, periods
 from kronos_app.services.backtest.service import BacktestRequest, BacktestWorker
 from kronos_app.services.desk import Desk
 from kronos_app.settings import Settings
@@ -99,7 +99,7 @@ def test_a_backtest_ends_with_a_sentence_figures_and_what_it_is_compared_with(ma
     report = made.report
     told = made.verdict.render()
     assert told.startswith(f"Beats {report['percentile']:.0%} of 40 random signals")
-    assert f"{report['figures']['annual_return']:+.1%} a year" in told
+    assert f"Annualized return after costs {report['figures']['annual_return']:+.1%}" in told
     assert list(report["beside"]) == ["bench", "momentum", "equal_weight"]
     assert report["has_benchmark"]
     assert report["beside"]["bench"]["total_return"] == pytest.approx(report["figures"]["bench_return"])
@@ -166,12 +166,11 @@ def test_backtests_are_compared_from_the_first_day_that_all_have(desk, made, sin
 
 
 def test_growth_is_counted_anew_from_a_later_start(made):
-    from dataclasses import replace
-
     curves = made.report["curves"]
     later = {name: values[5:] for name, values in curves.items()}
-    second = replace(made, id="later", report={**made.report, "curves": later, "weights": "0" * 64})
-    found = compared([made, second])
+    report = {**made.report, "curves": later, "weights": "0" * 64}
+    second = made.model_copy(update={"id": "later", "report": report})
+    found = compare([made, second])
     before, last = curves["strategy"][4], curves["strategy"][-1]
     assert found.curves[made.id].iloc[-1] == pytest.approx((1 + last) / (1 + before) - 1)
     assert found.curves["later"].iloc[-1] == pytest.approx(last)
@@ -179,14 +178,14 @@ def test_growth_is_counted_anew_from_a_later_start(made):
 
 
 def test_periods_without_a_common_day_have_no_common_growth(made):
-    from dataclasses import replace
-
     curves = made.report["curves"]
     halves = {
         name: {column: values[part] for column, values in curves.items()}
         for name, part in {"first": slice(0, 9), "second": slice(9, None)}.items()
     }
-    found = compared([replace(made, id=n, report={**made.report, "curves": half}) for n, half in halves.items()])
+    found = compare(
+        [made.model_copy(update={"id": n, "report": {**made.report, "curves": half}}) for n, half in halves.items()]
+    )
     assert (found.start, found.curves) == (None, {})
 
 
@@ -249,7 +248,7 @@ def test_what_was_not_forecast_has_no_forecast_behind_it(desk, made):
 def test_one_instrument_is_traded_long_and_short_and_compared_with_holding_it(desk, single):
     report = single.report
     assert set(report["beside"]) == {"buy_and_hold"}
-    assert "holding the instrument made" in single.verdict.render()
+    assert "buy and hold" in single.verdict.render()
     assert set(desk.backtests.result(single.id).trades["side"]) == {"buy", "sell"}
     frame = walk(80, seed=0, freq="B", start="2024-01-01").set_index("timestamp")["close"]
     first, last = report["curves"]["day"][0], report["curves"]["day"][-1]
@@ -294,7 +293,9 @@ def test_a_period_before_the_end_of_the_training_is_warned_of(settings, make_spe
             warned.append([one.render() for one in desk.backtests.get(started.id).warnings])
     finally:
         desk.close()
-    assert warned[0][0].startswith("The period begins on 2024-02-01, before the training of tiny ends (2024-02-15)")
+    assert warned[0][0].startswith(
+        "The period starts on 2024-02-01, before the training data of tiny ends (2024-02-15)"
+    )
     assert warned[1] == []
 
 
@@ -410,7 +411,8 @@ def test_limits_of_the_deployment_hold(desk, ask, monkeypatch):
     monkeypatch.setattr(desk.backtests, "_settings", few)
     with pytest.raises(TooLarge):
         desk.backtests.start(ask())
-    monkeypatch.setattr(desk.backtests, "_settings", desk.settings.model_copy(update={"max_backtests": 0}))
+    monkeypatch.setattr(desk.backtests, "_settings", desk.settings)
+    monkeypatch.setattr(desk.backtests, "_most", 0)
     with pytest.raises(Conflict):
         desk.backtests.start(ask())
 
@@ -448,7 +450,7 @@ def test_a_year_has_as_many_candles_as_its_market_trades():
 
 def test_only_what_beats_luck_and_all_it_is_compared_with_stands_well():
     report = {"figures": {"total_return": 0.2}, "percentile": 0.97, "beside": {"momentum": {"total_return": 0.1}}}
-    assert standing(report) == 1
-    assert standing(report | {"beside": {"momentum": {"total_return": 0.3}}}) == 0
-    assert standing(report | {"percentile": 0.7}) == 0
-    assert standing(report | {"percentile": 0.3}) == -1
+    assert grade(report) == 1
+    assert grade(report | {"beside": {"momentum": {"total_return": 0.3}}}) == 0
+    assert grade(report | {"percentile": 0.7}) == 0
+    assert grade(report | {"percentile": 0.3}) == -1

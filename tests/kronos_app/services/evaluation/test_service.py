@@ -207,7 +207,7 @@ def _hang(_worker, _job, on_step):
 
 
 def test_one_whose_job_is_forgotten_is_interrupted_and_can_be_resumed(desk, stopped, finished, monkeypatch):
-    monkeypatch.setattr(desk.evaluations, "_job_of", dict)
+    monkeypatch.setattr(desk.evaluations, "_newest_jobs", dict)
     assert desk.evaluations.get(stopped.id).state == "interrupted"
     monkeypatch.undo()
     assert finished(desk.evaluations.resume(stopped.id).job_id).status == "succeeded"
@@ -244,7 +244,7 @@ def test_cutoffs_before_the_end_of_the_training_are_warned_of(settings, save, ma
 
 
 def test_a_model_of_unknown_training_is_said_to_be_one(made):
-    assert "Nobody stated up to when tiny learned" in made.warnings[0].render()
+    assert "The end of the training data of tiny" in made.warnings[0].render()
 
 
 def test_too_few_cutoffs_conclude_nothing(make):

@@ -1,0 +1,25 @@
+"""Answers in the caller's language, and the errors that routes document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.responses import JSONResponse, Response
+
+from kronos_app.api.schemas import ErrorBody
+from kronos_app.services.core.view import View
+
+Documented = dict[int | str, dict[str, Any]]
+NOT_FOUND: Documented = {404: {"model": ErrorBody}}
+REFUSED: Documented = {status: {"model": ErrorBody} for status in (404, 409, 413, 422, 503)}
+
+
+def answer(view: View, language: str, status: int = 200) -> Response:
+    """Return a view as JSON, messages in `language`."""
+    return JSONResponse(view.to_json(language), status)
+
+
+def answer_csv(content: str, filename: str) -> Response:
+    """Return a CSV file to be downloaded."""
+    headers = {"Content-Disposition": f'attachment; filename="{filename}"'}
+    return Response(content, media_type="text/csv; charset=utf-8", headers=headers)

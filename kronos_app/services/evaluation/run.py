@@ -1,0 +1,74 @@
+"""Evaluations, saved in `evaluations/ID` of the home folder.
+
+`candles/` holds a copy of the candles, `scores/` the results of `walk_forward` batch by batch, `scores.csv` the scores
+of every cutoff once it has finished.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field
+
+from kronos_app.i18n import Text, text
+from kronos_app.services.evaluation.request import EvaluationRequest
+from kronos_app.services.runs.run import Run, RunFolders, Summary
+
+if TYPE_CHECKING:
+    from training.evaluation.cutoffs import Series
+
+SCORES = "scores.csv"
+
+
+class EvaluationSummary(Summary):
+    """The fields of the report that a list shows."""
+
+    verdicts: dict[str, Text]
+
+
+class Evaluation(Run[EvaluationRequest]):
+    """An evaluation."""
+
+    kind: ClassVar[str] = "evaluation"
+    noun: ClassVar[Text] = text("evaluation")
+    nouns: ClassVar[Text] = text("evaluations")
+    summary: ClassVar[type[Summary]] = EvaluationSummary
+    private: ClassVar[frozenset[str]] = frozenset({"files", "pace"})
+
+    series: int
+    cutoffs: int = Field(description="Of all series together, at most.")
+    verdicts: dict[str, Text] = Field(
+        default_factory=dict, description="By model, whether it is better than the best baseline."
+    )
+
+    @property
+    def scores(self) -> Path:
+        """Return the folder of `walk_forward`."""
+        return self.path / "scores"
+
+    def read_candles(self) -> list[Series]:
+        """Return the copied candles."""
+        from training.evaluation.command import read_series
+
+        return list(read_series((self.path / "candles").glob("*/*.parquet")))
+
+    def write_result(self, report: dict[str, Any], csv: str) -> None:
+        """Write the scores of every cutoff, then the report.
+
+        Raises
+        ------
+        Unavailable
+            The folder cannot be written to.
+        """
+        self.write_report(report, lambda: (self.path / SCORES).write_text(csv, encoding="utf-8"))
+
+    def csv(self) -> str:
+        """Return the scores of every forecaster at every cutoff, empty until the evaluation has finished."""
+        with suppress(FileNotFoundError):
+            return (self.path / SCORES).read_text(encoding="utf-8")
+        return ""
+
+
+EvaluationFolders = RunFolders[Evaluation]
