@@ -30,7 +30,7 @@ class Series:
     def of(cls, frame: pd.DataFrame, symbol: str, group: str = "") -> Series:
         """Return the series of a frame with columns timestamp, open, high, low, close, optionally volume and amount.
 
-        Raises DataError: a price is missing, not finite or not above zero, or times do not ascend.
+        Raises DataError if a price is missing, not finite or not above zero, or times do not ascend.
         """
         values = frame.reindex(columns=list(FEATURES)).to_numpy(np.float64)
         prices = values[:, : len(PRICES)]

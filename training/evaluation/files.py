@@ -40,6 +40,11 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
             draft.unlink(missing_ok=True)
 
 
+def json_object(**values: Any) -> dict[str, Any]:
+    """Return `to_json` of an object with these values."""
+    return {name: to_json(value) for name, value in values.items()}
+
+
 def to_json(value: Any) -> Any:
     """Return a value as JSON takes it: dataclasses as objects, times in ISO form, numbers that are not finite as None.
 

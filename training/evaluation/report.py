@@ -12,7 +12,7 @@ import pandas as pd
 
 from training.errors import Message
 from training.evaluation import scores, summary
-from training.evaluation.files import to_json
+from training.evaluation.files import json_object
 from training.evaluation.inference import Difference, Estimate, diebold_mariano, ratio
 from training.evaluation.verdicts import verdict_on_baseline
 from training.evaluation.walk_forward import Results
@@ -132,33 +132,26 @@ class Report:
         last = pd.concat([part[part["step"] == part["step"].max()] for part in parts])
         distance, p = scores.uniformity(last["pit"].to_numpy())
         counts = [scores.histogram(part["pit"].to_numpy()) * part["pit"].count() for part in parts]
-        return dict(
-            to_json(
-                {
-                    "pit": np.sum(counts, axis=0) / max(1, sum(int(part["pit"].count()) for part in parts)),
-                    "ks": distance,
-                    "p": p,
-                    "reliability": scores.reliability(last["chance"].to_numpy(), last["rose"].to_numpy()),
-                    "hits": Estimate(*scores.hit_rate(last["hit"].to_numpy())),
-                }
-            )
+        return json_object(
+            pit=np.sum(counts, axis=0) / max(1, sum(int(part["pit"].count()) for part in parts)),
+            ks=distance,
+            p=p,
+            reliability=scores.reliability(last["chance"].to_numpy(), last["rose"].to_numpy()),
+            hits=Estimate(*scores.hit_rate(last["hit"].to_numpy())),
         )
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready form of figures, skills, tests and verdicts."""
-        return dict(
-            to_json(
-                {
-                    "best_baseline": self.best_baseline,
-                    "cutoffs": len(self.of(self.names[0])),
-                    summary.FORESEEN: self.volatility_foreseen,
-                    "forecasters": {
-                        name: {"figures": row.figures, "skill": row.skill, "diebold_mariano": row.test}
-                        for name, row in self.rows.items()
-                    },
-                    "verdicts": self.verdicts,
-                }
-            )
+        forecasters = {
+            name: {"figures": row.figures, "skill": row.skill, "diebold_mariano": row.test}
+            for name, row in self.rows.items()
+        }
+        return json_object(
+            best_baseline=self.best_baseline,
+            cutoffs=len(self.of(self.names[0])),
+            volatility_foreseen=self.volatility_foreseen,
+            forecasters=forecasters,
+            verdicts=self.verdicts,
         )
 
     def _skill_by(self, parts: np.ndarray) -> pd.DataFrame:

@@ -52,9 +52,9 @@ class Backtest:
     def load(cls, folder: Path) -> Backtest:
         """Return a saved backtest; raises DataError if the folder has none."""
         try:
-            kept = json.loads((folder / "backtest.json").read_text(encoding="utf-8"))
+            stored = json.loads((folder / "backtest.json").read_text(encoding="utf-8"))
             tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
-            notes = tuple(Message(note["msgid"], note["params"]) for note in kept["notes"])
-            return cls(**tables, settings=kept["settings"], risk=kept["risk"], notes=notes)
+            notes = tuple(Message.from_dict(note) for note in stored["notes"])
+            return cls(**tables, settings=stored["settings"], risk=stored["risk"], notes=notes)
         except (OSError, ValueError, KeyError) as error:
             raise DataError("{folder} holds no backtest that can be read.", folder=str(folder)) from error

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from training.evaluation.files import to_json
+from training.evaluation.files import json_object
 from training.portfolio.records import Backtest
 
 DAYS = 252  # of a year
@@ -41,8 +41,8 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready form."""
         curves = {"day": self.curves.index, **dict(self.curves.items())}
-        tables = {"monthly": self.monthly.T.to_dict(), "drawdowns": self.drawdowns, "trips": self.trips}
-        return dict(to_json({"figures": self.figures, "curves": curves, **tables}))
+        tables = {"drawdowns": self.drawdowns, "trips": self.trips}
+        return json_object(figures=self.figures, curves=curves, monthly=self.monthly.T.to_dict(), **tables)
 
 
 def report(backtest: Backtest, periods: int = DAYS) -> Report:
@@ -91,7 +91,7 @@ def report(backtest: Backtest, periods: int = DAYS) -> Report:
         "cost_share": costs["cost"] / start,
         **{f"drawdown_{name}": worst[name].iloc[0] if len(worst) else None for name in ("first", "lowest", "last")},
     }
-    return Report(to_json(figures), curves, monthly(returns), worst.head(WORST), trips)
+    return Report(json_object(**figures), curves, monthly(returns), worst.head(WORST), trips)
 
 
 def monthly(returns: pd.Series[float]) -> pd.DataFrame:

@@ -26,7 +26,7 @@ class Span:
 def check_scores(signal: pd.Series[float], benchmark: str | None) -> tuple[pd.Series[float], list[Message]]:
     """Return the ranks of each day, and a note on scores that are left out.
 
-    Raises DataError: the signal is not a series by (datetime, instrument) of days and names, or has no finite score.
+    Raises DataError if the signal is not a series by (datetime, instrument) of days and names, or has no finite score.
     """
     if list(signal.index.names) != ["datetime", "instrument"]:
         raise DataError("A signal must be a series by datetime and instrument.")

@@ -88,9 +88,9 @@ def simulate(
 ) -> Simulation:
     """Return the simulation of `strategies` signals with one rule.
 
-    `scores`: returns, by the number of a day of `market`, the scores that are traded on it (S, N), NaN where there are
-    none; None: no trades. Scores of one strategy and day must differ from one another: see `ranked`. `journal`:
-    receives the orders and holdings of the first strategy. `on_step`: called after each day with (done, total); may
+    `scores` returns, by the number of a day of `market`, the scores that are traded on it (S, N), NaN where there are
+    none, or None for no trades. Scores of one strategy and day must differ from one another: see `ranked`. `journal`
+    gets the orders and holdings of the first strategy. `on_step` is called after each day with (done, total); it may
     raise to cancel.
     """
     books = _Books(market, strategies, rule, dealing, journal)

@@ -141,7 +141,7 @@ class Target:
         """Return whether a figure reaches the target.
 
         close: its 95 % interval overlaps the range, or it is not above `chance`, the value that a perfect forecast may
-        show by chance. unknown: it is not finite. `part`: it is of a single market.
+        show by chance. unknown: it is not finite. With `part`, the figure is of a single market.
         """
         high = self.of_part if part and self.of_part is not None else self.high
         if not math.isfinite(figure.value):
