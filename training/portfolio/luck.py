@@ -62,8 +62,8 @@ def luck(
 ) -> Luck:
     """Return the distribution of `count` random signals beside a signal; raises DataError if `count` is below 1.
 
-    A random signal has scores where `signal`, by (datetime, instrument), has them, nowhere else. `on_step` is called with
-    (done, total) signals; it may raise to cancel.
+    A random signal has scores where `signal`, by (datetime, instrument), has them, nowhere else. `on_step` is called
+    with (done, total) signals; it may raise to cancel.
     """
     if count < 1:
         raise DataError("{field}={value} must be a whole number from 1 on.", field="count", value=count)

@@ -19,8 +19,8 @@ def trade(candles: pd.DataFrame, score: pd.Series[float], rule: SingleRule, name
     known, no order is executed, and it waits. A score that is NaN changes nothing. A trade keeps its shares until it is
     closed; an account at 0 ends the strategy.
 
-    `candles` has a column timestamp, ascending, open and close, optionally volume; `score` is by time of a candle. Raises
-    DataError if no score belongs to a candle, or there is no candle after it.
+    `candles` has a column timestamp, ascending, open and close, optionally volume; `score` is by time of a candle.
+    Raises DataError if no score belongs to a candle, or there is no candle after it.
     """
     frame = candles.set_index("timestamp")
     score = score.reindex(frame.index)

@@ -96,4 +96,4 @@ def test_the_command_writes_the_factors_of_a_model(tmp_path: Path, capsys: pytes
     assert {group: (one.cutoffs, one.temperature) for group, one in factors.items()} == {"crypto/1h": (20, 0.8)}
     told = capsys.readouterr().out
     assert "90 % after" in told
-    assert "Too few cutoffs to learn from: fx/1h" in told
+    assert "Too few cutoffs to fit: fx/1h" in told
