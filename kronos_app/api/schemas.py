@@ -89,7 +89,7 @@ class WatchedBody(BaseModel):
     """A series to fetch."""
 
     source: str = Field(
-        min_length=1, max_length=50, description="yahoo, the name of a crypto exchange, or qlib: and a folder's name."
+        min_length=1, max_length=50, description="Key of a source, such as yahoo, binance or qlib:cn_data."
     )
     symbol: str = Field(min_length=1, max_length=100, description="As the source writes it.", examples=["AAPL"])
     interval: str = Field("1d", min_length=1, max_length=20, description="As the source writes it.")
