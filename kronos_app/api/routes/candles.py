@@ -1,4 +1,4 @@
-"""Upload candles or have them fetched, look at them again."""
+"""Upload or fetch candles, and read them."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def upload(
 ) -> Response:
     """Check, repair as asked and keep the candles, all of them or none.
 
-    The answer's `series` is a list with `id` and quality report of each instrument; a single one stands beside it too.
+    The answer's `series` has the `id` and quality report of each instrument; of a single one they are also at the top.
     More than 200 series are saved by a job, whose `candles_ids` are those of the candle sets once it succeeded.
     """
     options = UploadOptions(

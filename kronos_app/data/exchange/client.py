@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
@@ -44,10 +45,11 @@ class _Redact(logging.Filter):
 _REDACT = _Redact()
 
 
+@dataclass
 class ExchangeClient:
     """One exchange through ccxt, which is imported by the first call.
 
-    Parameters
+    Attributes
     ----------
     name
         ccxt's id of the exchange.
@@ -61,24 +63,14 @@ class ExchangeClient:
         Seconds between requests; None for what the exchange asks for.
     """
 
-    def __init__(
-        self,
-        name: str,
-        settings: ExchangeSettings,
-        *,
-        timeout: float = 20.0,
-        retries: int = 3,
-        backoff: float = 1.0,
-        pause: float | None = None,
-    ) -> None:
-        self.name = name
-        self.timeout = timeout
-        self.retries = retries
-        self.backoff = backoff
-        self._pause = pause
-        self._settings = settings
-        self._lock = Lock()
-        self._client: Any = None
+    name: str
+    settings: ExchangeSettings
+    timeout: float = 20.0
+    retries: int = 3
+    backoff: float = 1.0
+    pause: float | None = None
+    _lock: Lock = field(default_factory=Lock, init=False)
+    _client: Any = field(default=None, init=False)
 
     def call(self, ask: Callable[[Any], T], while_waiting: Callable[[], None] = lambda: None) -> T:
         """Return the result of `ask(client)`, retried after a temporary failure.
@@ -130,15 +122,15 @@ class ExchangeClient:
     def _make(self, kind: Any) -> Any:
         import ccxt
 
-        secrets = {name: secret.get_secret_value() for name, secret in (self._settings.credentials or {}).items()}
-        options = self._settings.options or {}
+        secrets = {name: secret.get_secret_value() for name, secret in (self.settings.credentials or {}).items()}
+        options = self.settings.options or {}
         config: dict[str, Any] = {
             "enableRateLimit": True,
             "timeout": int(self.timeout * 1000),
             "options": dict(options),
         }
-        if self._settings.proxies:
-            config["proxies"] = dict(self._settings.proxies)
+        if self.settings.proxies:
+            config["proxies"] = dict(self.settings.proxies)
         client = kind(secrets | config)
         unknown = set(secrets) - set(client.requiredCredentials)
         if unknown:
@@ -155,10 +147,10 @@ class ExchangeClient:
         if self.name == "kraken":  # its message for a delisted pair, which ccxt does not know
             client.exceptions["broad"]["EQuery:Unknown asset pair"] = ccxt.BadSymbol
         client.fetch = _only_json(client.fetch)
-        if self._pause is not None:
-            client.rateLimit = self._pause * 1000
-        if self._settings.base_url is not None:
-            client.urls["api"] = _moved(client.urls["api"], self._settings.base_url.rstrip("/"))
+        if self.pause is not None:
+            client.rateLimit = self.pause * 1000
+        if self.settings.base_url is not None:
+            client.urls["api"] = _moved(client.urls["api"], self.settings.base_url.rstrip("/"))
         return client
 
 

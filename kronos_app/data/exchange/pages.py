@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -114,10 +115,11 @@ class Window:
         return reached
 
 
+@dataclass
 class Outline:
     """The times at which a market was traded, by coarser candles.
 
-    Parameters
+    Attributes
     ----------
     read
         Returns the coarser candles of the whole range; called once, on first use.
@@ -126,20 +128,19 @@ class Outline:
         candle, so the time shortly before the end counts as traded.
     """
 
-    def __init__(self, read: Callable[[], Page], length: int, end: int) -> None:
-        self._read = read
-        self._length = length
-        self._end = end
+    read: Callable[[], Page]
+    length: int
+    end: int
 
     @cached_property
     def _candles(self) -> Page:
-        return self._read()
+        return self.read()
 
     def traded_from(self, moment: int) -> int:
         """Return the first time from `moment` on at which there may have been trades."""
         opens = self._candles[:, 0]
-        at = np.searchsorted(opens + self._length, moment, side="right")
-        latest = self._end - 2 * self._length
+        at = np.searchsorted(opens + self.length, moment, side="right")
+        latest = self.end - 2 * self.length
         return max(moment, min(int(opens[at]), latest) if at < len(opens) else latest)
 
     def kept_from(self, moment: int, has_candles: Callable[[int, int], bool]) -> int:
@@ -149,9 +150,9 @@ class Outline:
         `moment`.
         """
         opens = [int(start) for start in self._candles[:, 0] if start >= moment]
-        if not opens or not has_candles(opens[-1], opens[-1] + self._length):
+        if not opens or not has_candles(opens[-1], opens[-1] + self.length):
             return moment
-        first = bisect_left(opens, True, key=lambda start: has_candles(start, start + self._length))
+        first = bisect_left(opens, True, key=lambda start: has_candles(start, start + self.length))
         return moment if first == 0 else opens[first]
 
     def unanswered(self, opens: NDArray[np.float64], begin: int) -> NDArray[np.float64]:
@@ -159,8 +160,8 @@ class Outline:
         if "_candles" not in self.__dict__:
             return opens[:0]
         traded = self._candles[self._candles[:, 5] > 0, 0]
-        traded = traded[(traded >= begin) & (traded + self._length <= self._end)]
-        empty: NDArray[np.bool_] = np.searchsorted(opens, traded) == np.searchsorted(opens, traded + self._length)
+        traded = traded[(traded >= begin) & (traded + self.length <= self.end)]
+        empty: NDArray[np.bool_] = np.searchsorted(opens, traded) == np.searchsorted(opens, traded + self.length)
         without: NDArray[np.float64] = traded[empty]
         return without
 

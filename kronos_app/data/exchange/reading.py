@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 
@@ -21,10 +22,11 @@ COARSER = 20  # least ratio of the outline's candles to those that are read, so 
 _PAGE = 100  # candles per page where ccxt does not know the limit
 
 
+@dataclass
 class MarketReader:
     """Reads candles of one market.
 
-    Parameters
+    Attributes
     ----------
     symbol
         ccxt's unified symbol.
@@ -34,12 +36,11 @@ class MarketReader:
         Called with the number of candles after each page; may raise to cancel.
     """
 
-    def __init__(self, client: ExchangeClient, symbol: str, limit: int | None, on_page: OnPage | None) -> None:
-        self._client = client
-        self._symbol = symbol
-        self._limit = limit
-        self._on_page = on_page
-        self._count = 0
+    client: ExchangeClient
+    symbol: str
+    limit: int | None
+    on_page: OnPage | None
+    _count: int = field(default=0, init=False)
 
     def read(
         self, interval: Interval, intervals: Sequence[Interval], begin: int, end: int
@@ -57,26 +58,24 @@ class MarketReader:
                 partial(self._collect, coarse, begin - length, end, lambda _: self._report()), length, end
             )
         rows = self._collect(interval, begin, end, self._report, outline)
-        return rows, _incomplete(self._client.name, interval, coarse, outline, rows, begin)
+        return rows, _incomplete(self.client.name, interval, coarse, outline, rows, begin)
 
     def _collect(
         self, interval: Interval, begin: int, end: int, on_page: OnPage, outline: Outline | None = None
     ) -> Page:
         def fetch(since: int) -> Page:
-            return self._client.call(
-                lambda client: exchange_pages.to_page(
-                    client.fetch_ohlcv(self._symbol, interval.key, since, self._limit)
-                ),
+            return self.client.call(
+                lambda client: exchange_pages.to_page(client.fetch_ohlcv(self.symbol, interval.key, since, self.limit)),
                 self._report,
             )
 
-        length, limit = interval.length // MILLISECOND, self._limit or _PAGE
+        length, limit = interval.length // MILLISECOND, self.limit or _PAGE
         return exchange_pages.collect(fetch, begin, end, length=length, limit=limit, on_page=on_page, outline=outline)
 
     def _report(self, count: int | None = None) -> None:
         self._count = self._count if count is None else count
-        if self._on_page is not None:
-            self._on_page(self._count)
+        if self.on_page is not None:
+            self.on_page(self._count)
 
 
 def _coarser(interval: Interval, intervals: Sequence[Interval]) -> Interval | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kronos_app.data.source import OnPage
@@ -14,15 +15,15 @@ if TYPE_CHECKING:
     from kronos_app.settings import Settings
 
 
+@dataclass(frozen=True)
 class FetchLimits:
     """Limits of a fetch by the settings."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    settings: Settings
 
     def on_page(self, report: Callable[[int], None]) -> OnPage:
         """Return a callback for each page that reports the count, and raises beyond a limit."""
-        minutes = self._settings.fetch_minutes
+        minutes = self.settings.fetch_minutes
         end = time.monotonic() + 60 * minutes
 
         def on_page(count: int) -> None:
@@ -43,9 +44,9 @@ class FetchLimits:
 
     def check_rows(self, count: int) -> None:
         """Raise `TooLarge` for more candles than allowed."""
-        if count > self._settings.max_rows:
+        if count > self.settings.max_rows:
             raise TooLarge(
                 "too_many_candles",
-                text("The range has more than {limit} candles.", limit=self._settings.max_rows),
+                text("The range has more than {limit} candles.", limit=self.settings.max_rows),
                 text("Choose a shorter range or a longer interval; KRONOS_MAX_ROWS sets the limit."),
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -29,12 +29,12 @@ REQUEST = TypeAdapter(FetchRequest)
 """Converts requests to JSON-ready dicts and back; other keys are ignored."""
 
 
+@dataclass(frozen=True)
 class FetchService:
     """Queues fetches."""
 
-    def __init__(self, sources: Sources, jobs: JobRunner) -> None:
-        self._sources = sources
-        self._jobs = jobs
+    sources: Sources
+    jobs: JobRunner
 
     def submit(
         self,
@@ -69,7 +69,7 @@ class FetchService:
         Conflict
             Too many jobs are queued.
         """
-        self._sources.family(key)
+        self.sources.family(key)
         calendars.get(calendar)
         check(fixes)
         job = REQUEST.dump_python(_checked(request), mode="json") | {
@@ -80,29 +80,28 @@ class FetchService:
             "fixes": list(fixes),
             "resample": resample,
         }
-        return self._jobs.submit(KIND, job).id
+        return self.jobs.submit(KIND, job).id
 
 
+@dataclass(frozen=True)
 class FetchWorker:
     """Runs the jobs that `FetchService` queued; thread-safe."""
 
-    def __init__(
-        self, settings: Settings, series: SeriesFetcher, drafts: FetchedDrafts, candles: CandleService
-    ) -> None:
-        self._limits = FetchLimits(settings)
-        self._series = series
-        self._drafts = drafts
-        self._candles = candles
+    settings: Settings
+    series: SeriesFetcher
+    drafts: FetchedDrafts
+    candles: CandleService
 
     def run(self, job: Mapping[str, Any], on_step: Callable[[int, int], None]) -> str:
         """Fetch and save candles, and return the id of the result; `on_step` may raise to cancel."""
         on_step(0, 0)
-        on_page = self._limits.on_page(lambda count: on_step(count, 0))
-        draft = self._series.fetch(job["source"], REQUEST.validate_python(job), on_page)
+        limits = FetchLimits(self.settings)
+        on_page = limits.on_page(lambda count: on_step(count, 0))
+        draft = self.series.fetch(job["source"], REQUEST.validate_python(job), on_page)
         draft = calendars.with_calendar(draft, job.get("calendar"))
-        self._limits.check_rows(len(draft))
+        limits.check_rows(len(draft))
         on_step(len(draft), 0)  # the last chance to cancel before something is saved
-        return self._drafts.save(draft, job, self._candles)
+        return self.drafts.save(draft, job, self.candles)
 
 
 def _checked(request: FetchRequest) -> FetchRequest:

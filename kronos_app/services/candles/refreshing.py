@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -26,22 +26,15 @@ MOST_FAILURES = 2  # consecutive ones, after which a source is not contacted aga
 SHOWN_FAILURES = 3
 
 
+@dataclass(frozen=True)
 class RefreshWorker:
     """Runs the jobs that `SeriesService.refresh` queued."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        store: Store,
-        fetcher: SeriesFetcher,
-        sources: Sources,
-        clock: Callable[[], datetime] = now,
-    ) -> None:
-        self._limits = FetchLimits(settings)
-        self._store = store
-        self._fetcher = fetcher
-        self._sources = sources
-        self._clock = clock
+    settings: Settings
+    store: Store
+    fetcher: SeriesFetcher
+    sources: Sources
+    clock: Callable[[], datetime] = now
 
     def run(self, job: Mapping[str, Any], on_step: Callable[[int, int], None]) -> str:
         """Refresh the series one after the other, and return how many; `on_step` may raise to cancel.
@@ -49,6 +42,7 @@ class RefreshWorker:
         Raises `AppError` with the code `refresh_incomplete`, after all others are done, where some could not be
         refreshed.
         """
+        limits = FetchLimits(self.settings)
         entries = ENTRIES.validate_python(job["entries"])
         failures: list[tuple[Watched, AppError]] = []
         unavailable: dict[str, int] = {}
@@ -62,14 +56,14 @@ class RefreshWorker:
                 failures.append((entry, next(error for other, error in failures[::-1] if other.source == entry.source)))
                 continue
             try:
-                self._refresh(entry, self._limits.on_page(report))
+                self._refresh(entry, limits.on_page(report))
                 unavailable[entry.source] = 0
             except AppError as error:
                 failures.append((entry, error))
                 unavailable[entry.source] = unavailable.get(entry.source, 0) + isinstance(error, Unavailable)
-                info = self._fetcher.known(entry.source, request_of(entry))
+                info = self.fetcher.known(entry.source, request_of(entry))
                 if info is not None:
-                    self._store.series.update(info.key, error=error.to_dict())
+                    self.store.series.update(info.key, error=error.to_dict())
         on_step(len(entries), len(entries))
         if failures:
             raise _incomplete(failures, len(entries))
@@ -77,20 +71,20 @@ class RefreshWorker:
 
     def _refresh(self, entry: Watched, on_page: OnPage) -> None:
         request = request_of(entry)
-        info = self._fetcher.known(entry.source, request)
+        info = self.fetcher.known(entry.source, request)
         start = self._first_start(entry) if info is None else info.last.to_pydatetime(warn=False)
-        self._fetcher.refresh(entry.source, replace(request, start=start), on_page)
+        self.fetcher.refresh(entry.source, replace(request, start=start), on_page)
 
     def _first_start(self, entry: Watched) -> datetime | None:
         """Return the start of the first fetch of a series; None, the earliest, for an unknown interval."""
-        intervals = {interval.key: interval for interval in self._sources.get(entry.source).intervals()}
+        intervals = {interval.key: interval for interval in self.sources.get(entry.source).intervals()}
         interval = intervals.get(entry.interval)
         if interval is None:
             return None
         reach = max(FIRST_CANDLES * interval.length, timedelta(days=FIRST_DAYS))
         if interval.reach is not None:
             reach = min(reach, interval.reach - timedelta(days=1))
-        return self._clock() - reach
+        return self.clock() - reach
 
 
 def _incomplete(failures: Sequence[tuple[Watched, AppError]], total: int) -> AppError:

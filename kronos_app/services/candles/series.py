@@ -48,29 +48,27 @@ class StoreSize:
     limit: int
 
 
+@dataclass(frozen=True)
 class SeriesService:
     """Stored series and watchlists; thread-safe. Methods with a key raise `NotFound` where no series has it."""
 
-    def __init__(
-        self, settings: Settings, store: Store, fetcher: SeriesFetcher, sources: Sources, jobs: JobRunner
-    ) -> None:
-        self._settings = settings
-        self._store = store
-        self._fetcher = fetcher
-        self._sources = sources
-        self._jobs = jobs
+    settings: Settings
+    store: Store
+    fetcher: SeriesFetcher
+    sources: Sources
+    jobs: JobRunner
 
     def fetch(self, source: str, request: FetchRequest, on_page: OnPage | None = None) -> Draft:
         """Return the requested candles from the store, after fetching what is missing; see `SeriesFetcher.fetch`."""
-        return self._fetcher.fetch(source, request, on_page)
+        return self.fetcher.fetch(source, request, on_page)
 
     def list(self) -> Infos:
         """Return all series, by key."""
-        return self._store.series.list()
+        return self.store.series.list()
 
     def get(self, key: SeriesKey) -> SeriesInfo:
         """Return the description of a series."""
-        info = self._store.series.get(key)
+        info = self.store.series.get(key)
         if info is None:
             raise _not_found(key)
         return info
@@ -79,24 +77,24 @@ class SeriesService:
         self, key: SeriesKey, start: datetime | None = None, end: datetime | None = None, *, last: int | None = None
     ) -> CandleFrame:
         """Return stored candles; parameters as of `Series.read`. Raises `NotFound` also for an empty range."""
-        candles = self._store.series.read(key, start, end, last=last)
+        candles = self.store.series.read(key, start, end, last=last)
         if candles is None:
             raise _not_found(key)
-        self._store.series.update(key, used=now())
+        self.store.series.update(key, used=now())
         return candles
 
     def draft(self, key: SeriesKey, *, last: int | None = None) -> Draft:
         """Return candles of a series as a draft, to be inspected, repaired and saved as a data set."""
-        most = self._settings.max_rows
+        most = self.settings.max_rows
         return to_draft(self.read(key, last=most if last is None else min(last, most)))
 
     def delete(self, key: SeriesKey) -> None:
         """Delete a series, not the data sets made from it; an unknown key is no error."""
-        self._store.series.delete(key)
+        self.store.series.delete(key)
 
     def size(self) -> StoreSize:
         """Return the size of all series."""
-        return StoreSize(self._store.series.size_bytes(), self._settings.store_mb * MB)
+        return StoreSize(self.store.series.size_bytes(), self.settings.store_mb * MB)
 
     def file_name(self, key: SeriesKey, form: ExportFormat) -> str:
         """Return a file name for the candles of a series."""
@@ -129,16 +127,16 @@ class SeriesService:
             )
         watched = [as_entry(self.get(entry)) if isinstance(entry, SeriesKey) else entry for entry in chosen]
         for entry in watched:
-            self._sources.family(entry.source)
-        return self._jobs.submit(KIND, {"entries": ENTRIES.dump_python(watched, mode="json")}).id
+            self.sources.family(entry.source)
+        return self.jobs.submit(KIND, {"entries": ENTRIES.dump_python(watched, mode="json")}).id
 
     def watchlists(self) -> Lists:
         """Return all watchlists, by name."""
-        return self._store.watchlists.list()
+        return self.store.watchlists.list()
 
     def watchlist(self, name: str) -> Watchlist:
         """Return a watchlist; raise `NotFound` for an unknown name."""
-        watchlist = self._store.watchlists.get(name)
+        watchlist = self.store.watchlists.get(name)
         if watchlist is None:
             raise NotFound(
                 "watchlist_not_found",
@@ -173,7 +171,7 @@ class SeriesService:
             if entry not in unique:
                 unique.append(entry)
         watchlist = Watchlist(name, tuple(unique), present[name].created if name in present else now())
-        self._store.watchlists.put(watchlist)
+        self.store.watchlists.put(watchlist)
         return watchlist
 
     def _checked(self, entry: Watched) -> Watched:
@@ -184,16 +182,16 @@ class SeriesService:
                 text("An entry of a watchlist needs a symbol and an interval."),
                 text("Enter both as the source writes them, such as AAPL and 1d."),
             )
-        self._sources.family(entry.source)
+        self.sources.family(entry.source)
         return replace(entry, symbol=symbol, interval=interval)
 
     def delete_watchlist(self, name: str) -> None:
         """Delete a watchlist, not its series; an unknown name is no error."""
-        self._store.watchlists.delete(name)
+        self.store.watchlists.delete(name)
 
     def stored(self, entry: Watched, among: Sequence[SeriesInfo] | None = None) -> SeriesInfo | None:
         """Return the stored series of a watchlist entry, None if there is none; `among` saves reading the list."""
-        return self._fetcher.known(entry.source, request_of(entry), among)
+        return self.fetcher.known(entry.source, request_of(entry), among)
 
 
 def as_entry(info: SeriesInfo) -> Watched:

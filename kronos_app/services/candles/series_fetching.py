@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -42,15 +42,15 @@ NoCandles = (InvalidInput, NotFound)
 """Errors of a source that answers without candles: the stored candles are then all there are."""
 
 
+@dataclass(frozen=True)
 class SeriesFetcher:
     """Fetches candles from sources through the store; thread-safe. `clock` returns the present in UTC."""
 
-    def __init__(self, settings: Settings, store: Store, sources: Sources, clock: Callable[[], datetime] = now) -> None:
-        self._settings = settings
-        self._store = store
-        self._sources = sources
-        self._clock = clock
-        self._writing = Lock()
+    settings: Settings
+    store: Store
+    sources: Sources
+    clock: Callable[[], datetime] = now
+    writing: Lock = field(default_factory=Lock, init=False)
 
     def fetch(self, source: str, request: FetchRequest, on_page: OnPage | None = None) -> Draft:
         """Return the requested candles from the store, after fetching what is missing.
@@ -58,16 +58,16 @@ class SeriesFetcher:
         `on_page` is called after each page with the number of candles so far; it may raise to cancel. Errors are those
         of the source, raised where the store has no candles of the range or the source does not answer.
         """
-        return _Fetch(self, self._sources.get(source), request, on_page).run()
+        return _Fetch(self, self.sources.get(source), request, on_page).run()
 
     def refresh(self, source: str, request: FetchRequest, on_page: OnPage | None = None) -> None:
         """Store what is missing of a range; parameters and errors are those of `fetch`."""
-        _Fetch(self, self._sources.get(source), request, on_page).refresh()
+        _Fetch(self, self.sources.get(source), request, on_page).refresh()
 
     def known(self, source: str, request: FetchRequest, among: Sequence[SeriesInfo] | None = None) -> SeriesInfo | None:
         """Return the stored series of a request, None before its first fetch; `among` avoids reading the list."""
         key = request_key(request)
-        infos = self._store.series.list() if among is None else among
+        infos = self.store.series.list() if among is None else among
         return next((info for info in infos if info.key.source == source and key in info.state.asked), None)
 
 
@@ -86,10 +86,10 @@ class _Fetch:
     def __init__(
         self, fetcher: SeriesFetcher, source: CandleSource, request: FetchRequest, on_page: OnPage | None
     ) -> None:
-        self._settings, self._series = fetcher._settings, fetcher._store.series
+        self._settings, self._series = fetcher.settings, fetcher.store.series
         self._source, self._request, self._on_page = source, request, on_page
-        self._writing = fetcher._writing
-        self._now = fetcher._clock()
+        self._writing = fetcher.writing
+        self._now = fetcher.clock()
         self._info = fetcher.known(source.key, request)
         self._findings: list[Finding] = []
         self._refusal: AppError | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ KIND = "query"
 INTERACTIVE_SECONDS = 15.0  # a user waits in front of a page
 
 
+@dataclass(frozen=True)
 class Connections:
     """The named databases, read again on each call so that changes need no restart.
 
@@ -34,12 +35,11 @@ class Connections:
     file cannot be read.
     """
 
-    def __init__(self, paths: Sequence[Path] | None = None) -> None:
-        self._paths = paths
+    paths: Sequence[Path] | None = None
 
     def all(self) -> dict[str, SqlConnection]:
         """Return the databases by name."""
-        return named_connections(secrets_files() if self._paths is None else self._paths)
+        return named_connections(secrets_files() if self.paths is None else self.paths)
 
     def get(self, name: str) -> SqlConnection:
         """Return a database; raise `NotFound` for an unknown name."""
@@ -100,35 +100,28 @@ class SqlService:
         return self._jobs.submit(KIND, job).id
 
 
+@dataclass(frozen=True)
 class SqlWorker:
     """Runs the jobs that `SqlService` queued; thread-safe."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        connections: Connections,
-        processes: QueryProcesses,
-        drafts: FetchedDrafts,
-        candles: CandleService,
-    ) -> None:
-        self._limits = limits_of(settings)
-        self._connections = connections
-        self._processes = processes
-        self._drafts = drafts
-        self._candles = candles
+    settings: Settings
+    connections: Connections
+    processes: QueryProcesses
+    drafts: FetchedDrafts
+    candles: CandleService
 
     def run(self, job: Mapping[str, Any], on_step: Callable[[int, int], None]) -> str:
         """Read and save candles, and return the id of the result; `on_step` may raise to cancel."""
         on_step(0, 0)
-        draft = self._processes.read(
-            self._connections.get(job["connection"]),
+        draft = self.processes.read(
+            self.connections.get(job["connection"]),
             REQUEST.validate_python(job),
-            limits=self._limits,
+            limits=limits_of(self.settings),
             on_page=lambda count: on_step(count, 0),
         )
         draft = with_calendar(draft)
         on_step(len(draft), 0)  # the last chance to cancel before something is saved
-        return self._drafts.save(draft, job, self._candles)
+        return self.drafts.save(draft, job, self.candles)
 
 
 def limits_of(settings: Settings) -> Limits:
