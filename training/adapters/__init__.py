@@ -1,8 +1,9 @@
-"""Where candles are read from: files, a Kronos Desk store, Qlib. One module a source, one symbol at a time."""
+"""Sources of candles: files, a Kronos Desk store, Qlib. One module per source, one symbol at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import ModuleType
 from typing import Any
 
 from training.adapters.symbol import SymbolCandles
@@ -12,42 +13,26 @@ __all__ = ["SymbolCandles", "fingerprint", "read_candles"]
 
 
 def read_candles(data: Data) -> Iterator[SymbolCandles]:
-    """Yield the candles of each symbol, ascending in time.
-
-    Raises
-    ------
-    DataError
-        There are none, or some cannot be read; names the file or the symbol, and the row.
-    """
-    if isinstance(data, FileData):
-        from training.adapters.files import read as read_files
-
-        return read_files(data)
-    if isinstance(data, StoreData):
-        from training.adapters.store import read as read_store
-
-        return read_store(data)
-    from training.adapters.qlib import read as read_qlib
-
-    return read_qlib(data)
+    """Yield the candles of each symbol, ascending in time; a DataError names the file or the symbol, and the row."""
+    candles: Iterator[SymbolCandles] = _source(data).read(data)
+    return candles
 
 
 def fingerprint(data: Data) -> list[Any]:
-    """Return what changes with the candles behind `data`, JSON-ready and without reading them all.
+    """Return values that change with the candles, JSON-ready, without reading all; a DataError says there are none."""
+    values: list[Any] = _source(data).fingerprint(data)
+    return values
 
-    Raises
-    ------
-    DataError
-        There are none.
-    """
+
+def _source(data: Data) -> ModuleType:
     if isinstance(data, FileData):
-        from training.adapters.files import fingerprint as of_files
+        from training.adapters import files
 
-        return of_files(data)
+        return files
     if isinstance(data, StoreData):
-        from training.adapters.store import fingerprint as of_store
+        from training.adapters import store
 
-        return of_store(data)
-    from training.adapters.qlib import fingerprint as of_qlib
+        return store
+    from training.adapters import qlib
 
-    return of_qlib(data)
+    return qlib

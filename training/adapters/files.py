@@ -1,4 +1,4 @@
-"""Candles in CSV and Parquet files: one symbol or many in a file, a folder, or whatever fits a pattern."""
+"""Candles in CSV and Parquet files: one symbol or many per file, by path, folder or pattern."""
 
 from __future__ import annotations
 
@@ -13,22 +13,17 @@ import pandas as pd
 
 from training.adapters.symbol import SymbolCandles, check_times
 from training.adapters.tables import ROWS, SUFFIXES, Table, open_table
-from training.errors import DataError, Message, message
+from training.errors import DataError
 from training.run.config import FileData
 
-SORT_MEMORY = "512MB"  # beyond it, sorting goes by way of the disk
+SORT_MEMORY = "512MB"  # beyond it, sorting uses the disk
 
 
 def read(data: FileData) -> Iterator[SymbolCandles]:
     """Yield the candles of each symbol of each file; memory holds one symbol at a time.
 
-    A file with a column `symbol` is a group of its own, named by its folder and its name, as in `crypto/1h.parquet`;
-    files of one symbol each belong to the group of their folder.
-
-    Raises
-    ------
-    DataError
-        Nothing is there, or something is not as it must be; names file, symbol and row.
+    A file with a column `symbol` is a group, named by its folder and its name, as in `crypto/1h.parquet`; files of one
+    symbol each belong to the group of their folder. A DataError names file, symbol and row.
     """
     paths = find_files(data.paths)
     seen: dict[tuple[str, str], Path] = {}
@@ -38,58 +33,42 @@ def read(data: FileData) -> Iterator[SymbolCandles]:
         group = f"{path.parent.name}/{name}" if table.many else path.parent.name or name
         for symbol, frame in _symbols(table) if table.many else [(name, _whole(table))]:
             if (group, symbol) in seen:
-                raise DataError(_twice(group, symbol, path, seen[group, symbol]))
+                raise DataError(
+                    "{symbol} of {group} is in {file} and in {other}: leave one of them out.",
+                    symbol=symbol, group=group, file=str(path), other=str(seen[group, symbol]),
+                )  # fmt: skip
             seen[group, symbol] = path
             check_times(frame, symbol, str(path))
             yield SymbolCandles(group, symbol, frame.drop(columns="row"), done, len(paths))
 
 
-def _twice(group: str, symbol: str, path: Path, other: Path) -> Message:
-    return message(
-        "{symbol} of {group} is in {file} and in {other}: leave one of them out.",
-        symbol=symbol, group=group, file=str(path), other=str(other),
-    )  # fmt: skip
-
-
 def fingerprint(data: FileData) -> list[Any]:
-    """Return path, size and time of change of every file.
-
-    Raises
-    ------
-    DataError
-        Nothing is there.
-    """
-    found = [(path, path.stat()) for path in find_files(data.paths)]
-    return [[str(path.resolve()), status.st_size, status.st_mtime_ns] for path, status in found]
+    """Return path, size and modification time of every file; a DataError says that there is none."""
+    files = [(path, path.stat()) for path in find_files(data.paths)]
+    return [[str(path.resolve()), status.st_size, status.st_mtime_ns] for path, status in files]
 
 
 def find_files(paths: Iterable[str]) -> list[Path]:
-    """Return the files that paths, folders and patterns mean, in order of their names.
-
-    Raises
-    ------
-    DataError
-        One of them means nothing that there is.
-    """
-    return sorted({path.resolve(): path for wanted in paths for path in _matches(wanted)}.values())
+    """Return the files of paths, folders and patterns, sorted; a DataError names one that matches nothing."""
+    return sorted({path.resolve(): path for pattern in paths for path in _matches(pattern)}.values())
 
 
-def _matches(wanted: str) -> list[Path]:
-    path = Path(wanted).expanduser()
+def _matches(pattern: str) -> list[Path]:
+    path = Path(pattern).expanduser()
     try:
         if path.is_dir():
-            found = [p for p in path.rglob("*") if p.name.lower().endswith(SUFFIXES) and not p.name.startswith(".")]
+            files = [p for p in path.rglob("*") if p.name.lower().endswith(SUFFIXES) and not p.name.startswith(".")]
         else:
             root = Path(path.anchor)
-            found = [p for p in root.glob(str(path.relative_to(root))) if p.is_file()]
+            files = [p for p in root.glob(str(path.relative_to(root))) if p.is_file()]
     except (OSError, ValueError) as error:
-        raise DataError(message("{path} cannot be read ({reason}).", path=wanted, reason=str(error))) from error
-    if not found:
+        raise DataError("{path} cannot be read ({reason}).", path=pattern, reason=str(error)) from error
+    if not files:
         raise DataError(
-            message("{path}: there is no CSV or Parquet file here. Paths begin at {folder}.",
-                   path=wanted, folder=str(Path.cwd()))
+            "{path}: there is no CSV or Parquet file here. Paths start from {folder}.",
+            path=pattern, folder=str(Path.cwd()),
         )  # fmt: skip
-    return found
+    return files
 
 
 def _stem(path: Path) -> str:
@@ -102,16 +81,16 @@ def _whole(table: Table) -> pd.DataFrame:
 
 
 def _symbols(table: Table) -> Iterator[tuple[str, pd.DataFrame]]:
-    """Yield the rows of each symbol; where those of several are mixed, after sorting the file by symbol."""
-    if _together(table):
-        yield from _runs(table.batches())
+    """Yield the rows of each symbol, after sorting the file by symbol if they are mixed."""
+    if _is_grouped(table):
+        yield from _collect(table.batches())
         return
     with tempfile.TemporaryDirectory(prefix="kronos-") as folder:
-        yield from _runs(_sorted(table.batches(), Path(folder)))
+        yield from _collect(_sorted(table.batches(), Path(folder)))
 
 
-def _together(table: Table) -> bool:
-    """Return whether the rows of every symbol follow one another."""
+def _is_grouped(table: Table) -> bool:
+    """Return whether the rows of every symbol are contiguous."""
     seen: set[str] = set()
     last = None
     for batch in table.batches({"symbol"}):
@@ -123,7 +102,7 @@ def _together(table: Table) -> bool:
     return True
 
 
-def _runs(batches: Iterable[pd.DataFrame]) -> Iterator[tuple[str, pd.DataFrame]]:
+def _collect(batches: Iterable[pd.DataFrame]) -> Iterator[tuple[str, pd.DataFrame]]:
     parts: list[pd.DataFrame] = []
     last = ""
     for batch in batches:
@@ -145,24 +124,20 @@ def _stretches(batch: pd.DataFrame) -> Iterator[tuple[str, int, int]]:
 
 
 def _sorted(batches: Iterable[pd.DataFrame], folder: Path) -> Iterator[pd.DataFrame]:
-    """Yield the rows by symbol and then as they came; DuckDB sorts more than memory holds."""
+    """Yield the rows by symbol and then row; DuckDB sorts more than memory holds."""
     import duckdb
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    path = folder / "rows.parquet"
     writer = None
     for batch in batches:
         rows = pa.Table.from_pandas(batch, preserve_index=False)
-        writer = writer or pq.ParquetWriter(folder / "rows.parquet", rows.schema)
+        writer = writer or pq.ParquetWriter(path, rows.schema)
         writer.write_table(rows)
     assert writer is not None, "a file without rows is not mixed"
     writer.close()
-    settings: dict[str, str | bool | int | float | list[str]] = {
-        "memory_limit": SORT_MEMORY,
-        "temp_directory": str(folder / "sorting"),
-    }
-    with duckdb.connect(config=settings) as connection:
-        query = "SELECT * FROM read_parquet(?) ORDER BY symbol, row"
-        ordered = connection.sql(query, params=[str(folder / "rows.parquet")])
+    with duckdb.connect(config={"memory_limit": SORT_MEMORY, "temp_directory": str(folder / "sorting")}) as connection:
+        ordered = connection.sql("SELECT * FROM read_parquet(?) ORDER BY symbol, row", params=[str(path)])
         for rows in pa.RecordBatchReader.from_stream(ordered.to_arrow_reader(ROWS)):
             yield rows.to_pandas()

@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -27,16 +27,15 @@ ROOT = Path(__file__).parents[2]
 def read(data: QlibData) -> Iterator[SymbolCandles]:
     """Yield the candles of each instrument as Qlib returns them; memory holds some tens of instruments at a time.
 
-    Amount is that of the folder, or volume times `vwap` where it has that. A column `piece` counts the stays of an
-    instrument in its set: what lies between two of them is left out, so the series is not continuous there.
+    Amount is that of the folder, or volume times `vwap` if it has that. The column `piece` counts the stays of an
+    instrument in its set, between which the series is not continuous.
 
     Raises
     ------
     DataError
-        Qlib is not installed, or the folder, the set, the frequency or the fields are not there; the message lists the
-        sets and frequencies that there are.
+        Qlib is not installed, or the folder, set, frequency or fields are missing; lists the sets and frequencies.
     """
-    folder, frequency = _checked(data)
+    folder, frequency = _check(data)
     require_qlib()
     request = {
         "folder": str(folder),
@@ -47,33 +46,28 @@ def read(data: QlibData) -> Iterator[SymbolCandles]:
         "members_only": data.members_only,
     }
     empty = True
-    with _child(request) as (out, told):
+    with _start_child(request) as (output, wait):
         try:
-            stream = pa.ipc.open_stream(out)
+            stream = pa.ipc.open_stream(output)
         except pa.ArrowException as error:
-            raise _failed(folder, told) from error
+            raise _failure(folder, wait()[1]) from error
         for batch in stream:
-            one = _symbol(batch.to_pandas(), f"{data.market}/{frequency}")
-            empty = empty and bool(one.frame[list(PRICES)].isna().any(axis=1).all())
-            yield one
-        if told.wait():
-            raise _failed(folder, told)
+            candles = _candles(batch.to_pandas(), f"{data.market}/{frequency}")
+            empty = empty and bool(candles.frame[list(PRICES)].isna().any(axis=1).all())
+            yield candles
+        code, reason = wait()
+        if code:
+            raise _failure(folder, reason)
     if empty:
         raise DataError(
-            message("{folder} has no candle of {market} in this range with open, high, low and close.",
-                   folder=str(folder), market=data.market)
+            "{folder} has no candle of {market} in this range with open, high, low and close.",
+            folder=str(folder), market=data.market,
         )  # fmt: skip
 
 
 def fingerprint(data: QlibData) -> list[Any]:
-    """Return size and time of change of calendar, set and closes.
-
-    Raises
-    ------
-    DataError
-        The folder, the set or the frequency is not there.
-    """
-    folder, frequency = _checked(data)
+    """Return a digest of sizes and modification times of calendar, set and closes; a DataError names a missing one."""
+    folder, frequency = _check(data)
     texts = [folder / "calendars" / f"{frequency}.txt", folder / "instruments" / f"{data.market}.txt"]
     sha = hashlib.sha256()
     for path in [*texts, *sorted((folder / "features").glob(f"*/close.{frequency}.bin"))]:
@@ -82,29 +76,29 @@ def fingerprint(data: QlibData) -> list[Any]:
     return [str(folder), sha.hexdigest()]
 
 
-def _checked(data: QlibData) -> tuple[Path, str]:
+def _check(data: QlibData) -> tuple[Path, str]:
     folder = Path(data.folder).expanduser().resolve()
     if not (folder / "calendars").is_dir() or not (folder / "instruments").is_dir():
         raise DataError(
-            message("{folder} is no Qlib folder: it must have the folders calendars, instruments and features.",
-                   folder=str(folder))
-        )  # fmt: skip
+            "{folder} is not a Qlib folder: it must have the folders calendars, instruments and features.",
+            folder=str(folder),
+        )
     for part, name, what in (
         ("instruments", data.market, message("instrument set")),
         ("calendars", data.frequency, message("frequency")),
     ):
-        there = sorted(path.stem for path in (folder / part).glob("*.txt") if not path.stem.endswith("_future"))
-        if name not in there:
+        names = sorted(path.stem for path in (folder / part).glob("*.txt") if not path.stem.endswith("_future"))
+        if name not in names:
             raise DataError(
-                message("{folder} has no {what} “{name}”. There are: {there}.",
-                       folder=str(folder), what=what, name=name, there=", ".join(there) or "-")
+                "{folder} has no {what} “{name}”. There are: {there}.",
+                folder=str(folder), what=what, name=name, there=", ".join(names) or "-",
             )  # fmt: skip
     return folder, data.frequency
 
 
 @contextmanager
-def _child(request: dict[str, Any]) -> Iterator[tuple[IO[bytes], _Told]]:
-    """Start Qlib and end it with the reading, however that ends."""
+def _start_child(request: dict[str, Any]) -> Iterator[tuple[IO[bytes], Callable[[], tuple[int, str]]]]:
+    """Yield the output of a Qlib process, and a function that waits for its exit code and last line of errors."""
     command = [sys.executable, "-W", "ignore", "-m", "training.adapters.qlib_child"]
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(  # noqa: S603  # our own module; the request goes by standard input
@@ -112,41 +106,29 @@ def _child(request: dict[str, Any]) -> Iterator[tuple[IO[bytes], _Told]]:
         )
         assert process.stdin is not None
         assert process.stdout is not None
+
+        def wait() -> tuple[int, str]:
+            code = process.wait()
+            errors.seek(0)
+            lines = errors.read().decode("utf-8", "replace").strip().splitlines()
+            return code, lines[-1] if lines else "no message"
+
         try:
             process.stdin.write(json.dumps(request).encode())
             process.stdin.close()
-            yield process.stdout, _Told(process, errors)
+            yield process.stdout, wait
         finally:
             process.stdout.close()
             process.kill()
             process.wait()
 
 
-class _Told:
-    """How the child ended, and what it said."""
-
-    def __init__(self, process: subprocess.Popen[bytes], errors: IO[bytes]) -> None:
-        self._process, self._errors = process, errors
-
-    def wait(self) -> int:
-        return self._process.wait()
-
-    def last_line(self) -> str:
-        self.wait()
-        self._errors.seek(0)
-        lines = self._errors.read().decode("utf-8", "replace").strip().splitlines()
-        return lines[-1] if lines else "no message"
+def _failure(folder: Path, reason: str) -> DataError:
+    return DataError("Qlib cannot read {folder} ({reason}).", folder=str(folder), reason=reason[:300])
 
 
-def _failed(folder: Path, told: _Told) -> DataError:
-    return DataError(
-        message("Qlib cannot read {folder} ({reason}).", folder=str(folder), reason=told.last_line()[:300])
-    )
-
-
-def _symbol(rows: pd.DataFrame, group: str) -> SymbolCandles:
+def _candles(rows: pd.DataFrame, group: str) -> SymbolCandles:
     symbol, done, total = (rows[name].iloc[0] if len(rows) else 0 for name in ("symbol", "done", "total"))
     rows["amount"] = rows["amount"].fillna(rows["volume"] * rows["vwap"])
-    return SymbolCandles(
-        group, str(symbol), rows.drop(columns=["symbol", "done", "total", "vwap"]), int(done), int(total)
-    )
+    frame = rows.drop(columns=["symbol", "done", "total", "vwap"])
+    return SymbolCandles(group, str(symbol), frame, int(done), int(total))

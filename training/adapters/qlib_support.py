@@ -1,10 +1,10 @@
-"""Whether Qlib is installed: pyqlib 0.9.7 asks for Python 3.12 or older, all else runs on newer ones too."""
+"""Whether Qlib is installed: pyqlib 0.9.7 needs Python 3.12 or older, all else also runs on newer ones."""
 
 from __future__ import annotations
 
 from importlib.util import find_spec
 
-from training.errors import DataError, message
+from training.errors import DataError
 
 
 def has_qlib() -> bool:
@@ -13,17 +13,9 @@ def has_qlib() -> bool:
 
 
 def require_qlib() -> None:
-    """Check that Qlib is there before a process is started that needs it.
-
-    Raises
-    ------
-    DataError
-        It is not; says what to do.
-    """
+    """Raise a DataError that says what to do if Qlib is not installed."""
     if not has_qlib():
         raise DataError(
-            message(
-                "Reading a Qlib folder here needs the package pyqlib, which runs on Python 3.12 or older: make the "
-                "environment with Python 3.11 or 3.12, or fetch the instruments on the Data page and use them instead."
-            )
+            "Reading a Qlib folder here needs the package pyqlib, which runs on Python 3.12 or older: make the "
+            "environment with Python 3.11 or 3.12, or fetch the instruments on the Data page and use them instead."
         )

@@ -1,4 +1,4 @@
-"""The candles of one symbol, and what every source checks of them."""
+"""The candles of one symbol, and the check of their times."""
 
 from __future__ import annotations
 
@@ -7,43 +7,28 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from training.errors import DataError, Message, message
+from training.errors import DataError
 
 
 @dataclass(frozen=True, eq=False)
 class SymbolCandles:
     """The candles of one symbol.
 
-    Attributes
-    ----------
-    group
-        Market and interval, or whatever else is trained on in equal parts.
-    frame
-        Columns timestamp (naive, ascending), open, high, low, close; where known volume and amount, split, and piece, a
-        number that changes where the candles do not follow one another.
-    done, total
-        How many of the files, series or instruments were read before it.
+    `frame` has the columns timestamp (naive, ascending), open, high, low, close; if known volume and amount, split, and
+    piece, a number that changes where the candles are not continuous.
     """
 
-    group: str
+    group: str  # market and interval, or another unit that is sampled by itself
     symbol: str
     frame: pd.DataFrame
-    done: int = 0
+    done: int = 0  # files, series or instruments read before it
     total: int = 1
 
 
 def check_times(frame: pd.DataFrame, symbol: str, where: str) -> None:
-    """Raise where times do not ascend.
+    """Raise a DataError that names both rows if two candles have one time, or a later one comes first.
 
-    Parameters
-    ----------
-    frame
-        Columns timestamp and row, the number that people find a candle by.
-
-    Raises
-    ------
-    DataError
-        Two candles of one time, or a later one first; names both rows.
+    `frame` has the columns timestamp and row, the number by which people find a candle.
     """
     times = frame["timestamp"].to_numpy()
     wrong = np.flatnonzero(times[1:] <= times[:-1])
@@ -51,17 +36,15 @@ def check_times(frame: pd.DataFrame, symbol: str, where: str) -> None:
         return
     place = int(wrong[0])
     before, row = (int(frame["row"].iloc[place + k]) for k in (0, 1))
-    raise DataError(_disorder(times[place : place + 2], symbol, where, before, row))
-
-
-def _disorder(times: np.ndarray, symbol: str, where: str, before: int, row: int) -> Message:
-    earlier, later = (str(pd.Timestamp(time)) for time in times)
+    earlier, later = (str(pd.Timestamp(time)) for time in times[place : place + 2])
+    values = {"where": where, "symbol": symbol, "before": before, "row": row, "time": later}
     if earlier == later:
-        return message(
-            "{where}: rows {before} and {row} of {symbol} have the same time {time}: keep one candle a time.",
-            where=where, symbol=symbol, before=before, row=row, time=later,
-        )  # fmt: skip
-    return message(
+        raise DataError(
+            "{where}: rows {before} and {row} of {symbol} have the same time {time}: keep one candle per time.",
+            **values,
+        )
+    raise DataError(
         "{where}: row {row} of {symbol} ({time}) is before row {before} ({earlier}): sort the candles by time.",
-        where=where, symbol=symbol, before=before, row=row, time=later, earlier=earlier,
-    )  # fmt: skip
+        **values,
+        earlier=earlier,
+    )

@@ -1,11 +1,10 @@
-"""CSV and Parquet files of candles as batches of the same columns, whatever the size of the file."""
+"""CSV and Parquet files of candles as batches with the same columns, for files of any size."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,27 +15,21 @@ from engine.candles import FEATURES, PRICES
 from training.errors import DataError, Message, message
 
 SUFFIXES = (".parquet", ".csv", ".csv.gz")
-TIMES = ("timestamp", "timestamps", "datetime", "time", "date")  # what files call it, the likeliest first
+TIMES = ("timestamp", "timestamps", "datetime", "time", "date")  # names of the time column, the likeliest first
 ROWS = 1 << 17  # of a batch
 _MISSING = ("", "nan", "NaN", "NAN", "null", "NULL", "None", "NA", "N/A")
 
 
 @dataclass(frozen=True)
 class Table:
-    """A file of candles.
-
-    Attributes
-    ----------
-    columns
-        What the file calls each of the columns it has.
-    """
+    """A file of candles."""
 
     path: Path
-    columns: dict[str, str]
+    columns: dict[str, str]  # the file's name of each column
 
     @property
     def many(self) -> bool:
-        """Return whether the file says which symbol a row belongs to."""
+        """Return whether the file has a column of symbols."""
         return "symbol" in self.columns
 
     def batches(self, names: Collection[str] | None = None) -> Iterator[pd.DataFrame]:
@@ -45,58 +38,44 @@ class Table:
         Raises
         ------
         DataError
-            A value that is no time or no number, a row without symbol, a damaged file; names the row.
+            The file is damaged, or a time, number or symbol is wrong; names the row.
         """
         used = {name: column for name, column in self.columns.items() if names is None or name in names}
         row = 1
         try:
             for raw in _raw_batches(self.path, list(used.values())):
                 batch = pd.DataFrame(
-                    {name: _converted(raw[column], name, row, self.path) for name, column in used.items()}
+                    {name: _convert(raw[column], name, row, self.path) for name, column in used.items()}
                 )
                 batch["row"] = np.arange(row, row + len(batch))
                 row += len(batch)
                 yield batch
         except (OSError, EOFError, UnicodeDecodeError, pa.ArrowException, pd.errors.ParserError) as error:
-            raise DataError(_unreadable(self.path, error)) from error
+            raise DataError(_read_error(self.path, error)) from error
 
 
 def open_table(path: Path) -> Table:
-    """Return a file's columns, found whatever their case.
-
-    Raises
-    ------
-    DataError
-        It cannot be read, or has no time or no prices; names what is missing.
-    """
+    """Return a file's columns, found in any case; a DataError names missing ones."""
     try:
-        header = [str(name) for name in _header(path)]
+        names = pq.read_schema(path).names if _is_parquet(path) else pd.read_csv(path, nrows=0).columns
     except (OSError, EOFError, ValueError, pa.ArrowException) as error:
-        raise DataError(_unreadable(path, error)) from error
-    known = {name.strip().lower(): name for name in reversed(header)}
+        raise DataError(_read_error(path, error)) from error
+    known = {str(name).strip().lower(): str(name) for name in reversed(list(names))}
     columns = {name: known[name] for name in ("symbol", "split", *FEATURES) if name in known}
     time = next((name for name in TIMES if name in known), None)
-    missing = [name for name in PRICES if name not in columns]
+    missing = ([] if time else ["timestamp"]) + [name for name in PRICES if name not in columns]
     if time is None or missing:
         raise DataError(
-            message(
-                "{file} has no column {missing}: candles need timestamp, open, high, low and close. If it holds none, "
-                "leave it out by a pattern such as data/*/*.parquet.",
-                file=str(path),
-                missing=", ".join(([] if time else ["timestamp"]) + missing),
-            )
+            "{file} has no column {missing}: candles need timestamp, open, high, low and close. If it has none, leave "
+            "it out by a pattern such as data/*/*.parquet.",
+            file=str(path),
+            missing=", ".join(missing),
         )
     return Table(path, {"timestamp": known[time], **columns})
 
 
 def _is_parquet(path: Path) -> bool:
     return path.name.lower().endswith(".parquet")
-
-
-def _header(path: Path) -> list[Any]:
-    if _is_parquet(path):
-        return list(pq.read_schema(path).names)
-    return list(pd.read_csv(path, nrows=0).columns)
 
 
 def _raw_batches(path: Path, columns: list[str]) -> Iterator[pd.DataFrame]:
@@ -114,59 +93,43 @@ def _raw_batches(path: Path, columns: list[str]) -> Iterator[pd.DataFrame]:
         yield from reader
 
 
-def _converted(raw: pd.Series, name: str, row: int, path: Path) -> pd.Series:
+def _convert(raw: pd.Series, name: str, row: int, path: Path) -> pd.Series:
     if name == "timestamp":
         return _times(raw, row, path)
     if name in FEATURES:
-        return _numbers(raw, name, row, path)
+        numbers = pd.to_numeric(raw, errors="coerce")
+        wrong = numbers.isna() & raw.notna()
+        if wrong.any():
+            place = int(wrong.to_numpy().argmax())
+            raise DataError(
+                "{file}: row {row}: {column} is “{value}”, which is not a number.",
+                file=str(path), row=row + place, column=name, value=str(raw.iloc[place])[:40],
+            )  # fmt: skip
+        return numbers.astype(np.float64)
     text = raw.astype(str).fillna("")
     if name == "symbol" and (text == "").any():
-        raise DataError(
-            message("{file}: row {row} has no symbol.", file=str(path), row=row + int((text == "").argmax()))
-        )
+        raise DataError("{file}: row {row} has no symbol.", file=str(path), row=row + int((text == "").argmax()))
     return text
 
 
 def _times(raw: pd.Series, row: int, path: Path) -> pd.Series:
-    """Return naive times, those with a zone as the clock there showed them."""
-    if pd.api.types.is_numeric_dtype(raw):
-        raise DataError(_no_time(path, row, raw.iloc[0]))
-    try:
-        times = pd.to_datetime(raw, format="ISO8601", errors="coerce")
-    except (ValueError, TypeError) as error:  # zones that differ from row to row
-        raise DataError(
-            message("{file}: times cannot be read ({reason}).", file=str(path), reason=str(error))
-        ) from error
-    if times.isna().any():
-        wrong = int(times.isna().to_numpy().argmax())
-        raise DataError(_no_time(path, row + wrong, raw.iloc[wrong]))
-    naive: pd.Series = times.dt.tz_localize(None).dt.as_unit("ns")
-    return naive
-
-
-def _no_number(path: Path, row: int, column: str, value: Any) -> Message:
-    return message(
-        "{file}: row {row}: {column} is “{value}”, which is no number.",
-        file=str(path), row=row, column=column, value=str(value)[:40],
+    """Return naive times; those with a zone as the clock there showed them."""
+    place = 0
+    if not pd.api.types.is_numeric_dtype(raw):
+        try:
+            times = pd.to_datetime(raw, format="ISO8601", errors="coerce")
+        except (ValueError, TypeError) as error:  # zones that differ between rows
+            raise DataError("{file}: times cannot be read ({reason}).", file=str(path), reason=str(error)) from error
+        if not times.isna().any():
+            naive: pd.Series = times.dt.tz_localize(None).dt.as_unit("ns")
+            return naive
+        place = int(times.isna().to_numpy().argmax())
+    raise DataError(
+        "{file}: row {row}: “{value}” is not a time: write it as 2024-01-31 or 2024-01-31 09:30:00.",
+        file=str(path), row=row + place, value=str(raw.iloc[place])[:40],
     )  # fmt: skip
 
 
-def _no_time(path: Path, row: int, value: Any) -> Message:
-    return message(
-        "{file}: row {row}: “{value}” is no time: write it as 2024-01-31 or 2024-01-31 09:30:00.",
-        file=str(path), row=row, value=str(value)[:40],
-    )  # fmt: skip
-
-
-def _numbers(raw: pd.Series, name: str, row: int, path: Path) -> pd.Series:
-    numbers = pd.to_numeric(raw, errors="coerce")
-    wrong = numbers.isna() & raw.notna()
-    if wrong.any():
-        place = int(wrong.to_numpy().argmax())
-        raise DataError(_no_number(path, row + place, name, raw.iloc[place]))
-    return numbers.astype(np.float64)
-
-
-def _unreadable(path: Path, error: Exception) -> Message:
+def _read_error(path: Path, error: Exception) -> Message:
     reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
     return message("{file} cannot be read ({reason}).", file=str(path), reason=reason)

@@ -6,12 +6,12 @@ learning rate. So a resumed run has the same losses as an uninterrupted one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -102,13 +102,6 @@ class _Progress:
     ended: str = ""  # reason for an early end: "keep", "patience"
 
 
-class FigureSink(Protocol):
-    """Takes the figures of steps, such as a tracker."""
-
-    def figures(self, step: int, values: dict[str, float], /) -> None:
-        """Take the figures of `step`."""
-
-
 @dataclass(frozen=True)
 class Callbacks:
     """Functions that the loop calls: all in the first process only, except `on_validation`."""
@@ -117,7 +110,7 @@ class Callbacks:
     stop_request: Callable[[], StopRequest | None] = lambda: None  # after each step
     on_validation: Callable[[Validation], None] = lambda _: None  # in every process; the others wait for the slowest
     on_note: Callable[[Message], None] = lambda _: None  # such as a damaged checkpoint
-    trackers: Sequence[FigureSink] = ()
+    on_figures: Callable[[int, dict[str, float]], None] = lambda _, __: None  # with each row of the log
 
 
 def train_stage(
@@ -339,5 +332,4 @@ class _Training:
     def _write(self, figures: dict[str, float]) -> None:
         if self.log is not None:
             self.log.write({"step": self.progress.step, "seconds": round(self.pace.seconds, 1), **figures})
-            for tracker in self.callbacks.trackers:
-                tracker.figures(self.progress.step, figures)
+            self.callbacks.on_figures(self.progress.step, figures)

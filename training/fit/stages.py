@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +17,7 @@ from engine.candles import CLOSE, HIGH, LOW, OPEN, PRICES, VOLUME
 from engine.tokenizer import KronosTokenizer
 from engine.transformer import Kronos
 from training.fit.distributed import World
+from training.fit.tokens import TokenCache
 from training.fit.windows import Batch
 from training.run.config import ReconstructionConfig, StageName
 
@@ -29,41 +29,12 @@ SIDE = 16  # candles on each side of a move that define its local variance
 CALM = 0.1  # smallest local variance, as a share of the window's
 
 
-class Stage(Protocol):
-    """A network with its loss and its validation."""
-
-    name: StageName
-
-    @property
-    def module(self) -> Kronos | KronosTokenizer:
-        """Return the network."""
-
-    @property
-    def objective(self) -> nn.Module:
-        """Return the module around the network that computes a part's share of the loss, of `inputs` and `whole`."""
-
-    def inputs(self, batch: Batch) -> Inputs:
-        """Return the objective's inputs for some windows, on the network's device."""
-
-    def whole(self, parts: Sequence[Inputs], world: World, seed: Seed) -> Inputs:
-        """Return what the objective needs of all windows of a step, of which `parts` are this process's."""
-
-    def measure(self, batch: Batch | None) -> Tensor:
-        """Return sums over validation windows, float64 on the CPU; of None: zeros."""
-
-    def figures(self, sums: Tensor) -> dict[str, float]:
-        """Return figures from the sums over all validation windows; `loss` selects the best checkpoint."""
-
-
-class Tokens(Protocol):
-    """Supplies the tokens of windows, such as a TokenCache."""
-
-    def tokens(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Return coarse and fine tokens, int64 (B, T)."""
-
-
 class TokenizerStage:
-    """Reconstruction of every candle of a window, from the coarse token and from both."""
+    """Reconstruction of every candle of a window, from the coarse token and from both.
+
+    `objective` is the module around the network that computes a part's share of the loss, of `inputs` and `whole`:
+    inputs are of a part's windows, `whole` is of all windows of a step.
+    """
 
     name: StageName = "tokenizer"
 
@@ -98,9 +69,10 @@ class TokenizerStage:
 
     @torch.no_grad()
     def measure(self, batch: Batch | None) -> Tensor:
-        """Return windows, their errors (full, coarse), candles, invalid ones, squares of moves and of their errors.
+        """Return sums over windows, float64 on the CPU; of None: zeros.
 
-        The counts of each coarse code follow.
+        They are windows, their errors (full, coarse), candles, invalid ones, squares of moves and of their errors, and
+        the counts of each coarse code.
         """
         codes = 2**self.module.s1_bits
         if batch is None:
@@ -124,7 +96,7 @@ class TokenizerStage:
         return torch.cat([torch.stack([s.double().cpu() for s in sums]), used.cpu().double()])
 
     def figures(self, sums: Tensor) -> dict[str, float]:
-        """Return the measured sums as means.
+        """Return the sums over all validation windows as means; `loss` selects the best checkpoint.
 
         `move_error` is that of close-to-close moves over their variance, `impossible` the share of candles whose
         decoded high or low lies inside their body, or whose volume or amount is below zero.
@@ -150,7 +122,7 @@ class PredictorStage:
 
     name: StageName = "predictor"
 
-    def __init__(self, module: Kronos, tokens: Tokens, held_out: Tokens) -> None:
+    def __init__(self, module: Kronos, tokens: TokenCache, held_out: TokenCache) -> None:
         self.module = module
         self.objective = _NextTokens(module)
         self._tokens, self._held_out = tokens, held_out
@@ -179,10 +151,13 @@ class PredictorStage:
         places, s1, s2 = sums.tolist()
         return {"loss": (s1 + s2) / 2 / places, "s1_loss": s1 / places, "s2_loss": s2 / places}
 
-    def _inputs(self, batch: Batch, source: Tokens) -> Inputs:
+    def _inputs(self, batch: Batch, source: TokenCache) -> Inputs:
         device = _device(self.module)
         s1, s2 = source.tokens(batch)
         return s1.to(device), s2.to(device), batch.stamp.to(device), _places(batch).to(device)
+
+
+Stage = TokenizerStage | PredictorStage
 
 
 class _Reconstruction(nn.Module):

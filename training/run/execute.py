@@ -200,14 +200,18 @@ class _Execution:
         self.recorder.phase(stage.name, self.config.stage(stage.name).steps)
         trackers = open_trackers(self.config, folder, self.recorder.note) if self.world.first else []
 
+        def on_figures(step: int, figures: dict[str, float]) -> None:
+            for tracker in trackers:
+                tracker.figures(step, figures)
+
         def on_validation(result: Validation) -> None:
             best = " *" if result.best else ""
             log.info("step %d: validation loss %.4f%s", result.step, result.figures["loss"], best)
             if scores := check(result):
-                for tracker in trackers:
-                    tracker.figures(result.step, scores)
+                on_figures(result.step, scores)
 
-        callbacks = Callbacks(self.recorder.step, self.run.stop_request, on_validation, self.recorder.note, trackers)
+        note = self.recorder.note
+        callbacks = Callbacks(self.recorder.step, self.run.stop_request, on_validation, note, on_figures)
         try:
             result = train_stage(stage, self.config, samples, validation, folder, self.world, callbacks)
         finally:

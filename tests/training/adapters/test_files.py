@@ -124,9 +124,9 @@ def change(frame: pd.DataFrame, row: int, column: str, value: Any) -> pd.DataFra
     ("damage", "message"),
     [
         (lambda f: f.drop(columns=["open", "timestamp"]), "1h.csv has no column timestamp, open: candles need"),
-        (lambda f: change(f, 5, "timestamp", "soon"), "1h.csv: row 6: “soon” is no time: write it as 2024-01-31"),
-        (lambda f: change(f, 5, "timestamp", None), "1h.csv: row 6: “” is no time"),
-        (lambda f: change(f, 7, "close", "high"), "1h.csv: row 8: close is “high”, which is no number"),
+        (lambda f: change(f, 5, "timestamp", "soon"), "1h.csv: row 6: “soon” is not a time: write it as 2024-01-31"),
+        (lambda f: change(f, 5, "timestamp", None), "1h.csv: row 6: “” is not a time"),
+        (lambda f: change(f, 7, "close", "high"), "1h.csv: row 8: close is “high”, which is not a number"),
         (lambda f: change(f, 3, "symbol", None), "1h.csv: row 4 has no symbol"),
         (lambda f: f.iloc[[0, 1, 3, 2]], "1h.csv: row 4 of A (2024-01-01 02:00:00) is before row 3 (2024-01-01 03:00"),
         (lambda f: f.iloc[[0, 1, 1, 2]], "1h.csv: rows 2 and 3 of A have the same time 2024-01-01 01:00:00"),
@@ -144,7 +144,7 @@ def test_what_is_wrong_is_named_by_file_and_row(damage: Any, message: str, tmp_p
 def test_numbers_are_no_times(tmp_path: Path) -> None:
     frame = candles("A", 20, seed=1)
     path = write(frame.assign(timestamp=frame["timestamp"].astype(int)), tmp_path / "1h.parquet")
-    with pytest.raises(DataError, match=r"row 1: “1704067200000000.*” is no time"):
+    with pytest.raises(DataError, match=r"row 1: “1704067200000000.*” is not a time"):
         read(path)
 
 

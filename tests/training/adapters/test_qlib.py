@@ -85,7 +85,7 @@ def test_every_day_of_a_range_can_be_asked_for_at_any_frequency(tmp_path: Path) 
         ({"market": "csi500"}, "has no instrument set “csi500”. There are: all, csi300."),
         ({"market": "../calendars/day"}, "has no instrument set “../calendars/day”. There are: all, csi300."),
         ({"frequency": "5min"}, "has no frequency “5min”. There are: day."),
-        ({"folder": "absent"}, "absent is no Qlib folder: it must have the folders calendars, instruments"),
+        ({"folder": "absent"}, "absent is not a Qlib folder: it must have the folders calendars, instruments"),
         ({"start": datetime(2030, 1, 1)}, "has no candle of all in this range"),
     ],
 )

@@ -106,7 +106,7 @@ def test_times_that_would_repeat_stay_in_utc(store: Store, url: str) -> None:
         ({"symbols": ["BTC", "DOGE"]}, "The store has no series DOGE. It has AAPL, BTC."),
         ({"interval": "5m"}, "The store has no series of interval 5m. It has 1d, 1h."),
         ({"watchlist": "shares"}, "The store has no watchlist “shares”. It has coins, wishes."),
-        ({"watchlist": "wishes"}, "Nothing on the watchlist “wishes” is stored yet"),
+        ({"watchlist": "wishes"}, "No series of the watchlist “wishes” is stored yet"),
     ],
 )
 def test_what_is_not_in_the_store_is_named(fields: dict[str, Any], message: str, store: Store, url: str) -> None:
@@ -146,12 +146,12 @@ def test_the_fingerprint_follows_every_series(store: Store, url: str) -> None:
     ("url", "message"),
     [
         ("duckdb:///{}/absent.db", "There is no store .*absent.db"),
-        ("sqlite:///{}/other.db", "is no Kronos Desk store that can be read"),
-        ("duckdb:///{}/other.db", "is no Kronos Desk store that can be read"),
+        ("sqlite:///{}/other.db", "is not a readable Kronos Desk store"),
+        ("duckdb:///{}/other.db", "is not a readable Kronos Desk store"),
         ("duckdb://", "There is no store"),
         ("nonsense", "The store's address cannot be used"),
         ("other://user:secret@host/name", "The store's address cannot be used"),
-        ("postgresql+psycopg://user:secret@127.0.0.1:1/name", "is no Kronos Desk store that can be read"),
+        ("postgresql+psycopg://user:secret@127.0.0.1:1/name", "is not a readable Kronos Desk store"),
     ],
 )
 def test_what_is_no_store_is_told_without_the_password(url: str, message: str, tmp_path: Path) -> None:

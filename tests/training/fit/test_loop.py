@@ -71,16 +71,13 @@ def test_a_row_of_the_log_has_the_mean_loss_since_the_last(tmp_path: Path, corpu
 
 
 def test_trackers_get_the_rows_of_the_log(tmp_path: Path, corpus: Corpus, config: RunConfig) -> None:
-    class Kept:
-        def __init__(self) -> None:
-            self.rows: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
 
-        def figures(self, step: int, values: dict[str, float]) -> None:
-            self.rows.append({"step": step, **values})
+    def on_figures(step: int, values: dict[str, float]) -> None:
+        rows.append({"step": step, **values})
 
-    tracker = Kept()
-    train(make_stage("tokenizer", corpus, config), corpus, config, tmp_path, trackers=[tracker])
-    assert [{k: v for k, v in row.items() if k != "windows_per_second"} for row in tracker.rows] == figures(tmp_path)
+    train(make_stage("tokenizer", corpus, config), corpus, config, tmp_path, on_figures=on_figures)
+    assert [{k: v for k, v in row.items() if k != "windows_per_second"} for row in rows] == figures(tmp_path)
 
 
 @pytest.mark.parametrize("name", STAGES)
