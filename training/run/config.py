@@ -81,14 +81,12 @@ class SplitConfig(NumberSection):
     validation: Range | None = Field(None, description="First and last time of the split that selects the checkpoint.")
     test: Range | None = Field(None, description="First and last time of the held-out test set.")
     fractions: tuple[float, float, float] = Field(
-        (0.8, 0.1, 0.1), description="Fractions of train, validation and test, if no ranges are given."
+        (0.8, 0.1, 0.1), description="Fractions of the splits, without ranges."
     )
     embargo: int | None = Field(
-        None, ge=0, description="Candles left out between two splits, at least one window; none leaves out one window."
+        None, ge=0, description="Embargo between two splits, at least one window (the default)."
     )
-    tail: Half = Field(
-        0.0, description="By column: the last fraction of each group's `train` candles that becomes test data."
-    )
+    tail: Half = Field(0.0, description="By column: last fraction of each group's `train` candles, used as test set.")
     holdout_symbols: Half = Field(0.0, description="Fraction of the symbols kept out of training, for validation.")
 
     @model_validator(mode="after")
@@ -112,22 +110,13 @@ class WindowConfig(NumberSection):
 
     lookback: int = Field(90, ge=8, le=8192, description="Candles of history, whose statistics normalize the window.")
     horizon: int = Field(10, ge=1, le=4096, description="Candles after the longest history.")
-    lookback_min: int | None = Field(
-        None,
-        ge=2,
-        description="Shortest history: each window has a random one from this to `lookback`, and learns the candles "
-        "after it. None is a third of `lookback`.",
-    )
+    lookback_min: int | None = Field(None, ge=2, description="Shortest random history; none is a third of `lookback`.")
     stride: int = Field(1, ge=1, description="Candles between the starts of two windows.")
     balance: Fraction = Field(0.5, description="A market's sampling weight is its number of windows to this power.")
     volume_dropout: float = Field(0.0, ge=0, lt=1, description="Fraction of windows without volume and amount.")
     mirrored: Fraction = Field(0.0, description="Fraction of windows mirrored in log price: rises become falls.")
-    turning: Fraction = Field(
-        0.0, description="Fraction of windows whose direction changes at random times: they contain no drift."
-    )
-    moved: Fraction = Field(
-        0.0, description="Fraction of windows whose dates move by whole weeks, against memorizing dates."
-    )
+    turning: Fraction = Field(0.0, description="Fraction of windows with random changes of direction, hence no drift.")
+    moved: Fraction = Field(0.0, description="Fraction of windows moved by whole weeks, against memorizing dates.")
     cache_tokens: bool = Field(True, description="Store each window's tokens on disk, so that each is encoded once.")
 
     @property
@@ -151,25 +140,15 @@ class BaseConfig(Section):
     """The networks that training starts from."""
 
     model: str | None = Field(
-        "kronos-nano", description="Registry name, Hub id or folder of the predictor; none starts from `shape`."
+        "kronos-nano", description="Registry name, Hub id or folder of the predictor; none: `shape`."
     )
     tokenizer: str | None = Field(None, description="Hub id or folder, if the registry does not know the model's.")
     revision: str | None = Field(None, description="Branch, tag or commit of the model on the Hub.")
-    shape: dict[str, Any] | None = Field(None, description="`config.json` of a predictor to train from scratch.")
-    tokenizer_shape: dict[str, Any] | None = Field(
-        None, description="`config.json` of a tokenizer to train from scratch."
-    )
-    by_bits: bool = Field(
-        False, description="With `shape`: initialize codes that share bits alike, instead of independently."
-    )
-    shared_deviation: bool | None = Field(
-        None,
-        description="Divide all prices by the standard deviation of the close, so that decoded candles are valid; none "
-        "keeps the tokenizer's setting.",
-    )
-    trained_until: NaiveDatetime | None = Field(
-        None, description="Last candle of the base model's training, if the registry does not know it."
-    )
+    shape: dict[str, Any] | None = Field(None, description="`config.json` of a predictor from scratch.")
+    tokenizer_shape: dict[str, Any] | None = Field(None, description="`config.json` of a tokenizer from scratch.")
+    by_bits: bool = Field(False, description="With `shape`: initialize codes that share bits alike.")
+    shared_deviation: bool | None = Field(None, description="Divide prices by the close's deviation; none: as stored.")
+    trained_until: NaiveDatetime | None = Field(None, description="Last candle of the base model's training data.")
 
     @model_validator(mode="after")
     def _check_start(self) -> Self:
@@ -201,12 +180,7 @@ class MethodConfig(NumberSection):
     kind: Literal["full", "frozen", "lora"] = Field(
         "full", description="All parameters; all but the lowest layers; or adapters beside frozen weights."
     )
-    frozen_layers: int = Field(
-        0,
-        ge=0,
-        description="With `frozen`: embeddings and this many lowest blocks are frozen; all of them fix a tokenizer's "
-        "tokens, too.",
-    )
+    frozen_layers: int = Field(0, ge=0, description="With `frozen`: frozen lowest blocks, besides the embeddings.")
     lora: LoraConfig = Field(default_factory=LoraConfig, description="With `lora`: the adapters.")
 
     @model_validator(mode="after")
@@ -223,7 +197,7 @@ class StageConfig(NumberSection):
     batch: int = Field(32, gt=0, le=65_536, description="Batch size in windows, over all processes.")
     accumulate: int = Field(1, gt=0, le=1024, description="Gradient accumulation: parts of a process's batch.")
     learning_rate: float | None = Field(
-        None, gt=0, le=0.1, description="Peak learning rate; none selects one by the number of windows."
+        None, gt=0, le=0.1, description="Peak learning rate; none: by number of windows."
     )
     schedule: Literal["onecycle", "cosine", "trapezoid"] = Field(
         "onecycle",
@@ -233,9 +207,7 @@ class StageConfig(NumberSection):
     warmup: float = Field(0.1, ge=0, lt=1, description="Fraction of the steps in which the rate rises.")
     decay: Fraction = Field(0.4, description="With `trapezoid`: fraction of the steps in which the rate falls.")
     betas: tuple[float, float] = Field((0.9, 0.95), description="Betas of AdamW.")
-    muon_rate: float | None = Field(
-        None, gt=0, le=1, description="Peak learning rate of Muon, for matrices inside blocks; none uses AdamW for all."
-    )
+    muon_rate: float | None = Field(None, gt=0, le=1, description="Peak rate of Muon, for matrices; none: AdamW only.")
     weight_decay: float = Field(0.1, ge=0, lt=10, description="AdamW's weight decay of matrices; vectors have none.")
     clip: float = Field(1.0, gt=0, description="Gradient clipping: largest norm.")
     ema: float = Field(0.0, ge=0, lt=1, description="Decay of the weight averaging (EMA); 0 turns it off.")
@@ -261,18 +233,10 @@ class ReconstructionConfig(NumberSection):
         (1.0, 1.0, 1.0, 1.0, 1.0, 1.0),
         description="Weights of the errors of open, high, low, close, volume and amount; only their ratios matter.",
     )
-    coarse: float = Field(
-        1.0, gt=0, le=10, description="Weight of the reconstruction from the coarse token; that of both tokens is 1."
-    )
-    moves: Weight = Field(
-        0.0, description="Weight of the error of close-to-close moves, in units of the local variance of moves."
-    )
-    shape: Weight = Field(
-        0.0, description="Weight of the amount by which decoded high, low and volume violate a valid candle."
-    )
-    bits: Weight = Field(
-        0.0, description="Weight of the squared correlations of bits, so that more of the codes are used."
-    )
+    coarse: float = Field(1.0, gt=0, le=10, description="Weight of the reconstruction from the coarse token alone.")
+    moves: Weight = Field(0.0, description="Weight of close-to-close move errors, in units of the local variance.")
+    shape: Weight = Field(0.0, description="Weight of violations of valid candles by decoded high, low and volume.")
+    bits: Weight = Field(0.0, description="Weight of squared correlations of bits, so that more codes are used.")
 
     @model_validator(mode="after")
     def _check_weights(self) -> Self:
@@ -298,9 +262,7 @@ class MachineConfig(NumberSection):
     device: str | None = Field(None, description="`cpu`, `cuda`, `mps`; none selects the fastest available.")
     precision: Literal["float32", "bfloat16"] = Field("float32", description="Precision of the forward pass.")
     compile: bool = Field(False, description="Compile the network first: takes a minute, then steps are faster.")
-    checkpoint_activations: bool = Field(
-        False, description="Activation checkpointing: less memory, about a third slower."
-    )
+    checkpoint_activations: bool = Field(False, description="Recompute activations: less memory, a third slower.")
     threads: int | None = Field(None, gt=0, le=1024, description="CPU threads per process; none uses all.")
     processes: int = Field(1, ge=1, le=64, description="Processes on this machine, started by torchrun.")
 
