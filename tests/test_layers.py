@@ -61,6 +61,18 @@ FORBIDDEN = {
 DYNAMIC = frozenset({"import_module", "__import__"})
 MAY_IMPORT_STREAMLIT = SESSION | {"kronos_app.frame", "kronos_app.widgets", "pages", "Home"}
 
+# The features in the order in which they may build on one another: each imports itself and those before it.
+FEATURES = {
+    "kronos_app.services": (
+        "core", "candles", "ledger", "models", "selection", "runs", "finetune", "evaluation", "backtest", "forecast",
+        "live", "desk",
+    ),
+    "kronos_app.widgets": (
+        "kit", "candles", "models", "selection", "runs", "finetune", "evaluation", "ledger", "backtest", "forecast",
+        "live",
+    ),
+}  # fmt: skip
+
 # Imported where they are used, so that the first page opens fast.
 HEAVY = MODEL | VENDORS | {"torch", "exchange_calendars"}
 LIGHT = frozenset({"training.errors", "training.saved"})  # they import nothing but pydantic
@@ -143,6 +155,22 @@ def wrong_arrows(found):
             yield f"{one}, a layer it must not know"
 
 
+def feature_of(module):
+    """Return layer and feature of a module of services or widgets, (None, None) for others."""
+    for layer in FEATURES:
+        if module.startswith(layer + "."):
+            return layer, module[len(layer) + 1 :].split(".")[0]
+    return None, None
+
+
+def wrong_features(found):
+    for one in found:
+        (layer, feature), (other_layer, other) = feature_of(one.module), feature_of(one.target)
+        order = FEATURES.get(layer, ())
+        if layer == other_layer and layer and order.index(other) > order.index(feature):
+            yield f"{one}, a feature that comes after {feature}"
+
+
 def wrong_packages(found):
     for one in found:
         package = one.target.split(".")[0]
@@ -176,7 +204,7 @@ def cycles(found):
             yield " -> ".join(error.args[1])
 
 
-CHECKS = [wrong_arrows, wrong_packages, heavy_heads, cycles]
+CHECKS = [wrong_arrows, wrong_features, wrong_packages, heavy_heads, cycles]
 
 
 @pytest.fixture(scope="module")
@@ -227,6 +255,9 @@ PLANTED = [
     (wrong_packages, "kronos_app.services.desk", "try:\n    import streamlit as st\nexcept ImportError:\n    pass"),
     (wrong_arrows, "kronos_app.services.desk", "from kronos_app.widgets import errors"),
     (wrong_arrows, "kronos_app.services.desk", "from tests.golden import cases"),
+    (wrong_features, "kronos_app.services.candles.service", "from kronos_app.services.forecast.plan import plan"),
+    (wrong_features, "kronos_app.services.runs.folders", "from kronos_app.services.desk import Desk"),
+    (wrong_features, "kronos_app.widgets.kit.errors", "from kronos_app.widgets.candles import drafts"),
     (heavy_heads, "kronos_app.services.desk", "import torch"),
     (heavy_heads, "kronos_app.services.desk", "from engine import KronosPredictor"),
     (wrong_arrows, "kronos_app.api.app", "from kronos_app.runtime import desk"),
