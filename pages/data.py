@@ -1,4 +1,4 @@
-"""Data: bring candles, see what is wrong with them, choose a repair, keep them."""
+"""Data: upload or fetch candles, check their quality, choose a repair, save them."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from kronos_app.widgets.candles import (
 from kronos_app.widgets.kit.errors import shown
 
 
-def draw() -> None:
+def render_page() -> None:
     st.title(_("Data"))
     with shown():
-        several.draw(_source())
+        several.render_series(_read_drafts())
     with shown():
-        saving.draw()
+        saving.render_job()
     with shown():
-        candle_sets.draw()
+        candle_sets.render_candle_sets()
     with shown():
-        compare.draw()
+        compare.render_comparison()
 
 
-def _source() -> list[Draft]:
+def _read_drafts() -> list[Draft]:
     families = {family.key: family for family in desk().sources.families}
     labels = {"upload": _("Upload files"), "sample": _("Take a sample")}
     labels |= {key: state.say(family.title) for key, family in families.items()}
@@ -55,7 +55,7 @@ def _source() -> list[Draft]:
         persist_state="session",
     )
     if source == "upload":
-        return upload_form.draw()
+        return upload_form.render_upload_form()
     if source in families and families[source].listed:
         return listed_form.render_form(families[source])
     other = {"sample": _sample, "sql": sql_form.render_form, "stored": series_browser.render_series}
@@ -65,7 +65,7 @@ def _source() -> list[Draft]:
 
 def _fetched(family: SourceFamily) -> Draft | None:
     result_id = fetch_form.render_form(family)
-    return None if result_id is None else drafts.kept_alone((result_id, None), lambda: desk().fetched.get(result_id))
+    return None if result_id is None else drafts.read_alone((result_id, None), lambda: desk().fetched.get(result_id))
 
 
 def _sample() -> Draft | None:
@@ -74,7 +74,7 @@ def _sample() -> Draft | None:
     name = st.selectbox(_("Sample"), list(titles), format_func=titles.__getitem__, key=state.DATA_SAMPLE)
     info = samples[name]
     st.caption(_("Source: {source}. Licence: {licence}.").format(source=info.source, licence=info.licence))
-    return drafts.kept_alone((name, None), lambda: desk().candles.sample(name))
+    return drafts.read_alone((name, None), lambda: desk().candles.sample(name))
 
 
-draw()
+render_page()

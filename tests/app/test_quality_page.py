@@ -24,7 +24,7 @@ def said(page):
 
 def test_a_split_lowers_the_score_and_is_adjusted_for_unless_declined(apple, desk):
     assert "78 of 100" in said(apple)
-    assert "Not adjusted for a split of 2 for 1: from 2005-02-28" in said(apple)
+    assert "Not adjusted for a split of 2 for 1 at 2005-02-28" in said(apple)
     box = apple.checkbox(key=f"{state.DATA_FIXES}.adjust_splits")
     assert box.value
     assert "Prices were adjusted for 2 split(s)" in said(apple)
@@ -49,7 +49,7 @@ def test_a_forecast_on_doubtful_data_says_so_before_and_after_and_in_the_history
     forecast_id = forecast(candles_id=saved.id, cutoff=cutoff, lookback=60)
     page = open_page("forecast", forecast=forecast_id)
     assert "This forecast is from doubtful data" in said(page)
-    assert "a split of 2 for 1: from 2005-02-28" in said(page)
+    assert "a split of 2 for 1 at 2005-02-28" in said(page)
     assert "doubtful data" in said(open_page("history"))
     told = desk.forecasts.doubts(saved.id, None, 60)
     assert told == []

@@ -64,10 +64,10 @@ def test_several_files_are_listed_and_kept_together(open_page, desk, lang):
     app = put(open_page("data", lang=lang), one=csv(candles()), two=csv(candles(20, 2)))
     assert table(app)["rows"].to_dict() == {"one.csv": 30, "two.csv": 20}
     assert "file" not in table(app)
-    button(app, translate("Keep all {count}", lang).format(count=2)).click().run()
+    button(app, translate("Save all {count}", lang).format(count=2)).click().run()
     assert not app.exception
     assert kept(desk) == {"one.csv": 30, "two.csv": 20}
-    assert translate("{count} data sets were kept. Choose one of them below, or on the Forecast page.", lang).format(
+    assert translate("{count} data sets were saved. Choose one of them below, or on the Forecast page.", lang).format(
         count=2
     ) in said(app)
     assert app.session_state[state.CANDLES_ID] in {info.id for info in desk.candles.list()}
@@ -85,7 +85,7 @@ def test_a_long_file_is_listed_by_symbol_and_repaired_for_all_but_one(open_page,
     assert "1 impossible candles kept" in said(app)
     app.get_by_key(state.DATA_SERIES).select(1).run()
     assert "1 rows left out" in said(app)
-    button(app, "Keep all 3").click().run()
+    button(app, "Save all 3").click().run()
     assert kept(desk) == {"GOOD": 30, "BAD": 29, "WORSE": 30}
 
 
@@ -100,9 +100,9 @@ def test_one_of_many_can_be_used_alone(open_page, desk):
 def test_a_series_that_cannot_be_kept_says_why_and_the_others_are(open_page, desk):
     empty = candles().astype({"close": object}).assign(close="-")
     app = put(open_page("data"), market=long(GOOD=candles(), EMPTY=empty))
-    button(app, "Keep all 2").click().run()
+    button(app, "Save all 2").click().run()
     assert kept(desk) == {"GOOD": 30}
-    assert "These could not be kept:" in said(app)
+    assert "These could not be saved:" in said(app)
     assert "EMPTY" in app.warning[0].value
     assert "No candle of “EMPTY” is left" in app.warning[0].value.replace("\\", "")
 
@@ -191,7 +191,7 @@ def test_instruments_of_a_market_are_read_and_kept(open_page, qlib, lang):
     assert options == ["SH600000 · 2020-01-01 – 2020-06-16", "SZ000001 · 2020-01-29 – 2020-06-16"]
     app.get_by_key("data.listed_button").click().run()
     assert table(app)["rows"].to_dict() == {"SH600000": 120, "SZ000001": 100}
-    button(app, translate("Keep all {count}", lang).format(count=2)).click().run()
+    button(app, translate("Save all {count}", lang).format(count=2)).click().run()
     assert kept(qlib) == {"SH600000": 120, "SZ000001": 100}
     assert {info.source for info in qlib.candles.list()} == {"qlib:cn_data"}
 

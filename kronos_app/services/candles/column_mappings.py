@@ -1,4 +1,4 @@
-"""Columns that a user chose for a file, remembered for all files with the same header."""
+"""The columns that a user chose for a file, stored for all files with the same header."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 class ColumnMappings:
-    """Previews files and remembers by which columns their user had them read."""
+    """Previews files and stores the columns that were chosen for their headers."""
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self._settings = settings
@@ -34,7 +34,7 @@ class ColumnMappings:
         Raises
         ------
         InvalidInput, TooLarge
-            The file is no table, or a column that `mapping` names is not there.
+            The file is no table, or lacks a column that `mapping` names.
         """
         return preview(content, filename, self._settings, mapping=mapping)
 
@@ -45,7 +45,7 @@ class ColumnMappings:
         try:
             headers = _headers(self.preview(content, filename))
         except AppError:
-            return None  # whoever reads the file says what is wrong with it
+            return None  # reading the file reports what is wrong with it
         stored = self._store.column_mappings.get(_digest(headers))
         if stored is None:
             return None

@@ -1,4 +1,4 @@
-"""Candles that arrive inside a JSON request, brought into the form of a file so that they meet the same checks."""
+"""Candles inside a JSON request, written as a CSV file so that they pass the same checks."""
 
 from __future__ import annotations
 

@@ -10,7 +10,10 @@ from zipfile import BadZipFile, ZipFile
 
 from kronos_app.data.draft import Draft
 from kronos_app.data.draft_file import from_bytes, to_bytes
+from kronos_app.i18n import Text
 
+Refusal = tuple[str, Text]
+"""The name of a series and why it cannot be saved."""
 _CHOICES = "choices.json"
 
 

@@ -1,4 +1,4 @@
-"""Candles for pages and API: read a file or a sample, look at its faults, choose a repair, keep the result."""
+"""Candles for pages and API: read a file or a sample, inspect it, repair it, save the result."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from kronos_app.data.checks import quality, repair
 from kronos_app.data.time_axis import TimeAxes
 from kronos_app.data.upload import reader
 from kronos_app.errors import InvalidInput, NotFound
-from kronos_app.i18n import Text, text
+from kronos_app.i18n import text
 from kronos_app.services.candles.inline import to_csv_bytes
-from kronos_app.services.candles.series_choices import SeriesChoice
+from kronos_app.services.candles.series_choices import Refusal, SeriesChoice
 from kronos_app.store.records import CandleSet, CandleSetInfo
 
 if TYPE_CHECKING:
@@ -29,13 +29,11 @@ if TYPE_CHECKING:
 
 Infos = list[CandleSetInfo]
 Sets = list[CandleSet]
-Refusal = tuple[str, Text]
-"""The name of a series and why it cannot be saved."""
 OnStep = Callable[[int, int], None]
 
 
 class CandleService:
-    """Candle sets: read, inspected, repaired, kept."""
+    """Reads, inspects, repairs and saves candle sets."""
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self._settings = settings
@@ -97,7 +95,7 @@ class CandleService:
         return sample.load(name)
 
     def inspect(self, draft: Draft) -> QualityReport:
-        """Return what is remarkable or wrong about a draft."""
+        """Return the quality report of a draft."""
         return quality.inspect(draft)
 
     def inspect_all(self, drafts: Iterable[Draft]) -> Iterator[QualityReport]:
@@ -109,21 +107,21 @@ class CandleService:
     def preview(
         self, draft: Draft, choice: str | None, fixes: Collection[str] = (), interval: str | None = None
     ) -> Repaired:
-        """Return the candles after a repair, the `fixes` and the change of interval asked for, and what they changed.
+        """Return the candles after a repair, the `fixes` and the change of interval, and what they changed.
 
         Raises
         ------
         InvalidInput
-            The data needs a choice and got none, or has what no model can read; a fix or interval there is not.
+            The data needs a choice and got none, no model can read it, or a fix or interval does not exist.
         """
         return repair.apply(draft, choice, fixes, interval)
 
     def save(self, repaired: Repaired, report: QualityReport) -> CandleSet:
-        """Keep repaired candles under an id that depends on times and values alone."""
+        """Save repaired candles under an id that depends on times and values alone."""
         return self.save_all([(repaired, report)])[0]
 
     def save_all(self, repaired: Sequence[tuple[Repaired, QualityReport]]) -> list[CandleSet]:
-        """Keep several series as `save` does, all of them or, where the store fails, none."""
+        """Save several series as `save` does, all of them or, where the store fails, none."""
         axes = TimeAxes()
         saved = [_candle_set(candles, report, axes) for candles, report in repaired]
         self._store.candles.put_all(saved)
@@ -132,7 +130,7 @@ class CandleService:
     def keep(
         self, draft: Draft, choice: str | None = None, fixes: Collection[str] = (), interval: str | None = None
     ) -> CandleSet:
-        """Repair and save a draft in one go, for callers who do not look in between."""
+        """Repair and save a draft in one step."""
         return self.save(self.preview(draft, choice, fixes, interval), self.inspect(draft))
 
     def keep_all(
@@ -143,12 +141,12 @@ class CandleService:
         interval: str | None = None,
         on_step: OnStep | None = None,
     ) -> list[CandleSet]:
-        """Repair and save several drafts; nothing is kept where one of them cannot be.
+        """Repair and save several drafts; nothing is saved where one of them cannot be.
 
         Parameters
         ----------
         on_step
-            Called with how many series are ready and how many there are; it may raise to cancel, and nothing is kept.
+            Called with how many series are ready and how many there are; it may raise to cancel, and nothing is saved.
 
         Raises
         ------
@@ -165,7 +163,7 @@ class CandleService:
         Parameters
         ----------
         on_step
-            Called with how many series are ready and how many there are; it may raise to cancel, and nothing is kept.
+            Called with how many series are ready and how many there are; it may raise to cancel, and nothing is saved.
         """
         axes = TimeAxes()
         ready = []
@@ -222,7 +220,7 @@ class CandleService:
         return self._store.candles.count(text)
 
     def delete(self, candles_id: str) -> None:
-        """Forget a candle set; forecasts made from it stay, without history and comparison."""
+        """Delete a candle set; forecasts made from it stay, without history and comparison."""
         self._store.candles.delete(candles_id)
 
 

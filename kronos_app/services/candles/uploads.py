@@ -1,4 +1,4 @@
-"""Uploads of many series: saved by a job that can be followed and cancelled, all of them or none."""
+"""Uploads of many series, saved by a job that can be followed and cancelled."""
 
 from __future__ import annotations
 
@@ -8,29 +8,31 @@ import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
+
+from pydantic import TypeAdapter
 
 from kronos_app.data.calendars import with_calendar
 from kronos_app.data.upload.mapping import ColumnMapping
 from kronos_app.errors import AppError, InvalidInput, Unavailable
-from kronos_app.i18n import Text, text
-from kronos_app.services.candles.series_choices import SeriesChoice, read_choices, write_choices
+from kronos_app.i18n import text
+from kronos_app.services.candles.series_choices import Refusal, SeriesChoice, read_choices, write_choices
 from training.saved import parse_saved
 
 if TYPE_CHECKING:
     from kronos_app.data.draft import Draft
     from kronos_app.jobs import Job, JobRunner
-    from kronos_app.services.candles.service import CandleService, Refusal
+    from kronos_app.services.candles.service import CandleService
     from kronos_app.store import CandleSet
 
 log = logging.getLogger(__name__)
 
 KIND = "upload"
-# An upload of more series is a job: its caller would have to wait too long for the answer.
+# An upload of more series takes longer than a caller waits for an answer.
 MOST_AT_ONCE = 200
 KEEP_SECONDS = 7 * 24 * 3600
 OPTIONS, SERIES, RESULT = "upload.json", "series.zip", "result.json"
@@ -38,8 +40,21 @@ File = tuple[str, bytes]
 """Name and content."""
 
 
+class _Stored:
+    """A dataclass that is written to a file of the upload; messages in it can still be translated."""
+
+    def to_json(self) -> str:
+        """Return the fields as JSON."""
+        return TypeAdapter(type(self)).dump_json(self).decode()
+
+    @classmethod
+    def from_json(cls, content: str) -> Self:
+        """Return what `to_json` wrote."""
+        return parse_saved(cls, json.loads(content), cls.__name__)
+
+
 @dataclass(frozen=True)
-class UploadOptions:
+class UploadOptions(_Stored):
     """How to read and repair the files of an upload; the fields are those of the form."""
 
     repair: str | None = None
@@ -53,38 +68,18 @@ class UploadOptions:
     timezone: str | None = None
     units: str | None = None
 
-    def to_json(self) -> str:
-        """Return the options as text."""
-        values = asdict(self) | {"start": self.start and self.start.isoformat(), "fixes": list(self.fixes)}
-        return json.dumps(values, ensure_ascii=False)
-
-    @classmethod
-    def from_json(cls, content: str) -> UploadOptions:
-        """Return the options that `to_json` wrote."""
-        return parse_saved(cls, json.loads(content), OPTIONS)
-
 
 @dataclass(frozen=True)
-class SavedSeries:
+class SavedSeries(_Stored):
     """The ids of candle sets, each once, and the series that could not be saved."""
 
     ids: tuple[str, ...]
-    refused: tuple[Refusal, ...]
+    refused: tuple[Refusal, ...] = ()
 
     @classmethod
-    def of(cls, saved: Sequence[CandleSet], refused: Sequence[Refusal]) -> SavedSeries:
+    def of(cls, saved: Sequence[CandleSet], refused: Sequence[Refusal] = ()) -> SavedSeries:
         """Return the result of what was saved and refused."""
         return cls(tuple(dict.fromkeys(candle_set.id for candle_set in saved)), tuple(refused))
-
-    def to_json(self) -> str:
-        """Return the result as text; reasons can still be translated."""
-        return json.dumps({"ids": self.ids, "refused": [(name, why.to_dict()) for name, why in self.refused]})
-
-    @classmethod
-    def from_json(cls, content: str) -> SavedSeries:
-        """Return the result that `to_json` wrote."""
-        values = json.loads(content)
-        return cls(tuple(values["ids"]), tuple((name, Text.from_dict(why)) for name, why in values["refused"]))
 
 
 class UploadService:
@@ -131,25 +126,17 @@ class UploadService:
 
         The refusals are kept for a week, the candle sets until they are deleted.
         """
-        return _result(self._folder / job.request["key"]) or SavedSeries(
-            tuple(filter(None, (job.result_id or "").split(","))), ()
-        )
+        ids = tuple(filter(None, (job.result_id or "").split(",")))
+        return _result(self._folder / job.request["key"]) or SavedSeries(ids)
 
     def _submit(self, series: int, write: Callable[[Path], None]) -> Job:
-        upload_id = self._write(write)
-        try:
-            return self._jobs.submit(KIND, {"key": upload_id, "series": series})
-        except AppError:
-            shutil.rmtree(self._folder / upload_id, ignore_errors=True)
-            raise
-
-    def _write(self, write: Callable[[Path], None]) -> str:
-        """Keep an upload until the job has read it, also when the process ends before; return its id."""
+        """Write an upload to the disk, where it outlives this process, and queue the job that reads it."""
         path = self._folder / uuid4().hex
         try:
             self._prune()
             path.mkdir(parents=True)
             write(path)
+            return self._jobs.submit(KIND, {"key": path.name, "series": series})
         except OSError as error:
             shutil.rmtree(path, ignore_errors=True)
             raise Unavailable(
@@ -157,7 +144,9 @@ class UploadService:
                 text("The upload could not be written to the disk: {reason}.", reason=error.strerror or str(error)),
                 text("Check the free space and the permissions of {folder}.", folder=str(self._folder)),
             ) from error
-        return path.name
+        except AppError:
+            shutil.rmtree(path, ignore_errors=True)
+            raise
 
     def _prune(self) -> None:
         """Delete the files of uploads that were cancelled or never ended."""
@@ -169,7 +158,7 @@ class UploadService:
 
 
 class UploadWorker:
-    """Does what `UploadService` queued; several threads may run it."""
+    """Saves what `UploadService` queued; several threads may run it."""
 
     def __init__(self, folder: Path, candles: CandleService) -> None:
         self._folder = folder
@@ -189,10 +178,10 @@ class UploadWorker:
             if (path / SERIES).exists():
                 saved = SavedSeries.of(*self._candles.keep_possible(_read_choices(path), on_step))
             else:
-                files, options = _read(path)
+                files, options = _read_files(path)
                 drafts = read_files(self._candles, files, options)
                 sets = self._candles.keep_all(drafts, options.repair, options.fixes, options.resample, on_step)
-                saved = SavedSeries.of(sets, ())
+                saved = SavedSeries.of(sets)
         except InvalidInput:
             shutil.rmtree(path, ignore_errors=True)
             raise
@@ -223,7 +212,7 @@ def _write_files(path: Path, files: Sequence[File], options: UploadOptions) -> N
     (path / OPTIONS).write_text(options.to_json(), encoding="utf-8")
 
 
-def _read(path: Path) -> tuple[list[File], UploadOptions]:
+def _read_files(path: Path) -> tuple[list[File], UploadOptions]:
     try:
         options = UploadOptions.from_json((path / OPTIONS).read_text(encoding="utf-8"))
         names = sorted(path.glob("*.name"), key=lambda name: int(name.stem))

@@ -1,4 +1,4 @@
-"""The data sets the desk keeps."""
+"""The saved data sets."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from kronos_app.widgets.kit.errors import escape
 PAGE_SIZE = 10
 
 
-def draw() -> None:
-    """Draw one row a data set, to use or to delete it."""
-    st.subheader(_("Data sets kept here"))
+def render_candle_sets() -> None:
+    """Render one row a data set, with buttons to use and to delete it."""
+    st.subheader(_("Saved data sets"))
     total = desk().candles.count()
     if not total:
-        st.caption(_("None yet. What you keep will be listed here."))
+        st.caption(_("None yet. Data sets that you save are listed here."))
     for info in _page(total):
         _row(info)
 
@@ -62,6 +62,6 @@ def _details(info: CandleSetInfo) -> str:
             _("{count} candles").format(count=formats.number(info.rows, 0)),
             _("{first} to {last}").format(first=formats.time(info.first), last=formats.time(info.last)),
             formats.span(info.interval.total_seconds()),
-            _("kept {moment}").format(moment=formats.moment(info.created)),
+            _("saved {moment}").format(moment=formats.moment(info.created)),
         ]
     )

@@ -1,9 +1,8 @@
-"""Which column of an uploaded file is which: what was inferred, and what the user chooses instead."""
+"""The roles of an uploaded file's columns: inferred ones, and the form to choose others."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from zoneinfo import available_timezones
 
 import pandas as pd
@@ -29,45 +28,16 @@ FILES_NAMED = 10
 MOST_PREVIEW_HEIGHT = 260  # pixels
 
 
-@dataclass(frozen=True)
-class _Chosen:
-    """What the fields say; `twice` is a column that was chosen for two roles."""
-
-    columns: Mapping[str, Role]
-    time_format: str | None
-    timezone: str | None
-    units: Mapping[str, str | float]
-    twice: str | None
-
-    def mapping(self) -> ColumnMapping:
-        """Return it as a mapping.
-
-        Raises
-        ------
-        InvalidInput
-            A column was chosen twice.
-        """
-        if self.twice is not None:
-            raise InvalidInput(
-                "column_chosen_twice",
-                text("Column “{column}” is chosen twice.", column=self.twice),
-                text("Choose each column for one role only."),
-            )
-        return ColumnMapping(
-            columns=self.columns, time_format=self.time_format, timezone=self.timezone, units=self.units
-        )
-
-
 def mapping_of(file: UploadedFile) -> ColumnMapping | None:
     """Return how a file is to be read: as chosen on this page, else as remembered for its header, else None."""
-    known: dict[str, ColumnMapping | None] = st.session_state.setdefault(state.DATA_MAPPINGS, {})
-    if file.file_id not in known:
-        known[file.file_id] = desk().column_mappings.find(file.getvalue(), file.name)
-    return known[file.file_id]
+    mappings: dict[str, ColumnMapping | None] = st.session_state.setdefault(state.DATA_MAPPINGS, {})
+    if file.file_id not in mappings:
+        mappings[file.file_id] = desk().column_mappings.find(file.getvalue(), file.name)
+    return mappings[file.file_id]
 
 
 def render_mapping(files: Sequence[UploadedFile], refused: Sequence[UploadedFile]) -> None:
-    """Draw the choice of a file and the form for its columns; it is open at first where a file was refused."""
+    """Render the choice of a file and the form for its columns; it is open at first where a file was refused."""
     names = {file.file_id: file.name for file in files}
     by_choice = [file.name for file in files if mapping_of(file) is not None]
     if by_choice:
@@ -96,10 +66,10 @@ def render_mapping(files: Sequence[UploadedFile], refused: Sequence[UploadedFile
 
 
 def _preview(file: UploadedFile) -> TablePreview | None:
-    """Return the preview of a file, None where it is no table; whoever reads it says why."""
+    """Return the preview of a file, None where it is no table; the upload form shows why."""
     mapping = mapping_of(file)
     try:
-        return drafts.kept(
+        return drafts.read_once(
             (file.file_id, ("preview", repr(mapping))),
             lambda: desk().column_mappings.preview(file.getvalue(), file.name, mapping),
         )
@@ -110,9 +80,18 @@ def _preview(file: UploadedFile) -> TablePreview | None:
 def _render_form(file: UploadedFile, shown: TablePreview, mapping: ColumnMapping | None) -> None:
     _render_rows(shown)
     with st.form(state.joined(state.DATA_MAPPING_FORM, file.file_id), border=False):
-        chosen = _choose(shown, (state.DATA_MAPPING_FORM, file.file_id, repr(mapping)))
+        key = (state.DATA_MAPPING_FORM, file.file_id, repr(mapping))
+        columns, twice = _choose_columns(shown, key)
+        time_format, timezone = _choose_times(shown.mapping, key)
+        units = _choose_units(shown.mapping, key)
         if st.form_submit_button(_("Read with these columns"), type="primary", icon=":material/check:"):
-            _remember(file, chosen.mapping())
+            if twice is not None:
+                raise InvalidInput(
+                    "column_chosen_twice",
+                    text("Column “{column}” is chosen twice.", column=twice),
+                    text("Choose each column for one role only."),
+                )
+            _remember(file, ColumnMapping(columns=columns, time_format=time_format, timezone=timezone, units=units))
     if mapping is not None and st.button(
         _("Detect the columns again"),
         key=state.joined(state.DATA_MAPPING_FORM, file.file_id, "forget"),
@@ -133,8 +112,8 @@ def _render_rows(shown: TablePreview) -> None:
         st.caption(_("First times as read: {times} ({zone})").format(times=times, zone=zone))
 
 
-def _choose(shown: TablePreview, key: tuple[str, ...]) -> _Chosen:
-    """Draw the fields and return what they say."""
+def _choose_columns(shown: TablePreview, key: tuple[str, ...]) -> tuple[dict[str, Role], str | None]:
+    """Render the fields of the columns; return header to role, and a header that was chosen for two roles."""
     headers = [column.header for column in shown.columns]
     mapping = shown.mapping
     guessed: dict[str, str] = {
@@ -157,11 +136,11 @@ def _choose(shown: TablePreview, key: tuple[str, ...]) -> _Chosen:
     columns |= {header: roles.get(role, role) for role, header in chosen.items() if header}  # type: ignore[misc]
     used = [*filter(None, chosen.values()), *symbols]
     twice = next((header for header in used if used.count(header) > 1), None)
-    return _Chosen(columns, *_times(mapping, key), _units(mapping, key), twice)
+    return columns, twice
 
 
-def _times(mapping: ColumnMapping, key: tuple[str, ...]) -> tuple[str | None, str | None]:
-    """Draw the fields of the times and return format and zone."""
+def _choose_times(mapping: ColumnMapping, key: tuple[str, ...]) -> tuple[str | None, str | None]:
+    """Render the fields of the times and return format and zone."""
     labels: dict[str, str] = {name: state.say(label) for name, label in LABELS.items()}
     fields = st.grid(2, min_column_width=NARROWEST_FIELD)
     formats: list[str] = list(labels)
@@ -191,7 +170,7 @@ def _times(mapping: ColumnMapping, key: tuple[str, ...]) -> tuple[str | None, st
     return time_format, timezone
 
 
-def _units(mapping: ColumnMapping, key: tuple[str, ...]) -> dict[str, str | float]:
+def _choose_units(mapping: ColumnMapping, key: tuple[str, ...]) -> dict[str, str | float]:
     units: dict[str, str | float] = {
         role: unit for role, unit in mapping.units.items() if role not in {"volume", "amount"}
     }
@@ -215,7 +194,7 @@ def _units(mapping: ColumnMapping, key: tuple[str, ...]) -> dict[str, str | floa
 
 
 def _remember(file: UploadedFile, mapping: ColumnMapping) -> None:
-    """Use a mapping from now on if the file can be read by it; what stands in the way is shown otherwise."""
+    """Use a mapping from now on if the file can be read by it, else show why it cannot."""
     shown = desk().column_mappings.preview(file.getvalue(), file.name, mapping)
     if shown.problem is not None:
         raise shown.problem

@@ -1,4 +1,4 @@
-"""Which column of a table is which: one field a role, for files and databases alike."""
+"""The choice of a column for each role, for files and databases alike."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def choose_roles(
     needed: Collection[str],
     key: Sequence[str],
 ) -> dict[str, str]:
-    """Draw a field for each role and return the header chosen for it, empty where there is none.
+    """Render a field for each role and return the header chosen for it, empty where there is none.
 
     Parameters
     ----------

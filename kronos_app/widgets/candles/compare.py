@@ -24,8 +24,8 @@ MONTHS = {"1m": 1, "3m": 3, "1y": 12, "5y": 60}
 DAY = pd.Timedelta(days=1)
 
 
-def draw() -> None:
-    """Draw the choice of data sets and, once there are two, their closes on one scale; the address keeps the choice."""
+def render_comparison() -> None:
+    """Render the choice of data sets and, once there are two, their closes on one scale."""
     infos = {info.id: info for info in desk().candles.list()}
     if len(infos) < 2:
         return
@@ -59,9 +59,9 @@ def draw() -> None:
 
 def _choose(infos: Mapping[str, CandleSetInfo]) -> list[str]:
     names = _names(list(infos.values()))
-    known = st.session_state.get(state.DATA_COMPARED)
-    if known is not None:  # some may have been deleted
-        st.session_state[state.DATA_COMPARED] = [key for key in known if key in infos]
+    chosen = st.session_state.get(state.DATA_COMPARED)
+    if chosen is not None:  # some may have been deleted
+        st.session_state[state.DATA_COMPARED] = [key for key in chosen if key in infos]
     return st.multiselect(
         _("Data sets"),
         list(infos),
@@ -117,7 +117,7 @@ def _facts(table: pd.DataFrame) -> pd.DataFrame:
         fall = (line / line.cummax() - 1).min()
         lines[str(name)] = {
             _("Change"): formats.percent(line.iloc[-1] / START - 1, signed=True),
-            _("Largest fall"): formats.percent(fall, signed=True),
+            _("Max drawdown"): formats.percent(fall, signed=True),
             _("Highest"): formats.number(line.max(), 1),
             _("Lowest"): formats.number(line.min(), 1),
         }

@@ -11,7 +11,7 @@ from kronos_app import nav, state
 from kronos_app.data.draft import Finding
 from kronos_app.services.candles.doubts import LOOK_AHEAD
 from kronos_app.state import gettext as _
-from kronos_app.widgets.candles.quality import repair_words
+from kronos_app.widgets.candles.quality import describe_repair
 from kronos_app.widgets.kit.errors import escape
 
 MOST_SHOWN = 5
@@ -46,7 +46,7 @@ def stored(provenance: Mapping[str, Any]) -> list[Finding]:
 def repaired(provenance: Mapping[str, Any]) -> str:
     """Return in one sentence each what had been done to the candles, a dash where nothing is known."""
     record = provenance.get("repair")
-    return "–" if record is None else repair_words(record)
+    return "–" if record is None else describe_repair(record)
 
 
 def badges(provenance: Mapping[str, Any]) -> str:

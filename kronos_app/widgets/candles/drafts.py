@@ -1,4 +1,4 @@
-"""What a session has read and not yet kept."""
+"""Drafts and reports of a session that are not saved yet, so that each is read and inspected once."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ Read = TypeVar("Read")
 Key = tuple[Hashable, Hashable]
 
 
-def kept(key: Key, read: Callable[[], Read]) -> Read:
-    """Return what was read before under `key`; a source is read once, not at every click."""
+def read_once(key: Key, read: Callable[[], Read]) -> Read:
+    """Return what was read under `key`, reading it at the first call."""
     known: dict[Key, Any] = st.session_state.setdefault(state.DATA_DRAFT, {})
     if key not in known:
         known[key] = read()
@@ -25,27 +25,27 @@ def kept(key: Key, read: Callable[[], Read]) -> Read:
     return found
 
 
-def kept_alone(key: Key, read: Callable[[], Read]) -> Read:
-    """Return what was read before under `key`, and forget what was read under a key that begins otherwise."""
-    forget(lambda other: other[0] == key[0])
-    return kept(key, read)
+def read_alone(key: Key, read: Callable[[], Read]) -> Read:
+    """Return what was read under `key`, and forget what was read under keys that begin otherwise."""
+    forget_others(lambda other: other[0] == key[0])
+    return read_once(key, read)
 
 
-def forget(unless: Callable[[Key], bool]) -> None:
-    """Forget what was read, `unless` its key is still wanted."""
+def forget_others(unless: Callable[[Key], bool]) -> None:
+    """Forget what was read under all keys for which `unless` is false."""
     known: dict[Key, Any] = st.session_state.get(state.DATA_DRAFT, {})
     st.session_state[state.DATA_DRAFT] = {key: read for key, read in known.items() if unless(key)}
 
 
-def reports(drafts: Sequence[Draft], on_report: Callable[[int], None] | None = None) -> list[QualityReport]:
-    """Return the quality report of each draft, made once; `on_report` hears how many were done before each new one."""
+def inspect_once(drafts: Sequence[Draft], on_report: Callable[[int], None] | None = None) -> list[QualityReport]:
+    """Return the quality report of each draft, made once; `on_report` gets the number done before each new one."""
     known: dict[int, tuple[Draft, QualityReport]] = st.session_state.get(state.DATA_REPORTS, {})
     missing = [draft for draft in drafts if id(draft) not in known]
     made = dict(known)
     for number, (draft, report) in enumerate(zip(missing, desk().candles.inspect_all(missing), strict=True)):
         if on_report is not None:
             on_report(len(drafts) - len(missing) + number)
-        # The draft is kept beside its report, so that no other can come to have its identity.
+        # The draft is stored beside its report, so that no other object gets its id.
         made[id(draft)] = (draft, report)
     found = {id(draft): made[id(draft)] for draft in drafts}
     st.session_state[state.DATA_REPORTS] = found

@@ -1,4 +1,4 @@
-"""One draft: what is wrong with it, what to do about that, and keeping the result."""
+"""One draft: its quality, the choice of repairs, and the button that saves the result."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kronos_app.data.draft import Draft
 from kronos_app.i18n import text
 from kronos_app.runtime import desk
 from kronos_app.state import gettext as _
-from kronos_app.widgets.candles import calendar_choice, drafts, fix_choice, quality
+from kronos_app.widgets.candles import calendar_choice, drafts, fix_choice, last_candles, quality
 
 REPAIR_WORDS = {
     "drop": (text("Drop"), text("Leave faulty candles out.")),
@@ -19,10 +19,13 @@ REPAIR_WORDS = {
     "keep": (text("Keep"), text("Leave candles whose prices contradict each other as they are.")),
 }
 AS_ALL = "all"
+PREVIEW_CANDLES = 500
 
 
-def draw(draft: Draft, report: QualityReport | None = None, *, key: str = "", for_all: str | None = None) -> None:
-    """Draw the quality of a draft, the choice of a repair where one is needed, and the button that keeps it.
+def render_draft(
+    draft: Draft, report: QualityReport | None = None, *, key: str = "", for_all: str | None = None
+) -> None:
+    """Render the quality of a draft, the choice of a repair where one is needed, and the button that saves it.
 
     Parameters
     ----------
@@ -31,36 +34,36 @@ def draw(draft: Draft, report: QualityReport | None = None, *, key: str = "", fo
     key
         Tells the draft apart from others that are on the page with it.
     for_all
-        What was chosen for those others; it holds unless something else is chosen for this one.
+        The repair chosen for those others; it applies unless another is chosen for this one.
     """
-    told, draft = draft, calendar_choice.apply_choice(draft, key)
-    if draft is not told:
+    original, draft = draft, calendar_choice.apply_choice(draft, key)
+    if draft is not original:
         report = desk().candles.inspect(draft)
     elif report is None:
-        report = drafts.reports([draft])[0]
-    quality.draw(draft.name, report)
+        report = drafts.inspect_once([draft])[0]
+    quality.render_report(draft.name, report)
     if report.rows == 0:
         return
-    quality.draw_marks(draft, report, key)
+    quality.render_marks(draft, report, key)
     calendar_choice.render_choice(draft, key)
     if not report.clean:
         st.subheader(_("Repair"))
-        choose(key, for_all)
-    fix_choice.draw(report, key)
+        render_repair_choice(key, for_all)
+    fix_choice.render_fixes(report, key)
     repaired = preview(draft, report, key, for_all)
-    quality.draw_repaired(repaired)
-    quality.draw_preview(repaired.candles)
+    quality.render_changes(repaired)
+    last_candles.render_last_candles(repaired.candles, PREVIEW_CANDLES, "data.preview")
     _save(repaired, report)
 
 
 def preview(draft: Draft, report: QualityReport, key: str = "", for_all: str | None = None) -> Repaired:
     """Return the draft's candles with everything done that was chosen for it."""
-    fixes, interval = fix_choice.fixes(report, key), fix_choice.interval(report, key)
-    return desk().candles.preview(draft, choice(report, key, for_all), fixes, interval)
+    fixes, interval = fix_choice.chosen_fixes(report, key), fix_choice.chosen_interval(report, key)
+    return desk().candles.preview(draft, chosen_repair(report, key, for_all), fixes, interval)
 
 
-def choose(key: str = "", for_all: str | None = None) -> None:
-    """Ask for a repair; `choice` has the answer."""
+def render_repair_choice(key: str = "", for_all: str | None = None) -> None:
+    """Render the choice of a repair; `chosen_repair` returns it."""
     labels = {name: state.say(words[0]) for name, words in REPAIR_WORDS.items()}
     captions = [state.say(REPAIR_WORDS[name][1]) for name in REPAIRS]
     names = list(REPAIRS)
@@ -78,7 +81,7 @@ def choose(key: str = "", for_all: str | None = None) -> None:
     )
 
 
-def choice(report: QualityReport, key: str = "", for_all: str | None = None) -> str | None:
+def chosen_repair(report: QualityReport, key: str = "", for_all: str | None = None) -> str | None:
     """Return the repair of a draft: none where it needs none, its own, or the one for all."""
     own = st.session_state.get(state.DATA_REPAIR + key)
     return None if report.clean else for_all if own in {None, AS_ALL} else own
@@ -88,7 +91,7 @@ def _save(repaired: Repaired, report: QualityReport) -> None:
     if st.button(_("Use this data set"), type="primary", icon=":material/check:"):
         saved = desk().candles.save(repaired, report)
         state.use_candles(saved.id)
-        st.toast(_("Kept, and now in use."), icon=":material/check:")
+        st.toast(_("Saved, and now in use."), icon=":material/check:")
         st.rerun()
     if state.candles_id() == repaired.candles.digest[:16]:
-        quality.draw_next()
+        quality.render_next_step()

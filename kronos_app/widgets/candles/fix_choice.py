@@ -1,4 +1,4 @@
-"""What to fix beyond faulty rows, and at which interval to go on: only what there is something to do for is asked."""
+"""The choice of fixes beyond faulty rows, and of a coarser interval; only fixes that would change something appear."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ SINGLE = {
 }
 OUTLIERS = {
     "": text("Leave outliers as they are"),
-    "cap_outliers": text("Cap outliers: bring them into the range of their neighbours"),
+    "cap_outliers": text("Cap outliers at the range of their neighbours"),
     "drop_outliers": text("Leave outliers out"),
 }
-# A forecast from prices on two scales, or from a candle that is still moving, is not worth making.
+# Prices on two scales, or a candle that still changes, make a forecast worthless.
 BY_DEFAULT = {"adjust_splits", "drop_unfinished"}
 
 
-def draw(report: QualityReport, key: str = "") -> None:
-    """Draw the choices that the report gives reason for; `fixes` and `interval` have the answers."""
+def render_fixes(report: QualityReport, key: str = "") -> None:
+    """Render the choices that suit the report; `chosen_fixes` and `chosen_interval` return them."""
     persist: Literal["session"] | None = "session" if key else None
-    wanted = [name for name, (count, *_words) in SINGLE.items() if getattr(report, count)]
+    names = [name for name, (count, *_words) in SINGLE.items() if getattr(report, count)]
     coarser = resample.choices(report.interval)
-    if not wanted and not report.outliers and not coarser:
+    if not names and not report.outliers and not coarser:
         return
     st.subheader(_("Fixes"))
-    for name in wanted:
+    for name in names:
         _count, label, help_ = SINGLE[name]
         field = _key(name, key)
         state.default(field, name in BY_DEFAULT)
@@ -56,10 +56,9 @@ def draw(report: QualityReport, key: str = "") -> None:
     if report.outliers:
         field = _key("outliers", key)
         state.default(field, "")
-        names: list[str] = list(OUTLIERS)
         st.radio(
             _("Outliers"),
-            names,
+            list(OUTLIERS),
             format_func=lambda name: state.say(OUTLIERS[name]),
             key=field,
             persist_state=persist,
@@ -81,8 +80,8 @@ def draw(report: QualityReport, key: str = "") -> None:
         )
 
 
-def fixes(report: QualityReport, key: str = "") -> list[str]:
-    """Return the fixes chosen for a draft; none before anybody was asked."""
+def chosen_fixes(report: QualityReport, key: str = "") -> list[str]:
+    """Return the fixes chosen for a draft; none before the choice was rendered."""
     values = st.session_state
     chosen = [
         name for name, (count, *_words) in SINGLE.items() if getattr(report, count) and values.get(_key(name, key))
@@ -91,8 +90,8 @@ def fixes(report: QualityReport, key: str = "") -> list[str]:
     return [*chosen, outliers] if outliers else chosen
 
 
-def interval(report: QualityReport, key: str = "") -> str | None:
-    """Return the coarser interval chosen for a draft, None to keep its own."""
+def chosen_interval(report: QualityReport, key: str = "") -> str | None:
+    """Return the coarser interval chosen for a draft, None for its own."""
     chosen = st.session_state.get(_key("interval", key))
     return chosen if chosen in resample.choices(pd.Timedelta(report.interval)) else None
 

@@ -15,8 +15,8 @@ from kronos_app.widgets.kit.words import chart_words
 CHART_CONFIG = {"displaylogo": False, "scrollZoom": True, "modeBarButtonsToRemove": ["select2d", "lasso2d"]}
 
 
-def draw(candles: CandleFrame, count: int, key: str) -> None:
-    """Draw the last `count` of `candles`, and say of how many.
+def render_last_candles(candles: CandleFrame, count: int, key: str) -> None:
+    """Render the last `count` of `candles`, and of how many they are.
 
     Those that are missing by the calendar take room, the hours that the market is closed do not.
     """

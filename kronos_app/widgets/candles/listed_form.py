@@ -43,7 +43,7 @@ def render_form(family: SourceFamily) -> list[Draft]:
     last: Selection | None = st.session_state.get(state.DATA_LISTED_READ)
     if last is None or last[0] not in names:
         return []
-    read, failed = drafts.kept_alone((repr(last), None), lambda: _read(*last))
+    read, failed = drafts.read_alone((repr(last), None), lambda: _read(*last))
     if failed:
         reasons = [f"- {errors.escape(state.say(error.message))}" for error in failed[:REASONS_SHOWN]]
         st.warning(

@@ -1,4 +1,4 @@
-"""Choosing among the data sets the desk keeps."""
+"""The choice of a saved data set."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from kronos_app.store.records import CandleSet
 from kronos_app.widgets.kit import formats
 
 
-def pick() -> CandleSet | None:
-    """Draw the choice and return what is chosen; say where to get one when the desk keeps none."""
+def render_candle_picker() -> CandleSet | None:
+    """Render the choice and return the chosen set; without any, render where to get one."""
     infos = {info.id: info for info in desk().candles.list()}
     if not infos:
         st.info(_("There is no data set yet. Upload one, or take a sample."), icon=":material/database:")

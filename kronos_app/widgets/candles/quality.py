@@ -1,4 +1,4 @@
-"""What is in a file, what is wrong with it, and what a repair changed."""
+"""The quality report of a series, and what a repair changed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import streamlit as st
 
 from kronos_app import nav, state
 from kronos_app.charts.quality import quality_chart
-from kronos_app.data.candle_frame import CandleFrame
 from kronos_app.data.checks.faults import usable
 from kronos_app.data.checks.quality import QualityReport
 from kronos_app.data.checks.repair import Repaired
@@ -22,7 +21,6 @@ from kronos_app.widgets.kit import formats
 from kronos_app.widgets.kit.errors import escape
 from kronos_app.widgets.kit.words import chart_words
 
-PREVIEW_CANDLES = 500
 COUNTS = ("dropped", "filled", "kept")
 CHANGES_SHOWN = 1_000
 ICONS = {"info": ":material/info:", "warning": ":material/warning:", "error": ":material/error:"}
@@ -54,8 +52,8 @@ REPAIRED_BY = {
 }
 
 
-def draw(name: str, report: QualityReport) -> None:
-    """Draw the quality report."""
+def render_report(name: str, report: QualityReport) -> None:
+    """Render the quality report."""
     st.subheader(_("Quality of {name}").format(name=escape(name)))
     if report.rows:
         _score(report)
@@ -91,7 +89,7 @@ def draw(name: str, report: QualityReport) -> None:
 
 
 def _score(report: QualityReport) -> None:
-    """Draw the score and what it lost its points for."""
+    """Render the score and why points were deducted."""
     colour = "green" if report.score >= GOOD else "orange" if report.score >= FAIR else "red"
     word = _("good") if report.score >= GOOD else _("fair") if report.score >= FAIR else _("doubtful")
     lost = [
@@ -101,8 +99,8 @@ def _score(report: QualityReport) -> None:
     st.markdown(f"{title} **:{colour}[{score}]** · {word} " + " ".join(lost))
 
 
-def draw_marks(draft: Draft, report: QualityReport, key: str = "") -> None:
-    """Draw the whole series with what is suspicious marked on it, where anything is."""
+def render_marks(draft: Draft, report: QualityReport, key: str = "") -> None:
+    """Render the whole series with its suspicious places marked; nothing where there are none."""
     if not report.marks:
         return
     closes = usable(draft.frame).set_index("timestamp")["close"]
@@ -116,8 +114,8 @@ def draw_marks(draft: Draft, report: QualityReport, key: str = "") -> None:
     )
 
 
-def repair_words(record: Mapping[str, Any]) -> str:
-    """Return what the record of a candle set says was done to it."""
+def describe_repair(record: Mapping[str, Any]) -> str:
+    """Return what was done to a candle set, from its record."""
     choice = record.get("choice")
     said = []
     if choice in REPAIRED_BY:
@@ -128,8 +126,8 @@ def repair_words(record: Mapping[str, Any]) -> str:
     return " ".join(said) or _("Nothing was changed.")
 
 
-def draw_repaired(repaired: Repaired) -> None:
-    """Draw what a repair did, cell by cell."""
+def render_changes(repaired: Repaired) -> None:
+    """Render what a repair changed, cell by cell."""
     counts = {
         _("{count} rows left out"): repaired.dropped,
         _("{count} rows filled"): repaired.filled,
@@ -137,7 +135,7 @@ def draw_repaired(repaired: Repaired) -> None:
     }
     parts = [words.format(count=count) for words, count in counts.items() if count]
     if repaired.sorted:
-        parts.append(_("rows brought into the order of time"))
+        parts.append(_("rows sorted by time"))
     if not (parts or repaired.steps):
         return
     if parts:
@@ -166,12 +164,7 @@ def draw_repaired(repaired: Repaired) -> None:
         st.caption(_("The first {shown} of {count} changes.").format(shown=len(shown), count=len(repaired.changes)))
 
 
-def draw_preview(candles: CandleFrame) -> None:
-    """Draw the last candles."""
-    last_candles.draw(candles, PREVIEW_CANDLES, "data.preview")
-
-
-def draw_next() -> None:
-    """Draw where to go with a data set in use."""
+def render_next_step() -> None:
+    """Render the link to the next page for the data set in use."""
     st.success(_("This data set is in use."), icon=":material/check_circle:")
     nav.link("forecast", _("Make a forecast"), icon=":material/candlestick_chart:")

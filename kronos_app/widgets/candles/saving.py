@@ -1,4 +1,4 @@
-"""Series that are saved together: by a job that outlives the page, and what was saved of them and what not."""
+"""Series that are saved together: the job that saves them, which outlives the page, and its result."""
 
 from __future__ import annotations
 
@@ -12,36 +12,37 @@ from kronos_app.jobs import Job
 from kronos_app.runtime import desk
 from kronos_app.services.candles.uploads import KIND, SavedSeries
 from kronos_app.state import gettext as _
-from kronos_app.widgets.kit import errors, formats, job
+from kronos_app.widgets.kit import errors, formats
+from kronos_app.widgets.kit import job as jobs
 
 REFUSALS_SHOWN = 10
 
 
-def current() -> Job | None:
-    """Return the job of saving series that the address names, None where it names another or none."""
+def find_job() -> Job | None:
+    """Return the upload job in the address, None where it has another job or none."""
     job_id = st.query_params.get("job")
-    with suppress(AppError):  # Whoever follows the job says what is wrong with it.
-        asked = None if job_id is None else desk().jobs.get(job_id)
-        return asked if asked is not None and asked.kind == KIND else None
+    with suppress(AppError):  # the widget that follows the job shows what is wrong with it
+        job = None if job_id is None else desk().jobs.get(job_id)
+        return job if job is not None and job.kind == KIND else None
     return None
 
 
-def follow(saving: Job) -> None:
-    """Name a job in the address, so that the page follows it, also when it is opened again."""
+def follow_job(saving: Job) -> None:
+    """Put a job into the address, so that the page follows it, also when it is opened again."""
     st.query_params["job"] = saving.id
 
 
-def draw() -> None:
-    """Draw the progress of the job that the address names, or its result."""
-    saving = current()
-    if saving is None or job.follow(saving.id) is None:
+def render_job() -> None:
+    """Render the progress of the job in the address, or its result."""
+    saving = find_job()
+    if saving is None or jobs.follow(saving.id) is None:
         return
     saved = desk().uploads.saved(desk().jobs.get(saving.id))
     if saved.ids and last_saved() != saved.ids:
         st.session_state[state.DATA_KEPT_JOB] = saved.ids
         use_first(saved)
         st.rerun()  # the sidebar, drawn before, must say what is in use
-    draw_saved(saved)
+    render_saved(saved)
 
 
 def last_saved() -> tuple[str, ...]:
@@ -55,13 +56,13 @@ def use_first(saved: SavedSeries) -> None:
         state.use_candles(saved.ids[0])
 
 
-def draw_saved(saved: SavedSeries) -> None:
-    """Draw how many series were saved, and which could not be."""
+def render_saved(saved: SavedSeries) -> None:
+    """Render how many series were saved, and which could not be."""
     if saved.ids:
-        said = _("{count} data sets were kept. Choose one of them below, or on the Forecast page.")
-        st.success(said.format(count=formats.number(len(saved.ids), 0)), icon=":material/check_circle:")
+        words = _("{count} data sets were saved. Choose one of them below, or on the Forecast page.")
+        st.success(words.format(count=formats.number(len(saved.ids), 0)), icon=":material/check_circle:")
     if saved.refused:
         lines = [f"- **{errors.escape(name)}**: {errors.escape(state.say(why))}" for name, why in saved.refused]
         more = len(lines) - REFUSALS_SHOWN
         rest = [_("and {count} more").format(count=more)] if more > 0 else []
-        st.warning("\n".join([_("These could not be kept:"), "", *lines[:REFUSALS_SHOWN], *rest]))
+        st.warning("\n".join([_("These could not be saved:"), "", *lines[:REFUSALS_SHOWN], *rest]))

@@ -220,7 +220,7 @@ def _render_data_set(infos: Sequence[SeriesInfo]) -> Draft | None:
     state.clamp(field, 1, info.rows)
     last = st.number_input(_("Latest candles"), 1, info.rows, key=field, help=_("Of {count}.").format(count=info.rows))
     try:
-        return drafts.kept_alone(
+        return drafts.read_alone(
             (info.key, (last, info.last, info.rows, info.state.checked)),
             lambda: desk().series.draft(info.key, last=int(last)),
         )

@@ -1,4 +1,4 @@
-"""Several drafts at once: what is wrong with each, a repair for all, and keeping them all."""
+"""Several drafts at once: the quality of each, a repair for all, and the button that saves all."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ class Series:
 
 @dataclass(frozen=True)
 class Kept:
-    """What saving all that was `read` led to."""
+    """The result of saving all that was `read`."""
 
     read: tuple[int, ...]
     saved: SavedSeries
 
 
-def draw(found: Sequence[Draft]) -> None:
-    """Draw one draft as it is, several as a table with a choice of one to look at."""
+def render_series(found: Sequence[Draft]) -> None:
+    """Render one draft in full, several as a table with a choice of one to render in full."""
     if len(found) == 1:
-        examine.draw(found[0])
+        examine.render_draft(found[0])
     if len(found) < 2:
         return
     read = tuple(id(draft) for draft in found)
@@ -60,7 +60,7 @@ def draw(found: Sequence[Draft]) -> None:
     _keep_all(series, for_all, read)
     labels = _labels(series)
     chosen = st.selectbox(
-        _("Look at one of them"),
+        _("Show one of them"),
         range(len(series)),
         None,
         format_func=labels.__getitem__,
@@ -70,20 +70,20 @@ def draw(found: Sequence[Draft]) -> None:
     if chosen is not None and chosen < len(series):
         one = series[chosen]
         with errors.shown():
-            examine.draw(one.draft, one.report, key=one.key, for_all=for_all)
+            examine.render_draft(one.draft, one.report, key=one.key, for_all=for_all)
 
 
 def _reports(found: Sequence[Draft]) -> list[QualityReport]:
     """Return the reports; those that have to be made first show how far they are."""
     place = st.empty()
-    words = _("Looking at {done} of {count} series")
+    words = _("Checking series {done} of {count}")
     every = max(len(found) // MOST_UPDATES, 1)
 
     def on_report(done: int) -> None:
         if done % every == 0:
             place.progress(done / len(found), text=words.format(done=done + 1, count=len(found)))
 
-    reports = drafts.reports(found, on_report)
+    reports = drafts.inspect_once(found, on_report)
     place.empty()
     return reports
 
@@ -143,32 +143,32 @@ def _labels(series: Sequence[Series]) -> list[str]:
 
 
 def _for_all(series: Sequence[Series]) -> str:
-    """Ask once for a repair of all that need one."""
+    """Render one choice of repair for all series that need one, and return it."""
     faulty = sum(not one.report.clean for one in series)
     if faulty:
         st.subheader(_("Repair for all"))
         st.caption(_("{faulty} of {count} series need one.").format(faulty=faulty, count=len(series)))
-        examine.choose(FOR_ALL)
+        examine.render_repair_choice(FOR_ALL)
     return str(st.session_state.get(state.DATA_REPAIR + FOR_ALL) or "drop")
 
 
 def _keep_all(series: Sequence[Series], for_all: str, read: tuple[int, ...]) -> None:
-    label = _("Keep all {count}").format(count=formats.number(len(series), 0))
-    job = saving.current()
+    label = _("Save all {count}").format(count=formats.number(len(series), 0))
+    job = saving.find_job()
     busy = job is not None and job.active
     if st.button(label, type="primary", icon=":material/done_all:", key=state.DATA_KEPT + ".button", disabled=busy):
         saved = desk().uploads.save_series([_choice(one, for_all) for one in series])
         if isinstance(saved, Job):
-            saving.follow(saved)
+            saving.follow_job(saved)
         else:
             st.session_state[state.DATA_KEPT] = Kept(read, saved)
             saving.use_first(saved)
         st.rerun()  # the sidebar, drawn before, must say what is in use
     kept: Kept | None = st.session_state.get(state.DATA_KEPT)
     if kept is not None and kept.read == read:
-        saving.draw_saved(kept.saved)
+        saving.render_saved(kept.saved)
 
 
 def _choice(one: Series, for_all: str) -> SeriesChoice:
-    fixes, interval = fix_choice.fixes(one.report, one.key), fix_choice.interval(one.report, one.key)
-    return SeriesChoice(one.draft, examine.choice(one.report, one.key, for_all), fixes, interval)
+    fixes, interval = fix_choice.chosen_fixes(one.report, one.key), fix_choice.chosen_interval(one.report, one.key)
+    return SeriesChoice(one.draft, examine.chosen_repair(one.report, one.key, for_all), fixes, interval)

@@ -59,7 +59,7 @@ def render_form() -> Draft | None:
         with errors.shown():
             name_job(desk().sql.submit(name, request, review=True), state.DATA_SQL_JOB)
     result_id = _follow_job(name)
-    return None if result_id is None else drafts.kept_alone((result_id, None), lambda: desk().fetched.get(result_id))
+    return None if result_id is None else drafts.read_alone((result_id, None), lambda: desk().fetched.get(result_id))
 
 
 def _render_connection() -> str | None:

@@ -1,4 +1,4 @@
-"""Files that a user hands in, and what has to be asked before they can be read."""
+"""The upload of files, and the form for times that files lack."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ INTERVALS = ("1min", "5min", "15min", "30min", "1h", "4h", "1d", "1W")
 EARLIEST, LATEST = datetime(1900, 1, 1), datetime(2100, 1, 1)  # noqa: DTZ001 - candles have local times
 
 
-def draw() -> list[Draft]:
-    """Draw the form and return what was uploaded, one draft a series; none while something is left to state."""
+def render_upload_form() -> list[Draft]:
+    """Render the form and return the uploaded series as drafts; none while start and interval are missing."""
     limit = desk().settings.max_upload_mb
     files = st.file_uploader(
         _("Candles as CSV, JSON, Feather or Parquet, also gzipped; one file or several"),
@@ -50,7 +50,7 @@ def draw() -> list[Draft]:
 
 def _read(files: Sequence[UploadedFile]) -> list[Draft]:
     names = {file.file_id: file.name for file in files}
-    drafts.forget(lambda key: key[0] in names)
+    drafts.forget_others(lambda key: key[0] in names)
     found: list[Draft] = []
     timeless = []
     refused = []
@@ -84,19 +84,19 @@ def _drafts(
 ) -> list[Draft]:
     start, interval = stated or (None, None)
     with st.spinner(_("Reading {name} …").format(name=errors.escape(file.name))):
-        return drafts.kept(
+        return drafts.read_once(
             (file.file_id, (stated, repr(mapping))),
             lambda: desk().candles.read_all(file.getvalue(), file.name, start, interval, mapping),
         )
 
 
 def _state_times(names: Sequence[str]) -> tuple[datetime, str] | None:
-    """Ask for what files without times do not say; nothing is assumed."""
+    """Render the fields for start and interval of files without times; nothing is assumed."""
     if len(names) == 1:
-        told = _("This file has no time column. State when its first candle began and how long a candle is.")
+        words = _("This file has no time column. State when its first candle began and how long a candle is.")
     else:
-        told = _("{count} files have no time column. State when their first candle began and how long a candle is.")
-    st.warning(errors.escape(told.format(count=len(names)) + " " + ", ".join(names)))
+        words = _("{count} files have no time column. State when their first candle began and how long a candle is.")
+    st.warning(errors.escape(words.format(count=len(names)) + " " + ", ".join(names)))
     first, second = st.columns(2)
     with first:
         start = st.datetime_input(

@@ -65,8 +65,8 @@ class TrainingPicker(CandlePicker):
     def _upload(self) -> None:
         """Render the upload of the Data page; `adopt_uploaded` then chooses what was saved."""
         st.session_state[self.key("known")] = [info.id for info in desk().candles.list()]
-        several.draw(upload_form.draw())
-        saving.draw()
+        several.render_series(upload_form.render_upload_form())
+        saving.render_job()
 
     def adopt_uploaded(self) -> None:
         """Choose the data sets that this session has saved since the upload was opened."""

@@ -62,7 +62,7 @@ def render_form(on_submit: Callable[[Submission], None]) -> CandleFrame | None:
     """
     for key, value in DEFAULTS.items():
         state.default(key, value)
-    chosen = picker.pick()
+    chosen = picker.render_candle_picker()
     if chosen is None:
         return None
     model = _render_model()

@@ -48,4 +48,4 @@ def render_outcome(candles: CandleFrame | None) -> None:
     )
     job.render_active_jobs()
     if candles is not None:  # the browser then has loaded what the chart of the forecast needs
-        last_candles.draw(candles, HISTORY_SHOWN, "forecast.known")
+        last_candles.render_last_candles(candles, HISTORY_SHOWN, "forecast.known")
