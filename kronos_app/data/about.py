@@ -9,29 +9,14 @@ from typing import Any, Self
 
 @dataclass(frozen=True)
 class About:
-    """What is known about a series besides its candles; None where nobody has said.
+    """What is known about a series besides its candles; None where unknown."""
 
-    Attributes
-    ----------
-    symbol, interval
-        As the source writes them, such as `600519.SS` and `15m`.
-    adjustment
-        What prices were adjusted for, by the source's own word, such as `adjusted` or `none`.
-    currency
-        ISO 4217 code, or a coin such as `USDT`.
-    calendar
-        Key of the calendar that says when candles fall due (`kronos_app.data.calendars`), such as `XNYS`; None to
-        learn it from the candles.
-    origin
-        Where the candles were read: the host that answered, the table, the folder, the file.
-    """
-
-    symbol: str | None = None
-    interval: str | None = None
-    adjustment: str | None = None
-    currency: str | None = None
-    calendar: str | None = None
-    origin: str | None = None
+    symbol: str | None = None  # as the source writes it, such as `600519.SS`
+    interval: str | None = None  # as the source writes it, such as `15m`
+    adjustment: str | None = None  # in the source's word, such as `adjusted` or `none`
+    currency: str | None = None  # ISO 4217 code, or a coin such as `USDT`
+    calendar: str | None = None  # key of the calendar by which candles fall due, such as `XNYS`; None to learn it
+    origin: str | None = None  # host, table, folder or file that the candles were read from
 
     def to_dict(self) -> dict[str, Any]:
         """Return what is known, JSON-ready."""

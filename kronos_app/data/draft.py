@@ -52,43 +52,22 @@ class BadCell:
 class Draft:
     """Candles as read, in the order of the file and with its faults.
 
-    Attributes
-    ----------
-    frame
-        Column `timestamp` (naive datetime64[ns], NaT where unreadable; absent while `needs_timestamps`), float64
-        `open high low close` and, where the file has them, `volume amount`. NaN stands for an empty or unreadable
-        cell; infinities and impossible values stay. The index, named `row`, is the 1-based row in the file (the
-        header of a CSV is row 1).
-    name
-        File name or instrument, safe to show.
-    source
-        `upload`, `sample`, ...
-    timezone
-        IANA name, `UTC` or an offset such as `UTC+08:00` where the source stated one; the times are local to it.
-    columns
-        Canonical name to the header found in the file.
-    needs_timestamps
-        The file has no time column: nothing can be done before the user states start and interval.
-    bad_cells
-        The first unreadable cells; `unreadable` counts all of them.
-    findings
-        What the reader decided on the way (day/month order, offsets, encodings), so that no choice is silent.
-    unused
-        Headers of the file that have no role.
-    about
-        What else is known of the series.
+    `frame` has the column `timestamp` (naive datetime64[ns], NaT where unreadable; absent while `needs_timestamps`),
+    float64 `open high low close` and, where the file has them, `volume amount`. NaN stands for an empty or unreadable
+    cell; infinities and impossible values stay. The index, named `row`, is the 1-based row in the file (the header of a
+    CSV is row 1).
     """
 
     frame: InstanceOf[pd.DataFrame]
-    name: str
-    source: str
-    timezone: str | None = None
-    columns: Mapping[str, str] = field(default_factory=dict)
-    needs_timestamps: bool = False
-    bad_cells: tuple[BadCell, ...] = ()
-    unreadable: int = 0
-    findings: tuple[Finding, ...] = ()
-    unused: tuple[str, ...] = ()
+    name: str  # file name or instrument, safe to show
+    source: str  # `upload`, `sample`, ...
+    timezone: str | None = None  # IANA name, `UTC` or an offset such as `UTC+08:00` that the times are local to
+    columns: Mapping[str, str] = field(default_factory=dict)  # canonical name to the header in the file
+    needs_timestamps: bool = False  # the file has no time column: start and interval must be stated first
+    bad_cells: tuple[BadCell, ...] = ()  # the first unreadable cells
+    unreadable: int = 0  # how many there are
+    findings: tuple[Finding, ...] = ()  # choices of the reader (day/month order, offsets, encodings)
+    unused: tuple[str, ...] = ()  # headers of the file that have no role
     about: About = field(default_factory=About)
 
     def __len__(self) -> int:

@@ -19,20 +19,10 @@ from kronos_app.i18n import Text, text
 
 @dataclass(frozen=True)
 class Step:
-    """One change of the candles, beyond the repair of faults.
+    """One change of the candles, beyond the repair of faults."""
 
-    Attributes
-    ----------
-    kind
-        One of `FIXES`, or `resample`.
-    count
-        Candles changed or left out; splits, for `adjust_splits`.
-    message
-        What was done.
-    """
-
-    kind: str
-    count: int
+    kind: str  # one of `FIXES`, or `resample`
+    count: int  # candles changed or left out; splits, for `adjust_splits`
     message: Text
 
     def to_dict(self) -> dict[str, Any]:

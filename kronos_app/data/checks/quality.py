@@ -24,50 +24,24 @@ from kronos_app.i18n import text
 
 @dataclass(frozen=True)
 class QualityReport:
-    """Counts and findings of one draft.
+    """Counts and findings of one draft."""
 
-    Attributes
-    ----------
-    rows
-        Candles in the file.
-    first, last
-        Range of the readable times; None where there are none.
-    interval
-        Most frequent step between candles; zero where unknown.
-    gaps, missing_candles
-        Places where candles are missing by the calendar, or else by the series' own pattern, and how many in all.
-    duplicates, conflicts
-        Rows that repeat the time of an earlier row; those of them with other values.
-    missing, unreadable
-        Empty cells; cells that are no number or time, infinities included.
-    non_positive, impossible, zero_volume
-        Rows with a price of zero or less; with a high that is not the highest, a low that is not the lowest or a
-        negative volume; without volume traded.
-    outliers, jumps, splits, stale, silent, mixed, unfinished
-        What can be read and yet is suspicious (`kronos_app.data.checks`): candles that stand out, that open another
-        level, that begin after a split; candles in stale runs, in runs without volume, of another interval; whether
-        the last candle had not ended.
-    deductions
-        What the score lost its points for.
-    marks
-        Where the suspicions and the gaps are, at most a hundred of a kind.
-    """
-
-    rows: int
-    first: pd.Timestamp | None
+    rows: int  # candles in the file
+    first: pd.Timestamp | None  # of the readable times
     last: pd.Timestamp | None
-    interval: pd.Timedelta
-    gaps: int
-    missing_candles: int
-    duplicates: int
-    conflicts: int
+    interval: pd.Timedelta  # most frequent step between candles; zero where unknown
+    gaps: int  # places where candles are missing by the calendar, or else by the series' own pattern
+    missing_candles: int  # in all gaps
+    duplicates: int  # rows that repeat the time of an earlier row
+    conflicts: int  # those of them with other values
     unsorted: bool
-    missing: int
-    unreadable: int
-    non_positive: int
-    impossible: int
+    missing: int  # empty cells
+    unreadable: int  # cells that are no number or time, infinities included
+    non_positive: int  # rows with a price of zero or less
+    impossible: int  # rows whose high is not the highest, low not the lowest, or volume negative
     zero_volume: int
     findings: tuple[Finding, ...]
+    # What can be read and yet is suspicious, see `Suspects`: candles, or for splits and `unfinished` a count.
     outliers: int = 0
     jumps: int = 0
     splits: int = 0
@@ -75,8 +49,8 @@ class QualityReport:
     silent: int = 0
     mixed: int = 0
     unfinished: int = 0
-    deductions: tuple[Deduction, ...] = ()
-    marks: tuple[Mark, ...] = ()
+    deductions: tuple[Deduction, ...] = ()  # from the score
+    marks: tuple[Mark, ...] = ()  # where suspicions and gaps are, at most a hundred of a kind
 
     @property
     def score(self) -> int:

@@ -38,30 +38,19 @@ CHANGES = ("row", "timestamp", "action", "column", "before", "after")
 class Repaired:
     """Candles ready for use and what was done to them.
 
-    Attributes
-    ----------
-    choice
-        `drop`, `ffill` or `keep`; None where nothing had to be chosen.
-    dropped, filled, kept
-        Rows left out (repeated times included), filled from the candle before, impossible candles left as they are.
-    sorted
-        Whether the rows had to be sorted by time.
-    changes
-        One line a changed cell: `row` (in the file), `timestamp`, `action` (`drop`, `fill` or that of a fix), `column`,
-        and as text `before` and `after` (both empty where there is no value). All candles before a split change alike:
-        of those the last one is listed.
-    steps
-        What was done beyond that, in order: the fixes that changed something, and the change of interval.
+    `changes` has one line a changed cell: `row` (in the file), `timestamp`, `action` (`drop`, `fill` or that of a fix),
+    `column`, and as text `before` and `after`, empty where there is no value. All candles before a split change alike:
+    the last of them is listed.
     """
 
     candles: CandleFrame
-    choice: str | None
-    dropped: int
-    filled: int
-    kept: int
-    sorted: bool
+    choice: str | None  # `drop`, `ffill` or `keep`; None where nothing had to be chosen
+    dropped: int  # rows left out, repeated times included
+    filled: int  # rows filled from the candle before
+    kept: int  # impossible candles left as they are
+    sorted: bool  # whether the rows had to be sorted by time
     changes: pd.DataFrame
-    steps: tuple[Step, ...] = ()
+    steps: tuple[Step, ...] = ()  # the fixes that changed something, in order, and the change of interval
 
     @property
     def touched(self) -> bool:

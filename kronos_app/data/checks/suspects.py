@@ -21,27 +21,15 @@ FEWEST = 3  # candles, below which nothing can stand out
 
 @dataclass(frozen=True)
 class Suspects:
-    """What is suspicious about fault-free candles in the order of time; everything by position.
+    """What is suspicious about fault-free candles in the order of time; everything by position."""
 
-    Attributes
-    ----------
-    outliers
-        Candles whose close, high or low leaves its neighbours and is back with the next candle.
-    jumps
-        Candles that open another level, for which no split accounts.
-    splits, stale, silent, mixed
-        See `splits.py`, `runs.py` and `times.py`.
-    unfinished
-        Whether the last candle had not ended.
-    """
-
-    outliers: Mask
-    jumps: Mask
+    outliers: Mask  # candles whose close, high or low leaves its neighbours and is back with the next candle
+    jumps: Mask  # candles that open another level, for which no split accounts
     splits: list[Split]
     stale: list[Run]
     silent: list[Run]
     mixed: list[Run]
-    unfinished: bool
+    unfinished: bool  # whether the last candle had not ended
 
     @property
     def any(self) -> bool:

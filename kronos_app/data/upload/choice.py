@@ -25,20 +25,12 @@ _MOSTLY = 0.9
 
 @dataclass
 class Choice:
-    """What is stated and what has been inferred so far.
-
-    Attributes
-    ----------
-    roles
-        Positions of columns by role.
-    units
-        Inferred units by role.
-    """
+    """What is stated and what has been inferred so far."""
 
     table: Table
     stated: ColumnMapping
-    roles: dict[str, int] = field(default_factory=dict)
-    units: dict[str, str | float] = field(default_factory=dict)
+    roles: dict[str, int] = field(default_factory=dict)  # positions of columns by role
+    units: dict[str, str | float] = field(default_factory=dict)  # inferred units by role
     findings: list[Finding] = field(default_factory=list)
     _numbers: dict[int, Floats] = field(default_factory=dict)
 

@@ -21,26 +21,14 @@ _SIGN = r"^[+-]?"
 
 @dataclass(frozen=True)
 class _Evidence:
-    """Cells of a column by what they say about one mark.
+    """How many cells of a column are evidence about one mark."""
 
-    Attributes
-    ----------
-    decimal, group
-        Cells in which it can only be the decimal mark, or can only stand between thousands.
-    either
-        Cells such as `1.234` that allow both.
-    hundreds
-        Of `either`, those that end in two zeros.
-    small, large
-        Whole numbers below 1000 and from there on, without any mark; zeros are not counted.
-    """
-
-    decimal: int
-    group: int
-    either: int
-    hundreds: int
-    small: int
-    large: int
+    decimal: int  # it can only be the decimal mark
+    group: int  # it can only separate thousands
+    either: int  # such as `1.234`, which allow both
+    hundreds: int  # those of `either` that end in two zeros
+    small: int  # whole numbers from 1 to 999 without any mark
+    large: int  # whole numbers from 1000 on without any mark
 
     @property
     def certain(self) -> bool:

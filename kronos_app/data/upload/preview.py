@@ -30,41 +30,19 @@ class ColumnPreview(BaseModel):
 
 
 class TablePreview(BaseModel):
-    """What a file holds and how it would be read.
-
-    Attributes
-    ----------
-    name
-        File name, safe to show.
-    columns
-        All columns, in the order of the file.
-    rows
-        The file rows of the cells shown, 1-based.
-    mapping
-        Roles, format, zone and units by which the file would be read: what is stated, the rest inferred.
-    times
-        How the first times are read, ISO 8601; empty where none can be.
-    timezone
-        Where the times are local to, if the file or the mapping says so.
-    unused
-        Headers without a role.
-    findings
-        What was decided on the way.
-    problem
-        Why the file would be refused; None if it would be read.
-    """
+    """What a file holds and how it would be read."""
 
     model_config = ConfigDict(frozen=True)
 
-    name: str
-    columns: tuple[ColumnPreview, ...]
-    rows: tuple[int, ...]
-    mapping: ColumnMapping
-    times: tuple[str, ...] = ()
-    timezone: str | None = None
-    unused: tuple[str, ...] = ()
+    name: str  # of the file, safe to show
+    columns: tuple[ColumnPreview, ...]  # all, in the order of the file
+    rows: tuple[int, ...]  # file rows of the cells shown, 1-based
+    mapping: ColumnMapping  # by which the file would be read: what is stated, the rest inferred
+    times: tuple[str, ...] = ()  # how the first times are read, ISO 8601; empty where none can be
+    timezone: str | None = None  # where the times are local to, if the file or the mapping states it
+    unused: tuple[str, ...] = ()  # headers without a role
     findings: tuple[Finding, ...] = ()
-    problem: Annotated[InstanceOf[AppError], PlainSerializer(AppError.to_dict)] | None = None
+    problem: Annotated[InstanceOf[AppError], PlainSerializer(AppError.to_dict)] | None = None  # why it is refused
 
 
 def preview(content: bytes, filename: str, settings: Settings, *, mapping: ColumnMapping | None = None) -> TablePreview:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TypedDict, Unpack
 
 from kronos_app.data.draft import Draft
 from kronos_app.data.upload import instruments, sheet, wide
@@ -16,23 +17,28 @@ from kronos_app.i18n import text
 from kronos_app.settings import Settings
 
 
-def read(
-    content: bytes,
-    filename: str,
-    *,
-    start: datetime | None = None,
-    interval: str | None = None,
-    mapping: ColumnMapping | None = None,
-    settings: Settings,
-) -> Draft:
-    """Return the candles of a file with one instrument; the parameters are those of `read_all`.
+class ReadOptions(TypedDict, total=False):
+    """What a user states about a file.
+
+    `mapping` states columns, times and units; the rest is inferred. `start` and `interval` are for a file without
+    times: the time of its first candle and the step, such as `5min`, `1h`, `1d`, `1b` (business days), `1w`, `1mo`.
+    Without them such a file comes back with `needs_timestamps`.
+    """
+
+    start: datetime | None
+    interval: str | None
+    mapping: ColumnMapping | None
+
+
+def read(content: bytes, filename: str, *, settings: Settings, **options: Unpack[ReadOptions]) -> Draft:
+    """Return the candles of a file with one instrument; parameters as for `read_all`.
 
     Raises
     ------
     InvalidInput, TooLarge
         As `read_all`, and if the file holds several instruments.
     """
-    drafts = read_all(content, filename, start=start, interval=interval, mapping=mapping, settings=settings)
+    drafts = read_all(content, filename, settings=settings, **options)
     if len(drafts) > 1:
         raise InvalidInput(
             "several_symbols",
@@ -45,15 +51,7 @@ def read(
     return drafts[0]
 
 
-def read_all(
-    content: bytes,
-    filename: str,
-    *,
-    start: datetime | None = None,
-    interval: str | None = None,
-    mapping: ColumnMapping | None = None,
-    settings: Settings,
-) -> list[Draft]:
+def read_all(content: bytes, filename: str, *, settings: Settings, **options: Unpack[ReadOptions]) -> list[Draft]:
     """Return the candles of an uploaded file, one draft an instrument, with whatever is wrong with them.
 
     A file with a column of symbols is split by it, in the order in which they first occur; each draft is then called
@@ -63,11 +61,6 @@ def read_all(
     ----------
     content, filename
         The upload. The name is only shown; the content decides what the file is.
-    start, interval
-        For a file without times: the time of its first candle and the step, such as `5min`, `1h`, `1d`, `1b`
-        (business days), `1w`, `1mo`. Without them such a file comes back with `needs_timestamps`.
-    mapping
-        What is stated about columns, times and units; the rest is inferred.
     settings
         Limits of size and rows.
 
@@ -76,8 +69,9 @@ def read_all(
     InvalidInput, TooLarge
         If there is nothing that could be repaired; the message names the file and the column or row.
     """
-    stated = mapping or ColumnMapping()
+    stated = options.get("mapping") or ColumnMapping()
     table = tables.read(content, decode.safe_name(filename), selection(stated), settings)
     sheets = [sheet.read(part, infer(part, stated)) for part in wide.split(table, stated)]
     drafts = [draft for read_sheet in sheets for draft in instruments.split(read_sheet)]
-    return [with_stated_times(draft, start, interval) if draft.needs_timestamps else draft for draft in drafts]
+    times = options.get("start"), options.get("interval")
+    return [with_stated_times(draft, *times) if draft.needs_timestamps else draft for draft in drafts]

@@ -34,36 +34,18 @@ class Cells:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A file whose cells have been read: one row of `frame` a line.
+    """A file whose cells have been read: one row of `frame` a line."""
 
-    Attributes
-    ----------
-    name
-        Of the file.
-    frame
-        Times and numbers, indexed by the row in the file.
-    cells
-        By role, the columns that were read.
-    symbol, several
-        As in a table.
-    symbols
-        The instrument of each line, empty where there is none; None in a file without symbols.
-    qualifiers
-        By header, columns that may tell apart several series of one symbol.
-    timezone, findings, unused
-        As in a draft.
-    """
-
-    name: str
-    frame: pd.DataFrame
-    cells: Mapping[str, Cells]
-    symbol: str | None = None
-    several: bool = False
-    symbols: pa.ChunkedArray | None = None
-    qualifiers: Mapping[str, pa.ChunkedArray] = field(default_factory=dict)
+    name: str  # of the file
+    frame: pd.DataFrame  # times and numbers, indexed by the row in the file
+    cells: Mapping[str, Cells]  # by role, the columns that were read
+    symbol: str | None = None  # as in a table
+    several: bool = False  # as in a table
+    symbols: pa.ChunkedArray | None = None  # the instrument of each line, empty if unknown; None without symbols
+    qualifiers: Mapping[str, pa.ChunkedArray] = field(default_factory=dict)  # columns that may tell apart series
     timezone: str | None = None
     findings: tuple[Finding, ...] = ()
-    unused: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()  # headers without a role
 
     def matches(self, role: str, pattern: str) -> Mask:
         """Return which cells of a column match a regular expression; none of those that are no text."""

@@ -49,25 +49,13 @@ COMPACT = frozenset({12, 14, 17, 20})  # digits of a date with its time of day
 
 @dataclass(frozen=True)
 class Parsed:
-    """A column as naive datetime64[ns], NaT where empty or unreadable.
+    """A column as times."""
 
-    Attributes
-    ----------
-    values, bad
-        The times, and which cells are unreadable.
-    timezone
-        IANA name, `UTC` or an offset such as `UTC+08:00` that the times are local to.
-    findings
-        What was decided.
-    cells
-        The text that was read, for messages about unreadable cells: with two columns both.
-    """
-
-    values: Times
-    bad: Mask
-    timezone: str | None = None
+    values: Times  # naive datetime64[ns], NaT where empty or unreadable
+    bad: Mask  # unreadable cells
+    timezone: str | None = None  # IANA name, `UTC` or an offset such as `UTC+08:00` that the times are local to
     findings: tuple[Finding, ...] = ()
-    cells: pa.ChunkedArray = field(default_factory=lambda: pa.chunked_array([], pa.string()), repr=False)
+    cells: pa.ChunkedArray = field(default_factory=lambda: pa.chunked_array([], pa.string()), repr=False)  # as read
 
 
 def parse(

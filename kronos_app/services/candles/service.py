@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from kronos_app.data import sample
 from kronos_app.data.calendars import with_calendar, with_calendars
@@ -12,6 +12,7 @@ from kronos_app.data.candle_arrays import CandleArrays
 from kronos_app.data.checks import quality, repair
 from kronos_app.data.time_axis import TimeAxes
 from kronos_app.data.upload import reader
+from kronos_app.data.upload.reader import ReadOptions
 from kronos_app.errors import InvalidInput, NotFound
 from kronos_app.i18n import text
 from kronos_app.services.candles.inline import to_csv_bytes
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from kronos_app.data.checks.repair import Repaired
     from kronos_app.data.draft import Draft
     from kronos_app.data.sample import SampleInfo
-    from kronos_app.data.upload.mapping import ColumnMapping
     from kronos_app.settings import Settings
     from kronos_app.store import Store
 
@@ -39,52 +39,29 @@ class CandleService:
         self._settings = settings
         self._store = store
 
-    def read(
-        self,
-        content: bytes,
-        filename: str,
-        start: datetime | None = None,
-        interval: str | None = None,
-        mapping: ColumnMapping | None = None,
-    ) -> Draft:
-        """Return what is in an uploaded file.
-
-        `start` and `interval` make the times of a file that has none; `mapping` states which column is which, the rest
-        is inferred.
+    def read(self, content: bytes, filename: str, **options: Unpack[ReadOptions]) -> Draft:
+        """Return the candles of an uploaded file with one instrument.
 
         Raises
         ------
         InvalidInput, TooLarge
             The file is not candles, holds those of several instruments, or is over a limit.
         """
-        draft = reader.read(
-            content, filename, start=start, interval=interval, mapping=mapping, settings=self._settings
-        )  # fmt: skip
-        return with_calendar(draft)
+        return with_calendar(reader.read(content, filename, settings=self._settings, **options))
 
-    def read_all(
-        self,
-        content: bytes,
-        filename: str,
-        start: datetime | None = None,
-        interval: str | None = None,
-        mapping: ColumnMapping | None = None,
-    ) -> list[Draft]:
-        """Return what is in an uploaded file, one draft an instrument; the parameters are those of `read`.
+    def read_all(self, content: bytes, filename: str, **options: Unpack[ReadOptions]) -> list[Draft]:
+        """Return the candles of an uploaded file, one draft an instrument.
 
         Raises
         ------
         InvalidInput, TooLarge
             The file is not candles, or over a limit.
         """
-        drafts = reader.read_all(
-            content, filename, start=start, interval=interval, mapping=mapping, settings=self._settings
-        )  # fmt: skip
-        return with_calendars(drafts)
+        return with_calendars(reader.read_all(content, filename, settings=self._settings, **options))
 
     def read_inline(self, candles: Any, name: str, start: datetime | None = None, interval: str | None = None) -> Draft:
         """Return candles that arrived as row objects or columns, read as if they were a file; row 1 is its header."""
-        return self.read(to_csv_bytes(candles), f"{name}.csv", start, interval)
+        return self.read(to_csv_bytes(candles), f"{name}.csv", start=start, interval=interval)
 
     def samples(self) -> dict[str, SampleInfo]:
         """Return the real series that come with the app, by name."""
@@ -163,18 +140,10 @@ class CandleService:
         Parameters
         ----------
         on_step
-            Called with how many series are ready and how many there are; it may raise to cancel, and nothing is saved.
+            As for `keep_all`.
         """
-        axes = TimeAxes()
-        ready = []
-        refused = []
-        for number, choice in enumerate(choices):
-            if on_step is not None:
-                on_step(number, len(choices))
-            try:
-                ready.append(_prepared(choice, axes))
-            except InvalidInput as error:
-                refused.append((choice.draft.name, error.message))
+        refused: list[Refusal] = []
+        ready = _prepare(choices, on_step, refused)
         return self.save_all(ready), refused
 
     def prepare_all(
@@ -186,13 +155,7 @@ class CandleService:
         on_step: OnStep | None = None,
     ) -> list[tuple[Repaired, QualityReport]]:
         """Return repaired candles and report of each draft; parameters and errors are those of `keep_all`."""
-        axes = TimeAxes()
-        ready = []
-        for number, draft in enumerate(drafts):
-            if on_step is not None:
-                on_step(number, len(drafts))
-            ready.append(_prepared(SeriesChoice(draft, choice, tuple(fixes), interval), axes))
-        return ready
+        return _prepare([SeriesChoice(draft, choice, tuple(fixes), interval) for draft in drafts], on_step)
 
     def get(self, candles_id: str) -> CandleSet:
         """Return a saved candle set.
@@ -224,10 +187,25 @@ class CandleService:
         self._store.candles.delete(candles_id)
 
 
-def _prepared(choice: SeriesChoice, axes: TimeAxes) -> tuple[Repaired, QualityReport]:
-    draft, arrays = choice.draft, CandleArrays.of(choice.draft.frame)
-    repaired = repair.apply(draft, choice.repair, choice.fixes, choice.interval, arrays=arrays)
-    return repaired, quality.inspect(draft, axes=axes, arrays=arrays)
+def _prepare(
+    choices: Sequence[SeriesChoice], on_step: OnStep | None, refused: list[Refusal] | None = None
+) -> list[tuple[Repaired, QualityReport]]:
+    """Return repaired candles and report of each series; a refusal is raised unless there is a list for it."""
+    axes = TimeAxes()
+    ready = []
+    for number, choice in enumerate(choices):
+        if on_step is not None:
+            on_step(number, len(choices))
+        draft, arrays = choice.draft, CandleArrays.of(choice.draft.frame)
+        try:
+            repaired = repair.apply(draft, choice.repair, choice.fixes, choice.interval, arrays=arrays)
+        except InvalidInput as error:
+            if refused is None:
+                raise
+            refused.append((draft.name, error.message))
+            continue
+        ready.append((repaired, quality.inspect(draft, axes=axes, arrays=arrays)))
+    return ready
 
 
 def _candle_set(repaired: Repaired, report: QualityReport, axes: TimeAxes) -> CandleSet:

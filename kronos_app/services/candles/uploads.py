@@ -201,7 +201,7 @@ def read_files(candles: CandleService, files: Sequence[File], options: UploadOpt
     mapping = ColumnMapping.from_form(options.columns, options.time_format, options.timezone, options.units)
     drafts: list[Draft] = []
     for name, content in files:
-        drafts += candles.read_all(content, name, options.start, options.interval, mapping)
+        drafts += candles.read_all(content, name, start=options.start, interval=options.interval, mapping=mapping)
     return drafts if options.calendar is None else [with_calendar(draft, options.calendar) for draft in drafts]
 
 

@@ -86,7 +86,9 @@ def _drafts(
     with st.spinner(_("Reading {name} …").format(name=errors.escape(file.name))):
         return drafts.read_once(
             (file.file_id, (stated, repr(mapping))),
-            lambda: desk().candles.read_all(file.getvalue(), file.name, start, interval, mapping),
+            lambda: desk().candles.read_all(
+                file.getvalue(), file.name, start=start, interval=interval, mapping=mapping
+            ),
         )
 
 

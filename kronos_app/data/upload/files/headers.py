@@ -21,22 +21,12 @@ _LEVELS = frozenset({"", "price", "attributes", "field", "fields", "ohlcv", "lev
 
 @dataclass(frozen=True)
 class Header:
-    """A text's header.
+    """A text's header."""
 
-    Attributes
-    ----------
-    delimiter
-        Between cells.
-    line
-        1-based, the last one of several; 0 if there is no header.
-    names, tickers
-        Of the columns, empty where a column has none.
-    """
-
-    delimiter: str
-    line: int
-    names: tuple[str, ...]
-    tickers: tuple[str, ...]
+    delimiter: str  # between cells
+    line: int  # 1-based, the last one of several; 0 if there is no header
+    names: tuple[str, ...]  # of the columns, empty where a column has none
+    tickers: tuple[str, ...]  # of the columns, empty where a column has none
 
 
 def find_header(content: bytes) -> Header:

@@ -21,48 +21,20 @@ Selection = Callable[[Sequence[str]], Collection[int]]
 
 @dataclass(frozen=True)
 class Table:
-    """Columns of a file.
+    """Columns of a file."""
 
-    Attributes
-    ----------
-    name
-        File name, safe to show.
-    headers
-        Labels of all columns, each different, in the order of the file.
-    cells
-        The loaded columns by position.
-    rows
-        The file row of each line, 1-based.
-    delimiter
-        Of a text file.
-    named
-        False where the file has no header row, so that only stated columns can be read.
-    fields
-        Names to infer roles from, where they are not the labels: a column of another instrument has the empty name.
-    tickers
-        Of the columns, where a row of the header names them.
-    symbol
-        The instrument of a table that was split by columns.
-    several
-        Whether it was split into several.
-    unreadable
-        Types of columns that hold neither numbers, times nor short text, by position.
-    findings
-        Remarks on lines and columns that were left out.
-    """
-
-    name: str
-    headers: tuple[str, ...]
-    cells: Mapping[int, pa.ChunkedArray]
-    rows: NDArray[np.int64]
-    delimiter: str = ""
-    named: bool = True
-    fields: tuple[str, ...] = ()
-    tickers: tuple[str, ...] = ()
-    symbol: str | None = None
-    several: bool = False
-    unreadable: Mapping[int, str] = field(default_factory=dict)
-    findings: tuple[Finding, ...] = ()
+    name: str  # of the file, safe to show
+    headers: tuple[str, ...]  # labels of all columns, each different, in the order of the file
+    cells: Mapping[int, pa.ChunkedArray]  # the loaded columns by position
+    rows: NDArray[np.int64]  # the file row of each line, 1-based
+    delimiter: str = ""  # of a text file
+    named: bool = True  # False for a file without a header row, of which only stated columns can be read
+    fields: tuple[str, ...] = ()  # names to infer roles from, by default the headers; empty for other instruments
+    tickers: tuple[str, ...] = ()  # of the columns, where a row of the header names them
+    symbol: str | None = None  # the instrument of a table that was split by columns
+    several: bool = False  # whether it was split into several tables
+    unreadable: Mapping[int, str] = field(default_factory=dict)  # types that are no number, time or short text
+    findings: tuple[Finding, ...] = ()  # remarks on lines and columns that were left out
 
     def __post_init__(self) -> None:
         if not self.fields:

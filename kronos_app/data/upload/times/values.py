@@ -26,31 +26,15 @@ MIDNIGHT: Clock = (0, 0, 0, 0)
 
 @dataclass(frozen=True)
 class Reading:
-    """A column as times on the clock, before anything is done about time zones.
+    """A column as times on the clock, before time zones are settled."""
 
-    Attributes
-    ----------
-    values
-        Naive datetime64[ns], NaT where empty or unreadable.
-    bad
-        Which cells are neither empty nor readable.
-    offsets, zoned
-        Nanoseconds from UTC, and which cells state an offset, a zone or an instant.
-    zone
-        The IANA name that every zoned cell states, if it is one name.
-    findings
-        What was decided on the way.
-    cells
-        The text that was read, where that is not the column itself.
-    """
-
-    values: Times
-    bad: Mask
-    offsets: Integers
-    zoned: Mask
-    zone: str | None = None
+    values: Times  # naive datetime64[ns], NaT where empty or unreadable
+    bad: Mask  # cells that are neither empty nor readable
+    offsets: Integers  # nanoseconds from UTC
+    zoned: Mask  # cells that state an offset, a zone or an instant
+    zone: str | None = None  # the IANA name that every zoned cell states, if it is one name
     findings: tuple[Finding, ...] = ()
-    cells: pa.ChunkedArray | None = field(default=None, repr=False)
+    cells: pa.ChunkedArray | None = field(default=None, repr=False)  # the text that was read, if not the column
 
 
 def on_the_clock(values: Times, bad: Mask, findings: tuple[Finding, ...] = ()) -> Reading:
