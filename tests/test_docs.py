@@ -1,5 +1,6 @@
 """What the documents say is true of the code, and what a reader needs from the code is in the documents."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -343,3 +344,24 @@ def test_the_example_candles_have_the_id_in_the_documents(tmp_path):
     digest = repair.apply(draft).candles.digest[:16]
     assert digest in read(READMES[0])
     assert digest in doc("api.md")
+
+
+def test_the_architecture_names_files_and_functions_that_exist():
+    text = re.sub(r"\s*\n\s*", " ", doc("architecture.md"))
+    files = re.findall(r"`((?:kronos_app|engine|training|pages|tests)/[\w/]+\.py|Home\.py)`", text)
+    assert len(files) > 25
+    assert [file for file in files if not (ROOT / file).is_file()] == []
+    named = re.findall(r"`([\w/]+\.py)`,? `(\w+)(?:\.(\w+))?`", text)
+    assert len(named) > 20
+    assert [name for name in named if not _defines(*name)] == []
+
+
+def _defines(file, name, member):
+    """Return whether a module defines a class or function, and its member where one is given."""
+    bodies = ast.parse(read(ROOT / file)).body
+    for level in (name, member):
+        found = [node for node in bodies if getattr(node, "name", None) == level]
+        if level and not found:
+            return False
+        bodies = found[0].body if found else bodies
+    return True
