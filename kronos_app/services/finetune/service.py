@@ -361,7 +361,8 @@ class TuningService:
         return run, self._seen(run).state
 
     def _seen(self, run: Run) -> RunView:
-        return self._view(run, self._positions().get(run.id), self._registered())
+        positions = {} if run.queued_since is None else self._positions()  # only a queued run needs the other folders
+        return self._view(run, positions.get(run.id), self._registered())
 
     def _positions(self) -> dict[str, int]:
         waiting = [run.id for run in self._runs.queued() if not self._trainers.alive(run)]

@@ -10,7 +10,7 @@ from kronos_app.charts.backtest import BacktestWords, equity_chart, growth_chart
 def words():
     others = {"bench": "Index", "momentum": "Momentum", "equal_weight": "Equal", "buy_and_hold": "Held"}
     return BacktestWords(
-        strategy="Own", others=others, luck=["90", "50"], earned="Earned", drawdown="Fall",
+        strategy="Own", benchmarks=others, luck=["90", "50"], cumulative_return="Return", drawdown="Fall",
         months=[*(f"m{month}" for month in range(1, 13)), "all"],
     )  # fmt: skip
 

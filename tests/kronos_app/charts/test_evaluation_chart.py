@@ -14,7 +14,7 @@ from kronos_app.charts.evaluation import (
 )
 from kronos_app.charts.style import NEUTRAL, Words
 
-WORDS = EvaluationWords("步", "CRPS", "位置", "份额", "均匀", "区间", "覆盖", "应有", "概率", "上涨", "截至")
+WORDS = EvaluationWords("步", "CRPS", "分位", "份额", "理想值", "名义", "实际", "概率", "频率", "截至")
 CHART = Words("历史", "预测", "实际", "{level} %", "价格", "量", "截止", "开", "高", "低", "收")
 NAMES = {"nano": "nano", "mini": "mini", "drift": "漂移"}
 MODELS = ["nano", "mini"]
@@ -40,14 +40,14 @@ def test_a_single_step_shows_as_a_point():
 def test_shares_lie_beside_the_even_line():
     found = traces(pit_chart({"nano": [0.1] * 10}, MODELS, NAMES, WORDS))
     assert list(found["nano"].x) == pytest.approx([0.05 + i / 10 for i in range(10)])
-    assert set(found["均匀"].y) == {0.1}
+    assert set(found["理想值"].y) == {0.1}
 
 
 def test_bands_lie_beside_what_they_promise():
     found = traces(coverage_chart({"nano": {"50": 0.4, "90": 0.7}}, MODELS, NAMES, WORDS))
     assert list(found["nano"].x) == [0.5, 0.9]
     assert list(found["nano"].y) == [0.4, 0.7]
-    assert list(found["应有"].x) == list(found["应有"].y)
+    assert list(found["理想值"].x) == list(found["理想值"].y)
 
 
 def test_a_point_of_many_forecasts_is_larger():
@@ -57,14 +57,14 @@ def test_a_point_of_many_forecasts_is_larger():
 
 
 def test_nothing_that_rose_or_fell_leaves_the_line_alone():
-    assert [trace.name for trace in reliability_chart({}, MODELS, NAMES, WORDS).data] == ["应有"]
+    assert [trace.name for trace in reliability_chart({}, MODELS, NAMES, WORDS).data] == ["理想值"]
 
 
 def test_coverage_over_time_lies_beside_the_level():
     rows = [{"until": f"2024-0{i}-01", "cutoffs": 5, "coverage_90": i / 10} for i in range(1, 4)]
     found = traces(coverage_over_time_chart({"nano": rows}, "90", MODELS, NAMES, WORDS))
     assert list(found["nano"].y) == [0.1, 0.2, 0.3]
-    assert set(found["应有"].y) == {0.9}
+    assert set(found["理想值"].y) == {0.9}
 
 
 def test_a_cutoff_shows_bands_that_leave_from_the_last_close():
