@@ -32,10 +32,7 @@ def load_saved(kind: type[Record], path: Path, /, **more: Any) -> Record:
     more
         Fields that the file does not hold.
 
-    Raises
-    ------
-    Unreadable
-        The file cannot be read, is not complete JSON, or lacks a field.
+    Raises Unreadable (the file cannot be read, is not complete JSON, or lacks a field).
     """
     return parse_saved(kind, {**load_json(path), **more}, path)
 
@@ -43,10 +40,7 @@ def load_saved(kind: type[Record], path: Path, /, **more: Any) -> Record:
 def load_json(path: Path) -> dict[str, Any]:
     """Return the JSON object in a file.
 
-    Raises
-    ------
-    Unreadable
-        The file cannot be read or holds something else.
+    Raises Unreadable (the file cannot be read or holds something else).
     """
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
@@ -71,10 +65,7 @@ def parse_saved(kind: type[Record], value: Any, place: Path | str, *, partial: b
     partial
         The value has fields that `kind` leaves out on purpose: they are not logged.
 
-    Raises
-    ------
-    Unreadable
-        A field is missing, or its value is not one that this version knows.
+    Raises Unreadable (A field is missing, or its value is not one that this version knows).
     """
     if kind not in _ADAPTERS:
         _ADAPTERS[kind] = TypeAdapter(kind)

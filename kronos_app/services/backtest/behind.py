@@ -82,12 +82,7 @@ class BehindWorker:
     def run(self, job: Mapping[str, Any], on_step: OnStep) -> str:
         """Draw and save a forecast and return the backtest's id; `on_step` may raise to cancel.
 
-        Raises
-        ------
-        Conflict
-            The model has other weights now.
-        Unavailable
-            The backtest's folder cannot be written to.
+        Raises Conflict (the model has other weights now) or Unavailable (the backtest's folder cannot be written to).
         """
         from training.portfolio.walk import kept_scores, past_of, task_of
         from training.run.folder import write_json
@@ -115,10 +110,7 @@ class BehindWorker:
 def signal_day(backtest: Backtest, instrument: str, day: pd.Timestamp) -> pd.Timestamp:
     """Return the day of the newest signal before a day, by which an instrument was traded or held.
 
-    Raises
-    ------
-    NotFound
-        There is no such instrument, or no forecast of it was made on the day of that signal.
+    Raises NotFound (there is no such instrument, or no forecast of it was made on the day of that signal).
     """
     earlier = [path for path in (backtest.path / "signals").glob("*.parquet") if _day_of(path) < day]
     if earlier and instrument in {member.name for member in backtest.members}:

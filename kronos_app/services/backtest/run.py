@@ -56,10 +56,7 @@ class Backtest(Run[BacktestRequest]):
     def read_result(self) -> Result:
         """Return days, holdings and trades.
 
-        Raises
-        ------
-        InvalidInput
-            The backtest has not finished, or its files are damaged.
+        Raises InvalidInput (the backtest has not finished, or its files are damaged).
         """
         from training.portfolio.records import Backtest as Result
 
@@ -69,10 +66,7 @@ class Backtest(Run[BacktestRequest]):
     def write_result(self, result: Result, report: dict[str, Any]) -> None:
         """Write the tables, then the report.
 
-        Raises
-        ------
-        Unavailable
-            The folder cannot be written to.
+        Raises Unavailable (the folder cannot be written to).
         """
         self.write_report(report, lambda: result.save(self.path / "result"))
 

@@ -92,34 +92,23 @@ class BacktestService(RunService[Backtest]):
     def plan(self, request: BacktestRequest) -> BacktestPlan:
         """Return the size of a backtest; reads no candles.
 
-        Raises
-        ------
-        InvalidInput, NotFound, TooLarge
-            The model, the candles or the rule: what is wrong, and what to do.
+        Raises InvalidInput, NotFound or TooLarge (the model, the candles or the rule: what is wrong, and what to do).
         """
         return self._plan(request)[0]
 
     def names(self, selection: CandleSelection) -> Names:
         """Return the instruments that can be the benchmark.
 
-        Raises
-        ------
-        InvalidInput, NotFound
-            Part of the selection does not exist.
+        Raises InvalidInput or NotFound (part of the selection does not exist).
         """
         return self._universes.names(selection)
 
     def start(self, request: BacktestRequest) -> Backtest:
         """Create a backtest and queue its job.
 
-        Raises
-        ------
-        InvalidInput, NotFound, TooLarge
-            As `plan`; or the candles themselves do not fit the rule or the period.
-        Conflict
-            Too many backtests are saved, or too many jobs wait.
-        Unavailable
-            The disk is full or cannot be written to.
+        Raises InvalidInput, NotFound or TooLarge (as `plan`; or the candles themselves do not fit the rule or the
+        period), Conflict (too many backtests are saved, or too many jobs wait) or Unavailable (the disk is full or
+        cannot be written to).
         """
         with self._starting:
             plan, parts = self._plan(request)
@@ -137,20 +126,14 @@ class BacktestService(RunService[Backtest]):
     def result(self, backtest_id: str) -> Result:
         """Return days, holdings and trades of a finished backtest.
 
-        Raises
-        ------
-        NotFound, InvalidInput
-            There is no backtest of this id, or it has no result yet.
+        Raises NotFound or InvalidInput (there is no backtest of this id, or it has no result yet).
         """
         return self._folders.get(backtest_id).read_result()
 
     def csv(self, backtest_id: str, table: Table) -> str:
         """Return a table as CSV.
 
-        Raises
-        ------
-        NotFound, InvalidInput
-            As `result`.
+        Raises NotFound or InvalidInput (as `result`).
         """
         frame: pd.DataFrame = getattr(self.result(backtest_id), table)
         return safe_csv(frame.reset_index() if table == "daily" else frame)
@@ -158,10 +141,7 @@ class BacktestService(RunService[Backtest]):
     def tearsheet(self, backtest_id: str) -> str:
         """Return the report of quantstats as HTML; takes some seconds.
 
-        Raises
-        ------
-        NotFound, InvalidInput
-            As `result`; or there are too few days.
+        Raises NotFound or InvalidInput (as `result`; or there are too few days).
         """
         from training.portfolio.tearsheet import tearsheet
 
@@ -174,12 +154,8 @@ class BacktestService(RunService[Backtest]):
     def compare(self, backtest_ids: Sequence[str]) -> BacktestComparison:
         """Return backtests side by side.
 
-        Raises
-        ------
-        NotFound
-            There is no backtest of one of the ids.
-        InvalidInput
-            There are too few or too many, or one has not finished.
+        Raises NotFound (there is no backtest of one of the ids) or InvalidInput (there are too few or too many, or one
+        has not finished).
         """
         ids = list(dict.fromkeys(backtest_ids))
         if not FEWEST_COMPARED <= len(ids) <= MOST_COMPARED:
@@ -201,10 +177,7 @@ class BacktestService(RunService[Backtest]):
     def behind(self, backtest_id: str, instrument: str, day: datetime) -> Behind | None:
         """Return the forecast that caused the position of an instrument on a day, None until it is drawn again.
 
-        Raises
-        ------
-        NotFound
-            There is no such backtest or instrument, or no signal of it before the day.
+        Raises NotFound (there is no such backtest or instrument, or no signal of it before the day).
         """
         backtest = self._folders.get(backtest_id)
         return read_behind(backtest, instrument, signal_day(backtest, instrument, pd.Timestamp(day)))
@@ -212,12 +185,7 @@ class BacktestService(RunService[Backtest]):
     def draw_behind(self, backtest_id: str, instrument: str, day: datetime) -> Job:
         """Queue the job that draws the forecast again.
 
-        Raises
-        ------
-        NotFound
-            As `behind`.
-        Conflict
-            Too many jobs wait.
+        Raises NotFound (as `behind`) or Conflict (too many jobs wait).
         """
         backtest = self._folders.get(backtest_id)
         signal = signal_day(backtest, instrument, pd.Timestamp(day))

@@ -57,10 +57,7 @@ class Universes:
     def find(self, request: BacktestRequest) -> tuple[Parts, Notes]:
         """Return the instruments, whose candles are not read yet, and what to know about them.
 
-        Raises
-        ------
-        InvalidInput, NotFound
-            Nothing was chosen, or something does not exist.
+        Raises InvalidInput or NotFound (nothing was chosen, or something does not exist).
         """
         parts, notes = self._find(request.data, request.benchmark)
         names = [part.name for part in parts]
@@ -92,10 +89,7 @@ class Universes:
     def names(self, selection: CandleSelection) -> Names:
         """Return the instruments that can be the benchmark.
 
-        Raises
-        ------
-        InvalidInput, NotFound
-            As `find`.
+        Raises InvalidInput or NotFound (as `find`).
         """
         if selection.kind == "qlib":
             return [instrument.symbol for instrument in self._selector.open_qlib(selection).instruments()]
@@ -106,12 +100,8 @@ class Universes:
 
         Instruments of a Qlib folder that have no candles are left out.
 
-        Raises
-        ------
-        InvalidInput
-            Candles are not daily, but the rule is TopkDropout.
-        OSError
-            The folder cannot be written to.
+        Raises InvalidInput (candles are not daily, but the rule is TopkDropout) or OSError (the folder cannot be
+        written to).
         """
         folder.mkdir(parents=True)
         members = []
@@ -135,10 +125,7 @@ class Universes:
     def qlib_folder(self, selection: CandleSelection) -> Path:
         """Return the path of the Qlib folder of a selection.
 
-        Raises
-        ------
-        NotFound
-            There is no folder of this name.
+        Raises NotFound (there is no folder of this name).
         """
         return self._selector.qlib_folder(selection.qlib_folder)
 

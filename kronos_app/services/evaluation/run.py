@@ -57,10 +57,7 @@ class Evaluation(Run[EvaluationRequest]):
     def write_result(self, report: dict[str, Any], csv: str) -> None:
         """Write the scores of every cutoff, then the report.
 
-        Raises
-        ------
-        Unavailable
-            The folder cannot be written to.
+        Raises Unavailable (the folder cannot be written to).
         """
         self.write_report(report, lambda: (self.path / SCORES).write_text(csv, encoding="utf-8"))
 

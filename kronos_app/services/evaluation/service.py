@@ -74,20 +74,14 @@ class EvaluationService(RunService[Evaluation]):
     def plan(self, request: EvaluationRequest) -> EvaluationPlan:
         """Return the size of an evaluation; reads no candles.
 
-        Raises
-        ------
-        InvalidInput, NotFound, TooLarge
-            The models or the candles: what is wrong, and what to do.
+        Raises InvalidInput, NotFound or TooLarge (the models or the candles: what is wrong, and what to do).
         """
         return self._plan(request)[0]
 
     def preset(self, task: TaskName, selection: CandleSelection, models: Sequence[str]) -> dict[str, Any]:
         """Return the fields of `EvaluationRequest` that a task of the paper sets for these candles and models.
 
-        Raises
-        ------
-        InvalidInput, NotFound
-            As `plan`; or the context of a model is too short.
+        Raises InvalidInput or NotFound (as `plan`; or the context of a model is too short).
         """
         interval = self._find(selection)[0][0].read().interval
         return task_settings(
@@ -97,14 +91,8 @@ class EvaluationService(RunService[Evaluation]):
     def start(self, request: EvaluationRequest) -> Evaluation:
         """Create an evaluation and queue its job.
 
-        Raises
-        ------
-        InvalidInput, NotFound, TooLarge
-            As `plan`.
-        Conflict
-            Too many evaluations are saved, or too many jobs wait.
-        Unavailable
-            The disk is full or cannot be written to.
+        Raises InvalidInput, NotFound or TooLarge (as `plan`), Conflict (too many evaluations are saved, or too many
+        jobs wait) or Unavailable (the disk is full or cannot be written to).
         """
         with self._starting:
             plan, parts = self._plan(request)

@@ -21,10 +21,7 @@ def task_settings(task: TaskName, seconds: float, context: int) -> dict[str, Any
     context
         Shortest context of the models, in candles.
 
-    Raises
-    ------
-    InvalidInput
-        The context is too short for history and horizon.
+    Raises InvalidInput (the context is too short for history and horizon).
     """
     from training.evaluation.tasks.presets import TASKS
 

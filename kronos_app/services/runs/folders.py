@@ -47,10 +47,7 @@ class Saved(View):
     def read(cls, path: Path) -> Self:
         """Return the record in a folder.
 
-        Raises
-        ------
-        Unreadable
-            `desk.json` is damaged, or of a version that this one does not understand.
+        Raises Unreadable (`desk.json` is damaged, or of a version that this one does not understand).
         """
         return load_saved(cls, path / DESK, id=path.name, path=path)
 
@@ -88,12 +85,7 @@ class SavedFolders(ABC, Generic[Record]):
     def get(self, record_id: str) -> Record:
         """Return a record.
 
-        Raises
-        ------
-        NotFound
-            There is no record of this id.
-        Conflict
-            This version cannot read it.
+        Raises NotFound (there is no record of this id) or Conflict (this version cannot read it).
         """
         path = self.path(record_id)
         try:
@@ -104,10 +96,7 @@ class SavedFolders(ABC, Generic[Record]):
     def path(self, record_id: str) -> Path:
         """Return the folder of an id, whether or not it can be read.
 
-        Raises
-        ------
-        NotFound
-            There is no record of this id.
+        Raises NotFound (there is no record of this id).
         """
         path = self.folder / record_id
         if not (self._pattern.fullmatch(record_id) and (path / DESK).exists()):

@@ -118,10 +118,7 @@ class Run(Saved, Generic[Request]):
     def write_report(self, report: dict[str, Any], write: Callable[[], object]) -> None:
         """Write the files of the result, then the report, which marks the run as finished.
 
-        Raises
-        ------
-        Unavailable
-            The folder cannot be written to.
+        Raises Unavailable (the folder cannot be written to).
         """
         from training.run.folder import write_json
 
@@ -177,10 +174,7 @@ class RunFolders(SavedFolders[AnyRun]):
     def make_folder(self) -> None:
         """Create the folder of all runs if it does not exist.
 
-        Raises
-        ------
-        Unavailable
-            The home folder cannot be written to.
+        Raises Unavailable (the home folder cannot be written to).
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -195,10 +189,7 @@ class RunFolders(SavedFolders[AnyRun]):
         copy
             Writes the candles to the given folder; returns their names and the other fields of `desk.json`.
 
-        Raises
-        ------
-        Unavailable
-            The disk is full, or the folder cannot be written to.
+        Raises Unavailable (the disk is full, or the folder cannot be written to).
         """
         from training.run.folder import write_json
 

@@ -53,22 +53,14 @@ class RunService(Generic[AnyRun]):
     def get(self, run_id: str) -> AnyRun:
         """Return a run with its state.
 
-        Raises
-        ------
-        NotFound
-            There is no run of this id.
-        Conflict
-            This version cannot read it.
+        Raises NotFound (there is no run of this id) or Conflict (this version cannot read it).
         """
         return self._folders.get(run_id).with_job(self._newest_jobs().get(run_id))
 
     def cancel(self, run_id: str) -> AnyRun:
         """Cancel the job of a run; what it has done stays, and `resume` continues from there.
 
-        Raises
-        ------
-        NotFound
-            There is no run of this id.
+        Raises NotFound (there is no run of this id).
         """
         job_id = self.get(run_id).job_id
         if job_id is not None:
@@ -78,12 +70,7 @@ class RunService(Generic[AnyRun]):
     def resume(self, run_id: str) -> AnyRun:
         """Continue a run that was cancelled, has failed or lost its job.
 
-        Raises
-        ------
-        NotFound
-            There is no run of this id.
-        Conflict
-            It is finished, or too many jobs wait.
+        Raises NotFound (there is no run of this id) or Conflict (it is finished, or too many jobs wait).
         """
         run = self._folders.get(run_id)
         if run.report is not None:
@@ -94,10 +81,7 @@ class RunService(Generic[AnyRun]):
     def delete(self, run_id: str) -> None:
         """Cancel the job of a run and delete the run with its files.
 
-        Raises
-        ------
-        NotFound
-            There is no run of this id.
+        Raises NotFound (there is no run of this id).
         """
         path = self._folders.path(run_id)
         job = self._newest_jobs().get(path.name)

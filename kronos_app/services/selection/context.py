@@ -14,10 +14,7 @@ if TYPE_CHECKING:
 def check_window(lookback: int, horizon: int, spec: ModelSpec) -> None:
     """Check that history and horizon fit into the context of a model.
 
-    Raises
-    ------
-    InvalidInput
-        They do not fit.
+    Raises InvalidInput (they do not fit).
     """
     if lookback + horizon > spec.max_context:
         raise InvalidInput(

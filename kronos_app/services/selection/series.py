@@ -44,14 +44,8 @@ class SeriesSelector:
         also
             An instrument of a Qlib folder that is taken even if it is not in the market.
 
-        Raises
-        ------
-        InvalidInput
-            Nothing on the watchlist is stored.
-        NotFound
-            A data set, series, watchlist, Qlib folder or market does not exist.
-        TooLarge
-            The market has too many instruments.
+        Raises InvalidInput (nothing on the watchlist is stored), NotFound (A data set, series, watchlist, Qlib folder
+        or market does not exist) or TooLarge (the market has too many instruments).
         """
         if selection.kind == "candle_sets":
             return list(self._data_sets(selection.candle_sets)), []
@@ -65,10 +59,7 @@ class SeriesSelector:
     def qlib_folder(self, name: str | None) -> Path:
         """Return the path of a Qlib folder.
 
-        Raises
-        ------
-        NotFound
-            There is no folder of this name.
+        Raises NotFound (there is no folder of this name).
         """
         folders = find_folders(self.settings.qlib_folders)
         if name is None or name not in folders:
@@ -84,10 +75,7 @@ class SeriesSelector:
     def open_qlib(self, selection: CandleSelection) -> QlibFolder:
         """Return the Qlib folder of a selection as a data source.
 
-        Raises
-        ------
-        NotFound
-            There is no folder of this name.
+        Raises NotFound (there is no folder of this name).
         """
         from kronos_app.data.qlib.source import QlibFolder
 

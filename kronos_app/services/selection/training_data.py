@@ -49,16 +49,9 @@ class TrainingData:
     def write(self, choice: DataChoice) -> TrainingFiles:
         """Return the chosen candles as files; files that exist already are used again.
 
-        Raises
-        ------
-        InvalidInput
-            Nothing was chosen.
-        NotFound
-            A data set, series, watchlist or Qlib folder does not exist.
-        TooLarge
-            There are more candles than this deployment allows.
-        Unavailable
-            The disk is full, or a source does not answer.
+        Raises InvalidInput (nothing was chosen), NotFound (A data set, series, watchlist or Qlib folder does not
+        exist), TooLarge (there are more candles than this deployment allows) or Unavailable (the disk is full, or a
+        source does not answer).
         """
         if choice.kind == "qlib":
             return self._qlib(choice)

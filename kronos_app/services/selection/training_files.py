@@ -72,10 +72,7 @@ def check_room(folder: Path, settings: Settings, wanted: int = 0) -> None:
     wanted
         Bytes that will be written at once.
 
-    Raises
-    ------
-    Unavailable
-        Less than that and `run_free_mb` are free.
+    Raises Unavailable (less than that and `run_free_mb` are free).
     """
     free = shutil.disk_usage(folder).free
     if free < wanted + settings.run_free_mb * MB:
