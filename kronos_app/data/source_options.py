@@ -17,15 +17,15 @@ YAHOO_OPTIONS = (_adjustment(text("Off: adjusted only for splits, as intraday pr
 QLIB_OPTIONS = (_adjustment(text("Off: prices as traded, without the adjustment factor of the folder.")),)
 
 
-def read_options(source: Text, options: Sequence[SourceOption], given: Mapping[str, str]) -> dict[str, str]:
-    """Return the value of every option, the default where none is given; raise `InvalidInput` for any other."""
+def read_options(source: Text, options: Sequence[SourceOption], values: Mapping[str, str]) -> dict[str, str]:
+    """Return the value of every option, the default where none is set; raise `InvalidInput` for any other."""
     allowed = {option.name: (option.on, option.off) for option in options}
-    for name, value in given.items():
+    for name, value in values.items():
         if value not in allowed.get(name, ()):
-            listed = "; ".join(f"{option}: {', '.join(values)}" for option, values in allowed.items())
+            listed = "; ".join(f"{option}: {', '.join(pair)}" for option, pair in allowed.items())
             raise InvalidInput(
                 "unknown_option",
                 text("{source} has no option “{option}”.", source=source, option=f"{name}={value}"[:40]),
                 text("Its options: {options}.", options=listed) if listed else text("It has no options."),
             )
-    return {option.name: given.get(option.name, option.on) for option in options}
+    return {option.name: values.get(option.name, option.on) for option in options}

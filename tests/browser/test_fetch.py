@@ -49,7 +49,7 @@ def test_a_failed_fetch_says_why_and_can_be_tried_again(page, market):
     search(page, "AAPL")
     market.fault = "429"
     page.get_by_role("button", name="Fetch", exact=True).click()
-    expect(page.get_by_text("takes no more requests for the moment (rate limit)")).to_be_visible()
+    expect(page.get_by_text("too many were sent (rate limit)")).to_be_visible()
     market.fault = None
     page.get_by_role("button", name="Fetch", exact=True).click()
     expect(page.get_by_role("heading", name="Quality of AAPL")).to_be_visible()

@@ -29,10 +29,10 @@ def test_a_fetched_series_is_stored_refreshed_exported_and_used_while_its_source
     page.get_by_role("radio", name="Stored series").click()
     idle(page)
     row = page.get_by_test_id("stLayoutWrapper").filter(has_text=f"{SYMBOL} yahoo").last
-    expect(page.get_by_role("img", name="of the time shown is stored").first).to_be_visible()
+    expect(page.get_by_role("img", name="of this time span is stored").first).to_be_visible()
     before = len(market.asked(f"/v8/finance/chart/{SYMBOL}"))
     page.get_by_role("button", name="Refresh all").click()
-    expect(page.get_by_text("Up to date now:")).to_be_visible()
+    expect(page.get_by_text("1 series are up to date.")).to_be_visible()
     asked = market.asked(f"/v8/finance/chart/{SYMBOL}")[before:]
     assert asked
     assert all(int(one["period2"]) - int(one["period1"]) < 60 * 24 * 3600 for one in asked)

@@ -189,13 +189,13 @@ def _intraday_slots(times: Nanoseconds, step: int) -> Nanoseconds:
     if len(times) < 2:
         return times[:0]
     dates, day = np.unique(times // DAY, return_inverse=True)
-    known, of, count = np.unique(times % DAY, return_inverse=True, return_counts=True)
+    of_day, which, count = np.unique(times % DAY, return_inverse=True, return_counts=True)
     even = np.mean(np.diff(times) == step) >= 0.3
-    recurring = len(dates) >= 3 and np.mean(count[of] >= 0.5 * len(dates)) >= 0.5
-    if not (even or recurring) or len(known) > 2 * DAY // step:  # ticks, not candles
+    recurring = len(dates) >= 3 and np.mean(count[which] >= 0.5 * len(dates)) >= 0.5
+    if not (even or recurring) or len(of_day) > 2 * DAY // step:  # ticks, not candles
         return times[:0]
     grid = np.arange(most_frequent(times % step) % step, DAY, step, dtype=np.int64)
-    clock = np.union1d(known, grid)
+    clock = np.union1d(of_day, grid)
     seen = np.zeros((len(dates), len(clock)), dtype=bool)
     seen[day, np.searchsorted(clock, times % DAY)] = True
     at = dates[:, None] * DAY + clock[None, :]
@@ -247,8 +247,8 @@ def _without_odd_times(times: Nanoseconds, step: int) -> Nanoseconds:
     """Remove isolated candles at a time of day that most days do not have."""
     steps = np.diff(times)
     alone = np.r_[True, steps > step] & np.r_[steps > step, True]
-    _, of, count = np.unique(times % DAY, return_inverse=True, return_counts=True)
-    rare = count[of] < 0.5 * len(np.unique(times // DAY))
+    _, which, count = np.unique(times % DAY, return_inverse=True, return_counts=True)
+    rare = count[which] < 0.5 * len(np.unique(times // DAY))
     return _integers(times[~(alone & rare)])
 
 

@@ -56,7 +56,7 @@ class Grid:
             first = zero + (opens - zero) // self.step * self.step
             starts = np.arange(first, closes, self.step, dtype=np.int64)
         part = np.minimum(starts >= breaks, len(parts) - 1).astype(np.int64)
-        begins, ends = (np.array([one[side] for one in parts], dtype=np.int64)[part] for side in (0, 1))
+        begins, ends = (np.array([part_hours[side] for part_hours in parts], dtype=np.int64)[part] for side in (0, 1))
         trades = starts + self.step > begins  # a candle entirely within the break does not exist
         if self.label == "end":
             starts = np.minimum(starts + self.step, ends if self.anchor == "segment" else np.int64(closes))
@@ -164,18 +164,18 @@ def _corrected(slots: Slots, times: Nanoseconds, sessions: Sessions) -> Slots:
     """Return slots with the times that most complete sessions have, without those that hardly any has."""
     start = _start_of_day(times, slots.usual)
     which = np.searchsorted(sessions.days + start, times, side="right") - 1
-    known = which >= 0
-    offset = np.where(known, times - sessions.days[which], -1)
-    known &= offset < start + DAY
+    inside_day = which >= 0
+    offset = np.where(inside_day, times - sessions.days[which], -1)
+    inside_day &= offset < start + DAY
     whole = (sessions.days + start >= times[0]) & (sessions.days + start + DAY <= times[-1] + slots.grid.step)
     whole &= (sessions.hours == np.array(slots.usual[:4])).all(axis=1)
-    whole &= np.isin(np.arange(len(sessions)), which[known])
+    whole &= np.isin(np.arange(len(sessions)), which[inside_day])
     count = np.count_nonzero(whole)
     if count < FEWEST_SESSIONS:
         return slots
     if slots.grid.anchor == "utc":
         offset = offset - sessions.shift[which] + slots.usual[-1]
-    seen, often = np.unique(offset[known & whole[which]], return_counts=True)
+    seen, often = np.unique(offset[inside_day & whole[which]], return_counts=True)
     rate = often / count
     grid = slots.grid.slots(slots.usual)
     at = np.searchsorted(seen, grid)

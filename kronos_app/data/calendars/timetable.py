@@ -163,11 +163,11 @@ def _read(code: str, *, whole: bool) -> Timetable:
     return Timetable(zone, sessions, start.value, end.value)
 
 
-def _merged(one: Sessions, other: Sessions) -> Sessions:
-    days = np.concatenate([one.days, other.days])
+def _merged(first: Sessions, second: Sessions) -> Sessions:
+    days = np.concatenate([first.days, second.days])
     order = np.argsort(days, kind="stable")
-    hours = np.concatenate([one.hours, other.hours])
-    return Sessions(days[order], hours[order], np.concatenate([one.shift, other.shift])[order])
+    hours = np.concatenate([first.hours, second.hours])
+    return Sessions(days[order], hours[order], np.concatenate([first.shift, second.shift])[order])
 
 
 def _shift(opens: Nanoseconds, zone: str) -> Nanoseconds:

@@ -147,21 +147,21 @@ class ExchangeSource:
 
     def _market(self, symbol: str) -> tuple[str, int | None]:
         """Return the unified symbol for a user's spelling, and the most candles per page."""
-        wanted = symbol.strip()[:60]
+        spelling = symbol.strip()[:60]
 
         def find(client: Any) -> tuple[str, int | None] | None:
             markets = self._markets(client)
-            written = next((form for form in (wanted, wanted.upper()) if form in markets), None)
-            by_id = client.markets_by_id.get(wanted) or client.markets_by_id.get(wanted.upper())
+            written = next((form for form in (spelling, spelling.upper()) if form in markets), None)
+            by_id = client.markets_by_id.get(spelling) or client.markets_by_id.get(spelling.upper())
             unified = written or (by_id[0]["symbol"] if by_id else None)
             return unified and (unified, client.feature_value(unified, "fetchOHLCV", "limit"))
 
         market = self._client.call(find)
         if market is None:
-            near = ", ".join(instrument.symbol for instrument in self.search(wanted, _SHOWN))
+            near = ", ".join(instrument.symbol for instrument in self.search(spelling, _SHOWN))
             raise InvalidInput(
                 "unknown_symbol",
-                text("{source} has no market “{symbol}”.", source=self.title, symbol=wanted),
+                text("{source} has no market “{symbol}”.", source=self.title, symbol=spelling),
                 text("Similar: {symbols}.", symbols=near)
                 if near
                 else text("Search for it: symbols are written BTC/USDT, swaps BTC/USDT:USDT."),

@@ -71,7 +71,7 @@ def write_folder(
     Unavailable
         The folder cannot be written.
     """
-    series = {symbol: one for symbol, one in series.items() if len(one)}
+    series = {symbol: candles for symbol, candles in series.items() if len(candles)}
     names = _names(series)
     if not FREQUENCY.fullmatch(frequency):
         raise InvalidInput(
@@ -88,7 +88,7 @@ def write_folder(
                 text("The folder {name} exists already.", name=folder.name),
                 text("Choose another name, or remove it first."),
             )
-        _write(draft, {names[symbol]: one for symbol, one in series.items()}, calendar, frequency)
+        _write(draft, {names[symbol]: candles for symbol, candles in series.items()}, calendar, frequency)
         for market, symbols in (markets or {}).items():
             _write_list(
                 draft, qlib_name(market), {names[s]: series[s].timestamps for s in symbols if s in names}, frequency
@@ -124,33 +124,33 @@ def _names(series: Mapping[str, CandleFrame]) -> dict[str, str]:
 
 
 def _calendar(series: Mapping[str, CandleFrame], frequency: str) -> pd.DatetimeIndex:
-    for symbol, one in series.items():
-        times = one.timestamps
+    for symbol, candles in series.items():
+        times = candles.timestamps
         if frequency == "day" and (times != times.normalize()).any():
             raise InvalidInput(
                 "not_daily",
                 text("{symbol} has candles that do not start at midnight, so they are not daily.", symbol=symbol),
                 text("Choose daily candles, or resample these."),
             )
-    return pd.DatetimeIndex(sorted(set().union(*(one.timestamps for one in series.values()))))
+    return pd.DatetimeIndex(sorted(set().union(*(candles.timestamps for candles in series.values()))))
 
 
 def _write(draft: Path, series: Mapping[str, CandleFrame], calendar: pd.DatetimeIndex, frequency: str) -> None:
     (draft / "calendars").mkdir(parents=True)
     _write_lines(draft / "calendars" / f"{frequency}.txt", list(calendar.strftime(_FORMS.get(frequency, _FORM))))
-    _write_list(draft, "all", {name: one.timestamps for name, one in series.items()}, frequency)
-    for name, one in series.items():
+    _write_list(draft, "all", {name: candles.timestamps for name, candles in series.items()}, frequency)
+    for name, candles in series.items():
         home = draft / "features" / feature_folder(name)
         home.mkdir(parents=True)
-        fields = _fields(one)
+        fields = _fields(candles)
         start = int(calendar.get_indexer(fields.index[:1])[0])
         spread = fields.reindex(calendar[start : int(calendar.get_indexer(fields.index[-1:])[0]) + 1])
         for field in spread:
             np.hstack([[start], spread[field]]).astype("<f4").tofile(home / f"{field}.{frequency}.bin")
 
 
-def _fields(one: CandleFrame) -> pd.DataFrame:
-    frame = one.frame.set_index("timestamp")
+def _fields(candles: CandleFrame) -> pd.DataFrame:
+    frame = candles.frame.set_index("timestamp")
     fields = frame[list(PRICES)].assign(change=frame["close"].pct_change(), factor=1.0)
     for name in ("volume", "amount"):
         if name in frame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
@@ -34,24 +34,24 @@ class Rows:
     instants: frozenset[int] = frozenset()
 
 
+@dataclass
 class Session:
     """An open connection; made by `reading`."""
 
-    def __init__(self, connection: SqlConnection, opened: sa.Connection, watch: _Watch, limits: Limits) -> None:
-        self._connection = connection
-        self._opened = opened
-        self._limits = limits
-        self._watch = watch
-        self._exhausted = False
+    connection: SqlConnection
+    opened: sa.Connection
+    watch: _Watch
+    limits: Limits
+    _exhausted: bool = False
 
     @contextmanager
     def stream(self, statement: str | sa.Executable, chunk: int = CHUNK) -> Iterator[Rows]:
         """Run a statement, and cancel what is left of it at the end."""
         options: dict[str, Any] = {"stream_results": True, "max_row_buffer": chunk}
         if isinstance(statement, str):
-            result = self._opened.exec_driver_sql(statement, execution_options=options | {"no_parameters": True})
+            result = self.opened.exec_driver_sql(statement, execution_options=options | {"no_parameters": True})
         else:
-            result = self._opened.execute(statement, execution_options=options)
+            result = self.opened.execute(statement, execution_options=options)
         try:
             if result.returns_rows:
                 headers = tuple(map(str, result.keys()))
@@ -59,8 +59,8 @@ class Session:
             else:
                 yield Rows((), iter(()))
         finally:
-            if self._connection.dialect == "mysql" and not self._exhausted:
-                self._watch.stop()  # The driver would read all remaining rows before it closes.
+            if self.connection.dialect == "mysql" and not self._exhausted:
+                self.watch.stop()  # The driver would read all remaining rows before it closes.
             with suppress(Exception):  # An error of the query was raised already.
                 if result.cursor is not None:
                     result.cursor.close()
@@ -78,7 +78,7 @@ class Session:
             return rows.headers, first[:limit]
 
     def _instants(self, result: sa.CursorResult[Any]) -> frozenset[int]:
-        if self._connection.dialect != "mysql" or result.cursor is None:
+        if self.connection.dialect != "mysql" or result.cursor is None:
             return frozenset()
         return frozenset(n for n, column in enumerate(result.cursor.description) if column[1] == _MYSQL_TIMESTAMP)
 
@@ -87,14 +87,14 @@ class Session:
         self._exhausted = False
         size, total = min(FIRST_CHUNK, most), 0
         while rows := result.fetchmany(size):
-            self._watch.check()
+            self.watch.check()
             taken = sum(map(_bytes_of, rows))
             total += taken
-            if total > self._limits.result_bytes:
-                raise too_many_bytes(self._limits)
+            if total > self.limits.result_bytes:
+                raise too_many_bytes(self.limits)
             size = max(1, min(most, 10 * size, CHUNK_BYTES * len(rows) // taken))
             yield rows
-        self._watch.check()
+        self.watch.check()
         self._exhausted = True
 
 
@@ -150,18 +150,18 @@ def reading(connection: SqlConnection, limits: Limits, on_poll: Callable[[], Non
             raise
 
 
+@dataclass
 class _Watch:
     """A thread that stops a connection when its time is over or `on_poll` raises."""
 
-    def __init__(self, limits: Limits, on_poll: Callable[[], None], stop: Callable[[], None]) -> None:
-        self._limits = limits
-        self._on_poll = on_poll
-        self._stop = stop
-        self._done = Event()
-        self._reason: Exception | None = None
-        self._thread = Thread(target=self._run, name="kronos-sql-watch", daemon=True)
+    limits: Limits
+    on_poll: Callable[[], None]
+    stop_query: Callable[[], None]
+    _done: Event = field(default_factory=Event)
+    _reason: Exception | None = None
 
     def __enter__(self) -> _Watch:
+        self._thread = Thread(target=self._run, name="kronos-sql-watch", daemon=True)
         self._thread.start()
         return self
 
@@ -177,17 +177,17 @@ class _Watch:
     def stop(self) -> None:
         """Cancel the running query in the database."""
         with suppress(Exception):  # It may have ended already, or the connection may be lost.
-            self._stop()
+            self.stop_query()
 
     def _run(self) -> None:
-        end = time.monotonic() + self._limits.seconds
+        end = time.monotonic() + self.limits.seconds
         while not self._done.wait(POLL_SECONDS):
             if self._reason is None:
                 try:
-                    self._on_poll()
+                    self.on_poll()
                 except Exception as error:  # noqa: BLE001 - the reading thread raises it
                     self._reason = error
             if self._reason is None and time.monotonic() > end:
-                self._reason = too_slow(self._limits)
+                self._reason = too_slow(self.limits)
             if self._reason is not None:
                 self.stop()

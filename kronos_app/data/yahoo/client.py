@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from threading import Lock
@@ -26,17 +27,20 @@ _NOT_AGAIN = {"access_denied", "timed_out"}  # a retry does not help, or would t
 _DATA = ("/v8/finance/chart/", "/v1/finance/search")
 
 
+@dataclass
 class YahooClient:
-    """yfinance with separate state per client, time limits, retries, and an error for each kind of failure."""
+    """yfinance with separate state per client, time limits, retries, and an error for each kind of failure.
 
-    def __init__(self, base_url: str | None, timeout: float, retries: int, backoff: float) -> None:
-        self._base_url = base_url
-        self._timeout = timeout
-        self._retries = retries
-        self._backoff = backoff
-        self._lock = Lock()
-        self._shared: Any = None
-        self.offset = timedelta(0)
+    `offset` is how far Yahoo's clock is ahead of this machine's.
+    """
+
+    base_url: str | None
+    timeout: float
+    retries: int
+    backoff: float
+    offset: timedelta = timedelta(0)
+    _lock: Lock = field(default_factory=Lock, init=False)
+    _shared: Any = field(default=None, init=False)
 
     def now(self) -> datetime:
         """Return the time by Yahoo's clock once an answer has shown it; this machine's clock may be wrong."""
@@ -86,8 +90,8 @@ class YahooClient:
 
     def get(self, url: str, params: Mapping[str, Any] | None = None) -> Any:
         """Return an answer that is valid JSON, with retries after growing pauses."""
-        wait = self._backoff
-        for left in range(self._retries, -1, -1):
+        wait = self.backoff
+        for left in range(self.retries, -1, -1):
             try:
                 return self._get_once(url, params)
             except Unavailable as error:
@@ -102,13 +106,13 @@ class YahooClient:
         from yfinance.exceptions import YFRateLimitError
 
         try:
-            answer = self._data().get(url, params, self._timeout)
+            answer = self._data().get(url, params, self.timeout)
         except YFRateLimitError as error:
             raise unavailable("rate_limited", TITLE, seconds=RATE_LIMIT_SECONDS) from error
         except RequestException as error:
             code = int(error.code)
             kind = "unreachable" if code in _OFFLINE else "timed_out" if code == _LATE else "connection_cut"
-            raise unavailable(kind, TITLE, seconds=f"{self._timeout:g}") from error
+            raise unavailable(kind, TITLE, seconds=f"{self.timeout:g}") from error
         if answer.status_code in {401, 403}:
             raise unavailable("access_denied", TITLE)
         if answer.status_code >= 500 or "Will be right back" in answer.text:
@@ -137,7 +141,7 @@ class YahooClient:
         """Return a browser-like session that enforces the time limit and uses the base URL, if one is set."""
         from curl_cffi.requests import Session
 
-        base, limit, read_clock = self._base_url, self._timeout, self._read_clock
+        base, limit, read_clock = self.base_url, self.timeout, self._read_clock
 
         class BoundSession(Session[Any]):
             """Sends every request of yfinance, also those for cookies, which otherwise have other time limits."""
