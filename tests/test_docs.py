@@ -351,7 +351,7 @@ def test_the_architecture_names_files_and_functions_that_exist():
     files = re.findall(r"`((?:kronos_app|engine|training|pages|tests)/[\w/]+\.py|Home\.py)`", text)
     assert len(files) > 25
     assert [file for file in files if not (ROOT / file).is_file()] == []
-    named = re.findall(r"`([\w/]+\.py)`,? `(\w+)(?:\.(\w+))?`", text)
+    named = re.findall(r"`(\w+/[\w/]+\.py|Home\.py)`,? `(\w+)(?:\.(\w+))?`", text)
     assert len(named) > 20
     assert [name for name in named if not _defines(*name)] == []
 
