@@ -18,8 +18,9 @@ def render() -> None:
         return
     st.markdown(
         _(
-            "What would trading by the forecasts have earned? Returns are after costs, beside an equal-weight "
-            "portfolio, momentum and random signals. A signal uses candles up to its day and is traded on the next."
+            "Returns of trading on the forecasts, after costs, beside an equal-weight portfolio, "
+            "momentum and random signals. A signal uses candles up to its day and is traded on the "
+            "next day."
         )
     )
     views = {

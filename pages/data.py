@@ -46,7 +46,7 @@ def _read_drafts() -> list[Draft]:
     sql_form.adopt_job()
     series_browser.adopt_job()
     source = st.segmented_control(
-        _("Where the candles come from"),
+        _("Data source"),
         list(labels),
         format_func=labels.__getitem__,
         default="upload",

@@ -45,7 +45,9 @@ def find_warnings(corpus: Corpus, config: RunConfig, windows: Mapping[SplitName,
     yield from _seen_at_other_interval(corpus)
     yield from _seen_in_other_symbols(corpus)
     if not windows["test"]:
-        yield message("There is no test split: the final scores are those of the candles that chose the checkpoint.")
+        yield message(
+            "There is no test split: the final scores are those of the validation set, which chose the checkpoint."
+        )
     symbols = {(segment.group, segment.symbol) for segment in corpus.of("train").segments}
     if len(symbols) == 1:
         yield message("There is only one training symbol: what is learned may hold for it alone.")

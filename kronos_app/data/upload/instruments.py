@@ -52,7 +52,7 @@ def split(sheet: Sheet) -> Iterator[Draft]:
     order = np.argsort(codes, kind="stable")
     bounds = np.searchsorted(codes[order], np.arange(len(symbols) + 1))
     message = text(
-        "One of {count} instruments in “{name}”, told apart by column “{column}”.",
+        "One of {count} instruments in “{name}”, distinguished by column “{column}”.",
         count=len(symbols), name=sheet.name, column=sheet.cells["symbol"].header,
     )  # fmt: skip
     findings = [*sheet.findings, Finding("split_by_symbol", "info", message)]
@@ -91,7 +91,8 @@ def _qualified(sheet: Sheet) -> Sheet:
     several = lines.groupby("symbol")["full"].transform("nunique") > 1
     names = lines["full"].where(several, lines["symbol"])
     message = text(
-        "{count} symbol(s) have several series, told apart by {column}, such as “{example}”; each was read alone.",
+        "{count} symbol(s) have several series, distinguished by {column}, such as “{example}”; each "
+        "was read separately.",
         count=int(lines.loc[several, "symbol"].nunique()), column=" + ".join(f"“{header}”" for header in used),
         example=shorten(str(names[several].iloc[-1])),
     )  # fmt: skip

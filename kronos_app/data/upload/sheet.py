@@ -149,7 +149,7 @@ def _without_placeholders(role: str, header: str, values: Floats) -> tuple[Float
     if not none.any() or not (none | (values == 0) | np.isnan(values)).all():
         return values, []
     message = text(
-        "{count} cell(s) of column “{column}” say -1, which stands for no {role}; they were read as empty.",
+        "{count} cell(s) of column “{column}” are -1, which means no {role}; they were read as empty.",
         count=int(none.sum()), column=header, role=role,
     )  # fmt: skip
     return np.full(len(values), np.nan), [Finding("no_volume", "info", message)]

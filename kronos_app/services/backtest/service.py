@@ -208,7 +208,7 @@ class BacktestService(RunService[Backtest]):
             raise InvalidInput(
                 "empty_period",
                 text("The period from {start} to {end} has no day.", start=str(request.start), end=str(request.end)),
-                text("Choose an end that lies after the start."),
+                text("Choose an end after the start."),
             )
         request = request.model_copy(update={"model": spec.name})
         parts, notes = self._universes.find(request)

@@ -67,7 +67,7 @@ LABELS: Mapping[str, Text] = {
     "window.balance": text("Balance between markets"),
     "window.volume_dropout": text("Windows without volume"),
     "window.mirrored": text("Mirrored windows"),
-    "window.turning": text("Windows without drift"),
+    "window.turning": text("Zero-drift windows"),
     "window.moved": text("Shifted dates"),
     "split.embargo": text("Embargo (candles)"),
     "split.holdout_symbols": text("Held-out symbols"),

@@ -86,5 +86,5 @@ def _render_cadence(interval: Interval) -> int | None:
     labels |= {
         cadence: _("every {span}").format(span=formats.span(cadence)) for cadence in CADENCES if cadence >= least
     }
-    help_ = _("How often the source is asked for new candles. Each completed candle starts one forecast.")
+    help_ = _("Time between two requests for new candles. Each completed candle starts one forecast.")
     return render_select(state.LIVE_CADENCE, _("Poll interval"), labels, help=help_) or None

@@ -17,8 +17,8 @@ def score_columns(levels: Sequence[int]) -> dict[str, Any]:
             _("CRPS"),
             format="%.4f",
             help=_(
-                "How far the whole distribution lies from what came, in units of the history's own spread; less is "
-                "better."
+                "Distance between forecast distribution and actual values, in units of the history's "
+                "standard deviation; lower is better."
             ),
         ),
         "mae": st.column_config.NumberColumn(
@@ -27,7 +27,7 @@ def score_columns(levels: Sequence[int]) -> dict[str, Any]:
         "rank_ic": st.column_config.NumberColumn(
             _("Rank IC"),
             format="%.3f",
-            help=_("How well the order of forecast returns matches that of what came, from −1 to 1; 0 is chance."),
+            help=_("Rank correlation of forecast and actual returns, from −1 to 1; 0 is chance."),
         ),
         **{
             f"coverage_{level}": st.column_config.NumberColumn(

@@ -95,7 +95,7 @@ def _dated_back(count: int, evenings: Integers) -> Finding:
 
 def _unclear() -> Finding:
     message = text(
-        "Days begin with a night session, so their dates are trading days; the real times cannot be told, and nights "
-        "lie behind their day."
+        "Days begin with a night session, so their dates are trading days. The real times are "
+        "unknown, and night candles follow those of their day."
     )
     return Finding("night_session", "warning", message)
