@@ -103,7 +103,7 @@ def test_the_split_can_come_with_the_data(config: RunConfig, tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     ("column", "message"),
-    [(None, "A of stocks/1h has no column split"), ("later", "A: the column split says “later”: it must say one of")],
+    [(None, "A of stocks/1h lacks the column split"), ("later", "A: the column split has the value “later”")],
 )
 def test_a_split_that_the_data_does_not_tell_is_an_error(
     column: str | None, message: str, config: RunConfig, tmp_path: Path
@@ -170,7 +170,7 @@ def test_a_kill_at_any_moment_leaves_a_whole_corpus_or_none(config: RunConfig, d
     code = """
 import os, signal, sys
 from pathlib import Path
-from training import preparing
+from training.fit import preparing
 from training.run.config import RunConfig
 name, config, folder = sys.argv[1:]
 real = getattr(preparing, name)
@@ -194,7 +194,7 @@ def test_a_full_disk_is_told_and_keeps_what_was_there(config: RunConfig, data: P
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))  # Python ignores the signal, so writing fails instead
     try:
-        with pytest.raises(RunError, match=r"cannot be written to .* make room or choose another folder"):
+        with pytest.raises(RunError, match=r"cannot be written to .* free disk space or choose another folder"):
             prepare(with_data(config, data, embargo=60), tmp_path / "prepared")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
