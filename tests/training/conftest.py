@@ -69,7 +69,7 @@ def candles(symbol: str, rows: int, seed: int, start: str = "2024-01-01", freq: 
     return pd.DataFrame(
         {
             "symbol": symbol,
-            "timestamp": pd.date_range(start, periods=rows, freq=freq),
+            "timestamp": pd.date_range(start, periods=rows, freq=freq, unit="ns"),
             "open": opening,
             "high": np.maximum(opening, close) * spread,
             "low": np.minimum(opening, close) / spread,

@@ -30,10 +30,8 @@ def read(data: QlibData) -> Iterator[SymbolCandles]:
     Amount is that of the folder, or volume times `vwap` if it has that. The column `piece` counts the stays of an
     instrument in its set, between which the series is not continuous.
 
-    Raises
-    ------
-    DataError
-        Qlib is not installed, or the folder, set, frequency or fields are missing; lists the sets and frequencies.
+    Raises DataError if Qlib is not installed, or the folder, set, frequency or fields are missing; lists the sets and
+    frequencies.
     """
     folder, frequency = _check(data)
     require_qlib()

@@ -47,10 +47,7 @@ Row = Mapping[str, Any]
 def read(data: StoreData) -> Iterator[SymbolCandles]:
     """Yield the candles of each series in its exchange's time; its group is market and interval.
 
-    Raises
-    ------
-    DataError
-        The store cannot be opened, a running desk holds it, or it lacks the series.
+    Raises DataError if the store cannot be opened, a running desk holds it, or it lacks the series.
     """
     with _connect(data) as connection:
         series = _select(connection, data)

@@ -35,10 +35,7 @@ class Table:
     def batches(self, names: Collection[str] | None = None) -> Iterator[pd.DataFrame]:
         """Yield rows in the file's order: times naive, numbers float64, symbol and split text, and `row`, from 1.
 
-        Raises
-        ------
-        DataError
-            The file is damaged, or a time, number or symbol is wrong; names the row.
+        Raises DataError if the file is damaged, or a time, number or symbol is wrong; names the row.
         """
         used = {name: column for name, column in self.columns.items() if names is None or name in names}
         row = 1

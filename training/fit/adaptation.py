@@ -23,10 +23,8 @@ ADAPTER = "default"  # peft's name of a single adapter
 def adapt(model: Network, method: MethodConfig, stage: StageName, seed: int = 0) -> Network:
     """Return `model` with adapters if `method` has them, and gradients for the parameters that it trains.
 
-    Raises
-    ------
-    ConfigError
-        There are fewer layers than are to be frozen, or no linear layer of an adapter's name; names the stage.
+    Raises ConfigError if there are fewer layers than are to be frozen, or no linear layer of an adapter's name; names
+    the stage.
     """
     model.requires_grad_(True)
     for module in model.modules():

@@ -44,12 +44,8 @@ def build_base(config: RunConfig) -> Base:
 
     With `shape`, the named model gives only its tokenizer.
 
-    Raises
-    ------
-    ConfigError
-        A shape is invalid, the model's tokenizer is unknown, or the two networks do not fit.
-    KronosError
-        A checkpoint cannot be found or read.
+    Raises ConfigError if a shape is invalid, the model's tokenizer is unknown, or the two networks do not fit;
+    KronosError if a checkpoint cannot be found or read.
     """
     base, export = config.base, _export_of(config.base.model)
     spec = find_spec(base.model) if base.model is not None else None

@@ -40,10 +40,7 @@ class State:
 def save_state(folder: Path, state: State) -> Path:
     """Write a checkpoint below `folder` atomically, and remove all but it and the one before.
 
-    Raises
-    ------
-    RunError
-        The disk is full or the folder cannot be written to; earlier checkpoints stay valid.
+    Raises RunError if the disk is full or the folder cannot be written to; earlier checkpoints stay valid.
     """
     target = folder / NAME.format(step=state.step)
     draft = folder / f".{target.name}.{os.getpid()}"
@@ -69,10 +66,7 @@ def save_state(folder: Path, state: State) -> Path:
 def load_state(folder: Path) -> tuple[State | None, list[Message]]:
     """Return the newest valid checkpoint below `folder`, or None, and a note for each damaged one.
 
-    Raises
-    ------
-    RunError
-        All checkpoints are damaged: a person decides whether to start again.
+    Raises RunError if all checkpoints are damaged: a person decides whether to start again.
     """
     notes: list[Message] = []
     for path in sorted(folder.glob("step-*"), reverse=True):

@@ -44,10 +44,7 @@ class World:
 
         A process that waits for another longer than `timeout` fails.
 
-        Raises
-        ------
-        RunError
-            The others cannot be reached.
+        Raises RunError if the others cannot be reached.
         """
         if not distributed.is_initialized() and int(os.environ.get("WORLD_SIZE", "1")) == 1:
             return cls.alone(device)

@@ -133,16 +133,9 @@ def train_stage(
     folder
         Receives `log.jsonl`, `checkpoints/` and `best/`, the checkpoint of the lowest validation loss.
 
-    Raises
-    ------
-    Paused
-        On a request to pause.
-    Diverged
-        The loss or its gradient is not finite; weights and the last checkpoint stay unchanged.
-    RunError
-        The folder cannot be written to, or another process has ended.
-    ConfigError
-        A batch has fewer windows than there are processes.
+    Raises Paused on a request to pause; Diverged if the loss or its gradient is not finite (weights and the last
+    checkpoint stay unchanged); RunError if the folder cannot be written to, or another process has ended; ConfigError
+    if a batch has fewer windows than there are processes.
     """
     return _Training(stage, config, samples, validation, folder, world, callbacks or Callbacks()).run()
 

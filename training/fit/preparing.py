@@ -47,14 +47,8 @@ def prepare(config: RunConfig, folder: Path, on_step: OnStep | None = None) -> C
     on_step
         Called after every symbol with the files, series or instruments read, and their total.
 
-    Raises
-    ------
-    ConfigError
-        The embargo is shorter than a window.
-    DataError
-        There are no candles, or some cannot be read; names file, symbol and row.
-    RunError
-        The folder cannot be written to, or the disk is full; an existing corpus stays.
+    Raises ConfigError if the embargo is shorter than a window; DataError, with file, symbol and row, if there are no
+    candles or some cannot be read; RunError if the folder cannot be written to (an existing corpus stays).
     """
     embargo_of(config)
     origin = _origin(config)

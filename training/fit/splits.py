@@ -53,12 +53,7 @@ def segments_of(series: Sequence[Series], times: np.ndarray, config: RunConfig) 
 
     `times` are the corpus's, int64 (N,), in nanoseconds.
 
-    Raises
-    ------
-    ConfigError
-        The embargo is shorter than a window.
-    DataError
-        The only symbol cannot be held out.
+    Raises ConfigError if the embargo is shorter than a window; DataError if the only symbol cannot be held out.
     """
     embargo, times = embargo_of(config), np.asarray(times)
     held_out = held_out_symbols({one.symbol for one in series}, config.split.holdout_symbols, config.seed)

@@ -69,10 +69,7 @@ class WindowSampler:
     shared_deviation
         As in `TokenizerConfig`.
 
-    Raises
-    ------
-    DataError
-        No segment is as long as a window.
+    Raises DataError if no segment is as long as a window.
     """
 
     def __init__(self, corpus: Corpus, window: WindowConfig, seed: int, *, shared_deviation: bool = False) -> None:

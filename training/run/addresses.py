@@ -34,10 +34,7 @@ class Address:
     def parse(cls, address: str) -> Self:
         """Return the parts of an address.
 
-        Raises
-        ------
-        ValueError
-            It is not HTTP, or has a user, a password, a query or a way out of its path.
+        Raises ValueError if it is not HTTP, or has a user, a password, a query or a way out of its path.
         """
         parts = urlsplit(address)
         path = unquote(unquote(parts.path))
@@ -68,10 +65,7 @@ class AddressPolicy:
     def of(cls, allowed: Iterable[str] | None, environment: Mapping[str, str]) -> Self:
         """Return the policy of a list of addresses, None for no list, and of MLflow's own variable.
 
-        Raises
-        ------
-        ConfigError
-            An entry of the list is not an HTTP address.
+        Raises ConfigError if an entry of the list is not an HTTP address.
         """
         try:
             addresses = None if allowed is None else tuple(map(Address.parse, allowed))
@@ -90,10 +84,7 @@ class AddressPolicy:
     def from_environment(cls) -> Self:
         """Return the policy of this process, with the list of the desk that started it, if one did.
 
-        Raises
-        ------
-        ConfigError
-            The list cannot be read.
+        Raises ConfigError if the list cannot be read.
         """
         written = os.environ.get(VARIABLE)
         try:

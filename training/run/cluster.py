@@ -42,10 +42,7 @@ def run_on_cluster(run: RunFolder, workers: int, address: str | None = None) -> 
     address
         Of the cluster, such as `ray://head:10001` or `auto`; None starts Ray on this machine and stops it afterwards.
 
-    Raises
-    ------
-    RunError
-        Ray is not installed, the cluster cannot be reached, or its workers failed.
+    Raises RunError if Ray is not installed, the cluster cannot be reached, or its workers failed.
     """
     os.environ.update(ENVIRONMENT)
     try:

@@ -31,10 +31,8 @@ def read_config(path: Path, overrides: Sequence[str] = ()) -> RunConfig:
     overrides
         Settings that replace the file's, as in `predictor.steps=20`; values are YAML.
 
-    Raises
-    ------
-    ConfigError
-        The file cannot be read, or a field is unknown, missing, given twice or wrong; each is named with its line.
+    Raises ConfigError if the file cannot be read, or a field is unknown, missing, given twice or wrong; each is named
+    with its line.
     """
     values, places = _read(path)
     for override in overrides:
@@ -59,10 +57,7 @@ def parse_config(values: Mapping[str, Any]) -> RunConfig:
 def write_config(config: RunConfig, path: Path) -> None:
     """Write every field of a config below its description; `read_config` returns an equal one.
 
-    Raises
-    ------
-    RunError
-        The folder cannot be written to, or the disk is full; an existing file stays unchanged.
+    Raises RunError if the folder cannot be written to, or the disk is full; an existing file stays unchanged.
     """
     write_text(path, "\n".join(_lines(config)) + "\n")
 

@@ -20,10 +20,7 @@ FORMATS = (".svg", ".png", ".pdf")
 def draw_curves(runs: Sequence[Path], out: Path) -> None:
     """Plot the training (thin) and validation (thick) losses of runs by step, a panel per stage, to an image file.
 
-    Raises
-    ------
-    RunError
-        No run has a log, or the file cannot be written.
+    Raises RunError if no run has a log, or the file cannot be written.
     """
     from matplotlib.figure import Figure
 

@@ -23,12 +23,8 @@ MAX_SYMBOLS = 5  # that a note lists
 def find_warnings(corpus: Corpus, config: RunConfig, windows: Mapping[SplitName, int]) -> Iterator[Message]:
     """Yield what a user should know before a run begins.
 
-    Raises
-    ------
-    ConfigError
-        A window is longer than the base model's context.
-    DataError
-        All training prices are constant.
+    Raises ConfigError if a window is longer than the base model's context; DataError if all training prices are
+    constant.
     """
     spec = find_spec(config.base.model) if config.base.model is not None else None
     _check_context(spec, config)

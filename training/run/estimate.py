@@ -57,12 +57,8 @@ def estimate(config: RunConfig, corpus: Corpus, stage: StageName, steps: int = 3
     limit
         Seconds after which no further step begins.
 
-    Raises
-    ------
-    DataError
-        No series is as long as a window.
-    RunError
-        The trial failed, with the reason, or did not complete a step in time.
+    Raises DataError if no series is as long as a window; RunError if the trial failed, with the reason, or did not
+    complete a step in time.
     """
     with tempfile.TemporaryDirectory(prefix="kronos-trial-") as name:
         folder = Path(name)

@@ -52,12 +52,8 @@ def execute(run: RunFolder, world: World | None = None) -> Status:
 
     Every process of a world calls it; the first one holds the folder and writes.
 
-    Raises
-    ------
-    RunError
-        Another process holds the run, or its status cannot be written.
-    ConfigError
-        The config cannot be read.
+    Raises RunError if another process holds the run, or its status cannot be written; ConfigError if the config cannot
+    be read.
     """
     config = read_saved_config(run.config)
     world = world or World.from_environment(config.machine.device)

@@ -53,10 +53,7 @@ def export_run(
     half
         Write weights in half precision.
 
-    Raises
-    ------
-    RunError
-        The folder cannot be written to.
+    Raises RunError if the folder cannot be written to.
     """
     corpus = open_corpus(run.prepared)
     draft = run.path / f".export.{os.getpid()}"
@@ -94,10 +91,7 @@ def export_run(
 def export_checkpoint(source: Path, out: Path) -> None:
     """Copy a checkpoint, or the result of a finished run, to `out` in half precision.
 
-    Raises
-    ------
-    RunError
-        `source` is neither, or `out` cannot be written to.
+    Raises RunError if `source` is neither, or `out` cannot be written to.
     """
     if (source / CONFIG).is_file():
         return save(_load(source), out, half=True)
@@ -136,10 +130,7 @@ def read_facts(export: Path) -> Facts:
 def save(network: Kronos | KronosTokenizer, folder: Path, *, half: bool = False) -> None:
     """Write a network as `config.json` and `model.safetensors`; `half` changes it to half precision.
 
-    Raises
-    ------
-    RunError
-        The folder cannot be written to.
+    Raises RunError if the folder cannot be written to.
     """
     if half:
         for parameter in network.parameters():  # fixed tables stay exact
@@ -183,10 +174,7 @@ def push(run: Path, repo: str, *, token: str | None = None, private: bool = True
     tuple of str
         Addresses of the two commits.
 
-    Raises
-    ------
-    RunError
-        There is no result, no token, no permission to write or no answer from the Hub.
+    Raises RunError if there is no result, no token, no permission to write or no answer from the Hub.
     """
     from huggingface_hub import HfApi, get_token
 

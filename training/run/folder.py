@@ -147,10 +147,7 @@ def write_json(path: Path, value: Any) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a file atomically: readers see the old or the new text.
 
-    Raises
-    ------
-    RunError
-        The folder cannot be written to, or the disk is full.
+    Raises RunError if the folder cannot be written to, or the disk is full.
     """
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:

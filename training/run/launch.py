@@ -37,10 +37,7 @@ def create_run(config: RunConfig, folder: Path) -> RunFolder:
 
     Settings may change until training has started.
 
-    Raises
-    ------
-    RunError
-        The folder holds a run with another config or other files, or cannot be written to.
+    Raises RunError if the folder holds a run with another config or other files, or cannot be written to.
     """
     run = RunFolder(folder)
     if run.config.exists():

@@ -51,12 +51,8 @@ class Preflight(BaseModel):
 def preflight(corpus: Corpus, config: RunConfig) -> Preflight:
     """Return the sizes of the splits of a run with this config on this corpus, and the warnings.
 
-    Raises
-    ------
-    ConfigError
-        A window is longer than the base model's context.
-    DataError
-        There is no training or validation window, less than a batch of training windows, or every price is constant.
+    Raises ConfigError if a window is longer than the base model's context; DataError if there is no training or
+    validation window, less than a batch of training windows, or every price is constant.
     """
     spans = tuple(_spans(corpus, config))
     splits = {name: _size(name, spans, corpus) for name in SPLITS}

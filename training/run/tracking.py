@@ -49,10 +49,8 @@ def open_trackers(config: RunConfig, folder: Path, note: Callable[[Message], Non
     note
         Called once for each tracker that fails and is left out.
 
-    Raises
-    ------
-    ConfigError
-        MLflow's address is invalid or not allowed, or Comet is not allowed, not installed or has no key.
+    Raises ConfigError if MLflow's address is invalid or not allowed, or Comet is not allowed, not installed or has no
+    key.
     """
     track, name = config.track, f"{config.name} {folder.name}"
     policy = AddressPolicy.from_environment()

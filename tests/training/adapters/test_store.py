@@ -88,7 +88,7 @@ def test_a_store_becomes_a_corpus(store: Store, url: str, config: RunConfig, tmp
 
 def test_times_that_would_repeat_stay_in_utc(store: Store, url: str) -> None:
     zone = "Europe/Berlin"
-    utc = pd.date_range("2024-10-26 22:00", periods=8, freq="h", tz="UTC")
+    utc = pd.date_range("2024-10-26 22:00", periods=8, freq="h", tz="UTC", unit="ns")
     frame = conftest.candles("x", 8, seed=1).drop(columns="symbol").assign(timestamp=utc.tz_localize(None))
     store.series.merge(SeriesKey("yahoo", "DAX", "1h"), CandleFrame(frame, "DAX", "yahoo", "UTC", About("DAX", "1h")))
     later = conftest.candles("x", 5, seed=2, start="2024-11-01").drop(columns="symbol")
