@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import groupby
 
 import numpy as np
@@ -97,16 +96,6 @@ class Cutoff:
     def actual(self) -> np.ndarray:
         """Return the actual candles, float64 (horizon, 6); only scores may use them."""
         return np.array(self.series.values[self.row : self.row + self.horizon], dtype=np.float64)
-
-    @cached_property
-    def history(self) -> pd.DataFrame:
-        """Return the last `lookback` known candles as a frame."""
-        return self.series.frame(self.row - self.lookback, self.row)
-
-    @cached_property
-    def future(self) -> pd.DataFrame:
-        """Return the actual candles as a frame."""
-        return self.series.frame(self.row, self.row + self.horizon)
 
 
 def candles(values: np.ndarray, times: np.ndarray) -> pd.DataFrame:

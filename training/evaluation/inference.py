@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-from training.evaluation.files import to_json
+from training.evaluation.files import json_object
 
 RESAMPLES = 2000
 FEWEST_TIMES = 5  # an interval from fewer times means nothing
@@ -29,8 +29,7 @@ class Estimate:
 
     def to_dict(self) -> dict[str, float | None]:
         """Return a JSON-ready form; None where a number is not finite."""
-        found: dict[str, float | None] = to_json(self)
-        return found
+        return json_object(value=self.value, low=self.low, high=self.high)
 
     @property
     def outcome(self) -> Outcome:

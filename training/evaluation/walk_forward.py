@@ -96,7 +96,7 @@ def walk_forward(
                 "refit": refit,
             },
         )
-    first = _first_times(cutoffs)
+    first = {id(one.series): one.time for one in sorted(cutoffs, key=lambda one: -one.time)}  # the earliest is last
     files: dict[str, list[Path]] = {one.name: [] for one in forecasters}
     done, total = 0, len(parts) * len(forecasters)
     for part, key in zip(parts, keys, strict=True):
@@ -162,14 +162,6 @@ def digests(cutoffs: Sequence[Cutoff]) -> list[str]:
         place.update(f"{cutoff.group}/{cutoff.symbol}/{cutoff.row}/{cutoff.lookback}/{cutoff.horizon}".encode())
         hashes[index] = place.hexdigest()
     return hashes
-
-
-def _first_times(cutoffs: Sequence[Cutoff]) -> dict[int, int]:
-    """Return the time of the first cutoff of each series, by the series' identity."""
-    first: dict[int, int] = {}
-    for cutoff in cutoffs:
-        first[id(cutoff.series)] = min(cutoff.time, first.get(id(cutoff.series), cutoff.time))
-    return first
 
 
 def _check(forecasters: Sequence[Forecaster], cutoffs: Sequence[Cutoff]) -> None:

@@ -137,12 +137,7 @@ def settings_of(rule: TopkRule, dealing: Dealing, benchmark: str | None, span: S
 
 
 def notes_on(
-    scores: pd.Series[float],
-    instruments: Sequence[str],
-    backtest: Backtest,
-    market: Market,
-    span: Span,
-    rule: TopkRule,
+    scores: pd.Series[float], instruments: Sequence[str], backtest: Backtest, market: Market, span: Span, rule: TopkRule
 ) -> Iterator[Message]:
     """Yield what the reader of a backtest should know, given its scores and the instruments that have candles."""
     benchmark = backtest.settings["benchmark"]

@@ -43,10 +43,12 @@ def test_futures_follow_their_history_and_never_overlap(folder: Path) -> None:
     assert {(c.group, c.symbol) for c in chosen} == {(g, s) for g in ("crypto/1h", "stocks/1h") for s in "AB"}
     assert len(chosen) == 2 * 2 * 8
     for cutoff in chosen:
-        assert (len(cutoff.history), len(cutoff.future)) == (40, 10)
-        assert cutoff.future["timestamp"].iloc[0] - cutoff.history["timestamp"].iloc[-1] == pd.Timedelta("1h")
-        assert (cutoff.history["timestamp"] >= "2025-01-01").all()
-    futures = pd.concat([c.future for c in chosen if (c.group, c.symbol) == ("stocks/1h", "B")])
+        times = pd.DatetimeIndex(cutoff.series.times[cutoff.row - 40 : cutoff.row + 10].view("M8[ns]"))
+        assert (len(cutoff.past.last(40)), len(cutoff.actual)) == (40, 10)
+        assert (np.diff(times) == pd.Timedelta("1h")).all()
+        assert times[0] >= pd.Timestamp("2025-01-01")
+    of_b = [c for c in chosen if (c.group, c.symbol) == ("stocks/1h", "B")]
+    futures = pd.concat([c.series.frame(c.row, c.row + 10) for c in of_b])
     assert futures["timestamp"].is_unique
 
 

@@ -25,9 +25,11 @@ def test_a_cutoff_has_its_history_and_its_future() -> None:
     assert cutoff.future_times[0] == cutoff.time + HOUR
     assert cutoff.known_at == series.times[54]
     np.testing.assert_array_equal(cutoff.actual, series.values[45:55])
-    assert list(cutoff.history["close"]) == list(series.values[5:45, 3])
-    assert list(cutoff.future["timestamp"]) == list(pd.date_range("2024-01-02 21:00", periods=10, freq="h"))
-    assert "amount" not in cutoff.history  # nobody knows it
+    assert list(cutoff.series.frame(5, 45)["close"]) == list(series.values[5:45, 3])
+    assert list(cutoff.series.frame(45, 55)["timestamp"]) == list(
+        pd.date_range("2024-01-02 21:00", periods=10, freq="h")
+    )
+    assert "amount" not in cutoff.series.frame(5, 45)  # it is missing
 
 
 def test_futures_of_a_symbol_never_overlap() -> None:

@@ -63,10 +63,7 @@ def run(arguments: argparse.Namespace, on_step: OnStep | None = None) -> None:
 
 
 def _notes(
-    predictor: KronosPredictor,
-    blocks: Blocks,
-    cutoffs: Mapping[str, Sequence[Cutoff]],
-    arguments: argparse.Namespace,
+    predictor: KronosPredictor, blocks: Blocks, cutoffs: Mapping[str, Sequence[Cutoff]], arguments: argparse.Namespace
 ) -> list[str]:
     """Return what the table does not show: skipped symbols, a short context, data leakage."""
     size = arguments.lookback + arguments.horizon

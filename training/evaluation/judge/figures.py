@@ -31,8 +31,8 @@ class Line:
     best_baseline: str  # the baseline of lowest CRPS
     volatility_foreseen: Estimate  # ratio of the CRPS of `summary.foreseen` to the best baseline's
     crps_ratio_centred: Estimate  # the same of the model without its drift, see `scores.crps_centred`
-    # Crps_ratio (to the best baseline's), coverage_90, coverage_80, ks (of the PIT at the last step), volatility_ratio
-    # (see `volatility_ratio`), pull (see `pull`), first_gap (median), impossible (share of candles).
+    # crps_ratio (to the best baseline's), coverage_90, coverage_80, ks (of the PIT at the last step),
+    # volatility_ratio (see `volatility_ratio`), pull (see `pull`), first_gap (median), impossible (share of candles).
     figures: Mapping[str, Estimate]
     pull_forecast: Estimate  # this and the next: the slopes whose difference is the pull
     pull_actual: Estimate
