@@ -55,14 +55,14 @@ class Judgement:
     def figures(self) -> dict[str, dict[str, float | None]]:
         """Return the figures without intervals, JSON-ready: `forecasters` of a line of `forecasts.jsonl`."""
         return {
-            name: {key: estimate.to_dict()["value"] for key, estimate in found.items()}
-            for name, found in self.forecasters.items()
+            name: {key: estimate.to_dict()["value"] for key, estimate in row.items()}
+            for name, row in self.forecasters.items()
         }
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready form: `forecasters` without intervals, `estimates` with them."""
-        found = to_json(self)
-        return {**found, "forecasters": self.figures(), "estimates": found["forecasters"]}
+        values = to_json(self)
+        return {**values, "forecasters": self.figures(), "estimates": values["forecasters"]}
 
 
 def pick_cutoffs(corpus: Corpus, window: WindowConfig, n: int, seed: int) -> list[Cutoff]:
@@ -108,7 +108,7 @@ def judge(
         rank_ic_over=information(rows[judged])[1],
         best_baseline=best,
         worse=to_base is not None and to_base.outcome == "worse",
-        forecasters={name: figures(found) for name, found in rows.items()},
+        forecasters={name: figures(table) for name, table in rows.items()},
         to_base=to_base,
         to_baseline=to_baseline,
         verdict=verdict_on_base(to_base) if to_base else against_baselines,

@@ -78,8 +78,8 @@ def volatility_errors(table: pd.DataFrame, *, overlap: int = 1) -> dict[str, Est
         total = m[..., 3] - m[..., 2] ** 2
         return np.stack([m[..., 0], 1 - m[..., 1] / np.where(total > 0, total, np.nan)], axis=-1)
 
-    found = estimates(columns, times_of(table), of, overlap=overlap)
-    return dict(zip(("volatility_mae", "volatility_r2"), found, strict=True))
+    results = estimates(columns, times_of(table), of, overlap=overlap)
+    return dict(zip(("volatility_mae", "volatility_r2"), results, strict=True))
 
 
 def information(table: pd.DataFrame, *, overlap: int = 1) -> tuple[dict[str, Estimate], Across]:
@@ -105,8 +105,8 @@ def information(table: pd.DataFrame, *, overlap: int = 1) -> tuple[dict[str, Est
         return np.stack([m[..., 0], m[..., 1], m[..., 1] / np.where(spread > 0, spread, np.nan)], axis=-1)
 
     times = np.array([time for time, _, _ in groups])
-    found = estimates(np.column_stack([ic, rank, rank**2]), times, of, overlap=overlap)
-    return dict(zip(("ic", "rank_ic", "icir"), found, strict=True)), "symbols"
+    results = estimates(np.column_stack([ic, rank, rank**2]), times, of, overlap=overlap)
+    return dict(zip(("ic", "rank_ic", "icir"), results, strict=True)), "symbols"
 
 
 def pooled(known: pd.DataFrame, overlap: int) -> dict[str, Estimate]:

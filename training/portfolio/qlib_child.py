@@ -82,12 +82,12 @@ def main(folder: Path) -> None:
 def _facts(request: dict[str, Any], names: list[str]) -> dict[str, Any]:
     """Return which of the requested instruments and fields exist on the traded days."""
     fields = ["$close", "$change", f"${request['price']}"]
-    found = D.features(names, fields, *request["days"], freq="day").notna().groupby(level="instrument").any()
-    present = found.index[found.iloc[:, 0]]
+    known = D.features(names, fields, *request["days"], freq="day").notna().groupby(level="instrument").any()
+    present = known.index[known.iloc[:, 0]]
     return {
         "instruments": list(present),
-        "change": bool(found.iloc[:, 1][present].all()),  # whether the folder has the day's move
-        "priced": bool(found.iloc[:, 2].any()),
+        "change": bool(known.iloc[:, 1][present].all()),  # whether the folder has the day's move
+        "priced": bool(known.iloc[:, 2].any()),
         "benchmark": bool(request["benchmark"]) and _has_close(request["benchmark"], request["days"]),
     }
 
@@ -144,8 +144,8 @@ def _risk(daily: pd.DataFrame, benchmark: bool) -> dict[str, dict[str, float | N
     series = {"with_cost": daily["return"] - daily["cost"], "without_cost": daily["return"]}
     if benchmark:
         series |= {f"excess_{name}": one - daily["bench"] for name, one in series.items()}
-    found = {name: risk_analysis(one, freq="day")["risk"] for name, one in series.items()}
-    return {n: {k: float(v) if pd.notna(v) else None for k, v in risk.items()} for n, risk in found.items()}
+    analyses = {name: risk_analysis(one, freq="day")["risk"] for name, one in series.items()}
+    return {n: {k: float(v) if pd.notna(v) else None for k, v in risk.items()} for n, risk in analyses.items()}
 
 
 if __name__ == "__main__":

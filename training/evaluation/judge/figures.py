@@ -40,8 +40,8 @@ class Line:
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready form, `figures` among the others."""
-        found = to_json(self)
-        return {**found.pop("figures"), **found}
+        values = to_json(self)
+        return {**values.pop("figures"), **values}
 
 
 def line(table: pd.DataFrame, model: str, baselines: Sequence[str]) -> Line:

@@ -84,8 +84,8 @@ def figures(run: Simulation, market: quotes.Market) -> dict[str, Estimate]:
         ratio = means[..., 0] / np.where(spread > 0, spread, np.nan) * math.sqrt(a_year)
         return np.stack([means[..., 0] * a_year, ratio], axis=-1)
 
-    found = estimates(np.column_stack([excess, excess**2]), days.as_unit("ns").asi8, of)
-    return dict(zip(("excess_return", "information_ratio"), found, strict=True))
+    results = estimates(np.column_stack([excess, excess**2]), days.as_unit("ns").asi8, of)
+    return dict(zip(("excess_return", "information_ratio"), results, strict=True))
 
 
 def _days(latest: Mapping[str, Series], lookback: int, count: int) -> pd.DatetimeIndex:

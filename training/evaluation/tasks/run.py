@@ -64,12 +64,12 @@ def run(
             continue
         window = task.window(seconds, predictor.max_context)
         market = MarketRun(task, predictor, series, window, folder, count or task.count, seed, on_step)
-        found = RUNS.get(name, forecast)(market)
-        if isinstance(found, tuple):
-            markets.append(found[0])
-            cutoffs += found[1]
-        elif found is not None:
-            warnings.append(found)
+        result = RUNS.get(name, forecast)(market)
+        if isinstance(result, tuple):
+            markets.append(result[0])
+            cutoffs += result[1]
+        elif result is not None:
+            warnings.append(result)
     if not markets:
         raise DataError(_nothing(split, warnings))
     return Outcome(task, markets, [*warnings_of([predictor.name], cutoffs), *warnings])

@@ -42,9 +42,9 @@ def generate(run: MarketRun) -> tuple[Market, Sequence[Cutoff]] | Message:
             fewest=FEWEST,
         )
     (lookback, length), model = run.window, run.model
-    found = sequences(model, cutoffs, seed=run.seed, on_step=run.on_step)
+    sets = sequences(model, cutoffs, seed=run.seed, on_step=run.on_step)
     times = np.array([cutoff.time for cutoff in cutoffs])[later]
-    rows = judged(found.part(earlier), found.part(later), times, model.name, seen=SEEN[length], seed=run.seed)
+    rows = judged(sets.part(earlier), sets.part(later), times, model.name, seen=SEEN[length], seed=run.seed)
     used = (
         f"{earlier.sum()} training sequences of {length} candles and {later.sum()} later test sequences; each "
         f"continues {lookback} candles"
@@ -88,8 +88,8 @@ def judged(
 def _usefulness(train: np.ndarray, real: np.ndarray, times: np.ndarray, seen: int, seed: int) -> dict[str, Estimate]:
     forecast, actual = posthoc.forecasts(train, real, seen, seed=seed), posthoc.paths(real, seen)
     pearson, spearman = (correlations(forecast, actual, ranks=ranks) for ranks in (False, True))
-    found = estimates(np.column_stack([pearson, spearman, np.abs(forecast - actual).mean(axis=1)]), times)
-    return dict(zip(("tstr_ic", "tstr_rank_ic", "tstr_mae"), found, strict=True))
+    results = estimates(np.column_stack([pearson, spearman, np.abs(forecast - actual).mean(axis=1)]), times)
+    return dict(zip(("tstr_ic", "tstr_rank_ic", "tstr_mae"), results, strict=True))
 
 
 @dataclass(frozen=True, eq=False)
