@@ -57,7 +57,7 @@ def cutoffs(
 
 def evaluate(
     predictor: KronosPredictor,
-    places: Sequence[Cutoff],
+    cutoffs: Sequence[Cutoff],
     folder: Path,
     *,
     samples: int = 100,
@@ -71,14 +71,14 @@ def evaluate(
 ) -> Report:
     """Return the report of a model and the baselines at these cutoffs; all else as in `walk_forward`."""
     model = KronosForecaster(predictor.name, predictor, samples, temperature, top_p, driftless)
-    results = walk_forward([model, *baselines], places, folder, seed=seed, refit=refit, on_step=on_step)
+    results = walk_forward([model, *baselines], cutoffs, folder, seed=seed, refit=refit, on_step=on_step)
     return Report(results, [one.name for one in baselines])
 
 
-def warnings_of(models: Iterable[str], places: Sequence[Cutoff]) -> list[Message]:
+def warnings_of(models: Iterable[str], cutoffs: Sequence[Cutoff]) -> list[Message]:
     """Return warnings where cutoffs are within the training period of the registry's models."""
     specs = [(name, find_spec(name)) for name in models]
-    warnings = [seen_in_training(name, spec.seen_until, places) for name, spec in specs if spec is not None]
+    warnings = [seen_in_training(name, spec.seen_until, cutoffs) for name, spec in specs if spec is not None]
     return [one for one in warnings if one is not None]
 
 
@@ -104,11 +104,11 @@ def summarise(report: Report) -> pd.DataFrame:
     return table.sort_values("crps", kind="stable")
 
 
-def describe(report: Report, places: Sequence[Cutoff]) -> str:
+def describe(report: Report, cutoffs: Sequence[Cutoff]) -> str:
     """Return the text for a terminal: warnings, verdicts, all forecasters, and the models by market."""
     by_group = report.by_group()
     of_models = by_group[by_group.index.get_level_values("forecaster").isin(report.models)]
-    sentences = [*warnings_of(report.models, places), *report.verdicts.values()]
+    sentences = [*warnings_of(report.models, cutoffs), *report.verdicts.values()]
     return "\n\n".join([*map(str, sentences), *(one.round(3).to_string() for one in (summarise(report), of_models))])
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from engine.predictor import KronosPredictor
 from engine.transformer import Kronos
+from training.evaluation.base_comparison import TUNED, examples, judge
 from training.evaluation.cutoffs import Cutoff
-from training.evaluation.judging import TUNED, examples, judge
 from training.fit.loop import Validation
 from training.run.config import RunConfig
 from training.run.folder import RunFolder, write_json, write_text

@@ -16,8 +16,8 @@ from engine.predictor import KronosPredictor
 from engine.tokenizer import KronosTokenizer
 from engine.transformer import Kronos
 from training.errors import DataError, Message, TrainingError, message
+from training.evaluation.base_comparison import BASE, TUNED, judge, pick_cutoffs
 from training.evaluation.cutoffs import Cutoff
-from training.evaluation.judging import BASE, TUNED, judge, pick_cutoffs
 from training.fit.adaptation import adapt
 from training.fit.advice import advise_rate
 from training.fit.building import Base, build_base

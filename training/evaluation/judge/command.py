@@ -14,11 +14,11 @@ from training.errors import ConfigError
 from training.evaluation.command import warnings_of, write_scores
 from training.evaluation.cutoffs import Cutoff, Series
 from training.evaluation.forecasters import Forecaster
+from training.evaluation.judge.blocks import TITLES, cutoffs_of, read_blocks, too_short
 from training.evaluation.judge.controls import Shuffled, untrained
 from training.evaluation.judge.judgement import judge
 from training.evaluation.judge.pictures import draw_judged
-from training.evaluation.judge.places import TITLES, cutoffs_of, read_blocks, too_short
-from training.evaluation.judge.tell import markdown, text
+from training.evaluation.judge.text import markdown, text
 from training.evaluation.kronos import KronosForecaster, is_driftless
 from training.evaluation.walk_forward import OnStep
 from training.run.folder import write_json, write_text

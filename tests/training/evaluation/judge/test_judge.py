@@ -19,11 +19,11 @@ from training.errors import DataError
 from training.evaluation.baselines import Ewma
 from training.evaluation.cutoffs import Cutoff, Series, spread_by_group
 from training.evaluation.forecasters import request_of
+from training.evaluation.judge.blocks import read_blocks, too_short
 from training.evaluation.judge.controls import Shuffled, shuffled, untrained
 from training.evaluation.judge.figures import TARGETS
 from training.evaluation.judge.judgement import judge
 from training.evaluation.judge.pictures import draw, varied
-from training.evaluation.judge.places import read_blocks, too_short
 from training.evaluation.kronos import Drift, KronosForecaster, is_driftless
 from training.run.launch import ROOT
 

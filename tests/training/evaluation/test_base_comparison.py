@@ -10,9 +10,9 @@ import pytest
 from engine.predictor import KronosPredictor
 from tests.training.evaluation.conftest import tiny_model, walk
 from training.errors import DataError
+from training.evaluation.base_comparison import BASELINES, Judgement, examples, judge, pick_cutoffs
 from training.evaluation.cutoffs import spread
 from training.evaluation.forecasters import Members, Request
-from training.evaluation.judging import BASELINES, Judgement, examples, judge, pick_cutoffs
 from training.evaluation.kronos import KronosForecaster
 from training.fit.corpus import Corpus
 from training.run.config import JudgeConfig, WindowConfig

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from textwrap import fill
 
 from training.evaluation.inference import Estimate
+from training.evaluation.judge.blocks import TITLES
 from training.evaluation.judge.figures import TARGETS, Line, Mark
 from training.evaluation.judge.judgement import OVER_ALL, TOGETHER, Judgement
-from training.evaluation.judge.places import TITLES
 from training.run.markdown import Markup, escape
 from training.run.markdown import table as tabulate
 from training.run.report import interval
