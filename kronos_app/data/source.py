@@ -18,17 +18,7 @@ OnPage = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Interval:
-    """A candle length.
-
-    Attributes
-    ----------
-    key
-        As the source writes it, such as `1d` or `15m`.
-    length
-        Duration of a candle.
-    reach
-        How far back the source has this interval; None without a limit.
-    """
+    """A candle length: the source's key, such as `1d`, its duration, and how far back it reaches (None: no limit)."""
 
     key: str
     length: timedelta
@@ -57,16 +47,10 @@ class SourceOption:
 
 @dataclass(frozen=True)
 class FetchRequest:
-    """One series to fetch.
+    """One series to fetch, written as the source writes it.
 
-    Attributes
-    ----------
-    symbol, interval
-        As the source writes them.
-    start, end
-        Half-open range of aware times; None for the earliest and the latest.
-    options
-        Values by the names of the source's options.
+    `start` and `end` are a half-open range of aware times, None for the earliest and the latest; `options` are values
+    by the names of the source's options.
     """
 
     symbol: str

@@ -98,9 +98,9 @@ def test_a_stored_series_is_taken_as_a_data_set(opened, stored, desk, lang):
 def test_all_are_brought_up_to_date_and_the_address_names_the_work(opened, stored, desk, vendor):
     vendor.present = vendor.present.replace(day=2)
     app = ended(desk, press(opened(), "data.stored.refresh_all"))
-    assert "1 series are up to date." in said(app)
+    assert "Up to date: 1 series." in said(app)
     again = opened(refresh=named(app))
-    assert "1 series are up to date." in said(again)
+    assert "Up to date: 1 series." in said(again)
 
 
 def test_a_link_to_the_work_opens_on_the_stored_series(open_page, stored, desk):

@@ -32,7 +32,7 @@ def test_a_fetched_series_is_stored_refreshed_exported_and_used_while_its_source
     expect(page.get_by_role("img", name="of this time span is stored").first).to_be_visible()
     before = len(market.asked(f"/v8/finance/chart/{SYMBOL}"))
     page.get_by_role("button", name="Refresh all").click()
-    expect(page.get_by_text("1 series are up to date.")).to_be_visible()
+    expect(page.get_by_text("Up to date: 1 series.")).to_be_visible()
     asked = market.asked(f"/v8/finance/chart/{SYMBOL}")[before:]
     assert asked
     assert all(int(one["period2"]) - int(one["period1"]) < 60 * 24 * 3600 for one in asked)

@@ -6,8 +6,8 @@
     clocks.py      the clock that the times of a series follow
     own.py         the pattern that a series shows, by the clock of its market
     due.py         next and missing candles
-    names.py       calendars that a symbol or file name suggests; agreement.py: how well candles agree with a calendar
-    guessing.py    the calendar of a series
+    names.py       calendars that a symbol or file name suggests
+    guessing.py    the calendar of a series: how well its candles agree with those suggested
 
 Nothing here uses the network or the current time. Future times follow from the published timetable and the candles
 passed in, so the caller of a forecast decides what may be known.

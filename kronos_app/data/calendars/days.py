@@ -22,16 +22,10 @@ Side = Literal["first", "last"]
 
 @dataclass(frozen=True)
 class Labels:
-    """How the time of a candle identifies its session.
+    """How the time of a candle identifies its session, and the share of candles that do so.
 
-    Attributes
-    ----------
-    zone
-        The zone whose clock is used, None for that of the series.
-    time, turn
-        Time of day, and the offset of the session's day from the day of the candle.
-    share
-        Share of the candles that identify a session in this way.
+    `zone` is the zone whose clock is used, None for that of the series; `time` the time of day; `turn` the offset of
+    the session's day from the day of the candle.
     """
 
     zone: str | None

@@ -35,15 +35,10 @@ MOST_MISSING = 5_000_000  # missing candles that are listed one by one
 
 @dataclass(frozen=True)
 class Schedule:
-    """How a series follows a calendar.
+    """How a series follows a calendar: the share of its recent candles at due times, and a function for due times.
 
-    Attributes
-    ----------
-    share
-        Share of its recent candles that are at due times.
-    between
-        Returns the due times from one time to another, both included, by the clock of the series; with True as they
-        were known beforehand.
+    `between` returns them from one time to another, both included, by the clock of the series; with True as they were
+    known beforehand.
     """
 
     share: float

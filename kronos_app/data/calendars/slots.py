@@ -108,14 +108,7 @@ class Slots:
 def fit(times: Nanoseconds, step: int, calendar: Calendar, recent: int = RECENT) -> Slots | None:
     """Return the times of a session at which candles are due, None where the series does not follow the calendar.
 
-    Parameters
-    ----------
-    times
-        Ascending, by the calendar's clock.
-    step
-        Length of a candle, less than a day.
-    recent
-        Length of the history to use, in nanoseconds.
+    `times` are ascending by the calendar's clock, `step` is less than a day, `recent` the length of the history to use.
     """
     times, sessions, best, plain = _best_grid(times, step, calendar, recent)
     if best is None:

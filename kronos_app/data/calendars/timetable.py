@@ -108,14 +108,8 @@ class ExchangeCalendar(Calendar):
     """The timetable of an exchange by exchange_calendars, which is imported on first use.
 
     Beyond its recorded years (some exchanges publish holidays one year at a time) workdays count as sessions with the
-    usual hours.
-
-    Attributes
-    ----------
-    code
-        Its name in exchange_calendars.
-    unforeseen
-        Days, such as `2001-09-11`, on which it was closed and nobody knew the week before.
+    usual hours. `code` is its name in exchange_calendars; `unforeseen` are days, such as `2001-09-11`, on which it was
+    closed and nobody knew the week before.
     """
 
     code: str

@@ -119,13 +119,9 @@ class Window:
 class Outline:
     """The times at which a market was traded, by coarser candles.
 
-    Attributes
-    ----------
-    read
-        Returns the coarser candles of the whole range; called once, on first use.
-    length, end
-        Length of a coarse candle and end of the range, in milliseconds. Some exchanges omit the incomplete coarse
-        candle, so the time shortly before the end counts as traded.
+    `read` returns those of the whole range, once, on first use; `length` and `end` are the length of a coarse candle
+    and the end of the range, in milliseconds. Some exchanges omit the incomplete coarse candle, so the time shortly
+    before the end counts as traded.
     """
 
     read: Callable[[], Page]

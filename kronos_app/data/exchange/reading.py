@@ -24,16 +24,10 @@ _PAGE = 100  # candles per page where ccxt does not know the limit
 
 @dataclass
 class MarketReader:
-    """Reads candles of one market.
+    """Reads candles of one market by ccxt's unified symbol.
 
-    Attributes
-    ----------
-    symbol
-        ccxt's unified symbol.
-    limit
-        Most candles in a page, None where ccxt does not know.
-    on_page
-        Called with the number of candles after each page; may raise to cancel.
+    `limit` is the largest page, None where ccxt does not know it; `on_page` is called with the number of candles after
+    each page, and may raise to cancel.
     """
 
     client: ExchangeClient

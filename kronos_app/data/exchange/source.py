@@ -48,20 +48,10 @@ def exchange_names() -> tuple[str, ...]:
 
 
 class ExchangeSource:
-    """One crypto exchange; ccxt is imported and the exchange contacted on first use.
+    """One crypto exchange by ccxt's id; ccxt is imported and the exchange contacted on first use.
 
-    Parameters
-    ----------
-    name
-        ccxt's id of the exchange, such as `binance`.
-    settings
-        How the exchange is reached.
-    max_rows
-        Most candles of one fetch.
-    clock
-        Returns this machine's time in seconds since 1970.
-    client
-        Timeout, retries, backoff and pause of `ExchangeClient`.
+    A fetch returns at most `max_rows` candles; `clock` returns this machine's time in seconds since 1970; `client` are
+    the timeout, retries, backoff and pause of `ExchangeClient`.
     """
 
     def __init__(

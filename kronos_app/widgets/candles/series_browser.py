@@ -83,7 +83,7 @@ def _follow_job() -> None:
             return
         count = job.follow(job_id)
         if count is not None:
-            st.success(_("{count} series are up to date.").format(count=count), icon=":material/check_circle:")
+            st.success(_("Up to date: {count} series.").format(count=count), icon=":material/check_circle:")
 
 
 def _render_list(infos: Sequence[SeriesInfo]) -> None:
