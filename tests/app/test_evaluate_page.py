@@ -161,7 +161,7 @@ def test_the_verdict_stands_first_in_the_readers_language(open_page, desk, put, 
     for warning in told.warnings:
         assert warning.render(lang) in said(app)
     foreseen = told.report["volatility_foreseen"]["value"]
-    assert {"en": f"would have a CRPS ratio of {foreseen:.3f}.", "zh": f"最佳基线的 {foreseen:.3f} 倍"}[
+    assert {"en": f"would have a CRPS ratio of {foreseen:.3f}.", "zh": f"最佳基准模型的 {foreseen:.3f} 倍"}[
         lang[:2]
     ] in said(app)
     table = app.dataframe[0].value

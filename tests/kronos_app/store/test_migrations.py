@@ -1,6 +1,6 @@
 """A database that an earlier release wrote is upgraded in place and keeps its rows, or is left as it was.
 
-`released/` has databases as SQL, one for each version of the schema and each dialect, written by the last revision of
+`released/` has databases as SQL dumps, one for each version of the schema and each dialect, written by the last revision of
 Kronos Desk that had this version. Versions 1 to 3 did not run on MariaDB.
 """
 
@@ -164,7 +164,7 @@ def test_no_revision_depends_on_the_tables_of_today():
 
 @pytest.mark.parametrize("dialect", ["duckdb", "sqlite"])
 def test_a_file_is_copied_before_it_is_upgraded(released_database, open_store, tmp_path, dialect):
-    url = released_database(f"version_2.{dialect}.sql")
+    url = released_database(f"version_2.{dialect}.dump")
     before = read_rows(url)
     open_store(url).close()
     assert [path.name for path in tmp_path.iterdir() if "version" in path.name] == ["desk.db.version-2"]
@@ -174,7 +174,7 @@ def test_a_file_is_copied_before_it_is_upgraded(released_database, open_store, t
 @pytest.mark.parametrize("version", [1, 2])
 @pytest.mark.parametrize("dialect", ["duckdb", "sqlite", "postgresql"])
 def test_a_revision_that_fails_leaves_the_database_as_it_was(released_database, open_store, forecast, dialect, version):
-    url = released_database(f"version_{version}.{dialect}.sql")
+    url = released_database(f"version_{version}.{dialect}.dump")
     run(url, "CREATE TABLE registered_models (foreign_column INTEGER)")  # in the way of revision 3
     before = read_rows(url), read_ddl(url)
     store = open_store(url)
