@@ -1,7 +1,7 @@
 """A database that an earlier release wrote is upgraded in place and keeps its rows, or is left as it was.
 
-`released/` has databases as SQL dumps, one for each version of the schema and each dialect, written by the last revision of
-Kronos Desk that had this version. Versions 1 to 3 did not run on MariaDB.
+`released/` has SQL dumps of databases, one for each version of the schema and each dialect, written by the last
+revision of Kronos Desk that had this version. Versions 1 to 3 did not run on MariaDB.
 """
 
 from dataclasses import replace
