@@ -20,20 +20,20 @@ from kronos_app.web.server import configure_server, end_process_later
 from kronos_app.web.stack import create_middleware
 from kronos_app.widgets.kit.errors import show_unexpected
 
-# For libgomp, which reads it when torch is loaded: how long threads of a forecast spin while they wait for one another.
-# By default that is so long that where pages, or anyone else, want a core too, forecasts take several times as long.
+# For libgomp, which reads it when torch is loaded: how long threads of a forecast spin while they wait for each other.
+# With the default, forecasts take several times as long while pages or other programs use the cores.
 os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 
 @asynccontextmanager
 async def lifespan(_: st.App) -> AsyncIterator[None]:
-    """Open the desk, so that work an earlier process left is taken up again, and close it at the end."""
+    """Open the desk, which continues the jobs of an earlier process, and close it at the end."""
     try:
         opened = desk()
     except AppError as error:
         sys.stderr.write(f"{error} {error.hint.render()}\n")
         sys.stderr.flush()
-        os._exit(3)  # an exception here would print a traceback of the server around the message
+        os._exit(3)  # an exception would print the server's traceback around the message
     Thread(target=warm_up, args=[opened.models], name="kronos-warm-up", daemon=True).start()
     yield
     from kronos_app.services.desk import close_desk

@@ -1,8 +1,4 @@
-"""What the middleware in `kronos_app/web` needs to know of Streamlit: password, sessions, uploads in memory.
-
-The password keeps strangers out of a desk on an open port; it is no user management. The API has its own token
-(`KRONOS_API_TOKEN`).
-"""
+"""The state of Streamlit that the middleware in `kronos_app/web` needs: password, sessions, uploads in memory."""
 
 from __future__ import annotations
 
@@ -20,7 +16,7 @@ from kronos_app.web.browser import HEADER
 
 
 def password() -> str:
-    """Return the password of this deployment, empty where there is none."""
+    """Return the password of this deployment, empty if there is none."""
     setting = get_settings().password
     if setting is not None:
         return setting.get_secret_value()
@@ -31,12 +27,12 @@ def password() -> str:
 
 
 def admitted() -> bool:
-    """Return whether this session came through the middleware, which asks for the password where there is one."""
+    """Return whether this session passed the middleware, which asks for the password if there is one."""
     return not password() or HEADER in st.context.headers
 
 
 def browser_of(session_id: str) -> str | None:
-    """Return the id of the browser that a connected session belongs to, None for any other."""
+    """Return the id of the browser of a connected session, None for any other."""
     client = Runtime.instance().get_client(session_id)
     if client is None or client.client_context is None:
         return None
@@ -44,7 +40,7 @@ def browser_of(session_id: str) -> str | None:
 
 
 def held_uploads() -> dict[str, int]:
-    """Return, by browser, the bytes of uploads that sessions keep in memory; without a connection, by an empty id."""
+    """Return the bytes of uploads in memory by browser; the id is empty for sessions without a connection."""
     if not Runtime.exists():
         return {}
     held: Counter[str] = Counter()

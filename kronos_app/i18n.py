@@ -1,8 +1,7 @@
-"""English and 简体中文: messages that are translated where they are shown, not where they are made.
+"""Messages in English and 简体中文, translated where they are shown.
 
-Source strings are English. A layer that must not know who is reading (data, store, services, jobs) builds a `Text`; the
-page or the API route renders it in the reader's language. Catalogs are gettext `.po` files beside the code, read with
-Babel.
+Source strings are English. Data, store, services and jobs build a `Text`; the page or the API route renders it in the
+user's language. Catalogs are gettext `.po` files, read with Babel.
 """
 
 from __future__ import annotations
@@ -21,24 +20,24 @@ LOCALES = Path(__file__).with_name("locales")
 
 @dataclass(frozen=True)
 class Text:
-    """A sentence still to be translated: an English source string and the values that go into its `{fields}`."""
+    """A message: an English source string and the values of its `{fields}`."""
 
     msgid: str
     params: Mapping[str, Any] = field(default_factory=dict)
 
     def render(self, language: str = "en") -> str:
-        """Return the sentence in `language`; values that are `Text` themselves are rendered too."""
+        """Return the message in `language`; values that are `Text` are rendered, too."""
         values = {name: v.render(language) if isinstance(v, Text) else v for name, v in self.params.items()}
         return translate(self.msgid, language).format(**values) if values else translate(self.msgid, language)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return a JSON-ready form, so that a stored message can still be read in another language later."""
+        """Return a JSON-ready form that can be rendered in any language later."""
         params = {name: v.to_dict() if isinstance(v, Text) else v for name, v in self.params.items()}
         return {"msgid": self.msgid, "params": params}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Text:
-        """Rebuild what `to_dict` returned."""
+        """Return the message of `to_dict`."""
         params = {n: cls.from_dict(v) if isinstance(v, dict) and "msgid" in v else v for n, v in data["params"].items()}
         return cls(data["msgid"], params)
 
@@ -73,7 +72,7 @@ def text(msgid: str, /, **params: Any) -> Text:
 
 
 def translate(msgid: str, language: str) -> str:
-    """Return `msgid` in `language`, or unchanged where the catalog does not have it."""
+    """Return `msgid` in `language`, or unchanged if the catalog does not contain it."""
     return msgid if language == "en" or not msgid else _catalog(language).gettext(msgid)
 
 

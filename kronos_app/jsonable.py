@@ -1,4 +1,4 @@
-"""Values as JSON knows them: no arrays, no NaN, messages as sentences of one language."""
+"""Values as JSON: no arrays, no NaN, messages in one language."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def localised(value: Any, language: str) -> Any:
 
 
 def json_ready(value: Any) -> Any:
-    """Return `value` with arrays as lists and every number that JSON does not know as None."""
+    """Return `value` with arrays as lists and NaN and infinite numbers as None."""
     if isinstance(value, dict):
         return {name: json_ready(item) for name, item in value.items()}
     if isinstance(value, np.ndarray):

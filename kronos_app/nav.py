@@ -1,7 +1,7 @@
-"""The pages there are, and links to them.
+"""The pages and links to them.
 
-Pages are handed to Streamlit as absolute paths and linked as page objects: the launcher sits beside `pages/`, and
-Streamlit's own discovery would otherwise run a page without the frame around it.
+Pages are given to Streamlit as absolute paths and linked as page objects: Streamlit's own discovery would run a page of
+`pages/` without the frame.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ FOLDER = Path(__file__).resolve().parent.parent / "pages"
 
 @dataclass(frozen=True)
 class Entry:
-    """One page: its script in `pages/`, its icon and its title."""
+    """A page: its script in `pages/`, its icon and its title."""
 
     file: str
     icon: str
@@ -52,17 +52,17 @@ def page(name: str) -> StreamlitPage:
 
 
 def link(name: str, label: str, *, icon: str | None = None, **query: str) -> None:
-    """Draw a link to a page, with query parameters and in the session's language."""
+    """Render a link to a page with query parameters."""
     st.page_link(page(name), label=label, icon=icon, query_params={**query, **language_parameter()})
 
 
 def go(name: str, **query: str) -> None:
-    """Leave for a page."""
+    """Switch to a page."""
     st.switch_page(page(name), query_params={**query, **language_parameter()})
 
 
 def language_parameter() -> dict[str, str]:
-    """Return the query parameter that keeps the language where it is not the deployment's own."""
+    """Return the query parameter of the language if it is not the deployment's."""
     from kronos_app.settings import get_settings
 
     chosen = state.language()

@@ -1,4 +1,4 @@
-"""How pages reach the desk: the one set of services in this process, shared with the API."""
+"""Access of pages to the desk, the services of this process."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from kronos_app.services.desk import Desk
     from kronos_app.services.models.service import ModelService
 
-# For the browser to fetch and draw the first page undisturbed.
+# For the browser to load the first page undisturbed.
 SECONDS_TO_DRAW = 2.0
 _first_page = Event()
 
 
 def desk() -> Desk:
-    """Return the desk, opening it on first use; the import waits until then so that the first page need not.
+    """Return the desk, opened on first use; its late import keeps the first page fast.
 
-    From here on the work of this script's thread is counted for the browser that it runs for.
+    From now on, jobs of this thread count for its browser.
     """
     from kronos_app.services.desk import get_desk
 
@@ -37,9 +37,9 @@ def desk() -> Desk:
 
 
 def loaded_device(model: str) -> str | None:
-    """Return where a model is in memory, None while it is not.
+    """Return the device of a model in memory, None if it is not loaded.
 
-    Before torch was imported none can be, and asking would import it: the first page must not wait for that.
+    Before torch is imported no model is loaded; the check must not import it, because the first page would wait.
     """
     if "torch" not in sys.modules:
         return None
@@ -47,18 +47,18 @@ def loaded_device(model: str) -> str | None:
 
 
 def page_served() -> None:
-    """Note that the server has done all it has to for a page."""
+    """Record that a page was served."""
     _first_page.set()
 
 
 def warm_up(models: ModelService) -> None:
-    """Wait for the first page to be served, then load what the first forecast would have to wait for."""
+    """Load the modules and the model of the first forecast after the first page was served."""
     _first_page.wait()
     time.sleep(SECONDS_TO_DRAW)
     import training.evaluation.baselines
-    import training.evaluation.forecast_scores  # noqa: F401 - loaded for the first who forecasts or evaluates, not used here
+    import training.evaluation.forecast_scores  # noqa: F401 - imported early for the first forecast or evaluation
 
     bundled = next((status.name for status in models.list() if status.bundled and status.downloaded), None)
     if bundled is not None:
-        with suppress(AppError):  # whoever asks for a forecast will be told
+        with suppress(AppError):  # the first forecast will show the error
             models.get(bundled)

@@ -1,7 +1,6 @@
-"""What one browser session remembers, and what its address says.
+"""The state of a browser session: keys of widgets, the language, the data set and the model in use.
 
-Keys are `page.name` and are all defined here; what a colleague should see by link (a forecast, a job, a comparison, the
-language) lives in the query parameters.
+What a link must reproduce (a forecast, a job, a comparison, the language) is in the query parameters.
 """
 
 from __future__ import annotations
@@ -143,7 +142,7 @@ MODELS_SECOND = "models.second"
 
 
 def language() -> str:
-    """Return the session's language: chosen here, else named in the address, else the deployment's."""
+    """Return the session's language: chosen by the user, else of the address, else of the deployment."""
     chosen = st.session_state.get(LANGUAGE) or st.query_params.get("lang")
     return chosen if chosen in LANGUAGES else get_settings().language
 
@@ -159,17 +158,17 @@ def say(message: Text) -> str:
 
 
 def joined(*parts: str) -> str:
-    """Return the key of a field that is another one for each of what `parts` name, such as each source."""
+    """Return the key of a widget that exists once for each value, such as each source."""
     return ".".join(parts)
 
 
 def default(key: str, value: Any) -> None:
-    """Give a widget its first value, unless the session has one already."""
+    """Set the first value of a widget, unless the session has a value."""
     st.session_state.setdefault(key, value)
 
 
 def clamp(key: str, low: Any, high: Any) -> None:
-    """Pull a widget's value into bounds that moved since it was set; Streamlit refuses values outside."""
+    """Move a widget's value into bounds that have changed; Streamlit refuses values outside."""
     if st.session_state.get(key) is not None:
         st.session_state[key] = min(max(st.session_state[key], low), high)
 
@@ -180,7 +179,7 @@ def candles_id() -> str | None:
 
 
 def use_candles(new: str) -> None:
-    """Make a data set the one in use; what was chosen for the one before no longer fits."""
+    """Use a data set and reset the settings that depend on the previous one."""
     if new != candles_id():
         for key in (FORECAST_CUTOFF, FORECAST_CUTOFF_DATE):
             st.session_state.pop(key, None)
@@ -193,10 +192,10 @@ def model() -> str:
 
 
 def use_model(name: str) -> None:
-    """Make a model the one in use."""
+    """Use a model."""
     st.session_state[MODEL] = name
 
 
 def device() -> str | None:
-    """Return the device chosen for models, None for the best there is."""
+    """Return the device of models, None for the fastest."""
     return st.session_state.get(DEVICE)

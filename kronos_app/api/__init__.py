@@ -1,4 +1,4 @@
 """The REST API: FastAPI routes, mounted under /api on the dashboard's port.
 
-Checks what arrives and renders what leaves; everything between is a service's. Never imports streamlit or pages.
+Routes check requests and render answers; services do the work. Never imports streamlit or pages.
 """

@@ -1,4 +1,4 @@
-"""The FastAPI application, made once and mounted under /api."""
+"""The FastAPI application, mounted under /api."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from kronos_app.settings import Settings, get_settings
 
 VERSION = "0.1.0"
 DESCRIPTION = """
-Probabilistic forecasts of candles. Upload candles, ask for a forecast, follow its job, fetch the forecast.
+Probabilistic forecasts of candles. Upload candles, request a forecast, follow its job, fetch the forecast.
 
 Every error is `{"error": {"code", "message", "hint"}}`, in the language of `Accept-Language` (English, 简体中文).
 Forecasts are no investment advice.
 """
 
 
-# What any call may be answered, besides what its route declares.
+# Errors of any call besides those that its route declares.
 REFUSALS = {
     400: "The body cannot be read.",
     401: "The token is missing or wrong.",
@@ -38,7 +38,7 @@ REFUSALS = {
     408: "The body did not arrive in time.",
     413: "The body is over a limit.",
     421: "The server does not answer to this host name.",
-    422: "A field is to be corrected.",
+    422: "A field is wrong.",
     429: "Too many wrong tokens, uploads or jobs of this caller; Retry-After says when to try again.",
     500: "Something unexpected went wrong; the log has the details.",
     503: "The store or a source does not answer, or too much is under way.",
@@ -50,19 +50,19 @@ def create_api(
     settings: Settings | None = None,
     pages_locked: Callable[[], bool] = lambda: False,
 ) -> FastAPI:
-    """Return the API; its own addresses begin with /v1 and /docs, the mount puts /api in front.
+    """Return the API; its addresses begin with /v1 and /docs, below the /api of the mount.
 
     Parameters
     ----------
     get_desk
-        Called by each request, so that nothing is opened before the first.
+        Called by each request; nothing is opened before the first.
     settings
-        Token and limits; default those of the process.
+        Token and limits; default: those of the process.
     pages_locked
         Returns whether the pages have a password: without a token, the API is closed then.
     """
     settings = settings or get_settings()
-    # The usual documentation page loads its scripts from a content network, which an offline user does not reach.
+    # FastAPI's own documentation page loads scripts from the internet.
     app = FastAPIOffline(
         title="Kronos Desk",
         version=VERSION,
@@ -92,6 +92,6 @@ def create_api(
         backtests,
     ):
         app.include_router(module.router, prefix="/v1")
-    # FastAPI builds its routes when the first address is looked up, and two threads must not do that at once.
+    # FastAPI builds its routes at the first lookup, which must not happen in two threads at once.
     app.url_path_for("get_job", job_id="-")
     return app

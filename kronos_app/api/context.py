@@ -1,4 +1,4 @@
-"""What routes get: the desk, and the caller's language."""
+"""Dependencies of routes: the desk and the caller's language."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fastapi.security import HTTPBearer
 from kronos_app.services.desk import Desk
 from kronos_app.web.responses import language_of
 
-# For the documentation: `TokenGuard` refuses calls without the token before any route sees them.
+# For the documentation only: `TokenGuard` refuses calls without the token before they reach a route.
 require_token = HTTPBearer(auto_error=False, description="Only where KRONOS_API_TOKEN is set.")
 
 

@@ -1,4 +1,4 @@
-"""The interactive documentation, with scripts from this server alone."""
+"""The interactive documentation, with scripts of this server only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists of any length, a page at a time."""
+"""Pages of lists."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ MOST = 10_000
 
 @dataclass(frozen=True)
 class Page:
-    """Which part of a list to return."""
+    """The part of a list to return."""
 
     limit: int
     offset: int
 
     def of(self, items: Sequence[Item]) -> Sequence[Item]:
-        """Return this part of a list that is in memory anyway."""
+        """Return this part of a list in memory."""
         return items[self.offset : self.offset + self.limit]
 
 
 def _page(
-    limit: Annotated[int, Query(ge=1, le=MOST, description="How many at most.")] = 100,
-    offset: Annotated[int, Query(ge=0, le=2**31 - 1, description="How many to leave out first.")] = 0,
+    limit: Annotated[int, Query(ge=1, le=MOST, description="Maximum number of entries.")] = 100,
+    offset: Annotated[int, Query(ge=0, le=2**31 - 1, description="Number of entries to skip.")] = 0,
 ) -> Page:
     return Page(limit, offset)
 

@@ -1,4 +1,4 @@
-"""What surrounds every page: navigation, sidebar, then the page itself."""
+"""The frame of every page: navigation, sidebar, then the page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kronos_app.widgets.kit.errors import shown
 
 
 def main() -> None:
-    """Draw the frame and run the chosen page inside it."""
+    """Render the frame and run the chosen page."""
     st.set_page_config(page_title="Kronos Desk", page_icon=str(style.ICON), layout="wide")
     if not access.admitted():
         st.error(_("There is a password, but this server cannot ask for it. Start it with: streamlit run Home.py"))

@@ -1,6 +1,6 @@
-"""Work in the background, some jobs at a time, with records in the store that outlive the process.
+"""Background jobs with records in the store.
 
-Never imports streamlit, pages, api or services: what a job does is handed in as a function.
+Never imports streamlit, pages, api or services: the work of a job is a function that its caller passes.
 """
 
 from kronos_app.jobs.runner import Cancelled, Handler, JobRunner, OnStep

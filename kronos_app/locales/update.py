@@ -1,6 +1,6 @@
-"""Bring the catalogs up to date with the source: `python -m kronos_app.locales.update`.
+"""Update the catalogs from the source: `python -m kronos_app.locales.update`.
 
-New strings are added untranslated, strings that are gone are removed. Nothing is guessed from similar strings.
+New strings are added without a translation, removed strings are deleted. Nothing is guessed from similar strings.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from kronos_app.i18n import LANGUAGES, LOCALES
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("kronos_app", "pages", "training")
-# Sections of a run's config whose fields pages explain in the config's own words.
+# Sections of a run's config whose field descriptions are shown on pages.
 EXPLAINED = (
     "RunConfig", "SplitConfig", "WindowConfig", "MethodConfig", "LoraConfig", "StageConfig", "JudgeConfig",
     "MachineConfig",
@@ -25,7 +25,7 @@ KEYWORDS = dict.fromkeys(("_", "text", "message", "TrainingError", "ConfigError"
 
 
 def source_strings() -> Catalog:
-    """Return every string to be translated, with the files it stands in."""
+    """Return every string to be translated with its files."""
     from engine.registry import REGISTRY
     from training.run import config
 
@@ -33,7 +33,7 @@ def source_strings() -> Catalog:
     for folder in FOLDERS:
         found = extract_from_dir(ROOT / folder, [("**.py", "python")], keywords=KEYWORDS, comment_tags=())
         for file, line, message, comments, context in found:
-            if message:  # text("") stands for no hint
+            if message:  # text("") is an empty hint
                 catalog.add(message, None, [(f"{folder}/{file}", line)], auto_comments=comments, context=context)
     for spec in REGISTRY.values():
         catalog.add(spec.description, None, [("engine/registry.py", 1)])
@@ -44,12 +44,12 @@ def source_strings() -> Catalog:
 
 
 def path_of(language: str) -> Path:
-    """Return where the catalog of a language is kept."""
+    """Return the path of the catalog of a language."""
     return LOCALES / language / "LC_MESSAGES" / "kronos.po"
 
 
 def read(language: str) -> Catalog:
-    """Return the catalog of a language, empty where there is none yet."""
+    """Return the catalog of a language, empty if it does not exist."""
     path = path_of(language)
     if not path.exists():
         return Catalog(locale=language, project="Kronos Desk", charset="utf-8")
@@ -58,7 +58,7 @@ def read(language: str) -> Catalog:
 
 
 def update(language: str) -> int:
-    """Write the catalog of a language anew and return how many strings still need a translation."""
+    """Update the catalog of a language and return the number of strings without a translation."""
     catalog = read(language)
     catalog.update(source_strings(), no_fuzzy_matching=True)
     catalog.fuzzy = False

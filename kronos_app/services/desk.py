@@ -1,4 +1,4 @@
-"""One desk a process: the store, the jobs and the services that all pages and API calls share."""
+"""The desk of a process: the store, the jobs and the services of all pages and API calls."""
 
 from __future__ import annotations
 
@@ -52,24 +52,24 @@ from kronos_app.store.records import now
 if TYPE_CHECKING:
     from engine.registry import ModelSpec
 
-# A candle takes Python's lock some hundred times, and each time waits this long while a page computes in Python. With
-# the default of 5 ms a forecast took thirty times as long beside a page that never rests; pages hardly notice.
+# A candle of a forecast takes Python's lock some hundred times and waits this long for it while a page computes. With
+# the default of 5 ms a forecast takes thirty times as long beside a busy page.
 SWITCH_SECONDS = 0.0005
 
 
 class Desk:
-    """Everything behind the pages.
+    """All services.
 
     Parameters
     ----------
     settings
-        Of this deployment.
+        Settings of this deployment.
     registry
-        The models on offer; default those of the engine.
+        The available models; default: those of the engine.
     sources
-        The families of market sources on offer; default all there are.
+        The available families of data sources; default: all.
     clock
-        The present, in UTC, by which followed series are looked at.
+        Returns the present time in UTC.
 
     Raises
     ------
@@ -146,17 +146,17 @@ class Desk:
         self.keeper = Keeper(self.following.tick, self.ledger.sweep, self.tuning.tick)
 
     def start(self) -> None:
-        """Begin to work on jobs, those that an earlier process left first."""
+        """Begin to run jobs, those of an earlier process first."""
         sys.setswitchinterval(SWITCH_SECONDS)
         self.jobs.start()
         self.keeper.start()
 
     def unwritable(self) -> Text | None:
-        """Return why nothing can be saved in the home folder, None where it can."""
+        """Return why nothing can be saved in the home folder, None if it can."""
         return unwritable(self.settings.home)
 
     def close(self) -> None:
-        """Stop working and release the store."""
+        """Stop the jobs and close the store."""
         self.tuning.close()
         self.keeper.stop()
         self.jobs.stop()
@@ -166,7 +166,7 @@ class Desk:
 
 
 _lock = Lock()
-_open: list[Desk] = []  # the one of this process, once there is one
+_open: list[Desk] = []  # the desk of this process, if it is open
 
 
 def get_desk() -> Desk:

@@ -1,4 +1,4 @@
-"""Candles in and out of the `candles` table, many at a time: DuckDB by Arrow and NumPy, others by their drivers."""
+"""Reading and writing many candles: DuckDB with Arrow and NumPy, other databases with their drivers."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Table = tuple[npt.NDArray[np.int64], Columns]
 
 _candles = tables.candles
 _ARRIVING = "kronos_arriving"
-# So many more candles than wanted are looked at by time, where their rhythm is known on average only.
+# Factor by which more candles than requested are read by time, because only their average distance is known.
 _ALLOWANCE = 2.0
 
 
 def insert(connection: sa.Connection, series_id: int, candles: CandleFrame) -> None:
-    """Add candles to a series; a value that is not there becomes NULL."""
+    """Add candles to a series; missing values become NULL."""
     features = {name: candles.frame[name].to_numpy(np.float64) for name in candles.features}
     times = candles.utc.as_unit("ns").asi8
     if connection.dialect.name == "duckdb":
@@ -47,7 +47,7 @@ def insert(connection: sa.Connection, series_id: int, candles: CandleFrame) -> N
 
 
 def insert_rows(connection: sa.Connection, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
-    """Add rows to a table, each with a value for every column; DuckDB takes them by Arrow, all at once."""
+    """Add rows with a value for every column to a table."""
     if connection.dialect.name != "duckdb":
         connection.execute(table.insert(), list(rows))
         return
@@ -60,10 +60,10 @@ def insert_rows(connection: sa.Connection, table: sa.Table, rows: Sequence[dict[
 
 
 def _insert_arrow(connection: sa.Connection, name: str, columns: dict[str, pa.Array], first: str = "") -> None:
-    """Add a row for each value of the columns, which are in the table's order; `first` is SQL before them."""
+    """Add a row for each value of `columns`, which have the table's order; `first` is SQL before them."""
     raw = connection.connection.driver_connection
     assert raw is not None
-    raw.complete()  # What an earlier statement answered may not have been read to its end.
+    raw.complete()  # The result of an earlier statement may not have been read to its end.
     raw.register(_ARRIVING, pa.table(columns))
     try:
         connection.exec_driver_sql(f"INSERT INTO {name} SELECT {first}* FROM {_ARRIVING}")  # noqa: S608
@@ -74,11 +74,11 @@ def _insert_arrow(connection: sa.Connection, name: str, columns: dict[str, pa.Ar
 def select(
     connection: sa.Connection, series_id: int, start: int | None = None, end: int | None = None, last: int | None = None
 ) -> Table:
-    """Return candles of a series in the order of time: those from `start` to before `end`, the last so many of them."""
+    """Return candles of a series sorted by time: from `start` to before `end`, or only the `last` of them."""
     bounds = {"series_id =": series_id, "time >=": start, "time <": end}
     given = {name: value for name, value in bounds.items() if value is not None}
     if connection.dialect.name == "duckdb":
-        # Its dialect keeps no compiled statements, and to compile one takes as long as to run it.
+        # Its dialect does not cache compiled statements, and compiling takes as long as executing.
         where = " AND ".join(f"{name} ?" for name in given)
         sql = f"SELECT time, {', '.join(FEATURES)} FROM candles WHERE {where} ORDER BY time"  # noqa: S608
         sql += "" if last is None else " DESC LIMIT ?"
@@ -101,7 +101,7 @@ def _reversed(table: Table) -> Table:
 
 
 def near_end(rows: int, first: int, last: int, wanted: int) -> int | None:
-    """Return a time after which the last `wanted` of `rows` candles will likely lie, None where all might be needed."""
+    """Return a time before the last `wanted` of `rows` candles, as an estimate; None if all may be needed."""
     share = _ALLOWANCE * wanted / max(rows, 1)
     return None if share >= 1 else last - int((last - first) * share)
 
@@ -125,7 +125,7 @@ def _from_rows(rows: Sequence[tuple[object, ...]]) -> Table:
 
 
 def to_frame(table: Table, columns: Sequence[str], timezone: str | None) -> tuple[pd.DataFrame, str | None]:
-    """Return the table as a candle frame's, local to `timezone`, and that zone: UTC where local times would repeat."""
+    """Return a frame in local times of `timezone`, and the zone; UTC if local times would repeat."""
     times, values = table
     moments = pd.DatetimeIndex(times.view("datetime64[ns]"))
     local = moments if timezone is None else moments.tz_localize("UTC").tz_convert(timezone).tz_localize(None)

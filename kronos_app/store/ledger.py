@@ -1,4 +1,4 @@
-"""Records of what forecasts were worth, and of the series that are followed."""
+"""Graded forecasts and followed series."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The records the store keeps, as plain frozen dataclasses: what services, jobs and pages hold in their hands."""
+"""Records of the store as frozen dataclasses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ACTIVE: tuple[JobStatus, ...] = ("queued", "running")
 
 
 def now() -> datetime:
-    """Return the present in UTC."""
+    """Return the present time in UTC."""
     return datetime.now(UTC)
 
 
@@ -35,7 +35,7 @@ UnreadableRecords = list[UnreadableRecord]
 
 @dataclass(frozen=True, eq=False)
 class CandleSet:
-    """Candles that somebody saved, with the quality report and the repair they went through (both JSON-ready)."""
+    """Saved candles with their quality report and their repairs (both JSON-ready)."""
 
     id: str
     candles: CandleFrame
@@ -60,20 +60,20 @@ class CandleSetInfo:
 
 @dataclass(frozen=True, eq=False)
 class StoredForecast:
-    """A forecast as it was computed, complete enough to show it without the model.
+    """A computed forecast, which can be shown without the model.
 
     Attributes
     ----------
     id
-        Hash of everything the result depends on.
+        Hash of all inputs of the result.
     request, provenance
-        JSON-ready: what was asked for, and what answered (model, digest, history_rows, seed, settings, seconds).
+        JSON-ready: the request and its provenance (model, digest, history_rows, seed, settings, seconds).
     paths, raw_paths
         float64 `(samples, horizon, 6)`, after and before repair.
     timestamps
         Times of the `horizon` steps.
     cutoff, last_close
-        Time and close of the last candle the model was given.
+        Time and close of the last candle that the model received.
     """
 
     id: str
@@ -107,7 +107,7 @@ class ForecastInfo:
     Attributes
     ----------
     damaged
-        A part of the record cannot be read any more: `request` or `provenance` is empty for that reason.
+        Whether a part of the record cannot be read; `request` or `provenance` is then empty.
     """
 
     id: str
@@ -126,12 +126,12 @@ class ForecastInfo:
 
 @dataclass(frozen=True)
 class ForecastFilter:
-    """Which forecasts to list: None for any.
+    """The forecasts to list: None for any.
 
     Attributes
     ----------
     text
-        Looked for in the names of candles and model and in the id, whatever the case.
+        Part of the names of candles or model, or of the id, in upper or lower case.
     """
 
     id: str | None = None
@@ -147,20 +147,20 @@ ANY_FORECAST = ForecastFilter()
 
 @dataclass(frozen=True)
 class Job:
-    """Work in the background: a record that outlives the process that does it.
+    """Background work.
 
     Attributes
     ----------
     kind, request
-        Which handler does the work, and its JSON-ready argument; `request["key"]`, where present, names equal work.
+        The kind selects the handler, the JSON-ready request is its argument. Equal `request["key"]` means equal work.
     done, total
-        Steps; `total` is 0 until the first step was reported.
+        Steps; `total` is 0 until the first step.
     error
-        `AppError.to_dict()` of what made it fail.
+        `AppError.to_dict()` of a failed job.
     result_id
-        What the handler returned.
+        The return value of the handler.
     attempts
-        How often a process began to work on it; more than one means that a process died meanwhile.
+        Number of starts; more than one if a process died while it ran.
     """
 
     id: str
@@ -178,19 +178,19 @@ class Job:
 
     @property
     def active(self) -> bool:
-        """Return whether the job is still to be done."""
+        """Return whether the job is queued or running."""
         return self.status in ACTIVE
 
     @property
     def progress(self) -> float:
-        """Return the part done, from 0 to 1."""
+        """Return the progress from 0 to 1."""
         if self.status == "succeeded":
             return 1.0
         return min(self.done / self.total, 1.0) if self.total else 0.0
 
     @property
     def remaining(self) -> float | None:
-        """Return the seconds still to go at the speed so far, None while that is unknown."""
+        """Return the estimated remaining seconds, None if unknown."""
         if self.status != "running" or self.started is None or not 0 < self.done <= self.total:
             return None
         elapsed = (now() - self.started).total_seconds()

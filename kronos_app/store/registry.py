@@ -1,4 +1,4 @@
-"""Records of the models that somebody made and registered, by name and version."""
+"""Registered models by name and version."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ Models = list["RegisteredModel"]
 
 @dataclass(frozen=True)
 class RegisteredModel:
-    """A version of a model made here.
+    """A version of a locally fine-tuned model.
 
     Attributes
     ----------
     state
-        `promoted`: what its name alone stands for; `retired`: not on offer any more.
+        `promoted`: the version of the name without a number; `retired`: no longer available.
     run_id
-        The run that made it; it may be deleted by now.
+        The run that made it, which may be deleted.
     base, method
-        What training began with, and which parameters it trained.
+        The base model and the training method.
     scores, worse
         As `RunView` has them.
     parameters, context
-        Size of the predictor, and candles that history and horizon may have together.
+        Size of the predictor, and the maximum of history and horizon together.
     trained_until
-        Last candle that it, or a base of it, learned from.
+        Last candle of its training data and that of its base models.
     digest
         SHA-256 of the weights, in hex.
     """
@@ -58,7 +58,7 @@ class RegisteredModel:
 
     @property
     def label(self) -> str:
-        """Return the name of exactly this version."""
+        """Return the name with the version."""
         return f"{self.name}@{self.version}"
 
 

@@ -1,6 +1,6 @@
-"""Candles by series, which grow: keyed by source, symbol, interval and adjustment, with times in UTC.
+"""Stored series: candles by source, symbol, interval and adjustment, with times in UTC.
 
-A write is one transaction: after a kill in the middle there is the series as it was before, or as it is after.
+Each write is one transaction.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ _series, _candles = tables.series, tables.candles
 
 @dataclass(frozen=True, order=True)
 class SeriesKey:
-    """What tells series apart.
+    """The key of a series.
 
     Attributes
     ----------
     source, symbol, interval
         As the source writes them.
     adjustment
-        What prices were adjusted for, by the source's word; empty where the source has but one kind.
+        Adjustment of prices in the source's terms; empty if the source has only one kind.
     """
 
     source: str
@@ -52,24 +52,24 @@ class SeriesKey:
 
 @dataclass(frozen=True)
 class SeriesState:
-    """What is known of a series besides its candles.
+    """The state of a series besides its candles.
 
     Attributes
     ----------
     covered
-        The stretches that the source was asked for, disjoint and ascending, in nanoseconds UTC.
+        The ranges that were requested from the source, disjoint and ascending, in nanoseconds UTC.
     complete
-        The source was asked for the earliest it has.
+        Whether the earliest candles of the source were requested.
     options
-        What the source is asked for besides symbol and interval.
+        Options of the source besides symbol and interval.
     asked
-        The requests that led here, each as one string: a source may write a symbol otherwise than it was asked for.
+        The requests of this series, each as one string: a source may rename a requested symbol.
     note
-        What became of candles that the vendor had changed.
+        A note about candles that the vendor revised.
     error
-        `AppError.to_dict()` of why it could not be brought up to date lately.
+        `AppError.to_dict()` of the last failed update.
     checked, used
-        When the source was last asked, and when somebody last wanted candles.
+        Times of the last request to the source and of the last use.
     """
 
     covered: tuple[Range, ...] = ()
@@ -91,7 +91,7 @@ class SeriesInfo:
     first, last
         Times of the first and last candle, in UTC.
     features
-        The columns it has.
+        Its columns.
     """
 
     key: SeriesKey
@@ -106,18 +106,18 @@ class SeriesInfo:
 
     @property
     def size_bytes(self) -> int:
-        """Return what its candles take before the database compresses them."""
+        """Return the size of its candles before compression."""
         return self.rows * (1 + len(self.features)) * BYTES_A_VALUE
 
 
 class Series:
-    """Stored series; every thread may use it."""
+    """Stored series; thread-safe."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def get(self, key: SeriesKey) -> SeriesInfo | None:
-        """Return what is known of a series, None if there is none of this key."""
+        """Return a series without its candles, None if there is none of this key."""
         rows = self._database.fetch(_series.select().where(_is(key)))
         return _info(rows[0]) if rows else None
 
@@ -133,14 +133,14 @@ class Series:
         *,
         last: int | None = None,
     ) -> CandleFrame | None:
-        """Return candles in the zone of their exchange, None where there are none.
+        """Return candles in the zone of their exchange, None if there are none.
 
         Parameters
         ----------
         start, end
-            Aware times, the first included and the second not.
+            Aware times; the end is not included.
         last
-            Only so many, the latest.
+            The number of latest candles to return.
         """
         begin, stop = (None if moment is None else to_ns(moment) for moment in (start, end))
 
@@ -158,9 +158,9 @@ class Series:
         return CandleFrame(frame, key.symbol, key.source, timezone, info.about)
 
     def edge(self, key: SeriesKey, moment: int, count: int) -> int | None:
-        """Return the time of the candle `count` places before `moment`, or behind it if positive, or the outermost.
+        """Return the time of the candle `-count` places before, or `count` places after `moment`, or the outermost one.
 
-        Both times are nanoseconds UTC; None where there is no candle on that side.
+        Both times are nanoseconds UTC; None if there is no candle on that side.
         """
         column = _candles.c.time
         side = column < moment if count < 0 else column >= moment
@@ -183,23 +183,23 @@ class Series:
         state: SeriesState | None = None,
         replace: bool = False,
     ) -> SeriesInfo:
-        """Add candles, which stand for all that was stored between the first and the last of them.
+        """Add candles, which replace all stored ones between the first and the last of them.
 
-        A column that only one side has is zero on the other: sources leave out a volume that was nothing but zeros.
+        A column that only one side has is zero on the other: sources omit a volume that is zero throughout.
 
         Parameters
         ----------
         about
-            What they are of; default what they say.
+            Their instrument; default: that of `candles`.
         state
-            Default: as it is, or unknown.
+            Default: unchanged, or unknown for a new series.
         replace
-            They stand for all that was stored, wherever.
+            Whether they replace all stored candles.
 
         Raises
         ------
         InvalidInput
-            They are not in order; nothing is changed.
+            The candles are not sorted; nothing is changed.
         Unavailable
             The database fails; nothing is changed.
         """
@@ -238,30 +238,30 @@ class Series:
         return self._database.write(work)
 
     def update(self, key: SeriesKey, **changes: Any) -> None:
-        """Change fields of a series' state; an unknown key is no error."""
+        """Change fields of the state of a series; an unknown key is no error."""
         info = self.get(key)
         if info is not None:
             values = _state_values(replace(info.state, **changes))
             self._database.execute(_series.update().where(_is(key)).values({name: values[name] for name in changes}))
 
     def delete(self, key: SeriesKey) -> None:
-        """Forget a series; an unknown key is no error."""
+        """Delete a series; an unknown key is no error."""
         self._database.execute(
             _candles.delete().where(_candles.c.series_id.in_(sa.select(_series.c.id).where(_is(key)))),
             _series.delete().where(_is(key)),
         )
 
     def size_bytes(self) -> int:
-        """Return what all candles take before the database compresses them."""
+        """Return the size of all candles before compression."""
         return sum(info.size_bytes for info in self.list())
 
     def evict(self, limit: int, keep: Collection[SeriesKey] = ()) -> Keys:
-        """Forget series, those used longest ago first, until the rest takes `limit` bytes at most; return which.
+        """Delete the least recently used series until the rest takes at most `limit` bytes; return the deleted keys.
 
         Parameters
         ----------
         keep
-            These stay, whatever they take.
+            Series that are not deleted.
         """
         infos = self.list()
         size = sum(info.size_bytes for info in infos)

@@ -1,4 +1,4 @@
-"""Named lists of series that somebody watches, stored already or not."""
+"""Named lists of series, which need not be stored."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Lists = list["Watchlist"]
 
 @dataclass(frozen=True)
 class Watched:
-    """A series as it is asked for: what a fetch needs, apart from the range."""
+    """A series to fetch, without its range."""
 
     source: str
     symbol: str
@@ -29,7 +29,7 @@ class Watched:
 
 @dataclass(frozen=True)
 class Watchlist:
-    """A name and what is on the list, in the order it was put there."""
+    """A watchlist with its entries in order."""
 
     name: str
     entries: tuple[Watched, ...]

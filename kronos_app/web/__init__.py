@@ -1,1 +1,1 @@
-"""ASGI middleware before pages and API: hosts, origins, headers, password, uploads and bodies. Knows no Streamlit."""
+"""ASGI middleware of pages and API: hosts, origins, headers, password, uploads, bodies. Never imports streamlit."""

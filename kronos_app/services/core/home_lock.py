@@ -1,4 +1,4 @@
-"""One Kronos Desk for one home folder: two would take each other's work for interrupted."""
+"""A lock that allows one Kronos Desk per home folder: two would take each other's jobs for interrupted."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ LOCK, HOLDER = "desk.lock", "desk.process.json"
 
 
 class HomeLock:
-    """The lock on a home folder, which the system gives back when the process ends, however it ends."""
+    """The lock of a home folder; the system releases it when the process ends."""
 
     def __init__(self, home: Path) -> None:
         self._home = home
-        # The services of one process may be made twice, as tests do: the lock is between processes.
+        # A singleton, because one process may open two desks, as tests do.
         self._lock = FileLock(home / LOCK, thread_local=False, is_singleton=True)
 
     def acquire(self) -> None:
-        """Take the lock; a folder that cannot be written needs none, as nothing can be damaged there.
+        """Take the lock; a folder that cannot be written needs none.
 
         Raises
         ------
         Conflict
-            `home_in_use`: another process holds it; the message says which.
+            `home_in_use`: another process holds the lock; the message names it.
         """
         try:
             self._home.mkdir(parents=True, exist_ok=True)
@@ -52,7 +52,7 @@ class HomeLock:
             log.warning("The home folder %s cannot be written: %s", self._home, error)
 
     def release(self) -> None:
-        """Give the lock back."""
+        """Release the lock."""
         self._lock.release()
 
     def _holder(self) -> str:
@@ -66,7 +66,7 @@ class HomeLock:
 
 
 def unwritable(home: Path) -> Text | None:
-    """Return why nothing can be saved in the home folder, None where it can."""
+    """Return why nothing can be saved in the home folder, None if it can."""
     folder = home
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent

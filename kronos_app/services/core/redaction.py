@@ -1,4 +1,4 @@
-"""Words of the trainer without where things lie on this machine, which is nobody's business but the administrator's."""
+"""Messages of the trainer without paths of this machine, which only the administrator may see."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Redaction:
     Parameters
     ----------
     base
-        What `base` of the run's config holds, and the name its reader knows it by.
+        `base` of the run's config, and the name of the base model.
     """
 
     def __init__(self, settings: Settings, base: Mapping[str, Any] | None = None, name: str | None = None) -> None:
@@ -33,15 +33,15 @@ class Redaction:
                 places[str(path)] = name
         self._places = sorted(places.items(), key=lambda place: -len(place[0]))
 
-    def redact(self, told: str) -> str:
-        """Return words without paths."""
+    def redact(self, message: str) -> str:
+        """Return text with paths replaced."""
         for path, name in self._places:
-            told = told.replace(path, name)
-        return told
+            message = message.replace(path, name)
+        return message
 
-    def redact_text(self, told: Text) -> Text:
-        """Return a sentence whose values have no paths."""
-        return Text(told.msgid, {name: self._value(value) for name, value in told.params.items()})
+    def redact_text(self, message: Text) -> Text:
+        """Return a message with paths in its values replaced."""
+        return Text(message.msgid, {name: self._value(value) for name, value in message.params.items()})
 
     def _value(self, value: Any) -> Any:
         if isinstance(value, Text):

@@ -1,4 +1,4 @@
-"""What is asked of a service."""
+"""Base of the requests to services."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from training.saved import parse_saved
 
 
 class Request(BaseModel):
-    """Fields checked where they come in, from a page as from the API; the descriptions are what the API documents."""
+    """Fields of a request from a page or the API; their descriptions are part of the API's documentation."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -24,7 +24,7 @@ class Request(BaseModel):
         Raises
         ------
         InvalidInput
-            Names the first field that does not fit and its limits.
+            Names the first wrong field and its limits.
         """
         try:
             return cls.model_validate(dict(fields))
@@ -33,7 +33,7 @@ class Request(BaseModel):
 
     @classmethod
     def read(cls, saved: Mapping[str, Any], place: str) -> Self:
-        """Return the request that was saved at `place`, maybe by another version: see `parse_saved`.
+        """Return the request that was saved at `place`, possibly by another version: see `parse_saved`.
 
         Raises
         ------

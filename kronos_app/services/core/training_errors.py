@@ -1,4 +1,4 @@
-"""What training raises and remarks, told to people in the app's own form."""
+"""Errors and messages of training as those of the app."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""pydantic's findings in the project's own words: the field, what is wrong with it, and what it may be."""
+"""Errors of pydantic as errors for users."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ def from_pydantic(errors: Sequence[Mapping[str, Any]]) -> InvalidInput:
     Parameters
     ----------
     errors
-        What `ValidationError.errors()` lists; a leading `body`, `query` or `path` in a location is left out.
+        Those of `ValidationError.errors()`; a leading `body`, `query` or `path` of a location is left out.
     """
     error = errors[0]
     where = [str(part) for part in error.get("loc", ()) if part not in {"body", "query", "path", "header"}]
     values = {"field": ".".join(where) or "body", **_limits(error.get("ctx") or {})}
     generic = (text("{field} is not valid: {detail}.", detail=str(error.get("msg", ""))), text(""))
     kind = str(error.get("type"))
-    # A body that is missing as a whole is empty: there is no field of that name to add.
+    # A missing body has no field name.
     message, hint = _KINDS.get("json_invalid" if kind == "missing" and not where else kind, generic)
     return InvalidInput("invalid_field", _filled(message, values), _filled(hint, values))
 
