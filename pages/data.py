@@ -14,6 +14,7 @@ from kronos_app.widgets.candles import (
     compare,
     drafts,
     fetch_form,
+    keys,
     listed_form,
     saving,
     series_browser,
@@ -51,7 +52,7 @@ def _read_drafts() -> list[Draft]:
         format_func=labels.__getitem__,
         default="upload",
         required=True,
-        key=state.DATA_SOURCE,
+        key=keys.SOURCE,
         persist_state="session",
     )
     if source == "upload":
@@ -71,7 +72,7 @@ def _fetched(family: SourceFamily) -> Draft | None:
 def _sample() -> Draft | None:
     samples = desk().candles.samples()
     titles = {name: state.say(info.title) for name, info in samples.items()}
-    name = st.selectbox(_("Sample"), list(titles), format_func=titles.__getitem__, key=state.DATA_SAMPLE)
+    name = st.selectbox(_("Sample"), list(titles), format_func=titles.__getitem__, key=keys.SAMPLE)
     info = samples[name]
     st.caption(_("Source: {source}. Licence: {licence}.").format(source=info.source, licence=info.licence))
     return drafts.read_alone((name, None), lambda: desk().candles.sample(name))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from kronos_app import state
 from kronos_app.runtime import desk
 from kronos_app.state import gettext as _
 from kronos_app.store.records import ForecastFilter
+from kronos_app.widgets.forecast import keys
 from kronos_app.widgets.forecast.comparison import render_comparison
 from kronos_app.widgets.forecast.listing import render_rows
 from kronos_app.widgets.kit import job, paging
@@ -26,7 +26,7 @@ def render() -> None:
     st.subheader(_("All forecasts"))
     wanted = _render_filter()
     count = desk().forecasts.count(wanted)
-    start = paging.first_row(count, state.HISTORY_PAGE)
+    start = paging.first_row(count, keys.HISTORY_PAGE)
     st.caption(_("{found} of {count} forecasts").format(found=count, count=total))
     render_rows(desk().forecasts.list(wanted, limit=paging.PAGE_SIZE, offset=start), deletable=True)
 
@@ -35,18 +35,18 @@ def _render_filter() -> ForecastFilter:
     everything = _("All")
     names = desk().forecasts.data_sets()
     first, second, third = st.columns([2, 1, 1])
-    text = first.text_input(_("Search"), key=state.HISTORY_TEXT, placeholder=_("data set, model or id"))
+    text = first.text_input(_("Search"), key=keys.HISTORY_TEXT, placeholder=_("data set, model or id"))
     candles = second.selectbox(
         _("Data set"),
         [None, *names],
         format_func=lambda key: everything if key is None else names[key],
-        key=state.HISTORY_CANDLES,
+        key=keys.HISTORY_CANDLES,
     )
     model = third.selectbox(
         _("Model"),
         [None, *desk().forecasts.models()],
         format_func=lambda name: name or everything,
-        key=state.HISTORY_MODEL,
+        key=keys.HISTORY_MODEL,
     )
     return ForecastFilter(model=model, candles_id=candles, text=text)
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from kronos_app.widgets.forecast import keys
+
 ROOT = Path(__file__).parents[1]
 GOLDEN = ROOT / "tests" / "golden"
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -268,14 +270,13 @@ def test_the_forecasting_document_has_every_preset_with_its_values():
 
 
 def test_the_forecasting_document_has_the_values_the_page_starts_with():
-    from kronos_app import state
     from kronos_app.widgets.forecast.form import DEFAULTS
 
     table = {row[0]: row[1] for row in rows(doc("forecasting.md"))}
     names = {
-        "Lookback": state.FORECAST_LOOKBACK,
-        "Horizon": state.FORECAST_HORIZON,
-        "Top-k": state.FORECAST_TOP_K,
+        "Lookback": keys.LOOKBACK,
+        "Horizon": keys.HORIZON,
+        "Top-k": keys.TOP_K,
     }
     assert {name: table[name] for name in names} == {name: str(DEFAULTS[key]) for name, key in names.items()}
 

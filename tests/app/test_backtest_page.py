@@ -8,9 +8,9 @@ import time
 
 import pytest
 
-from kronos_app import state
 from kronos_app.i18n import translate
 from kronos_app.services.backtest.service import BacktestRequest
+from kronos_app.widgets.backtest import keys
 from tests.kronos_app.conftest import walk
 
 LANGUAGES = ("en", "zh_CN")
@@ -69,7 +69,7 @@ def said(app) -> str:
 
 
 def field(name: str) -> str:
-    return f"{state.BACKTEST_FIELD}.{name}"
+    return f"{keys.FIELD}.{name}"
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
@@ -132,7 +132,7 @@ def test_holdings_and_trades_are_those_of_the_day_that_is_chosen(open_page, desk
     app = open_page("backtest", backtest=put)
     result = desk.backtests.result(put)
     day = result.daily.index[-1]
-    app.get_by_key(f"{state.BACKTEST_DAY}.{put}").set_value(day).run()
+    app.get_by_key(f"{keys.DAY}.{put}").set_value(day).run()
     held = result.positions[result.positions["day"] == day]
     assert len(held)
     assert set(app.dataframe[1].value["instrument"]) == set(held["instrument"])
@@ -143,8 +143,8 @@ def test_a_trade_shows_the_forecast_it_was_made_by(open_page, desk, put, lang):
     app = open_page("backtest", lang=lang, backtest=put)
     trades = desk.backtests.result(put).trades
     name, day = trades.iloc[-1][["instrument", "day"]]
-    app.get_by_key(f"{state.BACKTEST_DAY}.{put}").set_value(day).run()
-    app.get_by_key(f"{state.BACKTEST_BEHIND}.{put}.{day}").set_value(name).run()
+    app.get_by_key(f"{keys.DAY}.{put}").set_value(day).run()
+    app.get_by_key(f"{keys.BEHIND}.{put}.{day}").set_value(name).run()
     deadline = time.monotonic() + 60
     while desk.backtests.behind(put, name, day) is None and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -198,7 +198,7 @@ def test_two_are_compared_by_growth_figures_and_what_differs(open_page, put, oth
     assert list(figures.columns[1:]) == list(differences.columns[1:])
     assert len(figures) == 3 + 15
     assert differences.to_numpy().tolist() == [[translate("Instruments held", lang), "2", "1"]]
-    app.get_by_key(state.BACKTEST_COMPARED).set_value([put]).run()
+    app.get_by_key(keys.COMPARED).set_value([put]).run()
     assert not app.dataframe
 
 

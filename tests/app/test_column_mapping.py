@@ -2,8 +2,8 @@
 
 import pytest
 
-from kronos_app import state
 from kronos_app.i18n import translate
+from kronos_app.widgets.candles import keys
 
 LANGUAGES = ("en", "zh_CN")
 ROWS = "".join(f"{day:02d}.01.2024;{10 + day};{12 + day};{9 + day};{11 + day};5\n" for day in range(1, 29))
@@ -22,11 +22,11 @@ def press(app, label, lang="en"):
 
 def field(app, part):
     """Return the field of a role, or of `format` and `zone`, whatever the file is called by."""
-    return next(box for box in app.selectbox if box.key.startswith(state.DATA_MAPPING_FORM) and box.key.endswith(part))
+    return next(box for box in app.selectbox if box.key.startswith(keys.MAPPING_FORM) and box.key.endswith(part))
 
 
 def open_form(app):
-    box = app.selectbox(key=state.DATA_MAPPING_FILE)
+    box = app.selectbox(key=keys.MAPPING_FILE)
     return box.set_value(box.options[0]).run()
 
 
@@ -54,7 +54,7 @@ def test_a_file_that_was_refused_is_read_by_the_columns_that_were_chosen(upload,
     field(app, ".unit.volume").select("万")
     app = press(app, "Read with these columns", lang)
     assert not app.error, said(app)
-    [draft] = [found for key, found in app.session_state[state.DATA_DRAFT].items() if isinstance(found, list)][-1]
+    [draft] = [found for key, found in app.session_state[keys.DRAFT].items() if isinstance(found, list)][-1]
     assert draft.frame["close"].iloc[0] == 12
     assert draft.frame["volume"].iloc[0] == 50_000
     assert str(draft.frame["timestamp"].iloc[0]) == "2024-01-01 00:00:00"

@@ -9,9 +9,9 @@ import time
 import pandas as pd
 import pytest
 
-from kronos_app import state
 from kronos_app.i18n import translate
 from kronos_app.services.evaluation.service import EvaluationRequest
+from kronos_app.widgets.evaluation import keys
 from tests.qlib_writer import walk, write
 
 LANGUAGES = ("en", "zh_CN")
@@ -180,7 +180,7 @@ def test_cutoffs_that_precede_the_end_of_the_training_are_warned_of_in_red(open_
 
 def test_the_worst_cutoffs_open_one_by_one(open_page, put, desk):
     app = open_page("evaluate", evaluation=put)
-    key = f"{state.EVALUATE_WORST}.{put}.kronos-nano"
+    key = f"{keys.WORST}.{put}.kronos-nano"
     assert len(app.get_by_key(key).options) == 10
     app.get_by_key(key).set_value(3).run()
     assert not app.error or all("CRPS" in one.value or "precede" in one.value for one in app.error)

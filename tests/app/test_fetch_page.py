@@ -9,6 +9,7 @@ import pytest
 from kronos_app import state
 from kronos_app.i18n import translate
 from kronos_app.jobs import Job
+from kronos_app.widgets.candles import keys
 from tests.fake_market import FakeSource, family
 
 LANGUAGES = ("en", "zh_CN")
@@ -49,7 +50,7 @@ def searched(open_page):
     def search(query="AAPL", lang="en"):
         app = open_page("data", lang=lang)
         app.segmented_control[0].set_value("yahoo").run()
-        return field(app, state.DATA_QUERY, "yahoo").set_value(query).run()
+        return field(app, keys.QUERY, "yahoo").set_value(query).run()
 
     return search
 
@@ -76,18 +77,18 @@ def test_a_series_is_found_fetched_and_used(searched, desk, lang):
 def test_the_form_says_how_far_back_an_interval_reaches_and_keeps_to_it(searched):
     app = searched()
     assert "No limit on how far back" in said(app)
-    field(app, state.DATA_FETCH_INTERVAL, "yahoo").select("1m").run()
+    field(app, keys.FETCH_INTERVAL, "yahoo").select("1m").run()
     assert "available for the last 1 wk only" in said(app)
-    start = field(app, state.DATA_FROM, "yahoo", "1m")
+    start = field(app, keys.FROM, "yahoo", "1m")
     assert (start.max - start.min).days == 6
     assert start.min < start.value <= start.max
 
 
 def test_what_is_chosen_reaches_the_source(searched, desk, source):
     app = searched("apple")
-    field(app, state.DATA_SYMBOL, "yahoo", "apple").select("AAPL.MX").run()
-    field(app, state.DATA_FROM, "yahoo", "1d").set_value(None).run()
-    app.get_by_key(state.joined(state.DATA_OPTION, "adjustment")).set_value(False).run()
+    field(app, keys.SYMBOL, "yahoo", "apple").select("AAPL.MX").run()
+    field(app, keys.FROM, "yahoo", "1d").set_value(None).run()
+    app.get_by_key(state.joined(keys.OPTION, "adjustment")).set_value(False).run()
     fetch(app, desk)
     (request,) = source.requests
     assert (request.symbol, request.interval, request.start, request.end) == ("AAPL.MX", "1d", None, None)
@@ -104,7 +105,7 @@ def test_nothing_is_asked_twice_and_nothing_without_a_symbol(searched, source):
     app = searched("")
     assert button(app, "Fetch").disabled
     assert source.searches == 0
-    field(app, state.DATA_QUERY, "yahoo").set_value("apple").run()
+    field(app, keys.QUERY, "yahoo").set_value("apple").run()
     app.run()
     assert source.searches == 1
 
@@ -118,7 +119,7 @@ def test_a_search_that_fails_says_why_and_is_tried_again_when_asked(searched, so
     source.fault = None
     button(app, "Try again").click().run()
     assert not app.error
-    assert "AAPL · Apple Inc. · NASDAQ" in field(app, state.DATA_SYMBOL, "yahoo", "AAPL").options
+    assert "AAPL · Apple Inc. · NASDAQ" in field(app, keys.SYMBOL, "yahoo", "AAPL").options
 
 
 def test_after_a_failed_fetch_what_is_stored_can_be_used(searched, desk, sample, source):
@@ -136,7 +137,7 @@ def test_faulty_candles_are_repaired_as_chosen(searched, desk, source):
     app = fetch(searched(), desk)
     assert "in row 8 high" in said(app)
     assert desk.candles.list() == []
-    app.get_by_key(state.DATA_REPAIR).set_value("keep").run()
+    app.get_by_key(keys.REPAIR).set_value("keep").run()
     button(app, "Use this data set").click().run()
     assert len(desk.candles.get(desk.candles.list()[0].id).candles) == 300
 
@@ -165,7 +166,7 @@ def test_a_closed_tab_loses_nothing(searched, open_page, desk, source):
     del first
     app = open_page("data", job=job_id)
     assert app.segmented_control[0].value == "yahoo"
-    assert field(app, state.DATA_QUERY, "yahoo").value == "AAPL"
+    assert field(app, keys.QUERY, "yahoo").value == "AAPL"
     assert "in row 8 high" in said(app)
 
 

@@ -12,7 +12,10 @@ import pytest
 from kronos_app import state
 from kronos_app.i18n import translate
 from kronos_app.services.finetune.service import TuneRequest
+from kronos_app.widgets.finetune import keys as finetune_keys
 from kronos_app.widgets.finetune.fields import FIRST, LABELS, field_of, key
+from kronos_app.widgets.forecast import keys
+from kronos_app.widgets.models import keys as models_keys
 
 LANGUAGES = ("en", "zh_CN")
 CONFIG = {
@@ -124,7 +127,7 @@ def test_a_run_is_started_from_the_form_followed_and_registered(open_page, desk,
     assert run.state == "finished", desk.tuning.tail(run_id)
     app.run()
     assert len(app.get("plotly_chart")) == 2
-    app.get_by_key(f"{state.FINETUNE_NAME}.{run_id}").set_value("mine").run()
+    app.get_by_key(f"{finetune_keys.NAME}.{run_id}").set_value("mine").run()
     app.get_by_key(f"finetune.register.{run_id}").click().run()
     assert not app.error
     assert desk.tuning.get(run_id).registered == ["mine@1"]
@@ -156,9 +159,9 @@ def test_what_cannot_be_trained_is_told_before_it_starts(open_page, desk, sample
 )
 def test_the_split_can_be_given_by_dates(open_page, sample, validation, test, told):
     app = open_page("finetune")
-    app.get_by_key(state.FINETUNE_SPLIT).set_value("date").run()
-    app.get_by_key(state.FINETUNE_VALIDATION).set_value(date.fromisoformat(validation))
-    app.get_by_key(state.FINETUNE_TEST).set_value(date.fromisoformat(test)).run()
+    app.get_by_key(finetune_keys.SPLIT).set_value("date").run()
+    app.get_by_key(finetune_keys.VALIDATION).set_value(date.fromisoformat(validation))
+    app.get_by_key(finetune_keys.TEST).set_value(date.fromisoformat(test)).run()
     if told is not None:
         assert told in app.error[0].value.replace("\\", "")
         return
@@ -264,8 +267,8 @@ def test_two_runs_stand_side_by_side(open_page, desk, put):
     kept["config"]["predictor"]["learning_rate"] = 0.001
     path.write_text(json.dumps(kept))
     app = open_page("finetune")
-    app.get_by_key(state.FINETUNE_VIEW).set_value("compare").run()
-    app.get_by_key(state.FINETUNE_COMPARED).set_value(ids).run()
+    app.get_by_key(finetune_keys.VIEW).set_value("compare").run()
+    app.get_by_key(finetune_keys.COMPARED).set_value(ids).run()
     assert app.query_params["compare"] == ids
     assert app.get("plotly_chart")
     differences, scores = (element.value for element in app.dataframe)
@@ -309,19 +312,19 @@ def test_exactly_one_version_is_used_for_forecasts(open_page, desk, sample, regi
     app.get_by_key("models.pin.mine@1").click().run()
     app.switch_page("../../pages/forecast.py").run()
     assert not app.exception
-    assert app.get_by_key(state.FORECAST_MODEL).value == "mine@1"
+    assert app.get_by_key(keys.MODEL).value == "mine@1"
     app.switch_page("../../pages/live.py").run()
     assert not app.exception
     desk.registry.delete("mine", 1)
     app.switch_page("../../pages/forecast.py").run()
     assert not app.exception
-    assert app.get_by_key(state.FORECAST_MODEL).value == "kronos-nano"
+    assert app.get_by_key(keys.MODEL).value == "kronos-nano"
 
 
 def test_two_versions_are_compared_and_one_deleted(open_page, desk, registered):
     app = open_page("models")
-    app.get_by_key(state.MODELS_FIRST).set_value("mine@1")
-    app.get_by_key(state.MODELS_SECOND).set_value("mine@2").run()
+    app.get_by_key(models_keys.FIRST).set_value("mine@1")
+    app.get_by_key(models_keys.SECOND).set_value("mine@2").run()
     table = app.table[0].value
     assert list(table.columns) == ["mine@1", "mine@2"]
     assert table.loc["Note"].to_list() == ["the first", "the second"]

@@ -10,6 +10,7 @@ import pytest
 from engine.usage import Recommended, SpreadFactor
 from kronos_app import state
 from kronos_app.i18n import translate
+from kronos_app.widgets.forecast import keys as forecast_keys
 from kronos_app.widgets.kit.errors import escape
 
 LANGUAGES = ("en", "zh_CN")
@@ -35,17 +36,17 @@ def finish(app, desk):
 
 
 def small(app):
-    app.get_by_key(state.FORECAST_LOOKBACK).set_value(48)
-    app.get_by_key(state.FORECAST_HORIZON).set_value(6)
-    app.get_by_key(state.FORECAST_SAMPLES).set_value(8)
-    app.get_by_key(state.FORECAST_SEED).set_value(3)
+    app.get_by_key(forecast_keys.LOOKBACK).set_value(48)
+    app.get_by_key(forecast_keys.HORIZON).set_value(6)
+    app.get_by_key(forecast_keys.SAMPLES).set_value(8)
+    app.get_by_key(forecast_keys.SEED).set_value(3)
     return app.run()
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_a_replay_shows_chart_bands_and_errors(open_page, desk, sample, lang):
     app = small(open_page("forecast", lang=lang))
-    app.get_by_key(state.FORECAST_MODE).set_value("replay").run()
+    app.get_by_key(forecast_keys.MODE).set_value("replay").run()
     run_button(app, lang).click().run()
     finish(app, desk)
     assert not app.error
@@ -86,11 +87,11 @@ def test_a_link_to_a_job_that_is_unknown_says_so(open_page, sample):
 
 def test_presets_set_the_sampling_and_a_change_leaves_them(open_page, sample):
     app = open_page("forecast")
-    app.get_by_key(state.FORECAST_PRESET).set_value("conservative").run()
-    assert app.get_by_key(state.FORECAST_TEMPERATURE).value == pytest.approx(0.6)
-    assert app.get_by_key(state.FORECAST_TOP_P).value == pytest.approx(0.9)
-    app.get_by_key(state.FORECAST_TEMPERATURE).set_value(1.5).run()
-    assert app.get_by_key(state.FORECAST_PRESET).value is None
+    app.get_by_key(forecast_keys.PRESET).set_value("conservative").run()
+    assert app.get_by_key(forecast_keys.TEMPERATURE).value == pytest.approx(0.6)
+    assert app.get_by_key(forecast_keys.TOP_P).value == pytest.approx(0.9)
+    app.get_by_key(forecast_keys.TEMPERATURE).set_value(1.5).run()
+    assert app.get_by_key(forecast_keys.PRESET).value is None
 
 
 @pytest.fixture
@@ -106,7 +107,7 @@ def registry(monkeypatch):
 
 
 def drawn(app):
-    keys = (state.FORECAST_TEMPERATURE, state.FORECAST_TOP_P, state.FORECAST_SAMPLES, state.FORECAST_DRIFTLESS)
+    keys = (forecast_keys.TEMPERATURE, forecast_keys.TOP_P, forecast_keys.SAMPLES, forecast_keys.DRIFTLESS)
     return tuple(app.get_by_key(key).value for key in keys)
 
 
@@ -118,31 +119,31 @@ def test_the_settings_begin_with_what_the_model_recommends_and_follow_it(open_pa
     told = translate("Recommended by the developers of {model}.", lang).format(model="kronos-nano")
     assert drawn(app) == (0.9, 0.95, 60, True)
     assert told in [caption.value for caption in app.caption]
-    app.get_by_key(state.FORECAST_PRESET).set_value("point").run()
+    app.get_by_key(forecast_keys.PRESET).set_value("point").run()
     assert drawn(app) == (0.7, 0.85, 20, False)
-    app.get_by_key(state.FORECAST_MODEL).set_value("kronos-small").run()
+    app.get_by_key(forecast_keys.MODEL).set_value("kronos-small").run()
     assert drawn(app) == (0.6, 0.9, 5, False)
-    app.get_by_key(state.FORECAST_TOP_P).set_value(0.5).run()
-    assert app.get_by_key(state.FORECAST_PRESET).value is None
-    app.get_by_key(state.FORECAST_MODEL).set_value("kronos-nano").run()
+    app.get_by_key(forecast_keys.TOP_P).set_value(0.5).run()
+    assert app.get_by_key(forecast_keys.PRESET).value is None
+    app.get_by_key(forecast_keys.MODEL).set_value("kronos-nano").run()
     assert drawn(app) == (0.9, 0.5, 60, True)
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_a_forecast_without_drift_says_so_and_shows_no_direction(open_page, desk, sample, lang):
     app = small(open_page("forecast", lang=lang))
-    assert app.get_by_key(state.FORECAST_DRIFTLESS).value, "kronos-nano recommends it"
+    assert app.get_by_key(forecast_keys.DRIFTLESS).value, "kronos-nano recommends it"
     told = " · " + translate("zero-drift forecast", lang)
     opinions = {translate("Median at the end", lang), translate("P(up) at the end", lang)}
     shown = []
     for driftless in (True, False):
-        app.get_by_key(state.FORECAST_DRIFTLESS).set_value(driftless).run()
+        app.get_by_key(forecast_keys.DRIFTLESS).set_value(driftless).run()
         run_button(app, lang).click().run()
         finish(app, desk)
         shown.append((opinions & set(labels(app.metric)), app.table[-1].value.loc[translate("Drift", lang)].item()))
         assert any(one.value.endswith(told) for one in app.caption) is driftless
     assert shown == [(set(), translate("zero", lang)), (opinions, translate("as sampled", lang))]
-    assert app.get_by_key(state.FORECAST_PRESET).value is None, "it is no longer what was recommended"
+    assert app.get_by_key(forecast_keys.PRESET).value is None, "it is no longer what was recommended"
     assert not app.exception
 
 
@@ -158,7 +159,7 @@ def test_bands_are_recalibrated_when_asked_for_and_say_so(open_page, forecast, r
     assert told not in [caption.value for caption in app.caption]
     raw = app.dataframe[0].value
     assert column not in raw
-    app.get_by_key(state.FORECAST_RECALIBRATED).set_value(True).run()
+    app.get_by_key(forecast_keys.RECALIBRATED).set_value(True).run()
     assert told in [caption.value for caption in app.caption]
     table = app.dataframe[0].value
     assert (table[column] < table[translate("{level} % from", lang).format(level=80)]).all()
@@ -182,15 +183,15 @@ def test_where_no_factor_is_known_the_switch_is_off_and_says_why(open_page, fore
 
 def test_lookback_and_horizon_stay_within_the_context(open_page, sample):
     app = open_page("forecast")
-    app.get_by_key(state.FORECAST_HORIZON).set_value(200).run()
-    assert app.get_by_key(state.FORECAST_LOOKBACK).value == 312
+    app.get_by_key(forecast_keys.HORIZON).set_value(200).run()
+    assert app.get_by_key(forecast_keys.LOOKBACK).value == 312
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_a_window_that_slides_takes_a_longer_history_and_is_told_with_the_forecast(open_page, desk, sample, lang):
     app = small(open_page("forecast", lang=lang))
-    app.get_by_key(state.FORECAST_WINDOW).set_value("strided").run()
-    app.get_by_key(state.FORECAST_LOOKBACK).set_value(512).run()
+    app.get_by_key(forecast_keys.WINDOW).set_value("strided").run()
+    app.get_by_key(forecast_keys.LOOKBACK).set_value(512).run()
     run_button(app, lang).click().run()
     finish(app, desk)
     stored = desk.forecasts.get(app.query_params["forecast"]).stored
@@ -198,20 +199,20 @@ def test_a_window_that_slides_takes_a_longer_history_and_is_told_with_the_foreca
     assert stored.provenance["settings"]["window"] == "strided"
     facts = app.table[-1].value
     assert facts.loc[translate("Window", lang)].item() == translate("Strided", lang)
-    app.get_by_key(state.FORECAST_WINDOW).set_value("fit").run()
-    assert app.get_by_key(state.FORECAST_LOOKBACK).value == 506
+    app.get_by_key(forecast_keys.WINDOW).set_value("fit").run()
+    assert app.get_by_key(forecast_keys.LOOKBACK).value == 506
 
 
 def test_settings_survive_a_visit_to_another_page(open_page, sample):
     app = small(open_page("forecast"))
     app.switch_page("../../pages/history.py").run()
     app.switch_page("../../pages/forecast.py").run()
-    assert app.get_by_key(state.FORECAST_HORIZON).value == 6
+    assert app.get_by_key(forecast_keys.HORIZON).value == 6
 
 
 def test_slider_and_date_of_the_cutoff_say_the_same(open_page, sample):
     app = open_page("forecast")
-    app.get_by_key(state.FORECAST_MODE).set_value("replay").run()
+    app.get_by_key(forecast_keys.MODE).set_value("replay").run()
     chosen = sample.candles.timestamps[-200].to_pydatetime()
     app.get_by_key(state.FORECAST_CUTOFF_DATE).set_value(chosen).run()
     assert app.get_by_key(state.FORECAST_CUTOFF).value == chosen
@@ -221,9 +222,9 @@ def test_history_filters_compares_and_deletes(open_page, desk, forecast):
     one, other = forecast(), forecast(seed=2)
     app = open_page("history", compare=[one, other])
     assert app.get("plotly_chart")
-    app.get_by_key(state.HISTORY_TEXT).set_value("no such name").run()
+    app.get_by_key(forecast_keys.HISTORY_TEXT).set_value("no such name").run()
     assert "0 of 2 forecasts" in [caption.value for caption in app.caption]
-    app.get_by_key(state.HISTORY_TEXT).set_value("").run()
+    app.get_by_key(forecast_keys.HISTORY_TEXT).set_value("").run()
     app.get_by_key(f"history.delete.{one}").click().run()
     app.get_by_key("app.confirm").click().run()
     assert [info.id for info in desk.forecasts.list()] == [other]
@@ -284,7 +285,7 @@ def test_a_forecast_in_the_making_is_found_again(open_page, desk, sample, slow_m
 def test_before_a_forecast_the_candles_up_to_the_cutoff_are_shown(open_page, sample, lang):
     app = small(open_page("forecast", lang=lang))
     assert app.get("plotly_chart")
-    app.get_by_key(state.FORECAST_MODE).set_value("replay").run()
+    app.get_by_key(forecast_keys.MODE).set_value("replay").run()
     app.get_by_key(state.FORECAST_CUTOFF_DATE).set_value(sample.candles.timestamps[199].to_pydatetime()).run()
     told = translate("The last {shown} of {count} candles.", lang).format(shown=150, count=200)
     assert told in [caption.value for caption in app.caption]

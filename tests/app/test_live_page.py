@@ -7,11 +7,12 @@ from functools import partial
 
 import pytest
 
-from kronos_app import state
 from kronos_app.errors import Unavailable
 from kronos_app.i18n import text, translate
 from kronos_app.services.desk import Desk
 from kronos_app.services.live.views import FollowRequest
+from kronos_app.widgets.ledger import keys as ledger_keys
+from kronos_app.widgets.live import keys
 from tests.growing_market import Clock, GrowingSource, family
 
 LANGUAGES = ("en", "zh_CN")
@@ -82,8 +83,8 @@ def field(app, name, *parts):
 def test_a_series_is_searched_for_and_followed(open_page, desk, lang):
     app = open_page("live", lang=lang)
     assert button(app, translate("Follow", lang)).disabled
-    field(app, state.LIVE_QUERY, "binance").set_value("btc").run()
-    app.get_by_key(state.LIVE_HORIZON).set_value(3).run()
+    field(app, keys.QUERY, "binance").set_value("btc").run()
+    app.get_by_key(keys.HORIZON).set_value(3).run()
     button(app, translate("Follow", lang)).click().run()
     assert not app.error
     (status,) = desk.following.list()
@@ -111,7 +112,7 @@ def test_a_source_that_does_not_answer_is_asked_again_when_told_to(open_page, so
 def test_what_is_followed_already_is_refused_with_a_remedy(open_page, desk, follow):
     follow(lookback=400, horizon=24, samples=30, model="kronos-nano")
     app = open_page("live")
-    field(app, state.LIVE_QUERY, "binance").set_value("BTC/USDT").run()
+    field(app, keys.QUERY, "binance").set_value("BTC/USDT").run()
     button(app, "Follow").click().run()
     assert "already followed with these settings" in app.error[0].value
     assert len(desk.following.list()) == 1
@@ -174,7 +175,7 @@ def test_the_ledger_fills_as_candles_come(open_page, look, follow, clock, lang):
     assert len(entries) == 13
     assert entries["open"].iloc[-1].startswith("/forecast?forecast=")
     assert app.get("plotly_chart")
-    field(app, state.LIVE_LEVEL).set_value(0.5).run()
+    field(app, ledger_keys.LEVEL).set_value(0.5).run()
     assert not app.exception
 
 
@@ -184,10 +185,10 @@ def test_the_ledger_is_filtered(open_page, desk, forecast):
         pass
     app = open_page("live")
     assert {metric.label: metric.value for metric in app.metric}["Graded"] == "1"
-    app.get_by_key(state.LIVE_KIND).set_value("ahead").run()
+    app.get_by_key(ledger_keys.KIND).set_value("ahead").run()
     assert not app.metric
-    app.get_by_key(state.LIVE_KIND).set_value("replay").run()
-    app.get_by_key(state.LIVE_LEDGER_SYMBOL).select("sp500").run()
+    app.get_by_key(ledger_keys.KIND).set_value("replay").run()
+    app.get_by_key(ledger_keys.SYMBOL).select("sp500").run()
     assert {metric.label: metric.value for metric in app.metric}["Graded"] == "1"
 
 

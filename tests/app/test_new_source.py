@@ -10,6 +10,8 @@ from kronos_app import state
 from kronos_app.data.source import Instrument, SourceOption
 from kronos_app.data.sources import SourceFamily
 from kronos_app.i18n import text
+from kronos_app.widgets.candles import keys
+from kronos_app.widgets.live import keys as live_keys
 from tests.fake_market import FakeSource
 
 SESSION = SourceOption("session", "regular", "extended", text("Regular hours"), text("Off: extended hours."))
@@ -58,10 +60,10 @@ def switch_off(app, key):
 
 def test_the_data_page_fetches_from_it_with_its_option(source, desk, open_page):
     app = choose(open_page("data"))
-    query = app.get_by_key(state.joined(state.DATA_QUERY, "bourse"))
+    query = app.get_by_key(state.joined(keys.QUERY, "bourse"))
     assert query.placeholder == "AIR, Airbus"
     query.set_value("AAPL").run()
-    press(switch_off(app, state.DATA_OPTION), "Fetch")
+    press(switch_off(app, keys.OPTION), "Fetch")
     deadline = time.monotonic() + 60
     while (job := desk.jobs.list()[0]).active and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -72,15 +74,15 @@ def test_the_data_page_fetches_from_it_with_its_option(source, desk, open_page):
 
 def test_a_source_with_lists_gets_the_form_with_lists(listed, desk, open_page):
     app = choose(open_page("data"))
-    app.get_by_key(state.joined(state.DATA_LISTED_SYMBOLS, "bourse", "all")).set_value(["AAPL"]).run()
-    app = press(switch_off(app, state.DATA_OPTION), "Read")
+    app.get_by_key(state.joined(keys.LISTED_SYMBOLS, "bourse", "all")).set_value(["AAPL"]).run()
+    app = press(switch_off(app, keys.OPTION), "Read")
     assert [request.options for request in listed.requests] == [{"session": "extended"}]
     assert "Quality of AAPL" in [element.value for element in app.subheader]
 
 
 def test_the_live_page_follows_it_with_its_option(source, desk, open_page):
     app = open_page("live")
-    app.get_by_key(state.joined(state.LIVE_QUERY, "bourse")).set_value("AAPL").run()
-    press(switch_off(app, state.LIVE_OPTION), "Follow")
+    app.get_by_key(state.joined(live_keys.QUERY, "bourse")).set_value("AAPL").run()
+    press(switch_off(app, live_keys.OPTION), "Follow")
     (follow,) = desk.following.list()
     assert (follow.source, follow.options) == ("bourse", {"session": "extended"})

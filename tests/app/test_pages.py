@@ -8,6 +8,7 @@ from kronos_app import state
 from kronos_app.i18n import translate
 from kronos_app.nav import ENTRIES
 from kronos_app.services.core.glossary import read_glossary
+from kronos_app.widgets.candles import keys
 
 LANGUAGES = ("en", "zh_CN")
 
@@ -87,7 +88,7 @@ def test_a_file_without_times_waits_until_start_and_interval_are_stated(open_pag
     app.file_uploader[0].upload("walk.csv", ("open,high,low,close\n" + rows).encode(), "text/csv").run()
     assert "This file has no time column" in said(app)
     assert not app.metric
-    app.get_by_key(state.DATA_INTERVAL).select("1h")
+    app.get_by_key(keys.INTERVAL).select("1h")
     app.datetime_input[0].set_value(datetime(2024, 1, 1)).run()
     assert {metric.label: metric.value for metric in app.metric}["Last"] == "2024-01-01 19:00"
 

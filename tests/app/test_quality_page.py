@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from kronos_app import state
+from kronos_app.widgets.candles import keys
 
 
 @pytest.fixture
 def apple(open_page):
     """Return the Data page with the sample that has two splits."""
     page = open_page("data")
-    page.segmented_control(key=state.DATA_SOURCE).set_value("sample").run()
-    page.selectbox(key=state.DATA_SAMPLE).set_value("AAPL").run()
+    page.segmented_control(key=keys.SOURCE).set_value("sample").run()
+    page.selectbox(key=keys.SAMPLE).set_value("AAPL").run()
     assert not page.exception
     return page
 
@@ -25,7 +25,7 @@ def said(page):
 def test_a_split_lowers_the_score_and_is_adjusted_for_unless_declined(apple, desk):
     assert "78 of 100" in said(apple)
     assert "Not adjusted for a split of 2 for 1 at 2005-02-28" in said(apple)
-    box = apple.checkbox(key=f"{state.DATA_FIXES}.adjust_splits")
+    box = apple.checkbox(key=f"{keys.FIXES}.adjust_splits")
     assert box.value
     assert "Prices were adjusted for 2 split(s)" in said(apple)
     box.uncheck().run()
@@ -33,7 +33,7 @@ def test_a_split_lowers_the_score_and_is_adjusted_for_unless_declined(apple, des
 
 
 def test_what_was_done_is_kept_and_the_interval_is_that_chosen(apple, desk):
-    apple.selectbox(key=f"{state.DATA_FIXES}.interval").set_value("1w").run()
+    apple.selectbox(key=f"{keys.FIXES}.interval").set_value("1w").run()
     next(button for button in apple.button if button.label == "Use this data set").click().run()
     assert not apple.exception
     (info,) = desk.candles.list()

@@ -10,6 +10,7 @@ import pytest
 
 from kronos_app import state
 from kronos_app.i18n import translate
+from kronos_app.widgets.candles import keys
 from tests.qlib_writer import walk, write
 
 LANGUAGES = ("en", "zh_CN")
@@ -78,12 +79,12 @@ def test_a_long_file_is_listed_by_symbol_and_repaired_for_all_but_one(open_page,
     assert list(table(app).index) == ["GOOD", "BAD", "WORSE"]
     assert table(app)["state"].to_dict() == {"GOOD": "good", "BAD": "needs a repair", "WORSE": "needs a repair"}
     assert "2 of 3 series need one." in said(app)
-    app.get_by_key(state.DATA_SERIES).select(2).run()
+    app.get_by_key(keys.SERIES).select(2).run()
     assert "Quality of WORSE" in said(app)
     assert "1 rows left out" in said(app)
-    app.get_by_key(f"{state.DATA_REPAIR}.2.WORSE").set_value("keep").run()
+    app.get_by_key(f"{keys.REPAIR}.2.WORSE").set_value("keep").run()
     assert "1 impossible candles kept" in said(app)
-    app.get_by_key(state.DATA_SERIES).select(1).run()
+    app.get_by_key(keys.SERIES).select(1).run()
     assert "1 rows left out" in said(app)
     button(app, "Save all 3").click().run()
     assert kept(desk) == {"GOOD": 30, "BAD": 29, "WORSE": 30}
@@ -91,7 +92,7 @@ def test_a_long_file_is_listed_by_symbol_and_repaired_for_all_but_one(open_page,
 
 def test_one_of_many_can_be_used_alone(open_page, desk):
     app = put(open_page("data"), market=long(A=candles(), B=candles(20, 2)))
-    app.get_by_key(state.DATA_SERIES).select(1).run()
+    app.get_by_key(keys.SERIES).select(1).run()
     button(app, "Use this data set").click().run()
     assert kept(desk) == {"B": 20}
     assert "This data set is in use." in said(app)
@@ -117,14 +118,14 @@ def test_one_bad_file_does_not_stop_the_others(open_page):
 def test_series_of_one_name_are_told_apart_by_their_files(open_page):
     app = put(open_page("data"), x=long(A=candles(), B=candles(9)), y=long(A=candles(20, 2), B=candles(9)))
     assert app.dataframe[0].value["file"].tolist() == ["x.csv", "x.csv", "y.csv", "y.csv"]
-    assert "A · y.csv" in app.get_by_key(state.DATA_SERIES).options
+    assert "A · y.csv" in app.get_by_key(keys.SERIES).options
 
 
 def test_a_file_taken_away_again_is_forgotten(open_page):
     app = put(open_page("data"), one=csv(candles()), two=csv(candles(20, 2)))
     put(app, one=csv(candles()))
     assert "Quality of one.csv" in said(app)
-    assert len(app.session_state[state.DATA_DRAFT]) == 1
+    assert len(app.session_state[keys.DRAFT]) == 1
 
 
 def test_files_without_times_are_asked_for_once(open_page):
@@ -132,7 +133,7 @@ def test_files_without_times_are_asked_for_once(open_page):
     app = put(open_page("data"), one=csv(bare), two=csv(bare.head(20)))
     assert "2 files have no time column" in app.warning[0].value
     assert "one.csv, two.csv" in app.warning[0].value.replace("\\", "")
-    app.get_by_key(state.DATA_INTERVAL).select("1h")
+    app.get_by_key(keys.INTERVAL).select("1h")
     app.datetime_input[0].set_value(pd.Timestamp("2024-01-01").to_pydatetime()).run()
     assert table(app)["last"].to_dict() == {"one.csv": "2024-01-02 05:00", "two.csv": "2024-01-01 19:00"}
 
@@ -155,7 +156,7 @@ def test_many_data_sets_are_shown_by_the_page(open_page, desk):
     app = open_page("data")
     assert "12 of 12 data sets" in said(app)
     assert len([one for one in app.button if one.label == "Use"]) == 10
-    app.get_by_key(state.DATA_SETS_TEXT).set_value("SET 03").run()
+    app.get_by_key(keys.SETS_TEXT).set_value("SET 03").run()
     assert "1 of 12 data sets" in said(app)
 
 
@@ -178,8 +179,8 @@ def qlib(tmp_path, monkeypatch, desk):
 
 def choose(app, market="csi300", *symbols):
     app.segmented_control[0].set_value("qlib").run()
-    app.get_by_key(f"{state.DATA_LISTED_MARKET}.qlib:cn_data").select(market).run()
-    app.get_by_key(f"{state.DATA_LISTED_SYMBOLS}.qlib:cn_data.{market}").set_value(list(symbols)).run()
+    app.get_by_key(f"{keys.LISTED_MARKET}.qlib:cn_data").select(market).run()
+    app.get_by_key(f"{keys.LISTED_SYMBOLS}.qlib:cn_data.{market}").set_value(list(symbols)).run()
     assert not app.exception
     return app
 
@@ -187,7 +188,7 @@ def choose(app, market="csi300", *symbols):
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_instruments_of_a_market_are_read_and_kept(open_page, qlib, lang):
     app = choose(open_page("data", lang=lang), "csi300", "SH600000", "SZ000001")
-    options = app.get_by_key(f"{state.DATA_LISTED_SYMBOLS}.qlib:cn_data.csi300").options
+    options = app.get_by_key(f"{keys.LISTED_SYMBOLS}.qlib:cn_data.csi300").options
     assert options == ["SH600000 · 2020-01-01 – 2020-06-16", "SZ000001 · 2020-01-29 – 2020-06-16"]
     app.get_by_key("data.listed_button").click().run()
     assert table(app)["rows"].to_dict() == {"SH600000": 120, "SZ000001": 100}
@@ -198,8 +199,8 @@ def test_instruments_of_a_market_are_read_and_kept(open_page, qlib, lang):
 
 def test_one_instrument_is_examined_at_once_in_its_days_and_as_traded(open_page, qlib):
     app = choose(open_page("data"), "all", "SH600000")
-    app.get_by_key(f"{state.DATA_FROM}.qlib:cn_data").set_value(DAYS[10].date()).run()
-    app.get_by_key(state.joined(state.DATA_OPTION, "adjustment")).set_value(False).run()
+    app.get_by_key(f"{keys.FROM}.qlib:cn_data").set_value(DAYS[10].date()).run()
+    app.get_by_key(state.joined(keys.OPTION, "adjustment")).set_value(False).run()
     app.get_by_key("data.listed_button").click().run()
     assert "Quality of SH600000" in said(app)
     assert "without the factor for splits and dividends" in said(app)
@@ -208,7 +209,7 @@ def test_one_instrument_is_examined_at_once_in_its_days_and_as_traded(open_page,
 
 def test_an_instrument_that_cannot_be_read_says_so_beside_the_others(open_page, qlib):
     app = choose(open_page("data"), "all", "SH600000", "SZ300750")
-    app.get_by_key(state.joined(state.DATA_OPTION, "adjustment")).set_value(False).run()
+    app.get_by_key(state.joined(keys.OPTION, "adjustment")).set_value(False).run()
     app.get_by_key("data.listed_button").click().run()
     assert "1 instruments could not be read:" in app.warning[0].value
     assert "has no adjustment factor of SZ300750" in app.warning[0].value.replace("\\", "")
@@ -239,14 +240,14 @@ def test_data_sets_are_compared_on_one_scale(open_page, desk, lang):
     ids = [desk.candles.keep(desk.candles.sample(name)).id for name in ("sp500", "AAPL", "nasdaq")]
     app = open_page("data", lang=lang)
     assert translate("Compare data sets", lang) in said(app)
-    app.get_by_key(state.DATA_COMPARED).set_value(ids).run()
+    app.get_by_key(keys.COMPARED).set_value(ids).run()
     assert not app.exception
     facts = app.table[-1].value
     assert list(facts.index) == ["sp500", "AAPL", "nasdaq"]
     assert translate("Each is 100 at {time}, from where on all have candles.", lang).format(time="2000-03-01") in said(
         app
     )
-    app.get_by_key(state.DATA_COMPARED_RANGE).set_value("1y").run()
+    app.get_by_key(keys.COMPARED_RANGE).set_value("1y").run()
     assert not app.exception
     assert "AAPL" in app.info[-1].value
 
@@ -254,7 +255,7 @@ def test_data_sets_are_compared_on_one_scale(open_page, desk, lang):
 def test_a_data_set_that_is_deleted_leaves_the_comparison(open_page, desk):
     ids = [desk.candles.keep(desk.candles.sample(name)).id for name in ("sp500", "AAPL", "nasdaq")]
     app = open_page("data")
-    app.get_by_key(state.DATA_COMPARED).set_value(ids).run()
+    app.get_by_key(keys.COMPARED).set_value(ids).run()
     desk.candles.delete(ids[0])
     app.run()
     assert not app.exception

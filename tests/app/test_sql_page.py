@@ -8,8 +8,8 @@ import time
 import pandas as pd
 import pytest
 
-from kronos_app import state
 from kronos_app.i18n import translate
+from kronos_app.widgets.candles import keys
 
 LANGUAGES = ("en", "zh_CN")
 
@@ -72,11 +72,11 @@ def read(app, desk, lang="en"):
 def test_a_table_is_chosen_looked_at_read_and_used(page, desk, lang):
     app = page(lang)
     assert button(app, "Read candles", lang).disabled
-    field(app, state.DATA_SQL_TABLE, "market").select("candles").run()
+    field(app, keys.SQL_TABLE, "market").select("candles").run()
     assert len(app.dataframe[0].value) == 20
-    assert field(app, state.DATA_SQL_COLUMN, "market", "candles", "volume").value == "vol"
+    assert field(app, keys.SQL_COLUMN, "market", "candles", "volume").value == "vol"
     assert button(app, "Read candles", lang).disabled
-    field(app, state.DATA_SQL_SYMBOL, "market", "candles", "ticker").select("600519").run()
+    field(app, keys.SQL_SYMBOL, "market", "candles", "ticker").select("600519").run()
     app = read(app, desk, lang)
     assert not app.error
     assert {metric.label: metric.value for metric in app.metric}[translate("Candles", lang)] == "300"
@@ -88,14 +88,14 @@ def test_a_table_is_chosen_looked_at_read_and_used(page, desk, lang):
 
 def test_a_query_runs_when_asked_and_its_faults_are_repaired_as_chosen(page, desk):
     app = page()
-    field(app, state.DATA_SQL_WAY, "market").set_value("query").run()
+    field(app, keys.SQL_WAY, "market").set_value("query").run()
     query = "SELECT trade_date AS moved, open, high, low, close FROM candles WHERE ticker = 'AAPL'"
-    field(app, state.DATA_SQL_QUERY, "market").set_value(query).run()
+    field(app, keys.SQL_QUERY, "market").set_value(query).run()
     assert not app.dataframe
     button(app, "Show the first rows").click().run()
     assert len(app.dataframe[0].value) == 20
     assert button(app, "Read candles").disabled
-    field(app, state.DATA_SQL_COLUMN, "market", query, "timestamp").select("moved").run()
+    field(app, keys.SQL_COLUMN, "market", query, "timestamp").select("moved").run()
     app = read(app, desk)
     assert "in row 8 high" in said(app)
     assert desk.candles.list() == []
@@ -103,11 +103,11 @@ def test_a_query_runs_when_asked_and_its_faults_are_repaired_as_chosen(page, des
 
 def test_a_range_and_a_zone_are_kept_to(page, desk):
     app = page()
-    field(app, state.DATA_SQL_TABLE, "market").select("candles").run()
-    field(app, state.DATA_SQL_SYMBOL, "market", "candles", "ticker").select("600519").run()
-    field(app, state.DATA_SQL_FROM, "market", "candles").set_value(pd.Timestamp("2024-02-01").date()).run()
-    field(app, state.DATA_SQL_TO, "market", "candles").set_value(pd.Timestamp("2024-03-31").date()).run()
-    field(app, state.DATA_SQL_ZONE, "market", "candles").select("Asia/Shanghai").run()
+    field(app, keys.SQL_TABLE, "market").select("candles").run()
+    field(app, keys.SQL_SYMBOL, "market", "candles", "ticker").select("600519").run()
+    field(app, keys.SQL_FROM, "market", "candles").set_value(pd.Timestamp("2024-02-01").date()).run()
+    field(app, keys.SQL_TO, "market", "candles").set_value(pd.Timestamp("2024-03-31").date()).run()
+    field(app, keys.SQL_ZONE, "market", "candles").select("Asia/Shanghai").run()
     app = read(app, desk)
     (info,) = desk.candles.list()
     saved = desk.candles.get(info.id).candles
@@ -117,15 +117,15 @@ def test_a_range_and_a_zone_are_kept_to(page, desk):
 @pytest.mark.parametrize("query", ["DELETE FROM candles", "SELECT nosuch FROM candles"])
 def test_a_query_that_is_refused_says_why(page, query):
     app = page()
-    field(app, state.DATA_SQL_WAY, "market").set_value("query").run()
-    field(app, state.DATA_SQL_QUERY, "market").set_value(query).run()
+    field(app, keys.SQL_WAY, "market").set_value("query").run()
+    field(app, keys.SQL_QUERY, "market").set_value(query).run()
     button(app, "Show the first rows").click().run()
     assert query.split()[1] in app.error[0].value or query.split()[0] in app.error[0].value
 
 
 def test_a_database_that_does_not_answer_is_told_without_its_address(page):
     app = page()
-    field(app, state.DATA_SQL_CONNECTION).select("gone").run()
+    field(app, keys.SQL_CONNECTION).select("gone").run()
     assert "“gone” cannot be opened" in app.error[0].value
     shown = said(app) + "".join(str(one.proto) for one in app.main)
     assert "s3cret" not in shown
@@ -141,12 +141,12 @@ def test_without_a_named_database_the_page_says_how_to_name_one(open_page):
 
 def test_a_link_opens_on_its_database(page, desk):
     first = page()
-    field(first, state.DATA_SQL_TABLE, "market").select("candles").run()
-    field(first, state.DATA_SQL_SYMBOL, "market", "candles", "ticker").select("AAPL").run()
+    field(first, keys.SQL_TABLE, "market").select("candles").run()
+    field(first, keys.SQL_SYMBOL, "market", "candles", "ticker").select("AAPL").run()
     read(first, desk)
     app = page(job=desk.jobs.list()[0].id)
     assert app.segmented_control[0].value == "sql"
-    assert field(app, state.DATA_SQL_TABLE, "market").value == "candles"
+    assert field(app, keys.SQL_TABLE, "market").value == "candles"
     assert "in row 8 high" in said(app)
     app.segmented_control[0].set_value("yahoo").run()
     assert not app.error
@@ -154,12 +154,12 @@ def test_a_link_opens_on_its_database(page, desk):
 
 def test_a_cancelled_reading_keeps_nothing(page, desk):
     app = page()
-    field(app, state.DATA_SQL_WAY, "market").set_value("query").run()
+    field(app, keys.SQL_WAY, "market").set_value("query").run()
     endless = (
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1000000000) "
         "SELECT i AS time, 1 AS open, 1 AS high, 1 AS low, 1 AS close FROM n"
     )
-    field(app, state.DATA_SQL_QUERY, "market").set_value(endless).run()
+    field(app, keys.SQL_QUERY, "market").set_value(endless).run()
     button(app, "Show the first rows").click().run()
     button(app, "Read candles").click().run()
     job_id = desk.jobs.list()[0].id

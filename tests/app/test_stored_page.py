@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from kronos_app import state
 from kronos_app.data.source import FetchRequest
 from kronos_app.i18n import translate
 from kronos_app.store.series import SeriesKey
 from kronos_app.store.watchlists import Watched
+from kronos_app.widgets.candles import keys
 from tests.fake_market import family
 from tests.vendor import Vendor
 
@@ -86,7 +86,7 @@ def test_a_stored_series_is_taken_as_a_data_set(opened, stored, desk, lang):
     app = opened(lang)
     assert "ABC" in said(app)
     app = press(app, f"{NAME}.use")
-    field = next(one for one in app.number_input if one.key.startswith(state.DATA_STORED_LAST))
+    field = next(one for one in app.number_input if one.key.startswith(keys.STORED_LAST))
     assert field.value == 1440
     app = field.set_value(100).run()
     label = translate("Use this data set", lang)
@@ -144,9 +144,9 @@ def test_a_series_is_put_on_a_watchlist_and_the_list_is_refreshed_and_deleted(op
 def test_a_new_watchlist_needs_a_name(opened, desk):
     app = press(opened(), "data.watchlist.save")
     assert "needs a name" in said(app)
-    app.get_by_key(state.DATA_WATCHLIST_NEW).set_value("Megacaps").run()
+    app.get_by_key(keys.WATCHLIST_NEW).set_value("Megacaps").run()
     app = press(app, "data.watchlist.save")
-    assert app.get_by_key(state.DATA_WATCHLIST).value == "Megacaps"
+    assert app.get_by_key(keys.WATCHLIST).value == "Megacaps"
     assert [one.name for one in desk.series.watchlists()] == ["Megacaps"]
 
 
@@ -156,7 +156,7 @@ def test_where_series_are_many_they_are_searched_and_paged(opened, desk, vendor)
     app = opened()
     assert "**S09**" in said(app)
     assert "**S10**" not in said(app)
-    app.get_by_key(state.DATA_STORED_TEXT).set_value("s1 vendor").run()
+    app.get_by_key(keys.STORED_TEXT).set_value("s1 vendor").run()
     assert "**S10**" in said(app)
     assert "**S09**" not in said(app)
 

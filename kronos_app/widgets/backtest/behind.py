@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from kronos_app import state
 from kronos_app.charts.evaluation import cutoff_chart
 from kronos_app.runtime import desk
 from kronos_app.services.backtest.service import Backtest, Behind
 from kronos_app.state import gettext as _
+from kronos_app.widgets.backtest import keys
 from kronos_app.widgets.backtest.words import format_score, signal_names
 from kronos_app.widgets.kit import errors, formats, job, words
 from kronos_app.widgets.kit.errors import escape
@@ -22,7 +22,7 @@ def render(backtest: Backtest, day: pd.Timestamp, names: Sequence[str]) -> None:
     """Render the choice among the instruments of a day, and the forecast behind the chosen one."""
     if not names:
         return
-    key = f"{state.BACKTEST_BEHIND}.{backtest.id}.{day}"
+    key = f"{keys.BEHIND}.{backtest.id}.{day}"
     name = st.selectbox(
         _("The forecast behind"),
         names,

@@ -12,6 +12,7 @@ from kronos_app.charts.backtest import growth_chart
 from kronos_app.runtime import desk
 from kronos_app.services.backtest.service import FEWEST_COMPARED, MOST_COMPARED, BacktestComparison
 from kronos_app.state import gettext as _
+from kronos_app.widgets.backtest import keys
 from kronos_app.widgets.backtest.listing import BACKTESTS
 from kronos_app.widgets.backtest.tables import figure_rows
 from kronos_app.widgets.backtest.words import chart_words, format_setting, setting_names
@@ -26,7 +27,7 @@ def render() -> None:
     if len(backtests) < FEWEST_COMPARED:
         st.info(_("Two finished backtests are needed to compare."), icon=":material/compare_arrows:")
         return
-    key = state.BACKTEST_COMPARED
+    key = keys.COMPARED
     linked = [name for name in st.query_params.get_all(COMPARE) if name in backtests]
     state.default(key, linked[:MOST_COMPARED])
     st.session_state[key] = [name for name in st.session_state[key] if name in backtests]

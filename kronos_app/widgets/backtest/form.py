@@ -12,7 +12,7 @@ from kronos_app.runtime import desk
 from kronos_app.services.backtest.service import BacktestRequest
 from kronos_app.services.selection.request import CandleSelection
 from kronos_app.state import gettext as _
-from kronos_app.widgets.backtest import words
+from kronos_app.widgets.backtest import keys, words
 from kronos_app.widgets.kit import errors, formats
 from kronos_app.widgets.kit.errors import escape
 from kronos_app.widgets.models import choice as model_choice
@@ -23,7 +23,7 @@ EARLIEST = date(1970, 1, 1)
 TOPK, SINGLE = "topk", "single"
 MODEL = "backtest.model"
 PICKER = CandlePicker("backtest")
-FIELDS = RequestFields(BacktestRequest, state.BACKTEST_FIELD)
+FIELDS = RequestFields(BacktestRequest, keys.FIELD)
 
 
 def render() -> None:

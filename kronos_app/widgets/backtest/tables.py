@@ -9,11 +9,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from kronos_app import state
 from kronos_app.runtime import desk
 from kronos_app.services.backtest.service import Backtest, Table
 from kronos_app.state import gettext as _
-from kronos_app.widgets.backtest import behind
+from kronos_app.widgets.backtest import behind, keys
 from kronos_app.widgets.backtest.words import benchmark_names
 from kronos_app.widgets.kit import errors, formats
 from kronos_app.widgets.runs.parts import render_table
@@ -85,7 +84,7 @@ def render_days(backtest: Backtest) -> None:
             days,
             index=next((place for place, other in enumerate(days) if other in traded), 0),
             format_func=formats.time,
-            key=f"{state.BACKTEST_DAY}.{backtest.id}",
+            key=f"{keys.DAY}.{backtest.id}",
             width=260,
         )
         holdings = result.positions[result.positions["day"] == day]

@@ -9,6 +9,7 @@ from kronos_app import state
 from kronos_app.data import calendars
 from kronos_app.data.draft import Draft
 from kronos_app.state import gettext as _
+from kronos_app.widgets.candles import keys
 from kronos_app.widgets.kit import formats
 from kronos_app.widgets.kit.errors import escape
 
@@ -76,4 +77,4 @@ def _render_effects(times: pd.DatetimeIndex, timezone: str | None, key: str | No
 
 
 def _field(draft: Draft, key: str) -> str:
-    return state.joined(state.DATA_CALENDAR + key, draft.source, draft.name, str(draft.about.interval))
+    return state.joined(keys.CALENDAR + key, draft.source, draft.name, str(draft.about.interval))

@@ -8,6 +8,7 @@ from kronos_app import state
 from kronos_app.runtime import desk
 from kronos_app.state import gettext as _
 from kronos_app.store.records import CandleSetInfo
+from kronos_app.widgets.candles import keys
 from kronos_app.widgets.kit import formats, paging
 from kronos_app.widgets.kit.confirm import confirm
 from kronos_app.widgets.kit.errors import escape
@@ -30,10 +31,10 @@ def _page(total: int) -> list[CandleSetInfo]:
     if total <= PAGE_SIZE:
         return desk().candles.list()
     first, second = st.columns([3, 1])
-    text = first.text_input(_("Search"), key=state.DATA_SETS_TEXT, placeholder=_("name of a data set")).strip()
+    text = first.text_input(_("Search"), key=keys.SETS_TEXT, placeholder=_("name of a data set")).strip()
     count = desk().candles.count(text)
     with second:
-        start = paging.first_row(count, state.DATA_SETS_PAGE, PAGE_SIZE)
+        start = paging.first_row(count, keys.SETS_PAGE, PAGE_SIZE)
     st.caption(_("{found} of {count} data sets").format(found=count, count=total))
     return desk().candles.list(text, limit=PAGE_SIZE, offset=start)
 

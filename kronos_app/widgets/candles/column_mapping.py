@@ -19,7 +19,7 @@ from kronos_app.errors import AppError, InvalidInput
 from kronos_app.i18n import text
 from kronos_app.runtime import desk
 from kronos_app.state import gettext as _
-from kronos_app.widgets.candles import drafts
+from kronos_app.widgets.candles import drafts, keys
 from kronos_app.widgets.candles.column_roles import NARROWEST_FIELD, TITLES, choose_roles
 from kronos_app.widgets.kit import errors
 
@@ -30,7 +30,7 @@ MOST_PREVIEW_HEIGHT = 260  # pixels
 
 def mapping_of(file: UploadedFile) -> ColumnMapping | None:
     """Return how a file is to be read: as chosen on this page, else as remembered for its header, else None."""
-    mappings: dict[str, ColumnMapping | None] = st.session_state.setdefault(state.DATA_MAPPINGS, {})
+    mappings: dict[str, ColumnMapping | None] = st.session_state.setdefault(keys.MAPPINGS, {})
     if file.file_id not in mappings:
         mappings[file.file_id] = desk().column_mappings.find(file.getvalue(), file.name)
     return mappings[file.file_id]
@@ -44,14 +44,14 @@ def render_mapping(files: Sequence[UploadedFile], refused: Sequence[UploadedFile
         message = _("Read by the columns that were chosen for files with this header: {names}")
         st.info(errors.escape(message.format(names=", ".join(by_choice[:FILES_NAMED]))), icon=":material/view_column:")
     first = next((file.file_id for file in refused if _preview(file) is not None), None)
-    if st.session_state.get(state.DATA_MAPPING_FILE) not in names:
-        st.session_state[state.DATA_MAPPING_FILE] = first
+    if st.session_state.get(keys.MAPPING_FILE) not in names:
+        st.session_state[keys.MAPPING_FILE] = first
     chosen = st.selectbox(
         _("Choose the columns"),
         list(names),
         None,
         format_func=names.__getitem__,
-        key=state.DATA_MAPPING_FILE,
+        key=keys.MAPPING_FILE,
         placeholder=_("Detected; choose a file to change them"),
     )
     file = next((file for file in files if file.file_id == chosen), None)
@@ -79,8 +79,8 @@ def _preview(file: UploadedFile) -> TablePreview | None:
 
 def _render_form(file: UploadedFile, shown: TablePreview, mapping: ColumnMapping | None) -> None:
     _render_rows(shown)
-    with st.form(state.joined(state.DATA_MAPPING_FORM, file.file_id), border=False):
-        key = (state.DATA_MAPPING_FORM, file.file_id, repr(mapping))
+    with st.form(state.joined(keys.MAPPING_FORM, file.file_id), border=False):
+        key = (keys.MAPPING_FORM, file.file_id, repr(mapping))
         columns, twice = _choose_columns(shown, key)
         time_format, timezone = _choose_times(shown.mapping, key)
         units = _choose_units(shown.mapping, key)
@@ -94,7 +94,7 @@ def _render_form(file: UploadedFile, shown: TablePreview, mapping: ColumnMapping
             _remember(file, ColumnMapping(columns=columns, time_format=time_format, timezone=timezone, units=units))
     if mapping is not None and st.button(
         _("Detect the columns again"),
-        key=state.joined(state.DATA_MAPPING_FORM, file.file_id, "forget"),
+        key=state.joined(keys.MAPPING_FORM, file.file_id, "forget"),
         icon=":material/restart_alt:",
     ):
         desk().column_mappings.forget(shown)
@@ -203,6 +203,6 @@ def _remember(file: UploadedFile, mapping: ColumnMapping) -> None:
 
 
 def _put(file: UploadedFile, mapping: ColumnMapping | None) -> None:
-    chosen = st.session_state.get(state.DATA_MAPPINGS, {})
-    st.session_state[state.DATA_MAPPINGS] = {**chosen, file.file_id: mapping}
+    chosen = st.session_state.get(keys.MAPPINGS, {})
+    st.session_state[keys.MAPPINGS] = {**chosen, file.file_id: mapping}
     st.rerun()

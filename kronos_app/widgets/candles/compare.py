@@ -8,12 +8,12 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
-from kronos_app import state
 from kronos_app.charts.compare import START, compare_chart, normalise
 from kronos_app.data.candle_frame import CandleFrame
 from kronos_app.runtime import desk
 from kronos_app.state import gettext as _
 from kronos_app.store.records import CandleSetInfo
+from kronos_app.widgets.candles import keys
 from kronos_app.widgets.candles.last_candles import CHART_CONFIG
 from kronos_app.widgets.kit import formats
 from kronos_app.widgets.kit.errors import escape
@@ -59,14 +59,14 @@ def render_comparison() -> None:
 
 def _choose(infos: Mapping[str, CandleSetInfo]) -> list[str]:
     names = _names(list(infos.values()))
-    chosen = st.session_state.get(state.DATA_COMPARED)
+    chosen = st.session_state.get(keys.COMPARED)
     if chosen is not None:  # some may have been deleted
-        st.session_state[state.DATA_COMPARED] = [key for key in chosen if key in infos]
+        st.session_state[keys.COMPARED] = [key for key in chosen if key in infos]
     return st.multiselect(
         _("Data sets"),
         list(infos),
         format_func=names.__getitem__,
-        key=state.DATA_COMPARED,
+        key=keys.COMPARED,
         max_selections=MOST_SETS,
         select_all=False,
         placeholder=_("Choose two or more"),
@@ -82,7 +82,7 @@ def _range() -> str:
         format_func=labels.__getitem__,
         default="all",
         required=True,
-        key=state.DATA_COMPARED_RANGE,
+        key=keys.COMPARED_RANGE,
         persist_state="session",
     )
     return str(chosen)

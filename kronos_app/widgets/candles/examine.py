@@ -11,7 +11,7 @@ from kronos_app.data.draft import Draft
 from kronos_app.i18n import text
 from kronos_app.runtime import desk
 from kronos_app.state import gettext as _
-from kronos_app.widgets.candles import calendar_choice, drafts, fix_choice, last_candles, quality
+from kronos_app.widgets.candles import calendar_choice, drafts, fix_choice, keys, last_candles, quality
 
 REPAIR_WORDS = {
     "drop": (text("Drop"), text("Leave faulty candles out.")),
@@ -76,14 +76,14 @@ def render_repair_choice(key: str = "", for_all: str | None = None) -> None:
         names,
         format_func=labels.__getitem__,
         captions=captions,
-        key=state.DATA_REPAIR + key,
+        key=keys.REPAIR + key,
         persist_state="session" if key else None,
     )
 
 
 def chosen_repair(report: QualityReport, key: str = "", for_all: str | None = None) -> str | None:
     """Return the repair of a draft: none where it needs none, its own, or the one for all."""
-    own = st.session_state.get(state.DATA_REPAIR + key)
+    own = st.session_state.get(keys.REPAIR + key)
     return None if report.clean else for_all if own in {None, AS_ALL} else own
 
 

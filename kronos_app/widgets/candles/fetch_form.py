@@ -15,6 +15,7 @@ from kronos_app.runtime import desk
 from kronos_app.services.candles import sql
 from kronos_app.services.candles.fetching import KIND
 from kronos_app.state import gettext as _
+from kronos_app.widgets.candles import keys
 from kronos_app.widgets.candles import source_fields as fields
 from kronos_app.widgets.candles.asking import find_new_job, name_job
 from kronos_app.widgets.kit import errors, formats, job
@@ -27,7 +28,7 @@ SUGGESTED_DAYS = 5
 
 def adopt_job() -> None:
     """Fill the form with the fetch that the address names, once."""
-    found = find_new_job(KIND, state.DATA_JOB)
+    found = find_new_job(KIND, keys.JOB)
     if found is None:
         return
     key = found.request["source"]
@@ -35,10 +36,10 @@ def adopt_job() -> None:
         family = desk().sources.family(key).key
     except AppError:  # The code that follows the job renders this error.
         return
-    st.session_state[state.DATA_SOURCE] = family
-    st.session_state[state.DATA_EXCHANGE] = key
-    st.session_state[state.joined(state.DATA_QUERY, key)] = found.request["symbol"]
-    st.session_state[state.joined(state.DATA_FETCH_INTERVAL, key)] = found.request["interval"]
+    st.session_state[keys.SOURCE] = family
+    st.session_state[keys.EXCHANGE] = key
+    st.session_state[state.joined(keys.QUERY, key)] = found.request["symbol"]
+    st.session_state[state.joined(keys.FETCH_INTERVAL, key)] = found.request["interval"]
 
 
 def render_form(family: SourceFamily) -> str | None:
@@ -48,11 +49,11 @@ def render_form(family: SourceFamily) -> str | None:
         return None
     source = names[0]
     if len(names) > 1:
-        source = fields.render_source_field(state.DATA_EXCHANGE, state.say(family.title), names, family)
+        source = fields.render_source_field(keys.EXCHANGE, state.say(family.title), names, family)
     request = _render_request(family, source)
     if st.button(_("Fetch"), type="primary", icon=":material/download:", disabled=request is None) and request:
         with errors.shown():
-            name_job(desk().fetching.submit(source, request, review=True), state.DATA_JOB)
+            name_job(desk().fetching.submit(source, request, review=True), keys.JOB)
     return _follow_job(family)
 
 
@@ -60,14 +61,14 @@ def _render_request(family: SourceFamily, source: str) -> FetchRequest | None:
     """Return the request, None while the symbol or the intervals are missing."""
     grid = st.grid(2, min_column_width=fields.NARROWEST_FIELD)
     with grid.container():
-        query = fields.render_query_field(state.DATA_QUERY, source, family)
+        query = fields.render_query_field(keys.QUERY, source, family)
     with grid.container():
-        symbol = fields.render_instrument_field(state.DATA_SYMBOL, source, query)
+        symbol = fields.render_instrument_field(keys.SYMBOL, source, query)
     intervals = fields.ask_source(("intervals", source), lambda: desk().sources.get(source).intervals())
     if not intervals:
         return None
     with grid.container():
-        interval = fields.render_interval_field(state.DATA_FETCH_INTERVAL, source, intervals, DEFAULT_INTERVAL)
+        interval = fields.render_interval_field(keys.FETCH_INTERVAL, source, intervals, DEFAULT_INTERVAL)
         reach = _("No limit on how far back this interval goes.")
         if interval.reach is not None:
             span = formats.span(interval.reach.total_seconds())
@@ -75,7 +76,7 @@ def _render_request(family: SourceFamily, source: str) -> FetchRequest | None:
         st.caption(reach)
     with grid.container():
         start, end = _render_range(source, interval)
-    options = fields.render_option_fields(state.DATA_OPTION, family)
+    options = fields.render_option_fields(keys.OPTION, family)
     return None if symbol is None else FetchRequest(symbol, interval.key, start, end, options)
 
 
@@ -85,7 +86,7 @@ def _render_range(source: str, interval: Interval) -> tuple[datetime | None, dat
     # The first whole day within reach.
     low = fields.EARLIEST if interval.reach is None else (now - interval.reach).date() + timedelta(days=1)
     days = max(SUGGESTED_CANDLES * interval.length // timedelta(days=1), SUGGESTED_DAYS)
-    first, last = (state.joined(name, source, interval.key) for name in (state.DATA_FROM, state.DATA_TO))
+    first, last = (state.joined(name, source, interval.key) for name in (keys.FROM, keys.TO))
     state.default(first, max(low, today - timedelta(days=days)))
     for key in (first, last):
         state.clamp(key, low, today)

@@ -12,6 +12,7 @@ from kronos_app.data import resample
 from kronos_app.data.checks.quality import QualityReport
 from kronos_app.i18n import text
 from kronos_app.state import gettext as _
+from kronos_app.widgets.candles import keys
 
 # Fix to the count of the report that it is for, its label and what it does.
 SINGLE = {
@@ -97,4 +98,4 @@ def chosen_interval(report: QualityReport, key: str = "") -> str | None:
 
 
 def _key(name: str, key: str) -> str:
-    return f"{state.DATA_FIXES}.{name}{key}"
+    return f"{keys.FIXES}.{name}{key}"

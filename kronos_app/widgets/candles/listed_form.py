@@ -17,6 +17,7 @@ from kronos_app.runtime import desk
 from kronos_app.services.candles.sources import MOST_SERIES
 from kronos_app.state import gettext as _
 from kronos_app.widgets.candles import drafts
+from kronos_app.widgets.candles import keys as candles_keys
 from kronos_app.widgets.candles import source_fields as fields
 from kronos_app.widgets.kit import errors, formats
 
@@ -39,8 +40,8 @@ def render_form(family: SourceFamily) -> list[Draft]:
     label = _("Read") if selection is None else _("Read {count}").format(count=len(selection[1]))
     icon = ":material/folder_open:"
     if st.button(label, type="primary", icon=icon, disabled=selection is None, key="data.listed_button"):
-        st.session_state[state.DATA_LISTED_READ] = selection
-    last: Selection | None = st.session_state.get(state.DATA_LISTED_READ)
+        st.session_state[candles_keys.LISTED_READ] = selection
+    last: Selection | None = st.session_state.get(candles_keys.LISTED_READ)
     if last is None or last[0] not in names:
         return []
     read, failed = drafts.read_alone((repr(last), None), lambda: _read(*last))
@@ -57,26 +58,26 @@ def _render_selection(family: SourceFamily, names: Sequence[str]) -> Selection |
     """Return the selected series, None while no instrument is chosen."""
     grid = st.grid(2, min_column_width=fields.NARROWEST_FIELD)
     with grid.container():
-        key = fields.render_source_field(state.DATA_LISTED_SOURCE, _("Folder"), names, family)
+        key = fields.render_source_field(candles_keys.LISTED_SOURCE, _("Folder"), names, family)
     with grid.container():
         market = st.selectbox(
             _("Market"),
             desk().sources.listed(key).markets(),
-            key=state.joined(state.DATA_LISTED_MARKET, key),
+            key=state.joined(candles_keys.LISTED_MARKET, key),
             persist_state="session",
         )
     symbols = _render_instruments(key, market)
     grid = st.grid(2, min_column_width=fields.NARROWEST_FIELD)
     with grid.container():
         intervals = desk().sources.get(key).intervals()
-        interval = fields.render_interval_field(state.DATA_FETCH_INTERVAL, key, intervals, intervals[-1].key)
+        interval = fields.render_interval_field(candles_keys.FETCH_INTERVAL, key, intervals, intervals[-1].key)
     with grid.container():
-        keys = (state.joined(state.DATA_FROM, key), state.joined(state.DATA_TO, key))
+        keys = (state.joined(candles_keys.FROM, key), state.joined(candles_keys.TO, key))
         bounds = (fields.EARLIEST, datetime.now(UTC).date())
         # Folders often end long ago, so no range is suggested.
         notes = (_("First day. Empty: from the earliest candle."), _("Last day. Empty: to the latest candle."))
         start, end = fields.render_day_fields(st.columns(2), keys, bounds, notes)
-    options = fields.render_option_fields(state.DATA_OPTION, family)
+    options = fields.render_option_fields(candles_keys.OPTION, family)
     requests = tuple(FetchRequest(symbol, interval.key, start, end, options) for symbol in symbols)
     return (key, requests) if requests else None
 
@@ -87,7 +88,7 @@ def _render_instruments(key: str, market: str) -> list[str]:
         _("Instruments"),
         list(names),
         format_func=lambda symbol: f"{symbol} · {names[symbol]}" if names[symbol] else symbol,
-        key=state.joined(state.DATA_LISTED_SYMBOLS, key, market),
+        key=state.joined(candles_keys.LISTED_SYMBOLS, key, market),
         max_selections=MOST_SERIES,
         select_all=MOST_SERIES,
         placeholder=_("Choose among {count}").format(count=formats.number(len(names), 0)),

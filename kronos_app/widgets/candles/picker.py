@@ -8,6 +8,7 @@ from kronos_app import nav, state
 from kronos_app.runtime import desk
 from kronos_app.state import gettext as _
 from kronos_app.store.records import CandleSet
+from kronos_app.widgets.candles import keys
 from kronos_app.widgets.kit import formats
 
 
@@ -20,14 +21,14 @@ def render_candle_picker() -> CandleSet | None:
         return None
     current = state.candles_id()
     # The choice follows the data set in use, which other pages change too.
-    st.session_state[state.FORECAST_CANDLES] = current if current in infos else next(iter(infos))
+    st.session_state[keys.PICKED] = current if current in infos else next(iter(infos))
     labels = {key: f"{info.name} · {formats.span(info.interval.total_seconds())}" for key, info in infos.items()}
     chosen = st.selectbox(
         _("Data set"),
         list(infos),
         format_func=labels.__getitem__,
-        key=state.FORECAST_CANDLES,
-        on_change=lambda: state.use_candles(st.session_state[state.FORECAST_CANDLES]),
+        key=keys.PICKED,
+        on_change=lambda: state.use_candles(st.session_state[keys.PICKED]),
         help=_("Upload more on the Data page."),
     )
     if chosen != current:

@@ -12,6 +12,7 @@ from kronos_app.jobs import Job
 from kronos_app.runtime import desk
 from kronos_app.services.candles.uploads import KIND, SavedSeries
 from kronos_app.state import gettext as _
+from kronos_app.widgets.candles import keys
 from kronos_app.widgets.kit import errors, formats
 from kronos_app.widgets.kit import job as jobs
 
@@ -39,7 +40,7 @@ def render_job() -> None:
         return
     saved = desk().uploads.saved(desk().jobs.get(saving.id))
     if saved.ids and last_saved() != saved.ids:
-        st.session_state[state.DATA_KEPT_JOB] = saved.ids
+        st.session_state[keys.KEPT_JOB] = saved.ids
         use_first(saved)
         st.rerun()  # the sidebar, drawn before, must say what is in use
     render_saved(saved)
@@ -47,7 +48,7 @@ def render_job() -> None:
 
 def last_saved() -> tuple[str, ...]:
     """Return the ids of the candle sets that a job saved for this session last."""
-    return tuple(st.session_state.get(state.DATA_KEPT_JOB, ()))
+    return tuple(st.session_state.get(keys.KEPT_JOB, ()))
 
 
 def use_first(saved: SavedSeries) -> None:

@@ -18,7 +18,7 @@ from kronos_app.services.candles.series import FORMATS, KIND, ExportFormat, as_e
 from kronos_app.state import gettext as _
 from kronos_app.store.series import SeriesInfo, SeriesKey
 from kronos_app.store.watchlists import Watched
-from kronos_app.widgets.candles import drafts, watchlists
+from kronos_app.widgets.candles import drafts, keys, watchlists
 from kronos_app.widgets.candles.asking import name_job
 from kronos_app.widgets.kit import errors, formats, job, paging
 from kronos_app.widgets.kit.confirm import confirm
@@ -32,9 +32,9 @@ FORMAT_TITLES = {"csv": "CSV", "parquet": "Parquet"}
 def adopt_job() -> None:
     """Show the stored series where the address names a refresh, once."""
     job_id = st.query_params.get(JOB)
-    if job_id is not None and st.session_state.get(state.DATA_STORED_JOB) != job_id:
-        st.session_state[state.DATA_STORED_JOB] = job_id
-        st.session_state[state.DATA_SOURCE] = "stored"
+    if job_id is not None and st.session_state.get(keys.STORED_JOB) != job_id:
+        st.session_state[keys.STORED_JOB] = job_id
+        st.session_state[keys.SOURCE] = "stored"
 
 
 def render_series() -> Draft | None:
@@ -48,7 +48,7 @@ def render_series() -> Draft | None:
     if infos:
         _render_list(infos)
     # Closed while a series is in use, whose data set follows below.
-    with st.expander(_("Watchlists"), icon=":material/list_alt:", expanded=state.DATA_STORED not in st.session_state):
+    with st.expander(_("Watchlists"), icon=":material/list_alt:", expanded=keys.STORED not in st.session_state):
         watchlists.render_watchlists(refresh)
     return _render_data_set(infos)
 
@@ -56,7 +56,7 @@ def render_series() -> Draft | None:
 def refresh(entries: Sequence[SeriesKey | Watched] | None) -> None:
     """Start a refresh of series, by default all, and put its job into the address."""
     with errors.shown():
-        name_job(desk().series.refresh(entries), state.DATA_STORED_JOB, JOB)
+        name_job(desk().series.refresh(entries), keys.STORED_JOB, JOB)
         st.rerun()
 
 
@@ -103,12 +103,12 @@ def _render_page(infos: Sequence[SeriesInfo]) -> Sequence[SeriesInfo]:
         return infos
     search, page = st.columns([3, 1])
     query = search.text_input(
-        _("Search"), key=state.DATA_STORED_TEXT, placeholder=_("symbol or source"), persist_state="session"
+        _("Search"), key=keys.STORED_TEXT, placeholder=_("symbol or source"), persist_state="session"
     )
     words = query.casefold().split()
     matches = [i for i in infos if all(word in f"{i.key.symbol} {i.key.source}".casefold() for word in words)]
     with page:
-        start = paging.first_row(len(matches), state.DATA_STORED_PAGE, PAGE_SIZE)
+        start = paging.first_row(len(matches), keys.STORED_PAGE, PAGE_SIZE)
     return matches[start : start + PAGE_SIZE]
 
 
@@ -118,7 +118,7 @@ def _render_row(info: SeriesInfo, first: int, last: int) -> None:
     with st.container(border=True):
         description, actions = st.columns([5, 2], vertical_alignment="center")
         with description:
-            in_use = st.session_state.get(state.DATA_STORED) == key
+            in_use = st.session_state.get(keys.STORED) == key
             badge = " :green-badge[" + _("in use") + "]" if in_use else ""
             kind = " · ".join(filter(None, (key.source, key.interval, key.adjustment)))
             title = f"**{errors.escape(key.symbol)}** :gray[{errors.escape(kind)}]{badge}"
@@ -126,7 +126,7 @@ def _render_row(info: SeriesInfo, first: int, last: int) -> None:
             st.html(_coverage_bar(info, first, last))
         with actions.container(horizontal=True, horizontal_alignment="right"):
             if st.button(_("Use"), key=f"{name}.use", disabled=in_use):
-                st.session_state[state.DATA_STORED] = key
+                st.session_state[keys.STORED] = key
                 st.rerun()
             with st.popover("", icon=":material/more_vert:", key=f"{name}.more", help=_("More")):
                 _render_actions(info, name)
@@ -209,13 +209,13 @@ def _export(key: SeriesKey, form: ExportFormat) -> bytes:
 
 def _render_data_set(infos: Sequence[SeriesInfo]) -> Draft | None:
     """Render how many candles of the series in use to take, and return them."""
-    key = st.session_state.get(state.DATA_STORED)
+    key = st.session_state.get(keys.STORED)
     info = next((info for info in infos if info.key == key), None)
     if info is None:
-        st.session_state.pop(state.DATA_STORED, None)
+        st.session_state.pop(keys.STORED, None)
         return None
     st.subheader(_("{symbol} as a data set").format(symbol=errors.escape(info.key.symbol)))
-    field = state.joined(state.DATA_STORED_LAST, _key_text(info.key))
+    field = state.joined(keys.STORED_LAST, _key_text(info.key))
     state.default(field, min(info.rows, SUGGESTED_CANDLES))
     state.clamp(field, 1, info.rows)
     last = st.number_input(_("Latest candles"), 1, info.rows, key=field, help=_("Of {count}.").format(count=info.rows))

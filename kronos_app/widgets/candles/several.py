@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import pandas as pd
 import streamlit as st
 
-from kronos_app import state
 from kronos_app.data.checks.quality import QualityReport
 from kronos_app.data.draft import Draft
 from kronos_app.jobs import Job
@@ -17,7 +16,7 @@ from kronos_app.runtime import desk
 from kronos_app.services.candles.series_choices import SeriesChoice
 from kronos_app.services.candles.uploads import SavedSeries
 from kronos_app.state import gettext as _
-from kronos_app.widgets.candles import calendar_choice, drafts, examine, fix_choice, saving
+from kronos_app.widgets.candles import calendar_choice, drafts, examine, fix_choice, keys, saving
 from kronos_app.widgets.kit import errors, formats
 
 FOR_ALL = ".all"
@@ -64,7 +63,7 @@ def render_series(found: Sequence[Draft]) -> None:
         range(len(series)),
         None,
         format_func=labels.__getitem__,
-        key=state.DATA_SERIES,
+        key=keys.SERIES,
         placeholder=_("Choose a series"),
     )
     if chosen is not None and chosen < len(series):
@@ -149,22 +148,22 @@ def _for_all(series: Sequence[Series]) -> str:
         st.subheader(_("Repair for all"))
         st.caption(_("{faulty} of {count} series need one.").format(faulty=faulty, count=len(series)))
         examine.render_repair_choice(FOR_ALL)
-    return str(st.session_state.get(state.DATA_REPAIR + FOR_ALL) or "drop")
+    return str(st.session_state.get(keys.REPAIR + FOR_ALL) or "drop")
 
 
 def _keep_all(series: Sequence[Series], for_all: str, read: tuple[int, ...]) -> None:
     label = _("Save all {count}").format(count=formats.number(len(series), 0))
     job = saving.find_job()
     busy = job is not None and job.active
-    if st.button(label, type="primary", icon=":material/done_all:", key=state.DATA_KEPT + ".button", disabled=busy):
+    if st.button(label, type="primary", icon=":material/done_all:", key=keys.KEPT + ".button", disabled=busy):
         saved = desk().uploads.save_series([_choice(one, for_all) for one in series])
         if isinstance(saved, Job):
             saving.follow_job(saved)
         else:
-            st.session_state[state.DATA_KEPT] = Kept(read, saved)
+            st.session_state[keys.KEPT] = Kept(read, saved)
             saving.use_first(saved)
         st.rerun()  # the sidebar, drawn before, must say what is in use
-    kept: Kept | None = st.session_state.get(state.DATA_KEPT)
+    kept: Kept | None = st.session_state.get(keys.KEPT)
     if kept is not None and kept.read == read:
         saving.render_saved(kept.saved)
 

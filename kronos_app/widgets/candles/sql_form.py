@@ -20,6 +20,7 @@ from kronos_app.runtime import desk
 from kronos_app.services.candles.sql import KIND
 from kronos_app.state import gettext as _
 from kronos_app.widgets.candles import drafts
+from kronos_app.widgets.candles import keys as candles_keys
 from kronos_app.widgets.candles.asking import Answer, Question, ask_once, find_new_job, forget, name_job
 from kronos_app.widgets.candles.column_roles import choose_roles
 from kronos_app.widgets.candles.source_fields import EARLIEST, NARROWEST_FIELD, render_day_fields
@@ -33,17 +34,17 @@ EXAMPLE = "SELECT time, open, high, low, close, volume\nFROM candles\nWHERE symb
 
 def adopt_job() -> None:
     """Fill the form with the reading that the address names, once."""
-    found = find_new_job(KIND, state.DATA_SQL_JOB)
+    found = find_new_job(KIND, candles_keys.SQL_JOB)
     if found is None:
         return
     name, query = found.request["connection"], found.request["query"]
-    values = {state.DATA_SQL_WAY: "query" if query else "table"}
+    values = {candles_keys.SQL_WAY: "query" if query else "table"}
     if query:
-        values |= {state.DATA_SQL_QUERY: query, state.DATA_SQL_SHOWN: query}
+        values |= {candles_keys.SQL_QUERY: query, candles_keys.SQL_SHOWN: query}
     else:
-        values |= {state.DATA_SQL_TABLE: found.request["table"]}
-    st.session_state[state.DATA_SOURCE] = "sql"
-    st.session_state[state.DATA_SQL_CONNECTION] = name
+        values |= {candles_keys.SQL_TABLE: found.request["table"]}
+    st.session_state[candles_keys.SOURCE] = "sql"
+    st.session_state[candles_keys.SQL_CONNECTION] = name
     for key, value in values.items():
         st.session_state[state.joined(key, name)] = value
 
@@ -57,7 +58,7 @@ def render_form() -> Draft | None:
     label, icon = _("Read candles"), ":material/database:"
     if st.button(label, type="primary", icon=icon, disabled=request is None, key="data.sql_button") and request:
         with errors.shown():
-            name_job(desk().sql.submit(name, request, review=True), state.DATA_SQL_JOB)
+            name_job(desk().sql.submit(name, request, review=True), candles_keys.SQL_JOB)
     result_id = _follow_job(name)
     return None if result_id is None else drafts.read_alone((result_id, None), lambda: desk().fetched.get(result_id))
 
@@ -72,15 +73,15 @@ def _render_connection() -> str | None:
             icon=":material/database_off:",
         )
         return None
-    if st.session_state.get(state.DATA_SQL_CONNECTION) not in titles:
-        st.session_state[state.DATA_SQL_CONNECTION] = next(iter(titles))
+    if st.session_state.get(candles_keys.SQL_CONNECTION) not in titles:
+        st.session_state[candles_keys.SQL_CONNECTION] = next(iter(titles))
     grid = st.grid(2, min_column_width=NARROWEST_FIELD)
     with grid.container():
         name = st.selectbox(
             _("Connection"),
             list(titles),
             format_func=titles.__getitem__,
-            key=state.DATA_SQL_CONNECTION,
+            key=candles_keys.SQL_CONNECTION,
             persist_state="session",
             help=_("Connections are read-only."),
         )
@@ -92,7 +93,7 @@ def _render_connection() -> str | None:
             format_func=ways.__getitem__,
             default="table",
             required=True,
-            key=state.joined(state.DATA_SQL_WAY, name),
+            key=state.joined(candles_keys.SQL_WAY, name),
             persist_state="session",
         )
     return name
@@ -100,7 +101,7 @@ def _render_connection() -> str | None:
 
 def _render_request(name: str) -> SqlRequest | None:
     """Return the request, None while something is missing."""
-    by_query = st.session_state.get(state.joined(state.DATA_SQL_WAY, name)) == "query"
+    by_query = st.session_state.get(state.joined(candles_keys.SQL_WAY, name)) == "query"
     origin = _render_query(name) if by_query else _render_table(name)
     if origin is None:
         return None
@@ -111,7 +112,7 @@ def _render_request(name: str) -> SqlRequest | None:
     place = (name, origin.table or str(origin.query))
     st.markdown("**" + _("Roles of the columns") + "**")
     headers = list(dict.fromkeys(preview.headers))
-    columns = choose_roles(headers, preview.guessed, COLUMNS, needed=NEEDED, key=(state.DATA_SQL_COLUMN, *place))
+    columns = choose_roles(headers, preview.guessed, COLUMNS, needed=NEEDED, key=(candles_keys.SQL_COLUMN, *place))
     symbol = _render_symbol(name, origin, columns["symbol"], preview) if columns["symbol"] else None
     start, end, timezone = _render_times(place)
     if any(not columns[column] for column in NEEDED) or (columns["symbol"] and symbol is None and not by_query):
@@ -123,7 +124,7 @@ def _render_table(name: str) -> SqlRequest | None:
     tables = _ask(("sql tables", name), lambda: desk().sql.tables(name))
     if tables is None:
         return None
-    key = state.joined(state.DATA_SQL_TABLE, name)
+    key = state.joined(candles_keys.SQL_TABLE, name)
     if st.session_state.get(key) not in tables:
         st.session_state.pop(key, None)
     table = st.selectbox(
@@ -142,14 +143,14 @@ def _render_query(name: str) -> SqlRequest | None:
     """Return the query, None until its first rows were requested."""
     query = st.text_area(
         _("Query"),
-        key=state.joined(state.DATA_SQL_QUERY, name),
+        key=state.joined(candles_keys.SQL_QUERY, name),
         persist_state="session",
         placeholder=EXAMPLE,
         height=QUERY_HEIGHT,
         max_chars=LONGEST,
         help=_("One SELECT statement in the database's SQL dialect. It cannot change anything."),
     ).strip()
-    shown = state.joined(state.DATA_SQL_SHOWN, name)
+    shown = state.joined(candles_keys.SQL_SHOWN, name)
     if st.button(_("Show the first rows"), icon=":material/table_view:", disabled=not query, key="data.sql_show"):
         st.session_state[shown] = query
         forget(_preview_question(name, SqlRequest(query=query)))
@@ -186,7 +187,7 @@ def _render_symbol(name: str, origin: SqlRequest, column: str, preview: Preview)
         _("Instrument"),
         symbols,
         0 if len(symbols) == 1 else None,
-        key=state.joined(state.DATA_SQL_SYMBOL, name, table or str(origin.query), column),
+        key=state.joined(candles_keys.SQL_SYMBOL, name, table or str(origin.query), column),
         placeholder=_("Choose or type a symbol"),
         accept_new_options=True,
     )
@@ -196,7 +197,7 @@ def _render_symbol(name: str, origin: SqlRequest, column: str, preview: Preview)
 def _render_times(place: tuple[str, str]) -> tuple[datetime | None, datetime | None, str | None]:
     """Return the range, naive, and the time zone; all of them may be empty."""
     grid = st.grid(3, min_column_width=NARROWEST_FIELD - 60)
-    keys = (state.joined(state.DATA_SQL_FROM, *place), state.joined(state.DATA_SQL_TO, *place))
+    keys = (state.joined(candles_keys.SQL_FROM, *place), state.joined(candles_keys.SQL_TO, *place))
     bounds = (EARLIEST, datetime.now(UTC).date() + timedelta(days=1))
     notes = (
         _("First day, in the time zone of the database. Empty: from the earliest candle."),
@@ -208,7 +209,7 @@ def _render_times(place: tuple[str, str]) -> tuple[datetime | None, datetime | N
             _("Time zone"),
             sorted(available_timezones()),
             None,
-            key=state.joined(state.DATA_SQL_ZONE, *place),
+            key=state.joined(candles_keys.SQL_ZONE, *place),
             placeholder=_("As in the database"),
             help=_("Zone of times without an offset. Times with an offset are converted to it."),
         )

@@ -8,13 +8,12 @@ from datetime import datetime, timedelta
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from kronos_app import state
 from kronos_app.data.draft import Draft
 from kronos_app.data.upload.mapping import ColumnMapping
 from kronos_app.i18n import text
 from kronos_app.runtime import desk
 from kronos_app.state import gettext as _
-from kronos_app.widgets.candles import column_mapping, drafts
+from kronos_app.widgets.candles import column_mapping, drafts, keys
 from kronos_app.widgets.kit import errors
 
 INTERVALS = ("1min", "5min", "15min", "30min", "1h", "4h", "1d", "1W")
@@ -27,7 +26,7 @@ def render_upload_form() -> list[Draft]:
     files = st.file_uploader(
         _("Candles as CSV, JSON, Feather or Parquet, also gzipped; one file or several"),
         accept_multiple_files=True,
-        key=state.DATA_FILE,
+        key=keys.FILE,
         max_upload_size=limit,
     )
     st.caption(
@@ -102,8 +101,8 @@ def _state_times(names: Sequence[str]) -> tuple[datetime, str] | None:
     first, second = st.columns(2)
     with first:
         start = st.datetime_input(
-            _("Start of the first candle"), None, EARLIEST, LATEST, step=timedelta(minutes=1), key=state.DATA_START
+            _("Start of the first candle"), None, EARLIEST, LATEST, step=timedelta(minutes=1), key=keys.START
         )
     with second:
-        interval = st.selectbox(_("Interval"), INTERVALS, index=None, key=state.DATA_INTERVAL, accept_new_options=True)
+        interval = st.selectbox(_("Interval"), INTERVALS, index=None, key=keys.INTERVAL, accept_new_options=True)
     return None if start is None or not interval else (start, interval)

@@ -16,13 +16,14 @@ from kronos_app.services.candles.series import LONGEST_NAME
 from kronos_app.state import gettext as _
 from kronos_app.store.series import SeriesInfo, SeriesKey
 from kronos_app.store.watchlists import Watched, Watchlist
+from kronos_app.widgets.candles import keys
 from kronos_app.widgets.kit import errors, formats
 from kronos_app.widgets.kit.confirm import confirm
 
 Refresh = Callable[[Sequence[SeriesKey | Watched]], None]
 
 COLUMNS = ("source", "symbol", "interval", "adjustment")
-SAVED = state.DATA_WATCHLIST + ".saved"  # the list to select in the next run: a rendered widget keeps its value
+SAVED = keys.WATCHLIST + ".saved"  # the list to select in the next run: a rendered widget keeps its value
 
 
 def render_watchlists(refresh: Refresh) -> None:
@@ -30,13 +31,13 @@ def render_watchlists(refresh: Refresh) -> None:
     lists = {watchlist.name: watchlist for watchlist in desk().series.watchlists()}
     new = _("New watchlist")
     if (saved := st.session_state.pop(SAVED, None)) in lists:
-        st.session_state[state.DATA_WATCHLIST] = saved
-        st.session_state[state.DATA_WATCHLIST_NEW] = ""
+        st.session_state[keys.WATCHLIST] = saved
+        st.session_state[keys.WATCHLIST_NEW] = ""
     choice = st.selectbox(
         _("Watchlist"),
         ["", *lists],
         format_func=lambda name: name or new,
-        key=state.DATA_WATCHLIST,
+        key=keys.WATCHLIST,
         persist_state="session",
         index=1 if lists else 0,
     )
@@ -44,7 +45,7 @@ def render_watchlists(refresh: Refresh) -> None:
     name = choice
     if watchlist is None:
         label, example = _("Name of the new watchlist"), _("such as Megacaps")
-        name = st.text_input(label, key=state.DATA_WATCHLIST_NEW, max_chars=LONGEST_NAME, placeholder=example)
+        name = st.text_input(label, key=keys.WATCHLIST_NEW, max_chars=LONGEST_NAME, placeholder=example)
     table = _render_table(watchlist)
     with st.container(horizontal=True):
         if st.button(_("Save the list"), key="data.watchlist.save", icon=":material/save:"):
@@ -80,7 +81,7 @@ def _render_table(watchlist: Watchlist | None) -> pd.DataFrame:
     sources = [name for family in families for name in desk().sources.names(family)]
     adjusted = {family.key: values for family in families if (values := _adjustments(family))}
     # Edits belong to a saved state of the list: after the next save the table starts again.
-    key = f"{state.DATA_WATCHED}.{watchlist.name if watchlist else ''}.{st.session_state.get(state.DATA_WATCHED, 0)}"
+    key = f"{keys.WATCHED}.{watchlist.name if watchlist else ''}.{st.session_state.get(keys.WATCHED, 0)}"
     return st.data_editor(
         rows,
         num_rows="dynamic",
@@ -137,6 +138,6 @@ def _save(name: str, entries: Sequence[Watched]) -> None:
         errors.show(error.message, error.hint)
         return
     st.session_state[SAVED] = saved.name
-    st.session_state[state.DATA_WATCHED] = st.session_state.get(state.DATA_WATCHED, 0) + 1
+    st.session_state[keys.WATCHED] = st.session_state.get(keys.WATCHED, 0) + 1
     st.toast(_("The watchlist {name} is saved.").format(name=errors.escape(saved.name)), icon=":material/check:")
     st.rerun()

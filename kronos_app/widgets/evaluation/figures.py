@@ -9,11 +9,11 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from kronos_app import state
 from kronos_app.charts import evaluation as charts
 from kronos_app.runtime import desk
 from kronos_app.services.evaluation.report import LEVELS
 from kronos_app.state import gettext as _
+from kronos_app.widgets.evaluation import keys
 from kronos_app.widgets.evaluation.words import chart_words, forecaster_names
 from kronos_app.widgets.kit import errors, formats
 from kronos_app.widgets.kit import words as kit_words
@@ -74,7 +74,7 @@ def _render_coverage_over_time(evaluation_id: str, report: Mapping[str, Any], na
         format_func=lambda level: f"{level} %",
         default="90",
         required=True,
-        key=state.EVALUATE_LEVEL,
+        key=keys.LEVEL,
         persist_state="session",
     )
     rows = report["coverage_over_time"]
@@ -145,7 +145,7 @@ def _render_worst(evaluation_id: str, report: Mapping[str, Any], names: Mapping[
     """Render the cutoffs at which a model lost most against the best baseline, one at a time."""
     st.markdown("**" + _("The worst cutoffs") + "**")
     first, second = st.columns(2)
-    models, key = report["models"], f"{state.EVALUATE_WORST}.{evaluation_id}"
+    models, key = report["models"], f"{keys.WORST}.{evaluation_id}"
     model = first.selectbox(_("Model"), models, key=f"{key}.model") if len(models) > 1 else models[0]
     cutoffs = report["worst"][model]
     if not cutoffs:

@@ -6,11 +6,12 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from kronos_app import nav, state
+from kronos_app import nav
 from kronos_app.runtime import desk
 from kronos_app.services.finetune.service import RunView
 from kronos_app.state import gettext as _
 from kronos_app.widgets.finetune import form as tuning_form
+from kronos_app.widgets.finetune import keys
 from kronos_app.widgets.kit.confirm import confirm
 from kronos_app.widgets.kit.errors import shown
 
@@ -92,5 +93,5 @@ def clone(run_id: str) -> None:
     """Open a new run with the settings of one there was."""
     with shown():
         tuning_form.adopt(desk().tuning.request_of(run_id))
-        st.session_state[state.FINETUNE_VIEW] = NEW
+        st.session_state[keys.VIEW] = NEW
         st.query_params.pop(RUN, None)

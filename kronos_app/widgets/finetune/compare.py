@@ -13,6 +13,7 @@ from kronos_app.runtime import desk
 from kronos_app.services.finetune.service import Comparison, RunView
 from kronos_app.state import gettext as _
 from kronos_app.widgets.finetune import fields as tuning_fields
+from kronos_app.widgets.finetune import keys
 from kronos_app.widgets.finetune import scores as tuning_scores
 from kronos_app.widgets.finetune import words as tuning_words
 from kronos_app.widgets.kit import formats
@@ -30,16 +31,14 @@ def draw() -> None:
         st.info(_("Two runs are needed to compare."), icon=":material/compare_arrows:")
         return
     linked = [name for name in st.query_params.get_all(PARAMETER) if name in runs]
-    state.default(state.FINETUNE_COMPARED, linked)
-    st.session_state[state.FINETUNE_COMPARED] = [
-        one for one in st.session_state[state.FINETUNE_COMPARED] if one in runs
-    ]
+    state.default(keys.COMPARED, linked)
+    st.session_state[keys.COMPARED] = [one for one in st.session_state[keys.COMPARED] if one in runs]
     labels = _labels(runs)
     chosen = st.multiselect(
         _("Runs to compare"),
         list(runs),
         format_func=labels.__getitem__,
-        key=state.FINETUNE_COMPARED,
+        key=keys.COMPARED,
         persist_state="session",
         max_selections=MOST,
         placeholder=_("Choose two or more"),

@@ -11,6 +11,7 @@ import streamlit as st
 from kronos_app import state
 from kronos_app.i18n import Text, text
 from kronos_app.state import gettext as _
+from kronos_app.widgets.finetune import keys
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -104,7 +105,7 @@ OPTIONS: Mapping[str, Text] = {
 
 def key(path: str) -> str:
     """Return the key of a setting's widget."""
-    return f"{state.FINETUNE_FIELD}.{path}"
+    return f"{keys.FIELD}.{path}"
 
 
 def draw(paths: Sequence[str], *, columns: int = 3) -> None:

@@ -14,6 +14,7 @@ from kronos_app.services.finetune.service import DEFAULT_NAME, DataChoice, TuneR
 from kronos_app.services.models.limits import DEFAULT_MODEL
 from kronos_app.state import gettext as _
 from kronos_app.widgets.finetune import fields as tuning_fields
+from kronos_app.widgets.finetune import keys
 from kronos_app.widgets.finetune import plan as tuning_plan
 from kronos_app.widgets.finetune import sources as tuning_sources
 from kronos_app.widgets.kit.errors import shown
@@ -50,7 +51,7 @@ def draw() -> None:
         _stages()
         tuning_fields.draw(("name",), columns=1)
         tuning_fields.draw(WINDOW, columns=2)
-        for stage in STAGES[st.session_state[state.FINETUNE_STAGES]]:
+        for stage in STAGES[st.session_state[keys.STAGES]]:
             _stage(stage)
         with st.expander(_("More settings"), icon=":material/tune:", key="finetune.more"):
             _more()
@@ -104,13 +105,13 @@ def _method() -> None:
 
 def _stages() -> None:
     labels = {"predictor": _("Predictor"), "both": _("Tokenizer, then predictor"), "tokenizer": _("Tokenizer")}
-    state.default(state.FINETUNE_STAGES, "predictor")
+    state.default(keys.STAGES, "predictor")
     st.segmented_control(
         _("Networks to train"),
         list(STAGES),
         format_func=labels.__getitem__,
         required=True,
-        key=state.FINETUNE_STAGES,
+        key=keys.STAGES,
         persist_state="session",
         width="stretch",
         wrap=True,
@@ -124,7 +125,7 @@ def _stages() -> None:
 
 def _stage(stage: str) -> None:
     names = {"tokenizer": _("Tokenizer"), "predictor": _("Predictor")}
-    if st.session_state[state.FINETUNE_STAGES] == "both":
+    if st.session_state[keys.STAGES] == "both":
         st.markdown(f"**{names[stage]}**")
     tuning_fields.draw((f"{stage}.steps", f"{stage}.batch", f"{stage}.learning_rate"))
 
@@ -136,7 +137,7 @@ def _more() -> None:
     st.markdown("**" + _("Windows") + "**")
     tuning_fields.draw(MORE_WINDOW, columns=2)
     names = {"tokenizer": _("Training of the tokenizer"), "predictor": _("Training of the predictor")}
-    for stage in STAGES[st.session_state[state.FINETUNE_STAGES]]:
+    for stage in STAGES[st.session_state[keys.STAGES]]:
         st.markdown(f"**{names[stage]}**")
         tuning_fields.draw(_more_of(stage), columns=2)
     st.markdown("**" + _("Scoring") + "**")
@@ -151,27 +152,25 @@ def _more_of(stage: str) -> tuple[str, ...]:
 
 def _split() -> None:
     labels = {BY_SHARE: _("By share"), BY_DATE: _("By date")}
-    state.default(state.FINETUNE_SPLIT, BY_SHARE)
+    state.default(keys.SPLIT, BY_SHARE)
     by = st.segmented_control(
         _("Split"),
         list(labels),
         format_func=labels.__getitem__,
         required=True,
-        key=state.FINETUNE_SPLIT,
+        key=keys.SPLIT,
         persist_state="session",
         help=_("The oldest candles train the model, later ones choose the best checkpoint, the latest ones score it."),
     )
     first, second = st.columns(2)
     if by == BY_DATE:
         today = datetime.now(UTC).date()
-        first.date_input(
-            _("Validation begins"), None, EARLIEST, today, key=state.FINETUNE_VALIDATION, persist_state="session"
-        )
-        second.date_input(_("Test begins"), None, EARLIEST, today, key=state.FINETUNE_TEST, persist_state="session")
+        first.date_input(_("Validation begins"), None, EARLIEST, today, key=keys.VALIDATION, persist_state="session")
+        second.date_input(_("Test begins"), None, EARLIEST, today, key=keys.TEST, persist_state="session")
         return
     for place, key, label in (
-        (first, state.FINETUNE_VALIDATION, _("Validation, % of the candles")),
-        (second, state.FINETUNE_TEST, _("Test, % of the candles")),
+        (first, keys.VALIDATION, _("Validation, % of the candles")),
+        (second, keys.TEST, _("Test, % of the candles")),
     ):
         state.default(key + BY_SHARE, 10)
         place.number_input(label, 0, 45, step=1, key=key + BY_SHARE, persist_state="session")
@@ -179,7 +178,7 @@ def _split() -> None:
 
 def _config() -> dict[str, Any]:
     """Return the settings as they are now, the way a config is written."""
-    stages = STAGES[st.session_state[state.FINETUNE_STAGES]]
+    stages = STAGES[st.session_state[keys.STAGES]]
     kind = st.session_state[tuning_fields.key("method.kind")]
     paths = ["name", "seed", "base.model", "method.kind", *WINDOW, *MORE_WINDOW, *MORE_SPLIT, *JUDGE, *MACHINE]
     paths += {"full": [], "frozen": ["method.frozen_layers"], "lora": list(LORA)}[kind]
@@ -192,10 +191,10 @@ def _config() -> dict[str, Any]:
 
 def _split_values() -> dict[str, Any]:
     values = st.session_state
-    if values.get(state.FINETUNE_SPLIT) != BY_DATE:
-        validation, test = (values[key + BY_SHARE] / 100 for key in (state.FINETUNE_VALIDATION, state.FINETUNE_TEST))
+    if values.get(keys.SPLIT) != BY_DATE:
+        validation, test = (values[key + BY_SHARE] / 100 for key in (keys.VALIDATION, keys.TEST))
         return {"fractions": [round(1 - validation - test, 4), validation, test]}
-    begins, tested = values.get(state.FINETUNE_VALIDATION), values.get(state.FINETUNE_TEST)
+    begins, tested = values.get(keys.VALIDATION), values.get(keys.TEST)
     if begins is None:
         return {}
     before = _midnight(begins) - timedelta(seconds=1)
@@ -215,19 +214,19 @@ def adopt(request: TuneRequest) -> None:
     tuning_sources.adopt(request.data)
     config = request.config
     trained = tuple(stage for stage in ("tokenizer", "predictor") if _is_trained(config, stage))
-    st.session_state[state.FINETUNE_STAGES] = next((name for name, ones in STAGES.items() if ones == trained), "both")
+    st.session_state[keys.STAGES] = next((name for name, ones in STAGES.items() if ones == trained), "both")
     for path, value in _flat(config).items():
         if path in tuning_fields.LABELS and not path.startswith("split.fractions"):
             st.session_state[tuning_fields.key(path)] = value
     split = config.get("split") or {}
     if split.get("validation"):
-        st.session_state[state.FINETUNE_SPLIT] = BY_DATE
-        for key, name in ((state.FINETUNE_VALIDATION, "validation"), (state.FINETUNE_TEST, "test")):
+        st.session_state[keys.SPLIT] = BY_DATE
+        for key, name in ((keys.VALIDATION, "validation"), (keys.TEST, "test")):
             begins = (split.get(name) or [None])[0]
             st.session_state[key] = None if begins is None else datetime.fromisoformat(str(begins)).date()
     elif split.get("fractions"):
-        st.session_state[state.FINETUNE_SPLIT] = BY_SHARE
-        for key, share in zip((state.FINETUNE_VALIDATION, state.FINETUNE_TEST), split["fractions"][1:], strict=True):
+        st.session_state[keys.SPLIT] = BY_SHARE
+        for key, share in zip((keys.VALIDATION, keys.TEST), split["fractions"][1:], strict=True):
             st.session_state[key + BY_SHARE] = round(share * 100)
 
 

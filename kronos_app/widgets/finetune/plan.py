@@ -14,6 +14,7 @@ from kronos_app.i18n import Text
 from kronos_app.runtime import desk
 from kronos_app.services.finetune.service import Estimate, TunePlan, TuneRequest
 from kronos_app.state import gettext as _
+from kronos_app.widgets.finetune import keys
 from kronos_app.widgets.finetune import words as tuning_words
 from kronos_app.widgets.kit import errors, formats
 from kronos_app.widgets.kit.errors import escape
@@ -100,7 +101,7 @@ def _rates(plan: TunePlan) -> None:
 
 def _trial(request: TuneRequest) -> None:
     measured = desk().tuning.estimated(request)
-    job_id = st.session_state.get(state.FINETUNE_TRIAL)
+    job_id = st.session_state.get(keys.TRIAL)
     if measured is not None:
         _estimate(measured)
     elif job_id is not None and desk().jobs.get(job_id).active:
@@ -115,7 +116,7 @@ def _trial(request: TuneRequest) -> None:
             help=_("Runs a few real steps and estimates total time and memory."),
         ):
             with errors.shown():
-                st.session_state[state.FINETUNE_TRIAL] = desk().tuning.estimate(request)
+                st.session_state[keys.TRIAL] = desk().tuning.estimate(request)
                 st.rerun()
 
 

@@ -10,6 +10,7 @@ from kronos_app import nav, state
 from kronos_app.runtime import desk
 from kronos_app.services.finetune.service import RunView
 from kronos_app.state import gettext as _
+from kronos_app.widgets.finetune import keys
 from kronos_app.widgets.kit import errors
 from kronos_app.widgets.kit.errors import escape
 
@@ -34,7 +35,7 @@ def _form(run: RunView) -> None:
             "deleted afterwards."
         )
     )
-    name_key, note_key = f"{state.FINETUNE_NAME}.{run.id}", f"{state.FINETUNE_NOTE}.{run.id}"
+    name_key, note_key = f"{keys.NAME}.{run.id}", f"{keys.NOTE}.{run.id}"
     state.default(name_key, suggested(run.name))
     name = st.text_input(
         _("Name of the model"),

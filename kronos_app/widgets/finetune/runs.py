@@ -9,6 +9,7 @@ from kronos_app.runtime import desk
 from kronos_app.services.finetune.service import RunView
 from kronos_app.state import gettext as _
 from kronos_app.widgets.finetune import actions as tuning_actions
+from kronos_app.widgets.finetune import keys
 from kronos_app.widgets.finetune import words as tuning_words
 from kronos_app.widgets.kit import errors, formats, paging
 from kronos_app.widgets.kit.errors import escape
@@ -22,7 +23,7 @@ def draw() -> None:
     runs, unreadable = desk().tuning.list(), desk().tuning.unreadable()
     if not (runs or unreadable):
         st.info(_("There is no run yet. Start with New run."), icon=":material/model_training:")
-    for run in paging.shown(runs, state.FINETUNE_PAGE):
+    for run in paging.shown(runs, keys.PAGE):
         _row(run)
     render_unreadable(unreadable, "finetune", desk().tuning.discard)
 

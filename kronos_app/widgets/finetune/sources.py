@@ -11,7 +11,7 @@ from kronos_app import state
 from kronos_app.runtime import desk
 from kronos_app.services.selection.request import CandleSelection, DataChoice
 from kronos_app.state import gettext as _
-from kronos_app.widgets.candles import saving, several, upload_form
+from kronos_app.widgets.candles import keys, saving, several, upload_form
 from kronos_app.widgets.selection.picker import QLIB, SETS, CandlePicker, Fields
 
 UPLOAD = "upload"
@@ -71,7 +71,7 @@ class TrainingPicker(CandlePicker):
     def adopt_uploaded(self) -> None:
         """Choose the data sets that this session has saved since the upload was opened."""
         known = st.session_state.pop(self.key("known"), None)
-        together: several.Kept | None = st.session_state.get(state.DATA_KEPT)
+        together: several.Kept | None = st.session_state.get(keys.KEPT)
         saved = {*(together.saved.ids if together else ()), *saving.last_saved(), state.candles_id()}
         ids = [] if known is None else [info.id for info in desk().candles.list()]
         new = [name for name in ids if name in saved and name not in known]

@@ -8,19 +8,20 @@ from kronos_app import state
 from kronos_app.i18n import Text
 from kronos_app.services.forecast.calibration import Calibration
 from kronos_app.state import gettext as _
+from kronos_app.widgets.forecast import keys
 from kronos_app.widgets.kit.errors import escape
 
 
 def chosen_calibration(available: Calibration | Text) -> Calibration | None:
     """Return the calibration if there is one and it is switched on."""
-    on = isinstance(available, Calibration) and st.session_state.get(state.FORECAST_RECALIBRATED)
+    on = isinstance(available, Calibration) and st.session_state.get(keys.RECALIBRATED)
     return available if on and isinstance(available, Calibration) else None
 
 
 def render_switch(available: Calibration | Text) -> None:
     """Render the switch with the factor, or with the reason why there is no calibration."""
     known = isinstance(available, Calibration)
-    key = state.FORECAST_RECALIBRATED if known else "forecast.recalibrated.unknown"
+    key = keys.RECALIBRATED if known else "forecast.recalibrated.unknown"
     with st.container(horizontal=True, vertical_alignment="center"):
         on = st.toggle(
             _("Calibrated bands"), disabled=not known, key=key, persist_state="session" if known else None,

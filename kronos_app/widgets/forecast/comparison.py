@@ -8,12 +8,12 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from kronos_app import state
 from kronos_app.charts.forecast import BANDS, overlay_chart
 from kronos_app.runtime import desk
 from kronos_app.services.forecast.view import ForecastView
 from kronos_app.state import gettext as _
 from kronos_app.store.records import ForecastFilter
+from kronos_app.widgets.forecast import keys
 from kronos_app.widgets.forecast.listing import describe_forecast, settings_facts
 from kronos_app.widgets.kit import formats
 from kronos_app.widgets.kit.words import chart_words
@@ -34,7 +34,7 @@ def render_comparison(total: int) -> None:
         chosen = [
             _choose(column, label, search, key, link)
             for column, label, key, link in zip(
-                st.columns(2), labels, (state.HISTORY_FIRST, state.HISTORY_SECOND), [*linked, None, None], strict=False
+                st.columns(2), labels, (keys.HISTORY_FIRST, keys.HISTORY_SECOND), [*linked, None, None], strict=False
             )
         ]
         one, other = chosen
@@ -50,7 +50,7 @@ def render_comparison(total: int) -> None:
 def _render_search() -> str:
     return st.text_input(
         _("Search"),
-        key=state.HISTORY_COMPARE_TEXT,
+        key=keys.HISTORY_COMPARE_TEXT,
         placeholder=_("data set, model or id"),
         help=_("The list shows the newest {count} forecasts that match.").format(count=MOST_OFFERED),
     )

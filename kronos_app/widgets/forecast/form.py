@@ -19,6 +19,7 @@ from kronos_app.services.models.limits import SHORTEST_HISTORY, longest_horizon
 from kronos_app.state import gettext as _
 from kronos_app.store.records import CandleSet, StoredForecast
 from kronos_app.widgets.candles import doubts, picker
+from kronos_app.widgets.forecast import keys
 from kronos_app.widgets.forecast.sampling import render_sampling
 from kronos_app.widgets.kit import formats
 from kronos_app.widgets.kit.errors import shown
@@ -32,24 +33,24 @@ FUTURE, REPLAY = "future", "replay"
 NARROWEST_NUMBER = 110  # pixels: four digits and both buttons
 # Field of the request to the key of its widget.
 FIELDS = {
-    "lookback": state.FORECAST_LOOKBACK,
-    "horizon": state.FORECAST_HORIZON,
-    "window": state.FORECAST_WINDOW,
-    "temperature": state.FORECAST_TEMPERATURE,
-    "top_p": state.FORECAST_TOP_P,
-    "top_k": state.FORECAST_TOP_K,
-    "samples": state.FORECAST_SAMPLES,
-    "driftless": state.FORECAST_DRIFTLESS,
-    "seed": state.FORECAST_SEED,
+    "lookback": keys.LOOKBACK,
+    "horizon": keys.HORIZON,
+    "window": keys.WINDOW,
+    "temperature": keys.TEMPERATURE,
+    "top_p": keys.TOP_P,
+    "top_k": keys.TOP_K,
+    "samples": keys.SAMPLES,
+    "driftless": keys.DRIFTLESS,
+    "seed": keys.SEED,
 }
 DEFAULTS = {
-    state.FORECAST_MODE: FUTURE,
-    state.FORECAST_LOOKBACK: 400,
-    state.FORECAST_HORIZON: 24,
-    state.FORECAST_WINDOW: "fit",
-    state.FORECAST_TOP_K: 0,
-    state.FORECAST_SEED: None,
-    state.FORECAST_PRESET: BANDS,
+    keys.MODE: FUTURE,
+    keys.LOOKBACK: 400,
+    keys.HORIZON: 24,
+    keys.WINDOW: "fit",
+    keys.TOP_K: 0,
+    keys.SEED: None,
+    keys.PRESET: BANDS,
 }
 
 
@@ -67,13 +68,13 @@ def render_form(on_submit: Callable[[Submission], None]) -> CandleFrame | None:
         return None
     model = _render_model()
     _render_mode()
-    replay = st.session_state[state.FORECAST_MODE] == REPLAY
+    replay = st.session_state[keys.MODE] == REPLAY
     _render_lengths(chosen, desk().models.context(model))
     cutoff = _render_cutoff(chosen) if replay else None
     with st.expander(_("Sampling"), icon=":material/tune:", expanded=True):
         render_sampling(model)
     with shown():
-        lookback = st.session_state[state.FORECAST_LOOKBACK]
+        lookback = st.session_state[keys.LOOKBACK]
         doubts.draw(desk().forecasts.doubts(chosen.id, cutoff, lookback), link=True)
     if st.button(_("Run forecast"), type="primary", icon=":material/play_arrow:", width="stretch"):
         with shown():
@@ -86,17 +87,15 @@ def render_form(on_submit: Callable[[Submission], None]) -> CandleFrame | None:
 
 
 def _render_model() -> str:
-    st.session_state[state.FORECAST_MODEL] = state.model()
-    chosen = render_model_field(
-        state.FORECAST_MODEL, on_change=lambda: state.use_model(st.session_state[state.FORECAST_MODEL])
-    )
+    st.session_state[keys.MODEL] = state.model()
+    chosen = render_model_field(keys.MODEL, on_change=lambda: state.use_model(st.session_state[keys.MODEL]))
     state.use_model(chosen)
     return chosen
 
 
 def _render_mode() -> None:
     render_segments(
-        state.FORECAST_MODE,
+        keys.MODE,
         _("Mode"),
         {FUTURE: _("Future"), REPLAY: _("Replay")},
         width="stretch",
@@ -106,24 +105,24 @@ def _render_mode() -> None:
 
 def _render_lengths(chosen: CandleSet, context: int) -> None:
     """Render lookback, horizon and window, within the candles there are and the context of the model."""
-    window = st.session_state[state.FORECAST_WINDOW]
+    window = st.session_state[keys.WINDOW]
     longest = max(longest_horizon(context, window), 1)
     pair = st.grid(2, min_column_width=NARROWEST_NUMBER)
     lookback, horizon = pair.container(), pair.container()
     with horizon:
-        steps = render_number(state.FORECAST_HORIZON, _("Horizon"), 1, longest, _("Number of candles to forecast."))
+        steps = render_number(keys.HORIZON, _("Horizon"), 1, longest, _("Number of candles to forecast."))
     room = context - steps if window == "fit" else context
     most = max(min(room, len(chosen.candles)), SHORTEST_HISTORY)
     with lookback:
         render_number(
-            state.FORECAST_LOOKBACK,
+            keys.LOOKBACK,
             _("Lookback"),
             SHORTEST_HISTORY,
             most,
             _("Number of history candles that the model sees."),
         )
     chosen_window = render_segments(
-        state.FORECAST_WINDOW,
+        keys.WINDOW,
         _("Window"),
         {name: state.say(choice.label) for name, choice in WINDOWS.items()},
         width="stretch",
@@ -135,7 +134,7 @@ def _render_lengths(chosen: CandleSet, context: int) -> None:
 def _render_cutoff(chosen: CandleSet) -> pd.Timestamp | None:
     """Render the choice of the last history candle, by slider and by date, which stay equal."""
     times = chosen.candles.timestamps
-    lookback, horizon = st.session_state[state.FORECAST_LOOKBACK], st.session_state[state.FORECAST_HORIZON]
+    lookback, horizon = st.session_state[keys.LOOKBACK], st.session_state[keys.HORIZON]
     if len(times) < 3:
         st.info(_("A replay needs at least three candles."))
         return None
@@ -197,9 +196,9 @@ def adopt_settings(forecast: StoredForecast) -> None:
     state.use_candles(forecast.candles_id)
     state.use_model(request["model"])
     values = {key: request[name] for name, key in FIELDS.items()} | {
-        state.FORECAST_MODE: REPLAY if request["cutoff"] else FUTURE,
-        state.FORECAST_PRESET: None,
-        state.FORECAST_ADVISED: {"model": request["model"]},
+        keys.MODE: REPLAY if request["cutoff"] else FUTURE,
+        keys.PRESET: None,
+        keys.ADVISED: {"model": request["model"]},
     }
     if request["cutoff"]:
         cutoff = forecast.cutoff.to_pydatetime()

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from kronos_app import state
 from kronos_app.data.candle_frame import CandleFrame
 from kronos_app.runtime import desk
 from kronos_app.state import gettext as _
 from kronos_app.widgets.candles import last_candles
+from kronos_app.widgets.forecast import keys
 from kronos_app.widgets.forecast.result import HISTORY_SHOWN, render_forecast
 from kronos_app.widgets.kit import job
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def open_submission(submission: Submission) -> None:
     """Put the job or the cached forecast into the address, where it survives a reload and can be shared."""
-    st.session_state[state.FORECAST_CACHED] = submission.forecast_id
+    st.session_state[keys.CACHED] = submission.forecast_id
     _open("forecast" if submission.cached else "job", submission.forecast_id or submission.job_id or "")
 
 
@@ -38,7 +38,7 @@ def render_outcome(candles: CandleFrame | None) -> None:
             return
         _open("forecast", result_id)
     if forecast_id := st.query_params.get("forecast"):
-        if st.session_state.get(state.FORECAST_CACHED) == forecast_id:
+        if st.session_state.get(keys.CACHED) == forecast_id:
             st.success(_("From the cache: the same request was computed before."), icon=":material/bolt:")
         render_forecast(desk().forecasts.get(forecast_id))
         return

@@ -12,6 +12,7 @@ from kronos_app.runtime import desk
 from kronos_app.services.forecast.request import PRESETS
 from kronos_app.services.forecast.sampling import BANDS, LABELS, describe_origin
 from kronos_app.state import gettext as _
+from kronos_app.widgets.forecast import keys
 
 if TYPE_CHECKING:
     from engine.usage import Use
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
 MAX_SEED, MOST_TOP_K = 2**32 - 1, 1_000_000
 # Key of the session to the recommended setting of a model.
 ADVISED = {
-    state.FORECAST_TEMPERATURE: "temperature",
-    state.FORECAST_TOP_P: "top_p",
-    state.FORECAST_SAMPLES: "samples",
-    state.FORECAST_DRIFTLESS: "driftless",
+    keys.TEMPERATURE: "temperature",
+    keys.TOP_P: "top_p",
+    keys.SAMPLES: "samples",
+    keys.DRIFTLESS: "driftless",
 }
 
 
@@ -33,9 +34,9 @@ def render_sampling(model: str) -> None:
     _render_advised_settings()
     number = partial(st.number_input, step=1, persist_state="session")
     top_k_help = _("Sample from the k likeliest tokens only; 0 means all.")
-    number(_("Top-k"), 0, MOST_TOP_K, key=state.FORECAST_TOP_K, on_change=_leave_preset, help=top_k_help)
+    number(_("Top-k"), 0, MOST_TOP_K, key=keys.TOP_K, on_change=_leave_preset, help=top_k_help)
     seed_help = _("The same seed gives the same forecast. Empty: a random seed, shown under Provenance.")
-    number(_("Seed"), 0, MAX_SEED, key=state.FORECAST_SEED, placeholder=_("random"), help=seed_help)
+    number(_("Seed"), 0, MAX_SEED, key=keys.SEED, placeholder=_("random"), help=seed_help)
 
 
 def _render_preset(model: str) -> None:
@@ -45,7 +46,7 @@ def _render_preset(model: str) -> None:
         _("Preset"),
         list(labels),
         format_func=labels.__getitem__,
-        key=state.FORECAST_PRESET,
+        key=keys.PRESET,
         persist_state="session",
         on_change=_apply_preset,
         args=(model,),
@@ -60,15 +61,15 @@ def _render_preset(model: str) -> None:
 def _render_advised_settings() -> None:
     slider = partial(st.slider, persist_state="session")
     help_ = _("Below 1 the model samples likely moves more often, above 1 unlikely ones.")
-    key = state.FORECAST_TEMPERATURE
+    key = keys.TEMPERATURE
     slider(_("Temperature"), 0.1, 2.0, step=0.05, key=key, on_change=_leave_preset, help=help_)
     help_ = _("Sample from the likeliest tokens that together have this probability.")
-    slider(_("Top-p"), 0.1, 1.0, step=0.05, key=state.FORECAST_TOP_P, on_change=_leave_preset, help=help_)
+    slider(_("Top-p"), 0.1, 1.0, step=0.05, key=keys.TOP_P, on_change=_leave_preset, help=help_)
     help_ = _("Number of paths. More paths give smoother bands and take longer.")
-    slider(_("Samples"), 1, 200, step=1, key=state.FORECAST_SAMPLES, on_change=_leave_advice, help=help_)
+    slider(_("Samples"), 1, 200, step=1, key=keys.SAMPLES, on_change=_leave_advice, help=help_)
     st.toggle(
         _("Zero drift"),
-        key=state.FORECAST_DRIFTLESS,
+        key=keys.DRIFTLESS,
         persist_state="session",
         on_change=_leave_advice,
         help=_("Fixes the median of all paths at the last close: a forecast of volatility, not of direction."),
@@ -77,15 +78,15 @@ def _render_advised_settings() -> None:
 
 def _adopt_advice(model: str) -> None:
     """Fill in the recommendation of a newly chosen model, except where the user changed the one before."""
-    before = st.session_state.get(state.FORECAST_ADVISED, {})
+    before = st.session_state.get(keys.ADVISED, {})
     if before.get("model") == model and all(key in st.session_state for key in ADVISED):
         return
-    chosen = st.session_state[state.FORECAST_PRESET]
+    chosen = st.session_state[keys.PRESET]
     advice = _advice(model, chosen if chosen in LABELS else BANDS)
     for key in ADVISED:
         if key not in st.session_state or st.session_state[key] == before.get(key):
             st.session_state[key] = advice[key]
-    st.session_state[state.FORECAST_ADVISED] = advice
+    st.session_state[keys.ADVISED] = advice
 
 
 def _advice(model: str, use: Use) -> dict[str, Any]:
@@ -95,23 +96,23 @@ def _advice(model: str, use: Use) -> dict[str, Any]:
 
 
 def _apply_preset(model: str) -> None:
-    chosen = st.session_state[state.FORECAST_PRESET]
+    chosen = st.session_state[keys.PRESET]
     if chosen in LABELS:
         advice = _advice(model, chosen)
-        st.session_state.update({key: advice[key] for key in ADVISED} | {state.FORECAST_TOP_K: 0})
-        st.session_state[state.FORECAST_ADVISED] = advice
+        st.session_state.update({key: advice[key] for key in ADVISED} | {keys.TOP_K: 0})
+        st.session_state[keys.ADVISED] = advice
     elif chosen is not None:
         preset = PRESETS[chosen]
-        st.session_state[state.FORECAST_TEMPERATURE] = preset.temperature
-        st.session_state[state.FORECAST_TOP_P] = preset.top_p
-        st.session_state[state.FORECAST_TOP_K] = preset.top_k
+        st.session_state[keys.TEMPERATURE] = preset.temperature
+        st.session_state[keys.TOP_P] = preset.top_p
+        st.session_state[keys.TOP_K] = preset.top_k
 
 
 def _leave_preset() -> None:
-    st.session_state[state.FORECAST_PRESET] = None
+    st.session_state[keys.PRESET] = None
 
 
 def _leave_advice() -> None:
     """Leave a recommendation; presets have no number of samples and no drift."""
-    if st.session_state[state.FORECAST_PRESET] in LABELS:
+    if st.session_state[keys.PRESET] in LABELS:
         _leave_preset()

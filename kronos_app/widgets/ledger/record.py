@@ -19,6 +19,7 @@ from kronos_app.widgets.candles.last_candles import CHART_CONFIG
 from kronos_app.widgets.kit import formats
 from kronos_app.widgets.kit.errors import escape
 from kronos_app.widgets.kit.fields import render_segments, render_select
+from kronos_app.widgets.ledger import keys
 
 AHEAD, REPLAY, ALL = "ahead", "replay", "all"
 ANY = ""
@@ -58,10 +59,10 @@ def render_ledger() -> None:
 def _render_filter(entries: Sequence[LedgerEntry]) -> Sequence[LedgerEntry]:
     kinds = {AHEAD: _("Live forecasts"), REPLAY: _("Replays"), ALL: _("All")}
     first, second, third = st.columns([2, 1, 1], vertical_alignment="bottom")
-    state.default(state.LIVE_KIND, AHEAD if any(entry.ahead for entry in entries) else ALL)
+    state.default(keys.KIND, AHEAD if any(entry.ahead for entry in entries) else ALL)
     with first:
         kind = render_segments(
-            state.LIVE_KIND,
+            keys.KIND,
             _("Which forecasts"),
             kinds,
             help=_(
@@ -70,9 +71,9 @@ def _render_filter(entries: Sequence[LedgerEntry]) -> Sequence[LedgerEntry]:
             ),
         )
     with second:
-        model = _render_choice(_("Model"), state.LIVE_LEDGER_MODEL, {entry.model for entry in entries})
+        model = _render_choice(_("Model"), keys.MODEL, {entry.model for entry in entries})
     with third:
-        symbol = _render_choice(_("Symbol"), state.LIVE_LEDGER_SYMBOL, {_symbol(entry) for entry in entries})
+        symbol = _render_choice(_("Symbol"), keys.SYMBOL, {_symbol(entry) for entry in entries})
     return [
         entry
         for entry in entries
@@ -126,10 +127,8 @@ def _render_figures(total: Record, waiting: int) -> None:
 
 
 def _render_running(running: pd.DataFrame) -> None:
-    state.default(state.LIVE_LEVEL, 0.8)
-    level = render_segments(
-        state.LIVE_LEVEL, _("Band"), {level: f"{round(level * 100)} %" for level in COVERAGE_LEVELS}
-    )
+    state.default(keys.LEVEL, 0.8)
+    level = render_segments(keys.LEVEL, _("Band"), {level: f"{round(level * 100)} %" for level in COVERAGE_LEVELS})
     words = LedgerWords(
         coverage=_("Observed coverage of the {level} % band").format(level=round(level * 100)),
         nominal=_("Nominal coverage"),

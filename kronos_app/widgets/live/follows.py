@@ -14,6 +14,7 @@ from kronos_app.widgets.kit import errors, formats
 from kronos_app.widgets.kit.confirm import confirm
 from kronos_app.widgets.kit.errors import escape
 from kronos_app.widgets.kit.unreadable import render_unreadable
+from kronos_app.widgets.live import keys
 
 POLL_SECONDS = 5.0
 COLOURS = {"on": "green", "running": "blue", "failing": "orange", "off": "gray"}
@@ -29,7 +30,7 @@ def render_follows() -> None:
         _render_row(view)
     render_unreadable(unreadable, "live", desk().following.delete)
     if follows:
-        st.session_state[state.LIVE_DRAWN] = follows
+        st.session_state[keys.DRAWN] = follows
         _watch_changes()
 
 
@@ -37,7 +38,7 @@ def render_follows() -> None:
 def _watch_changes() -> None:
     """Run the page again once a check has started or ended; the fragment itself renders nothing."""
     with errors.shown():
-        if desk().following.list() != st.session_state.get(state.LIVE_DRAWN):
+        if desk().following.list() != st.session_state.get(keys.DRAWN):
             st.rerun()
 
 

@@ -15,10 +15,11 @@ from kronos_app.state import gettext as _
 from kronos_app.widgets.candles import source_fields as fields
 from kronos_app.widgets.kit import errors, formats
 from kronos_app.widgets.kit.fields import render_number, render_select
+from kronos_app.widgets.live import keys
 from kronos_app.widgets.models.choice import render_model_field
 
 DEFAULT_INTERVAL = "1h"
-DEFAULTS = {state.LIVE_LOOKBACK: 400, state.LIVE_HORIZON: 24, state.LIVE_SAMPLES: 30}
+DEFAULTS = {keys.LOOKBACK: 400, keys.HORIZON: 24, keys.SAMPLES: 30}
 LONGEST_LOOKBACK, MOST_SAMPLES = 100_000, 200
 SUGGESTED = 0
 
@@ -37,34 +38,34 @@ def render_form() -> None:
     if len(names) > 1:
         with grid.container():
             source = fields.render_source_field(
-                state.joined(state.LIVE_EXCHANGE, family.key), state.say(family.title), names, family
+                state.joined(keys.EXCHANGE, family.key), state.say(family.title), names, family
             )
     intervals = fields.ask_source(("intervals", source), lambda: desk().sources.get(source).intervals())
     if not intervals:
         return
     with grid.container():
-        interval = fields.render_interval_field(state.LIVE_INTERVAL, source, intervals, DEFAULT_INTERVAL)
+        interval = fields.render_interval_field(keys.INTERVAL, source, intervals, DEFAULT_INTERVAL)
     with grid.container():
-        query = fields.render_query_field(state.LIVE_QUERY, source, family)
+        query = fields.render_query_field(keys.QUERY, source, family)
     with grid.container():
-        symbol = fields.render_instrument_field(state.LIVE_SYMBOL, source, query)
+        symbol = fields.render_instrument_field(keys.SYMBOL, source, query)
     with grid.container():
         cadence = _render_cadence(interval)
     with grid.container():
-        model = render_model_field(state.LIVE_MODEL)
+        model = render_model_field(keys.MODEL)
     longest = longest_horizon(desk().models.context(model), "fit")
     paths_help = _("Number of paths. More paths give smoother bands and take longer.")
     history_help = _("Number of history candles that the model sees.")
     numbers = {
-        "horizon": (state.LIVE_HORIZON, _("Horizon"), 1, longest, _("Number of candles to forecast.")),
-        "lookback": (state.LIVE_LOOKBACK, _("Lookback"), SHORTEST_HISTORY, LONGEST_LOOKBACK, history_help),
-        "samples": (state.LIVE_SAMPLES, _("Samples"), 1, MOST_SAMPLES, paths_help),
+        "horizon": (keys.HORIZON, _("Horizon"), 1, longest, _("Number of candles to forecast.")),
+        "lookback": (keys.LOOKBACK, _("Lookback"), SHORTEST_HISTORY, LONGEST_LOOKBACK, history_help),
+        "samples": (keys.SAMPLES, _("Samples"), 1, MOST_SAMPLES, paths_help),
     }
     values: dict[str, object] = {"source": source, "symbol": symbol, "interval": interval.key, "cadence": cadence}
     for name, arguments in numbers.items():
         with grid.container():
             values[name] = render_number(*arguments)
-    values |= {"model": model, "options": fields.render_option_fields(state.LIVE_OPTION, family)}
+    values |= {"model": model, "options": fields.render_option_fields(keys.OPTION, family)}
     if st.button(_("Follow"), type="primary", icon=":material/play_arrow:", disabled=symbol is None):
         with errors.shown():
             desk().following.add(FollowRequest.build(values))
@@ -76,7 +77,7 @@ def render_form() -> None:
 def _render_family() -> SourceFamily:
     families = {family.key: family for family in desk().sources.families if len(desk().sources.names(family))}
     labels = {key: state.say(family.title) for key, family in families.items()}
-    return families[render_select(state.LIVE_SOURCE, _("Source"), labels)]
+    return families[render_select(keys.SOURCE, _("Source"), labels)]
 
 
 def _render_cadence(interval: Interval) -> int | None:
@@ -87,4 +88,4 @@ def _render_cadence(interval: Interval) -> int | None:
         cadence: _("every {span}").format(span=formats.span(cadence)) for cadence in CADENCES if cadence >= least
     }
     help_ = _("Time between two requests for new candles. Each completed candle starts one forecast.")
-    return render_select(state.LIVE_CADENCE, _("Poll interval"), labels, help=help_) or None
+    return render_select(keys.CADENCE, _("Poll interval"), labels, help=help_) or None

@@ -20,6 +20,7 @@ from kronos_app.widgets.kit.confirm import confirm
 from kronos_app.widgets.kit.errors import escape
 from kronos_app.widgets.kit.unreadable import render_unreadable
 from kronos_app.widgets.models import cards
+from kronos_app.widgets.models import keys as models_keys
 from kronos_app.widgets.models.names import method_name, own_name
 
 COLOURS = {"candidate": "blue", "promoted": "green", "retired": "gray"}
@@ -134,8 +135,8 @@ def _render_menu(version: RegisteredModel) -> None:
 def _render_comparison(versions: dict[str, RegisteredModel]) -> None:
     """Render the choice of two versions, then the fields in which they differ and their scores."""
     first, second = st.columns(2)
-    one = _choose(first, _("First version"), state.MODELS_FIRST, list(versions))
-    other = _choose(second, _("Second version"), state.MODELS_SECOND, list(versions))
+    one = _choose(first, _("First version"), models_keys.FIRST, list(versions))
+    other = _choose(second, _("Second version"), models_keys.SECOND, list(versions))
     if one is None or other is None:
         return
     if one == other:
