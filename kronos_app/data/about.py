@@ -1,4 +1,4 @@
-"""What candles are of, apart from their values: told by the source, corrected by the user, kept wherever they go."""
+"""Facts about a series besides its candles: from the source, corrected by the user, saved with the candles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a source hands over before anyone decided about its faults."""
+"""Candles as a source reads them, before their faults are repaired."""
 
 from __future__ import annotations
 

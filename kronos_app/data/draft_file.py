@@ -1,4 +1,4 @@
-"""A draft as a file: Parquet, with all that is not a table in its metadata, so that nothing read back can run code."""
+"""A draft as a Parquet file, with everything but the table in its metadata: reading it back cannot run code."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@
     times.py      mixed intervals, a last candle that has not ended
     suspects.py   all of them together
 
-A check looks at the whole series it is given. Whoever must not know the future gives it the past alone.
+A check uses the whole series it gets: to avoid look-ahead, pass only the candles up to the cutoff.
 """
 
 from kronos_app.data.checks.runs import Run

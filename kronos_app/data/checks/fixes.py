@@ -112,7 +112,7 @@ def _drop_stale(frame: pd.DataFrame, _clock: Clock) -> Fixed:
 
 
 def _drop_outliers(frame: pd.DataFrame, _clock: Clock) -> Fixed:
-    message = text("{count} candle(s) that stand out were left out.")
+    message = text("{count} outlier(s) were left out.")
     return _without(frame, suspect(frame).outliers, "drop_outliers", "outlier", message)
 
 

@@ -1,4 +1,4 @@
-"""Holes in a series so short that nobody can tell a break in trading from lost candles."""
+"""Holes in a series that is too short to distinguish a break in trading from missing candles."""
 
 from __future__ import annotations
 

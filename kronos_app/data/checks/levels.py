@@ -1,4 +1,4 @@
-"""Changes of the price level, beyond which statistics of the whole history say nothing of its last candles."""
+"""Changes of the price level, after which statistics of the earlier history do not apply."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ Numbers = NDArray[np.float64]
 
 # Thresholds are in robust standard deviations of the log returns around a candle. Real markets go far: among five
 # million candles of shares, currencies, indices and coins, one series in three has a move of more than fifteen of them.
-# What sets a bad tick apart is that it comes from nowhere and is gone with the next candle, so that is asked for, too.
+# A bad tick leaves its neighbours and is gone with the next candle: that is required, too.
 # With these figures one daily series in forty has an outlier, nearly all of them misprints or the two American flash
 # crashes, and of 380 coins and Chinese shares by the quarter of an hour two.
 SPIKE = 20.0  # a close there and back within one candle
@@ -75,36 +75,36 @@ def deviations(close: Numbers) -> Numbers:
 
 
 def spikes(prices: Prices, deviation: Numbers) -> Mask:
-    """Return the candles whose close leaves the one before and is back with the next."""
-    found = np.zeros(len(prices.close), dtype=bool)
-    if len(found) < 3:
-        return found
+    """Return the candles whose close leaves the close before and returns with the next."""
+    mask = np.zeros(len(prices.close), dtype=bool)
+    if len(mask) < 3:
+        return mask
     there, back = np.diff(prices.close)[:-1], np.diff(prices.close)[1:]
     way = np.minimum(np.abs(there), np.abs(back))
     returned = np.abs(there + back) <= RETURN * np.maximum(np.abs(there), np.abs(back))
-    found[1:-1] = returned & (way > np.maximum(SPIKE * deviation[1:-1], LEAST))
-    return found
+    mask[1:-1] = returned & (way > np.maximum(SPIKE * deviation[1:-1], LEAST))
+    return mask
 
 
 def wicks(prices: Prices, deviation: Numbers) -> Mask:
     """Return the candles whose high or low lies far beyond their body and both neighbours."""
     above = prices.high - np.maximum(prices.top, _beside(prices.high, np.maximum, -np.inf))
     below = np.minimum(prices.bottom, _beside(prices.low, np.minimum, np.inf)) - prices.low
-    found: Mask = np.maximum(above, below) > np.maximum(WICK * deviation, LEAST)
-    return found
+    mask: Mask = np.maximum(above, below) > np.maximum(WICK * deviation, LEAST)
+    return mask
 
 
 def jumps(prices: Prices, deviation: Numbers) -> Mask:
     """Return the candles that open a level far from the close before, and stay there."""
-    found = np.zeros(len(prices.close), dtype=bool)
+    mask = np.zeros(len(prices.close), dtype=bool)
     move = np.abs(np.diff(prices.close))
     gap = np.abs(prices.open[1:] - prices.close[:-1])
-    found[1:] = np.minimum(move, gap) > np.maximum(JUMP * deviation, LEAST_JUMP)[1:]
-    if found.any():
+    mask[1:] = np.minimum(move, gap) > np.maximum(JUMP * deviation, LEAST_JUMP)[1:]
+    if mask.any():
         outlier = spikes(prices, deviation)
-        found &= ~outlier
-        found[1:] &= ~outlier[:-1]
-    return found
+        mask &= ~outlier
+        mask[1:] &= ~outlier[:-1]
+    return mask
 
 
 def _beside(values: Numbers, most: np.ufunc, nothing: float) -> Numbers:

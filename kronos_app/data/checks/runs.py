@@ -1,4 +1,4 @@
-"""Stretches in which nothing happens although it should: prices that repeat, and no volume."""
+"""Stretches without trading: prices that repeat, and no volume."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ def silent_runs(volume: Numbers, stale: Mask) -> list[Run]:
 
 def cover(runs: list[Run], count: int) -> Mask:
     """Return for each of `count` candles whether it is in one of the runs."""
-    found = np.zeros(count, dtype=bool)
+    mask = np.zeros(count, dtype=bool)
     for run in runs:
-        found[run.first : run.last + 1] = True
-    return found
+        mask[run.first : run.last + 1] = True
+    return mask
 
 
 def runs_of(mask: Mask) -> list[Run]:
@@ -70,9 +70,9 @@ def _unusual(mask: Mask) -> list[Run]:
     """Return the runs that are longer than chance explains, given how many candles are in `mask` at all."""
     if not mask.any():
         return []
-    found = runs_of(mask)
+    runs = runs_of(mask)
     # How likely a run goes on, from no more than the beginning of each: one long run does not make long runs usual.
-    goes_on = sum(min(len(run), FEWEST) - 1 for run in found)
-    likely = max(goes_on / (goes_on + len(found) + ENDS), len(found) / len(mask))
-    longest = np.log(CHANCE / len(found)) / np.log(likely)
-    return [run for run in found if len(run) >= max(FEWEST, longest)]
+    goes_on = sum(min(len(run), FEWEST) - 1 for run in runs)
+    likely = max(goes_on / (goes_on + len(runs) + ENDS), len(runs) / len(mask))
+    longest = np.log(CHANCE / len(runs)) / np.log(likely)
+    return [run for run in runs if len(run) >= max(FEWEST, longest)]

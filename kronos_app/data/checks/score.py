@@ -43,14 +43,14 @@ HOLIDAYS = 0.05
 
 @dataclass(frozen=True)
 class Deduction:
-    """Points taken off for one kind of fault."""
+    """Points deducted for one kind of fault."""
 
     code: str
     points: int
 
     @property
     def label(self) -> Text:
-        """Return what it was for."""
+        """Return the kind of fault."""
         return WEIGHTS[self.code].label
 
     def to_dict(self) -> dict[str, Any]:
@@ -68,14 +68,14 @@ def deductions(affected: Mapping[str, int], rows: int) -> tuple[Deduction, ...]:
     rows
         How many candles there are.
     """
-    taken = []
+    result = []
     for code, count in affected.items():
         share = count / max(rows, 1)
         if not count or (code == "gaps" and share <= HOLIDAYS):
             continue
         weight = WEIGHTS[code]
-        taken.append(Deduction(code, math.ceil(min(weight.least + weight.by_share * share, weight.most))))
-    return tuple(sorted(taken, key=lambda deduction: -deduction.points))
+        result.append(Deduction(code, math.ceil(min(weight.least + weight.by_share * share, weight.most))))
+    return tuple(sorted(result, key=lambda deduction: -deduction.points))
 
 
 def score(taken: tuple[Deduction, ...]) -> int:

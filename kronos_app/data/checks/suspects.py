@@ -16,7 +16,7 @@ from kronos_app.data.checks.runs import Run, cover, silent_runs, stale_runs
 from kronos_app.data.checks.splits import Split, find_splits
 from kronos_app.data.checks.times import other_intervals, unfinished
 
-FEWEST = 3  # candles, below which nothing can stand out
+FEWEST = 3  # candles that an outlier needs as neighbours
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def suspect(
     frame
         `timestamp`, strictly ascending, `open high low close`, all above zero, and perhaps `volume`.
     timezone, calendar
-        Of the series, where known; they say when its last candle ends.
+        Of the series, where known; they decide when its last candle ends.
     now
         The time at which the candles were read, with zone; default the present.
     """
@@ -79,7 +79,7 @@ def suspect_arrays(values: Numbers, volume: Numbers | None, *, mixed: list[Run],
     prices = Prices.of(values)
     deviation = deviations(prices.close)
     if volume is not None and not volume.any():
-        volume = None  # a column of zeros says that nobody counted
+        volume = None  # a column of zeros means that volume is unknown
     splits = find_splits(prices, deviation, volume)
     leaps = jumps(prices, deviation)
     leaps[[split.position for split in splits]] = False
@@ -109,8 +109,8 @@ def is_unfinished(
 
 def _until_close(last: int, timezone: str | None, calendar: str | None) -> int:
     """Return how long a day's candle lasts: until the market closes, where a calendar by the same clock knows that."""
-    found = calendars.get(calendar)
-    if found is None or found.zone != timezone or last % DAY:
+    sessions = calendars.get(calendar)
+    if sessions is None or sessions.zone != timezone or last % DAY:
         return DAY
-    day = found.sessions(last, last)
+    day = sessions.sessions(last, last)
     return int(day.hours[0, -1]) if len(day) else DAY

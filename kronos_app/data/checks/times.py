@@ -8,7 +8,7 @@ import pandas as pd
 from kronos_app.data.calendars.clock import DAY, Nanoseconds
 from kronos_app.data.checks.runs import Run, runs_of
 
-STRETCH = 40  # steps that are looked at together
+STRETCH = 40  # steps that are compared together
 MOST_STEPS = 0.6  # of them that must agree: an interval of its own, not nights and holidays between ordinary candles
 OTHER = 1.5  # times as long or as short; months differ by less
 ON_GRID = 0.98  # of the candles: where nearly all keep to a grid, a last one that does not was cut off
@@ -42,7 +42,7 @@ def unfinished(times: Nanoseconds, step: int, length: int, zone: str | None, now
     Parameters
     ----------
     times
-        Local to `zone`; without one the candle counts as ended as soon as it can have ended anywhere on earth.
+        Local to `zone`; without one the candle counts as ended once it can have ended anywhere on earth.
     step, length
         Nanoseconds between two candles, and how long the last one lasts.
     now
@@ -65,11 +65,11 @@ def _cut_off(times: Nanoseconds, step: int) -> bool:
     phases, count = np.unique(times[:-1] % grid, return_counts=True)
     if len(times) < STRETCH or len(phases) > 24:
         return False
-    known = phases[count >= 2]
-    regular = float(np.mean(np.isin(times[:-1] % grid, known))) >= ON_GRID
-    return regular and int(times[-1] % grid) not in known and int(times[-1] - times[-2]) != step
+    regular_phases = phases[count >= 2]
+    regular = float(np.mean(np.isin(times[:-1] % grid, regular_phases))) >= ON_GRID
+    return regular and int(times[-1] % grid) not in regular_phases and int(times[-1] - times[-2]) != step
 
 
 def _mode(values: Nanoseconds) -> int:
-    found, count = np.unique(values, return_counts=True)
-    return int(found[np.argmax(count)])
+    steps, count = np.unique(values, return_counts=True)
+    return int(steps[np.argmax(count)])

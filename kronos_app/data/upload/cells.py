@@ -27,7 +27,7 @@ def is_number(column: pa.ChunkedArray) -> bool:
 
 
 def trim(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return text without surrounding spaces, null where it says that there is nothing."""
+    """Return text without surrounding spaces, null where it is one of `EMPTY`."""
     trimmed = pc.utf8_trim_whitespace(column)
     empty = pc.is_in(pc.utf8_lower(trimmed), value_set=pa.array(EMPTY, type=trimmed.type))
     return pc.if_else(empty, pa.scalar(None, trimmed.type), trimmed)

@@ -27,7 +27,7 @@ _NO_ASSETS = re.compile(r"ma|sma|ema|avg|average|mean|ratio|change|chg|weighted|
 
 
 def plain(header: str) -> str:
-    """Return a header reduced to what tells columns apart: `" <Open Price> "` and `open_price` are both `openprice`."""
+    """Return a header in the form of `vocabulary.toml`: `" <Open Price> "` and `open_price` are both `openprice`."""
     name = strip_marks(unicodedata.normalize("NFKC", header).casefold())
     name = re.sub(r"^\d+[a-z]?\.\s+", "", name)  # "1. open"
     name = re.sub(r"[(\[（].*$", "", name)  # units: 成交量(手)

@@ -48,7 +48,7 @@ def selection(stated: ColumnMapping) -> Selection:
     def select(headers: Sequence[str]) -> Collection[int]:
         fields = [name for name, _ in split_headers(headers)]
         times = choose_times(fields)
-        if not times:  # cells tell which column holds the times
+        if not times:  # the cells decide which column holds the times
             return range(len(headers))
         named = {position for positions in candidates(fields).values() for position in positions}
         qualifiers = {position for position, field in enumerate(fields) if in_group(field, "qualifiers")}
@@ -118,7 +118,7 @@ def _choose_times_by_values(choice: Choice) -> dict[str, int]:
 
 
 def _counts_rows(table: Table, position: int) -> bool:
-    """Return whether a column without a name, the index of some data frame, counts rows instead of telling the time."""
+    """Return whether a column without a name, the index of some data frame, counts rows and holds no times."""
     cells = table.cells.get(position)
     if cells is None or not in_group(table.fields[position], "unnamed"):
         return False
@@ -137,7 +137,7 @@ def _choose_prices(choice: Choice) -> None:
     adjusted = [p for p in chosen if in_group(choice.table.fields[p], "adjusted")]
     if adjusted and len(adjusted) < len(chosen):
         choice.add("mixed_adjustment", "warning", text(
-            "“{column}” is adjusted and the other prices may not be: candles may be impossible.",
+            "“{column}” is adjusted, but the other prices may not be: candles may be inconsistent.",
             column=choice.shown(adjusted[0]),
         ))  # fmt: skip
 
@@ -159,7 +159,7 @@ def _choose_volume_and_amount(choice: Choice) -> None:
 
 
 def _choose(choice: Choice, role: str, positions: Sequence[int]) -> None:
-    """Give a role to the first column that has numbers other than zero, and say which others there are."""
+    """Give a role to the first column with numbers other than zero; a finding names the other candidates."""
     positions = [p for p in positions if choice.is_free(p)]
     if not positions:
         return
@@ -206,7 +206,7 @@ def _exchange_volume_and_amount(choice: Choice) -> None:
     if unit_names(choice, [volume, amount]) == {None} and choice.is_money(volume, amount, counted=False):
         choice.roles |= {"volume": amount, "amount": volume}
         choice.add("column_choice", "info", text(
-            "“{volume}” is price times “{amount}”, so that the former was read as amount and the latter as volume.",
+            "“{volume}” equals price times “{amount}”: it was read as amount, and “{amount}” as volume.",
             volume=choice.shown(volume), amount=choice.shown(amount),
         ))  # fmt: skip
 

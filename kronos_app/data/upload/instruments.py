@@ -67,7 +67,7 @@ def split(sheet: Sheet) -> Iterator[Draft]:
 
 
 def _qualified(sheet: Sheet) -> Sheet:
-    """Return a sheet whose symbols tell apart the series of one symbol, where times repeat and a column names them.
+    """Return a sheet whose symbols include the series of a symbol, where times repeat and a column names the series.
 
     NSE lists a share in several series, such as EQ and N5; contracts of one symbol have several expiries.
     """

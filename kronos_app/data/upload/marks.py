@@ -1,4 +1,4 @@
-"""Which mark of a file's numbers is the decimal one: a point or a comma, judged by whole columns together."""
+"""The decimal mark of a file's numbers, a point or a comma, decided from whole columns together."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class _Evidence:
 
     @property
     def vote(self) -> int:
-        """Return how many cells say that the mark is decimal, negative for those that say it groups."""
+        """Return the number of cells with a decimal mark less those with a thousands separator."""
         if self.certain:
             return self.decimal - self.group
-        # Numbers from 1000 on have the mark and smaller ones have none: it stands between thousands.
+        # Numbers from 1000 on have the mark and smaller ones have none: it separates thousands.
         if self.either and self.small and not self.large:
             return -self.either
         return self.either if self.large else 0
@@ -73,7 +73,7 @@ class _Column:
 def decide(
     columns: Mapping[str, pa.ChunkedArray], delimiter: str, *, spaced: bool = False
 ) -> tuple[dict[str, Mark], list[Finding]]:
-    """Return the decimal mark of each column, and what to say where the file leaves both readings open.
+    """Return the decimal mark of each column, and a finding where the file allows both readings.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def decide(
         Of the file: a comma between cells is hardly a decimal mark as well. Empty in JSON and Parquet, whose own
         numbers have points.
     spaced
-        Whether spaces or apostrophes stood between thousands, so that points and commas do not.
+        Whether spaces or apostrophes separate thousands, so that points and commas do not.
     """
     marked = {
         name: _Column(name in PRICES, _evidence(cells, "."), _evidence(cells, ","))
@@ -128,15 +128,15 @@ def _ambiguous(example: str, point: Mark) -> tuple[Mark, list[Finding]]:
         )
     else:
         message = text(
-            "Numbers such as “{example}” may mean {whole} or {decimal}; they were read as {whole} (mark between "
-            "thousands).",
+            "Numbers such as “{example}” may mean {whole} or {decimal}; they were read as {whole} (thousands "
+            "separator).",
             **values,
         )
     return point, [Finding("ambiguous_decimal", "warning", message)]
 
 
 def _may_be_marked(cells: pa.ChunkedArray) -> bool:
-    """Return whether a column's marks need a look: most columns have decimal points that can be nothing else."""
+    """Return whether a column's marks have to be examined: most columns have points that can only be decimal."""
     if count_matches(cells, r",|\.\d+\."):
         return True
     return not count_matches(cells.slice(0, 1000), r"^[+-]?\d*\.(\d{0,2}|\d{4,})$|^[+-]?(\d{4,}|0)\.\d+$")

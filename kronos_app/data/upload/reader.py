@@ -46,16 +46,16 @@ def read(content: bytes, filename: str, *, settings: Settings, **options: Unpack
                 "“{name}” holds {count} instruments: {symbols}.",
                 name=drafts[0].about.origin, count=len(drafts), symbols=shorten_list([d.name for d in drafts[:11]], 10),
             ),
-            text("One instrument is wanted here: send one at a time."),
+            text("Send one instrument at a time."),
         )  # fmt: skip
     return drafts[0]
 
 
 def read_all(content: bytes, filename: str, *, settings: Settings, **options: Unpack[ReadOptions]) -> list[Draft]:
-    """Return the candles of an uploaded file, one draft an instrument, with whatever is wrong with them.
+    """Return the candles of an uploaded file, one draft an instrument, faults included.
 
     A file with a column of symbols is split by it, in the order in which they first occur; each draft is then called
-    by its symbol. A file of one instrument is called by its own name.
+    by its symbol, that of a file of one instrument by the name of the file.
 
     Parameters
     ----------

@@ -42,7 +42,7 @@ class Sheet:
     symbol: str | None = None  # as in a table
     several: bool = False  # as in a table
     symbols: pa.ChunkedArray | None = None  # the instrument of each line, empty if unknown; None without symbols
-    qualifiers: Mapping[str, pa.ChunkedArray] = field(default_factory=dict)  # columns that may tell apart series
+    qualifiers: Mapping[str, pa.ChunkedArray] = field(default_factory=dict)  # columns that may distinguish series
     timezone: str | None = None
     findings: tuple[Finding, ...] = ()
     unused: tuple[str, ...] = ()  # headers without a role
@@ -142,7 +142,7 @@ def _column(table: Table, mapping: ColumnMapping, role: str, header: str) -> pa.
 
 
 def _without_placeholders(role: str, header: str, values: Floats) -> tuple[Floats, list[Finding]]:
-    """Return a volume or amount without the -1 that means none, a price without the number that stands for none."""
+    """Return a volume or amount without the -1 that means none, a price without the number that means none."""
     if role in PRICES:
         return np.where(values == _UNDEFINED_PRICE, np.nan, values), []
     none = values == -1
@@ -156,7 +156,7 @@ def _without_placeholders(role: str, header: str, values: Floats) -> tuple[Float
 
 
 def _without_signs(frame: pd.DataFrame, cells: Mapping[str, Cells]) -> list[Finding]:
-    """Remove the minus from prices that make candles only without it, and return what to say.
+    """Remove the minus from prices that are candles only without it, and return the finding.
 
     CRSP marks averages of bid and ask so, Kiwoom prices that fell.
     """
@@ -215,7 +215,7 @@ def _as_symbols(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _qualifiers(table: Table, mapping: ColumnMapping) -> dict[str, pa.ChunkedArray]:
-    """Return the unused columns that may tell apart several series of one symbol, in the order in which to try them."""
+    """Return the unused columns that may distinguish several series of one symbol, in the order to try them."""
     free = {
         plain(header): position
         for position, header in enumerate(table.headers)

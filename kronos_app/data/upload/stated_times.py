@@ -26,7 +26,7 @@ def with_stated_times(draft: Draft, start: datetime | None, interval: str | None
     Raises
     ------
     InvalidInput
-        Only one of both is stated, the interval is not understood, or the times leave the calendar.
+        Only one of both is stated, the interval is not understood, or the times exceed the range of dates.
     """
     if start is None and interval is None:
         return draft
@@ -43,7 +43,7 @@ def with_stated_times(draft: Draft, start: datetime | None, interval: str | None
         raise InvalidInput(
             "times_out_of_range",
             text(
-                "{rows} candles every {interval} from {start} leave the calendar.",
+                "{rows} candles every {interval} from {start} exceed the range of dates.",
                 rows=len(draft), interval=interval, start=str(first),
             ),
             text("State a shorter interval or an earlier start."),

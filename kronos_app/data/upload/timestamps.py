@@ -1,7 +1,7 @@
 """Columns of a file as times, whatever their type, form, order and time zone.
 
 No choice is silent: the order of day and month, the unit of a number, a zone and any conversion become findings. Rows
-are read together, never one by one.
+are read together.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def parse(
     column, clock
         Times or dates, and the time of day where it is a column of its own.
     header
-        What the file calls the column: it may name a zone, or say that a candle is known by its end.
+        Of the column: it may name a zone, or say that the times are the ends of candles.
     time_format
         One of `formats.NAMES` or a pattern such as `%d/%m/%Y %H:%M`; None to detect it.
     timezone
@@ -95,12 +95,12 @@ def parse(
     later = values > latest_plausible()
     if later.any():
         message = text(
-            "{count} time(s) lie in the future, the last on {day}: see whether they were read rightly.",
+            "{count} time(s) are in the future, the last on {day}: check whether they were read correctly.",
             count=int(later.sum()), day=str(np.nanmax(values).astype("datetime64[D]")),
         )  # fmt: skip
         findings.append(Finding("future_times", "warning", message))
     if is_end_time(header):
-        message = text("Column “{header}” says when a candle ends, and no other when it begins.", header=header)
+        message = text("Column “{header}” holds the ends of candles; no column holds their starts.", header=header)
         findings.append(Finding("end_times", "warning", message))
     return Parsed(values, reading.bad, zone, tuple(findings), column if reading.cells is None else reading.cells)
 

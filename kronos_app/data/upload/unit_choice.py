@@ -83,7 +83,7 @@ def _choose_implied(choice: Choice) -> None:
 
 
 def _choose_lots(choice: Choice, unit: str) -> None:
-    """Decide how many shares a lot has: 100, unless amount or open interest say that lots are contracts."""
+    """Decide how many shares a lot has: 100, unless amount or open interest show that lots are contracts."""
     volume = choice.roles["volume"]
     ratio = choice.amount_ratio(choice.roles.get("amount"), volume)
     unconfirmed = ratio is None and not _has_column(choice, "open_interest")
@@ -108,7 +108,7 @@ def _has_column(choice: Choice, group: str) -> bool:
 
 
 def _is_letter(name: str, header: str) -> bool:
-    """Return whether the unit of a header is one letter: behind a price it stands for something else, such as a bid."""
+    """Return whether the unit of a header is one letter: after a price it means something else, such as a bid."""
     return len(re.sub(r"[\W_]", "", strip_marks(simplify(header))[len(name) :])) == 1
 
 

@@ -42,7 +42,7 @@ def tickers_of(pairs: Pairs) -> list[str]:
 
 
 def split(table: Table, stated: ColumnMapping) -> list[Table]:
-    """Return one table an instrument; a table of one instrument, or whose prices are stated, comes back whole.
+    """Return one table an instrument; a table of one instrument, or whose prices are stated, is returned whole.
 
     Raises
     ------

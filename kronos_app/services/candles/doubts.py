@@ -1,4 +1,4 @@
-"""What makes a forecast's data doubtful, as far as could be known when its last candle had come."""
+"""Suspicions about the history of a forecast, from candles up to its cutoff only."""
 
 from __future__ import annotations
 
@@ -42,25 +42,27 @@ def doubts(saved: CandleSet, cutoff: pd.Timestamp | None, rows: int) -> list[Fin
     frame = candles.frame if cutoff is None else candles.frame[candles.timestamps <= cutoff]
     impossible = len(frame.tail(rows)) - len(usable(frame.tail(rows)))
     frame = usable(frame.tail(rows + BEFORE))
-    # A candle that had not ended is the last one there is, and it had not when the set was kept.
-    found = suspect(frame, timezone=candles.timezone, calendar=candles.about.calendar, now=pd.Timestamp(saved.created))
+    # Whether the last candle had ended is decided by the time at which the set was saved.
+    suspects = suspect(
+        frame, timezone=candles.timezone, calendar=candles.about.calendar, now=pd.Timestamp(saved.created)
+    )
     first = max(len(frame) - rows, 0)
     seen = np.arange(len(frame)) >= first
-    found = replace(
-        found,
-        outliers=found.outliers & seen,
-        jumps=found.jumps & seen,
+    suspects = replace(
+        suspects,
+        outliers=suspects.outliers & seen,
+        jumps=suspects.jumps & seen,
         # A split before the first candle of the history is none within it.
-        splits=[split for split in found.splits if split.position > first],
-        stale=[run for run in found.stale if run.last >= first],
-        silent=[run for run in found.silent if run.last >= first],
-        mixed=[run for run in found.mixed if run.last >= first],
+        splits=[split for split in suspects.splits if split.position > first],
+        stale=[run for run in suspects.stale if run.last >= first],
+        silent=[run for run in suspects.silent if run.last >= first],
+        mixed=[run for run in suspects.mixed if run.last >= first],
     )
-    told = list(findings(frame, found))
+    result = list(findings(frame, suspects))
     if impossible:
-        message = text("{count} impossible candle(s) were kept as they are.", count=impossible)
-        told.insert(0, Finding("impossible", "warning", message))
-    return [replace(finding, rows=()) for finding in told]
+        message = text("{count} impossible candle(s) were left as they are.", count=impossible)
+        result.insert(0, Finding("impossible", "warning", message))
+    return [replace(finding, rows=()) for finding in result]
 
 
 def look_ahead(spec: ModelSpec, candles: CandleFrame, cutoff: pd.Timestamp) -> list[Finding]:
@@ -97,7 +99,9 @@ def refuse_level_breaks(candles: CandleFrame, rows: int) -> None:
     volume = frame["volume"].to_numpy(np.float64) if "volume" in frame and frame["volume"].any() else None
     first = len(frame) - len(usable(candles.frame.tail(rows)))
     breaks = [
-        one for one in find_level_breaks(frame[list(PRICES)].to_numpy(np.float64), volume) if one.position > first
+        change
+        for change in find_level_breaks(frame[list(PRICES)].to_numpy(np.float64), volume)
+        if change.position > first
     ]
     if not breaks:
         return

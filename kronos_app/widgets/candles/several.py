@@ -67,9 +67,9 @@ def render_series(found: Sequence[Draft]) -> None:
         placeholder=_("Choose a series"),
     )
     if chosen is not None and chosen < len(series):
-        one = series[chosen]
+        item = series[chosen]
         with errors.shown():
-            examine.render_draft(one.draft, one.report, key=one.key, for_all=for_all)
+            examine.render_draft(item.draft, item.report, key=item.key, for_all=for_all)
 
 
 def _reports(found: Sequence[Draft]) -> list[QualityReport]:
@@ -92,7 +92,7 @@ def _key(number: int, draft: Draft) -> str:
 
 
 def _table(series: Sequence[Series]) -> None:
-    needed, fine = _("needs a repair"), _("good")
+    needs_repair, good = _("needs a repair"), _("good")
     table = pd.DataFrame({
         "name": [one.draft.name for one in series],
         "file": [one.draft.about.origin for one in series],
@@ -102,7 +102,7 @@ def _table(series: Sequence[Series]) -> None:
         "interval": [_interval(one.report) for one in series],
         "gaps": [one.report.gaps for one in series],
         "score": [one.report.score for one in series],
-        "state": [fine if one.report.clean else needed for one in series],
+        "state": [good if one.report.clean else needs_repair for one in series],
     })  # fmt: skip
     if table["file"].nunique() < 2 or (table["file"] == table["name"]).all():
         table = table.drop(columns="file")

@@ -42,7 +42,7 @@ def read(content: bytes, name: str, select: Selection, settings: Settings) -> Ta
         kind = binary.capitalize()
     if _ENDINGS.get(_ending(name), kind) == kind:
         return table
-    message = text("“{name}” holds {kind}, whatever its ending says.", name=table.name, kind=kind)
+    message = text("“{name}” contains {kind}, despite its extension.", name=table.name, kind=kind)
     return replace(table, findings=(*table.findings, Finding("file_kind", "info", message)))
 
 

@@ -167,5 +167,5 @@ def _ragged_row(row: _Ragged, line: int, header: Header, name: str) -> InvalidIn
             "Row {row} of “{name}” has {found} cell(s) where the header has {expected}: “{value}”.",
             row=line, name=name, found=row.cells, expected=len(header.names), value=shorten(row.text, 60),
         ),
-        text("Correct or remove the row; a number with the separator inside must stand in quotes."),
+        text("Correct or remove the row; a number that contains the separator must be in quotes."),
     )  # fmt: skip

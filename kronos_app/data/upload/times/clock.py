@@ -158,7 +158,7 @@ def _from_written(cells: pa.ChunkedArray) -> Reading:
 
 
 def _without_day(whole: Reading) -> Reading | None:
-    """Return whole times as times of day where all lie on the day that stands for none, else None."""
+    """Return whole times as times of day where all are on the day that means none, else None."""
     good = ~np.isnat(whole.values)
     days = np.unique(whole.values[good].astype("datetime64[D]"))
     if len(days) != 1 or days[0] not in _ZERO_DAYS:

@@ -19,7 +19,7 @@ _CLOCK = rf"(?:(?:[T_:-]|[ ,;]+T?){_TIME}\s*(?P<p>[AaPp][Mm]\b)?)?\s*{_ZONE}?$"
 _MONTH = r"(?P<n>[^\d\s\-/.,]{3,12})"
 _SEPARATOR = r"[-/.年月]"
 
-# RE2 syntax: y m d year, month, day; a b c three numbers in an order to be found out; n the name of a month;
+# RE2 syntax: y m d year, month, day; a b c three numbers in an order that the column decides; n the name of a month;
 # H M S f p the time of day, z the zone.
 PATTERNS = (
     rf"^(?P<y>\d{{4}})[-/.年](?P<m>\d{{1,2}})[-/.月](?P<d>\d{{1,2}})日?{_CLOCK}",
@@ -75,7 +75,7 @@ _REPLACEMENTS = (
 def normalize(cells: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return cells without weekdays and quotation marks, other spellings as the patterns have them.
 
-    Of many cells, a sample says which replacements there is work for.
+    Of many cells, a sample shows which replacements are needed.
     """
     cells = pc.utf8_normalize(cells, form="NFKC")
     sample = take_sample(cells)

@@ -1,4 +1,4 @@
-"""Night sessions that a file dates by the trading day they belong to, brought to the evening they were."""
+"""Night sessions that a file dates by their trading day, dated back to the evening on which they took place."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kronos_app.data.upload.times.values import DAY, SECOND, Times
 from kronos_app.i18n import text
 
 HOUR = 3600 * SECOND
-EVENING, MORNING = 17 * HOUR, 6 * HOUR  # a night session lies between them
+EVENING, MORNING = 17 * HOUR, 6 * HOUR  # a night session is between them
 PAUSE = 3 * HOUR  # after a night; a market without one trades round the clock
 FIRST_MONDAY = 4  # 1970-01-05, in days
 
@@ -20,7 +20,7 @@ def restore(times: Times) -> tuple[Times, tuple[Finding, ...]]:
 
     In such a file the rows of a day begin with its evening, or with what follows midnight, and its morning comes after.
     Monday's night was Friday's, unless the market does not pause before the morning: then it was Sunday's. Where rows
-    do not show that plainly, times stay and the warning says that.
+    do not show that plainly, times stay unchanged and the warning says so.
 
     Parameters
     ----------
@@ -28,14 +28,14 @@ def restore(times: Times) -> tuple[Times, tuple[Finding, ...]]:
         Times on the clock in the order of the file, oldest or newest first.
     """
     good = np.flatnonzero(~np.isnat(times))
-    known = times[good].astype(np.int64)
-    if len(known) < 2:
+    nanoseconds = times[good].astype(np.int64)
+    if len(nanoseconds) < 2:
         return times, ()
-    days = known // DAY
+    days = nanoseconds // DAY
     newest_first = int((np.diff(days) < 0).sum()) > int((np.diff(days) > 0).sum())
     if newest_first:
-        good, known, days = good[::-1], known[::-1], days[::-1]
-    clock = known - days * DAY
+        good, nanoseconds, days = good[::-1], nanoseconds[::-1], days[::-1]
+    clock = nanoseconds - days * DAY
     turns = _night_before_morning(days, clock)
     if not turns.any():
         return times, ()
@@ -45,7 +45,7 @@ def restore(times: Times) -> tuple[Times, tuple[Finding, ...]]:
     weekday = (days - FIRST_MONDAY) % 7
     pauses = bool(after_midnight.any()) or not (clock < MORNING).any()
     back = np.where(pauses & (weekday == 0), 3, 1)
-    restored = known - DAY * np.where(evening, back, 0) - DAY * np.where(after_midnight, back - 1, 0)
+    restored = nanoseconds - DAY * np.where(evening, back, 0) - DAY * np.where(after_midnight, back - 1, 0)
     steps = np.diff(restored)
     if (steps[np.diff(days) >= 0] < 0).any():
         return times, (_unclear(),)
@@ -76,7 +76,7 @@ def _after_midnight(days: Integers, clock: Integers) -> Mask:
     early = clock < MORNING
     last = early & np.r_[~early[1:] | (np.diff(days) != 0), True]
     pause = np.r_[np.diff(clock) >= PAUSE, False] | np.r_[np.diff(days) != 0, True]
-    # Each run of early rows ends with one last row; what is true of it is true of the run.
+    # Each run of early rows ends with one last row, which decides for the run.
     run = np.cumsum(np.r_[True, last[:-1]])
     ends_in_pause = np.zeros(int(run.max()) + 1, dtype=bool)
     ends_in_pause[run[last]] = pause[last]

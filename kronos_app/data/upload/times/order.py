@@ -23,7 +23,7 @@ CLEAR = 3  # so many turns or holes more make another order wrong beyond doubt
 def choose(readings: Mapping[Order, Times], example: str) -> tuple[Order, tuple[Finding, ...]]:
     """Return the order that makes the best series, with a warning where another would do as well.
 
-    A date that does not exist decides; then one in the future, steps of a year, an order of time that turns round,
+    A date that does not exist decides; then one in the future, steps of a year, times that go back and forth,
     holes, the shorter range, weekends, the later year, and at last the order of `readings`.
 
     Parameters
@@ -44,7 +44,7 @@ def choose(readings: Mapping[Order, Times], example: str) -> tuple[Order, tuple[
 
 
 def disorder(times: Times) -> tuple[int, int]:
-    """Return how often the order of time turns round and how long all steps are together, in seconds."""
+    """Return how often times go back and how long all steps are together, in seconds."""
     steps = np.diff(times).astype(np.int64)
     return min(int((steps < 0).sum()), int((steps > 0).sum())), int(np.abs(steps // 1_000_000_000).sum())
 

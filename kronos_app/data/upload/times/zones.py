@@ -60,8 +60,8 @@ def _by_header(values: Times, good: Mask, header: str) -> Settled:
         return values, None, ()
     if local := _with_summer_time(values[good], zone, header):
         message = text(
-            "The header “{header}” names a standard time, but trading keeps its hours in summer: the times were read "
-            "as those of {zone}.", header=header, zone=local,
+            "The header “{header}” names a standard time, but trading hours follow summer time: the times were read as "
+            "those of {zone}.", header=header, zone=local,
         )  # fmt: skip
         return values, local, (Finding("time_zone", "warning", message),)
     message = text("The header “{header}” names the time zone of the times: {zone}.", header=header, zone=zone)
@@ -90,7 +90,7 @@ def _with_summer_time(clock: Times, fixed: str, header: str) -> str | None:
 def localize(values: Times, zone: str) -> Integers:
     """Return the offsets from UTC of times on the clock of a zone, in nanoseconds.
 
-    Of two times that the clocks repeat, their order tells which is which, else it is the first.
+    A time that the clocks repeat is resolved by the order of times, else it is the first of the two.
     """
     clock = pd.DatetimeIndex(values)
     try:
