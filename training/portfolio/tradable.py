@@ -49,19 +49,9 @@ def check_scores(signal: pd.Series[float], benchmark: str | None) -> tuple[pd.Se
 def find_span(calendar: pd.DatetimeIndex, source: str, scores: pd.Series[float], end: pd.Timestamp | None) -> Span:
     """Return the days of a calendar on which scores are traded, each on the day after its own.
 
-    Parameters
-    ----------
-    calendar
-        Trading days, ascending.
-    source
-        Where the calendar is from, for messages.
-    end
-        Last day; None: the day on which the last scores are traded.
-
-    Raises
-    ------
-    DataError
-        No day of the signal is in the calendar, or none comes after the first.
+    The calendar has trading days, ascending; `source` is where it is from, for messages. The last day is `end`, or else
+    the day on which the last scores are traded. Raises DataError if no day of the signal is in the calendar, or none
+    comes after the first.
     """
     signal_days = pd.DatetimeIndex(scores.index.get_level_values("datetime").unique())
     known = signal_days.isin(calendar)

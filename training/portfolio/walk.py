@@ -87,7 +87,7 @@ def signals(
     return pd.concat([panels[day] for day in days])
 
 
-def kept_scores(
+def stored_signals(
     folder: Path,
     weights: str,
     universe: Mapping[str, pd.DataFrame],

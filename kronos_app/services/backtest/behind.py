@@ -84,7 +84,7 @@ class BehindWorker:
 
         Raises Conflict (the model has other weights now) or Unavailable (the backtest's folder cannot be written to).
         """
-        from training.portfolio.walk import kept_scores, past_of, task_of
+        from training.portfolio.walk import past_of, stored_signals, task_of
         from training.run.folder import write_json
 
         backtest = self._folders.get(str(job["backtest"]))
@@ -93,7 +93,7 @@ class BehindWorker:
         with training_errors(), engine_errors(request.model):
             predictor, settings = self._models.get(request.model), walk_settings(request)
             universe = read_universe(backtest.path / "candles", [member.name for member in backtest.members])
-            scores = kept_scores(backtest.path / "signals", predictor.digest, universe, settings, day)
+            scores = stored_signals(backtest.path / "signals", predictor.digest, universe, settings, day)
             if scores is None:
                 raise Conflict(
                     "model_changed",

@@ -12,7 +12,7 @@ from training.errors import DataError, RunError
 from training.evaluation.asof import LookAhead
 from training.portfolio.days import Past, next_times
 from training.portfolio.signals import SIGNALS, signals_of
-from training.portfolio.walk import WalkSettings, kept_scores, past_of, signals, task_of
+from training.portfolio.walk import WalkSettings, past_of, signals, stored_signals, task_of
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 DAYS = pd.bdate_range("2020-01-01", periods=40)
@@ -92,7 +92,7 @@ def test_a_leak_planted_in_the_making_of_signals_is_caught(predictor, universe, 
 
 def test_a_score_is_found_again_with_the_paths_behind_it(predictor, universe, tmp_path):
     found = signals(predictor, universe, SETTINGS, start=DAYS[30], end=DAYS[31], folder=tmp_path)
-    kept = kept_scores(tmp_path, predictor.digest, universe, SETTINGS, DAYS[30])
+    kept = stored_signals(tmp_path, predictor.digest, universe, SETTINGS, DAYS[30])
     pd.testing.assert_frame_equal(kept, found.loc[[DAYS[30]]])
     batch = predictor.begin([task_of(predictor, past_of("B", universe["B"], 16, DAYS[30]), SETTINGS)])
     while batch.active:
@@ -104,10 +104,10 @@ def test_a_score_is_found_again_with_the_paths_behind_it(predictor, universe, tm
 def test_what_other_weights_settings_or_candles_made_is_not_taken_for_the_same(predictor, universe, tmp_path):
     signals(predictor, universe, SETTINGS, start=DAYS[30], end=DAYS[30], folder=tmp_path)
     other = WalkSettings(lookback=16, horizon=3, samples=4, seed=4)
-    assert kept_scores(tmp_path, "0" * 64, universe, SETTINGS, DAYS[30]) is None
-    assert kept_scores(tmp_path, predictor.digest, universe, other, DAYS[30]) is None
+    assert stored_signals(tmp_path, "0" * 64, universe, SETTINGS, DAYS[30]) is None
+    assert stored_signals(tmp_path, predictor.digest, universe, other, DAYS[30]) is None
     universe["A"].loc[30, "close"] *= 1.01
-    assert kept_scores(tmp_path, predictor.digest, universe, SETTINGS, DAYS[30]) is None
+    assert stored_signals(tmp_path, predictor.digest, universe, SETTINGS, DAYS[30]) is None
 
 
 def test_a_day_without_a_candle_has_no_forecast_behind_it(universe):

@@ -32,24 +32,12 @@ def read_blocks(
 ) -> dict[str, list[Series]]:
     """Return the series to judge on, by block; besides them, the candles of one group are in memory.
 
-    With a column `split`, `new` has the rows marked val or test, `later` the last part of those marked train. Without
-    one, all rows are in `all`.
+    `data` is a folder `<market>/<interval>.parquet`, a folder of files, or one file; CSV or Parquet, as for training;
+    `groups` are patterns of groups to judge, such as `fx/*`, all by default. With a column `split`, `new` has the rows
+    marked val or test, `later` the last part (`tail`, a share) of those marked train, which begins at one time for all
+    symbols of a group; its first `gap` candles are only history. Without a column `split`, all rows are in `all`.
 
-    Parameters
-    ----------
-    data
-        A folder `<market>/<interval>.parquet`, a folder of files, or one file; CSV or Parquet, as for training.
-    tail
-        Share of a group's candles in its last part, which begins at one time for all of its symbols.
-    gap
-        Candles at its beginning that are only history: the first future begins after them.
-    groups
-        Patterns of groups to judge, such as `fx/*`; none: all.
-
-    Raises
-    ------
-    DataError
-        There are no candles, or a file cannot be used; names file, symbol and row.
+    Raises DataError if there are no candles, or a file cannot be used; names file, symbol and row.
     """
     blocks: dict[str, list[Series]] = defaultdict(list)
     files = FileData(paths=[str(path) for path in _files(data, groups)])

@@ -37,21 +37,10 @@ def run(
 ) -> Outcome:
     """Return the result of a task, file by file of `training.evaluation.command.read_series`.
 
-    Parameters
-    ----------
-    folder
-        Where forecasts are stored, so that a stopped run resumes; synthetic candles are not stored.
-    count
-        How much of each file is used; None: `Task.count`.
-    on_step
-        Called with steps done and in total, of one file after another; may raise to cancel.
-
-    Raises
-    ------
-    DataError
-        No file has enough candles for the task.
-    RunError
-        `folder` cannot be written.
+    Forecasts are stored in `folder`, so that a stopped run resumes, except for synthetic candles. `count` is how much
+    of each file is used, by default `Task.count`. `on_step` is called with steps done and in total, of one file after
+    another; it may raise to cancel. Raises DataError if no file has enough candles for the task, and RunError if
+    `folder` cannot be written.
     """
     task = TASKS[name]
     markets: list[Market] = []
