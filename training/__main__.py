@@ -159,13 +159,14 @@ def curves(arguments: Arguments) -> None:
 def evaluate(arguments: Arguments) -> None:
     """Score a model and the baselines at many cutoffs."""
     from training.evaluation.command import describe, evaluate, write_scores
+    from training.evaluation.kronos import KronosForecaster
 
     predictor, sampling = _load_model(arguments), _sampling(arguments)
+    model = KronosForecaster(predictor.name, predictor, arguments.samples, **sampling)
     cutoffs = _pick_cutoffs(arguments)
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.out.with_suffix(".parts") if arguments.out else Path(temporary)
-        options = {"samples": arguments.samples, "refit": arguments.refit, "on_step": partial(show_count, "batch")}
-        report = evaluate(predictor, cutoffs, folder, **sampling, **options)
+        report = evaluate(model, cutoffs, folder, refit=arguments.refit, on_step=partial(show_count, "batch"))
         if arguments.out:
             write_scores(report, arguments.out)
         print(describe(report, cutoffs))

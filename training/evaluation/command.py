@@ -10,13 +10,11 @@ import numpy as np
 import pandas as pd
 
 from engine.candles import CLOSE, PRICES
-from engine.predictor import KronosPredictor
 from engine.registry import find_spec
 from training.errors import Message
 from training.evaluation.baselines import BASELINES
 from training.evaluation.cutoffs import Cutoff, Series, spread_by_group
 from training.evaluation.forecasters import Forecaster
-from training.evaluation.kronos import KronosForecaster
 from training.evaluation.report import Report
 from training.evaluation.walk_forward import OnStep, seen_in_training, walk_forward
 
@@ -56,22 +54,16 @@ def cutoffs(
 
 
 def evaluate(
-    predictor: KronosPredictor,
+    model: Forecaster,
     cutoffs: Sequence[Cutoff],
     folder: Path,
     *,
-    samples: int = 100,
-    temperature: float = 1.0,
-    top_p: float = 1.0,
-    driftless: bool = False,
     baselines: Sequence[Forecaster] = BASELINES,
-    seed: int = 0,
     refit: bool = True,
     on_step: OnStep | None = None,
 ) -> Report:
     """Return the report of a model and the baselines at these cutoffs; all else as in `walk_forward`."""
-    model = KronosForecaster(predictor.name, predictor, samples, temperature, top_p, driftless)
-    results = walk_forward([model, *baselines], cutoffs, folder, seed=seed, refit=refit, on_step=on_step)
+    results = walk_forward([model, *baselines], cutoffs, folder, refit=refit, on_step=on_step)
     return Report(results, [one.name for one in baselines])
 
 

@@ -80,16 +80,8 @@ def learn(
 def best_scale(moves: np.ndarray, actual: np.ndarray, unit: np.ndarray, *, driftless: bool = False) -> float:
     """Return the factor of lowest mean CRPS.
 
-    Parameters
-    ----------
-    moves
-        Log returns of drawn paths since the last close (B, M, H).
-    actual
-        Actual log returns (B, H).
-    unit
-        Unit of the CRPS (B,).
-    driftless
-        Whether the paths were shifted to a common median.
+    Log returns since the last close are `moves` (B, M, H) of drawn paths, zero-drift ones if `driftless`, and `actual`
+    (B, H); `unit` is that of the CRPS (B,).
     """
     # The CRPS of a stretched ensemble is convex in the factor, so there is one minimum.
     minimum = minimize_scalar(

@@ -14,6 +14,7 @@ from tests.training.evaluation.conftest import tiny_model
 from training.evaluation.baselines import QUICK
 from training.evaluation.command import cutoffs, describe, evaluate, read_series, summarise, warnings_of, write_scores
 from training.evaluation.cutoffs import Cutoff
+from training.evaluation.kronos import KronosForecaster
 
 
 @pytest.fixture
@@ -72,13 +73,13 @@ def test_no_cutoff_reaches_over_a_split_or_an_unreadable_price(tmp_path: Path) -
 def test_candles_without_volume_can_be_judged(tmp_path: Path, predictor: KronosPredictor) -> None:
     write(candles("A", 60, seed=1).drop(columns=["volume", "amount"]), tmp_path / "data" / "fx" / "1h.parquet")
     found = cutoffs(tmp_path.glob("data/*/*.parquet"), None, lookback=40, horizon=10, per_group=9)
-    report = evaluate(predictor, found, tmp_path / "kept", samples=4, baselines=QUICK)
+    report = evaluate(KronosForecaster("custom", predictor, 4), found, tmp_path / "kept", baselines=QUICK)
     assert len(report.table) == len(found) * 4 == 2 * 4
 
 
 def test_the_model_stands_beside_the_baselines(folder: Path, predictor: KronosPredictor, tmp_path: Path) -> None:
     chosen = places(folder, 6)
-    report = evaluate(predictor, chosen, tmp_path / "kept", samples=8, baselines=QUICK)
+    report = evaluate(KronosForecaster("custom", predictor, 8), chosen, tmp_path / "kept", baselines=QUICK)
     table = summarise(report)
     assert set(table.index) == {"custom", "last_close", "drift", "ewma"}
     assert table.loc[report.best_baseline, "ratio"] == 1.0
