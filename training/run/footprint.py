@@ -1,6 +1,6 @@
 """The memory that a run will take, estimated from its settings before anything is loaded.
 
-The figures per candle count the numbers that torch keeps for the backward pass; with the weights they came within 10 %
+The figures per candle count the numbers that torch keeps for the backward pass; with the weights they are within 10 %
 of measured peaks, and above them with activation checkpointing.
 """
 
