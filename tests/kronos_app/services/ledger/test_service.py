@@ -105,7 +105,7 @@ def test_a_later_data_set_of_the_same_symbol_grades_it_in_parts_and_then_whole(d
 
 def test_the_series_in_the_store_grades_it(desk, keep, made, make_frame):
     forecast_id = made(keep(make_frame(60), timezone="America/New_York", adjustment="adjusted"))
-    frame = make_frame(70)
+    frame = make_frame(70).astype({"timestamp": "datetime64[ns]"})
     about = About("AAPL", "1h", "adjusted")
     desk.store.series.merge(
         SeriesKey("yahoo", "AAPL", "1h", "none"), CandleFrame(frame, "AAPL", "yahoo", "America/New_York", about)
