@@ -24,11 +24,11 @@ def render() -> None:
     with shown():
         render_comparison(total)
     st.subheader(_("All forecasts"))
-    wanted = _render_filter()
-    count = desk().forecasts.count(wanted)
+    where = _render_filter()
+    count = desk().forecasts.count(where)
     start = paging.first_row(count, keys.HISTORY_PAGE)
     st.caption(_("{found} of {count} forecasts").format(found=count, count=total))
-    render_rows(desk().forecasts.list(wanted, limit=paging.PAGE_SIZE, offset=start), deletable=True)
+    render_rows(desk().forecasts.list(where, limit=paging.PAGE_SIZE, offset=start), deletable=True)
 
 
 def _render_filter() -> ForecastFilter:

@@ -73,10 +73,10 @@ def list_forecasts(
     ] = None,
 ) -> JSONResponse:
     """Return the forecasts that match, newest first, and their number."""
-    wanted = ForecastFilter(model=model, candles_id=candles_id, text=text)
-    infos = desk.forecasts.list(wanted, limit=page.limit, offset=page.offset)
+    where = ForecastFilter(model=model, candles_id=candles_id, text=text)
+    infos = desk.forecasts.list(where, limit=page.limit, offset=page.offset)
     listed = [forecast_info_json(info) for info in infos]
-    return JSONResponse(json_ready({"total": desk.forecasts.count(wanted), "forecasts": listed}))
+    return JSONResponse(json_ready({"total": desk.forecasts.count(where), "forecasts": listed}))
 
 
 @router.get("/{forecast_id}", summary="One forecast", responses={404: {"model": ErrorBody}})
@@ -92,8 +92,8 @@ def get(
 ) -> Response:
     """Return timestamps, mean, median, quantiles, provenance, and the actual candles known so far."""
     view = desk.forecasts.get(forecast_id)
-    wanted = view.stored.request.get("recalibrate", False) if recalibrate is None else recalibrate
-    calibration = desk.calibrations.find(view) if wanted else None
+    add = view.stored.request.get("recalibrate", False) if recalibrate is None else recalibrate
+    calibration = desk.calibrations.find(view) if add else None
     if form == "csv":
         name = f'attachment; filename="forecast-{view.id}.csv"'
         table = forecast_csv(view, calibration if isinstance(calibration, Calibration) else None)

@@ -19,7 +19,7 @@ router = APIRouter(prefix="/ledger", tags=["live"], dependencies=[Depends(requir
 MOST = 10_000  # newest entries in a summary
 
 
-def _wanted(
+def _where(
     model: Annotated[str | None, Query(max_length=200, description="This model only.")] = None,
     symbol: Annotated[str | None, Query(max_length=200, description="This symbol or data set only.")] = None,
     follow_id: Annotated[str | None, Query(max_length=64, description="Forecasts of this follow only.")] = None,
@@ -29,21 +29,21 @@ def _wanted(
     return LedgerFilter(states=state, model=model, symbol=symbol, follow_id=follow_id, ahead=ahead)
 
 
-Wanted = Annotated[LedgerFilter, Depends(_wanted)]
+Where = Annotated[LedgerFilter, Depends(_where)]
 
 
 @router.get("", summary="Forecasts and their grades")
-def list_entries(desk: DeskOf, wanted: Wanted, page: PageOf) -> JSONResponse:
+def list_entries(desk: DeskOf, where: Where, page: PageOf) -> JSONResponse:
     """Return the forecasts that match, newest first, each with its grade by the actual candles known so far."""
-    entries = desk.ledger.list(wanted, limit=page.limit, offset=page.offset)
+    entries = desk.ledger.list(where, limit=page.limit, offset=page.offset)
     shown = [entry_json(entry) for entry in entries]
-    return JSONResponse(json_ready({"count": desk.ledger.count(wanted), "entries": shown}))
+    return JSONResponse(json_ready({"count": desk.ledger.count(where), "entries": shown}))
 
 
 @router.get("/summary", summary="The record of models")
-def summary(desk: DeskOf, language: Language, wanted: Wanted) -> JSONResponse:
+def summary(desk: DeskOf, language: Language, where: Where) -> JSONResponse:
     """Return coverage, CRPS and skill of all that match, by model and symbol, and over time."""
-    entries = desk.ledger.list(wanted, limit=MOST)
+    entries = desk.ledger.list(where, limit=MOST)
     return JSONResponse(desk.ledger.summary(entries).to_json(language))
 
 

@@ -1,1 +1,1 @@
-"""Forecasts: request, plan, worker, recalibration, views."""
+"""Forecasts: request, plan, worker, calibration, views."""

@@ -94,13 +94,13 @@ class ForecastService:
         )
         return ForecastView.of(stored, self._store.candles.get(stored.candles_id))
 
-    def list(self, wanted: ForecastFilter = ANY_FORECAST, *, limit: int | None = None, offset: int = 0) -> Infos:
+    def list(self, where: ForecastFilter = ANY_FORECAST, *, limit: int | None = None, offset: int = 0) -> Infos:
         """Return the forecasts that match, newest first."""
-        return self._store.forecasts.list(wanted, limit=limit, offset=offset)
+        return self._store.forecasts.list(where, limit=limit, offset=offset)
 
-    def count(self, wanted: ForecastFilter = ANY_FORECAST) -> int:
+    def count(self, where: ForecastFilter = ANY_FORECAST) -> int:
         """Return the number of forecasts that match."""
-        return self._store.forecasts.count(wanted)
+        return self._store.forecasts.count(where)
 
     def models(self) -> Sequence[str]:
         """Return the names of the models that forecasts were made with."""

@@ -70,8 +70,8 @@ def find_forecast(store: Store, plan: Plan, spec: ModelSpec, weights: Callable[[
     """
     request = plan.request
     settings = plan.settings | request.model_dump(mode="json", include={"model", "lookback", "horizon"})
-    wanted = ForecastFilter(model=request.model, cutoff=plan.cutoff, horizon=request.horizon)
-    alike = [info.id for info in store.forecasts.list(wanted) if settings.items() <= info.request.items()]
+    where = ForecastFilter(model=request.model, cutoff=plan.cutoff, horizon=request.horizon)
+    alike = [info.id for info in store.forecasts.list(where) if settings.items() <= info.request.items()]
     if not alike:
         return None
     digest = weights()

@@ -92,13 +92,13 @@ class LedgerService:
             text("New forecasts are entered within a minute."),
         )
 
-    def list(self, wanted: LedgerFilter = ANY_ENTRY, *, limit: int | None = None, offset: int = 0) -> Entries:
+    def list(self, where: LedgerFilter = ANY_ENTRY, *, limit: int | None = None, offset: int = 0) -> Entries:
         """Return the entries that match, newest first."""
-        return self._store.ledger.list(wanted, limit=limit, offset=offset)
+        return self._store.ledger.list(where, limit=limit, offset=offset)
 
-    def count(self, wanted: LedgerFilter = ANY_ENTRY) -> int:
+    def count(self, where: LedgerFilter = ANY_ENTRY) -> int:
         """Return the number of entries that match."""
-        return self._store.ledger.count(wanted)
+        return self._store.ledger.count(where)
 
     def summary(self, entries: Sequence[LedgerEntry]) -> Summary:
         """Return the record of these entries."""

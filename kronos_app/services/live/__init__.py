@@ -1,1 +1,1 @@
-"""Followed series, and the thread that keeps time."""
+"""Followed series, and the keeper thread."""

@@ -28,5 +28,5 @@ def retry_pause(cadence: int, failures: int) -> timedelta:
 
 def suggest_cadence(length: timedelta, least: int) -> int:
     """Return the default poll interval in seconds: four checks per candle, at most one hour."""
-    wanted = min(length.total_seconds() / 4, 3600)
-    return max(max((cadence for cadence in CADENCES if cadence <= wanted), default=CADENCES[0]), least)
+    seconds = min(length.total_seconds() / 4, 3600)
+    return max(max((cadence for cadence in CADENCES if cadence <= seconds), default=CADENCES[0]), least)
