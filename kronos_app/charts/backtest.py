@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from kronos_app.charts.style import DOWN, FORECAST, HOLLOW, NEUTRAL, SECOND, UP, translucent
+from kronos_app.charts.style import DOWN, FORECAST, NEUTRAL, SECOND, UP, plain_layout, translucent
 
 HEIGHT, GROWTH = 520, 400  # pixels
 BANDS = (("0.05", "0.95", 0.12), ("0.25", "0.75", 0.16))  # low, high, opacity; the widest first
@@ -21,6 +21,7 @@ BENCHMARKS = {
 }
 STRATEGIES = (FORECAST, DOWN, UP, SECOND)  # colours of several, in their order
 ROW, FRAME = 34, 60  # pixels
+DAYS: dict[str, Any] = {"type": "date", "showgrid": False, "nticks": 7, "tickformat": "%Y-%m"}
 
 
 @dataclass(frozen=True)
@@ -75,12 +76,13 @@ def equity_chart(
     traces.append(_line(days, curves["strategy"], words.strategy, {"color": FORECAST, "width": 2.6}))
     fall = _line(days, curves["drawdown"], words.drawdown, {"color": DOWN, "width": 1})
     fall.update(yaxis="y2", fill="tozeroy", fillcolor=translucent(DOWN, 0.25), showlegend=False)
-    layout: dict[str, Any] = _layout(HEIGHT) | {
-        "hovermode": "x unified",
-        "xaxis": {"type": "date", "showgrid": False, "anchor": "y2", "nticks": 7, "tickformat": "%Y-%m"},
-        "yaxis": _grid() | {"title": {"text": words.cumulative_return}, "tickformat": "+.0%", "domain": [0.31, 1]},
-        "yaxis2": _grid() | {"title": {"text": words.drawdown}, "tickformat": ".0%", "domain": [0, 0.25], "nticks": 4},
-    }
+    layout = plain_layout(
+        HEIGHT,
+        hovermode="x unified",
+        xaxis={**DAYS, "anchor": "y2"},
+        yaxis=_grid(words.cumulative_return, tickformat="+.0%", domain=[0.31, 1]),
+        yaxis2=_grid(words.drawdown, tickformat=".0%", domain=[0, 0.25], nticks=4),
+    )
     return go.Figure([*traces, fall], layout)
 
 
@@ -96,12 +98,8 @@ def growth_chart(curves: Mapping[str, pd.Series[float]], words: BacktestWords) -
         _line(list(curve.index), list(curve), name, {"color": colour, "width": 2.2})
         for colour, (name, curve) in zip(STRATEGIES, curves.items(), strict=False)
     ]
-    layout: dict[str, Any] = _layout(GROWTH) | {
-        "hovermode": "x unified",
-        "xaxis": {"type": "date", "showgrid": False, "nticks": 7, "tickformat": "%Y-%m"},
-        "yaxis": _grid() | {"title": {"text": words.cumulative_return}, "tickformat": "+.0%"},
-    }
-    return go.Figure(lines, layout)
+    yaxis = _grid(words.cumulative_return, tickformat="+.0%")
+    return go.Figure(lines, plain_layout(GROWTH, hovermode="x unified", xaxis=DAYS, yaxis=yaxis))
 
 
 def monthly_chart(monthly: Mapping[str, Mapping[str, float | None]], words: BacktestWords) -> go.Figure:
@@ -138,11 +136,13 @@ def monthly_chart(monthly: Mapping[str, Mapping[str, float | None]], words: Back
     ]
     x, y, labels = (list(column) for column in zip(*cells, strict=True))
     numbers = go.Scatter(x=x, y=y, text=labels, mode="text", textfont={"size": 10}, hoverinfo="skip", showlegend=False)
-    layout = _layout(ROW * len(years) + FRAME) | {
-        "margin": {"l": 8, "r": 8, "t": 28, "b": 8},  # the months are above
-        "xaxis": {"type": "category", "side": "top", "showgrid": False, "fixedrange": True},
-        "yaxis": {"type": "category", "autorange": "reversed", "showgrid": False, "fixedrange": True},
-    }
+    axis = {"type": "category", "showgrid": False, "fixedrange": True}
+    layout = plain_layout(
+        ROW * len(years) + FRAME,
+        margin={"l": 8, "r": 8, "t": 28, "b": 8},  # the months are above
+        xaxis={**axis, "side": "top"},
+        yaxis={**axis, "autorange": "reversed"},
+    )
     return go.Figure([heat, numbers], layout)
 
 
@@ -151,16 +151,6 @@ def _line(days: Sequence[pd.Timestamp], values: Sequence[Any], name: str, line: 
                       hovertemplate="%{y:+.1%}")  # fmt: skip
 
 
-def _grid() -> dict[str, Any]:
-    return {"gridcolor": translucent(NEUTRAL, 0.22), "automargin": True, "zerolinecolor": translucent(NEUTRAL, 0.5)}
-
-
-def _layout(height: int) -> dict[str, Any]:
-    return {
-        "height": height,
-        "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
-        "paper_bgcolor": HOLLOW,
-        "plot_bgcolor": HOLLOW,
-        "dragmode": "pan",
-        "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.01, "x": 0, "title": None},
-    }
+def _grid(title: str, **more: Any) -> dict[str, Any]:
+    lines = {"gridcolor": translucent(NEUTRAL, 0.22), "zerolinecolor": translucent(NEUTRAL, 0.5)}
+    return {**lines, "automargin": True, "title": {"text": title}, **more}

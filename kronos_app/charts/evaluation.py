@@ -12,7 +12,6 @@ import plotly.graph_objects as go
 from kronos_app.charts.style import (
     DOWN,
     FORECAST,
-    HOLLOW,
     NEUTRAL,
     SECOND,
     UP,
@@ -20,6 +19,7 @@ from kronos_app.charts.style import (
     Words,
     candles,
     panels,
+    plain_layout,
     translucent,
 )
 
@@ -201,15 +201,7 @@ def _colour(name: str, models: Sequence[str]) -> str:
 
 
 def _layout(x: str, y: str, *, percent: bool = False) -> dict[str, Any]:
-    grid = {"gridcolor": translucent(NEUTRAL, 0.22), "zeroline": False}
-    return {
-        "height": HEIGHT,
-        "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
-        "paper_bgcolor": HOLLOW,
-        "plot_bgcolor": HOLLOW,
-        "hovermode": "closest",
-        "dragmode": "pan",
-        "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.01, "x": 0, "title": None},
-        "xaxis": grid | {"title": {"text": x}, "showgrid": False, "automargin": True},
-        "yaxis": grid | {"title": {"text": y}, "automargin": True} | ({"tickformat": ".0%"} if percent else {}),
-    }
+    grid: dict[str, Any] = {"gridcolor": translucent(NEUTRAL, 0.22), "zeroline": False, "automargin": True}
+    xaxis = grid | {"title": {"text": x}, "showgrid": False}
+    yaxis = grid | {"title": {"text": y}} | ({"tickformat": ".0%"} if percent else {})
+    return plain_layout(HEIGHT, xaxis=xaxis, yaxis=yaxis)

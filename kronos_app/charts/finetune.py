@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from kronos_app.charts.style import DOWN, FORECAST, HOLLOW, NEUTRAL, SECOND, UP, time_labels, translucent
+from kronos_app.charts.style import DOWN, FORECAST, NEUTRAL, SECOND, UP, plain_layout, time_labels, translucent
 
 SPLIT_COLOURS = {"train": FORECAST, "validation": UP, "test": DOWN}
 MOST_ROWS = 30  # of the timeline; more are drawn as one row a group
@@ -80,7 +80,7 @@ def timeline_chart(stretches: Sequence[Stretch], words: TimelineWords) -> go.Fig
         found = [(row, one) for row, ones in rows.items() for one in ones if one.split == split]
         if found:
             traces.append(_bars(found, words.splits[split], colour, words.windows))
-    layout: dict[str, Any] = _layout(ROW * len(rows) + FRAME) | {
+    layout: dict[str, Any] = plain_layout(ROW * len(rows) + FRAME) | {
         "xaxis": {"type": "date", "showgrid": True, "gridcolor": translucent(NEUTRAL, 0.22), "nticks": 8},
         "yaxis": {
             "type": "category",
@@ -168,7 +168,8 @@ def examples_chart(examples: Sequence[Mapping[str, Any]], words: ExampleWords) -
     traces: list[go.Scatter] = []
     titles: list[dict[str, Any]] = []
     rows = -(-len(examples) // COLUMNS)
-    layout: dict[str, Any] = _layout(PANEL * rows + 40)
+    layout = plain_layout(PANEL * rows + 40)
+    layout["legend"]["traceorder"] = "normal"
     for number, example in enumerate(examples):
         axis = "" if number == 0 else str(number + 1)
         left, right, low, high = _place(number, rows, PANEL * rows)
@@ -241,15 +242,3 @@ def _example(
     actual = [*start, *example["actual"]]
     traces.append(go.Scatter(x=ahead, y=actual, line=came, name=words.actual, showlegend=first, **on))
     return traces
-
-
-def _layout(height: int) -> dict[str, Any]:
-    return {
-        "height": height,
-        "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
-        "paper_bgcolor": HOLLOW,
-        "plot_bgcolor": HOLLOW,
-        "hovermode": "closest",
-        "dragmode": "pan",
-        "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.01, "x": 0, "title": None, "traceorder": "normal"},
-    }

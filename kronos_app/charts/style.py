@@ -39,6 +39,20 @@ class Words:
     close: str
 
 
+def plain_layout(height: int, **more: Any) -> dict[str, Any]:
+    """Return the layout of a figure without a frame, its legend above; `more` overrides it."""
+    return {
+        "height": height,
+        "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
+        "paper_bgcolor": HOLLOW,
+        "plot_bgcolor": HOLLOW,
+        "hovermode": "closest",
+        "dragmode": "pan",
+        "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.01, "x": 0, "title": None},
+        **more,
+    }
+
+
 def translucent(colour: str, opacity: float) -> str:
     """Return `#rrggbb` as an rgba colour.
 

@@ -15,7 +15,7 @@ from kronos_app.state import gettext as _
 from kronos_app.widgets.backtest import keys
 from kronos_app.widgets.backtest.listing import BACKTESTS
 from kronos_app.widgets.backtest.tables import figure_rows
-from kronos_app.widgets.backtest.words import chart_words, format_setting, setting_names
+from kronos_app.widgets.backtest.words import SETTINGS, chart_words, format_setting
 from kronos_app.widgets.kit import formats
 from kronos_app.widgets.runs.parts import render_chart, render_rows
 from kronos_app.widgets.runs.views import COMPARE
@@ -79,8 +79,8 @@ def _render_differences(comparison: BacktestComparison, names: list[str]) -> Non
     if not comparison.differences:
         st.caption(_("None: all settings are equal."))
         return
-    labels = setting_names()
     rows = [
-        [labels[field], *(format_setting(field, value) for value in values)] for field, values in comparison.differences
+        [state.say(SETTINGS[field]), *(format_setting(field, value) for value in values)]
+        for field, values in comparison.differences
     ]
     render_rows(rows, [_("Setting"), *names], _("Settings side by side"), "backtest.differences")

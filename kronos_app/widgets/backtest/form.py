@@ -23,7 +23,7 @@ EARLIEST = date(1970, 1, 1)
 TOPK, SINGLE = "topk", "single"
 MODEL = "backtest.model"
 PICKER = CandlePicker("backtest")
-FIELDS = RequestFields(BacktestRequest, keys.FIELD)
+FIELDS = RequestFields(BacktestRequest, keys.FIELD, words.SETTINGS)
 
 
 def render() -> None:
@@ -65,36 +65,37 @@ def _pick_signal() -> str:
         "The number that each forecast is reduced to. Price differences, as published, favour or avoid expensive "
         "instruments; returns do not."
     )
-    return str(FIELDS.choice(st.container(), "signal", _("Signal"), words.signal_names(), help=about))
+    return str(FIELDS.choice(st.container(), "signal", words.signal_names(), help=about))
 
 
 def _forecast_fields() -> dict[str, Any]:
-    columns = st.columns(4)
-    every = _("Days from one signal to the next: fewer signals take less time.")
-    return {
-        "lookback": FIELDS.number(columns[0], "lookback", _("Lookback")),
-        "horizon": FIELDS.number(columns[1], "horizon", _("Horizon")),
-        "every": FIELDS.number(columns[2], "every", _("A signal every"), help=every),
-        "samples": FIELDS.number(columns[3], "samples", _("Samples"), help=_("Paths of each forecast.")),
+    helps = {
+        "lookback": None,
+        "horizon": None,
+        "every": _("Days from one signal to the next: fewer signals take less time."),
+        "samples": _("Paths of each forecast."),
     }
+    columns = zip(st.columns(4), helps.items(), strict=True)
+    return {field: FIELDS.number(column, field, help=about) for column, (field, about) in columns}
 
 
 def _rule_fields() -> dict[str, Any]:
     columns = st.columns([2, 1, 1])
     about = _("TopkDropout as in Qlib; or one instrument that is bought above a threshold and sold below.")
-    fields: dict[str, Any] = {"rule": FIELDS.choice(columns[0], "rule", _("Rule"), words.rule_names(), help=about)}
-    for column, field, label in ((columns[1], "start", _("From")), (columns[2], "end", _("To"))):
-        key, empty = FIELDS.key(field), _("Empty: as far as the candles reach.")
-        fields[field] = column.date_input(label, None, EARLIEST, key=key, persist_state="session", help=empty)
+    fields: dict[str, Any] = {"rule": FIELDS.choice(columns[0], "rule", words.rule_names(), help=about)}
+    empty = _("Empty: as far as the candles reach.")
+    for column, field in zip(columns[1:], ("start", "end"), strict=True):
+        fields[field] = column.date_input(
+            FIELDS.label(field), None, EARLIEST, key=FIELDS.key(field), persist_state="session", help=empty
+        )
     places = st.columns(4)
     if fields["rule"] == SINGLE:
-        units = _("In units of the signal: long above it. A probability of a rise counts from 0.5.")
-        fields["threshold"] = FIELDS.number(places[0], "threshold", _("Threshold"), 0.001, format="%.4f", help=units)
-        fields["short"] = FIELDS.checkbox(places[1], "short", _("Short below its negative"))
-        return fields
-    labels = {"topk": _("Instruments held"), "n_drop": _("Replaced a day"), "hold_thresh": _("Minimum days held")}
-    for place, (field, label) in zip(places, labels.items(), strict=False):
-        fields[field] = FIELDS.number(place, field, label, help=field)
+        about = _("In units of the signal: long above it. A probability of a rise counts from 0.5.")
+        fields["threshold"] = FIELDS.number(places[0], "threshold", 0.001, format="%.4f", help=about)
+        fields["short"] = FIELDS.checkbox(places[1], "short")
+    else:
+        for place, field in zip(places, ("topk", "n_drop", "hold_thresh"), strict=False):
+            fields[field] = FIELDS.number(place, field, help=field)
     return fields
 
 
@@ -102,29 +103,18 @@ def _cost_fields(rule: str) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     with st.expander(_("Costs and execution"), icon=":material/payments:"):
         columns = st.columns(4)
-        fields["account"] = FIELDS.number(columns[0], "account", _("Initial capital"), 10_000.0, low=1.0, format="%.0f")
-        shares = {"open_cost": _("Cost of buying"), "close_cost": _("Cost of selling"), "slippage": _("Slippage")}
-        for column, (field, label) in zip(columns[1:], shares.items(), strict=True):
-            fields[field] = FIELDS.number(column, field, label, 0.0001, format="%.4f")
+        fields["account"] = FIELDS.number(columns[0], "account", 10_000.0, low=1.0, format="%.0f")
+        for column, field in zip(columns[1:], ("open_cost", "close_cost", "slippage"), strict=True):
+            fields[field] = FIELDS.number(column, field, 0.0001, format="%.4f")
         if rule == TOPK:
             about = _("Of the day after the signal.")
-            fields["deal_price"] = FIELDS.choice(
-                columns[0], "deal_price", _("Execution price"), words.price_names(), help=about
-            )
-            fields["min_cost"] = FIELDS.number(columns[1], "min_cost", _("Minimum commission"), 1.0, format="%.2f")
+            fields["deal_price"] = FIELDS.choice(columns[0], "deal_price", words.price_names(), help=about)
+            fields["min_cost"] = FIELDS.number(columns[1], "min_cost", 1.0, format="%.2f")
             about = _("No order on a day whose close moved by this share: 0.095 for most A-shares.")
-            fields["limit_threshold"] = FIELDS.number(
-                columns[2],
-                "limit_threshold",
-                _("Price limit"),
-                0.005,
-                low=0.001,
-                format="%.4f",
-                placeholder=_("none"),
-                help=about,
-            )
+            options: dict[str, Any] = {"format": "%.4f", "placeholder": _("none"), "help": about}
+            fields["limit_threshold"] = FIELDS.number(columns[2], "limit_threshold", 0.005, low=0.001, **options)
         about = _("Of paths and of random signals: the same seed gives the same result.")
-        fields["seed"] = FIELDS.number(columns[3], "seed", _("Seed"), help=about)
+        fields["seed"] = FIELDS.number(columns[3], "seed", help=about)
     return fields
 
 

@@ -6,11 +6,40 @@ from typing import Any
 
 from kronos_app import state
 from kronos_app.charts.backtest import BacktestWords
+from kronos_app.i18n import text
 from kronos_app.services.backtest.service import Backtest
 from kronos_app.state import gettext as _
 from kronos_app.widgets.kit import formats
 
 DIGEST = 12  # characters of a digest
+SETTINGS = {
+    "data": text("Candles to trade"),
+    "model": text("Model"),
+    "weights": text("Weights of the model"),
+    "signal": text("Signal"),
+    "lookback": text("Lookback"),
+    "horizon": text("Horizon"),
+    "every": text("A signal every"),
+    "samples": text("Samples"),
+    "seed": text("Seed"),
+    "start": text("From"),
+    "end": text("To"),
+    "rule": text("Rule"),
+    "topk": text("Instruments held"),
+    "n_drop": text("Replaced a day"),
+    "hold_thresh": text("Minimum days held"),
+    "threshold": text("Threshold"),
+    "short": text("Short below its negative"),
+    "account": text("Initial capital"),
+    "deal_price": text("Execution price"),
+    "limit_threshold": text("Price limit"),
+    "open_cost": text("Cost of buying"),
+    "close_cost": text("Cost of selling"),
+    "min_cost": text("Minimum commission"),
+    "slippage": text("Slippage"),
+    "benchmark": text("Benchmark"),
+    "random_signals": text("Random signals"),
+}
 
 
 def signal_names() -> dict[str, str]:
@@ -42,38 +71,6 @@ def rule_names() -> dict[str, str]:
 def price_names() -> dict[str, str]:
     """Return the names of the execution prices."""
     return {"open": _("Open price"), "close": _("Close price"), "vwap": _("Average price (VWAP)")}
-
-
-def setting_names() -> dict[str, str]:
-    """Return the names of the settings as in the form."""
-    return {
-        "data": _("Candles to trade"),
-        "model": _("Model"),
-        "weights": _("Weights of the model"),
-        "signal": _("Signal"),
-        "lookback": _("Lookback"),
-        "horizon": _("Horizon"),
-        "every": _("A signal every"),
-        "samples": _("Samples"),
-        "seed": _("Seed"),
-        "start": _("From"),
-        "end": _("To"),
-        "rule": _("Rule"),
-        "topk": _("Instruments held"),
-        "n_drop": _("Replaced a day"),
-        "hold_thresh": _("Minimum days held"),
-        "threshold": _("Threshold"),
-        "short": _("Short below its negative"),
-        "account": _("Initial capital"),
-        "deal_price": _("Execution price"),
-        "limit_threshold": _("Price limit"),
-        "open_cost": _("Cost of buying"),
-        "close_cost": _("Cost of selling"),
-        "min_cost": _("Minimum commission"),
-        "slippage": _("Slippage"),
-        "benchmark": _("Benchmark"),
-        "random_signals": _("Random signals"),
-    }
 
 
 def format_setting(field: str, value: Any) -> str:

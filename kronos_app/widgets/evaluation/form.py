@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from kronos_app import nav, state
+from kronos_app.i18n import text
 from kronos_app.runtime import desk
 from kronos_app.services.evaluation.request import MOST_MODELS
 from kronos_app.services.evaluation.service import EvaluationRequest
@@ -20,7 +21,18 @@ from kronos_app.widgets.runs.fields import RequestFields
 from kronos_app.widgets.selection.picker import CandlePicker
 
 PICKER = CandlePicker("evaluate")
-FIELDS = RequestFields(EvaluationRequest, "evaluate")
+LABELS = {
+    "lookback": text("Lookback"),
+    "horizon": text("Horizon"),
+    "n_windows": text("Cutoffs of each series"),
+    "samples": text("Samples"),
+    "step_size": text("Candles between cutoffs"),
+    "temperature": text("Temperature"),
+    "top_p": text("Top-p"),
+    "seed": text("Seed"),
+    "fitted": text("Compare with fitted baselines, too (GARCH, GJR, exponential smoothing, theta, ARIMA)"),
+}
+FIELDS = RequestFields(EvaluationRequest, "evaluate", LABELS)
 
 
 def render() -> None:
@@ -55,30 +67,23 @@ def _pick_models() -> list[str]:
 
 
 def _settings() -> dict[str, Any]:
-    columns = st.columns(4)
-    cutoffs = _("The latest ones of each series. Hundreds of cutoffs are much better evidence than dozens.")
-    samples = _("Paths at each cutoff. A 95 % band needs 39; the scores are unbiased with fewer.")
-    settings: dict[str, Any] = {
-        "lookback": FIELDS.number(columns[0], "lookback", _("Lookback")),
-        "horizon": FIELDS.number(columns[1], "horizon", _("Horizon")),
-        "n_windows": FIELDS.number(columns[2], "n_windows", _("Cutoffs of each series"), help=cutoffs),
-        "samples": FIELDS.number(columns[3], "samples", _("Samples"), help=samples),
+    helps = {
+        "lookback": None,
+        "horizon": None,
+        "n_windows": _("The latest ones of each series. Hundreds of cutoffs are much better evidence than dozens."),
+        "samples": _("Paths at each cutoff. A 95 % band needs 39; the scores are unbiased with fewer."),
     }
+    columns = zip(st.columns(4), helps.items(), strict=True)
+    settings = {field: FIELDS.number(column, field, help=about) for column, (field, about) in columns}
     with st.expander(_("More settings"), icon=":material/tune:") as expander:
-        columns = st.columns(4)
-        step = _("If fewer than the horizon, futures overlap and a cutoff adds less evidence.")
-        settings["step_size"] = FIELDS.number(
-            columns[0], "step_size", _("Candles between cutoffs"), placeholder=_("as the horizon"), help=step
-        )
-        settings["temperature"] = FIELDS.number(columns[1], "temperature", _("Temperature"), 0.05)
-        settings["top_p"] = FIELDS.number(columns[2], "top_p", _("Top-p"), 0.05)
-        settings["seed"] = FIELDS.number(columns[3], "seed", _("Seed"))
-        settings["fitted"] = FIELDS.checkbox(
-            expander,
-            "fitted",
-            _("Compare with fitted baselines, too (GARCH, GJR, exponential smoothing, theta, ARIMA)"),
-            help=_("They are fitted anew at every cutoff, which takes longer than all other baselines together."),
-        )
+        first, second, third, fourth = st.columns(4)
+        about = _("If fewer than the horizon, futures overlap and a cutoff adds less evidence.")
+        settings["step_size"] = FIELDS.number(first, "step_size", placeholder=_("as the horizon"), help=about)
+        settings["temperature"] = FIELDS.number(second, "temperature", 0.05)
+        settings["top_p"] = FIELDS.number(third, "top_p", 0.05)
+        settings["seed"] = FIELDS.number(fourth, "seed")
+        about = _("They are fitted anew at every cutoff, which takes longer than all other baselines together.")
+        settings["fitted"] = FIELDS.checkbox(expander, "fitted", help=about)
     return settings
 
 

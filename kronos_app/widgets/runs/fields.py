@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from streamlit.delta_generator import DeltaGenerator
 
 from kronos_app import state
+from kronos_app.i18n import Text
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,11 @@ class RequestFields:
 
     model: type[BaseModel]
     prefix: str
+    labels: Mapping[str, Text]
+
+    def label(self, field: str) -> str:
+        """Return the label of a field."""
+        return state.say(self.labels[field])
 
     def key(self, field: str) -> str:
         """Return the session key of a field."""
@@ -29,7 +35,6 @@ class RequestFields:
         self,
         place: DeltaGenerator,
         field: str,
-        label: str,
         step: float = 1,
         *,
         low: float | None = None,
@@ -53,33 +58,34 @@ class RequestFields:
         else:
             state.default(key, number(info.default))
         least, most = (None if limit is None else number(limit) for limit in (least if low is None else low, most))
-        return place.number_input(label, least, most, step=step, key=key, persist_state="session", **options)
-
-    def choice(self, place: DeltaGenerator, field: str, label: str, names: Mapping[str, str], **options: Any) -> Any:
-        """Render a choice among `names`, labels by value, and return the value."""
-        state.default(self.key(field), self.model.model_fields[field].default)
-        return place.selectbox(
-            label, list(names), format_func=names.__getitem__, key=self.key(field), persist_state="session", **options
+        return place.number_input(
+            self.label(field), least, most, step=step, key=key, persist_state="session", **options
         )
 
-    def checkbox(self, place: DeltaGenerator, field: str, label: str, **options: Any) -> bool:
+    def choice(self, place: DeltaGenerator, field: str, names: Mapping[str, str], **options: Any) -> Any:
+        """Render a choice among `names`, labels by value, and return the value."""
+        state.default(self.key(field), self.model.model_fields[field].default)
+        options |= {"format_func": names.__getitem__, "key": self.key(field), "persist_state": "session"}
+        return place.selectbox(self.label(field), list(names), **options)
+
+    def checkbox(self, place: DeltaGenerator, field: str, **options: Any) -> bool:
         """Render a checkbox and return whether it is checked."""
         state.default(self.key(field), self.model.model_fields[field].default)
-        return bool(place.checkbox(label, key=self.key(field), persist_state="session", **options))
+        return bool(place.checkbox(self.label(field), key=self.key(field), persist_state="session", **options))
 
 
-def _limits(info: FieldInfo, step: float) -> tuple[Any, Any]:
+def _limits(info: FieldInfo, step: float) -> tuple[float | None, float | None]:
     """Return the least and the greatest value of a field, None where there is no limit."""
-    least: Any = None
-    most: Any = None
+    least: float | None = None
+    most: float | None = None
     for limit in info.metadata:
         match limit:
-            case limits.Ge(ge=value):
+            case limits.Ge(ge=int() | float() as value):
                 least = value
-            case limits.Gt(gt=value):
-                least = float(str(value)) + step
-            case limits.Le(le=value):
+            case limits.Gt(gt=int() | float() as value):
+                least = value + step
+            case limits.Le(le=int() | float() as value):
                 most = value
-            case limits.Lt(lt=value):
-                most = float(str(value)) - step
+            case limits.Lt(lt=int() | float() as value):
+                most = value - step
     return least, most
