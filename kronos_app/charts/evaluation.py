@@ -58,12 +58,11 @@ def steps_chart(
     """
     traces = []
     for name in sorted(steps, key=lambda name: name in models):
-        colour, width = _colour(name, models), 2.4 if name in models else 1
-        x = list(range(1, len(steps[name]) + 1))
+        model, x = name in models, list(range(1, len(steps[name]) + 1))
         mode = "lines+markers" if len(x) == 1 else "lines"
-        line = {"color": colour, "width": width}
-        traces.append(go.Scatter(x=x, y=list(steps[name]), mode=mode, name=names[name], line=line,
-                                 showlegend=name in models, opacity=1 if name in models else 0.6,
+        line = {"color": _colour(name, models), "width": 2.4 if model else 1}
+        traces.append(go.Scatter(x=x, y=list(steps[name]), mode=mode, name=names[name], line=line, showlegend=model,
+                                 opacity=1 if model else 0.6,
                                  hovertemplate="%{fullData.name}: %{y:.3f}<extra></extra>"))  # fmt: skip
     return go.Figure(traces, _layout(words.step, words.crps))
 
@@ -75,31 +74,24 @@ def pit_chart(
     count = len(next(iter(shares.values())))
     middles = [(i + 0.5) / count for i in range(count)]
     traces: list[Any] = [
-        go.Bar(x=middles, y=list(found), name=names[name], marker={"color": _colour(name, models)}, opacity=0.8)
-        for name, found in shares.items()
+        go.Bar(x=middles, y=list(bars), name=names[name], marker={"color": _colour(name, models)}, opacity=0.8)
+        for name, bars in shares.items()
     ]
     traces.append(_line([0.0, 1.0], [1 / count] * 2, words.ideal))
-    layout = _layout(words.place, words.share, percent=True)
-    layout["xaxis"] |= {"tickformat": ".0%", "range": [0, 1], "dtick": 0.2}
+    layout = _layout(words.place, words.share, percent=True, tickformat=".0%", range=[0, 1], dtick=0.2)
     return go.Figure(traces, layout | {"barmode": "group", "bargap": 0.15})
 
 
 def coverage_chart(
     coverage: Mapping[str, Mapping[str, float]], models: Sequence[str], names: Mapping[str, str], words: EvaluationWords
 ) -> go.Figure:
-    """Return observed against nominal coverage; on the dotted line both are equal.
-
-    Parameters
-    ----------
-    coverage
-        Forecaster to level in percent, as text, to share.
-    """
-    traces = []
-    for name, shares in coverage.items():
-        x = [float(level) / 100 for level in shares]
-        traces.append(_points(x, list(shares.values()), name, models, names))
-    layout = _layout(words.nominal, words.observed, percent=True)
-    layout["xaxis"] |= {"tickformat": ".0%", "range": [0.4, 1.02], "tickvals": [0.5, 0.8, 0.9, 0.95]}
+    """Return observed against nominal coverage, by forecaster and level in percent; on the dotted line they agree."""
+    traces = [
+        _points([float(level) / 100 for level in shares], list(shares.values()), name, models, names)
+        for name, shares in coverage.items()
+    ]
+    levels = {"tickformat": ".0%", "range": [0.4, 1.02], "tickvals": [0.5, 0.8, 0.9, 0.95]}
+    layout = _layout(words.nominal, words.observed, percent=True, **levels)
     return go.Figure([_line([0.4, 1.0], [0.4, 1.0], words.ideal), *traces], layout)
 
 
@@ -111,14 +103,14 @@ def reliability_chart(
 ) -> go.Figure:
     """Return the observed frequency of a rise against the forecast P(up); a point is `probability frequency count`."""
     traces = []
-    for name, found in points.items():
-        sizes = [6 + 14 * (number / max(1, *(one[2] for one in found))) ** 0.5 for _, _, number in found]
-        trace = _points([one[0] for one in found], [one[1] for one in found], name, models, names)
-        trace.update(marker={"size": sizes}, customdata=[int(one[2]) for one in found])
+    for name, values in points.items():
+        probabilities, frequencies, counts = zip(*values, strict=True)
+        sizes = [6 + 14 * (count / max(1, *counts)) ** 0.5 for count in counts]
+        trace = _points(probabilities, frequencies, name, models, names)
+        trace.update(marker={"size": sizes}, customdata=[int(count) for count in counts])
         trace.update(hovertemplate="%{fullData.name}: %{x:.0%} → %{y:.0%} (%{customdata})<extra></extra>")
         traces.append(trace)
-    layout = _layout(words.probability, words.frequency, percent=True)
-    layout["xaxis"] |= {"tickformat": ".0%", "range": [-0.02, 1.02]}
+    layout = _layout(words.probability, words.frequency, percent=True, tickformat=".0%", range=[-0.02, 1.02])
     layout["yaxis"] |= {"range": [-0.02, 1.02]}
     return go.Figure([_line([0.0, 1.0], [0.0, 1.0], words.ideal), *traces], layout)
 
@@ -132,18 +124,16 @@ def coverage_over_time_chart(
 ) -> go.Figure:
     """Return the coverage of one band in successive periods, by model."""
     traces = []
-    for name, found in rows.items():
-        x = [pd.Timestamp(row["until"]) for row in found]
-        trace = _points(x, [row[f"coverage_{level}"] for row in found], name, models, names)
-        trace.update(customdata=[row["cutoffs"] for row in found])
+    for name, periods in rows.items():
+        x = [pd.Timestamp(period["until"]) for period in periods]
+        trace = _points(x, [period[f"coverage_{level}"] for period in periods], name, models, names)
+        trace.update(customdata=[period["cutoffs"] for period in periods])
         trace.update(hovertemplate="%{x|%Y-%m-%d}: %{y:.0%} (%{customdata})<extra>%{fullData.name}</extra>")
         traces.append(trace)
     times = sorted(time for trace in traces for time in trace.x)
-    nominal = float(level) / 100
-    layout = _layout(words.until, words.observed, percent=True)
-    layout["xaxis"] |= {"type": "date", "nticks": 6}
+    layout = _layout(words.until, words.observed, percent=True, type="date", nticks=6)
     layout["yaxis"] |= {"range": [0, 1.02]}
-    return go.Figure([_line([times[0], times[-1]], [nominal] * 2, words.ideal), *traces], layout)
+    return go.Figure([_line([times[0], times[-1]], [float(level) / 100] * 2, words.ideal), *traces], layout)
 
 
 def cutoff_chart(
@@ -200,8 +190,7 @@ def _colour(name: str, models: Sequence[str]) -> str:
     return MODELS[list(models).index(name) % len(MODELS)] if name in models else NEUTRAL
 
 
-def _layout(x: str, y: str, *, percent: bool = False) -> dict[str, Any]:
+def _layout(x: str, y: str, *, percent: bool = False, **xaxis: Any) -> dict[str, Any]:
     grid: dict[str, Any] = {"gridcolor": translucent(NEUTRAL, 0.22), "zeroline": False, "automargin": True}
-    xaxis = grid | {"title": {"text": x}, "showgrid": False}
     yaxis = grid | {"title": {"text": y}} | ({"tickformat": ".0%"} if percent else {})
-    return plain_layout(HEIGHT, xaxis=xaxis, yaxis=yaxis)
+    return plain_layout(HEIGHT, xaxis={**grid, "title": {"text": x}, "showgrid": False, **xaxis}, yaxis=yaxis)

@@ -165,8 +165,8 @@ class EvaluationService(RunService[Evaluation]):
             raise InvalidInput(
                 "too_few_candles",
                 text(
-                    "No series has the {wanted} candles that one history and one horizon take.",
-                    wanted=request.lookback + request.horizon,
+                    "No series has {count} candles, which one history and one horizon need.",
+                    count=request.lookback + request.horizon,
                 ),
                 text("Shorten lookback or horizon, or choose longer series."),
             )

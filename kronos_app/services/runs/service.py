@@ -89,13 +89,13 @@ class RunService(Generic[AnyRun]):
             self._jobs.cancel(job.id)
         self._folders.remove(path.name)
 
-    def _check_room(self, wanted: int) -> None:
-        """Refuse one run more than allowed, and `wanted` bytes more than the disk has."""
+    def _check_room(self, size: int) -> None:
+        """Refuse one run more than allowed, and `size` bytes if the disk lacks room."""
         count = len(self._folders.list())
         if count >= self._most:
             raise self._folders.run.too_many(count)
         self._folders.make_folder()
-        check_room(self._folders.folder, self._settings, wanted)
+        check_room(self._folders.folder, self._settings, size)
 
     def _submit_new(self, run: AnyRun) -> AnyRun:
         """Queue the job of a new run and return the run; where too many jobs wait, the run is deleted."""

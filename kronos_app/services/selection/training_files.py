@@ -27,7 +27,7 @@ MB = 1_000_000
 
 @dataclass(frozen=True)
 class Part:
-    """One series to lay down; `state` changes when its candles do."""
+    """A series that can be read; `state` changes with its candles."""
 
     name: str
     rows: int
@@ -60,22 +60,22 @@ def write(parts: Sequence[Part], folder: Path) -> None:
 
 
 def group_of(candles: CandleFrame) -> str:
-    """Return market and interval, as in `crypto/1h`: where `write` puts candles, and what records call their group."""
+    """Return market and interval, as in `crypto/1h`: the name of a file and of a group of series."""
     return f"{market_of(candles)}/{_interval(candles)}"
 
 
-def check_room(folder: Path, settings: Settings, wanted: int = 0) -> None:
-    """Refuse to begin what the disk cannot hold.
+def check_room(folder: Path, settings: Settings, size: int = 0) -> None:
+    """Check that the disk has room.
 
     Parameters
     ----------
-    wanted
+    size
         Bytes that will be written at once.
 
     Raises Unavailable (less than that and `run_free_mb` are free).
     """
     free = shutil.disk_usage(folder).free
-    if free < wanted + settings.run_free_mb * MB:
+    if free < size + settings.run_free_mb * MB:
         raise Unavailable(
             "disk_nearly_full",
             text("The disk has {free} MB left, too little for this.", free=free // MB),

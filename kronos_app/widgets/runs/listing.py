@@ -86,7 +86,7 @@ class RunList(ABC, Generic[AnyRun]):
             self._render_title(run)
             if run.active:
                 _render_progress(self, run.id, run.state)
-                st.caption(_("You may leave or close this page: the work goes on, and this address shows the result."))
+                st.caption(_("You may close this page: the run continues, and this address shows the result."))
             elif run.report is not None:
                 render_finished(run)
             else:
