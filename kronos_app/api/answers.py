@@ -10,8 +10,14 @@ from kronos_app.api.schemas import ErrorBody
 from kronos_app.services.core.view import View
 
 Documented = dict[int | str, dict[str, Any]]
-NOT_FOUND: Documented = {404: {"model": ErrorBody}}
-REFUSED: Documented = {status: {"model": ErrorBody} for status in (404, 409, 413, 422, 503)}
+
+
+def refused(*statuses: int) -> Documented:
+    """Return the documentation of answers that refuse a call with these statuses."""
+    return {status: {"model": ErrorBody} for status in statuses}
+
+
+REFUSED = refused(404, 409, 413, 422, 503)  # a run that is planned or started
 
 
 def answer(view: View, language: str, status: int = 200) -> Response:

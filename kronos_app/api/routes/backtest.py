@@ -7,15 +7,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import JSONResponse, Response
 
-from kronos_app.api.answers import REFUSED, answer, answer_csv
+from kronos_app.api.answers import REFUSED, answer, answer_csv, refused
 from kronos_app.api.context import DeskOf, Language, require_token
 from kronos_app.api.routes.runs import add_run_routes
-from kronos_app.api.schemas import BehindBody, ErrorBody, FetchAccepted
+from kronos_app.api.schemas import BehindBody, FetchAccepted
 from kronos_app.jsonable import json_ready
 from kronos_app.services.backtest.service import MOST_COMPARED, Backtest, BacktestPlan, BacktestRequest, Table
 
 router = APIRouter(prefix="/backtests", tags=["backtests"], dependencies=[Depends(require_token)])
-UNUSABLE: dict[int | str, dict[str, Any]] = {status: {"model": ErrorBody} for status in (404, 422)}
 
 
 @router.post("", status_code=202, summary="Start a backtest", responses=REFUSED, response_model=Backtest)
@@ -30,7 +29,7 @@ def plan(desk: DeskOf, language: Language, body: BacktestRequest) -> Response:
     return answer(desk.backtests.plan(body), language)
 
 
-@router.get("/compare", summary="Backtests side by side", responses=UNUSABLE)
+@router.get("/compare", summary="Backtests side by side", responses=refused(404, 422))
 def compare(
     desk: DeskOf,
     language: Language,
@@ -47,8 +46,7 @@ def compare(
     response_model=FetchAccepted,
     responses={
         200: {"description": "It was drawn again before: the forecast itself.", "model": dict[str, Any]},
-        **UNUSABLE,
-        409: {"model": ErrorBody},
+        **refused(404, 409, 422),
     },
 )
 def behind(desk: DeskOf, request: Request, backtest_id: str, body: BehindBody) -> Response:
@@ -63,7 +61,10 @@ def behind(desk: DeskOf, request: Request, backtest_id: str, body: BehindBody) -
 
 
 @router.get(
-    "/{backtest_id}/tables/{table}", summary="A table of a backtest", response_class=Response, responses=UNUSABLE
+    "/{backtest_id}/tables/{table}",
+    summary="A table of a backtest",
+    response_class=Response,
+    responses=refused(404, 422),
 )
 def csv(desk: DeskOf, backtest_id: str, table: Table) -> Response:
     """Return days, holdings or trades as CSV."""

@@ -9,9 +9,10 @@ from fastapi import APIRouter, Depends, File, Form, Query, Request, UploadFile
 from starlette.responses import JSONResponse, Response
 
 from kronos_app.api.accepted import accepted
+from kronos_app.api.answers import refused
 from kronos_app.api.context import DeskOf, Language, require_token
 from kronos_app.api.paging import PageOf
-from kronos_app.api.schemas import CALENDAR, FIXES, RESAMPLE, ErrorBody, FetchAccepted, FetchBody, Fix, Repair
+from kronos_app.api.schemas import CALENDAR, FIXES, RESAMPLE, FetchAccepted, FetchBody, Fix, Repair
 from kronos_app.data.upload.mapping import ROLES, ColumnMapping
 from kronos_app.data.upload.units import UNITS
 from kronos_app.jobs import Job
@@ -45,7 +46,7 @@ Units = Annotated[
     response_model=dict[str, Any],
     responses={
         202: {"description": "Of more than 200 series: the job that saves them.", "model": FetchAccepted},
-        **{status: {"model": ErrorBody} for status in (409, 413, 422, 503)},
+        **refused(409, 413, 422, 503),
     },
 )
 def upload(
@@ -89,7 +90,7 @@ def upload(
 @router.post(
     "/preview",
     summary="Preview how a file's columns would be read",
-    responses={413: {"model": ErrorBody}, 422: {"model": ErrorBody}},
+    responses=refused(413, 422),
 )
 def preview(
     desk: DeskOf,
@@ -114,7 +115,7 @@ def preview(
     status_code=202,
     summary="Fetch candles from a market source",
     response_model=FetchAccepted,
-    responses={status: {"model": ErrorBody} for status in (404, 409, 422)},
+    responses=refused(404, 409, 422),
 )
 def fetch(desk: DeskOf, request: Request, body: FetchBody) -> Response:
     """Queue a fetch and return its job, whose `candles_id` is the id of the candle set when it has succeeded."""
@@ -135,7 +136,7 @@ def list_candles(
     return JSONResponse({"total": desk.candles.count(text), "candles": listed})
 
 
-@router.get("/{candles_id}", summary="Fetch candles and their quality report", responses={404: {"model": ErrorBody}})
+@router.get("/{candles_id}", summary="Fetch candles and their quality report", responses=refused(404))
 def get(
     desk: DeskOf,
     language: Language,

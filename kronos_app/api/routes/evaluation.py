@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from kronos_app.api.answers import NOT_FOUND, REFUSED, answer, answer_csv
+from kronos_app.api.answers import REFUSED, answer, answer_csv, refused
 from kronos_app.api.context import DeskOf, Language, require_token
 from kronos_app.api.routes.runs import add_run_routes
 from kronos_app.services.evaluation.service import Evaluation, EvaluationPlan, EvaluationRequest
@@ -26,7 +26,7 @@ def plan(desk: DeskOf, language: Language, body: EvaluationRequest) -> Response:
 
 
 @router.get(
-    "/{evaluation_id}/cutoffs", summary="The scores of every cutoff", response_class=Response, responses=NOT_FOUND
+    "/{evaluation_id}/cutoffs", summary="The scores of every cutoff", response_class=Response, responses=refused(404)
 )
 def cutoffs(desk: DeskOf, evaluation_id: str) -> Response:
     """Return the scores of every forecaster at every cutoff as CSV, empty until it has finished."""

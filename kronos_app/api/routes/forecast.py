@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import JSONResponse, Response
 
+from kronos_app.api.answers import refused
 from kronos_app.api.context import DeskOf, Language, require_token
 from kronos_app.api.paging import PageOf
-from kronos_app.api.schemas import Accepted, ErrorBody, ForecastBody
+from kronos_app.api.schemas import Accepted, ForecastBody
 from kronos_app.data.calendars import with_calendar
 from kronos_app.errors import InvalidInput
 from kronos_app.i18n import text
@@ -30,7 +31,7 @@ router = APIRouter(prefix="/forecasts", tags=["forecasts"], dependencies=[Depend
     response_model=Accepted,
     responses={
         200: {"description": "An equal forecast exists already: the forecast itself.", "model": dict[str, Any]},
-        **{status: {"model": ErrorBody} for status in (404, 409, 413, 422)},
+        **refused(404, 409, 413, 422),
     },
 )
 def submit(desk: DeskOf, language: Language, request: Request, body: ForecastBody) -> Response:
@@ -79,7 +80,7 @@ def list_forecasts(
     return JSONResponse(json_ready({"total": desk.forecasts.count(where), "forecasts": listed}))
 
 
-@router.get("/{forecast_id}", summary="One forecast", responses={404: {"model": ErrorBody}})
+@router.get("/{forecast_id}", summary="One forecast", responses=refused(404))
 def get(
     desk: DeskOf,
     language: Language,

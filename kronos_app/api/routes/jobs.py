@@ -7,14 +7,13 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import JSONResponse
 
+from kronos_app.api.answers import refused
 from kronos_app.api.context import DeskOf, Language, require_token
 from kronos_app.api.paging import PageOf
-from kronos_app.api.schemas import ErrorBody, Jobs
+from kronos_app.api.schemas import Jobs
 from kronos_app.services.core.job_view import JobView
 
-router = APIRouter(
-    prefix="/jobs", tags=["jobs"], dependencies=[Depends(require_token)], responses={404: {"model": ErrorBody}}
-)
+router = APIRouter(prefix="/jobs", tags=["jobs"], dependencies=[Depends(require_token)], responses=refused(404))
 
 
 @router.get("", summary="List the jobs", response_model=Jobs)

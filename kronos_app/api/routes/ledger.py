@@ -7,9 +7,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import JSONResponse
 
+from kronos_app.api.answers import refused
 from kronos_app.api.context import DeskOf, Language, require_token
 from kronos_app.api.paging import PageOf
-from kronos_app.api.schemas import ErrorBody
 from kronos_app.jsonable import json_ready
 from kronos_app.services.ledger.views import entry_json
 from kronos_app.store.ledger import EntryState, LedgerFilter
@@ -47,7 +47,7 @@ def summary(desk: DeskOf, language: Language, where: Where) -> JSONResponse:
     return JSONResponse(desk.ledger.summary(entries).to_json(language))
 
 
-@router.get("/{forecast_id}", summary="The grade of one forecast", responses={404: {"model": ErrorBody}})
+@router.get("/{forecast_id}", summary="The grade of one forecast", responses=refused(404))
 def get(desk: DeskOf, forecast_id: str) -> dict[str, Any]:
     """Return the entry of a forecast."""
     return dict(json_ready(entry_json(desk.ledger.get(forecast_id))))

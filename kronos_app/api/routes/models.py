@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path
 
+from kronos_app.api.answers import refused
 from kronos_app.api.context import DeskOf, Language, require_token
-from kronos_app.api.schemas import ErrorBody, ModelVersions, unreadable_out
+from kronos_app.api.schemas import ModelVersions, unreadable_out
 from kronos_app.services.models.registry import ModelComparison, ModelVersion
 from kronos_app.store.registry import RegisteredModel
 
-router = APIRouter(
-    prefix="/registry", tags=["runs"], dependencies=[Depends(require_token)], responses={404: {"model": ErrorBody}}
-)
-NOT_NOW: dict[int | str, dict[str, Any]] = {409: {"model": ErrorBody}}
+router = APIRouter(prefix="/registry", tags=["runs"], dependencies=[Depends(require_token)], responses=refused(404))
 Version = Annotated[int, Path(ge=1, le=10**9, description="As in the list.")]
 
 
@@ -37,7 +35,9 @@ def compare(desk: DeskOf, name: str, version: Version, other: str, other_version
     return desk.registry.compare((name, version), (other, other_version))
 
 
-@router.post("/{name}/{version}/promote", summary="Promote a version", response_model=ModelVersion, responses=NOT_NOW)
+@router.post(
+    "/{name}/{version}/promote", summary="Promote a version", response_model=ModelVersion, responses=refused(409)
+)
 def promote(desk: DeskOf, name: str, version: Version) -> RegisteredModel:
     """Let the name alone refer to this version."""
     return desk.registry.change_state(name, version, "promoted")

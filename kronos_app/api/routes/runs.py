@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path
 from pydantic import Field, create_model
 from starlette.responses import JSONResponse, Response
 
-from kronos_app.api.answers import NOT_FOUND, REFUSED, answer
+from kronos_app.api.answers import REFUSED, answer, refused
 from kronos_app.api.context import DeskOf, Language
 from kronos_app.api.paging import PageOf
 from kronos_app.api.schemas import UNREADABLE, UnreadableOut, unreadable_out
@@ -45,13 +45,13 @@ def add_run_routes(
         fields = {"total": len(runs), kinds: page.of(runs), "unreadable": unreadable}
         return answer(run_list.model_validate(fields), language)
 
-    @router.get(f"/{{{kind}_id}}", name="get", summary=f"One {kind}", responses=NOT_FOUND, response_model=run)
+    @router.get(f"/{{{kind}_id}}", name="get", summary=f"One {kind}", responses=refused(404), response_model=run)
     def get_run(desk: DeskOf, language: Language, run_id: str = run_id_path) -> Response:
         """Return it with its state, and its verdict once it has finished."""
         return answer(service(desk).get(run_id), language)
 
     @router.get(
-        f"/{{{kind}_id}}/{report}", name=report, summary=f"The {report} of {article} {kind}", responses=NOT_FOUND
+        f"/{{{kind}_id}}/{report}", name=report, summary=f"The {report} of {article} {kind}", responses=refused(404)
     )
     def get_report(desk: DeskOf, language: Language, run_id: str = run_id_path) -> JSONResponse:
         """Return all figures, null until it has finished."""
@@ -70,7 +70,7 @@ def add_run_routes(
         return answer(service(desk).resume(run_id), language, 202)
 
     @router.delete(
-        f"/{{{kind}_id}}", name="delete", status_code=204, summary=f"Delete {article} {kind}", responses=NOT_FOUND
+        f"/{{{kind}_id}}", name="delete", status_code=204, summary=f"Delete {article} {kind}", responses=refused(404)
     )
     def delete_run(desk: DeskOf, run_id: str = run_id_path) -> None:
         """Cancel its job and delete it with its files."""

@@ -8,9 +8,10 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from kronos_app.api.accepted import accepted
+from kronos_app.api.answers import refused
 from kronos_app.api.context import DeskOf, Language, require_token
 from kronos_app.api.paging import PageOf
-from kronos_app.api.schemas import ErrorBody, FetchAccepted, RefreshBody, WatchlistBody
+from kronos_app.api.schemas import FetchAccepted, RefreshBody, WatchlistBody
 from kronos_app.jsonable import localised
 from kronos_app.services.candles.series import ENTRIES, ExportFormat
 from kronos_app.store.series import SeriesInfo, SeriesKey
@@ -46,7 +47,7 @@ def list_series(desk: DeskOf, language: Language, page: PageOf) -> dict[str, Any
     "/series/export",
     summary="Export a stored series",
     response_class=Response,
-    responses={200: {"content": {media: {} for media in MEDIA.values()}}, 404: {"model": ErrorBody}},
+    responses={200: {"content": {media: {} for media in MEDIA.values()}}, **refused(404)},
 )
 def export(
     desk: DeskOf, key: Key, form: Annotated[ExportFormat, Query(alias="format", description="File format.")] = "csv"
@@ -69,7 +70,7 @@ def delete(desk: DeskOf, key: Key) -> None:
     status_code=202,
     summary="Refresh series",
     response_model=FetchAccepted,
-    responses={status: {"model": ErrorBody} for status in (404, 409, 422)},
+    responses=refused(404, 409, 422),
 )
 def refresh(desk: DeskOf, request: Request, body: RefreshBody) -> Response:
     """Queue a refresh of series, by default all stored ones, and return its job."""
@@ -89,7 +90,7 @@ def watchlists(desk: DeskOf) -> dict[str, Any]:
 @router.put(
     "/watchlists/{name:path}",
     summary="Save a watchlist",
-    responses={status: {"model": ErrorBody} for status in (404, 422)},
+    responses=refused(404, 422),
 )
 def save_watchlist(desk: DeskOf, name: str, body: WatchlistBody) -> dict[str, Any]:
     """Save a watchlist, replacing one of the same name; its series need not be stored."""

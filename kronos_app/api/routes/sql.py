@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from kronos_app.api.accepted import accepted
+from kronos_app.api.answers import refused
 from kronos_app.api.context import DeskOf, require_token
-from kronos_app.api.schemas import ErrorBody, FetchAccepted, Repair
+from kronos_app.api.schemas import FetchAccepted, Repair
 from kronos_app.data.sql.request import REQUEST
 
 router = APIRouter(tags=["sql"], dependencies=[Depends(require_token)])
@@ -74,7 +75,7 @@ def connections(desk: DeskOf) -> Connections:
     "/connections/{name}/tables",
     summary="List the tables of a database",
     response_model=Tables,
-    responses={404: {"model": ErrorBody}, 503: {"model": ErrorBody}},
+    responses=refused(404, 503),
 )
 def tables(desk: DeskOf, name: str) -> Tables:
     """Return the readable tables and views."""
@@ -86,7 +87,7 @@ def tables(desk: DeskOf, name: str) -> Tables:
     status_code=202,
     summary="Read candles from a database",
     response_model=FetchAccepted,
-    responses={status: {"model": ErrorBody} for status in (404, 409, 422)},
+    responses=refused(404, 409, 422),
 )
 def query(desk: DeskOf, request: Request, body: QueryBody) -> Response:
     """Queue the reading and return its job, whose `candles_id` is the id of the candle set when it has succeeded."""
