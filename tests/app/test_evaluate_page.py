@@ -173,7 +173,7 @@ def test_the_verdict_stands_first_in_the_readers_language(open_page, desk, put, 
 def test_cutoffs_that_precede_the_end_of_the_training_are_warned_of_in_red(open_page, put, desk):
     app = open_page("evaluate", evaluation=put)
     warnings = [element.value.replace("\\", "") for element in app.error]
-    seen = [one.render() for one in desk.evaluations.get(put).warnings if "precede" in one.render()]
+    seen = [one.render() for one in desk.evaluations.get(put).warnings if "training period" in one.render()]
     assert seen
     assert set(seen) <= set(warnings)
 
@@ -183,7 +183,7 @@ def test_the_worst_cutoffs_open_one_by_one(open_page, put, desk):
     key = f"{keys.WORST}.{put}.kronos-nano"
     assert len(app.get_by_key(key).options) == 10
     app.get_by_key(key).set_value(3).run()
-    assert not app.error or all("CRPS" in one.value or "precede" in one.value for one in app.error)
+    assert not app.error or all("CRPS" in one.value or "training period" in one.value for one in app.error)
     place = desk.evaluations.get(put).report["worst"]["kronos-nano"][3]
     assert f"CRPS {place['crps']:.3f}" in said(app)
 

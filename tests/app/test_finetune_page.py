@@ -213,7 +213,7 @@ def test_an_interrupted_run_is_found_and_offers_to_go_on(open_page, desk, put):
 
 def test_a_failed_run_says_why_and_shows_its_log(open_page, put):
     reason = {
-        "msgid": "There was not enough memory: choose a smaller batch, or accumulate it in more parts.",
+        "msgid": "There was not enough memory: choose a smaller batch, or more gradient accumulation.",
         "params": {},
     }
     run_id = put(state="failed", error=reason)

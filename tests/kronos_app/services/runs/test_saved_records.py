@@ -210,9 +210,9 @@ def test_a_fetched_file_that_is_cut_off_is_told_from_one_that_is_gone(draft, set
     drafts = FetchedDrafts(settings.home / "fetched")
     draft_id = drafts.put(draft)
     truncate(settings.home / "fetched" / f"{draft_id}.parquet")
-    with pytest.raises(NotFound, match="its file is damaged"):
+    with pytest.raises(NotFound, match="file is damaged"):
         drafts.get(draft_id)
-    with pytest.raises(NotFound, match="not kept any more"):
+    with pytest.raises(NotFound, match="not stored any more"):
         drafts.get("ab" * 16)
 
 
