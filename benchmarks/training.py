@@ -39,7 +39,7 @@ from training.fit.adaptation import adapt
 from training.fit.building import build_base
 from training.fit.corpus import Corpus, Segment
 from training.fit.distributed import World
-from training.fit.loop import Callbacks, StepReport, train_stage
+from training.fit.loop import Callbacks, StageTraining, StepReport
 from training.fit.stages import PredictorStage
 from training.fit.tokens import TokenCache
 from training.fit.windows import WindowSampler
@@ -135,7 +135,7 @@ def _time_steps(options: argparse.Namespace, corpus: Corpus, folder: Path, token
         plain.append(time_once(lambda: plain_step(batch.x, batch.stamp)))
         started = time.perf_counter()
 
-    train_stage(stage, config, sampler, sampler, folder / tokens, world, Callbacks(run_plain_step))
+    StageTraining(stage, config, sampler, sampler, folder / tokens, world, Callbacks(run_plain_step)).run()
     cache.close()
     return {
         "seconds": median(ours[1:]),  # the first of each warms up

@@ -17,7 +17,7 @@ from tests.training.conftest import PREDICTOR, TOKENIZER
 from training.fit.corpus import ARRAYS, Corpus, Segment
 from training.fit.distributed import World
 from training.fit.log import read_log
-from training.fit.loop import Callbacks, StageResult, train_stage
+from training.fit.loop import Callbacks, StageResult, StageTraining
 from training.fit.stages import PredictorStage, Stage, TokenizerStage
 from training.fit.tokens import TokenCache
 from training.fit.windows import WindowSampler
@@ -55,7 +55,7 @@ def train(
 ) -> StageResult:
     """Train a stage as a run would."""
     windows = samplers(corpus, config)
-    return train_stage(stage, config, *windows, folder, world or World.alone("cpu"), Callbacks(**calls))
+    return StageTraining(stage, config, *windows, folder, world or World.alone("cpu"), Callbacks(**calls)).run()
 
 
 def figures(folder: Path) -> list[dict[str, Any]]:

@@ -113,16 +113,8 @@ class Callbacks:
     on_figures: Callable[[int, dict[str, float]], None] = lambda _, __: None  # with each row of the log
 
 
-def train_stage(
-    stage: Stage,
-    config: RunConfig,
-    samples: WindowSampler,
-    validation: WindowSampler,
-    folder: Path,
-    world: World,
-    callbacks: Callbacks | None = None,
-) -> StageResult:
-    """Train a stage to its end, from the newest valid checkpoint in `folder`; every process calls it.
+class StageTraining:
+    """The training of a stage, from the newest valid checkpoint in `folder`; every process runs it.
 
     Parameters
     ----------
@@ -133,14 +125,9 @@ def train_stage(
     folder
         Receives `log.jsonl`, `checkpoints/` and `best/`, the checkpoint of the lowest validation loss.
 
-    Raises Paused on a request to pause; Diverged if the loss or its gradient is not finite (weights and the last
-    checkpoint stay unchanged); RunError if the folder cannot be written to, or another process has ended; ConfigError
-    if a batch has fewer windows than there are processes.
+    Raises RunError if the folder cannot be written to; ConfigError if a batch is smaller than the number of processes.
     """
-    return _Training(stage, config, samples, validation, folder, world, callbacks or Callbacks()).run()
 
-
-class _Training:
     def __init__(
         self,
         stage: Stage,
@@ -149,11 +136,12 @@ class _Training:
         validation: WindowSampler,
         folder: Path,
         world: World,
-        callbacks: Callbacks,
+        callbacks: Callbacks | None = None,
     ) -> None:
         self.stage, self.config, self.folder = stage, config.stage(stage.name), folder
         self.machine, self.seed = config.machine, config.seed
-        self.samples, self.validation, self.world, self.callbacks = samples, validation, world, callbacks
+        self.samples, self.validation, self.world = samples, validation, world
+        self.callbacks = callbacks or Callbacks()
         self.held_out = validation.first_n(self.config.validation_windows)
         self._check()
         scratch = config.base.from_scratch(stage.name)
@@ -200,7 +188,11 @@ class _Training:
         return _Progress(**shared["progress"])
 
     def run(self) -> StageResult:
-        """Train to the end."""
+        """Train to the end.
+
+        Raises Paused on a request to pause; Diverged if the loss or its gradient is not finite (weights and the last
+        checkpoint stay unchanged); RunError if the folder cannot be written to, or another process has ended.
+        """
         progress = self.progress
         while progress.step < self.config.steps and not progress.ended:
             request = self._step(progress.step)

@@ -139,7 +139,7 @@ def _run_trial(folder: Path) -> None:
     from training.fit.adaptation import adapt
     from training.fit.building import build_base
     from training.fit.distributed import World
-    from training.fit.loop import Callbacks, train_stage
+    from training.fit.loop import Callbacks, StageTraining
     from training.fit.stages import PredictorStage, Stage, TokenizerStage
     from training.fit.tokens import TokenCache
 
@@ -160,7 +160,7 @@ def _run_trial(folder: Path) -> None:
         stage = PredictorStage(predictor.to(world.device), tokens, tokens)
     timer = _StepTimer(folder, trial, stage.module)
     try:
-        train_stage(stage, config, samples, samples, folder / name, world, Callbacks(timer))
+        StageTraining(stage, config, samples, samples, folder / name, world, Callbacks(timer)).run()
     except _Measured:
         return
 

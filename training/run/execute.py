@@ -24,7 +24,7 @@ from training.fit.building import Base, build_base
 from training.fit.corpus import Corpus, open_corpus
 from training.fit.distributed import World
 from training.fit.looking import ForecastChecks
-from training.fit.loop import Callbacks, Paused, StepReport, Validation, train_stage
+from training.fit.loop import Callbacks, Paused, StageTraining, StepReport, Validation
 from training.fit.memory import describe_failure, is_out_of_memory
 from training.fit.preparing import prepare
 from training.fit.stages import PredictorStage, Stage, TokenizerStage
@@ -209,7 +209,7 @@ class _Execution:
         note = self.recorder.note
         callbacks = Callbacks(self.recorder.step, self.run.stop_request, on_validation, note, on_figures)
         try:
-            result = train_stage(stage, self.config, samples, validation, folder, self.world, callbacks)
+            result = StageTraining(stage, self.config, samples, validation, folder, self.world, callbacks).run()
         finally:
             for tracker in trackers:
                 tracker.close()

@@ -19,7 +19,7 @@ from training.fit.advice import advise_rate
 from training.fit.corpus import Corpus
 from training.fit.distributed import World
 from training.fit.log import Log, read_log
-from training.fit.loop import Paused, StepReport, Validation, train_stage
+from training.fit.loop import Paused, StageTraining, StepReport, Validation
 from training.run.config import MethodConfig, RunConfig, StageName
 from training.run.folder import StopRequest
 
@@ -291,7 +291,7 @@ def test_nothing_to_validate_with_is_an_error(
     monkeypatch.setattr(validation, "first_n", lambda n: np.empty(0, dtype=np.int64))
     stage = make_stage("predictor", corpus, config)
     with pytest.raises(DataError, match="no validation window"):
-        train_stage(stage, config, windows, validation, tmp_path, World.alone("cpu"))
+        StageTraining(stage, config, windows, validation, tmp_path, World.alone("cpu")).run()
 
 
 def test_fewer_windows_than_processes_are_refused(tmp_path: Path, corpus: Corpus, config: RunConfig) -> None:
