@@ -52,7 +52,7 @@ def test_files_and_a_long_file_are_dropped_repaired_kept_and_compared(page, tmp_
     expect(page.get_by_role("heading", name="Quality of AAPL")).to_be_visible()
     expect(page.get_by_text("1 rows left out")).to_be_visible()
     page.get_by_role("button", name="Save all 3").click()
-    expect(page.get_by_text("3 data sets were kept.")).to_be_visible()
+    expect(page.get_by_text("3 data sets were saved.")).to_be_visible()
     expect(page.get_by_test_id("stSidebar").get_by_text("AAPL")).to_be_visible()
 
     choose(page, page.get_by_label("Data sets", exact=True), "IBM", "index.csv")
@@ -69,5 +69,5 @@ def test_instruments_of_a_qlib_folder_are_read_and_kept(page):
     page.get_by_role("button", name="Read 2").click()
     expect(page.get_by_role("heading", name="2 series")).to_be_visible()
     page.get_by_role("button", name="Save all 2").click()
-    expect(page.get_by_text("2 data sets were kept.")).to_be_visible()
+    expect(page.get_by_text("2 data sets were saved.")).to_be_visible()
     expect(page.get_by_test_id("stSidebar").get_by_text("SH600519")).to_be_visible()
