@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, NaiveDatetime
 
 from kronos_app.services.core.job_view import JobView
 from kronos_app.services.core.view import ErrorView, View
-from kronos_app.services.finetune.views import RunState
+from kronos_app.services.finetune.views import RunView
 from kronos_app.services.forecast.request import ForecastSettings
 from kronos_app.services.live.views import FollowView
 from kronos_app.services.models.registry import ModelVersion
@@ -165,33 +165,6 @@ class FollowPatch(BaseModel):
     active: bool = Field(description="true resumes, false pauses.")
 
 
-class RunOut(BaseModel):
-    """A fine-tuning run as it stands."""
-
-    id: str
-    name: str
-    created: datetime
-    state: RunState = Field(description="interrupted: whoever trained it is gone; resume it.")
-    phase: str = Field(description="preparing, tokenizer, predictor, judging or exporting.")
-    step: int = Field(description="Of the present stage.")
-    steps: int
-    progress: float = Field(description="0 to 1, over all stages.")
-    loss: float | None = Field(description="Last training loss.")
-    rate: float | None = Field(description="Windows a second.")
-    remaining: float | None = Field(description="Seconds until the present stage ends.")
-    queue_position: int | None = Field(description="1 is next.")
-    base: str | None = Field(description="Model it began with; null for one made from scratch.")
-    method: str
-    stages: list[str]
-    stopped: bool = Field(description="Somebody ended the training early and kept what there was.")
-    notes: list[str]
-    error: str | None
-    worse: bool | None = Field(description="Whether it forecasts worse than its base model.")
-    verdict: str | None = Field(description="The same in a sentence.")
-    scores: dict[str, Any] | None = Field(description="By forecaster, then by score.")
-    registered: list[str] = Field(description="Versions made of it.")
-
-
 class Jobs(View):
     """Jobs, the newest first."""
 
@@ -199,11 +172,11 @@ class Jobs(View):
     jobs: list[JobView]
 
 
-class Runs(BaseModel):
-    """The runs there are."""
+class Runs(View):
+    """The fine-tuning runs."""
 
-    total: int = Field(description="Number of all entries.")
-    runs: list[RunOut]
+    total: int = Field(description="Number of all runs.")
+    runs: list[RunView]
     unreadable: list[UnreadableOut] = UNREADABLE
 
 

@@ -11,7 +11,8 @@ import pytest
 
 from kronos_app import state
 from kronos_app.i18n import translate
-from kronos_app.services.finetune.service import TuneRequest
+from kronos_app.services.finetune.records import read_report
+from kronos_app.services.finetune.request import TuneRequest
 from kronos_app.widgets.finetune import keys as finetune_keys
 from kronos_app.widgets.finetune.fields import FIRST, LABELS, field_of, key
 from kronos_app.widgets.forecast import keys
@@ -185,7 +186,7 @@ def test_a_finished_run_shows_curves_forecasts_scores_and_a_verdict(open_page, d
     assert table["name"].to_list()[:3] == names
     assert table["coverage_90"].between(0, 1).all()
     assert len(app.get("plotly_chart")) == 2
-    verdict = desk.tuning.report("first-try")["test"]["verdict"]
+    verdict = read_report(desk.tuning.run("first-try"))["test"]["verdict"]
     assert translate(verdict["msgid"], lang).format(**verdict["params"])[:12] in said(app)
     assert app.get_by_key("finetune.register.first-try").label == translate("Register", lang)
 

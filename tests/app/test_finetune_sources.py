@@ -10,7 +10,7 @@ import pytest
 
 from kronos_app import state
 from kronos_app.data.source import FetchRequest
-from kronos_app.services.finetune.service import DataChoice
+from kronos_app.services.selection.request import DataChoice
 from kronos_app.store.series import SeriesKey
 from kronos_app.store.watchlists import Watched
 from kronos_app.widgets.finetune.fields import key

@@ -114,7 +114,7 @@ def reach():
 def finished_home(tmp_path_factory):
     """A home folder with one finished run, `a run`, that a real trainer made."""
     from kronos_app.services.desk import Desk
-    from kronos_app.services.finetune.service import TuneRequest
+    from kronos_app.services.finetune.request import TuneRequest
     from kronos_app.settings import Settings
 
     home = tmp_path_factory.mktemp("finished") / "home"

@@ -1,4 +1,4 @@
-"""The model a run begins with: known to the reader by a name, to the trainer by where its files are."""
+"""The base model of a run: users choose it by name, the trainer needs its files."""
 
 from __future__ import annotations
 
@@ -15,21 +15,20 @@ if TYPE_CHECKING:
     from engine.registry import ModelSpec
     from kronos_app.services.models.service import ModelService
 
-SCRATCH_CONTEXT = 512  # candles, of a model made from scratch
-# What names files: only the app says where those are.
-FORBIDDEN = ("tokenizer", "revision", "trained_until")
+SCRATCH_CONTEXT = 512  # candles, of a model trained from scratch
+FORBIDDEN = ("tokenizer", "revision", "trained_until")  # fields that name files; only the app sets them
 
 
 @dataclass(frozen=True)
 class BaseModel:
-    """What a run begins with.
+    """A base model.
 
     Attributes
     ----------
     name
-        As the reader knows it, with its version where it was made here; None for one made from scratch.
+        Exact version if it is a registered model; None if the run starts from scratch.
     context
-        Candles that history and horizon may have together.
+        Candles of lookback and horizon together, at most.
     fields
         `base` of the run's config.
     """
@@ -39,7 +38,7 @@ class BaseModel:
     fields: dict[str, Any]
 
 
-def resolve(given: Any, models: ModelService) -> BaseModel:
+def resolve(base: Any, models: ModelService) -> BaseModel:
     """Return the base model that `base` of a request names.
 
     Raises
@@ -49,34 +48,30 @@ def resolve(given: Any, models: ModelService) -> BaseModel:
     NotFound
         There is no model of this name.
     """
-    fields = dict(given) if isinstance(given, Mapping) else {"model": given} if isinstance(given, str) else {}
-    named = [name for name in FORBIDDEN if fields.get(name) is not None]
-    if named:
+    fields = dict(base) if isinstance(base, Mapping) else {"model": base} if isinstance(base, str) else {}
+    forbidden = [name for name in FORBIDDEN if fields.get(name) is not None]
+    if forbidden:
         raise InvalidInput(
             "base_files",
-            text("base.{field} cannot be set here.", field=named[0]),
+            text("base.{field} cannot be set here.", field=forbidden[0]),
             text("Name a model with base.model; its tokenizer comes with it."),
         )
     name = fields.get("model", DEFAULT_MODEL)
     if name is None:
         return BaseModel(None, SCRATCH_CONTEXT, fields)
     spec = models.spec(str(name))
-    return BaseModel(spec.name, spec.max_context, fields | _source(spec))
+    return BaseModel(spec.name, spec.max_context, fields | _locate(spec))
 
 
-def _source(spec: ModelSpec) -> dict[str, Any]:
-    """Return the fields by which a trainer finds the model, by its name where the engine knows it."""
+def _locate(spec: ModelSpec) -> dict[str, Any]:
+    """Return the fields by which the trainer finds a model: a name that the engine knows, or its files."""
     from engine.registry import REGISTRY
 
     if REGISTRY.get(spec.name) == spec:
         return {"model": spec.name}
     until = max(spec.trained_until.values(), default=None)
-    return {**_files(spec), "trained_until": until.isoformat() if until is not None else None}
-
-
-def _files(spec: ModelSpec) -> dict[str, Any]:
-    """Return where model and tokenizer are: in one folder, as a run exports them, or each by itself."""
+    fields = {"trained_until": until.isoformat() if until is not None else None}
     model, tokenizer = Path(spec.model_id), Path(spec.tokenizer_id)
     if model.is_absolute() and (model.name, tokenizer) == ("model", model.with_name("tokenizer")):
-        return {"model": str(model.parent)}
-    return {"model": spec.model_id, "tokenizer": spec.tokenizer_id, "revision": spec.revision}
+        return {"model": str(model.parent), **fields}  # the export of a run
+    return {"model": spec.model_id, "tokenizer": spec.tokenizer_id, "revision": spec.revision, **fields}

@@ -8,17 +8,17 @@ import os
 import shutil
 from collections import OrderedDict, defaultdict
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from kronos_app.errors import InvalidInput
-from kronos_app.i18n import Text, text
+from kronos_app.i18n import text
 from kronos_app.services.core.redaction import Redaction
 from kronos_app.services.core.training_errors import to_text, training_errors
 from kronos_app.services.finetune.base import BaseModel, resolve
-from kronos_app.services.finetune.views import TunePlan
+from kronos_app.services.finetune.views import Advice, TunePlan
 from kronos_app.services.selection.training_data import TrainingData, TrainingFiles
 
 if TYPE_CHECKING:
@@ -73,8 +73,7 @@ class Planner:
                     self._known.popitem(last=False)
         if known.plan.config == config:
             return known
-        plan = TunePlan(config, known.plan.preflight, known.plan.notes, known.plan.advice, digest)
-        return Planned(plan, base, known.prepared, laid.digest)
+        return replace(known, plan=known.plan.model_copy(update={"config": config}), base=base)
 
     def _config(self, request: TuneRequest, base: BaseModel, laid: TrainingFiles) -> RunConfig:
         from training.run.addresses import AddressPolicy
@@ -121,12 +120,18 @@ class Planner:
             corpus = prepare(config, folder)
             found = preflight(corpus, config)
         windows = found.splits["train"].windows
-        advice: dict[str, tuple[float, Text]] = {}
+        advice = {}
         for stage in config.stages:
             rate, reason = advise_rate(stage, windows, scratch=config.base.from_scratch(stage))
-            advice[stage] = (rate, to_text(reason))
-        notes = (*laid.notes, *(places.redact_text(to_text(note)) for note in found.notes))
-        return Planned(TunePlan(config, found.to_dict(), notes, advice, digest), base, folder, laid.digest)
+            advice[str(stage)] = Advice(learning_rate=rate, reason=to_text(reason))
+        plan = TunePlan(
+            digest=digest,
+            config=config,
+            preflight=found.model_dump(mode="json", exclude={"notes"}),
+            notes=(*laid.notes, *(places.redact_text(to_text(note)) for note in found.notes)),
+            advice=advice,
+        )
+        return Planned(plan, base, folder, laid.digest)
 
     def _places(self, base: BaseModel) -> Redaction:
         return Redaction(self._settings, base.fields, base.name)

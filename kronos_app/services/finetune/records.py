@@ -1,4 +1,4 @@
-"""What a run wrote down while it trained, as far as it has come: figures, forecasts, scores, words."""
+"""The files that a trainer writes: logs, forecasts, scores, report."""
 
 from __future__ import annotations
 
@@ -18,59 +18,60 @@ if TYPE_CHECKING:
 Rows = list[dict[str, Any]]
 
 TAIL_BYTES = 64 * 1024
-MOST_ROWS = 20_000  # of a log that are read; a chart shows no more
-MOST_KEPT = 64
-JUDGED = ("test", "validation")  # the one that chose nothing first
+MOST_ROWS = 20_000  # of a log
+CACHED_LOGS = 64
+SPLITS = ("test", "validation")  # of a report, the held-out one first
 
 
-def curves(run: Run) -> dict[str, pd.DataFrame]:
-    """Return what each stage logged: a row a line of its `log.jsonl`, columns as there, NaN where a row lacks one."""
+def read_curves(run: Run) -> dict[str, pd.DataFrame]:
+    """Return the rows of `log.jsonl` by stage, NaN where a row lacks a column."""
     from training.run.config import STAGES
 
     paths = {stage: run.folder.stage(stage) / "log.jsonl" for stage in STAGES}
-    return {stage: _frame(path, *_state(path)) for stage, path in paths.items() if path.is_file()}
+    states = {stage: path.stat() for stage, path in paths.items() if path.is_file()}
+    return {stage: _read_frame(paths[stage], state.st_size, state.st_mtime_ns) for stage, state in states.items()}
 
 
-def looks(run: Run) -> Rows:
-    """Return the scores of forecasts on validation cutoffs, a look after the other."""
-    return _lines(run.folder.forecast_scores)
+def read_looks(run: Run) -> Rows:
+    """Return the scores of forecasts at validation cutoffs during training, oldest first."""
+    return _read_lines(run.folder.forecast_scores)
 
 
-def examples(run: Run) -> dict[str, Any] | None:
-    """Return a few of the last look's forecasts with what came."""
-    return _json(run.folder.examples)
+def read_examples(run: Run) -> dict[str, Any] | None:
+    """Return a few of the last such forecasts with the actuals, or None."""
+    return _read_json(run.folder.examples)
 
 
-def report(run: Run) -> dict[str, Any] | None:
-    """Return the final scores, None as long as there are none."""
-    return _json(run.folder.report)
+def read_report(run: Run) -> dict[str, Any] | None:
+    """Return the final scores, or None before the run has finished."""
+    return _read_json(run.folder.report)
 
 
-def card(run: Run) -> str | None:
-    """Return the model card in Markdown, None as long as there is none."""
-    return _text(run.folder.export / "README.md")
+def read_card(run: Run) -> str:
+    """Return the model card in Markdown, empty before the run has finished."""
+    return _read_text(run.folder.export / "README.md")
 
 
-def tail(run: Run, lines: int) -> str:
-    """Return the last lines that the trainer printed."""
+def read_config(run: Run) -> str:
+    """Return `config.yaml`."""
+    return _read_text(run.folder.config)
+
+
+def read_tail(run: Run, lines: int) -> str:
+    """Return the last lines of the trainer's output."""
     try:
         with run.folder.log.open("rb") as file:
             file.seek(0, 2)
             file.seek(max(0, file.tell() - TAIL_BYTES))
-            printed = file.read().decode("utf-8", "replace")
+            output = file.read().decode("utf-8", "replace")
     except OSError:
         return ""
-    return "\n".join(printed.splitlines()[-lines:])
-
-
-def config_text(run: Run) -> str:
-    """Return `config.yaml`."""
-    return _text(run.folder.config) or ""
+    return "\n".join(output.splitlines()[-lines:])
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Scores by forecaster, final or of the last look; of final ones, whether any split is worse than with the base."""
+    """Final scores by forecaster, or those of the last look; `worse` and `verdict` compare with the base model."""
 
     scores: dict[str, Any] | None = None
     worse: bool | None = None
@@ -78,36 +79,29 @@ class Outcome:
 
 
 def outcome(run: Run) -> Outcome:
-    """Return what a run came to, as far as that is known."""
-    found = report(run) or {}
-    judged = [found[split] for split in JUDGED if found.get(split)]
-    if judged:
-        worse = any(one["worse"] for one in judged)
-        told = next((one for one in judged if one["worse"]), judged[0])
-        return Outcome(judged[0]["forecasters"], worse, Text.from_dict(told["verdict"]))
-    seen = looks(run)
-    return Outcome(seen[-1].get("forecasters")) if seen else Outcome()
+    """Return the scores of a run so far; it is worse than its base model if any split is."""
+    report = read_report(run) or {}
+    parts = [report[split] for split in SPLITS if report.get(split)]
+    if parts:
+        decisive = next((part for part in parts if part["worse"]), parts[0])
+        return Outcome(parts[0]["forecasters"], decisive["worse"], Text.from_dict(decisive["verdict"]))
+    looks = read_looks(run)
+    return Outcome(looks[-1].get("forecasters")) if looks else Outcome()
 
 
-def _state(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_size, status.st_mtime_ns
-
-
-@lru_cache(maxsize=MOST_KEPT)
-def _frame(path: Path, _size: int, _changed: int) -> pd.DataFrame:
+@lru_cache(maxsize=CACHED_LOGS)
+def _read_frame(path: Path, _size: int, _changed: int) -> pd.DataFrame:
     import pandas as pd
 
-    rows = _lines(path)
-    step = -(-len(rows) // MOST_ROWS)
-    thinned = rows if step <= 1 else [row for n, row in enumerate(rows) if n % step == 0 or "loss" not in row]
-    return pd.DataFrame(thinned)
+    rows = _read_lines(path)
+    step = max(-(-len(rows) // MOST_ROWS), 1)
+    return pd.DataFrame([row for n, row in enumerate(rows) if n % step == 0 or "loss" not in row])
 
 
-def _lines(path: Path) -> Rows:
-    """Return the rows of a JSONL file; one that is being written is left out."""
+def _read_lines(path: Path) -> Rows:
+    """Return the objects of a JSONL file; a line that is still being written is left out."""
     rows = []
-    for line in (_text(path) or "").splitlines():
+    for line in _read_text(path).splitlines():
         try:
             row = json.loads(line)
         except ValueError:
@@ -117,16 +111,17 @@ def _lines(path: Path) -> Rows:
     return rows
 
 
-def _json(path: Path) -> dict[str, Any] | None:
+def _read_json(path: Path) -> dict[str, Any] | None:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        value = json.loads(_read_text(path))
+    except ValueError:
         return None
     return value if isinstance(value, dict) else None
 
 
-def _text(path: Path) -> str | None:
+def _read_text(path: Path) -> str:
+    """Return the content of a file, empty if it does not exist yet."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, ValueError):
-        return None
+        return ""

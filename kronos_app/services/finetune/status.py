@@ -1,8 +1,8 @@
-"""From what lies in a run's folder to a run as it is shown."""
+"""The view of a run, from the files in its folder."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kronos_app.i18n import Text, text
 from kronos_app.services.core.training_errors import to_text
@@ -16,56 +16,44 @@ if TYPE_CHECKING:
     from kronos_app.services.finetune.runs import Run
     from training.run.folder import Status
 
-# What is left after the last step, judging and exporting, as a part of all.
-REST = 0.02
+SCORING_SHARE = 0.02  # of the progress of a run, after its last step
 
 
-def view(run: Run, alive: bool, position: int | None, registered: Sequence[str], places: Redaction) -> RunView:
-    """Return a run as it is shown.
+def view_run(run: Run, alive: bool, position: int | None, registered: Sequence[str], places: Redaction) -> RunView:
+    """Return the view of a run.
 
     Parameters
     ----------
     alive
-        Whether somebody trains it.
+        Whether its trainer runs.
     position
-        In the queue, None where it does not wait.
+        In the queue, None if it is not queued.
     registered
-        What was registered of it.
+        Labels of its registered versions.
     places
-        What is not told of where things lie.
+        Removes paths from messages.
     """
     status = run.status()
     state = _state(status, alive, position)
+    stages = tuple(name for name in ("tokenizer", "predictor") if run.config[name] is not None)
     outcome = records.outcome(run)
-    return RunView(
-        id=run.id,
-        name=run.name,
-        created=run.created,
-        state=state,
-        phase=status.phase,
-        step=status.step,
-        steps=status.steps,
-        progress=_progress(run, status),
-        loss=status.loss,
-        rate=status.rate if state == "running" else None,
-        remaining=status.remaining if state == "running" else None,
-        queue_position=position if state == "queued" else None,
-        base=run.base,
-        method=run.config["method"]["kind"],
-        stages=stages(run),
-        stopped=status.stopped,
-        notes=tuple(places.redact_text(to_text(note)) for note in status.notes),
-        error=_error(status, state, places),
-        worse=outcome.worse,
-        verdict=outcome.verdict,
-        scores=outcome.scores,
-        registered=list(registered),
-    )
-
-
-def stages(run: Run) -> tuple[str, ...]:
-    """Return what a run trains, in order."""
-    return tuple(name for name in ("tokenizer", "predictor") if run.config[name] is not None)
+    changed = {
+        "id": run.id,
+        "name": run.name,
+        "created": run.created,
+        "state": state,
+        "progress": _progress({name: int(run.config[name]["steps"]) for name in stages}, status),
+        "queue_position": position if state == "queued" else None,
+        "base": run.base,
+        "method": run.config["method"]["kind"],
+        "stages": stages,
+        "notes": tuple(places.redact_text(to_text(note)) for note in status.notes),
+        "error": _error(status, state, places),
+        "registered": list(registered),
+    }
+    if state != "running":
+        changed |= {"rate": None, "remaining": None}
+    return RunView.model_validate({**dict(status), **vars(outcome), **changed})
 
 
 def _state(status: Status, alive: bool, position: int | None) -> RunState:
@@ -73,22 +61,21 @@ def _state(status: Status, alive: bool, position: int | None) -> RunState:
         return "running"
     if position is not None:
         return "queued"
-    # Neither waiting nor trained, and never begun: whoever should have begun it died.
+    # Neither queued nor started: the process that should have started it died.
     return "interrupted" if status.state in {"queued", "running"} else status.state
 
 
-def _progress(run: Run, status: Status) -> float:
-    """Return the part done of all stages, by their steps."""
+def _progress(steps: dict[str, int], status: Status) -> float:
+    """Return the completed share of the steps of all stages."""
     if status.state == "finished":
         return 1.0
-    steps = {name: int(run.config[name]["steps"]) for name in stages(run)}
     if status.phase == "preparing":
         return 0.0
     if status.phase in {"judging", "exporting"}:
-        return 1.0 - REST
-    before = [name for name in steps if name != status.phase][: list(steps).index(status.phase)]
-    done = sum(steps[name] for name in before) + min(status.step, steps[status.phase])
-    return (1.0 - REST) * done / sum(steps.values())
+        return 1.0 - SCORING_SHARE
+    before = list(steps.values())[: list(steps).index(status.phase)]
+    done = sum(before) + min(status.step, steps[status.phase])
+    return (1.0 - SCORING_SHARE) * done / sum(steps.values())
 
 
 def _error(status: Status, state: RunState, places: Redaction) -> Text | None:
@@ -96,16 +83,4 @@ def _error(status: Status, state: RunState, places: Redaction) -> Text | None:
         return None
     if status.error is not None:
         return places.redact_text(to_text(status.error))
-    if status.state == "queued":
-        return text("The trainer ended before training started; see the log.")
-    return None
-
-
-def flat(values: Any, prefix: str = "") -> dict[str, Any]:
-    """Return nested settings by dotted names."""
-    if not isinstance(values, dict):
-        return {prefix: values}
-    found: dict[str, Any] = {}
-    for name, value in values.items():
-        found |= flat(value, f"{prefix}.{name}" if prefix else str(name))
-    return found
+    return text("The trainer ended before training started; see the log.") if status.state == "queued" else None

@@ -1,192 +1,115 @@
-"""Runs as pages and API show them."""
+"""Plans, estimates and runs for page and API."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from kronos_app.i18n import Text
+from pydantic import Field, field_serializer
 
-if TYPE_CHECKING:
-    from training.run.config import RunConfig
+from kronos_app.services.core.view import Message, View
 
 RunState = Literal["queued", "running", "paused", "finished", "failed", "interrupted"]
 
 
-@dataclass(frozen=True)
-class TunePlan:
-    """What a request comes to before anything is trained.
+class Advice(View):
+    """The suggested learning rate of a stage, and the reason."""
+
+    learning_rate: float
+    reason: Message
+
+
+class TunePlan(View):
+    """A request checked before training: its complete config and the size of its data.
 
     Attributes
     ----------
     config
-        Complete, with the data as it was laid down.
+        `RunConfig` with the prepared data; in JSON without the paths of this machine.
     preflight
-        `Preflight.to_dict()`: windows and ranges by split, spans by symbol; its notes are `notes`.
+        `training.run.preflight.Preflight` as JSON, without its notes.
     notes
-        What the reader should know before starting.
+        Warnings.
     advice
-        By stage that is trained: the learning rate, and why it is that.
+        By stage that is trained.
     digest
-        Names the request and its candles: equal digest, equal plan.
+        Equal for equal requests on equal candles.
     """
 
-    config: RunConfig
-    preflight: dict[str, Any]
-    notes: tuple[Text, ...]
-    advice: Mapping[str, tuple[float, Text]]
     digest: str
+    config: Any
+    preflight: dict[str, Any]
+    notes: tuple[Message, ...]
+    advice: dict[str, Advice]
+
+    @field_serializer("config")
+    def _write_config(self, config: Any) -> dict[str, Any]:
+        settings: dict[str, Any] = config.model_dump(mode="json", exclude={"data", "base"})
+        return settings
 
 
-@dataclass(frozen=True)
-class StageEstimate:
-    """What a short trial of one stage measured; memory in bytes, parameters trained and in all."""
+class StageEstimate(View):
+    """The measurements of a trial of one stage."""
 
     seconds_per_step: float
     memory_bytes: int
-    trained: int
+    trained: int  # parameters that are trained
     parameters: int
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """What a short trial measured.
+class Estimate(StageEstimate):
+    """The estimate of a run: as its last stage, with the largest memory of all stages.
 
     Attributes
     ----------
     total_seconds
-        Of all steps of all stages; validation and judging come on top.
-    seconds_per_step, trained, parameters
-        Of the last stage.
-    memory_bytes
-        Of the stage that takes most.
+        Of all training steps; validation and scoring are not included.
     """
 
-    seconds_per_step: float
     total_seconds: float
-    memory_bytes: int
-    trained: int
-    parameters: int
     stages: Mapping[str, StageEstimate]
 
 
-@dataclass(frozen=True)
-class RunView:
-    """A run as it stands.
-
-    Attributes
-    ----------
-    state, phase
-        `interrupted`: whoever trained it is gone; `phase` is what it does now, or did last.
-    step, steps
-        Of the present stage.
-    progress
-        0 to 1, over all stages.
-    loss, rate, remaining
-        Last training loss, windows a second, seconds until the present stage ends; None while unknown.
-    queue_position
-        1 is next; None where it does not wait.
-    base
-        Name of the model it began with; None for one made from scratch.
-    stopped
-        Somebody ended the training before its last step and kept what there was.
-    worse, verdict
-        Whether its final scores are worse than its base model's, and the same in a sentence; None while there are none.
-    scores
-        By forecaster (`tuned`, `base`, baselines), then by score; None while there are none.
-    registered
-        The versions made of it, as `name@version`.
-    """
+class RunView(View):
+    """A fine-tuning run and its state."""
 
     id: str
     name: str
     created: datetime
-    state: RunState
-    phase: str
-    step: int
+    state: RunState = Field(description="interrupted: its trainer process ended; resume it.")
+    phase: str = Field(description="preparing, tokenizer, predictor, judging or exporting: the current or last one.")
+    step: int = Field(description="Of the current stage.")
     steps: int
-    progress: float
-    loss: float | None
-    rate: float | None
-    remaining: float | None
-    queue_position: int | None
-    base: str | None
+    progress: float = Field(description="0 to 1, over all stages.")
+    loss: float | None = Field(description="Last training loss.")
+    rate: float | None = Field(description="Windows per second.")
+    remaining: float | None = Field(description="Seconds until the current stage ends.")
+    queue_position: int | None = Field(description="1 is next; null if it is not queued.")
+    base: str | None = Field(description="Base model; null for one trained from scratch.")
     method: str
     stages: tuple[str, ...]
-    stopped: bool = False
-    notes: tuple[Text, ...] = ()
-    error: Text | None = None
-    worse: bool | None = None
-    verdict: Text | None = None
-    scores: dict[str, Any] | None = None
-    registered: list[str] = field(default_factory=list)
+    stopped: bool = Field(description="Training was ended early, keeping the best checkpoint.")
+    notes: tuple[Message, ...]
+    error: Message | None
+    worse: bool | None = Field(description="Whether it forecasts worse than its base model.")
+    verdict: Message | None = Field(description="The same in a sentence.")
+    scores: dict[str, Any] | None = Field(description="By forecaster (tuned, base, baselines), then by score.")
+    registered: list[str] = Field(description="Registered versions, as name@version.")
 
     @property
     def active(self) -> bool:
-        """Return whether it trains, or waits to."""
+        """Return whether it is running or queued."""
         return self.state in {"queued", "running"}
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """Runs side by side.
-
-    Attributes
-    ----------
-    runs
-        In the order asked for.
-    differences
-        The settings in which they differ: the field, and its value in each run.
-    scores
-        By run id, as `RunView.scores`.
-    """
+class RunComparison(View):
+    """Runs side by side: the settings in which they differ, with a value for each run, and their scores by run id."""
 
     runs: tuple[RunView, ...]
-    differences: tuple[tuple[str, tuple[Any, ...]], ...]
-    scores: Mapping[str, dict[str, Any] | None]
+    differences: dict[str, tuple[Any, ...]]
+    scores: dict[str, dict[str, Any] | None]
 
-
-def run_json(view: RunView, language: str = "en") -> dict[str, Any]:
-    """Return a run as the API tells it."""
-    told = {one.name: getattr(view, one.name) for one in fields(view)}
-    return told | {
-        "created": view.created.isoformat(),
-        "notes": [note.render(language) for note in view.notes],
-        "error": _rendered(view.error, language),
-        "verdict": _rendered(view.verdict, language),
-    }
-
-
-def plan_json(plan: TunePlan, language: str = "en") -> dict[str, Any]:
-    """Return a plan as the API tells it; where things lie on this machine is left out."""
-    advice = {
-        stage: {"learning_rate": rate, "reason": reason.render(language)}
-        for stage, (rate, reason) in plan.advice.items()
-    }
-    return {
-        "digest": plan.digest,
-        "config": plan.config.model_dump(mode="json", exclude={"data", "base"}),
-        "preflight": {name: value for name, value in plan.preflight.items() if name != "notes"},
-        "notes": [note.render(language) for note in plan.notes],
-        "advice": advice,
-    }
-
-
-def comparison_json(comparison: Comparison, language: str = "en") -> dict[str, Any]:
-    """Return runs side by side as the API tells them."""
-    return {
-        "runs": [run_json(view, language) for view in comparison.runs],
-        "differences": [{"field": field, "values": list(values)} for field, values in comparison.differences],
-        "scores": dict(comparison.scores),
-    }
-
-
-def estimate_json(estimate: Estimate) -> dict[str, Any]:
-    """Return what a trial measured as the API tells it."""
-    return asdict(estimate)
-
-
-def _rendered(told: Text | None, language: str) -> str | None:
-    return None if told is None else told.render(language)
+    @field_serializer("differences")
+    def _write_differences(self, differences: dict[str, tuple[Any, ...]]) -> list[dict[str, Any]]:
+        return [{"field": field, "values": values} for field, values in differences.items()]

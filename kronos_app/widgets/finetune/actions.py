@@ -8,7 +8,7 @@ import streamlit as st
 
 from kronos_app import nav
 from kronos_app.runtime import desk
-from kronos_app.services.finetune.service import RunView
+from kronos_app.services.finetune.views import RunView
 from kronos_app.state import gettext as _
 from kronos_app.widgets.finetune import form as tuning_form
 from kronos_app.widgets.finetune import keys

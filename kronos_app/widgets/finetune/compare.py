@@ -10,7 +10,8 @@ import streamlit as st
 from kronos_app import state
 from kronos_app.charts.finetune_curves import overlay_losses
 from kronos_app.runtime import desk
-from kronos_app.services.finetune.service import Comparison, RunView
+from kronos_app.services.finetune.records import read_curves
+from kronos_app.services.finetune.views import RunComparison, RunView
 from kronos_app.state import gettext as _
 from kronos_app.widgets.finetune import fields as tuning_fields
 from kronos_app.widgets.finetune import keys
@@ -62,7 +63,7 @@ def _labels(runs: dict[str, RunView]) -> dict[str, str]:
 
 
 def _losses(chosen: list[str], labels: dict[str, str]) -> None:
-    logs = {labels[run_id]: desk().tuning.curves(run_id) for run_id in chosen}
+    logs = {labels[run_id]: read_curves(desk().tuning.run(run_id)) for run_id in chosen}
     for stage, name in tuning_words.stage_names().items():
         of_stage = {label: log[stage] for label, log in logs.items() if stage in log and len(log[stage])}
         if of_stage:
@@ -72,7 +73,7 @@ def _losses(chosen: list[str], labels: dict[str, str]) -> None:
             st.plotly_chart(figure, key=f"finetune.overlay.{stage}", config=CHART_CONFIG, alt=label)
 
 
-def _differences(found: Comparison, labels: dict[str, str]) -> None:
+def _differences(found: RunComparison, labels: dict[str, str]) -> None:
     st.markdown("**" + _("Different settings") + "**")
     if not found.differences:
         st.caption(_("None: all settings are equal."))
@@ -80,7 +81,7 @@ def _differences(found: Comparison, labels: dict[str, str]) -> None:
     names = [labels[run.id] for run in found.runs]
     rows = [
         {_("Setting"): _name(field), **dict(zip(names, map(_shown, values), strict=True))}
-        for field, values in found.differences
+        for field, values in found.differences.items()
     ]
     st.dataframe(pd.DataFrame(rows), hide_index=True, height="content", key="finetune.differences")
 
@@ -98,7 +99,7 @@ def _shown(value: Any) -> str:
     return formats.MISSING if value is None else method_name(str(value))
 
 
-def _scores(found: Comparison, labels: dict[str, str]) -> None:
+def _scores(found: RunComparison, labels: dict[str, str]) -> None:
     """Draw the scores of each run, and of its base for comparison."""
     st.markdown("**" + _("Scores") + "**")
     rows = {}

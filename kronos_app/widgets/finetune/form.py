@@ -10,8 +10,10 @@ import streamlit as st
 
 from kronos_app import state
 from kronos_app.runtime import desk
-from kronos_app.services.finetune.service import DEFAULT_NAME, DataChoice, TuneRequest
+from kronos_app.services.finetune.request import TuneRequest, flatten_settings
+from kronos_app.services.finetune.service import DEFAULT_NAME
 from kronos_app.services.models.limits import DEFAULT_MODEL
+from kronos_app.services.selection.request import DataChoice
 from kronos_app.state import gettext as _
 from kronos_app.widgets.finetune import fields as tuning_fields
 from kronos_app.widgets.finetune import keys
@@ -215,7 +217,7 @@ def adopt(request: TuneRequest) -> None:
     config = request.config
     trained = tuple(stage for stage in ("tokenizer", "predictor") if _is_trained(config, stage))
     st.session_state[keys.STAGES] = next((name for name, ones in STAGES.items() if ones == trained), "both")
-    for path, value in _flat(config).items():
+    for path, value in flatten_settings(config).items():
         if path in tuning_fields.LABELS and not path.startswith("split.fractions"):
             st.session_state[tuning_fields.key(path)] = value
     split = config.get("split") or {}
@@ -233,13 +235,3 @@ def adopt(request: TuneRequest) -> None:
 def _is_trained(config: Mapping[str, Any], stage: str) -> bool:
     """Return whether a config trains a stage; what it does not name is as by default."""
     return config[stage] is not None if stage in config else stage == "predictor"
-
-
-def _flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in config.items():
-        if isinstance(value, Mapping):
-            found |= _flat(value, f"{prefix}{name}.")
-        else:
-            found[prefix + name] = value
-    return found

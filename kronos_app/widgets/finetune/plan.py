@@ -12,7 +12,8 @@ from kronos_app import state
 from kronos_app.charts.finetune import Stretch, timeline_chart
 from kronos_app.i18n import Text
 from kronos_app.runtime import desk
-from kronos_app.services.finetune.service import Estimate, TunePlan, TuneRequest
+from kronos_app.services.finetune.request import TuneRequest
+from kronos_app.services.finetune.views import Estimate, TunePlan
 from kronos_app.state import gettext as _
 from kronos_app.widgets.finetune import keys
 from kronos_app.widgets.finetune import words as tuning_words
@@ -89,14 +90,14 @@ def _splits(plan: TunePlan) -> None:
 
 def _rates(plan: TunePlan) -> None:
     """Say which learning rate each stage has, and why where it was chosen for the reader."""
-    for stage, (rate, reason) in plan.advice.items():
-        own = plan.config.stage("tokenizer" if stage == "tokenizer" else "predictor").learning_rate
+    for stage, advice in plan.advice.items():
+        own = plan.config.stage(stage).learning_rate
         name = tuning_words.stage_names()[stage]
-        if own is None or own == rate:
+        if own is None or own == advice.learning_rate:
             told = _("{stage}: suggested learning rate, {reason}")
         else:
             told = _("{stage}: your learning rate; suggested: {reason}")
-        st.caption(escape(told.format(stage=name, reason=state.say(reason))))
+        st.caption(escape(told.format(stage=name, reason=state.say(advice.reason))))
 
 
 def _trial(request: TuneRequest) -> None:

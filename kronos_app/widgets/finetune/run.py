@@ -11,7 +11,8 @@ from kronos_app import nav, state
 from kronos_app.charts.finetune import examples_chart
 from kronos_app.charts.finetune_curves import curves_chart
 from kronos_app.runtime import desk
-from kronos_app.services.finetune.service import RunView
+from kronos_app.services.finetune import records
+from kronos_app.services.finetune.views import RunView
 from kronos_app.state import gettext as _
 from kronos_app.widgets.finetune import actions as tuning_actions
 from kronos_app.widgets.finetune import register as tuning_register
@@ -83,7 +84,7 @@ def _live(run_id: str, drawn: tuple[str, str]) -> None:
 
 
 def _body(run: RunView) -> None:
-    report = desk().tuning.report(run.id)
+    report = records.read_report(desk().tuning.run(run.id))
     if run.steps:
         _facts(run)
     if report is not None:
@@ -110,7 +111,7 @@ def _facts(run: RunView) -> None:
 
 
 def _curves(run: RunView) -> None:
-    logs = {stage: log for stage, log in desk().tuning.curves(run.id).items() if len(log)}
+    logs = {stage: log for stage, log in records.read_curves(desk().tuning.run(run.id)).items() if len(log)}
     names = tuning_words.stage_names()
     for stage, log in logs.items():
         st.markdown(f"**{names[stage]}**")
@@ -135,8 +136,8 @@ def _curves_told(stage: str) -> str:
 
 def _examples(run: RunView, *, final: bool) -> None:
     """Draw forecasts of time it did not learn from, and the scores of the last look where there is no report yet."""
-    found = desk().tuning.examples(run.id)
-    looks = desk().tuning.looks(run.id)
+    found = records.read_examples(desk().tuning.run(run.id))
+    looks = records.read_looks(desk().tuning.run(run.id))
     if found and found["examples"]:
         st.markdown("**" + _("Forecasts and actuals") + "**")
         figure = examples_chart(found["examples"], tuning_words.example_words())
@@ -195,7 +196,7 @@ def card_body(card: str) -> str:
 
 
 def _curves_csv(run_id: str) -> str:
-    logs = desk().tuning.curves(run_id)
+    logs = records.read_curves(desk().tuning.run(run_id))
     return str(
         pd.concat([log.assign(stage=stage) for stage, log in logs.items()] or [pd.DataFrame()]).to_csv(index=False)
     )

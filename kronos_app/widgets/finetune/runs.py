@@ -6,7 +6,7 @@ import streamlit as st
 
 from kronos_app import state
 from kronos_app.runtime import desk
-from kronos_app.services.finetune.service import RunView
+from kronos_app.services.finetune.views import RunView
 from kronos_app.state import gettext as _
 from kronos_app.widgets.finetune import actions as tuning_actions
 from kronos_app.widgets.finetune import keys

@@ -9,7 +9,7 @@ import streamlit as st
 from kronos_app import state
 from kronos_app.charts.finetune import ExampleWords, TimelineWords
 from kronos_app.charts.finetune_curves import CurveWords
-from kronos_app.services.finetune.service import RunView
+from kronos_app.services.finetune.views import RunView
 from kronos_app.state import gettext as _
 from kronos_app.widgets.kit import formats
 from kronos_app.widgets.kit.errors import escape

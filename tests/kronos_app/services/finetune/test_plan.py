@@ -10,7 +10,7 @@ from kronos_app.data.source import FetchRequest
 from kronos_app.errors import AppError, InvalidInput, NotFound, TooLarge
 from kronos_app.services.candles.series_fetching import request_key
 from kronos_app.services.desk import Desk
-from kronos_app.services.finetune.service import TuneRequest
+from kronos_app.services.finetune.request import TuneRequest
 from kronos_app.store.series import SeriesKey, SeriesState
 from kronos_app.store.watchlists import Watched
 from tests import qlib_writer
@@ -56,9 +56,9 @@ def test_a_plan_says_what_there_is_to_learn_from(desk, ask):
     assert set(splits) == {"train", "validation", "test"}
     assert splits["train"]["windows"] > splits["validation"]["windows"] > 0
     assert splits["train"]["symbols"] == 2
-    rate, reason = plan.advice["predictor"]
-    assert rate <= 1e-5
-    assert "few" in reason.render()
+    advice = plan.advice["predictor"]
+    assert advice.learning_rate <= 1e-5
+    assert "few" in advice.reason.render()
     assert plan.config.machine.threads == 1
     assert any("until when" in note.render() for note in plan.notes)
 

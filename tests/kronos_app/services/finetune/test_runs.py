@@ -12,8 +12,9 @@ from safetensors.numpy import load_file, save_file
 from engine.config import ModelConfig, TokenizerConfig
 from kronos_app.errors import AppError, Conflict, InvalidInput, NotFound
 from kronos_app.services.desk import Desk
+from kronos_app.services.finetune.records import read_curves
+from kronos_app.services.finetune.request import TuneRequest
 from kronos_app.services.finetune.runs import RunFolders
-from kronos_app.services.finetune.service import TuneRequest
 from kronos_app.services.finetune.trainer import Trainers
 
 LONG = 100_000  # steps, more than a test waits for
@@ -51,7 +52,7 @@ def test_runs_wait_for_their_turn_and_the_next_begins_by_itself(desk, request_fo
     assert (second.state, second.worse in {True, False}) == ("finished", True)
     assert {"tuned", "base", "ewma"} <= set(second.scores)
     compared = desk.tuning.compare([first.id, second.id])
-    assert compared.differences == (("seed", (0, 1)),)
+    assert compared.differences == {"seed": (0, 1)}
     assert compared.scores == {first.id: first.scores, second.id: second.scores}
 
 
@@ -70,7 +71,7 @@ def test_a_run_is_paused_goes_on_after_the_desk_was_closed_is_killed_and_stopped
     try:
         going = reach(later.tuning, run.id, lambda view: view.step > paused.step)
         assert going.state == "running"
-        assert len(later.tuning.curves(run.id)["predictor"]) > 0
+        assert len(read_curves(later.tuning.run(run.id))["predictor"]) > 0
         with pytest.raises(Conflict, match="not finished"):
             later.registry.register(run.id, "mine")
         killed(later.tuning, run.id)
@@ -83,7 +84,7 @@ def test_a_run_is_paused_goes_on_after_the_desk_was_closed_is_killed_and_stopped
         later.tuning.stop(run.id)
         kept = reach(later.tuning, run.id, lambda view: not view.active)
         assert (kept.state, kept.stopped) == ("finished", True)
-        steps = later.tuning.curves(run.id)["predictor"]["step"]
+        steps = read_curves(later.tuning.run(run.id))["predictor"]["step"]
         assert steps.is_monotonic_increasing
         assert "Fine" in later.tuning.card(run.id) or "fine" in later.tuning.card(run.id)
         for change in (later.tuning.resume, later.tuning.stop, later.tuning.pause):

@@ -134,7 +134,7 @@ def test_a_version_is_deleted_with_its_files_and_its_number_is_not_given_again_w
 
 
 def test_it_stays_when_its_run_is_discarded_and_can_be_trained_on(tuned_desk, run, forecast, make_config):
-    from kronos_app.services.finetune.service import TuneRequest
+    from kronos_app.services.finetune.request import TuneRequest
 
     tuned_desk.registry.register(run.id, "mine")
     request = tuned_desk.tuning.request_of(run.id)
