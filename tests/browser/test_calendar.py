@@ -38,7 +38,7 @@ def test_a_calendar_is_chosen_and_the_forecast_keeps_clear_of_the_holidays(page,
     page.goto("/data")
     page.locator('input[type="file"]').first.set_input_files(shanghai)
     expect(page.get_by_role("heading", name="Quality of prices.csv")).to_be_visible()
-    expect(page.get_by_text("Holidays to come are not known so.")).to_be_visible()
+    expect(page.get_by_text("Future holidays are not known.")).to_be_visible()
     choice = page.get_by_role("combobox", name="When candles are due")
     choice.click()
     page.keyboard.type("XSHG")
