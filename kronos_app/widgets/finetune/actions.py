@@ -1,4 +1,4 @@
-"""What can be done about a run, by the state it is in."""
+"""The buttons of a run, by its state."""
 
 from __future__ import annotations
 
@@ -10,18 +10,17 @@ from kronos_app import nav
 from kronos_app.runtime import desk
 from kronos_app.services.finetune.views import RunView
 from kronos_app.state import gettext as _
-from kronos_app.widgets.finetune import form as tuning_form
-from kronos_app.widgets.finetune import keys
+from kronos_app.widgets.finetune import form, keys
 from kronos_app.widgets.kit.confirm import confirm
 from kronos_app.widgets.kit.errors import shown
 
 NEW, RUNS, COMPARE = "new", "runs", "compare"
 TRAINING = ("tokenizer", "predictor")  # phases
-RUN = "run"  # the address names a run by this
+RUN = "run"  # query parameter
 
 
-def draw(run: RunView, *, opened: bool = False) -> None:
-    """Draw the buttons side by side; `opened` on the page of the run itself."""
+def render_actions(run: RunView, *, opened: bool = False) -> None:
+    """Render the buttons side by side; `opened` on the page of the run itself."""
     if not opened:
         nav.link("finetune", _("Open"), icon=":material/open_in_new:", run=run.id)
     if run.state == "running":
@@ -90,8 +89,8 @@ def _discard(run_id: str) -> None:
 
 
 def clone(run_id: str) -> None:
-    """Open a new run with the settings of one there was."""
+    """Open a new run with the settings of this one."""
     with shown():
-        tuning_form.adopt(desk().tuning.request_of(run_id))
+        form.adopt(desk().tuning.request_of(run_id))
         st.session_state[keys.VIEW] = NEW
         st.query_params.pop(RUN, None)

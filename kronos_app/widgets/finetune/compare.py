@@ -13,20 +13,19 @@ from kronos_app.runtime import desk
 from kronos_app.services.finetune.records import read_curves
 from kronos_app.services.finetune.views import RunComparison, RunView
 from kronos_app.state import gettext as _
-from kronos_app.widgets.finetune import fields as tuning_fields
-from kronos_app.widgets.finetune import keys
-from kronos_app.widgets.finetune import scores as tuning_scores
-from kronos_app.widgets.finetune import words as tuning_words
+from kronos_app.widgets.finetune import keys, words
+from kronos_app.widgets.finetune.fields import OPTIONS, label
+from kronos_app.widgets.finetune.scores import render_scores
 from kronos_app.widgets.kit import formats
 from kronos_app.widgets.models.names import method_name, own_name
+from kronos_app.widgets.runs.parts import render_chart
 
 PARAMETER = "compare"
 MOST = 6
-CHART_CONFIG = {"displaylogo": False, "displayModeBar": False}
 
 
 def draw() -> None:
-    """Draw the choice and, of two or more, the comparison; the choice is kept in the address."""
+    """Render the choice of runs, which the address names, and the comparison of two or more."""
     runs = {run.id: run for run in desk().tuning.list()}
     if len(runs) < 2:
         st.info(_("Two runs are needed to compare."), icon=":material/compare_arrows:")
@@ -54,7 +53,7 @@ def draw() -> None:
 
 
 def _labels(runs: dict[str, RunView]) -> dict[str, str]:
-    """Return the names of runs, with the time they began where several have one name."""
+    """Return the names of runs, with the start where several have the same name."""
     names = [run.name for run in runs.values()]
     return {
         run.id: run.name if names.count(run.name) == 1 else f"{run.name} · {formats.moment(run.created)}"
@@ -64,13 +63,12 @@ def _labels(runs: dict[str, RunView]) -> dict[str, str]:
 
 def _losses(chosen: list[str], labels: dict[str, str]) -> None:
     logs = {labels[run_id]: read_curves(desk().tuning.run(run_id)) for run_id in chosen}
-    for stage, name in tuning_words.stage_names().items():
-        of_stage = {label: log[stage] for label, log in logs.items() if stage in log and len(log[stage])}
+    for stage, name in words.STAGES.items():
+        of_stage = {run_label: log[stage] for run_label, log in logs.items() if stage in log and len(log[stage])}
         if of_stage:
-            st.markdown(f"**{name}**")
-            figure = overlay_losses(of_stage, tuning_words.curve_words(), apart=stage == "tokenizer")
-            label = _("Losses of the runs by step")
-            st.plotly_chart(figure, key=f"finetune.overlay.{stage}", config=CHART_CONFIG, alt=label)
+            st.markdown(f"**{state.say(name)}**")
+            figure = overlay_losses(of_stage, words.curve_words(), apart=stage == "tokenizer")
+            render_chart(figure, f"finetune.overlay.{stage}", _("Losses of the runs by step"))
 
 
 def _differences(found: RunComparison, labels: dict[str, str]) -> None:
@@ -87,20 +85,20 @@ def _differences(found: RunComparison, labels: dict[str, str]) -> None:
 
 
 def _name(field: str) -> str:
-    """Return what a setting is called, with the network that it is of."""
-    stage = tuning_words.stage_names().get(field.partition(".")[0])
-    name = tuning_fields.label(field)
-    return name if stage is None or name == field else f"{stage} · {name}"
+    """Return the label of a setting, with its stage."""
+    stage = words.STAGES.get(field.partition(".")[0])
+    name = label(field)
+    return name if stage is None or name == field else f"{state.say(stage)} · {name}"
 
 
 def _shown(value: Any) -> str:
-    if isinstance(value, str) and value in tuning_fields.OPTIONS:
-        return state.say(tuning_fields.OPTIONS[value])
+    if isinstance(value, str) and value in OPTIONS:
+        return state.say(OPTIONS[value])
     return formats.MISSING if value is None else method_name(str(value))
 
 
 def _scores(found: RunComparison, labels: dict[str, str]) -> None:
-    """Draw the scores of each run, and of its base for comparison."""
+    """Render the scores of each run and its base model."""
     st.markdown("**" + _("Scores") + "**")
     rows = {}
     for run in found.runs:
@@ -109,6 +107,6 @@ def _scores(found: RunComparison, labels: dict[str, str]) -> None:
             if name in scores:
                 rows[f"{labels[run.id]} · {own_name(name)}"] = scores[name]
     if rows:
-        tuning_scores.draw_table(rows, "finetune.compared")
+        render_scores(rows, "finetune.compared")
     else:
         st.caption(_("None of them has scores yet."))

@@ -1,4 +1,4 @@
-"""Settings of a run as widgets, made from the fields of its config: kind, bounds, first value and help are theirs."""
+"""Settings of a run as widgets; kind, bounds, default and help come from the fields of its config."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 NARROWEST_FIELD = 125  # pixels
 SMALLEST_RATE = 1e-9
 
-# What the page begins with, where that is not the config's own: a first run should take a minute, not an hour.
+# Defaults of the page that differ from the config's: a first run should take a minute, not an hour.
 FIRST: Mapping[str, Any] = {
     "predictor.steps": 100,
     "tokenizer.steps": 100,
@@ -32,7 +32,7 @@ FIRST: Mapping[str, Any] = {
     "judge.final_cutoffs": 60,
     "judge.samples": 30,
 }
-# Left empty, these are the steps divided by so much.
+# If empty, these are the steps divided by this number.
 FOLLOWING: Mapping[str, int] = {"validate_every": 10, "checkpoint_every": 10, "log_every": 100}
 
 STAGE_LABELS: Mapping[str, Text] = {
@@ -108,8 +108,8 @@ def key(path: str) -> str:
     return f"{keys.FIELD}.{path}"
 
 
-def draw(paths: Sequence[str], *, columns: int = 3) -> None:
-    """Draw a widget a setting, side by side where there is room; `values` has what was entered."""
+def render_fields(paths: Sequence[str], *, columns: int = 3) -> None:
+    """Render the widgets of settings, side by side if there is space; `values` returns their values."""
     places = st.grid(columns, min_column_width=NARROWEST_FIELD)
     for path in paths:
         with places.container():
@@ -132,12 +132,12 @@ def values(paths: Sequence[str]) -> dict[str, Any]:
 
 
 def label(path: str) -> str:
-    """Return what a setting is called, its path where it has no other name."""
+    """Return the label of a setting, or its path if it has none."""
     return state.say(LABELS[path]) if path in LABELS else path
 
 
 def first(path: str) -> Any:
-    """Return what a setting begins with."""
+    """Return the default of a setting."""
     if path in FIRST:
         return FIRST[path]
     return None if path.rpartition(".")[2] in FOLLOWING else field_of(path).get_default(call_default_factory=True)

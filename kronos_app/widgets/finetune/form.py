@@ -1,4 +1,4 @@
-"""A new run: what to learn from, what to begin with, how; and beside it what that comes to."""
+"""The form of a new run, and its plan."""
 
 from __future__ import annotations
 
@@ -15,10 +15,8 @@ from kronos_app.services.finetune.service import DEFAULT_NAME
 from kronos_app.services.models.limits import DEFAULT_MODEL
 from kronos_app.services.selection.request import DataChoice
 from kronos_app.state import gettext as _
-from kronos_app.widgets.finetune import fields as tuning_fields
-from kronos_app.widgets.finetune import keys
-from kronos_app.widgets.finetune import plan as tuning_plan
-from kronos_app.widgets.finetune import sources as tuning_sources
+from kronos_app.widgets.finetune import fields, keys, sources, words
+from kronos_app.widgets.finetune.plan import render_plan
 from kronos_app.widgets.kit.errors import shown
 from kronos_app.widgets.models import choice
 
@@ -40,19 +38,19 @@ MACHINE = (
 
 
 def draw() -> None:
-    """Draw settings and outcome; what is started is what the address names from then on."""
+    """Render the settings and the plan; the address names the run once it is started."""
     places = st.grid(2, min_column_width=NARROWEST_COLUMN, gap="large")
     settings, outcome = places.container(), places.container()
     data: DataChoice | None = None
     with settings, shown():
-        key = tuning_fields.key("name")
+        key = fields.key("name")
         st.session_state[key] = desk().tuning.free_name(st.session_state.get(key) or DEFAULT_NAME)
-        data = tuning_sources.draw()
+        data = sources.draw()
         _base()
         _method()
         _stages()
-        tuning_fields.draw(("name",), columns=1)
-        tuning_fields.draw(WINDOW, columns=2)
+        fields.render_fields(("name",), columns=1)
+        fields.render_fields(WINDOW, columns=2)
         for stage in STAGES[st.session_state[keys.STAGES]]:
             _stage(stage)
         with st.expander(_("More settings"), icon=":material/tune:", key="finetune.more"):
@@ -62,12 +60,12 @@ def draw() -> None:
         if data is None:
             st.info(_("Choose training candles to see the plan of the run."), icon=":material/info:")
             return
-        tuning_plan.draw(TuneRequest(data=data, config=_config()))
+        render_plan(TuneRequest(data=data, config=_config()))
 
 
 def _base() -> None:
     statuses = {status.name: status for status in desk().models.list()}
-    key = tuning_fields.key("base.model")
+    key = fields.key("base.model")
     if st.session_state.get(key) not in statuses:
         st.session_state[key] = DEFAULT_MODEL if DEFAULT_MODEL in statuses else next(iter(statuses))
     st.selectbox(
@@ -81,7 +79,7 @@ def _base() -> None:
 
 
 def _method() -> None:
-    told = {
+    methods = {
         "full": (_("All parameters"), _("All parameters are trained: most capacity, highest risk of overfitting.")),
         "frozen": (_("Upper layers"), _("The lowest layers are frozen: less forgetting, less memory.")),
         "lora": (
@@ -89,20 +87,20 @@ def _method() -> None:
             _("Small additions learn beside frozen weights: least memory, with “Save memory” on."),
         ),
     }  # fmt: skip
-    key = tuning_fields.key("method.kind")
+    key = fields.key("method.kind")
     state.default(key, "full")
     kind = st.radio(
         _("Method"),
-        list(told),
-        format_func=lambda name: told[name][0],
-        captions=[caption for _name, caption in told.values()],
+        list(methods),
+        format_func=lambda name: methods[name][0],
+        captions=[caption for _name, caption in methods.values()],
         key=key,
         persist_state="session",
     )
     if kind == "frozen":
-        tuning_fields.draw(("method.frozen_layers",), columns=2)
+        fields.render_fields(("method.frozen_layers",), columns=2)
     if kind == "lora":
-        tuning_fields.draw(LORA)
+        fields.render_fields(LORA)
 
 
 def _stages() -> None:
@@ -126,30 +124,29 @@ def _stages() -> None:
 
 
 def _stage(stage: str) -> None:
-    names = {"tokenizer": _("Tokenizer"), "predictor": _("Predictor")}
     if st.session_state[keys.STAGES] == "both":
-        st.markdown(f"**{names[stage]}**")
-    tuning_fields.draw((f"{stage}.steps", f"{stage}.batch", f"{stage}.learning_rate"))
+        st.markdown(f"**{state.say(words.STAGES[stage])}**")
+    fields.render_fields((f"{stage}.steps", f"{stage}.batch", f"{stage}.learning_rate"))
 
 
 def _more() -> None:
     st.markdown("**" + _("Train/validation/test split") + "**")
     _split()
-    tuning_fields.draw(MORE_SPLIT, columns=2)
+    fields.render_fields(MORE_SPLIT, columns=2)
     st.markdown("**" + _("Windows") + "**")
-    tuning_fields.draw(MORE_WINDOW, columns=2)
+    fields.render_fields(MORE_WINDOW, columns=2)
     names = {"tokenizer": _("Training of the tokenizer"), "predictor": _("Training of the predictor")}
     for stage in STAGES[st.session_state[keys.STAGES]]:
         st.markdown(f"**{names[stage]}**")
-        tuning_fields.draw(_more_of(stage), columns=2)
+        fields.render_fields(_more_of(stage), columns=2)
     st.markdown("**" + _("Scoring") + "**")
-    tuning_fields.draw(JUDGE, columns=2)
+    fields.render_fields(JUDGE, columns=2)
     st.markdown("**" + _("Machine") + "**")
-    tuning_fields.draw(("seed", *MACHINE), columns=2)
+    fields.render_fields(("seed", *MACHINE), columns=2)
 
 
 def _more_of(stage: str) -> tuple[str, ...]:
-    return tuple(f"{stage}.{name}" for name in tuning_fields.STAGE_LABELS if name != "batch")
+    return tuple(f"{stage}.{name}" for name in fields.STAGE_LABELS if name != "batch")
 
 
 def _split() -> None:
@@ -179,14 +176,14 @@ def _split() -> None:
 
 
 def _config() -> dict[str, Any]:
-    """Return the settings as they are now, the way a config is written."""
+    """Return the current settings as a config."""
     stages = STAGES[st.session_state[keys.STAGES]]
-    kind = st.session_state[tuning_fields.key("method.kind")]
+    kind = st.session_state[fields.key("method.kind")]
     paths = ["name", "seed", "base.model", "method.kind", *WINDOW, *MORE_WINDOW, *MORE_SPLIT, *JUDGE, *MACHINE]
     paths += {"full": [], "frozen": ["method.frozen_layers"], "lora": list(LORA)}[kind]
     for stage in stages:
-        paths += [f"{stage}.{name}" for name in (*tuning_fields.MAIN_LABELS, *tuning_fields.STAGE_LABELS, "log_every")]
-    config = {"tokenizer": None, "predictor": None} | tuning_fields.values(paths)
+        paths += [f"{stage}.{name}" for name in (*fields.MAIN_LABELS, *fields.STAGE_LABELS, "log_every")]
+    config = {"tokenizer": None, "predictor": None} | fields.values(paths)
     config["split"] |= _split_values()
     return config
 
@@ -212,14 +209,14 @@ def _midnight(day: date) -> datetime:
 
 
 def adopt(request: TuneRequest) -> None:
-    """Set everything to what a run was made with; the form finds a name that is free."""
-    tuning_sources.adopt(request.data)
+    """Fill in the request of a run; the form chooses a free name."""
+    sources.adopt(request.data)
     config = request.config
     trained = tuple(stage for stage in ("tokenizer", "predictor") if _is_trained(config, stage))
     st.session_state[keys.STAGES] = next((name for name, ones in STAGES.items() if ones == trained), "both")
     for path, value in flatten_settings(config).items():
-        if path in tuning_fields.LABELS and not path.startswith("split.fractions"):
-            st.session_state[tuning_fields.key(path)] = value
+        if path in fields.LABELS and not path.startswith("split.fractions"):
+            st.session_state[fields.key(path)] = value
     split = config.get("split") or {}
     if split.get("validation"):
         st.session_state[keys.SPLIT] = BY_DATE
@@ -233,5 +230,5 @@ def adopt(request: TuneRequest) -> None:
 
 
 def _is_trained(config: Mapping[str, Any], stage: str) -> bool:
-    """Return whether a config trains a stage; what it does not name is as by default."""
+    """Return whether a config trains a stage; by default the predictor."""
     return config[stage] is not None if stage in config else stage == "predictor"

@@ -1,4 +1,4 @@
-"""What a run comes to before it begins: windows on a timeline, learning rate and why, time and memory, the start."""
+"""The plan of a run: its windows on a timeline, learning rates, time and memory, and the start."""
 
 from __future__ import annotations
 
@@ -15,28 +15,24 @@ from kronos_app.runtime import desk
 from kronos_app.services.finetune.request import TuneRequest
 from kronos_app.services.finetune.views import Estimate, TunePlan
 from kronos_app.state import gettext as _
-from kronos_app.widgets.finetune import keys
-from kronos_app.widgets.finetune import words as tuning_words
+from kronos_app.widgets.finetune import keys, words
 from kronos_app.widgets.kit import errors, formats
 from kronos_app.widgets.kit.errors import escape
+from kronos_app.widgets.runs.parts import render_chart, render_notes
 
-CHART_CONFIG = {"displaylogo": False, "displayModeBar": False}
 POLL_SECONDS = 1.0
 GB = 1e9
 
 
-def draw(request: TuneRequest) -> None:
-    """Draw it, with buttons to try a few steps and to start."""
+def render_plan(request: TuneRequest) -> None:
+    """Render the plan, with buttons to try a few steps and to start."""
     with st.spinner(_("Reading the candles …")):
         plan = desk().tuning.plan(request)
     _splits(plan)
-    stretches = stretches_of(plan.preflight)
-    figure = timeline_chart(stretches, tuning_words.timeline_words())
-    st.plotly_chart(
-        figure, key="finetune.timeline", config=CHART_CONFIG, alt=_("Train/validation/test split of each symbol")
-    )
+    figure = timeline_chart(stretches_of(plan.preflight), words.timeline_words())
+    render_chart(figure, "finetune.timeline", _("Train/validation/test split of each symbol"))
     _rates(plan)
-    tuning_words.notes(plan.notes)
+    render_notes(plan.notes)
     _trial(request)
     if st.button(_("Start"), type="primary", icon=":material/play_arrow:", width="stretch", key="finetune.start"):
         with errors.shown():
@@ -46,7 +42,7 @@ def draw(request: TuneRequest) -> None:
 
 
 def stretches_of(preflight: Mapping[str, Any]) -> list[Stretch]:
-    """Return the spans of a preflight as the chart takes them."""
+    """Return the spans of a preflight for the chart."""
     spans: Sequence[Mapping[str, Any]] = preflight["spans"]
     return [
         Stretch(
@@ -68,19 +64,19 @@ def _splits(plan: TunePlan) -> None:
         "test": _("The latest candles: used once, for the final scores."),
     }
     with st.container(horizontal=True, gap="small"):
-        for split, name in tuning_words.split_names().items():
+        for split, name in words.SPLITS.items():
             size = plan.preflight["splits"].get(split)
             windows = 0 if size is None else size["windows"]
-            told = _("{count} windows").format(count=formats.number(windows, 0))
-            st.metric(name, told, width=150, help=helps[split])
+            count = _("{count} windows").format(count=formats.number(windows, 0))
+            st.metric(state.say(name), count, width=150, help=helps[split])
     for stage in plan.config.stages:
         settings = plan.config.stage(stage)
         windows = plan.preflight["splits"]["train"]["windows"]
         passes = settings.steps * settings.batch / max(windows, 1)
-        told = _("{stage}: {steps} steps of {batch} windows are {passes} epochs of the training set.")
+        sentence = _("{stage}: {steps} steps of {batch} windows are {passes} epochs of the training set.")
         st.caption(
-            told.format(
-                stage=tuning_words.stage_names()[stage],
+            sentence.format(
+                stage=state.say(words.STAGES[stage]),
                 steps=formats.number(settings.steps, 0),
                 batch=formats.number(settings.batch, 0),
                 passes=formats.number(passes, 1),
@@ -89,15 +85,15 @@ def _splits(plan: TunePlan) -> None:
 
 
 def _rates(plan: TunePlan) -> None:
-    """Say which learning rate each stage has, and why where it was chosen for the reader."""
+    """Render the suggested learning rate of each stage, and the reason."""
     for stage, advice in plan.advice.items():
         own = plan.config.stage(stage).learning_rate
-        name = tuning_words.stage_names()[stage]
+        name = state.say(words.STAGES[stage])
         if own is None or own == advice.learning_rate:
-            told = _("{stage}: suggested learning rate, {reason}")
+            sentence = _("{stage}: suggested learning rate, {reason}")
         else:
-            told = _("{stage}: your learning rate; suggested: {reason}")
-        st.caption(escape(told.format(stage=name, reason=state.say(advice.reason))))
+            sentence = _("{stage}: your learning rate; suggested: {reason}")
+        st.caption(escape(sentence.format(stage=name, reason=state.say(advice.reason))))
 
 
 def _trial(request: TuneRequest) -> None:
@@ -122,7 +118,7 @@ def _trial(request: TuneRequest) -> None:
 
 
 def _failed(job_id: str | None) -> None:
-    """Say why the last trial failed, where it did."""
+    """Render the error of the last trial, if it failed."""
     job = None if job_id is None else desk().jobs.get(job_id)
     if job is not None and job.status == "failed" and job.error is not None:
         errors.show(Text.from_dict(job.error["message"]), Text.from_dict(job.error["hint"]))

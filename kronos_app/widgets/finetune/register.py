@@ -1,4 +1,4 @@
-"""What comes after a run: a name and a version for its model, and forecasting with it."""
+"""The registration of the model of a run, and its use in forecasts."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from kronos_app.widgets.kit.errors import escape
 LONGEST_NAME, LONGEST_NOTE = 40, 200
 
 
-def draw(run: RunView) -> None:
-    """Draw the form, or what the run was registered as."""
+def render_registration(run: RunView) -> None:
+    """Render the form, or the registered versions."""
     if run.registered:
         _registered(run)
     else:
@@ -58,9 +58,9 @@ def suggested(name: str) -> str:
 
 def _registered(run: RunView) -> None:
     newest = run.registered[-1]
-    words, actions = st.columns([5, 3], vertical_alignment="center")
-    told = _("Registered as {names}. Forecast, Live and the API list it.")
-    words.success(escape(told.format(names=", ".join(run.registered))), icon=":material/inventory_2:")
+    message, actions = st.columns([5, 3], vertical_alignment="center")
+    sentence = _("Registered as {names}. Forecast, Live and the API list it.")
+    message.success(escape(sentence.format(names=", ".join(run.registered))), icon=":material/inventory_2:")
     with actions.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
         if st.button(
             _("Forecast with it"), type="primary", icon=":material/candlestick_chart:", key=f"finetune.use.{run.id}"

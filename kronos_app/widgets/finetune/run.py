@@ -1,4 +1,4 @@
-"""One run: how it stands, its curves, forecasts beside what came, scores, log; live while it goes on."""
+"""One run: state, curves, example forecasts, scores and log, updated while it runs."""
 
 from __future__ import annotations
 
@@ -14,21 +14,20 @@ from kronos_app.runtime import desk
 from kronos_app.services.finetune import records
 from kronos_app.services.finetune.views import RunView
 from kronos_app.state import gettext as _
-from kronos_app.widgets.finetune import actions as tuning_actions
-from kronos_app.widgets.finetune import register as tuning_register
-from kronos_app.widgets.finetune import runs as tuning_runs
-from kronos_app.widgets.finetune import scores as tuning_scores
-from kronos_app.widgets.finetune import words as tuning_words
+from kronos_app.widgets.finetune import scores, words
+from kronos_app.widgets.finetune.actions import render_actions
+from kronos_app.widgets.finetune.register import render_registration
+from kronos_app.widgets.finetune.runs import describe_progress
 from kronos_app.widgets.kit import errors, formats
 from kronos_app.widgets.kit.errors import escape
+from kronos_app.widgets.runs.parts import render_chart, render_notes
 
 POLL_SECONDS = 2.0
 LINES = 60  # of the log
-CHART_CONFIG = {"displaylogo": False, "displayModeBar": False}
 
 
 def draw(run_id: str) -> None:
-    """Draw the run that the address names."""
+    """Render the run that the address names."""
     nav.link("finetune", _("All runs"), icon=":material/arrow_back:")
     with errors.shown():
         run = desk().tuning.get(run_id)
@@ -41,19 +40,19 @@ def draw(run_id: str) -> None:
 
 
 def _head(run: RunView) -> None:
-    words, actions = st.columns([5, 4], vertical_alignment="center")
-    with words:
+    heading, actions = st.columns([5, 4], vertical_alignment="center")
+    with heading:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.subheader(escape(run.name), width="content", anchor=False)
-            st.markdown(tuning_words.badge(run), width="content")
-        st.markdown(f":small[{escape(tuning_words.details(run))}]")
+            st.markdown(words.badge(run), width="content")
+        st.markdown(f":small[{escape(words.details(run))}]")
     with actions.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
-        tuning_actions.draw(run, opened=True)
+        render_actions(run, opened=True)
     _banner(run)
 
 
 def _banner(run: RunView) -> None:
-    """Say what the reader has to know before all else."""
+    """Render a notice of the state, or the registration of a finished run."""
     if run.state == "interrupted":
         st.warning(
             _(
@@ -68,17 +67,17 @@ def _banner(run: RunView) -> None:
         st.error(escape(state.say(run.error)), icon=":material/error:")
     if run.state == "finished":
         with errors.shown():
-            tuning_register.draw(run)
+            render_registration(run)
 
 
 @st.fragment(run_every=POLL_SECONDS)
 def _live(run_id: str, drawn: tuple[str, str]) -> None:
-    """Draw the run as it is now, and the whole page anew once its state or phase is another than drawn."""
+    """Render the current run; rerun the page when its state or phase is no longer as in `drawn`."""
     with errors.shown():
         run = desk().tuning.get(run_id)
         if (run.state, run.phase) != drawn:
             st.rerun()
-        st.progress(run.progress, text=tuning_runs.sentence(run))
+        st.progress(run.progress, text=describe_progress(run))
         st.caption(_("You can leave or close this page: the run continues, and this address shows it."))
         _body(run)
 
@@ -88,11 +87,11 @@ def _body(run: RunView) -> None:
     if run.steps:
         _facts(run)
     if report is not None:
-        tuning_scores.draw_verdict(report)
-        tuning_scores.draw_parts(report, f"finetune.scores.{run.id}")
+        scores.render_verdict(report)
+        scores.render_parts(report, f"finetune.scores.{run.id}")
     _curves(run)
     _examples(run, final=report is not None)
-    tuning_words.notes(run.notes)
+    render_notes(run.notes)
     _log(run)
 
 
@@ -112,16 +111,15 @@ def _facts(run: RunView) -> None:
 
 def _curves(run: RunView) -> None:
     logs = {stage: log for stage, log in records.read_curves(desk().tuning.run(run.id)).items() if len(log)}
-    names = tuning_words.stage_names()
     for stage, log in logs.items():
-        st.markdown(f"**{names[stage]}**")
-        figure = curves_chart(log, tuning_words.curve_words(), apart=stage == "tokenizer")
-        label = _("Losses, learning rate and gradient norm by step")
-        st.plotly_chart(figure, key=f"finetune.curves.{run.id}.{stage}", config=CHART_CONFIG, alt=label)
-        st.caption(_curves_told(stage))
+        st.markdown(f"**{state.say(words.STAGES[stage])}**")
+        figure = curves_chart(log, words.curve_words(), apart=stage == "tokenizer")
+        alt = _("Losses, learning rate and gradient norm by step")
+        render_chart(figure, f"finetune.curves.{run.id}.{stage}", alt)
+        st.caption(_explain_curves(stage))
 
 
-def _curves_told(stage: str) -> str:
+def _explain_curves(stage: str) -> str:
     if stage == "tokenizer":
         return _(
             "The validation loss is the distance between candles and their reconstruction from "
@@ -135,21 +133,21 @@ def _curves_told(stage: str) -> str:
 
 
 def _examples(run: RunView, *, final: bool) -> None:
-    """Draw forecasts of time it did not learn from, and the scores of the last look where there is no report yet."""
+    """Render forecasts of validation candles, and their scores until there is a report."""
     found = records.read_examples(desk().tuning.run(run.id))
     looks = records.read_looks(desk().tuning.run(run.id))
     if found and found["examples"]:
         st.markdown("**" + _("Forecasts and actuals") + "**")
-        figure = examples_chart(found["examples"], tuning_words.example_words())
+        figure = examples_chart(found["examples"], words.example_words())
         alt = _("Forecasts of the run and of its base model, with the actual candles")
-        st.plotly_chart(figure, key=f"finetune.examples.{run.id}", config=CHART_CONFIG, alt=alt)
-        told = _("From the validation set, at step {step}: the model was not trained on these candles.")
-        st.caption(told.format(step=formats.number(found["step"], 0)))
+        render_chart(figure, f"finetune.examples.{run.id}", alt)
+        caption = _("From the validation set, at step {step}: the model was not trained on these candles.")
+        st.caption(caption.format(step=formats.number(found["step"], 0)))
     if looks and not final:
         last = looks[-1]
-        told = _("Scores of forecasts at step {step}, on validation")
-        st.markdown(f"**{told.format(step=formats.number(last['step'], 0))}**")
-        tuning_scores.draw_table(last["forecasters"], f"finetune.looks.{run.id}")
+        caption = _("Scores of forecasts at step {step}, on validation")
+        st.markdown(f"**{caption.format(step=formats.number(last['step'], 0))}**")
+        scores.render_scores(last["forecasters"], f"finetune.looks.{run.id}")
 
 
 def _log(run: RunView) -> None:
@@ -159,7 +157,7 @@ def _log(run: RunView) -> None:
 
 
 def _files(run: RunView) -> None:
-    """Draw what can be read and taken away."""
+    """Render settings and model card, with downloads."""
     with st.expander(_("Settings and files"), icon=":material/description:", key=f"finetune.files.{run.id}"):
         with st.container(horizontal=True):
             st.download_button(

@@ -1,4 +1,4 @@
-"""All runs, the newest first, each with how it stands and what can be done about it."""
+"""The list of runs, newest first, with state, scores and buttons."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from kronos_app import state
 from kronos_app.runtime import desk
 from kronos_app.services.finetune.views import RunView
 from kronos_app.state import gettext as _
-from kronos_app.widgets.finetune import actions as tuning_actions
-from kronos_app.widgets.finetune import keys
-from kronos_app.widgets.finetune import words as tuning_words
+from kronos_app.widgets.finetune import keys, words
+from kronos_app.widgets.finetune.actions import render_actions
 from kronos_app.widgets.kit import errors, formats, paging
 from kronos_app.widgets.kit.errors import escape
 from kronos_app.widgets.kit.unreadable import render_unreadable
@@ -19,7 +18,7 @@ POLL_SECONDS = 2.0
 
 
 def draw() -> None:
-    """Draw one row a run."""
+    """Render one row for each run."""
     runs, unreadable = desk().tuning.list(), desk().tuning.unreadable()
     if not (runs or unreadable):
         st.info(_("There is no run yet. Start with New run."), icon=":material/model_training:")
@@ -30,14 +29,14 @@ def draw() -> None:
 
 def _row(run: RunView) -> None:
     with st.container(border=True):
-        words, actions = st.columns([5, 4], vertical_alignment="center")
-        with words:
+        description, actions = st.columns([5, 4], vertical_alignment="center")
+        with description:
             st.markdown(
-                f"**{escape(run.name)}** {tuning_words.badge(run)}  \n"
-                f":small[{escape(tuning_words.details(run))}]  \n:small[{escape(summary(run))}]"
+                f"**{escape(run.name)}** {words.badge(run)}  \n"
+                f":small[{escape(words.details(run))}]  \n:small[{escape(summary(run))}]"
             )
         with actions.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
-            tuning_actions.draw(run)
+            render_actions(run)
         if run.active:
             _progress(run.id, (run.state, run.phase))
         if run.error is not None and run.state == "failed":
@@ -46,20 +45,19 @@ def _row(run: RunView) -> None:
 
 @st.fragment(run_every=POLL_SECONDS)
 def _progress(run_id: str, drawn: tuple[str, str]) -> None:
-    """Draw how far a run is, and the page anew once its state or phase is another than drawn."""
+    """Render the progress; rerun the page when state or phase are no longer as in `drawn`."""
     with errors.shown():
         run = desk().tuning.get(run_id)
         if (run.state, run.phase) != drawn:
             st.rerun()
-        st.progress(run.progress, text=sentence(run))
+        st.progress(run.progress, text=describe_progress(run))
 
 
-def sentence(run: RunView) -> str:
-    """Return what a run does now, and how long it will."""
+def describe_progress(run: RunView) -> str:
+    """Return phase, step and remaining time of a run."""
     if run.state == "queued":
-        told = _("Queued; position: {place}")
-        return told.format(place=run.queue_position or 1)
-    parts = [tuning_words.phase_name(run.phase)]
+        return _("Queued; position: {place}").format(place=run.queue_position or 1)
+    parts = [state.say(words.PHASES[run.phase])]
     if run.steps:
         parts.append(_("Step {done} of {total}").format(done=run.step, total=run.steps))
     if run.remaining is not None:
@@ -68,7 +66,7 @@ def sentence(run: RunView) -> str:
 
 
 def summary(run: RunView) -> str:
-    """Return in one line how far a run came, and its scores where it has any."""
+    """Return progress and scores of a run in one line."""
     scores = run.scores or {}
     tuned, base = scores.get("tuned"), scores.get("base")
     parts = []

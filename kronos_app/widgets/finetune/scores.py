@@ -1,4 +1,4 @@
-"""What a run is worth: a plain verdict, and scores beside its base model's and the baselines'."""
+"""The verdict on a run, and its scores with those of its base model and the baselines."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from kronos_app.state import gettext as _
 from kronos_app.widgets.kit import formats
 from kronos_app.widgets.kit.errors import escape
 from kronos_app.widgets.models.names import own_name
+from kronos_app.widgets.runs.parts import render_table
 from kronos_app.widgets.runs.score_columns import score_columns
 
 OWN = ("tuned", "base")  # these come first, baselines after them
@@ -21,12 +22,12 @@ DIGITS = {"coverage_50": 2, "coverage_80": 2, "coverage_90": 2}  # more than the
 PARTS = ("test", "validation")  # of a report, the strictest first
 
 
-def draw_verdict(report: Mapping[str, Any]) -> None:
-    """Say in plain words whether the run is worth more than its base; in red where it is not."""
+def render_verdict(report: Mapping[str, Any]) -> None:
+    """Render the comparison with the base model: green if better, red if worse, else blue."""
     parts = [report[name] for name in PARTS if report.get(name)]
     if not parts:
         return
-    told = _said(parts[0]["verdict"])
+    verdict = _say(parts[0]["verdict"])
     against = parts[0].get("to_base") or {}
     if any(part["worse"] for part in parts):
         advice = _(
@@ -34,30 +35,23 @@ def draw_verdict(report: Mapping[str, Any]) -> None:
             "lower learning rate, fewer steps, more candles, or adapters (LoRA)."
         )
         worst = next(part for part in parts if part["worse"])
-        st.error(f"{advice}\n\n{_said(worst['verdict'])}", icon=":material/trending_down:")
+        st.error(f"{advice}\n\n{_say(worst['verdict'])}", icon=":material/trending_down:")
     elif against.get("high") is not None and against["high"] < 1:
-        st.success(told, icon=":material/trending_up:")
+        st.success(verdict, icon=":material/trending_up:")
     else:
-        st.info(told, icon=":material/trending_flat:")
+        st.info(verdict, icon=":material/trending_flat:")
 
 
-def _said(remark: Mapping[str, Any]) -> str:
+def _say(remark: Mapping[str, Any]) -> str:
     return escape(state.say(Text.from_dict(remark)))
 
 
-def draw_table(scores: Mapping[str, Mapping[str, Any]], key: str) -> None:
-    """Draw one line a forecaster."""
+def render_scores(scores: Mapping[str, Mapping[str, Any]], key: str) -> None:
+    """Render a table with one row for each forecaster."""
     names = [*(name for name in OWN if name in scores), *(name for name in scores if name not in OWN)]
     table = pd.DataFrame([_row(name, scores[name]) for name in names])
-    st.dataframe(
-        table,
-        hide_index=True,
-        height="content",
-        placeholder=formats.MISSING,
-        key=key,
-        column_config={"name": _("Forecaster"), **score_columns((50, 80, 90))},
-        alt=_("Scores of the run, its base and the baselines"),
-    )
+    columns = {"name": _("Forecaster"), **score_columns((50, 80, 90))}
+    render_table(table, columns, _("Scores of the run, its base and the baselines"), key)
 
 
 def _row(name: str, scores: Mapping[str, Any]) -> dict[str, Any]:
@@ -67,8 +61,8 @@ def _row(name: str, scores: Mapping[str, Any]) -> dict[str, Any]:
     return {"name": own_name(name), **rounded}
 
 
-def draw_parts(report: Mapping[str, Any], key: str) -> None:
-    """Draw the table of the strictest part there is, and that of the other one folded away."""
+def render_parts(report: Mapping[str, Any], key: str) -> None:
+    """Render the scores of the test set, or of validation; those of the other one are collapsed."""
     titles = {
         "test": _("Held-out test set"),
         "validation": _("Validation set"),
@@ -83,12 +77,14 @@ def draw_parts(report: Mapping[str, Any], key: str) -> None:
 
 
 def _part(found: Mapping[str, Any], key: str) -> None:
-    draw_table(found["forecasters"], key)
+    render_scores(found["forecasters"], key)
     st.caption(_counts(found))
-    for told in (found["against_baselines"], *found["notes"]):
-        st.caption(_said(told))
+    for sentence in (found["against_baselines"], *found["notes"]):
+        st.caption(_say(sentence))
 
 
 def _counts(part: Mapping[str, Any]) -> str:
-    told = _("{cutoffs} cutoffs of {symbols} series at {times} times; {samples} paths each.")
-    return told.format(**{name: formats.number(part[name], 0) for name in ("cutoffs", "symbols", "times", "samples")})
+    sentence = _("{cutoffs} cutoffs of {symbols} series at {times} times; {samples} paths each.")
+    return sentence.format(
+        **{name: formats.number(part[name], 0) for name in ("cutoffs", "symbols", "times", "samples")}
+    )
