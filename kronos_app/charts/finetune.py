@@ -1,4 +1,4 @@
-"""Before and after a fine-tune: which time serves for what, and forecasts of time it never learned from."""
+"""The train/validation/test split of each symbol, and example forecasts with actuals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A fine-tune while it goes on: losses, learning rate, gradient norm; and the losses of several over each other."""
+"""Losses, learning rate and gradient norm of a run, and the losses of several runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kronos_app.charts.style import DOWN, FORECAST, HOLLOW, NEUTRAL, SECOND, UP,
 
 MOST_POINTS = 1_500  # of each line; more than a screen has pixels, and a browser slows down
 COLOURS = (FORECAST, DOWN, UP, SECOND, NEUTRAL)
-DASHES = ("solid", "dash")  # colours come round again, and a line differs from its namesake in both
+DASHES = ("solid", "dash")  # colours repeat with another dash
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What a request comes to: its config complete, its candles prepared, and what is to be said before it starts."""
+"""The plan of a run: complete config, prepared candles and warnings."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ KEPT_PLANS = 32
 
 @dataclass(frozen=True)
 class Planned:
-    """A plan, and what starting it takes besides: its base model and where its candles are prepared."""
+    """A plan, its base model and the folder of its prepared candles."""
 
     plan: TunePlan
     base: BaseModel
@@ -41,7 +41,7 @@ class Planned:
 
 
 class Planner:
-    """Makes plans, and remembers the last ones; every thread may use it."""
+    """Makes plans and caches the last ones; every thread may use it."""
 
     def __init__(self, settings: Settings, data: TrainingData, models: ModelService) -> None:
         self._settings = settings
@@ -52,13 +52,7 @@ class Planner:
         self._preparing: defaultdict[Path, Lock] = defaultdict(Lock)
 
     def plan(self, request: TuneRequest) -> Planned:
-        """Return what a request comes to.
-
-        Raises
-        ------
-        AppError
-            What is wrong with it: a setting, the candles, the base model, the disk.
-        """
+        """Return the plan of a request; raises AppError for a setting, the candles, the model or the disk."""
         base = resolve(request.config.get("base", {}), self._models)
         laid = self._data.write(request.data)
         config = self._config(request, base, laid)
@@ -142,8 +136,8 @@ class Planner:
 
 
 def share(prepared: Path, folder: Path) -> None:
-    """Give a run the candles that were prepared for its plan: by links where the disk has them, else by copies."""
-    with suppress(OSError):  # the run prepares them itself then
+    """Link the prepared candles of a plan into the folder of a run, or copy them if the disk has no links."""
+    with suppress(OSError):  # otherwise the run prepares them itself
         shutil.copytree(prepared, folder, copy_function=_link)
 
 

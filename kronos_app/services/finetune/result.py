@@ -1,4 +1,4 @@
-"""The result of a finished run, in the form that the registry of models takes."""
+"""The result of a finished run for the model registry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trainers: processes of their own, which go on when the tab closes and when the server does."""
+"""Trainers: separate processes, which continue when the tab is closed or the server stops."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ log = logging.getLogger(__name__)
 TRAINER = "trainer.json"
 NICENESS = 10
 SECONDS_TO_DIE = 10.0
-LOOK_SECONDS = 1.0
+WATCH_SECONDS = 1.0
 
 
 class Trainers:
-    """Starts and ends trainers, and tells which are alive; every thread may use it.
+    """Starts, watches and ends trainers; every thread may use it.
 
     Parameters
     ----------
     settings
-        What trainers are held to.
+        Limits of the trainers.
     on_end
-        Called, from a thread of its own, when a trainer that was started here has ended.
+        Called from a separate thread when a trainer that this process started has ended.
     """
 
     def __init__(self, settings: Settings, on_end: Callable[[], object]) -> None:
@@ -51,13 +51,7 @@ class Trainers:
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, run: Run) -> None:
-        """Have a process train, or go on training.
-
-        Raises
-        ------
-        Unavailable
-            The process could not be started.
-        """
+        """Start a process that trains a run, or continues it; raises Unavailable if it cannot be started."""
         from training.run.folder import write_json
 
         command = [sys.executable, "-m", "training", "resume", str(run.path)]
@@ -80,14 +74,14 @@ class Trainers:
             ) from error
         with suppress(psutil.Error, OSError), training_errors():
             process = psutil.Process(child.pid)
-            process.nice(max(NICENESS, process.nice()))  # pages and forecasts come first
+            process.nice(max(NICENESS, process.nice()))  # pages and forecasts have priority
             write_json(run.path / TRAINER, {"pid": child.pid, "created": process.create_time()})
         with self._lock:
             self._children[run.id] = child
         Thread(target=self._watch, args=(run, child), name=f"kronos-run-{run.id}", daemon=True).start()
 
     def _environment(self) -> dict[str, str]:
-        """Return the environment of a trainer: a user of the desk chose its config, the administrator its limits."""
+        """Return the environment of a trainer, with the limits of the administrator."""
         from training.fit import memory
         from training.run import addresses
 
@@ -104,7 +98,7 @@ class Trainers:
         return self._settings.run_memory_bytes or run_limit()
 
     def alive(self, run: Run) -> bool:
-        """Return whether somebody trains a run, or has just been started to."""
+        """Return whether a trainer of the run is running or has just been started."""
         with self._lock:
             child = self._children.get(run.id)
         if child is not None and child.poll() is None:
@@ -112,7 +106,7 @@ class Trainers:
         return _process(run.path) is not None or run.status().state == "running"
 
     def kill(self, path: Path) -> None:
-        """End whoever trains the run in a folder, at once, with all it has started."""
+        """End the trainer of the run in a folder and its child processes at once."""
         processes: list[psutil.Process] = []
         for root in (_process(path), _holder(path)):
             if root is not None:
@@ -127,34 +121,34 @@ class Trainers:
         limit = self._memory_limit()
         while True:
             with suppress(subprocess.TimeoutExpired):
-                child.wait(LOOK_SECONDS)
+                child.wait(WATCH_SECONDS)
                 break
-            if _memory(child.pid) > limit:  # where the system does not hold it to its limit
-                log.warning("The trainer of run %s takes more than %d MB and is ended", run.id, limit // 1_000_000)
+            if _memory(child.pid) > limit:  # if the system does not enforce the limit
+                log.warning("The trainer of run %s uses more than %d MB and is ended", run.id, limit // 1_000_000)
                 self.kill(run.path)
-                _tell_memory(run, limit)
+                _write_memory_error(run, limit)
         with self._lock:
             if self._children.get(run.id) is child:
                 del self._children[run.id]
         try:
             self._on_end()
-        except Exception:  # Whatever it was, whoever keeps time will try again.
+        except Exception:  # the keeper tries again
             log.exception("The next run could not be started")
 
 
 def _memory(pid: int) -> int:
-    """Return the bytes that a process and those it started have in memory."""
-    taken = 0
+    """Return the memory of a process and its child processes in bytes."""
+    size = 0
     with suppress(psutil.Error):
         root = psutil.Process(pid)
         for process in (root, *root.children(recursive=True)):
             with suppress(psutil.Error):
-                taken += process.memory_info().rss
-    return taken
+                size += process.memory_info().rss
+    return size
 
 
-def _tell_memory(run: Run, limit: int) -> None:
-    """Note in the run why its trainer was ended."""
+def _write_memory_error(run: Run, limit: int) -> None:
+    """Write to the status of the run why its trainer was ended."""
     from training.errors import message
 
     error = message(
@@ -167,11 +161,11 @@ def _tell_memory(run: Run, limit: int) -> None:
 
 
 def _process(path: Path) -> psutil.Process | None:
-    """Return the process that was started for a run, None where it is gone: a number alone may be another's by now."""
+    """Return the process that was started for a run, or None; the start time detects a reused process id."""
     try:
-        kept = json.loads((path / TRAINER).read_text(encoding="utf-8"))
-        process = psutil.Process(kept["pid"])
-        if process.create_time() == kept["created"] and process.status() != psutil.STATUS_ZOMBIE:
+        saved = json.loads((path / TRAINER).read_text(encoding="utf-8"))
+        process = psutil.Process(saved["pid"])
+        if process.create_time() == saved["created"] and process.status() != psutil.STATUS_ZOMBIE:
             return process
     except (OSError, ValueError, KeyError, TypeError, psutil.Error):
         pass
@@ -179,7 +173,7 @@ def _process(path: Path) -> psutil.Process | None:
 
 
 def _holder(path: Path) -> psutil.Process | None:
-    """Return the process that holds a run, None where nobody does: it may have lost whoever started it."""
+    """Return the process that holds a run, or None; it may have outlived the process that started it."""
     status = status_in(path)
     if status.state != "running" or status.pid is None:
         return None
