@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 from kronos_app.charts.style import DOWN, FORECAST, NEUTRAL, SECOND, UP, plain_layout, time_labels, translucent
 
 SPLIT_COLOURS = {"train": FORECAST, "validation": UP, "test": DOWN}
-MOST_ROWS = 30  # of the timeline; more are drawn as one row a group
+MOST_ROWS = 30  # of the timeline; above that, one row for each group
 ROW, FRAME = 24, 96  # pixels
 COLUMNS = 2  # of the small multiples
 PANEL = 250  # pixels
@@ -22,7 +22,7 @@ SPACE = 0.07  # between two columns, of the figure's width
 
 @dataclass(frozen=True)
 class Stretch:
-    """A stretch of time of one symbol that serves for one thing.
+    """The candles of a symbol in one split.
 
     Attributes
     ----------
@@ -33,7 +33,7 @@ class Stretch:
     first, last
         Times of its first and last candle.
     windows
-        That lie in it.
+        Number of its windows.
     """
 
     group: str
@@ -46,7 +46,7 @@ class Stretch:
 
 @dataclass(frozen=True)
 class TimelineWords:
-    """The words of the timeline in the reader's language; `windows` contains `{count}`."""
+    """The words of the timeline; `windows` contains `{count}`."""
 
     splits: Mapping[str, str]
     gap: str
@@ -55,7 +55,7 @@ class TimelineWords:
 
 @dataclass(frozen=True)
 class ExampleWords:
-    """The words of the small multiples in the reader's language."""
+    """The words of the example forecasts."""
 
     history: str
     actual: str
@@ -65,12 +65,12 @@ class ExampleWords:
 
 
 def timeline_chart(stretches: Sequence[Stretch], words: TimelineWords) -> go.Figure:
-    """Return one row a symbol, coloured by what its time serves for; what is left out between is dotted.
+    """Return one row for each symbol, coloured by split; the embargo between splits is dotted.
 
     Parameters
     ----------
     stretches
-        In any order. Of more than `MOST_ROWS` symbols there is a row a group, from its first time to its last.
+        In any order. With more than `MOST_ROWS` symbols, a row is a group, from its first to its last time.
     words
         In the reader's language.
     """
@@ -120,14 +120,14 @@ def _by_group(stretches: Sequence[Stretch]) -> dict[str, list[Stretch]]:
 
 
 def _bars(found: Sequence[tuple[str, Stretch]], name: str, colour: str, windows: str) -> go.Scatter:
-    """Return one segment a stretch, each with both its ends as points, so that a short one shows, too."""
+    """Return one segment for each stretch, with points at both ends to make a short one visible."""
     times: list[pd.Timestamp | None] = []
     places: list[str] = []
-    told: list[str] = []
+    counts: list[str] = []
     for row, one in found:
         times += [one.first, one.last, None]
         places += [row] * 3
-        told += [windows.format(count=f"{one.windows:,}")] * 3
+        counts += [windows.format(count=f"{one.windows:,}")] * 3
     return go.Scatter(
         x=times,
         y=places,
@@ -136,13 +136,13 @@ def _bars(found: Sequence[tuple[str, Stretch]], name: str, colour: str, windows:
         marker={"color": colour, "size": 5, "symbol": "square", "line": {"width": 0}},
         connectgaps=False,
         name=name,
-        customdata=told,
+        customdata=counts,
         hovertemplate="%{y}: %{x|%Y-%m-%d %H:%M}<br>%{customdata}",
     )
 
 
 def _gaps(rows: Mapping[str, Sequence[Stretch]], name: str) -> go.Scatter:
-    """Return what lies between two stretches of different use."""
+    """Return the embargo between two stretches of different splits."""
     times: list[pd.Timestamp | None] = []
     places: list[str] = []
     for row, ones in rows.items():
@@ -155,7 +155,7 @@ def _gaps(rows: Mapping[str, Sequence[Stretch]], name: str) -> go.Scatter:
 
 
 def examples_chart(examples: Sequence[Mapping[str, Any]], words: ExampleWords) -> go.Figure:
-    """Return small multiples: history, what came, and the bands of the tuned and the base model.
+    """Return small multiples: history, actuals, and the bands of the tuned and the base model.
 
     Parameters
     ----------
@@ -204,7 +204,7 @@ def examples_chart(examples: Sequence[Mapping[str, Any]], words: ExampleWords) -
 def _place(number: int, rows: int, height: int) -> tuple[float, float, float, float]:
     """Return left, right, low and high of a panel, as shares of the figure."""
     row, column = divmod(number, COLUMNS)
-    width = (1 - SPACE * COLUMNS) / COLUMNS  # prices stand at the right of each
+    width = (1 - SPACE * COLUMNS) / COLUMNS  # prices are labelled at the right of each
     left = column * (width + SPACE)
     gap = 58 / height  # dates below it and the next one's title
     tall = (1 - gap * rows) / rows
@@ -237,8 +237,8 @@ def _example(
                 go.Scatter(x=ahead, y=middle, line=line, name=name, legendgroup=name, showlegend=first, **on),
             ]
     history = {"color": NEUTRAL, "width": 1.6}
-    came = {"color": UP, "width": 2.2}
+    actual_line = {"color": UP, "width": 2.2}
     traces.append(go.Scatter(x=labels[:past], y=close, line=history, name=words.history, showlegend=first, **on))
     actual = [*start, *example["actual"]]
-    traces.append(go.Scatter(x=ahead, y=actual, line=came, name=words.actual, showlegend=first, **on))
+    traces.append(go.Scatter(x=ahead, y=actual, line=actual_line, name=words.actual, showlegend=first, **on))
     return traces

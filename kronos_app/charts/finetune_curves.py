@@ -12,14 +12,14 @@ import plotly.graph_objects as go
 
 from kronos_app.charts.style import DOWN, FORECAST, HOLLOW, NEUTRAL, SECOND, UP, translucent
 
-MOST_POINTS = 1_500  # of each line; more than a screen has pixels, and a browser slows down
+MOST_POINTS = 1_500  # of each line; more only slow the browser down
 COLOURS = (FORECAST, DOWN, UP, SECOND, NEUTRAL)
 DASHES = ("solid", "dash")  # colours repeat with another dash
 
 
 @dataclass(frozen=True)
 class CurveWords:
-    """The words of the figures in the reader's language."""
+    """The words of the figures."""
 
     step: str
     training: str
@@ -38,7 +38,7 @@ def curves_chart(log: pd.DataFrame, words: CurveWords, *, apart: bool = False, h
     words
         In the reader's language.
     apart
-        The two losses measure different things: that of the training gets a scale of its own, at the left.
+        The two losses are not comparable: the training loss gets its own scale at the left.
     height
         Pixels.
     """
@@ -67,7 +67,7 @@ def curves_chart(log: pd.DataFrame, words: CurveWords, *, apart: bool = False, h
 def overlay_losses(
     logs: Mapping[str, pd.DataFrame], words: CurveWords, *, apart: bool = False, height: int = 420
 ) -> go.Figure:
-    """Return the losses of several runs over each other: what was validated as a line, training faint behind it.
+    """Return the losses of several runs: validation as lines, training as faint lines behind.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def overlay_losses(
     words
         In the reader's language.
     apart
-        The two losses measure different things: only what was validated is drawn.
+        The two losses are not comparable: only validation is drawn.
     height
         Pixels.
     """
@@ -110,7 +110,7 @@ def _line(
     axis: str = "",
     scale: str = "",
 ) -> go.Scatter:
-    """Return a column against the step, without the rows that lack it, thinned to what a screen can show."""
+    """Return a column by step, without empty rows, thinned to `MOST_POINTS`."""
     rows = log[["step", column]].dropna() if column in log else pd.DataFrame({"step": [], column: []})
     if len(rows) > MOST_POINTS:
         rows = rows.iloc[np.unique(np.linspace(0, len(rows) - 1, MOST_POINTS).round().astype(int))]
