@@ -17,6 +17,8 @@ to do; where waiting helps, `retry_after` in seconds.
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from kronos_app.i18n import Text, text
@@ -104,6 +106,19 @@ class Unavailable(AppError):
     """Something outside this program does not answer."""
 
     status = 503
+
+
+CHECK_HOME = text("Check the free space and the permissions of the app's home.")
+
+
+@contextmanager
+def explain_os_errors(code: str, message: Text, hint: Text) -> Iterator[None]:
+    """Raise an OSError of the block as `Unavailable`, with its reason as `{reason}` of the message."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise Unavailable(code, Text(message.msgid, {**message.params, "reason": reason}), hint) from error
 
 
 _DISK = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT}

@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse, Response
 
-from kronos_app.api.schemas import ErrorBody
+from kronos_app.api.schemas import ErrorBody, FetchAccepted
 from kronos_app.services.core.view import View
 
 Documented = dict[int | str, dict[str, Any]]
@@ -18,6 +18,11 @@ def refused(*statuses: int) -> Documented:
 
 
 REFUSED = refused(404, 409, 413, 422, 503)  # a run that is planned or started
+QUEUED: dict[str, Any] = {  # a route that queues a job
+    "status_code": 202,
+    "response_model": FetchAccepted,
+    "responses": refused(404, 409, 422),
+}
 
 
 def answer(view: View, language: str, status: int = 200) -> Response:

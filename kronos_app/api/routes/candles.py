@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, File, Form, Query, Request, UploadFile
 from starlette.responses import JSONResponse, Response
 
 from kronos_app.api.accepted import accepted
-from kronos_app.api.answers import refused
+from kronos_app.api.answers import QUEUED, refused
 from kronos_app.api.context import DeskOf, Language, require_token
 from kronos_app.api.paging import PageOf
 from kronos_app.api.schemas import CALENDAR, FIXES, RESAMPLE, FetchAccepted, FetchBody, Fix, Repair
@@ -110,13 +110,7 @@ def preview(
     return dict(localised(shown.model_dump(mode="json"), language))
 
 
-@router.post(
-    "/fetch",
-    status_code=202,
-    summary="Fetch candles from a market source",
-    response_model=FetchAccepted,
-    responses=refused(404, 409, 422),
-)
+@router.post("/fetch", summary="Fetch candles from a market source", **QUEUED)
 def fetch(desk: DeskOf, request: Request, body: FetchBody) -> Response:
     """Queue a fetch and return its job, whose `candles_id` is the id of the candle set when it has succeeded."""
     handling = body.model_dump(include={"repair", "calendar", "fixes", "resample"})

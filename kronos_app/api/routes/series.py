@@ -8,10 +8,10 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from kronos_app.api.accepted import accepted
-from kronos_app.api.answers import refused
+from kronos_app.api.answers import QUEUED, refused
 from kronos_app.api.context import DeskOf, Language, require_token
 from kronos_app.api.paging import PageOf
-from kronos_app.api.schemas import FetchAccepted, RefreshBody, WatchlistBody
+from kronos_app.api.schemas import RefreshBody, WatchlistBody
 from kronos_app.jsonable import localised
 from kronos_app.services.candles.series import ENTRIES, ExportFormat
 from kronos_app.store.series import SeriesInfo, SeriesKey
@@ -65,13 +65,7 @@ def delete(desk: DeskOf, key: Key) -> None:
     desk.series.delete(key)
 
 
-@router.post(
-    "/series/refresh",
-    status_code=202,
-    summary="Refresh series",
-    response_model=FetchAccepted,
-    responses=refused(404, 409, 422),
-)
+@router.post("/series/refresh", summary="Refresh series", **QUEUED)
 def refresh(desk: DeskOf, request: Request, body: RefreshBody) -> Response:
     """Queue a refresh of series, by default all stored ones, and return its job."""
     entries: list[Watched | SeriesKey] = [SeriesKey(**one.model_dump()) for one in body.series]

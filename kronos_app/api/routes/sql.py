@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from kronos_app.api.accepted import accepted
-from kronos_app.api.answers import refused
+from kronos_app.api.answers import QUEUED, refused
 from kronos_app.api.context import DeskOf, require_token
-from kronos_app.api.schemas import FetchAccepted, Repair
+from kronos_app.api.schemas import Repair
 from kronos_app.data.sql.request import REQUEST
 
 router = APIRouter(tags=["sql"], dependencies=[Depends(require_token)])
@@ -82,13 +82,7 @@ def tables(desk: DeskOf, name: str) -> Tables:
     return Tables(tables=desk.sql.tables(name))
 
 
-@router.post(
-    "/candles/query",
-    status_code=202,
-    summary="Read candles from a database",
-    response_model=FetchAccepted,
-    responses=refused(404, 409, 422),
-)
+@router.post("/candles/query", summary="Read candles from a database", **QUEUED)
 def query(desk: DeskOf, request: Request, body: QueryBody) -> Response:
     """Queue the reading and return its job, whose `candles_id` is the id of the candle set when it has succeeded."""
     job_id = desk.sql.submit(body.connection, REQUEST.validate_python(body.model_dump()), repair=body.repair)

@@ -32,7 +32,7 @@ from kronos_app.data.sql.connection import SqlConnection
 from kronos_app.data.sql.limits import STOP_SECONDS, Limits, too_much_memory, too_slow
 from kronos_app.data.sql.reader import Preview
 from kronos_app.data.sql.request import REQUEST, SqlRequest, validate
-from kronos_app.errors import AppError, InvalidInput, Unavailable
+from kronos_app.errors import AppError, InvalidInput, Unavailable, explain_os_errors
 from kronos_app.i18n import Text, text
 
 log = logging.getLogger(__name__)
@@ -189,7 +189,12 @@ def _start(folder: Path, stderr: Any) -> subprocess.Popen[bytes]:
         **dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), "1"),  # Each thread reserves memory.
         "PYTHONPATH": str(ROOT),
     }
-    try:
+    started = explain_os_errors(
+        "sql_not_started",
+        text("The process for the query could not be started: {reason}."),
+        text("The administrator must check the memory of the machine and its process limit."),
+    )
+    with started:
         return subprocess.Popen(
             [sys.executable, "-P", "-m", "kronos_app.data.sql.child"],
             env=environment,
@@ -198,12 +203,6 @@ def _start(folder: Path, stderr: Any) -> subprocess.Popen[bytes]:
             stderr=stderr,
             start_new_session=True,  # Ctrl-C in the terminal reaches only the server, which then ends its children.
         )
-    except OSError as error:
-        raise Unavailable(
-            "sql_not_started",
-            text("The process for the query could not be started: {reason}.", reason=error.strerror or str(error)),
-            text("The administrator must check the memory of the machine and its process limit."),
-        ) from error
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from pydantic import BeforeValidator
 
-from kronos_app.errors import NotFound, Unavailable
+from kronos_app.errors import CHECK_HOME, NotFound, explain_os_errors
 from kronos_app.i18n import text
 from kronos_app.services.core.training_errors import training_errors
 from kronos_app.services.finetune.request import TuneRequest
@@ -138,18 +138,13 @@ class RunFolders(SavedFolders[Run]):
             "config": config.model_dump(mode="json"),
             "data_digest": data_digest,
         }
-        try:
+        message = text("The run's folder could not be made: {reason}.")
+        with explain_os_errors("run_folder", message, CHECK_HOME):
             path.mkdir(parents=True)
             with training_errors():
                 write_config(config, RunFolder(path).config)
                 write_json(path / QUEUED, {"since": time.time()})
-                write_json(path / DESK, kept)  # last: what lacks it is not whole
-        except OSError as error:
-            raise Unavailable(
-                "run_folder",
-                text("The run's folder could not be made: {reason}.", reason=error.strerror or str(error)),
-                text("Check the free space and the permissions of the app's home."),
-            ) from error
+                write_json(path / DESK, kept)  # last: a folder without it is incomplete
         return self.get(run_id)
 
     def queued(self) -> Runs:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from kronos_app.errors import Unavailable
+from kronos_app.errors import explain_os_errors
 from kronos_app.i18n import text
 from kronos_app.services.core.redaction import ROOT
 from kronos_app.services.core.training_errors import training_errors
@@ -55,23 +55,21 @@ class Trainers:
         from training.run.folder import write_json
 
         command = [sys.executable, "-m", "training", "resume", str(run.path)]
-        try:
-            with run.folder.log.open("ab") as output:
-                child = subprocess.Popen(  # noqa: S603 - only the folder varies, and its name is ours
-                    command,
-                    cwd=ROOT,
-                    env=self._environment(),
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
-        except OSError as error:
-            raise Unavailable(
-                "trainer_not_started",
-                text("The trainer could not be started: {reason}.", reason=error.strerror or str(error)),
-                text("Check the free space and the memory of this machine, then resume the run."),
-            ) from error
+        started = explain_os_errors(
+            "trainer_not_started",
+            text("The trainer could not be started: {reason}."),
+            text("Check the free space and the memory of this machine, then resume the run."),
+        )
+        with started, run.folder.log.open("ab") as output:
+            child = subprocess.Popen(  # noqa: S603 - only the folder varies, and its name is ours
+                command,
+                cwd=ROOT,
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
         with suppress(psutil.Error, OSError), training_errors():
             process = psutil.Process(child.pid)
             process.nice(max(NICENESS, process.nice()))  # pages and forecasts have priority

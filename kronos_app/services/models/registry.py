@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from pydantic import BeforeValidator, Field, FieldSerializationInfo, field_serializer
 
-from kronos_app.errors import Conflict, InvalidInput, NotFound, Unavailable
+from kronos_app.errors import CHECK_HOME, Conflict, InvalidInput, NotFound, explain_os_errors
 from kronos_app.i18n import text
 from kronos_app.jsonable import json_ready
 from kronos_app.services.core.engine_errors import engine_errors
@@ -127,14 +127,9 @@ class RegistryService:
         trained = self._trained_model(run_id)
         with self._lock:
             model = _measure(trained, name, self._next_version(name), note.strip())
-            try:
+            message = text("The model cannot be copied to the registry: {reason}.")
+            with explain_os_errors("registry_not_written", message, CHECK_HOME):
                 self._copy(trained, model)
-            except OSError as error:
-                raise Unavailable(
-                    "registry_not_written",
-                    text("The model cannot be copied to the registry: {reason}.", reason=error.strerror or str(error)),
-                    text("Check the free space and the permissions of the app's home."),
-                ) from error
             self._store.registered.put(model)
         return model
 

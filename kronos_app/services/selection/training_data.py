@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from kronos_app.errors import InvalidInput, TooLarge, Unavailable
+from kronos_app.errors import CHECK_HOME, InvalidInput, TooLarge, explain_os_errors
 from kronos_app.i18n import Text, text
 from kronos_app.services.selection.series import NAMED, SeriesSelector
 from kronos_app.services.selection.training_files import Part, check_room, write
@@ -105,18 +105,14 @@ class TrainingData:
 
     def _write(self, parts: Sequence[Part], folder: Path) -> None:
         draft = self.folder / f".{uuid4().hex}"
+        message = text("The training candles could not be written: {reason}.")
         try:
-            draft.mkdir(parents=True)
-            check_room(draft, self._settings, sum(part.rows for part in parts) * BYTES_A_CANDLE)
-            write(parts, draft / "candles")
-            folder.parent.mkdir(exist_ok=True)
-            _rename(draft / "candles", folder)
-        except OSError as error:
-            raise Unavailable(
-                "tuning_data_not_kept",
-                text("The candles to learn from could not be written: {reason}.", reason=error.strerror or str(error)),
-                text("Check the free space and the permissions of the app's home."),
-            ) from error
+            with explain_os_errors("tuning_data_not_kept", message, CHECK_HOME):
+                draft.mkdir(parents=True)
+                check_room(draft, self._settings, sum(part.rows for part in parts) * BYTES_A_CANDLE)
+                write(parts, draft / "candles")
+                folder.parent.mkdir(exist_ok=True)
+                _rename(draft / "candles", folder)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
 

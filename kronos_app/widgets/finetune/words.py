@@ -8,10 +8,11 @@ from kronos_app import state
 from kronos_app.charts.finetune import ExampleWords, TimelineWords
 from kronos_app.charts.finetune_curves import CurveWords
 from kronos_app.i18n import Text, text
-from kronos_app.services.finetune.views import RunState, RunView
+from kronos_app.services.finetune.views import RunView
 from kronos_app.state import gettext as _
 from kronos_app.widgets.kit import formats
 from kronos_app.widgets.models.names import method_name
+from kronos_app.widgets.runs.words import badge as state_badge
 
 SPLITS: Mapping[str, Text] = {"train": text("Training set"), "validation": text("Validation"), "test": text("Test")}
 STAGES: Mapping[str, Text] = {"tokenizer": text("Tokenizer"), "predictor": text("Predictor")}
@@ -22,22 +23,12 @@ PHASES: Mapping[str, Text] = {
     "judging": text("Scoring"),
     "exporting": text("Exporting"),
 }
-STATES: Mapping[RunState, tuple[str, Text]] = {  # colour and name
-    "queued": ("gray", text("queued")),
-    "running": ("blue", text("running")),
-    "paused": ("orange", text("paused")),
-    "finished": ("green", text("finished")),
-    "failed": ("red", text("failed")),
-    "interrupted": ("orange", text("interrupted")),
-}
 
 
 def badge(run: RunView) -> str:
     """Return the state of a run as a badge."""
-    colour, name = STATES[run.state]
     stopped = run.state == "finished" and run.stopped
-    label = _("stopped early, saved") if stopped else state.say(name)
-    badges = f":{colour}-badge[{label}]"
+    badges = ":green-badge[" + _("stopped early, saved") + "]" if stopped else state_badge(run.state)
     return badges + " :red-badge[" + _("worse than the base model") + "]" if run.worse else badges
 
 
