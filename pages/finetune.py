@@ -14,7 +14,7 @@ from kronos_app.widgets.runs.views import render_views
 def render() -> None:
     st.title(_("Fine-tune"))
     if run_id := st.query_params.get(RUN):
-        run.draw(run_id)
+        run.render_run(run_id)
         return
     st.markdown(
         _(
@@ -23,9 +23,9 @@ def render() -> None:
         )
     )
     views = {
-        NEW: (_("New run"), form.draw),
-        RUNS: (_("Runs"), runs.draw),
-        COMPARE: (_("Compare"), compare.draw),
+        NEW: (_("New run"), form.render_form),
+        RUNS: (_("Runs"), runs.render_runs),
+        COMPARE: (_("Compare"), compare.render_comparison),
     }
     render_views("finetune", views, list_first=desk().tuning.any())
 

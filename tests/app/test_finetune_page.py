@@ -183,6 +183,7 @@ def test_a_finished_run_shows_curves_forecasts_scores_and_a_verdict(open_page, d
     app = open_page("finetune", lang=lang, run=put())
     table = app.dataframe[0].value
     names = [translate(name, lang) for name in ("This run", "Base model", "last close")]
+    names[2] = names[2][:1].upper() + names[2][1:]
     assert table["name"].to_list()[:3] == names
     assert table["coverage_90"].between(0, 1).all()
     assert len(app.get("plotly_chart")) == 2

@@ -17,7 +17,7 @@ from kronos_app.widgets.kit.errors import escape
 MOST_SHOWN = 5
 
 
-def draw(doubts: Sequence[Finding], *, link: bool = False) -> None:
+def render_doubts(doubts: Sequence[Finding], *, link: bool = False) -> None:
     """Draw a warning that names them; nothing where there are none.
 
     Parameters

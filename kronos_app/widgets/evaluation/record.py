@@ -16,7 +16,7 @@ from kronos_app.widgets.kit import formats
 from kronos_app.widgets.kit.errors import escape
 
 
-def draw(view: ForecastView) -> None:
+def render_record(view: ForecastView) -> None:
     """Render the verdict of the model's newest evaluation on the data set, else its record in the ledger."""
     model = str(view.stored.provenance["model"])
     evaluation = desk().evaluations.record(model, view.stored.candles_id)

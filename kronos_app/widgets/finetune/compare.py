@@ -24,7 +24,7 @@ PARAMETER = "compare"
 MOST = 6
 
 
-def draw() -> None:
+def render_comparison() -> None:
     """Render the choice of runs, which the address names, and the comparison of two or more."""
     runs = {run.id: run for run in desk().tuning.list()}
     if len(runs) < 2:

@@ -37,7 +37,7 @@ MACHINE = (
 )  # fmt: skip
 
 
-def draw() -> None:
+def render_form() -> None:
     """Render the settings and the plan; the address names the run once it is started."""
     places = st.grid(2, min_column_width=NARROWEST_COLUMN, gap="large")
     settings, outcome = places.container(), places.container()
@@ -45,7 +45,7 @@ def draw() -> None:
     with settings, shown():
         key = fields.key("name")
         st.session_state[key] = desk().tuning.free_name(st.session_state.get(key) or DEFAULT_NAME)
-        data = sources.draw()
+        data = sources.render_sources()
         _base()
         _method()
         _stages()

@@ -26,7 +26,7 @@ POLL_SECONDS = 2.0
 LINES = 60  # of the log
 
 
-def draw(run_id: str) -> None:
+def render_run(run_id: str) -> None:
     """Render the run that the address names."""
     nav.link("finetune", _("All runs"), icon=":material/arrow_back:")
     with errors.shown():

@@ -17,7 +17,7 @@ from kronos_app.widgets.kit.unreadable import render_unreadable
 POLL_SECONDS = 2.0
 
 
-def draw() -> None:
+def render_runs() -> None:
     """Render one row for each run."""
     runs, unreadable = desk().tuning.list(), desk().tuning.unreadable()
     if not (runs or unreadable):

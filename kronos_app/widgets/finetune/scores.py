@@ -50,7 +50,7 @@ def render_scores(scores: Mapping[str, Mapping[str, Any]], key: str) -> None:
     """Render a table with one row for each forecaster."""
     names = [*(name for name in OWN if name in scores), *(name for name in scores if name not in OWN)]
     table = pd.DataFrame([_row(name, scores[name]) for name in names])
-    columns = {"name": _("Forecaster"), **score_columns((50, 80, 90))}
+    columns = {"name": st.column_config.TextColumn(_("Forecaster"), width="medium"), **score_columns((50, 80, 90))}
     render_table(table, columns, _("Scores of the run, its base and the baselines"), key)
 
 

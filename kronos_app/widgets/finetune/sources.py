@@ -82,7 +82,7 @@ class TrainingPicker(CandlePicker):
 PICKER = TrainingPicker("finetune")
 
 
-def draw() -> DataChoice | None:
+def render_sources() -> DataChoice | None:
     """Render the choice and return it, None until something is chosen."""
     PICKER.adopt_uploaded()
     fields = PICKER.pick(_("Training candles"))

@@ -75,7 +75,7 @@ def render_form(on_submit: Callable[[Submission], None]) -> CandleFrame | None:
         render_sampling(model)
     with shown():
         lookback = st.session_state[keys.LOOKBACK]
-        doubts.draw(desk().forecasts.doubts(chosen.id, cutoff, lookback), link=True)
+        doubts.render_doubts(desk().forecasts.doubts(chosen.id, cutoff, lookback), link=True)
     if st.button(_("Run forecast"), type="primary", icon=":material/play_arrow:", width="stretch"):
         with shown():
             fields = {name: st.session_state[key] for name, key in FIELDS.items()}

@@ -37,7 +37,7 @@ LEVELS = sorted({level for pair in BANDS.values() for level in pair} | {0.5})
 def render_forecast(view: ForecastView) -> None:
     """Render a forecast with all that is known about it."""
     _render_heading(view)
-    doubts.draw(doubts.stored(view.stored.provenance))
+    doubts.render_doubts(doubts.stored(view.stored.provenance))
     quantiles = view.quantiles(LEVELS)
     available = desk().calibrations.find(view)
     calibration = chosen_calibration(available)
@@ -53,7 +53,7 @@ def render_forecast(view: ForecastView) -> None:
         figure, key="forecast.chart", config=CHART_CONFIG, alt=_("History, median forecast and bands of the close")
     )
     render_switch(available)
-    record.draw(view)
+    record.render_record(view)
     if view.history.empty:
         st.info(_("The data set of this forecast was deleted: its history and comparison are not available."))
     with st.expander(_("How to read this"), icon=":material/help:"):

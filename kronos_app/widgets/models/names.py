@@ -16,4 +16,5 @@ def method_name(method: str) -> str:
 def own_name(name: str) -> str:
     """Return the name of a forecaster in the scores of a run: the run's model, its base model or a baseline."""
     names = {"tuned": _("This run"), "base": _("Base model")}
-    return names.get(name) or say(forecaster_name(name))
+    label = names.get(name) or say(forecaster_name(name))
+    return name if label == name else label[:1].upper() + label[1:]
