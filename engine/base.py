@@ -13,11 +13,11 @@ from torch import nn
 from engine.arguments import check_choice, check_count, check_flag, check_number, check_text, type_name
 from engine.batch import Batch, Task, estimate_memory, group_tasks
 from engine.candles import CLIP, CLOSE, FEATURES, LOW, PRICE_FLOOR, repair_paths
-from engine.checkpoint import digest
 from engine.device import resolve_device
 from engine.errors import CheckpointError, InputError
 from engine.forecast import Forecast
 from engine.inputs import MIN_HISTORY, Series
+from engine.loading.checkpoint import digest
 from engine.packed import PRECISIONS, Precision
 from engine.runner import PackedKronos, PackedTokenizer
 from engine.sampling import Settings

@@ -19,8 +19,8 @@ from engine.errors import CheckpointError, InputError
 from engine.forecast import Forecast
 from engine.generate import OnStep
 from engine.inputs import Times, check_all_series, check_series
+from engine.loading.registry import REGISTRY, find_spec
 from engine.packed import Precision
-from engine.registry import REGISTRY, find_spec
 from engine.sampling import MAX_SAMPLES, Settings
 from engine.tokenizer import KronosTokenizer
 from engine.transformer import Kronos

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from engine.config import TokenizerConfig
 from engine.layers import build_blocks
-from engine.pretrained import PretrainedModule
+from engine.loading.pretrained import PretrainedModule
 from engine.quantizer import BinarySphericalQuantizer, pack_bits, unpack_bits
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from engine.config import ModelConfig
 from engine.layers import CrossAttention, RMSNorm, build_blocks
-from engine.pretrained import PretrainedModule
+from engine.loading.pretrained import PretrainedModule
 
 CROSS_ATTENTION_HEADS = 4  # in every model size
 TIME_MARKS = {"minute": 60, "hour": 24, "weekday": 7, "day": 32, "month": 13}

@@ -252,7 +252,7 @@ def test_the_recipes_in_the_documents_exist():
 
 
 def test_the_models_document_has_every_model_with_its_size_and_context():
-    from engine.registry import REGISTRY
+    from engine.loading.registry import REGISTRY
 
     table = {row[0]: row for row in rows(doc("models.md"))}
     assert {name for name in table if name.startswith("kronos-")} == set(REGISTRY)
@@ -282,7 +282,7 @@ def test_the_forecasting_document_has_the_values_the_page_starts_with():
 
 
 def test_the_forecasting_document_has_what_every_model_recommends():
-    from engine.registry import REGISTRY
+    from engine.loading.registry import REGISTRY
 
     table = {tuple(row[:2]): row[2:6] for row in rows(doc("forecasting.md")) if len(row) > 5}
     uses = {"bands": "For bands", "point": "For the median"}

@@ -26,7 +26,7 @@ KEYWORDS = dict.fromkeys(("_", "text", "message", "TrainingError", "ConfigError"
 
 def source_strings() -> Catalog:
     """Return every string to be translated with its files."""
-    from engine.registry import REGISTRY
+    from engine.loading.registry import REGISTRY
     from training.run import config
 
     catalog = Catalog(project="Kronos Desk", charset="utf-8")
@@ -36,7 +36,7 @@ def source_strings() -> Catalog:
             if message:  # text("") is an empty hint
                 catalog.add(message, None, [(f"{folder}/{file}", line)], auto_comments=comments, context=context)
     for spec in REGISTRY.values():
-        catalog.add(spec.description, None, [("engine/registry.py", 1)])
+        catalog.add(spec.description, None, [("engine/loading/registry.py", 1)])
     for section in EXPLAINED:
         for field in getattr(config, section).model_fields.values():
             catalog.add(field.description, None, [("training/run/config.py", 1)])

@@ -50,7 +50,7 @@ from kronos_app.store import Store
 from kronos_app.store.records import now
 
 if TYPE_CHECKING:
-    from engine.registry import ModelSpec
+    from engine.loading.registry import ModelSpec
 
 # A candle of a forecast takes Python's lock some hundred times and waits this long for it while a page computes. With
 # the default of 5 ms a forecast takes thirty times as long beside a busy page.

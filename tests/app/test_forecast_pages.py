@@ -97,11 +97,11 @@ def test_presets_set_the_sampling_and_a_change_leaves_them(open_page, sample):
 @pytest.fixture
 def registry(monkeypatch):
     """Return a function that changes what is known about using the bundled model."""
-    from engine.registry import REGISTRY
+    from engine.loading.registry import REGISTRY
 
     def change(**fields):
         changed = replace(REGISTRY["kronos-nano"], **fields)
-        monkeypatch.setattr("engine.registry.REGISTRY", dict(REGISTRY) | {"kronos-nano": changed})
+        monkeypatch.setattr("engine.loading.registry.REGISTRY", dict(REGISTRY) | {"kronos-nano": changed})
 
     return change
 

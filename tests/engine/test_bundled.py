@@ -12,7 +12,7 @@ from huggingface_hub import PyTorchModelHubMixin
 from torch import nn
 
 from engine import KronosPredictor, KronosTokenizer
-from engine.registry import BUNDLED, REGISTRY
+from engine.loading.registry import BUNDLED, REGISTRY
 
 
 @pytest.fixture(scope="module")

@@ -13,11 +13,11 @@ import pytest
 import torch
 
 from engine.candles import AMOUNT, CLOSE, FEATURES, HIGH, LOW, OPEN, PRICES, VOLUME
-from engine.checkpoint import digest
 from engine.config import ModelConfig, TokenizerConfig
 from engine.device import best_device
 from engine.errors import CheckpointError, InputError
 from engine.forecast import Forecast
+from engine.loading.checkpoint import digest
 from engine.predictor import KronosPredictor
 from engine.tokenizer import KronosTokenizer
 from engine.transformer import Kronos

@@ -14,7 +14,7 @@ CONTEXT = 64
 
 
 def spec(name="tiny", *, model=GOLDEN / "model", tokenizer=GOLDEN / "tokenizer", context=CONTEXT, bundled=True):
-    from engine.registry import ModelSpec
+    from engine.loading.registry import ModelSpec
 
     return ModelSpec(
         name=name,

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from engine.candles import CLOSE, PRICES
-from engine.registry import find_spec
+from engine.loading.registry import find_spec
 from training.errors import Message
 from training.evaluation.baselines import BASELINES
 from training.evaluation.cutoffs import Cutoff, Series, spread_by_group

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from engine.candles import CLOSE, OPEN
+from engine.loading.registry import find_spec
 from engine.predictor import KronosPredictor
-from engine.registry import find_spec
 from training.evaluation.cutoffs import candles
 from training.evaluation.forecasters import Members, Request
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from engine.checkpoint import load_strict
 from engine.layers import CrossAttention, TransformerBlock
+from engine.loading.checkpoint import load_strict
 from engine.tokenizer import KronosTokenizer
 from engine.transformer import FixedEmbedding, Kronos
 from training.errors import ConfigError

@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 import torch
 
 from engine.base import DEFAULT_CONTEXT
-from engine.checkpoint import check_config, digest
 from engine.errors import CheckpointError
+from engine.loading.checkpoint import check_config, digest
+from engine.loading.registry import ModelSpec, find_spec
 from engine.quantizer import unpack_bits
-from engine.registry import ModelSpec, find_spec
 from engine.tokenizer import KronosTokenizer
 from engine.transformer import Kronos
 from training.errors import ConfigError

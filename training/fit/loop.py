@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from engine.checkpoint import save_checkpoint
 from engine.compiling import Compiled
+from engine.loading.checkpoint import save_checkpoint
 from engine.tokenizer import KronosTokenizer
 from engine.transformer import Kronos
 from training.errors import ConfigError, DataError, Diverged, Message, RunError, TrainingError

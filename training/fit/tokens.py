@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.checkpoint import digest
+from engine.loading.checkpoint import digest
 from engine.tokenizer import KronosTokenizer
 from training.errors import Message, message
 from training.fit.windows import Batch, WindowSampler

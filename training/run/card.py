@@ -13,7 +13,7 @@ import numpy as np
 import yaml
 
 from engine.config import UNPUBLISHED_NOTE
-from engine.registry import find_spec
+from engine.loading.registry import find_spec
 from training.errors import Message
 from training.fit.corpus import Corpus
 from training.fit.log import LOG, read_log

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from engine.candles import CLOSE, VOLUME
-from engine.registry import ModelSpec, find_spec
+from engine.loading.registry import ModelSpec, find_spec
 from training.errors import ConfigError, DataError, Message, message
 from training.fit.building import trained_until
 from training.fit.corpus import Corpus, Segment

@@ -11,8 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.checkpoint import digest
-from engine.files import CONFIG, WEIGHTS
+from engine.loading.checkpoint import digest
+from engine.loading.files import CONFIG, WEIGHTS
 from engine.tokenizer import KronosTokenizer
 from engine.transformer import Kronos
 from training.errors import RunError, Unreadable

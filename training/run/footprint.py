@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 
 from engine.config import ModelConfig, TokenizerConfig
 from engine.errors import KronosError
-from engine.hub import fetch
-from engine.registry import find_spec
+from engine.loading.hub import fetch
+from engine.loading.registry import find_spec
 from training.errors import ConfigError
 from training.fit.memory import run_limit
 from training.run.config import RunConfig, StageName

@@ -20,7 +20,7 @@ from kronos_app.services.candles.market import market_of
 from kronos_app.store.records import CandleSet
 
 if TYPE_CHECKING:
-    from engine.registry import ModelSpec
+    from engine.loading.registry import ModelSpec
 
 # Candles before those the model sees that tell what is usual in the series.
 BEFORE = 2_000

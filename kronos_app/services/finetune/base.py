@@ -12,7 +12,7 @@ from kronos_app.i18n import text
 from kronos_app.services.models.limits import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from engine.registry import ModelSpec
+    from engine.loading.registry import ModelSpec
     from kronos_app.services.models.service import ModelService
 
 SCRATCH_CONTEXT = 512  # candles, of a model trained from scratch
@@ -65,7 +65,7 @@ def resolve(base: Any, models: ModelService) -> BaseModel:
 
 def _locate(spec: ModelSpec) -> dict[str, Any]:
     """Return the fields by which the trainer finds a model: a name that the engine knows, or its files."""
-    from engine.registry import REGISTRY
+    from engine.loading.registry import REGISTRY
 
     if REGISTRY.get(spec.name) == spec:
         return {"model": spec.name}

@@ -9,7 +9,7 @@ from kronos_app.i18n import Text, text
 from kronos_app.services.forecast.request import ForecastSettings
 
 if TYPE_CHECKING:
-    from engine.registry import ModelSpec
+    from engine.loading.registry import ModelSpec
     from engine.usage import Use
 
 Settings = TypeVar("Settings", bound=ForecastSettings)

@@ -16,7 +16,7 @@ from kronos_app.store.records import ForecastFilter, StoredForecast, now
 
 if TYPE_CHECKING:
     from engine import Forecast
-    from engine.registry import ModelSpec
+    from engine.loading.registry import ModelSpec
     from engine.scheduler import Scheduler
     from kronos_app.services.candles.service import CandleService
     from kronos_app.services.models.service import ModelService

@@ -20,7 +20,7 @@ from kronos_app.services.models.names import find_version, list_offered
 
 if TYPE_CHECKING:
     from engine import KronosPredictor
-    from engine.registry import ModelSpec
+    from engine.loading.registry import ModelSpec
     from kronos_app.settings import Settings
     from kronos_app.store.registry import RegisteredModel
 
@@ -101,13 +101,13 @@ class ModelService:
 
     def built_in(self) -> Mapping[str, ModelSpec]:
         """Return the built-in models by name."""
-        from engine.registry import REGISTRY
+        from engine.loading.registry import REGISTRY
 
         return REGISTRY if self._registry is None else self._registry
 
     def bundled_present(self) -> bool:
         """Return whether a model that needs no network is on this machine."""
-        from engine.hub import is_downloaded
+        from engine.loading.hub import is_downloaded
 
         return any(spec.bundled and is_downloaded(spec) for spec in self.built_in().values())
 
@@ -157,7 +157,7 @@ class ModelService:
         return self.registry_folder / model.name / str(model.version)
 
     def _version_spec(self, model: RegisteredModel) -> ModelSpec:
-        from engine.registry import ModelSpec
+        from engine.loading.registry import ModelSpec
 
         return ModelSpec(
             name=model.label,
@@ -177,7 +177,7 @@ class ModelService:
         return replace(spec, model_id=str(folder / "model"), tokenizer_id=str(folder / "tokenizer"))
 
     def _describe(self, name: str, spec: ModelSpec, model: RegisteredModel | None = None) -> ModelStatus:
-        from engine.hub import is_downloaded
+        from engine.loading.hub import is_downloaded
 
         with self._lock:
             loaded = self._loaded.get(spec.name)

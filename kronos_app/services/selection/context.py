@@ -8,7 +8,7 @@ from kronos_app.errors import InvalidInput
 from kronos_app.i18n import Text, text
 
 if TYPE_CHECKING:
-    from engine.registry import ModelSpec
+    from engine.loading.registry import ModelSpec
 
 
 def check_window(lookback: int, horizon: int, spec: ModelSpec) -> None:

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from engine.checkpoint import digest, save_checkpoint
 from engine.config import ModelConfig
+from engine.loading.checkpoint import digest, save_checkpoint
 from engine.tokenizer import KronosTokenizer
 from engine.transformer import Kronos
 from tests.training.conftest import PREDICTOR

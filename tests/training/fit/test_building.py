@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import torch
 
-from engine.checkpoint import digest
 from engine.errors import CheckpointError
-from engine.registry import REGISTRY
+from engine.loading.checkpoint import digest
+from engine.loading.registry import REGISTRY
 from engine.tokenizer import KronosTokenizer
 from engine.transformer import Kronos
 from tests.training.conftest import PREDICTOR, TOKENIZER

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from engine.checkpoint import digest
+from engine.loading.checkpoint import digest
 from engine.tokenizer import KronosTokenizer
 from engine.transformer import Kronos
 from tests.training.staging import CALM, figures, losses, make_stage, samplers, train, with_stage

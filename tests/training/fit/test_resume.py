@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.checkpoint import digest
+from engine.loading.checkpoint import digest
 from engine.tokenizer import KronosTokenizer
 from engine.transformer import Kronos
 from tests.training import children

@@ -13,11 +13,11 @@ import torch
 from huggingface_hub import constants
 from safetensors.torch import load_file
 
-from engine.files import CONFIG, WEIGHTS
+from engine.loading.files import CONFIG, WEIGHTS
 from engine.predictor import KronosPredictor
 from engine.tokenizer import KronosTokenizer
 from engine.transformer import Kronos
-from tests.engine.hub_server import Hub, serve
+from tests.engine.loading.hub_server import Hub, serve
 from training.errors import RunError
 from training.fit.building import Base, build_base
 from training.fit.preparing import prepare

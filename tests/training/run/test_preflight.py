@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engine.registry import REGISTRY
+from engine.loading.registry import REGISTRY
 from tests.training.conftest import candles, corpus_of
 from training.errors import ConfigError, DataError
 from training.fit.advice import advise_rate

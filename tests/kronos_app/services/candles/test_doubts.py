@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from engine.registry import REGISTRY
+from engine.loading.registry import REGISTRY
 from kronos_app.data import sample
 from kronos_app.data.candle_frame import CandleFrame
 from kronos_app.errors import NotFound

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from engine.registry import ModelSpec
+from engine.loading.registry import ModelSpec
 from engine.usage import GENERAL, Recommended
 from kronos_app.errors import InvalidInput
 from kronos_app.services.forecast.request import PRESETS, ForecastRequest

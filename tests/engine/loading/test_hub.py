@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from engine.checkpoint import CONFIG, WEIGHTS
 from engine.errors import CheckpointError, HubNotFound, HubUnauthorized, HubUnreachable
-from engine.hub import fetch, is_downloaded
-from engine.registry import ModelSpec, Pin
+from engine.loading.checkpoint import CONFIG, WEIGHTS
+from engine.loading.hub import fetch, is_downloaded
+from engine.loading.registry import ModelSpec, Pin
 from engine.tokenizer import KronosTokenizer
 from engine.transformer import Kronos
-from tests.engine.hub_server import Hub, serve
+from tests.engine.loading.hub_server import Hub, serve
 
-GOLDEN = Path(__file__).parents[1] / "golden"
+GOLDEN = Path(__file__).parents[2] / "golden"
 MODEL = {name: (GOLDEN / "model" / name).read_bytes() for name in (CONFIG, WEIGHTS)}
 TOKENIZER = {name: (GOLDEN / "tokenizer" / name).read_bytes() for name in (CONFIG, WEIGHTS)}
 SPEC = ModelSpec("tiny", "acme/tiny", "acme/tiny-tokenizer", max_context=64, parameters=79_760, licence="MIT")
@@ -185,7 +185,7 @@ def test_an_unknown_host_is_unreachable(cache: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_silent_host_is_given_up(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.hub.TIMEOUT", 0.2)
+    monkeypatch.setattr("engine.loading.hub.TIMEOUT", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
         with pytest.raises(HubUnreachable, match="could not be reached"):
@@ -248,7 +248,7 @@ def pin(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Pin:
     repository = hub.repositories["acme/tiny"]
     pin = Pin(repository.branches["main"], hashlib.sha256(MODEL[WEIGHTS]).hexdigest())
     repository.push({**MODEL, CONFIG: json.dumps({**json.loads(MODEL[CONFIG]), "token_dropout_p": 0.5}).encode()})
-    monkeypatch.setattr("engine.hub.PINS", {"acme/tiny": pin})
+    monkeypatch.setattr("engine.loading.hub.PINS", {"acme/tiny": pin})
     return pin
 
 

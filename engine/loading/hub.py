@@ -25,8 +25,8 @@ from huggingface_hub.errors import (
 
 from engine.arguments import check_text
 from engine.errors import CheckpointError, HubError, HubNotFound, HubUnauthorized, HubUnreachable
-from engine.files import CONFIG, WEIGHTS, CheckpointFiles, find_files
-from engine.registry import PINS, ModelSpec
+from engine.loading.files import CONFIG, WEIGHTS, CheckpointFiles, find_files
+from engine.loading.registry import PINS, ModelSpec
 
 TIMEOUT = 10.0  # seconds until the hub answers the first request
 REMEDY = (

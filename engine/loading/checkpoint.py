@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from engine.config import UNPUBLISHED, UNPUBLISHED_NOTE
 from engine.errors import CheckpointError
-from engine.files import CONFIG, WEIGHTS, CheckpointFiles
+from engine.loading.files import CONFIG, WEIGHTS, CheckpointFiles
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

@@ -11,7 +11,7 @@ from types import MappingProxyType as Frozen
 from engine import usage
 from engine.usage import GENERAL, Recommended, SpreadFactor, Use
 
-BUNDLED = Path(__file__).parent / "bundled"
+BUNDLED = Path(__file__).parents[1] / "bundled"
 NANO = BUNDLED / "kronos-nano"
 
 

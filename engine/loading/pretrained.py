@@ -10,10 +10,10 @@ from typing import Generic, Self, TypeVar
 import torch
 from torch import nn
 
-from engine.checkpoint import check_config, load_strict, read_checkpoint, save_checkpoint
 from engine.config import ModelConfig, TokenizerConfig
 from engine.errors import CheckpointError
-from engine.hub import fetch
+from engine.loading.checkpoint import check_config, load_strict, read_checkpoint, save_checkpoint
+from engine.loading.hub import fetch
 
 Config = TypeVar("Config", ModelConfig, TokenizerConfig)
 

@@ -14,13 +14,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from engine.checkpoint import digest, load_strict, read_checkpoint, save_checkpoint
 from engine.errors import CheckpointError
-from engine.files import CONFIG, WEIGHTS, find_files
+from engine.loading.checkpoint import digest, load_strict, read_checkpoint, save_checkpoint
+from engine.loading.files import CONFIG, WEIGHTS, find_files
 from engine.tokenizer import KronosTokenizer
 from engine.transformer import Kronos
 
-GOLDEN = Path(__file__).parents[1] / "golden"
+GOLDEN = Path(__file__).parents[2] / "golden"
 PUBLISHED = json.loads((GOLDEN / "published_checkpoints.json").read_text())
 NETWORKS: dict[str, type[Kronos] | type[KronosTokenizer]] = {"model": Kronos, "tokenizer": KronosTokenizer}
 
@@ -271,7 +271,7 @@ def test_a_failed_save_leaves_the_earlier_checkpoint_whole(folder: Path, monkeyp
 
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     model = Kronos.from_pretrained(folder)
-    monkeypatch.setattr("engine.checkpoint.save_file", disk_full)
+    monkeypatch.setattr("engine.loading.checkpoint.save_file", disk_full)
     with pytest.raises(OSError, match="No space left"):
         model.save_pretrained(folder)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.registry import PINS, REGISTRY, ModelSpec, find_spec
+from engine.loading.registry import PINS, REGISTRY, ModelSpec, find_spec
 from engine.usage import GENERAL, USES
 
-PUBLISHED = json.loads((Path(__file__).parents[1] / "golden" / "published_checkpoints.json").read_text())
+PUBLISHED = json.loads((Path(__file__).parents[2] / "golden" / "published_checkpoints.json").read_text())
 NAMES = {"kronos-mini": "Kronos-mini", "kronos-small": "Kronos-small", "kronos-base": "Kronos-base"}
 
 

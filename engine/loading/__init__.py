@@ -1,0 +1,1 @@
+"""Where networks come from: checkpoints, the Hub, the registry of models."""
