@@ -12,6 +12,11 @@ down_revision = "0001"
 def upgrade() -> None:
     """Upgrade the schema to version 2."""
     op.add_column("candle_sets", sa.Column("about", sa.JSON))
+    _create_series()
+    _create_ledger()
+
+
+def _create_series() -> None:
     op.create_table(
         "series",
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
@@ -54,6 +59,9 @@ def upgrade() -> None:
         sa.Column("entries", sa.JSON, nullable=False),
         sa.Column("created", TIME, nullable=False),
     )
+
+
+def _create_ledger() -> None:
     op.create_table(
         "ledger",
         sa.Column("id", KEY, primary_key=True),
