@@ -2,16 +2,78 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from tests.qlib_writer import walk, write
+
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden"
+
+
+def copy_model(home: Path) -> None:
+    """Put the tiny random model into a home folder, under the name of the bundled one."""
+    for part in ("model", "tokenizer"):
+        shutil.copytree(GOLDEN / part, home / "models" / "kronos-nano" / part)
+
+
+@contextmanager
+def open_desk(home: Path):
+    """Yield a started desk with the tiny model in `home`."""
+    from kronos_app.services.desk import Desk
+    from kronos_app.settings import Settings
+
+    copy_model(home)
+    desk = Desk(Settings(home=home, threads=1))
+    desk.start()
+    try:
+        yield desk
+    finally:
+        desk.close()
+
+
+def wait_for_end(service, record_id: str, seconds: float = 240):
+    """Return a run, evaluation or backtest once it is no longer active, or as it is after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while (record := service.get(record_id)).active and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return record
+
+
+def take_sample(desk):
+    """Save a bundled series as the Data page does."""
+    draft = desk.candles.sample("sp500")
+    return desk.candles.save(desk.candles.preview(draft, None), desk.candles.inspect(draft))
+
+
+def offer_qlib_folder(folder: Path, days: pd.DatetimeIndex, monkeypatch) -> None:
+    """Write a Qlib folder with two instruments, which the desk offers as `cn_data`."""
+    symbols = {name: walk(days, seed) for seed, name in enumerate(("SH600000", "SH600519"))}
+    write(folder, symbols, days, markets={"csi300": ["SH600519"]})
+    monkeypatch.setenv("KRONOS_QLIB_FOLDERS", json.dumps({"cn_data": str(folder)}))
+
+
+def page_text(app: AppTest) -> str:
+    """Return the titles, texts and messages of a page, without the backslashes of Markdown."""
+    kinds = (app.title, app.subheader, app.markdown, app.caption, app.info, app.success, app.warning, app.error)
+    return "\n".join(str(element.value) for elements in kinds for element in elements).replace("\\", "")
+
+
+def find_button(app: AppTest, label: str):
+    return next(element for element in app.button if element.label == label)
+
+
+def find_field(app: AppTest, name: str, *parts: str):
+    """Return the field whose key is the name and the parts, joined by dots."""
+    return app.get_by_key(".".join((name, *parts)))
 
 
 @pytest.fixture(autouse=True)
@@ -28,8 +90,7 @@ def desk(tmp_path, monkeypatch):
     from kronos_app.settings import get_settings
 
     home = tmp_path / "home"
-    for part in ("model", "tokenizer"):
-        shutil.copytree(GOLDEN / part, home / "models" / "kronos-nano" / part)
+    copy_model(home)
     monkeypatch.setenv("KRONOS_HOME", str(home))
     monkeypatch.setenv("KRONOS_THREADS", "1")
     get_settings.cache_clear()
@@ -58,9 +119,8 @@ def open_page(desk):
 
 @pytest.fixture
 def sample(desk):
-    """Save a bundled series as the Data page does."""
-    draft = desk.candles.sample("sp500")
-    return desk.candles.save(desk.candles.preview(draft, None), desk.candles.inspect(draft))
+    """Return a bundled series, saved."""
+    return take_sample(desk)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 from kronos_app.i18n import translate
 from kronos_app.services.backtest.service import BacktestRequest
 from kronos_app.widgets.backtest import keys
+from tests.app.conftest import open_desk, page_text, wait_for_end
 from tests.kronos_app.conftest import walk
 
 LANGUAGES = ("en", "zh_CN")
@@ -29,31 +30,13 @@ def start(desk, names=("AA",), **fields):
     return desk.backtests.start(BacktestRequest.build({"data": data, **SMALL, **fields}))
 
 
-def wait(desk, backtest_id: str):
-    deadline = time.monotonic() + 120
-    while (seen := desk.backtests.get(backtest_id)).active and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return seen
-
-
 @pytest.fixture(scope="module")
 def traded(tmp_path_factory):
     """Return the folder of a backtest that has finished."""
-    from kronos_app.services.desk import Desk
-    from kronos_app.settings import Settings
-    from tests.app.conftest import GOLDEN
-
-    home = tmp_path_factory.mktemp("traded")
-    for part in ("model", "tokenizer"):
-        shutil.copytree(GOLDEN / part, home / "models" / "kronos-nano" / part)
-    desk = Desk(Settings(home=home, threads=1))
-    desk.start()
-    try:
-        seen = wait(desk, start(desk, NAMES, benchmark="DD").id)
+    with open_desk(tmp_path_factory.mktemp("traded")) as desk:
+        seen = wait_for_end(desk.backtests, start(desk, NAMES, benchmark="DD").id)
         assert seen.state == "finished", seen
-        return home / "backtests" / seen.id
-    finally:
-        desk.close()
+        return desk.settings.home / "backtests" / seen.id
 
 
 @pytest.fixture
@@ -63,11 +46,6 @@ def put(desk, traded):
     return traded.name
 
 
-def said(app) -> str:
-    kinds = (app.title, app.subheader, app.markdown, app.caption, app.info, app.success, app.warning, app.error)
-    return "\n".join(str(element.value) for elements in kinds for element in elements).replace("\\", "")
-
-
 def field(name: str) -> str:
     return f"{keys.FIELD}.{name}"
 
@@ -75,7 +53,7 @@ def field(name: str) -> str:
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_somebody_without_data_is_led_to_it_and_cannot_start(open_page, lang):
     app = open_page("backtest", lang=lang)
-    assert translate("There is no data set yet. Upload one, or take a sample.", lang) in said(app)
+    assert translate("There is no data set yet. Upload one, or take a sample.", lang) in page_text(app)
     assert translate("Start", lang) not in [button.label for button in app.button]
 
 
@@ -90,10 +68,10 @@ def test_a_backtest_is_started_from_the_form_and_its_address_shows_the_result(op
     assert (metrics["Instruments"], metrics["Forecasts, at most"], metrics["Paths, at most"]) == ("1", "12", "24")
     app.get_by_key("backtest.start").click().run()
     assert not app.error
-    found = wait(desk, app.query_params["backtest"])
+    found = wait_for_end(desk.backtests, app.query_params["backtest"])
     assert (found.request.rule, found.request.every, found.request.account) == ("single", 5, 1e6)
     app.run()
-    assert found.verdict.render() in said(app)
+    assert found.verdict.render() in page_text(app)
     assert list(app.dataframe[0].value.columns) == ["figure", "strategy", "buy_and_hold"]
 
 
@@ -152,7 +130,7 @@ def test_a_trade_shows_the_forecast_it_was_made_by(open_page, desk, put, lang):
     assert not app.exception
     assert len(app.get("plotly_chart")) == 3
     found = desk.backtests.behind(put, name, day)
-    lines = [line for line in said(app).split("\n") if f"{100 * found.score:+.2f}%" in line]
+    lines = [line for line in page_text(app).split("\n") if f"{100 * found.score:+.2f}%" in line]
     assert any(f"{found.day:%Y-%m-%d}" in line for line in lines)
 
 
@@ -171,8 +149,8 @@ def test_it_is_run_again_with_changes(open_page, desk, put):
 
 def test_the_list_has_every_backtest_with_its_sentence_and_deletes_one(open_page, desk, put):
     app = open_page("backtest")
-    assert "kronos-nano on AA, BB, CC" in said(app)
-    assert desk.backtests.get(put).verdict.render() in said(app)
+    assert "kronos-nano on AA, BB, CC" in page_text(app)
+    assert desk.backtests.get(put).verdict.render() in page_text(app)
     app.get_by_key(f"backtest.delete.{put}").click().run()
     app.get_by_key("app.confirm").click().run()
     assert desk.backtests.list() == []
@@ -205,7 +183,7 @@ def test_two_are_compared_by_growth_figures_and_what_differs(open_page, put, oth
 def test_one_alone_cannot_be_compared(open_page, put):
     app = open_page("backtest")
     app.get_by_key("backtest.view").set_value("compare").run()
-    assert "Two finished backtests are needed to compare." in said(app)
+    assert "Two finished backtests are needed to compare." in page_text(app)
 
 
 def test_one_that_was_cancelled_is_resumed_from_its_page(open_page, desk, monkeypatch):
@@ -221,12 +199,12 @@ def test_one_that_was_cancelled_is_resumed_from_its_page(open_page, desk, monkey
         time.sleep(0.01)
     app = open_page("backtest", backtest=begun.id)
     app.get_by_key(f"backtest.cancel.{begun.id}").click().run()
-    assert wait(desk, begun.id).state == "cancelled"
+    assert wait_for_end(desk.backtests, begun.id).state == "cancelled"
     monkeypatch.undo()
     app = open_page("backtest", backtest=begun.id)
-    assert "It was cancelled" in said(app)
+    assert "It was cancelled" in page_text(app)
     app.get_by_key(f"backtest.resume.{begun.id}").click().run()
-    assert wait(desk, begun.id).state == "finished"
+    assert wait_for_end(desk.backtests, begun.id).state == "finished"
 
 
 @pytest.mark.parametrize("name", ["0123456789ab", "..", "<script>"])

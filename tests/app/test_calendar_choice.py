@@ -4,11 +4,7 @@ import pandas as pd
 import pytest
 
 from kronos_app.widgets.candles.calendar_choice import OPTIONS
-
-
-def said(app) -> str:
-    kinds = (app.title, app.subheader, app.markdown, app.caption, app.info, app.success, app.warning, app.error)
-    return "\n".join(str(element.value) for elements in kinds for element in elements)
+from tests.app.conftest import page_text
 
 
 def calendar(app):
@@ -41,19 +37,19 @@ def test_a_guess_is_shown_with_what_follows_from_it(open_page):
     app = open_page("data")
     app.segmented_control[0].set_value("sample").run()
     assert calendar(app).value == "XNYS"
-    assert "100% of the recent candles" in said(app)
-    assert "Next due: 2019-01-02" in said(app), "the sample ends with 2018; the first of January is a holiday"
+    assert "100% of the recent candles" in page_text(app)
+    assert "Next due: 2019-01-02" in page_text(app), "the sample ends with 2018; the first of January is a holiday"
 
 
 def test_a_calendar_is_corrected_and_counts_from_then_on(open_page, desk, shanghai):
     app = open_page("data")
     app.file_uploader[0].upload("walk.csv", shanghai, "text/csv").run()
     assert calendar(app).value == "learned"
-    assert "Future holidays are not known" in said(app)
+    assert "Future holidays are not known" in page_text(app)
     assert int(metric(app, "Gaps")) > 1, "the Golden Week looks like a gap"
     calendar(app).select("XSHG").run()
     assert metric(app, "Gaps") == "1"
-    assert "by the calendar XSHG" in said(app)
+    assert "by the calendar XSHG" in page_text(app)
     use(app)
     kept = desk.candles.get(desk.candles.list()[0].id).candles
     assert kept.about.calendar == "XSHG"
@@ -66,7 +62,7 @@ def test_a_calendar_that_is_not_followed_says_so(open_page):
     app = open_page("data")
     app.file_uploader[0].upload("walk.csv", file(pd.date_range("2024-01-01", periods=80)), "text/csv").run()
     calendar(app).select("XTKS").run()
-    assert "do not follow this calendar" in said(app)
+    assert "do not follow this calendar" in page_text(app)
 
 
 def test_every_calendar_has_a_name_in_both_languages():

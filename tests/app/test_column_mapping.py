@@ -4,16 +4,12 @@ import pytest
 
 from kronos_app.i18n import translate
 from kronos_app.widgets.candles import keys
+from tests.app.conftest import page_text
 
 LANGUAGES = ("en", "zh_CN")
 ROWS = "".join(f"{day:02d}.01.2024;{10 + day};{12 + day};{9 + day};{11 + day};5\n" for day in range(1, 29))
 ODD = ("when;A;B;K;D;traded\n" + ROWS).encode()
 ROLES = {"timestamp": "when", "open": "A", "high": "B", "low": "K", "close": "D", "volume": "traded"}
-
-
-def said(app) -> str:
-    kinds = (app.subheader, app.caption, app.info, app.success, app.warning, app.error)
-    return "\n".join(str(element.value) for elements in kinds for element in elements).replace("\\", "")
 
 
 def press(app, label, lang="en"):
@@ -53,7 +49,7 @@ def test_a_file_that_was_refused_is_read_by_the_columns_that_were_chosen(upload,
     choose(app, ROLES)
     field(app, ".unit.volume").select("万")
     app = press(app, "Read with these columns", lang)
-    assert not app.error, said(app)
+    assert not app.error, page_text(app)
     [draft] = [found for key, found in app.session_state[keys.DRAFT].items() if isinstance(found, list)][-1]
     assert draft.frame["close"].iloc[0] == 12
     assert draft.frame["volume"].iloc[0] == 50_000
@@ -65,8 +61,8 @@ def test_the_next_file_with_the_same_header_is_read_alike_until_it_is_forgotten(
     choose(app, ROLES)
     press(app, "Read with these columns")
     app = upload(ODD.replace(b";5\n", b";6\n"), "another.csv")
-    assert not app.error, said(app)
-    assert "Read by the columns that were chosen for files with this header: another.csv" in said(app)
+    assert not app.error, page_text(app)
+    assert "Read by the columns that were chosen for files with this header: another.csv" in page_text(app)
     app = open_form(app)
     app = press(app, "Detect the columns again")
     assert len(app.error) == 1
@@ -77,7 +73,7 @@ def test_a_column_chosen_twice_is_refused_and_nothing_is_remembered(upload, desk
     app = upload(ODD)
     choose(app, ROLES | {"volume": "D"})
     app = press(app, "Read with these columns")
-    assert "Column “D” is chosen twice." in said(app)
+    assert "Column “D” is chosen twice." in page_text(app)
     assert not desk.store.column_mappings.exist()
 
 
@@ -86,7 +82,7 @@ def test_columns_by_which_nothing_can_be_read_say_why_and_are_not_remembered(upl
     choose(app, ROLES)
     field(app, ".format").select("epoch_ms")
     app = press(app, "Read with these columns")
-    assert len(app.error) == 2, said(app)
+    assert len(app.error) == 2, page_text(app)
     assert not desk.store.column_mappings.exist()
 
 
@@ -97,7 +93,7 @@ def test_a_file_that_is_read_shows_what_was_inferred(upload):
     assert field(app, ".timestamp").value == "date"
     assert field(app, ".volume").value == "vol"
     assert field(app, ".amount").value is None
-    assert "First times as read: 2024-01-02 00:00:00" in said(app)
+    assert "First times as read: 2024-01-02 00:00:00" in page_text(app)
 
 
 def test_what_a_file_is_its_content_says_and_not_its_ending(upload):

@@ -12,16 +12,11 @@ import pytest
 from kronos_app.i18n import translate
 from kronos_app.services.evaluation.service import EvaluationRequest
 from kronos_app.widgets.evaluation import keys
-from tests.qlib_writer import walk, write
+from tests.app.conftest import offer_qlib_folder, open_desk, page_text, take_sample, wait_for_end
 
 LANGUAGES = ("en", "zh_CN")
 SMALL = {"models": ["kronos-nano"], "lookback": 24, "horizon": 4, "n_windows": 30, "step_size": 40}
 SMALL |= {"samples": 4, "fitted": False}
-
-
-def take_sample(desk):
-    draft = desk.candles.sample("sp500")
-    return desk.candles.save(desk.candles.preview(draft, None), desk.candles.inspect(draft))
 
 
 def start(desk, **fields):
@@ -29,31 +24,13 @@ def start(desk, **fields):
     return desk.evaluations.start(EvaluationRequest.build({"data": data, **SMALL, **fields}))
 
 
-def wait(desk, evaluation_id: str):
-    deadline = time.monotonic() + 120
-    while (seen := desk.evaluations.get(evaluation_id)).active and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return seen
-
-
 @pytest.fixture(scope="module")
 def evaluated(tmp_path_factory):
     """Return the folder of an evaluation that has finished."""
-    from kronos_app.services.desk import Desk
-    from kronos_app.settings import Settings
-    from tests.app.conftest import GOLDEN
-
-    home = tmp_path_factory.mktemp("evaluated")
-    for part in ("model", "tokenizer"):
-        shutil.copytree(GOLDEN / part, home / "models" / "kronos-nano" / part)
-    desk = Desk(Settings(home=home, threads=1))
-    desk.start()
-    try:
-        seen = wait(desk, start(desk).id)
+    with open_desk(tmp_path_factory.mktemp("evaluated")) as desk:
+        seen = wait_for_end(desk.evaluations, start(desk).id)
         assert seen.state == "finished", seen
-        return home / "evaluations" / seen.id
-    finally:
-        desk.close()
+        return desk.settings.home / "evaluations" / seen.id
 
 
 @pytest.fixture
@@ -61,11 +38,6 @@ def put(desk, evaluated):
     """Put a copy of the evaluation on the desk and return its id."""
     shutil.copytree(evaluated, desk.settings.home / "evaluations" / evaluated.name)
     return evaluated.name
-
-
-def said(app) -> str:
-    kinds = (app.title, app.subheader, app.markdown, app.caption, app.info, app.success, app.warning, app.error)
-    return "\n".join(str(element.value) for elements in kinds for element in elements).replace("\\", "")
 
 
 def labels(elements) -> list[str]:
@@ -93,11 +65,11 @@ def test_an_evaluation_is_started_from_the_form_and_its_address_shows_the_result
     app.get_by_key("evaluate.fitted").set_value(False).run()
     app.get_by_key("evaluate.start").click().run()
     assert not app.error
-    found = wait(desk, app.query_params["evaluation"])
+    found = wait_for_end(desk.evaluations, app.query_params["evaluation"])
     assert found.request.models == ["kronos-nano"]
     assert (found.cutoffs, found.request.samples, found.request.fitted) == (8, 4, False)
     app.run()
-    assert found.verdicts["kronos-nano"].render() in said(app)
+    assert found.verdicts["kronos-nano"].render() in page_text(app)
 
 
 def test_a_task_of_the_paper_fills_the_form_and_its_figures_come_first(open_page, desk, sample):
@@ -108,7 +80,7 @@ def test_a_task_of_the_paper_fills_the_form_and_its_figures_come_first(open_page
     app.get_by_key("evaluate.n_windows").set_value(8)
     app.get_by_key("evaluate.fitted").set_value(False).run()
     app.get_by_key("evaluate.start").click().run()
-    found = wait(desk, app.query_params["evaluation"])
+    found = wait_for_end(desk.evaluations, app.query_params["evaluation"])
     assert found.state == "finished", found.error
     app.run()
     ours, theirs = (table.value for table in app.dataframe[:2])
@@ -117,15 +89,12 @@ def test_a_task_of_the_paper_fills_the_form_and_its_figures_come_first(open_page
     mine = ours.set_index("name").loc["kronos-nano"]
     assert (mine["mae"], mine["r2"]) == (figures["volatility_mae"]["value"], figures["volatility_r2"]["value"])
     assert theirs.set_index("model").loc["Kronos-small", "mae"] == 0.0384
-    assert "arXiv:2508.02739v1" in said(app)
+    assert "arXiv:2508.02739v1" in page_text(app)
 
 
 @pytest.fixture
 def qlib(tmp_path, monkeypatch):
-    days = pd.bdate_range("2024-01-01", periods=150)
-    symbols = {name: walk(days, seed) for seed, name in enumerate(("SH600000", "SH600519"))}
-    write(tmp_path / "cn", symbols, days, markets={"csi300": ["SH600519"]})
-    monkeypatch.setenv("KRONOS_QLIB_FOLDERS", json.dumps({"cn_data": str(tmp_path / "cn")}))
+    offer_qlib_folder(tmp_path / "cn", pd.bdate_range("2024-01-01", periods=150), monkeypatch)
 
 
 def test_a_market_of_a_qlib_folder_is_chosen(qlib, open_page):
@@ -148,7 +117,7 @@ def test_an_evaluation_of_an_earlier_version_is_shown_without_what_it_did_not_sc
     table = app.dataframe[0].value
     assert table["crps"].notna().all()
     assert table["crps_centred"].isna().all()
-    assert "foreseen" not in said(app)
+    assert "foreseen" not in page_text(app)
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
@@ -159,11 +128,11 @@ def test_the_verdict_stands_first_in_the_readers_language(open_page, desk, put, 
     sentences = [element.value.replace("\\", "") for element in (*app.success, *app.info, *app.error)]
     assert told.verdicts["kronos-nano"].render(lang) in sentences
     for warning in told.warnings:
-        assert warning.render(lang) in said(app)
+        assert warning.render(lang) in page_text(app)
     foreseen = told.report["volatility_foreseen"]["value"]
     assert {"en": f"would have a CRPS ratio of {foreseen:.3f}.", "zh": f"最佳基准模型的 {foreseen:.3f} 倍"}[
         lang[:2]
-    ] in said(app)
+    ] in page_text(app)
     table = app.dataframe[0].value
     assert len(table) == 9
     assert table["crps"].is_monotonic_increasing
@@ -185,13 +154,13 @@ def test_the_worst_cutoffs_open_one_by_one(open_page, put, desk):
     app.get_by_key(key).set_value(3).run()
     assert not app.error or all("CRPS" in one.value or "training period" in one.value for one in app.error)
     place = desk.evaluations.get(put).report["worst"]["kronos-nano"][3]
-    assert f"CRPS {place['crps']:.3f}" in said(app)
+    assert f"CRPS {place['crps']:.3f}" in page_text(app)
 
 
 def test_the_list_has_every_evaluation_with_its_verdict_and_deletes_one(open_page, desk, put):
     app = open_page("evaluate")
-    assert "kronos-nano on" in said(app)
-    assert desk.evaluations.get(put).verdicts["kronos-nano"].render() in said(app)
+    assert "kronos-nano on" in page_text(app)
+    assert desk.evaluations.get(put).verdicts["kronos-nano"].render() in page_text(app)
     app.get_by_key(f"evaluate.delete.{put}").click().run()
     app.get_by_key("app.confirm").click().run()
     assert desk.evaluations.list() == []
@@ -212,19 +181,19 @@ def test_one_that_was_cancelled_is_resumed_from_its_page(open_page, desk, monkey
     app = open_page("evaluate", evaluation=begun.id)
     assert "Cancel" in labels(app.button)
     app.get_by_key(f"evaluate.cancel.{begun.id}").click().run()
-    assert wait(desk, begun.id).state == "cancelled"
+    assert wait_for_end(desk.evaluations, begun.id).state == "cancelled"
     app.run()
-    assert "It was cancelled. The forecasts are saved" in said(app)
+    assert "It was cancelled. The forecasts are saved" in page_text(app)
     monkeypatch.undo()
     app.get_by_key(f"evaluate.resume.{begun.id}").click().run()
-    assert wait(desk, begun.id).state == "finished"
+    assert wait_for_end(desk.evaluations, begun.id).state == "finished"
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_a_forecast_shows_what_the_model_was_worth_on_its_data_before(open_page, desk, put, forecast, lang):
     app = open_page("forecast", lang=lang, forecast=forecast())
     assert not app.exception
-    assert desk.evaluations.get(put).verdicts["kronos-nano"].render(lang) in said(app)
+    assert desk.evaluations.get(put).verdicts["kronos-nano"].render(lang) in page_text(app)
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
@@ -236,12 +205,12 @@ def test_beside_a_forecast_without_drift_an_evaluation_tells_what_that_would_hav
     ratio = found["kronos-nano"]["figures"]["crps_centred"]["value"] / found[best]["figures"]["crps"]["value"]
     told = translate("Zero-drift forecast: CRPS {ratio} × {baseline}.", lang)
     told = told.split("{baseline}")[0 if lang == "en" else 1].format(ratio=f"{ratio:.3f}")
-    assert told in said(open_page("forecast", lang=lang, forecast=forecast(driftless=True)))
-    assert told not in said(open_page("forecast", lang=lang, forecast=forecast(driftless=False)))
+    assert told in page_text(open_page("forecast", lang=lang, forecast=forecast(driftless=True)))
+    assert told not in page_text(open_page("forecast", lang=lang, forecast=forecast(driftless=False)))
 
 
 def test_a_forecast_of_data_never_evaluated_shows_no_verdict(open_page, forecast):
-    assert "On this data" not in said(open_page("forecast", forecast=forecast()))
+    assert "On this data" not in page_text(open_page("forecast", forecast=forecast()))
 
 
 def test_an_unknown_address_is_told_plainly(open_page):

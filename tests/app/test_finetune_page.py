@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from datetime import date
 
 import pytest
@@ -17,6 +16,7 @@ from kronos_app.widgets.finetune import keys as finetune_keys
 from kronos_app.widgets.finetune.fields import FIRST, LABELS, field_of, key
 from kronos_app.widgets.forecast import keys
 from kronos_app.widgets.models import keys as models_keys
+from tests.app.conftest import find_button, open_desk, page_text, take_sample, wait_for_end
 
 LANGUAGES = ("en", "zh_CN")
 CONFIG = {
@@ -28,37 +28,14 @@ CONFIG = {
 }
 
 
-def take_sample(desk):
-    draft = desk.candles.sample("sp500")
-    return desk.candles.save(desk.candles.preview(draft, None), desk.candles.inspect(draft))
-
-
-def wait(desk, run_id: str):
-    deadline = time.monotonic() + 240
-    while (run := desk.tuning.get(run_id)).active and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return run
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """Return the folder of a run that a trainer has finished."""
-    from kronos_app.services.desk import Desk
-    from kronos_app.settings import Settings
-    from tests.app.conftest import GOLDEN
-
-    home = tmp_path_factory.mktemp("trained")
-    for part in ("model", "tokenizer"):
-        shutil.copytree(GOLDEN / part, home / "models" / "kronos-nano" / part)
-    desk = Desk(Settings(home=home, threads=1))
-    desk.start()
-    try:
+    with open_desk(tmp_path_factory.mktemp("trained")) as desk:
         data = {"kind": "candle_sets", "candle_sets": [take_sample(desk).id]}
-        run = wait(desk, desk.tuning.start(TuneRequest.build({"data": data, "config": CONFIG})).id)
+        run = wait_for_end(desk.tuning, desk.tuning.start(TuneRequest.build({"data": data, "config": CONFIG})).id)
         assert run.state == "finished", (run, desk.tuning.tail(run.id))
-        return home / "runs" / run.id
-    finally:
-        desk.close()
+        return desk.settings.home / "runs" / run.id
 
 
 @pytest.fixture
@@ -76,15 +53,6 @@ def put(desk, trained):
         return run_id
 
     return put
-
-
-def said(app) -> str:
-    kinds = (app.title, app.subheader, app.markdown, app.caption, app.info, app.success, app.warning, app.error)
-    return "\n".join(str(element.value) for elements in kinds for element in elements).replace("\\", "")
-
-
-def button(app, label: str):
-    return next(element for element in app.button if element.label == label)
 
 
 def labels(elements) -> list[str]:
@@ -111,20 +79,20 @@ def test_somebody_without_data_takes_a_sample_and_sees_what_a_run_comes_to(open_
     assert metrics[translate("Training set", lang)] == windows.format(count="3,926")
     assert metrics[translate("Test", lang)] == windows.format(count="304")
     assert app.get("plotly_chart")
-    assert "1e-05" in said(app)
-    assert not button(app, translate("Start", lang)).disabled
+    assert "1e-05" in page_text(app)
+    assert not find_button(app, translate("Start", lang)).disabled
     assert desk.candles.list()[0].name == "sp500"
 
 
 def test_a_run_is_started_from_the_form_followed_and_registered(open_page, desk, sample):
     app = small(open_page("finetune"))
     app.get_by_key(key("name")).set_value("from the page").run()
-    button(app, "Start").click().run()
+    find_button(app, "Start").click().run()
     assert not app.error
     run_id = app.query_params["run"]
     assert desk.tuning.get(run_id).name == "from the page"
-    assert "the run continues, and this address shows it" in said(app)
-    run = wait(desk, run_id)
+    assert "the run continues, and this address shows it" in page_text(app)
+    run = wait_for_end(desk.tuning, run_id)
     assert run.state == "finished", desk.tuning.tail(run_id)
     app.run()
     assert len(app.get("plotly_chart")) == 2
@@ -132,7 +100,7 @@ def test_a_run_is_started_from_the_form_followed_and_registered(open_page, desk,
     app.get_by_key(f"finetune.register.{run_id}").click().run()
     assert not app.error
     assert desk.tuning.get(run_id).registered == ["mine@1"]
-    assert "Registered as mine@1" in said(app)
+    assert "Registered as mine@1" in page_text(app)
     app.get_by_key(f"finetune.use.{run_id}").click().run()
     assert app.session_state[state.MODEL] == "mine@1"
 
@@ -173,9 +141,9 @@ def test_the_split_can_be_given_by_dates(open_page, sample, validation, test, to
 
 def test_a_learning_rate_of_ones_own_is_told_apart_from_the_advice(open_page, desk, sample):
     app = small(open_page("finetune"))
-    assert "suggested learning rate" in said(app)
+    assert "suggested learning rate" in page_text(app)
     app.get_by_key(key("predictor.learning_rate")).set_value(0.001).run()
-    assert "your learning rate" in said(app)
+    assert "your learning rate" in page_text(app)
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
@@ -188,7 +156,7 @@ def test_a_finished_run_shows_curves_forecasts_scores_and_a_verdict(open_page, d
     assert table["coverage_90"].between(0, 1).all()
     assert len(app.get("plotly_chart")) == 2
     verdict = read_report(desk.tuning.run("first-try"))["test"]["verdict"]
-    assert translate(verdict["msgid"], lang).format(**verdict["params"])[:12] in said(app)
+    assert translate(verdict["msgid"], lang).format(**verdict["params"])[:12] in page_text(app)
     assert app.get_by_key("finetune.register.first-try").label == translate("Register", lang)
 
 
@@ -201,7 +169,7 @@ def test_a_run_that_made_the_model_worse_says_so_in_red(open_page, desk, put):
     path.write_text(json.dumps(report))
     app = open_page("finetune", run=run_id)
     assert "forecasts worse than its base model" in app.error[0].value
-    assert ":red-badge[worse than the base model]" in said(app)
+    assert ":red-badge[worse than the base model]" in page_text(app)
 
 
 def test_an_interrupted_run_is_found_and_offers_to_go_on(open_page, desk, put):
@@ -210,7 +178,7 @@ def test_an_interrupted_run_is_found_and_offers_to_go_on(open_page, desk, put):
     assert "This run was interrupted" in app.warning[0].value
     app.get_by_key(f"finetune.resume.{run_id}").click().run()
     assert not app.error
-    assert wait(desk, run_id).state == "finished", desk.tuning.tail(run_id)
+    assert wait_for_end(desk.tuning, run_id).state == "finished", desk.tuning.tail(run_id)
 
 
 def test_a_failed_run_says_why_and_shows_its_log(open_page, put):
@@ -231,7 +199,7 @@ def test_runs_are_listed_with_state_and_scores(open_page, put):
     put("one")
     put("two", state="paused")
     app = open_page("finetune")
-    told = said(app)
+    told = page_text(app)
     assert "**one** :green-badge[finished]" in told
     assert "**two** :orange-badge[paused]" in told
     assert "CRPS ratio to the base model" in told
@@ -288,7 +256,7 @@ def registered(desk, put):
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_models_made_here_are_listed_with_their_versions(open_page, registered, lang):
-    told = said(open_page("models", lang=lang))
+    told = page_text(open_page("models", lang=lang))
     assert translate("Registered models", lang) in told
     assert translate("version {version}", lang).format(version="mine@2") in told
     assert "**mine@1**" in told

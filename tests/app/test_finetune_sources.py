@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import date, datetime, time
 
 import pandas as pd
@@ -14,8 +13,8 @@ from kronos_app.services.selection.request import DataChoice
 from kronos_app.store.series import SeriesKey
 from kronos_app.store.watchlists import Watched
 from kronos_app.widgets.finetune.fields import key
+from tests.app.conftest import offer_qlib_folder
 from tests.fake_market import family
-from tests.qlib_writer import walk, write
 from tests.vendor import Vendor
 
 KEY = SeriesKey("vendor", "ABC", "1h", "none")
@@ -81,10 +80,7 @@ def test_a_data_set_kept_from_a_file_is_chosen(open_page, desk):
 
 @pytest.fixture
 def qlib(tmp_path, monkeypatch):
-    days = pd.bdate_range("2020-01-01", periods=700)
-    symbols = {name: walk(days, seed) for seed, name in enumerate(("SH600000", "SH600519"))}
-    write(tmp_path / "cn", symbols, days, markets={"csi300": ["SH600519"]})
-    monkeypatch.setenv("KRONOS_QLIB_FOLDERS", json.dumps({"cn_data": str(tmp_path / "cn")}))
+    offer_qlib_folder(tmp_path / "cn", pd.bdate_range("2020-01-01", periods=700), monkeypatch)
 
 
 @pytest.mark.usefixtures("qlib")

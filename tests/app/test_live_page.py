@@ -13,6 +13,7 @@ from kronos_app.services.desk import Desk
 from kronos_app.services.live.views import FollowRequest
 from kronos_app.widgets.ledger import keys as ledger_keys
 from kronos_app.widgets.live import keys
+from tests.app.conftest import find_button, find_field, page_text
 from tests.growing_market import Clock, GrowingSource, family
 
 LANGUAGES = ("en", "zh_CN")
@@ -66,31 +67,18 @@ def follow(desk):
     return follow
 
 
-def said(app) -> str:
-    kinds = (app.subheader, app.markdown, app.caption, app.info, app.success, app.warning, app.error)
-    return "\n".join(str(element.value) for elements in kinds for element in elements).replace("\\", "")
-
-
-def button(app, label: str):
-    return next(element for element in app.button if element.label == label)
-
-
-def field(app, name, *parts):
-    return app.get_by_key(".".join((name, *parts)))
-
-
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_a_series_is_searched_for_and_followed(open_page, desk, lang):
     app = open_page("live", lang=lang)
-    assert button(app, translate("Follow", lang)).disabled
-    field(app, keys.QUERY, "binance").set_value("btc").run()
+    assert find_button(app, translate("Follow", lang)).disabled
+    find_field(app, keys.QUERY, "binance").set_value("btc").run()
     app.get_by_key(keys.HORIZON).set_value(3).run()
-    button(app, translate("Follow", lang)).click().run()
+    find_button(app, translate("Follow", lang)).click().run()
     assert not app.error
     (status,) = desk.following.list()
     assert (status.symbol, status.interval, status.cadence) == ("BTC/USDT", "1h", 900)
     assert status.settings["horizon"] == 3
-    assert "BTC/USDT" in said(app)
+    assert "BTC/USDT" in page_text(app)
 
 
 def test_a_source_that_does_not_answer_is_asked_again_when_told_to(open_page, source, monkeypatch):
@@ -104,16 +92,16 @@ def test_a_source_that_does_not_answer_is_asked_again_when_told_to(open_page, so
         assert not [element for element in app.button if element.label == "Follow"]
     app.run()
     assert app.error  # the answer is kept until someone asks again
-    button(app, "Try again").click().run()
+    find_button(app, "Try again").click().run()
     assert not app.error
-    assert button(app, "Follow").disabled
+    assert find_button(app, "Follow").disabled
 
 
 def test_what_is_followed_already_is_refused_with_a_remedy(open_page, desk, follow):
     follow(lookback=400, horizon=24, samples=30, model="kronos-nano")
     app = open_page("live")
-    field(app, keys.QUERY, "binance").set_value("BTC/USDT").run()
-    button(app, "Follow").click().run()
+    find_field(app, keys.QUERY, "binance").set_value("BTC/USDT").run()
+    find_button(app, "Follow").click().run()
     assert "already followed with these settings" in app.error[0].value
     assert len(desk.following.list()) == 1
 
@@ -121,10 +109,10 @@ def test_what_is_followed_already_is_refused_with_a_remedy(open_page, desk, foll
 def test_a_followed_series_says_how_it_stands(open_page, look, follow):
     one = follow()
     app = open_page("live")
-    assert "forecasts: 0" in said(app)
+    assert "forecasts: 0" in page_text(app)
     look()
     app.run()
-    told = said(app)
+    told = page_text(app)
     assert "forecasts: 1" in told
     assert "last cutoff 2026-03-09 11:00" in told
     assert "next check 2026-03-09 12:15 UTC" in told
@@ -137,7 +125,7 @@ def test_a_failure_is_shown_with_its_remedy(open_page, look, follow, source):
     source.fault = "offline"
     look()
     app = open_page("live")
-    assert "The growing market is closed. Try again later. (consecutive failures: 1)" in said(app)
+    assert "The growing market is closed. Try again later. (consecutive failures: 1)" in page_text(app)
 
 
 def test_a_follow_is_paused_resumed_looked_at_and_deleted(open_page, desk, follow, clock):
@@ -161,7 +149,7 @@ def test_the_ledger_fills_as_candles_come(open_page, look, follow, clock, lang):
     app = open_page("live", lang=lang)
     assert translate("Forecasts waiting for their actual candles: {count}. None is graded yet.", lang).format(
         count=1
-    ) in said(app)
+    ) in page_text(app)
     for _ in range(12):
         clock.forward(hours=1)
         look()
@@ -175,7 +163,7 @@ def test_the_ledger_fills_as_candles_come(open_page, look, follow, clock, lang):
     assert len(entries) == 13
     assert entries["open"].iloc[-1].startswith("/forecast?forecast=")
     assert app.get("plotly_chart")
-    field(app, ledger_keys.LEVEL).set_value(0.5).run()
+    find_field(app, ledger_keys.LEVEL).set_value(0.5).run()
     assert not app.exception
 
 
@@ -198,7 +186,7 @@ def test_an_alarm_is_told(open_page, desk):
     for number in range(60):
         desk.store.ledger.put(entry(number, coverage=0.8 if number < 40 else 0.4))
     app = open_page("live")
-    assert "Recent coverage of the 80 % band is 40 %" in said(app).replace("40%", "40 %")
+    assert "Recent coverage of the 80 % band is 40 %" in page_text(app).replace("40%", "40 %")
 
 
 def test_a_deleted_forecast_is_told_and_not_linked(open_page, desk):

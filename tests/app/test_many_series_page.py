@@ -8,7 +8,8 @@ from kronos_app import state
 from kronos_app.i18n import translate
 from kronos_app.services.candles import uploads
 from kronos_app.services.desk import Desk
-from tests.app.test_several_page import LANGUAGES, button, candles, faulty, kept, long, put, said
+from tests.app.conftest import find_button, page_text
+from tests.app.test_several_page import LANGUAGES, candles, faulty, kept, long, put
 
 SERIES = 6
 
@@ -47,7 +48,7 @@ def hold(desk, monkeypatch):
 
 def start(app, market, lang="en"):
     put(app, market=market)
-    button(app, translate("Save all {count}", lang).format(count=SERIES)).click().run()
+    find_button(app, translate("Save all {count}", lang).format(count=SERIES)).click().run()
     assert not app.exception
     return app.query_params["job"]
 
@@ -60,7 +61,7 @@ def test_many_series_are_saved_by_a_job_that_a_closed_tab_does_not_end(open_page
     assert set(kept(desk)) == {*names, "BAD"}
     again = open_page("data", lang=lang, job=job_id)
     done = "{count} data sets were saved. Choose one of them below, or on the Forecast page."
-    assert translate(done, lang).format(count=SERIES - 1) in said(again)
+    assert translate(done, lang).format(count=SERIES - 1) in page_text(again)
     assert translate("These could not be saved:", lang) in again.warning[0].value
     assert "EMPTY" in again.warning[0].value
     assert again.session_state[state.CANDLES_ID] in {info.id for info in desk.candles.list()}
@@ -75,14 +76,14 @@ def test_a_job_of_many_series_shows_its_progress_and_can_be_cancelled(open_page,
     texts = {words.format(done=done, total=SERIES) for done in range(3)}
     assert {element.proto.text for element in app.get("progress")} <= texts
     assert app.get("progress")
-    assert button(app, translate("Save all {count}", lang).format(count=SERIES)).disabled
+    assert find_button(app, translate("Save all {count}", lang).format(count=SERIES)).disabled
     job_id = app.query_params["job"]
-    button(app, translate("Cancel", lang)).click().run()
+    find_button(app, translate("Cancel", lang)).click().run()
     hold.set()
     assert desk.jobs.wait(job_id, 60).status == "cancelled"
     assert kept(desk) == {}
     told = translate("Saving these series was cancelled. None was saved.", lang)
-    assert told in said(open_page("data", lang=lang, job=job_id))
+    assert told in page_text(open_page("data", lang=lang, job=job_id))
 
 
 def test_a_job_of_many_series_goes_on_after_a_restart(open_page, desk, market, hold):
@@ -103,7 +104,7 @@ def test_a_job_of_many_series_goes_on_after_a_restart(open_page, desk, market, h
 
 def test_few_series_are_saved_at_once(open_page, desk):
     app = put(open_page("data"), market=long(A=candles(), B=candles(20, 2)))
-    button(app, "Save all 2").click().run()
+    find_button(app, "Save all 2").click().run()
     assert set(kept(desk)) == {"A", "B"}
     assert "job" not in app.query_params
     assert desk.jobs.list(kind=uploads.KIND) == []

@@ -9,18 +9,9 @@ from kronos_app.i18n import translate
 from kronos_app.nav import ENTRIES
 from kronos_app.services.core.glossary import read_glossary
 from kronos_app.widgets.candles import keys
+from tests.app.conftest import find_button, page_text
 
 LANGUAGES = ("en", "zh_CN")
-
-
-def said(app) -> str:
-    """Return all the words of a page."""
-    kinds = (app.title, app.subheader, app.markdown, app.caption, app.info, app.success, app.warning, app.error)
-    return "\n".join(str(element.value) for elements in kinds for element in elements)
-
-
-def button(app, label: str):
-    return next(element for element in app.button if element.label == label)
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
@@ -34,8 +25,8 @@ def test_every_page_opens_without_any_data(open_page, page, lang):
 @pytest.mark.parametrize("page", list(ENTRIES))
 def test_a_page_in_chinese_has_no_english_sentence(open_page, sample, forecast, page):
     query = {"forecast": forecast()} if page == "forecast" else {}
-    english = said(open_page(page, **query)).splitlines()
-    chinese = said(open_page(page, lang="zh_CN", **query))
+    english = page_text(open_page(page, **query)).splitlines()
+    chinese = page_text(open_page(page, lang="zh_CN", **query))
     sentences = [line for line in english if line.count(" ") > 4 and translate(line, "zh_CN") != line]
     assert sentences
     assert [line for line in sentences if line in chinese] == []
@@ -51,7 +42,7 @@ def test_the_language_chosen_in_the_sidebar_holds_on_the_next_page(open_page):
 
 def test_the_sidebar_says_what_is_in_use(open_page, sample):
     app = open_page("home")
-    assert "none chosen" in said(app)
+    assert "none chosen" in page_text(app)
     app.session_state[state.CANDLES_ID] = sample.id
     app.run()
     assert "sp500" in "\n".join(element.value for element in app.sidebar.markdown)
@@ -62,9 +53,9 @@ def test_a_sample_is_inspected_and_kept(open_page, desk, lang):
     app = open_page("data", lang=lang)
     app.segmented_control[0].set_value("sample").run()
     assert {metric.label: metric.value for metric in app.metric}[translate("Candles", lang)] == "5,031"
-    button(app, translate("Use this data set", lang)).click().run()
+    find_button(app, translate("Use this data set", lang)).click().run()
     assert [info.name for info in desk.candles.list()] == ["sp500"]
-    assert translate("This data set is in use.", lang) in said(app)
+    assert translate("This data set is in use.", lang) in page_text(app)
 
 
 def test_a_faulty_file_is_repaired_as_chosen(open_page, desk):
@@ -74,11 +65,11 @@ def test_a_faulty_file_is_repaired_as_chosen(open_page, desk):
     app.file_uploader[0].upload(
         "walk.csv", ("date,open,high,low,close,volume\n" + "\n".join(rows)).encode(), "text/csv"
     ).run()
-    assert "in row 6 high 8 is below low 9" in said(app).replace("\\", "")
-    assert "1 rows left out" in said(app)
+    assert "in row 6 high 8 is below low 9" in page_text(app).replace("\\", "")
+    assert "1 rows left out" in page_text(app)
     app.radio[0].set_value("keep").run()
-    assert "1 impossible candles kept" in said(app)
-    button(app, "Use this data set").click().run()
+    assert "1 impossible candles kept" in page_text(app)
+    find_button(app, "Use this data set").click().run()
     assert len(desk.candles.get(desk.candles.list()[0].id).candles) == 20
 
 
@@ -86,7 +77,7 @@ def test_a_file_without_times_waits_until_start_and_interval_are_stated(open_pag
     rows = "\n".join("10,11,9,10.5" for _ in range(20))
     app = open_page("data")
     app.file_uploader[0].upload("walk.csv", ("open,high,low,close\n" + rows).encode(), "text/csv").run()
-    assert "This file has no time column" in said(app)
+    assert "This file has no time column" in page_text(app)
     assert not app.metric
     app.get_by_key(keys.INTERVAL).select("1h")
     app.datetime_input[0].set_value(datetime(2024, 1, 1)).run()
@@ -112,22 +103,22 @@ def test_a_data_set_is_deleted_only_after_confirmation(open_page, desk, sample):
 def test_a_model_is_loaded_and_unloaded(open_page, desk):
     app = open_page("models")
     app.get_by_key("models.load.kronos-nano").click().run()
-    assert "in memory" in said(app)
+    assert "in memory" in page_text(app)
     assert {"cpu"} == {status.device for status in desk.models.list() if status.loaded}
     app.get_by_key("models.unload.kronos-nano").click().run()
-    assert "in memory" not in said(app)
+    assert "in memory" not in page_text(app)
 
 
 def test_the_glossary_opens_from_the_sidebar_and_finds_a_term(open_page):
     app = open_page("home")
-    button(app, "Glossary").click().run()
+    find_button(app, "Glossary").click().run()
     assert len(app.table[0].value) == len(read_glossary())
     app.session_state[state.GLOSSARY_QUERY] = "覆盖率"
-    button(app, "Glossary").click().run()
+    find_button(app, "Glossary").click().run()
     assert "coverage" in set(app.table[0].value["Term"]) < {english for english, *_ in read_glossary()}
 
 
 def test_the_glossary_explains_in_the_language_of_the_session(open_page):
     app = open_page("home", lang="zh_CN")
-    button(app, translate("Glossary", "zh_CN")).click().run()
+    find_button(app, translate("Glossary", "zh_CN")).click().run()
     assert "覆盖率" in list(app.table[0].value["术语"])

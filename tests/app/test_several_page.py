@@ -11,6 +11,7 @@ import pytest
 from kronos_app import state
 from kronos_app.i18n import translate
 from kronos_app.widgets.candles import keys
+from tests.app.conftest import find_button, page_text
 from tests.qlib_writer import walk, write
 
 LANGUAGES = ("en", "zh_CN")
@@ -43,17 +44,8 @@ def put(app, **files):
     return app
 
 
-def said(app) -> str:
-    kinds = (app.subheader, app.markdown, app.caption, app.info, app.success, app.warning, app.error)
-    return "\n".join(str(element.value) for elements in kinds for element in elements).replace("\\", "")
-
-
 def table(app) -> pd.DataFrame:
     return app.dataframe[0].value.set_index("name")
-
-
-def button(app, label: str):
-    return next(element for element in app.button if element.label == label)
 
 
 def kept(desk) -> dict[str, int]:
@@ -65,12 +57,12 @@ def test_several_files_are_listed_and_kept_together(open_page, desk, lang):
     app = put(open_page("data", lang=lang), one=csv(candles()), two=csv(candles(20, 2)))
     assert table(app)["rows"].to_dict() == {"one.csv": 30, "two.csv": 20}
     assert "file" not in table(app)
-    button(app, translate("Save all {count}", lang).format(count=2)).click().run()
+    find_button(app, translate("Save all {count}", lang).format(count=2)).click().run()
     assert not app.exception
     assert kept(desk) == {"one.csv": 30, "two.csv": 20}
     assert translate("{count} data sets were saved. Choose one of them below, or on the Forecast page.", lang).format(
         count=2
-    ) in said(app)
+    ) in page_text(app)
     assert app.session_state[state.CANDLES_ID] in {info.id for info in desk.candles.list()}
 
 
@@ -78,32 +70,32 @@ def test_a_long_file_is_listed_by_symbol_and_repaired_for_all_but_one(open_page,
     app = put(open_page("data"), market=long(GOOD=candles(), BAD=faulty(), WORSE=faulty(seed=2)))
     assert list(table(app).index) == ["GOOD", "BAD", "WORSE"]
     assert table(app)["state"].to_dict() == {"GOOD": "good", "BAD": "needs a repair", "WORSE": "needs a repair"}
-    assert "2 of 3 series need one." in said(app)
+    assert "2 of 3 series need one." in page_text(app)
     app.get_by_key(keys.SERIES).select(2).run()
-    assert "Quality of WORSE" in said(app)
-    assert "1 rows left out" in said(app)
+    assert "Quality of WORSE" in page_text(app)
+    assert "1 rows left out" in page_text(app)
     app.get_by_key(f"{keys.REPAIR}.2.WORSE").set_value("keep").run()
-    assert "1 impossible candles kept" in said(app)
+    assert "1 impossible candles kept" in page_text(app)
     app.get_by_key(keys.SERIES).select(1).run()
-    assert "1 rows left out" in said(app)
-    button(app, "Save all 3").click().run()
+    assert "1 rows left out" in page_text(app)
+    find_button(app, "Save all 3").click().run()
     assert kept(desk) == {"GOOD": 30, "BAD": 29, "WORSE": 30}
 
 
 def test_one_of_many_can_be_used_alone(open_page, desk):
     app = put(open_page("data"), market=long(A=candles(), B=candles(20, 2)))
     app.get_by_key(keys.SERIES).select(1).run()
-    button(app, "Use this data set").click().run()
+    find_button(app, "Use this data set").click().run()
     assert kept(desk) == {"B": 20}
-    assert "This data set is in use." in said(app)
+    assert "This data set is in use." in page_text(app)
 
 
 def test_a_series_that_cannot_be_kept_says_why_and_the_others_are(open_page, desk):
     empty = candles().astype({"close": object}).assign(close="-")
     app = put(open_page("data"), market=long(GOOD=candles(), EMPTY=empty))
-    button(app, "Save all 2").click().run()
+    find_button(app, "Save all 2").click().run()
     assert kept(desk) == {"GOOD": 30}
-    assert "These could not be saved:" in said(app)
+    assert "These could not be saved:" in page_text(app)
     assert "EMPTY" in app.warning[0].value
     assert "No candle of “EMPTY” is left" in app.warning[0].value.replace("\\", "")
 
@@ -124,7 +116,7 @@ def test_series_of_one_name_are_told_apart_by_their_files(open_page):
 def test_a_file_taken_away_again_is_forgotten(open_page):
     app = put(open_page("data"), one=csv(candles()), two=csv(candles(20, 2)))
     put(app, one=csv(candles()))
-    assert "Quality of one.csv" in said(app)
+    assert "Quality of one.csv" in page_text(app)
     assert len(app.session_state[keys.DRAFT]) == 1
 
 
@@ -154,10 +146,10 @@ def test_many_data_sets_are_shown_by_the_page(open_page, desk):
     for seed in range(12):
         desk.candles.keep(desk.candles.read(csv(candles(9, seed)), f"set {seed:02d}.csv"))
     app = open_page("data")
-    assert "12 of 12 data sets" in said(app)
+    assert "12 of 12 data sets" in page_text(app)
     assert len([one for one in app.button if one.label == "Use"]) == 10
     app.get_by_key(keys.SETS_TEXT).set_value("SET 03").run()
-    assert "1 of 12 data sets" in said(app)
+    assert "1 of 12 data sets" in page_text(app)
 
 
 # Qlib
@@ -192,7 +184,7 @@ def test_instruments_of_a_market_are_read_and_kept(open_page, qlib, lang):
     assert options == ["SH600000 · 2020-01-01 – 2020-06-16", "SZ000001 · 2020-01-29 – 2020-06-16"]
     app.get_by_key("data.listed_button").click().run()
     assert table(app)["rows"].to_dict() == {"SH600000": 120, "SZ000001": 100}
-    button(app, translate("Save all {count}", lang).format(count=2)).click().run()
+    find_button(app, translate("Save all {count}", lang).format(count=2)).click().run()
     assert kept(qlib) == {"SH600000": 120, "SZ000001": 100}
     assert {info.source for info in qlib.candles.list()} == {"qlib:cn_data"}
 
@@ -202,8 +194,8 @@ def test_one_instrument_is_examined_at_once_in_its_days_and_as_traded(open_page,
     app.get_by_key(f"{keys.FROM}.qlib:cn_data").set_value(DAYS[10].date()).run()
     app.get_by_key(state.joined(keys.OPTION, "adjustment")).set_value(False).run()
     app.get_by_key("data.listed_button").click().run()
-    assert "Quality of SH600000" in said(app)
-    assert "without the factor for splits and dividends" in said(app)
+    assert "Quality of SH600000" in page_text(app)
+    assert "without the factor for splits and dividends" in page_text(app)
     assert {metric.label: metric.value for metric in app.metric}["First"] == "2020-01-15"
 
 
@@ -213,7 +205,7 @@ def test_an_instrument_that_cannot_be_read_says_so_beside_the_others(open_page, 
     app.get_by_key("data.listed_button").click().run()
     assert "1 instruments could not be read:" in app.warning[0].value
     assert "has no adjustment factor of SZ300750" in app.warning[0].value.replace("\\", "")
-    assert "Quality of SH600000" in said(app)
+    assert "Quality of SH600000" in page_text(app)
 
 
 def test_a_desk_without_a_folder_says_what_to_set(open_page, monkeypatch, tmp_path):
@@ -239,14 +231,13 @@ def test_a_folder_that_is_gone_is_said_to_be(open_page, qlib, tmp_path):
 def test_data_sets_are_compared_on_one_scale(open_page, desk, lang):
     ids = [desk.candles.keep(desk.candles.sample(name)).id for name in ("sp500", "AAPL", "nasdaq")]
     app = open_page("data", lang=lang)
-    assert translate("Compare data sets", lang) in said(app)
+    assert translate("Compare data sets", lang) in page_text(app)
     app.get_by_key(keys.COMPARED).set_value(ids).run()
     assert not app.exception
     facts = app.table[-1].value
     assert list(facts.index) == ["sp500", "AAPL", "nasdaq"]
-    assert translate("Each is 100 at {time}, from where on all have candles.", lang).format(time="2000-03-01") in said(
-        app
-    )
+    start = translate("Each is 100 at {time}, from where on all have candles.", lang).format(time="2000-03-01")
+    assert start in page_text(app)
     app.get_by_key(keys.COMPARED_RANGE).set_value("1y").run()
     assert not app.exception
     assert "AAPL" in app.info[-1].value

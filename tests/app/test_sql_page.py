@@ -10,6 +10,7 @@ import pytest
 
 from kronos_app.i18n import translate
 from kronos_app.widgets.candles import keys
+from tests.app.conftest import find_field, page_text
 
 LANGUAGES = ("en", "zh_CN")
 
@@ -34,17 +35,8 @@ def secrets(tmp_path, monkeypatch):
     return file
 
 
-def said(app) -> str:
-    kinds = (app.subheader, app.markdown, app.caption, app.info, app.success, app.warning, app.error)
-    return "\n".join(str(element.value) for elements in kinds for element in elements).replace("\\", "")
-
-
 def button(app, label: str, lang="en"):
     return next(element for element in app.button if element.label == translate(label, lang))
-
-
-def field(app, name, *parts):
-    return app.get_by_key(".".join((name, *parts)))
 
 
 @pytest.fixture
@@ -72,42 +64,42 @@ def read(app, desk, lang="en"):
 def test_a_table_is_chosen_looked_at_read_and_used(page, desk, lang):
     app = page(lang)
     assert button(app, "Read candles", lang).disabled
-    field(app, keys.SQL_TABLE, "market").select("candles").run()
+    find_field(app, keys.SQL_TABLE, "market").select("candles").run()
     assert len(app.dataframe[0].value) == 20
-    assert field(app, keys.SQL_COLUMN, "market", "candles", "volume").value == "vol"
+    assert find_field(app, keys.SQL_COLUMN, "market", "candles", "volume").value == "vol"
     assert button(app, "Read candles", lang).disabled
-    field(app, keys.SQL_SYMBOL, "market", "candles", "ticker").select("600519").run()
+    find_field(app, keys.SQL_SYMBOL, "market", "candles", "ticker").select("600519").run()
     app = read(app, desk, lang)
     assert not app.error
     assert {metric.label: metric.value for metric in app.metric}[translate("Candles", lang)] == "300"
     button(app, "Use this data set", lang).click().run()
-    assert translate("This data set is in use.", lang) in said(app)
+    assert translate("This data set is in use.", lang) in page_text(app)
     (info,) = desk.candles.list()
     assert (info.name, info.source) == ("600519", "sql")
 
 
 def test_a_query_runs_when_asked_and_its_faults_are_repaired_as_chosen(page, desk):
     app = page()
-    field(app, keys.SQL_WAY, "market").set_value("query").run()
+    find_field(app, keys.SQL_WAY, "market").set_value("query").run()
     query = "SELECT trade_date AS moved, open, high, low, close FROM candles WHERE ticker = 'AAPL'"
-    field(app, keys.SQL_QUERY, "market").set_value(query).run()
+    find_field(app, keys.SQL_QUERY, "market").set_value(query).run()
     assert not app.dataframe
     button(app, "Show the first rows").click().run()
     assert len(app.dataframe[0].value) == 20
     assert button(app, "Read candles").disabled
-    field(app, keys.SQL_COLUMN, "market", query, "timestamp").select("moved").run()
+    find_field(app, keys.SQL_COLUMN, "market", query, "timestamp").select("moved").run()
     app = read(app, desk)
-    assert "in row 8 high" in said(app)
+    assert "in row 8 high" in page_text(app)
     assert desk.candles.list() == []
 
 
 def test_a_range_and_a_zone_are_kept_to(page, desk):
     app = page()
-    field(app, keys.SQL_TABLE, "market").select("candles").run()
-    field(app, keys.SQL_SYMBOL, "market", "candles", "ticker").select("600519").run()
-    field(app, keys.SQL_FROM, "market", "candles").set_value(pd.Timestamp("2024-02-01").date()).run()
-    field(app, keys.SQL_TO, "market", "candles").set_value(pd.Timestamp("2024-03-31").date()).run()
-    field(app, keys.SQL_ZONE, "market", "candles").select("Asia/Shanghai").run()
+    find_field(app, keys.SQL_TABLE, "market").select("candles").run()
+    find_field(app, keys.SQL_SYMBOL, "market", "candles", "ticker").select("600519").run()
+    find_field(app, keys.SQL_FROM, "market", "candles").set_value(pd.Timestamp("2024-02-01").date()).run()
+    find_field(app, keys.SQL_TO, "market", "candles").set_value(pd.Timestamp("2024-03-31").date()).run()
+    find_field(app, keys.SQL_ZONE, "market", "candles").select("Asia/Shanghai").run()
     app = read(app, desk)
     (info,) = desk.candles.list()
     saved = desk.candles.get(info.id).candles
@@ -117,17 +109,17 @@ def test_a_range_and_a_zone_are_kept_to(page, desk):
 @pytest.mark.parametrize("query", ["DELETE FROM candles", "SELECT nosuch FROM candles"])
 def test_a_query_that_is_refused_says_why(page, query):
     app = page()
-    field(app, keys.SQL_WAY, "market").set_value("query").run()
-    field(app, keys.SQL_QUERY, "market").set_value(query).run()
+    find_field(app, keys.SQL_WAY, "market").set_value("query").run()
+    find_field(app, keys.SQL_QUERY, "market").set_value(query).run()
     button(app, "Show the first rows").click().run()
     assert query.split()[1] in app.error[0].value or query.split()[0] in app.error[0].value
 
 
 def test_a_database_that_does_not_answer_is_told_without_its_address(page):
     app = page()
-    field(app, keys.SQL_CONNECTION).select("gone").run()
+    find_field(app, keys.SQL_CONNECTION).select("gone").run()
     assert "“gone” cannot be opened" in app.error[0].value
-    shown = said(app) + "".join(str(one.proto) for one in app.main)
+    shown = page_text(app) + "".join(str(one.proto) for one in app.main)
     assert "s3cret" not in shown
     assert "127.0.0.1" not in shown
     assert button(app, "Try again")
@@ -135,37 +127,37 @@ def test_a_database_that_does_not_answer_is_told_without_its_address(page):
 
 def test_without_a_named_database_the_page_says_how_to_name_one(open_page):
     app = open_page("data").segmented_control[0].set_value("sql").run()
-    assert "No database is connected" in said(app)
-    assert "secrets.toml" in said(app)
+    assert "No database is connected" in page_text(app)
+    assert "secrets.toml" in page_text(app)
 
 
 def test_a_link_opens_on_its_database(page, desk):
     first = page()
-    field(first, keys.SQL_TABLE, "market").select("candles").run()
-    field(first, keys.SQL_SYMBOL, "market", "candles", "ticker").select("AAPL").run()
+    find_field(first, keys.SQL_TABLE, "market").select("candles").run()
+    find_field(first, keys.SQL_SYMBOL, "market", "candles", "ticker").select("AAPL").run()
     read(first, desk)
     app = page(job=desk.jobs.list()[0].id)
     assert app.segmented_control[0].value == "sql"
-    assert field(app, keys.SQL_TABLE, "market").value == "candles"
-    assert "in row 8 high" in said(app)
+    assert find_field(app, keys.SQL_TABLE, "market").value == "candles"
+    assert "in row 8 high" in page_text(app)
     app.segmented_control[0].set_value("yahoo").run()
     assert not app.error
 
 
 def test_a_cancelled_reading_keeps_nothing(page, desk):
     app = page()
-    field(app, keys.SQL_WAY, "market").set_value("query").run()
+    find_field(app, keys.SQL_WAY, "market").set_value("query").run()
     endless = (
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 1000000000) "
         "SELECT i AS time, 1 AS open, 1 AS high, 1 AS low, 1 AS close FROM n"
     )
-    field(app, keys.SQL_QUERY, "market").set_value(endless).run()
+    find_field(app, keys.SQL_QUERY, "market").set_value(endless).run()
     button(app, "Show the first rows").click().run()
     button(app, "Read candles").click().run()
     job_id = desk.jobs.list()[0].id
-    assert "rows so far" in said(app)
+    assert "rows so far" in page_text(app)
     desk.jobs.cancel(job_id)
     assert desk.jobs.wait(job_id, 30).status == "cancelled"
     app.run()
-    assert "was cancelled" in said(app)
+    assert "was cancelled" in page_text(app)
     assert desk.candles.list() == []
