@@ -24,6 +24,17 @@ def qlib():
         pytest.skip("pyqlib runs on Python 3.12 or older")
 
 
+@pytest.fixture
+def one_thread():
+    """Let PyTorch compute on one thread: sums in another order differ in the last digits."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(autouse=True)
 def _own_settings(tmp_path, monkeypatch):
     """Keep tests away from the user's data, and from one another's settings."""

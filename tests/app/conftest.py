@@ -6,17 +6,21 @@ import json
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from kronos_app.i18n import translate
 from tests.qlib_writer import walk, write
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden"
+FOLDERS = {"tuning": "runs", "evaluations": "evaluations", "backtests": "backtests"}  # of records, by service
 
 
 def copy_model(home: Path) -> None:
@@ -48,6 +52,20 @@ def wait_for_end(service, record_id: str, seconds: float = 240):
     return record
 
 
+def copy_record(folder: Path, desk) -> str:
+    """Copy the folder of a run, evaluation or backtest to the home folder of a desk and return the id of the record."""
+    shutil.copytree(folder, desk.settings.home / folder.parent.name / folder.name)
+    return folder.name
+
+
+def make_finished(home: Path, service: str, start: Callable[[Any], str]) -> Path:
+    """Return the folder of the run, evaluation or backtest that `start` begins on a desk in `home`, once finished."""
+    with open_desk(home) as desk:
+        record = wait_for_end(getattr(desk, service), start(desk))
+        assert record.state == "finished", record
+        return home / FOLDERS[service] / record.id
+
+
 def take_sample(desk):
     """Save a bundled series as the Data page does."""
     draft = desk.candles.sample("sp500")
@@ -65,6 +83,10 @@ def page_text(app: AppTest) -> str:
     """Return the titles, texts and messages of a page, without the backslashes of Markdown."""
     kinds = (app.title, app.subheader, app.markdown, app.caption, app.info, app.success, app.warning, app.error)
     return "\n".join(str(element.value) for elements in kinds for element in elements).replace("\\", "")
+
+
+def labels_of(elements) -> list[str]:
+    return [element.label for element in elements]
 
 
 def find_button(app: AppTest, label: str):
@@ -115,6 +137,45 @@ def open_page(desk):
         return app
 
     return open_
+
+
+@pytest.fixture
+def open_sample(open_page):
+    """Return a function that opens a page without data, takes the sample there and returns the page and its metrics."""
+
+    def open_sample(page: str, lang: str):
+        app = open_page(page, lang=lang)
+        start = translate("Start", lang)
+        assert start not in labels_of(app.button)
+        app.get_by_key(f"{page}.sample").click().run()
+        assert not app.error
+        return app, {metric.label: metric.value for metric in app.metric}
+
+    return open_sample
+
+
+@pytest.fixture
+def start_hanging(desk, monkeypatch):
+    """Return a function that starts a record whose job hangs after three steps, and returns the id of the record.
+
+    Jobs that start later run as usual.
+    """
+
+    def start_hanging(kind: str, service: str, start: Callable[[Any], str], total: int) -> str:
+        def hang(_job, on_step):
+            while True:
+                on_step(3, total)
+                time.sleep(0.01)
+
+        with monkeypatch.context() as patch:
+            patch.setitem(desk.jobs._handlers, kind, hang)
+            record_id = start(desk)
+            deadline = time.monotonic() + 30
+            while getattr(desk, service).get(record_id).done != 3 and time.monotonic() < deadline:
+                time.sleep(0.01)
+        return record_id
+
+    return start_hanging
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from kronos_app.i18n import translate
 from kronos_app.services.backtest.service import BacktestRequest
 from kronos_app.widgets.backtest import keys
-from tests.app.conftest import open_desk, page_text, wait_for_end
+from tests.app.conftest import copy_record, make_finished, page_text, wait_for_end
 from tests.kronos_app.conftest import walk
 
 LANGUAGES = ("en", "zh_CN")
@@ -33,17 +33,14 @@ def start(desk, names=("AA",), **fields):
 @pytest.fixture(scope="module")
 def traded(tmp_path_factory):
     """Return the folder of a backtest that has finished."""
-    with open_desk(tmp_path_factory.mktemp("traded")) as desk:
-        seen = wait_for_end(desk.backtests, start(desk, NAMES, benchmark="DD").id)
-        assert seen.state == "finished", seen
-        return desk.settings.home / "backtests" / seen.id
+    home = tmp_path_factory.mktemp("traded")
+    return make_finished(home, "backtests", lambda desk: start(desk, NAMES, benchmark="DD").id)
 
 
 @pytest.fixture
 def put(desk, traded):
     """Put a copy of the backtest on the desk and return its id."""
-    shutil.copytree(traded, desk.settings.home / "backtests" / traded.name)
-    return traded.name
+    return copy_record(traded, desk)
 
 
 def field(name: str) -> str:
@@ -186,25 +183,15 @@ def test_one_alone_cannot_be_compared(open_page, put):
     assert "Two finished backtests are needed to compare." in page_text(app)
 
 
-def test_one_that_was_cancelled_is_resumed_from_its_page(open_page, desk, monkeypatch):
-    def hang(_job, on_step):
-        while True:
-            on_step(3, 12)
-            time.sleep(0.01)
-
-    handlers = desk.jobs._handlers
-    monkeypatch.setitem(handlers, "backtest", hang)
-    begun = start(desk, rule="single")
-    while desk.backtests.get(begun.id).done != 3:
-        time.sleep(0.01)
-    app = open_page("backtest", backtest=begun.id)
-    app.get_by_key(f"backtest.cancel.{begun.id}").click().run()
-    assert wait_for_end(desk.backtests, begun.id).state == "cancelled"
-    monkeypatch.undo()
-    app = open_page("backtest", backtest=begun.id)
+def test_one_that_was_cancelled_is_resumed_from_its_page(open_page, desk, start_hanging):
+    backtest_id = start_hanging("backtest", "backtests", lambda desk: start(desk, rule="single").id, 12)
+    app = open_page("backtest", backtest=backtest_id)
+    app.get_by_key(f"backtest.cancel.{backtest_id}").click().run()
+    assert wait_for_end(desk.backtests, backtest_id).state == "cancelled"
+    app = open_page("backtest", backtest=backtest_id)
     assert "It was cancelled" in page_text(app)
-    app.get_by_key(f"backtest.resume.{begun.id}").click().run()
-    assert wait_for_end(desk.backtests, begun.id).state == "finished"
+    app.get_by_key(f"backtest.resume.{backtest_id}").click().run()
+    assert wait_for_end(desk.backtests, backtest_id).state == "finished"
 
 
 @pytest.mark.parametrize("name", ["0123456789ab", "..", "<script>"])

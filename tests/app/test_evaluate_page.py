@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import time
 
 import pandas as pd
 import pytest
@@ -12,7 +10,15 @@ import pytest
 from kronos_app.i18n import translate
 from kronos_app.services.evaluation.service import EvaluationRequest
 from kronos_app.widgets.evaluation import keys
-from tests.app.conftest import offer_qlib_folder, open_desk, page_text, take_sample, wait_for_end
+from tests.app.conftest import (
+    copy_record,
+    labels_of,
+    make_finished,
+    offer_qlib_folder,
+    page_text,
+    take_sample,
+    wait_for_end,
+)
 
 LANGUAGES = ("en", "zh_CN")
 SMALL = {"models": ["kronos-nano"], "lookback": 24, "horizon": 4, "n_windows": 30, "step_size": 40}
@@ -27,33 +33,21 @@ def start(desk, **fields):
 @pytest.fixture(scope="module")
 def evaluated(tmp_path_factory):
     """Return the folder of an evaluation that has finished."""
-    with open_desk(tmp_path_factory.mktemp("evaluated")) as desk:
-        seen = wait_for_end(desk.evaluations, start(desk).id)
-        assert seen.state == "finished", seen
-        return desk.settings.home / "evaluations" / seen.id
+    return make_finished(tmp_path_factory.mktemp("evaluated"), "evaluations", lambda desk: start(desk).id)
 
 
 @pytest.fixture
 def put(desk, evaluated):
     """Put a copy of the evaluation on the desk and return its id."""
-    shutil.copytree(evaluated, desk.settings.home / "evaluations" / evaluated.name)
-    return evaluated.name
-
-
-def labels(elements) -> list[str]:
-    return [element.label for element in elements]
+    return copy_record(evaluated, desk)
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
-def test_somebody_without_data_takes_a_sample_and_sees_what_it_comes_to(open_page, desk, lang):
-    app = open_page("evaluate", lang=lang)
-    assert translate("Start", lang) not in labels(app.button)
-    app.get_by_key("evaluate.sample").click().run()
-    assert not app.error
-    metrics = {metric.label: metric.value for metric in app.metric}
+def test_somebody_without_data_takes_a_sample_and_sees_what_it_comes_to(open_sample, lang):
+    app, metrics = open_sample("evaluate", lang)
     assert metrics[translate("Cutoffs", lang)] == "100"
     assert metrics[translate("About", lang)] == translate("unknown until it runs", lang)
-    assert translate("Start", lang) in labels(app.button)
+    assert translate("Start", lang) in labels_of(app.button)
 
 
 def test_an_evaluation_is_started_from_the_form_and_its_address_shows_the_result(open_page, desk, sample):
@@ -166,27 +160,16 @@ def test_the_list_has_every_evaluation_with_its_verdict_and_deletes_one(open_pag
     assert desk.evaluations.list() == []
 
 
-def test_one_that_was_cancelled_is_resumed_from_its_page(open_page, desk, monkeypatch):
-    def hang(_job, on_step):
-        while True:
-            on_step(3, 30)
-            time.sleep(0.01)
-
-    handlers = desk.jobs._handlers
-    monkeypatch.setitem(handlers, "evaluation", hang)
-    begun = start(desk)
-    deadline = time.monotonic() + 30
-    while desk.evaluations.get(begun.id).done != 3 and time.monotonic() < deadline:
-        time.sleep(0.01)
-    app = open_page("evaluate", evaluation=begun.id)
-    assert "Cancel" in labels(app.button)
-    app.get_by_key(f"evaluate.cancel.{begun.id}").click().run()
-    assert wait_for_end(desk.evaluations, begun.id).state == "cancelled"
+def test_one_that_was_cancelled_is_resumed_from_its_page(open_page, desk, start_hanging):
+    evaluation_id = start_hanging("evaluation", "evaluations", lambda desk: start(desk).id, 30)
+    app = open_page("evaluate", evaluation=evaluation_id)
+    assert "Cancel" in labels_of(app.button)
+    app.get_by_key(f"evaluate.cancel.{evaluation_id}").click().run()
+    assert wait_for_end(desk.evaluations, evaluation_id).state == "cancelled"
     app.run()
     assert "It was cancelled. The forecasts are saved" in page_text(app)
-    monkeypatch.undo()
-    app.get_by_key(f"evaluate.resume.{begun.id}").click().run()
-    assert wait_for_end(desk.evaluations, begun.id).state == "finished"
+    app.get_by_key(f"evaluate.resume.{evaluation_id}").click().run()
+    assert wait_for_end(desk.evaluations, evaluation_id).state == "finished"
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)

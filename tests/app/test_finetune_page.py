@@ -16,7 +16,7 @@ from kronos_app.widgets.finetune import keys as finetune_keys
 from kronos_app.widgets.finetune.fields import FIRST, LABELS, field_of, key
 from kronos_app.widgets.forecast import keys
 from kronos_app.widgets.models import keys as models_keys
-from tests.app.conftest import find_button, open_desk, page_text, take_sample, wait_for_end
+from tests.app.conftest import find_button, labels_of, open_desk, page_text, take_sample, wait_for_end
 
 LANGUAGES = ("en", "zh_CN")
 CONFIG = {
@@ -55,10 +55,6 @@ def put(desk, trained):
     return put
 
 
-def labels(elements) -> list[str]:
-    return [element.label for element in elements]
-
-
 def small(app):
     for path, value in {
         "window.lookback": 24, "window.horizon": 4, "predictor.steps": 4, "predictor.batch": 4,
@@ -69,12 +65,8 @@ def small(app):
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
-def test_somebody_without_data_takes_a_sample_and_sees_what_a_run_comes_to(open_page, desk, lang):
-    app = open_page("finetune", lang=lang)
-    assert translate("Start", lang) not in labels(app.button)
-    app.get_by_key("finetune.sample").click().run()
-    assert not app.error
-    metrics = {metric.label: metric.value for metric in app.metric}
+def test_somebody_without_data_takes_a_sample_and_sees_what_a_run_comes_to(open_sample, desk, lang):
+    app, metrics = open_sample("finetune", lang)
     windows = translate("{count} windows", lang)
     assert metrics[translate("Training set", lang)] == windows.format(count="3,926")
     assert metrics[translate("Test", lang)] == windows.format(count="304")
@@ -118,7 +110,7 @@ def test_what_cannot_be_trained_is_told_before_it_starts(open_page, desk, sample
     app = open_page("finetune")
     app.get_by_key(key(path)).set_value(value).run()
     assert told in app.error[0].value.replace("\\", "")
-    assert "Start" not in labels(app.button)
+    assert "Start" not in labels_of(app.button)
     assert desk.tuning.list() == []
 
 
@@ -189,7 +181,7 @@ def test_a_failed_run_says_why_and_shows_its_log(open_page, put):
     run_id = put(state="failed", error=reason)
     app = open_page("finetune", run=run_id)
     assert "not enough memory" in app.error[0].value
-    assert "Try again" in labels(app.button)
+    assert "Try again" in labels_of(app.button)
     assert app.code
     app = open_page("finetune", lang="zh_CN", run=run_id)
     assert "内存不足" in app.error[0].value
@@ -203,7 +195,7 @@ def test_runs_are_listed_with_state_and_scores(open_page, put):
     assert "**one** :green-badge[finished]" in told
     assert "**two** :orange-badge[paused]" in told
     assert "CRPS ratio to the base model" in told
-    assert "Resume" in labels(app.button)
+    assert "Resume" in labels_of(app.button)
 
 
 def test_a_run_is_copied_with_changes(open_page, desk, put):
@@ -217,7 +209,7 @@ def test_a_run_is_copied_with_changes(open_page, desk, put):
     assert app.get_by_key(key("window.lookback")).value == 24
     assert app.get_by_key(key("predictor.steps")).value == 6
     assert app.session_state["finetune.sets"] == [set_id]
-    assert "Start" in labels(app.button)
+    assert "Start" in labels_of(app.button)
 
 
 def test_a_run_is_discarded_after_a_question(open_page, desk, put):

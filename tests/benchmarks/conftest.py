@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
-import torch
 
 from benchmarks.cases import Case
 from benchmarks.shapes import SHAPES, Shape, build_predictor
@@ -20,13 +17,9 @@ TINY = Shape(
 
 
 @pytest.fixture(autouse=True)
-def _tiny(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """One thread, and its number as it was."""
+def _tiny(one_thread: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Know the size `tiny`, and compute on one thread."""
     monkeypatch.setitem(SHAPES, "tiny", TINY)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from benchmarks.cases import Case
 from benchmarks.plain import draw_plainly, predict_plainly
 from benchmarks.shapes import Shape, random_walks
 from benchmarks.work import block_weights
-from benchmarks.yardstick import prepare, spread_steps, time_plain
+from benchmarks.yardstick import Prepared, prepare, spread_steps, time_plain
 from engine.predictor import KronosPredictor
 from engine.sampling import Sampling
 from tests.benchmarks.conftest import TINY
@@ -38,19 +38,17 @@ def plain_products(shape: Shape, case: Case) -> int:
     return 2 * case.paths * (sum(lengths) * everywhere + case.horizon * once + encode + decode)
 
 
+def predict(predictor: KronosPredictor, ready: Prepared, case: Case, sampling: Sampling) -> torch.Tensor:
+    """Return the mean paths of the plain loop (S, N, 6)."""
+    settings = {"samples": case.samples, "max_context": case.context, "sampling": sampling}
+    return predict_plainly(predictor.model, predictor.tokenizer, ready.x, ready.stamp, **settings)
+
+
 def test_the_plain_loop_computes_everything_anew(predictor: KronosPredictor, case: Case) -> None:
     """However fast the engine becomes, the yardstick keeps the operations of the published loop."""
     ready = prepare(random_walks(case.series, case.history, case.horizon), predictor)
     with FlopCounterMode(display=False) as counter:
-        predict_plainly(
-            predictor.model,
-            predictor.tokenizer,
-            ready.x,
-            ready.stamp,
-            samples=case.samples,
-            max_context=case.context,
-            sampling=Sampling(),
-        )
+        predict(predictor, ready, case, Sampling())
     counted = counter.get_flop_counts()["Global"]
     assert sum(flops for product, flops in counted.items() if product in LINEAR) == plain_products(TINY, case)
 
@@ -62,15 +60,7 @@ def test_the_plain_loop_predicts_what_the_published_interface_predicts(
     inputs = random_walks(case.series, case.history, case.horizon)
     ready = prepare(inputs, predictor)
     torch.manual_seed(3)
-    mean = predict_plainly(
-        predictor.model,
-        predictor.tokenizer,
-        ready.x,
-        ready.stamp,
-        samples=case.samples,
-        max_context=case.context,
-        sampling=sampling,
-    )
+    mean = predict(predictor, ready, case, sampling)
     torch.manual_seed(3)
     expected = predictor.predict_batch(
         *inputs.parts(), case.horizon, sampling.temperature, sampling.top_k, sampling.top_p, case.samples, verbose=False

@@ -7,26 +7,19 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.test_replay import fill, idle, upload
+from tests.browser.test_replay import fill, idle, open_form, start_and_return
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 
 def test_a_backtest_goes_on_without_its_tab_and_ends_with_a_sentence(page, server):
-    upload(server, "traded", 4000)
-    page.goto("/backtest")
-    expect(page.get_by_label("Lookback", exact=True)).to_be_visible()
-    idle(page)
+    open_form(page, server, "/backtest", "traded", 4000)
     page.get_by_role("combobox", name="Rule").click()
     page.get_by_role("option", name="One instrument: long or flat").click()
     expect(page.get_by_label("Threshold", exact=True)).to_be_visible()
     for label, value in {"Lookback": "24", "Horizon": "4", "A signal every": "200", "Samples": "2"}.items():
         fill(page, label, value)
-    page.get_by_role("button", name="Start", exact=True).click()
-    page.wait_for_url(re.compile("backtest="))
-    address = page.url
-    page.goto("about:blank")
-    page.goto(address)
+    address = start_and_return(page, "backtest")
     expect(page.get_by_text(re.compile("^Beats "))).to_be_visible(timeout=120_000)
     idle(page)
     expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible()

@@ -7,24 +7,17 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.test_replay import fill, idle, upload
+from tests.browser.test_replay import fill, idle, open_form, start_and_return
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 
 def test_an_evaluation_goes_on_without_its_tab_and_ends_with_a_verdict(page, server):
-    upload(server, "evaluated", 1500)
-    page.goto("/evaluate")
-    expect(page.get_by_label("Lookback", exact=True)).to_be_visible()
-    idle(page)
+    open_form(page, server, "/evaluate", "evaluated", 1500)
     expect(page.get_by_text("evaluated.csv ·").first).to_be_visible()
     for label, value in {"Lookback": "24", "Horizon": "4", "Cutoffs of each series": "12", "Samples": "4"}.items():
         fill(page, label, value)
-    page.get_by_role("button", name="Start", exact=True).click()
-    page.wait_for_url(re.compile("evaluation="))
-    address = page.url
-    page.goto("about:blank")
-    page.goto(address)
+    start_and_return(page, "evaluation")
     expect(page.get_by_text(re.compile("^On this data, kronos-nano "))).to_be_visible()
     idle(page)
     expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible()

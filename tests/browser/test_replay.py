@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import httpx
 import pytest
@@ -40,6 +41,24 @@ def idle(page) -> None:
     """Wait until the server has answered what was entered last."""
     page.wait_for_timeout(300)
     expect(page.locator('[data-testid="stApp"]')).to_have_attribute("data-test-script-state", "notRunning")
+
+
+def open_form(page, server: str, address: str, name: str, rows: int) -> None:
+    """Upload the end of a sample and open the page of evaluations or backtests."""
+    upload(server, name, rows)
+    page.goto(address)
+    expect(page.get_by_label("Lookback", exact=True)).to_be_visible()
+    idle(page)
+
+
+def start_and_return(page, parameter: str) -> str:
+    """Press Start, leave the page, open the address of the new record again and return that address."""
+    page.get_by_role("button", name="Start", exact=True).click()
+    page.wait_for_url(re.compile(f"{parameter}="))
+    address = page.url
+    page.goto("about:blank")
+    page.goto(address)
+    return address
 
 
 def test_a_file_is_uploaded_forecast_in_replay_reloaded_and_downloaded(page, csv):

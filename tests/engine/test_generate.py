@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -78,6 +80,14 @@ def seeded(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
+def start_ragged(model: Kronos, inputs: list[tuple[tuple[Tensor, Tensor], Tensor]], **settings: Any) -> Generation:
+    """Return the generation of single series of several lengths, the i-th with seed i."""
+    tokens = [(s1[0], s2[0]) for (s1, s2), _ in inputs]
+    stamps = [stamp[0] for _, stamp in inputs]
+    generators = [seeded(i) for i in range(len(inputs))]
+    return Generation(PackedKronos(model), tokens, stamps, **settings, generators=generators)
+
+
 @pytest.mark.parametrize("samples", [1, 3, 5, 12])
 @pytest.mark.parametrize("lengths", LENGTHS)
 @pytest.mark.parametrize("sampling", HOW)
@@ -94,21 +104,13 @@ def test_cached_generation_equals_recomputing_every_window(
 @pytest.mark.parametrize("samples", [1, 2])
 @pytest.mark.parametrize("sampling", HOW)
 def test_ragged_series_draw_what_each_draws_alone(sampling: str, samples: int, model: Kronos) -> None:
-    lengths, horizon, context = (11, 20, 20, 31), 7, 40
+    lengths, horizon = (11, 20, 20, 31), 7
+    settings = {"samples": samples, "max_context": 40, "sampling": HOW[sampling]}
     inputs = [histories(model, 1, length, horizon) for length in lengths]
     with torch.inference_mode():
-        generation = Generation(
-            PackedKronos(model),
-            [(s1[0], s2[0]) for (s1, s2), _ in inputs],
-            [stamp[0] for _, stamp in inputs],
-            samples=samples,
-            max_context=context,
-            sampling=HOW[sampling],
-            generators=[seeded(i) for i in range(len(lengths))],
-        )
+        generation = start_ragged(model, inputs, **settings)
         for _ in range(horizon):
             generation.advance()
-    settings = {"samples": samples, "max_context": context, "sampling": HOW[sampling]}
     for i, (tokens, stamp) in enumerate(inputs):
         alone = plainly(model, tokens, stamp, **settings, generator=seeded(i))
         assert torch.equal(torch.stack(generation.tokens(i)[1]), alone), f"series {i}"
@@ -116,24 +118,17 @@ def test_ragged_series_draw_what_each_draws_alone(sampling: str, samples: int, m
 
 def test_series_that_leave_do_not_disturb_those_that_stay(model: Kronos) -> None:
     lengths, horizon = (9, 14, 14), 8
+    settings = {"samples": 3, "max_context": 40, "sampling": Sampling()}
     inputs = [histories(model, 1, length, horizon) for length in lengths]
     with torch.inference_mode():
-        generation = Generation(
-            PackedKronos(model),
-            [(s1[0], s2[0]) for (s1, s2), _ in inputs],
-            [stamp[0] for _, stamp in inputs],
-            samples=3,
-            max_context=40,
-            sampling=Sampling(),
-            generators=[seeded(i) for i in range(3)],
-        )
+        generation = start_ragged(model, inputs, **settings)
         for step in range(horizon):
             if step == 3:
                 held = generation.cache.nbytes
                 generation.select([2])
                 assert generation.cache.nbytes < held / 2
             generation.advance()
-    alone = plainly(model, *inputs[2], samples=3, max_context=40, sampling=Sampling(), generator=seeded(2))
+    alone = plainly(model, *inputs[2], **settings, generator=seeded(2))
     assert torch.equal(torch.stack(generation.tokens(0)[1]), alone)
 
 

@@ -286,30 +286,28 @@ def test_an_unseeded_forecast_records_the_seed_it_drew(predictor: KronosPredicto
     assert (other.paths != first.paths).any()
 
 
+def public_attributes(networks: dict[str, torch.nn.Module]) -> dict[tuple[str, str, str], object]:
+    """Return the attributes of all modules by network, module and name; tensors as text."""
+    return {
+        (kind, name, key): repr(value) if isinstance(value, torch.Tensor) else value
+        for kind, network in networks.items()
+        for name, module in network.named_modules()
+        for key, value in vars(module).items()
+        if not key.startswith("_")
+    }
+
+
 def test_forecasting_leaves_the_global_generator_and_the_model_as_they_were(
     predictor: KronosPredictor, candles: pd.DataFrame
 ) -> None:
     predictor.forecast(*split(candles), samples=2)  # computes the digest, which is kept
     random = torch.get_rng_state()
     networks = {"model": predictor.model, "tokenizer": predictor.tokenizer}
-    before = {
-        (kind, name, key): repr(value) if isinstance(value, torch.Tensor) else value
-        for kind, network in networks.items()
-        for name, module in network.named_modules()
-        for key, value in vars(module).items()
-        if not key.startswith("_")
-    }
+    before = public_attributes(networks)
     attributes = dict(vars(predictor))
     predictor.forecast(*split(candles), samples=3, seed=4)
-    after = {
-        (kind, name, key): repr(value) if isinstance(value, torch.Tensor) else value
-        for kind, network in networks.items()
-        for name, module in network.named_modules()
-        for key, value in vars(module).items()
-        if not key.startswith("_")
-    }
     assert torch.equal(torch.get_rng_state(), random)
-    assert after == before
+    assert public_attributes(networks) == before
     assert vars(predictor) == attributes
     assert digest(*networks.values()) == predictor.digest
 

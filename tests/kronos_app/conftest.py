@@ -3,6 +3,7 @@
 import json
 import shutil
 import time
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +39,23 @@ def settings(tmp_path):
     from kronos_app.settings import Settings
 
     return Settings(home=tmp_path / "home", threads=1)
+
+
+@pytest.fixture
+def open_desk():
+    """Return a function that opens a desk, as `Desk` does; all are closed after the test."""
+    from kronos_app.services.desk import Desk
+
+    with ExitStack() as desks:
+        yield lambda *args, **fields: desks.enter_context(closing(Desk(*args, **fields)))
+
+
+@pytest.fixture
+def clock():
+    """Return a clock that only the test moves, for markets whose candles appear with time."""
+    from tests.growing_market import Clock
+
+    return Clock()
 
 
 @pytest.fixture

@@ -21,10 +21,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Thread
+from http.server import BaseHTTPRequestHandler
+from threading import Event
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+
+from tests.servers.local import LocalServer, run_server
 
 DAY = 86_400
 STATUSES = {"429": "Too Many Requests", "418": "I'm a teapot", "403": "Forbidden", "451": "Unavailable"}
@@ -247,7 +249,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
-        exchange = self.server.exchange
+        exchange = self.server.state
         parts = urlsplit(self.path)
         query = dict(parse_qsl(parts.query))
         exchange.requests.append((parts.path, query, dict(self.headers)))
@@ -268,8 +270,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
-        if self.server.exchange.retry_after is not None and status in {418, 429}:
-            self.send_header("Retry-After", self.server.exchange.retry_after)
+        if self.server.state.retry_after is not None and status in {418, 429}:
+            self.send_header("Retry-After", self.server.state.retry_after)
         self.end_headers()
         self.wfile.write(body[: len(body) // 2] if cut else body)
         self.close_connection = cut
@@ -278,12 +280,9 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
+class _Server(LocalServer):
     def __init__(self, exchange: Exchange, answer: Any) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.exchange = exchange
+        super().__init__(_Handler, exchange)
         self.answer = answer
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -292,16 +291,9 @@ class _Server(ThreadingHTTPServer):
 
 @contextmanager
 def _serve(answer: Any, exchange: Exchange) -> Iterator[Exchange]:
-    with _Server(exchange, answer) as server:
-        exchange.url = f"http://127.0.0.1:{server.server_port}"
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield exchange
-        finally:
-            exchange.closing.set()
-            server.shutdown()
-            thread.join()
+    with run_server(_Server(exchange, answer), exchange.closing) as server:
+        exchange.url = server.url
+        yield exchange
 
 
 def binance(**options: Any) -> Any:

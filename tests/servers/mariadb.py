@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from tests.servers import unprivileged
 from tests.servers.find_databases import find
+from tests.servers.waiting import wait_until_ready
 
 ADMIN, PASSWORD = "admin", "Adm1n/pass w:rd"
-SECONDS_TO_START = 120
 
 
 @dataclass
@@ -46,6 +44,8 @@ class MariaDb:
 @contextmanager
 def serve() -> Iterator[MariaDb]:
     """Yield a running server with a database `market`; the test is skipped where there is no MariaDB."""
+    import pymysql
+
     programs = find("mariadb")
     install = shutil.which("mariadb-install-db")
     if programs is None or install is None:
@@ -72,22 +72,8 @@ def serve() -> Iterator[MariaDb]:
         with log.open("wb") as output:
             process = subprocess.Popen(command, stdout=output, stderr=output, user=unprivileged.user(), cwd=folder)
         try:
-            _wait(server, process, log)
+            wait_until_ready(lambda: server.execute("USE market"), pymysql.OperationalError, process, log)
             yield server
         finally:
             process.kill()
             process.wait(60)
-
-
-def _wait(server: MariaDb, process: subprocess.Popen, log: Path) -> None:
-    import pymysql
-
-    deadline = time.monotonic() + SECONDS_TO_START
-    while True:
-        try:
-            server.execute("USE market")
-            return
-        except pymysql.OperationalError:
-            assert process.poll() is None, log.read_text(errors="replace")
-            assert time.monotonic() < deadline, log.read_text(errors="replace")
-            time.sleep(0.05)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,9 +13,9 @@ import pytest
 
 from tests.servers import unprivileged
 from tests.servers.find_databases import find
+from tests.servers.waiting import wait_until_ready
 
 ADMIN, PASSWORD = "admin", "Adm1n/pass w:rd"
-SECONDS_TO_START = 120
 # Nothing here has to outlive the machine: what makes it so is switched off.
 OPTIONS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "unix_socket_directories=", "lc_messages=C")
 
@@ -50,19 +49,12 @@ class Postgres:
 
         options = [part for option in OPTIONS for part in ("-c", option)]
         command = [str(self.programs / "postgres"), "-D", str(self.data), "-p", str(self.port), "-h", "127.0.0.1"]
-        with (self.data.parent / "log").open("ab") as log:
+        log_path = self.data.parent / "log"
+        with log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 [*command, *options], stdout=log, stderr=log, user=unprivileged.user(), cwd=self.data.parent
             )
-        deadline = time.monotonic() + SECONDS_TO_START
-        while True:
-            try:
-                self.execute("SELECT 1")
-                return
-            except psycopg.OperationalError:
-                assert self.process.poll() is None, self.log()
-                assert time.monotonic() < deadline, self.log()
-                time.sleep(0.05)
+        wait_until_ready(lambda: self.execute("SELECT 1"), psycopg.OperationalError, self.process, log_path)
 
     def stop(self, *, orderly: bool = False) -> None:
         """Stop the server at once, whoever is connected; only an orderly stop keeps the latest transactions."""
@@ -70,9 +62,6 @@ class Postgres:
             self.process.send_signal(signal.SIGINT if orderly else signal.SIGQUIT)
             self.process.wait(60)
             self.process = None
-
-    def log(self) -> str:
-        return (self.data.parent / "log").read_text(errors="replace")
 
 
 @contextmanager

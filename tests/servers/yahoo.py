@@ -13,12 +13,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from email.utils import format_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, unquote, urlsplit
 from zlib import crc32
 
 import numpy as np
 import pandas as pd
+
+from tests.servers.local import LocalServer, run_server
 
 COOKIE = "A3=d=AQABBLocal&S=AQAAAlocal"
 CRUMB = "lOcAl.cRuMb"
@@ -218,11 +220,11 @@ def _error(code: str, description: str) -> dict:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: _Server
+    server: LocalServer
 
     def do_GET(self) -> None:
         self._read_body()  # copyConsent comes with one
-        yahoo = self.server.yahoo
+        yahoo = self.server.state
         address = urlsplit(self.path)
         path = unquote(address.path)
         params = {name: values[-1] for name, values in parse_qs(address.query).items()}
@@ -245,7 +247,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self._read_body()
-        self.server.yahoo.requests.append((urlsplit(self.path).path, {}))
+        self.server.state.requests.append((urlsplit(self.path).path, {}))
         self._send(200, b"", "text/html", cookie=True)
 
     def _read_body(self) -> None:
@@ -255,7 +257,7 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def _data(self, answer) -> None:
-        yahoo = self.server.yahoo
+        yahoo = self.server.state
         fault = yahoo.take_fault()
         if fault in {"429", "500", "503", "403"}:
             words = {"429": "Too Many Requests\r\n", "403": "Forbidden"}.get(fault, "<html>Internal Error</html>")
@@ -274,14 +276,14 @@ class _Handler(BaseHTTPRequestHandler):
         return self._send(status, content, cut=fault == "cut")
 
     def _hang(self) -> None:
-        self.server.yahoo.released.wait(30)
+        self.server.state.released.wait(30)
         self.close_connection = True
 
     def _send(
         self, status: int, content: bytes, kind: str = "application/json", *, cookie: bool = False, cut: bool = False
     ) -> None:
         self.send_response_only(status)
-        self.send_header("Date", format_datetime(self.server.yahoo.now(), usegmt=True))
+        self.send_header("Date", format_datetime(self.server.state.now(), usegmt=True))
         self.send_header("Content-Type", f"{kind};charset=utf-8")
         self.send_header("Content-Length", str(len(content)))
         if cookie:
@@ -291,25 +293,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = cut
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self, yahoo: Yahoo) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.yahoo = yahoo
-
-
 @contextmanager
 def serve(yahoo: Yahoo | None = None) -> Iterator[Yahoo]:
     """Serve on a free port; at the end nobody hangs or answers there any more."""
     yahoo = yahoo or Yahoo()
-    with _Server(yahoo) as server:
-        yahoo.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield yahoo
-        finally:
-            yahoo.released.set()
-            server.shutdown()
-            thread.join()
+    with run_server(LocalServer(_Handler, yahoo), yahoo.released) as server:
+        yahoo.url = server.url
+        yield yahoo

@@ -9,72 +9,90 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import Self
 
 import httpx
 import numpy as np
 
-from scripts.server import ROOT, Server, start
+from scripts.server import ROOT, start
 from tests.soak.report import Answers
 
 SECONDS_TO_END = 120.0
 CANDLES = (ROOT / "tests" / "golden" / "candles.csv").read_bytes()
 
 
+class _KilledServer:
+    """A server with a home folder of its own that is killed after random times and started again."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = random.Random(seed)
+
+    def __enter__(self) -> Self:
+        self.home = tempfile.TemporaryDirectory()
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._kill()
+        self.home.cleanup()
+
+    def start(self) -> None:
+        self.server = start(Path(self.home.name), quiet=True)
+
+    def kill_after(self, shortest: float, longest: float) -> None:
+        """Kill the server after a random number of seconds."""
+        time.sleep(self.rng.uniform(shortest, longest))
+        self._kill()
+
+    def api(self) -> httpx.Client:
+        return httpx.Client(base_url=f"{self.server.address}/api/v1/", timeout=60)
+
+    def missing(self, kind: str, ids: list[str]) -> list[str]:
+        """Return which records of a kind the server does not have."""
+        with self.api() as api:
+            return [one for one in ids if api.get(f"{kind}/{one}").status_code != 200]
+
+    def _kill(self) -> None:
+        os.kill(self.server.process.pid, signal.SIGKILL)
+        self.server.process.wait()
+
+
 def run_forecasts(kills: int, seed: int) -> tuple[str, list[str]]:
     """Return a row and what failed, after killing a server `kills` times in the middle of a forecast."""
-    rng = random.Random(seed)
     answers = Answers()
     made: list[str] = []
-    with tempfile.TemporaryDirectory() as home:
-        server = start(Path(home), quiet=True)
-        with _api(server) as api:
+    with _KilledServer(seed) as killed:
+        with killed.api() as api:
             saved = api.post("candles", files={"file": ("candles.csv", CANDLES)}).raise_for_status().json()
         for number in range(kills):
-            with _api(server) as api:
+            with killed.api() as api:
                 body = {"candles_id": saved["id"], "lookback": 200, "horizon": 60, "samples": 50, "seed": number}
                 response = api.post("forecasts", json=body)
                 answers.add(f"forecast {number}", response)
                 job = response.json()["job_id"]
-            time.sleep(rng.uniform(0, 1.5))
-            _kill(server)
-            server = start(Path(home), quiet=True)
-            with _api(server) as api:
+            killed.kill_after(0, 1.5)
+            killed.start()
+            with killed.api() as api:
                 made += _wait_for_forecast(api, job, number, answers)
-        with _api(server) as api:
-            missing = [one for one in made if api.get(f"forecasts/{one}").status_code != 200]
-        _kill(server)
+        missing = killed.missing("forecasts", made)
     answers.failures += [f"forecast {one} was made and is gone" for one in missing]
     return answers.row(f"{kills} kills of forecasts", f"{len(made)} made, {len(missing)} lost"), answers.failures
 
 
 def run_stores(kills: int, seed: int) -> tuple[str, list[str]]:
     """Return a row and what failed, after killing a server `kills` times while candles are uploaded."""
-    rng = random.Random(seed)
     answers = Answers()
     stored: list[str] = []
-    with tempfile.TemporaryDirectory() as home:
-        server = start(Path(home), quiet=True)
+    with _KilledServer(seed) as killed:
         for number in range(kills):
-            uploads = threading.Thread(target=_upload_until_killed, args=(server, number, stored, answers))
+            uploads = threading.Thread(target=_upload_until_killed, args=(killed.api(), number, stored, answers))
             uploads.start()
-            time.sleep(rng.uniform(0.2, 1.5))
-            _kill(server)
+            killed.kill_after(0.2, 1.5)
             uploads.join()
-            server = start(Path(home), quiet=True)
-        with _api(server) as api:
-            missing = [one for one in stored if api.get(f"candles/{one}").status_code != 200]
-        _kill(server)
+            killed.start()
+        missing = killed.missing("candles", stored)
     answers.failures += [f"candles {one} were stored and are gone" for one in missing]
     return answers.row(f"{kills} kills of stores", f"{len(stored)} stored, {len(missing)} lost"), answers.failures
-
-
-def _api(server: Server) -> httpx.Client:
-    return httpx.Client(base_url=f"{server.address}/api/v1/", timeout=60)
-
-
-def _kill(server: Server) -> None:
-    os.kill(server.process.pid, signal.SIGKILL)
-    server.process.wait()
 
 
 def _wait_for_forecast(api: httpx.Client, job_id: str, number: int, answers: Answers) -> list[str]:
@@ -92,10 +110,10 @@ def _wait_for_forecast(api: httpx.Client, job_id: str, number: int, answers: Ans
     return []
 
 
-def _upload_until_killed(server: Server, number: int, stored: list[str], answers: Answers) -> None:
+def _upload_until_killed(api: httpx.Client, number: int, stored: list[str], answers: Answers) -> None:
     """Upload new candles until the connection breaks; remember those that the server said it stored."""
     rng = np.random.default_rng(number)
-    with _api(server) as api:
+    with api:
         while True:
             close = 100 + rng.normal(size=50).cumsum()
             lines = [

@@ -16,10 +16,11 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import unquote, urlsplit
+
+from tests.servers.local import LocalServer, run_server
 
 PREUPLOAD = re.compile(r"/api/models/(?P<repo>[^/]+/[^/]+)/preupload/main")
 LFS_BATCH = re.compile(r"/(?P<repo>[^/]+/[^/]+)\.git/info/lfs/objects/batch")
@@ -77,7 +78,7 @@ class Hub:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: _Server
+    server: LocalServer
 
     def do_HEAD(self) -> None:
         self._answer(body=False)
@@ -86,17 +87,17 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(body=True)
 
     def do_PUT(self) -> None:
-        self.server.hub.requests.append(request := self._request())
+        self.server.state.requests.append(request := self._request())
         content = self.rfile.read(int(self.headers["Content-Length"]))
-        if self.server.hub.broken_uploads:
+        if self.server.state.broken_uploads:
             self._reply(400, {"error": "as the test wants it"})
         else:
-            self.server.hub.objects[hashlib.sha256(content).hexdigest()] = content
+            self.server.state.objects[hashlib.sha256(content).hexdigest()] = content
             self._reply(200, {})
-        self.server.hub.after(request)
+        self.server.state.after(request)
 
     def do_POST(self) -> None:
-        hub = self.server.hub
+        hub = self.server.state
         hub.requests.append(request := self._request())
         content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         path = urlsplit(self.path).path
@@ -120,7 +121,7 @@ class _Handler(BaseHTTPRequestHandler):
         return Request(self.command, self.path, self.headers.get("Range"), token)
 
     def _create(self, wish: dict[str, Any], namespace: str) -> None:
-        hub = self.server.hub
+        hub = self.server.state
         repo = f"{wish['organization'] or namespace}/{wish['name']}"
         if not repo.startswith(f"{namespace}/"):
             return self._reply(403, {"error": "You don't have the rights to create a model under this namespace"})
@@ -133,7 +134,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _take(self, path: str, content: bytes, namespace: str) -> None:
         match = PREUPLOAD.fullmatch(path) or LFS_BATCH.fullmatch(path) or COMMIT.fullmatch(path)
-        if match is None or match["repo"] not in self.server.hub.repositories:
+        if match is None or match["repo"] not in self.server.state.repositories:
             return self._refuse(404, "RepoNotFound")
         if not match["repo"].startswith(f"{namespace}/"):
             return self._reply(403, {"error": "You are not authorized to write to this repository"})
@@ -142,7 +143,7 @@ class _Handler(BaseHTTPRequestHandler):
             modes = {True: "lfs", False: "regular"}
             return self._reply(200, {"files": [f | {"uploadMode": modes[f["path"].endswith(SUFFIX)]} for f in files]})
         if match.re is LFS_BATCH:
-            url = self.server.hub.url
+            url = self.server.state.url
             wanted = [
                 {**one, "actions": {"upload": {"href": f"{url}/lfs/{one['oid']}"}}}
                 for one in json.loads(content)["objects"]
@@ -151,7 +152,7 @@ class _Handler(BaseHTTPRequestHandler):
         return self._commit(match["repo"], [json.loads(line) for line in content.splitlines()])
 
     def _commit(self, name: str, lines: list[dict[str, Any]]) -> None:
-        hub = self.server.hub
+        hub = self.server.state
         repository = hub.repositories[name]
         files = dict(repository.commits.get(repository.branches.get("main", ""), {}))
         for line in lines:
@@ -172,7 +173,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def _answer(self, body: bool) -> None:
-        hub = self.server.hub
+        hub = self.server.state
         request = self._request()
         hub.requests.append(request)
         if hub.status is not None:
@@ -182,7 +183,7 @@ class _Handler(BaseHTTPRequestHandler):
         hub.after(request)
 
     def _resolve(self, token: str | None, body: bool) -> None:
-        hub = self.server.hub
+        hub = self.server.state
         match = RESOLVE.fullmatch(urlsplit(self.path).path)
         repository = hub.repositories.get(match["repo"]) if match else None
         if match is None or repository is None:
@@ -213,7 +214,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(206 if start else 200)
         if start:
             self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
-        if self.server.hub.commit_header:
+        if self.server.state.commit_header:
             self.send_header("X-Repo-Commit", commit)
         checksum = hashlib.sha256(content).hexdigest()
         self.send_header("ETag", f'"{checksum}"')
@@ -224,28 +225,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if not body:
             return
-        cut = self.server.hub.cut_after.pop(file, None)
+        cut = self.server.state.cut_after.pop(file, None)
         self.wfile.write(content[start:][:cut])
         self.close_connection = cut is not None
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self, hub: Hub) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.hub = hub
 
 
 @contextmanager
 def serve(hub: Hub) -> Iterator[Hub]:
     """Serve `hub` on a free port; at the end nobody answers there any more."""
-    with _Server(hub) as server:
-        hub.url = f"http://127.0.0.1:{server.server_port}"
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield hub
-        finally:
-            server.shutdown()
-            thread.join()
+    with run_server(LocalServer(_Handler, hub)) as server:
+        hub.url = server.url
+        yield hub

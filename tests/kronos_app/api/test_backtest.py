@@ -13,14 +13,10 @@ def body(upload, make_frame):
     return {"data": {"kind": "candle_sets", "candle_sets": [candles]}, "rule": "single", **least}
 
 
-def test_a_backtest_is_planned_started_followed_read_and_deleted(client, body, finished, refused):
+def test_a_backtest_is_planned_started_followed_read_and_deleted(client, body, finished, run_to_end, refused):
     plan = client.post("/api/v1/backtests/plan", json=body).json()
     assert plan == {"instruments": 1, "forecasts": 8, "notes": []}
-    started = client.post("/api/v1/backtests", json=body)
-    assert started.status_code == 202, started.text
-    address = f"/api/v1/backtests/{started.json()['id']}"
-    assert client.get(f"/api/v1/jobs/{started.json()['job_id']}").status_code == 200
-    finished(started.json()["job_id"])
+    address = run_to_end("/api/v1/backtests", body)
     found = client.get(address).json()
     assert (found["state"], found["progress"], found["request"]["model"]) == ("finished", 1.0, "tiny")
     assert found["verdict"].startswith("Beats ")
@@ -57,23 +53,11 @@ def test_a_backtest_is_planned_started_followed_read_and_deleted(client, body, f
     assert refused(client.get(address), 404)["code"] == "backtest_not_found"
 
 
-def test_one_is_cancelled_by_its_job_and_resumed(client, desk, body, finished, refused, monkeypatch):
-    def hang(_job, on_step):
-        while True:
-            on_step(1, 8)
-
-    monkeypatch.setitem(desk.jobs._handlers, "backtest", hang)
-    started = client.post("/api/v1/backtests", json=body).json()
-    client.delete(f"/api/v1/jobs/{started['job_id']}")
-    finished(started["job_id"])
-    address = f"/api/v1/backtests/{started['id']}"
-    assert client.get(address).json()["state"] == "cancelled"
+def test_one_is_cancelled_by_its_job_and_resumed(client, body, refused, run_cancelled, check_resume):
+    address = run_cancelled("backtest", "/api/v1/backtests", body)
     assert client.get(f"{address}/report").json() is None
     assert "no result" in refused(client.get(f"{address}/tables/trades"), 422)["message"]
-    monkeypatch.undo()
-    again = client.post(f"{address}/resume").json()
-    assert finished(again["job_id"]).status == "succeeded"
-    assert client.get(address).json()["state"] == "finished"
+    check_resume(address)
 
 
 def test_what_is_wrong_with_a_request_is_named(client, body, refused):
@@ -88,19 +72,5 @@ def test_what_is_wrong_with_a_request_is_named(client, body, refused):
         assert client.get(f"{address}/{name}").status_code == 404
 
 
-def test_every_address_asks_for_the_token(settings, desk):
-    from pydantic import SecretStr
-    from starlette.testclient import TestClient
-
-    from kronos_app.api.app import create_api
-
-    api = create_api(lambda: desk, settings.model_copy(update={"api_token": SecretStr("secret")}))
-    client = TestClient(api, raise_server_exceptions=False)
-    asked = [
-        client.request(method, path).status_code
-        for path, methods in api.openapi()["paths"].items()
-        if path.startswith("/v1/backtests")
-        for method in methods
-    ]
-    assert len(asked) == 10
-    assert set(asked) == {401}
+def test_every_address_asks_for_the_token(statuses_without_token):
+    assert statuses_without_token("/v1/backtests") == [401] * 10

@@ -13,14 +13,10 @@ def body(upload, make_frame):
     return {"data": {"kind": "candle_sets", "candle_sets": [candles]}, **least}
 
 
-def test_an_evaluation_is_planned_started_followed_read_and_deleted(client, body, finished, refused):
+def test_an_evaluation_is_planned_started_followed_read_and_deleted(client, body, run_to_end, refused):
     plan = client.post("/api/v1/evaluations/plan", json=body).json()
     assert plan == {"series": 1, "cutoffs": 20, "forecasts": 20, "seconds": None, "notes": []}
-    started = client.post("/api/v1/evaluations", json=body)
-    assert started.status_code == 202, started.text
-    address = f"/api/v1/evaluations/{started.json()['id']}"
-    assert client.get(f"/api/v1/jobs/{started.json()['job_id']}").status_code == 200
-    finished(started.json()["job_id"])
+    address = run_to_end("/api/v1/evaluations", body)
     found = client.get(address).json()
     assert (found["state"], found["progress"], found["request"]["models"]) == ("finished", 1.0, ["tiny"])
     assert "tiny" in found["verdicts"]["tiny"]
@@ -36,23 +32,11 @@ def test_an_evaluation_is_planned_started_followed_read_and_deleted(client, body
     assert refused(client.get(address), 404)["code"] == "evaluation_not_found"
 
 
-def test_one_is_cancelled_by_its_job_and_resumed(client, desk, body, finished, monkeypatch):
-    def hang(_job, on_step):
-        while True:
-            on_step(1, 20)
-
-    monkeypatch.setitem(desk.jobs._handlers, "evaluation", hang)
-    started = client.post("/api/v1/evaluations", json=body).json()
-    client.delete(f"/api/v1/jobs/{started['job_id']}")
-    finished(started["job_id"])
-    address = f"/api/v1/evaluations/{started['id']}"
-    assert client.get(address).json()["state"] == "cancelled"
+def test_one_is_cancelled_by_its_job_and_resumed(client, body, run_cancelled, check_resume):
+    address = run_cancelled("evaluation", "/api/v1/evaluations", body)
     assert client.get(f"{address}/scores").json() is None
     assert client.get(f"{address}/cutoffs").text == ""
-    monkeypatch.undo()
-    again = client.post(f"{address}/resume").json()
-    assert finished(again["job_id"]).status == "succeeded"
-    assert client.get(address).json()["state"] == "finished"
+    check_resume(address)
 
 
 def test_what_is_wrong_with_a_request_is_named(client, body, refused):
@@ -66,19 +50,5 @@ def test_what_is_wrong_with_a_request_is_named(client, body, refused):
         assert client.get(f"/api/v1/evaluations/{address}").status_code == 404
 
 
-def test_every_address_asks_for_the_token(settings, desk):
-    from pydantic import SecretStr
-    from starlette.testclient import TestClient
-
-    from kronos_app.api.app import create_api
-
-    api = create_api(lambda: desk, settings.model_copy(update={"api_token": SecretStr("secret")}))
-    client = TestClient(api, raise_server_exceptions=False)
-    asked = [
-        client.request(method, path).status_code
-        for path, methods in api.openapi()["paths"].items()
-        if path.startswith("/v1/evaluations")
-        for method in methods
-    ]
-    assert len(asked) == 8
-    assert set(asked) == {401}
+def test_every_address_asks_for_the_token(statuses_without_token):
+    assert statuses_without_token("/v1/evaluations") == [401] * 8

@@ -3,17 +3,11 @@
 import pytest
 from pydantic import SecretStr
 
-from kronos_app.services.desk import Desk
-from tests.growing_market import Clock, GrowingSource, family
+from tests.growing_market import GrowingSource, family
 
 BTC = {"source": "binance", "symbol": "BTC/USDT", "interval": "1h", "model": "tiny"}
 SMALL = {"lookback": 40, "horizon": 4, "samples": 4}
 FOLLOWS, LEDGER = "/api/v1/follows", "/api/v1/ledger"
-
-
-@pytest.fixture
-def clock():
-    return Clock()
 
 
 @pytest.fixture
@@ -22,11 +16,10 @@ def source(clock):
 
 
 @pytest.fixture
-def desk(settings, make_spec, clock, source):
-    desk = Desk(settings, {"tiny": make_spec()}, [family(source)], clock=clock)
+def desk(open_desk, settings, make_spec, clock, source):
+    desk = open_desk(settings, {"tiny": make_spec()}, [family(source)], clock=clock)
     desk.jobs.start()
-    yield desk
-    desk.close()
+    return desk
 
 
 @pytest.fixture

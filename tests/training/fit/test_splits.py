@@ -31,33 +31,26 @@ def hourly(*lengths: int, group: str = "g", start: int = 0) -> tuple[list[Series
     return series, np.concatenate([(start + np.arange(length)) * HOUR for length in lengths])
 
 
-def spans(segments: tuple[Segment, ...]) -> list[tuple[str, str, int, int]]:
-    return [(segment.symbol, segment.split, segment.start, segment.stop) for segment in segments]
+def spans(segments: tuple[Segment, ...]) -> list[str]:
+    """Return segments in words, such as `S0 train 0-45`: symbol, split, first row and the row after the last."""
+    return [f"{segment.symbol} {segment.split} {segment.start}-{segment.stop}" for segment in segments]
 
 
 def test_fractions_cut_every_symbol_of_a_group_at_the_same_time() -> None:
     series, times = hourly(100, 50)
     segments = segments_of(series, times, config(fractions=[0.6, 0.2, 0.2]))
     # Before hour 45 lie 2 x 45 candles, 60 % of 150; before hour 70 lie 120.
-    assert spans(segments) == [
-        ("S0", "train", 0, 45),
-        ("S0", "validation", 57, 70),
-        ("S0", "test", 82, 100),
-        ("S1", "train", 100, 145),
-    ]
+    assert spans(segments) == ["S0 train 0-45", "S0 validation 57-70", "S0 test 82-100", "S1 train 100-145"]
 
 
 def test_ranges_hold_their_first_and_last_time_and_leave_out_what_is_between() -> None:
     series, times = hourly(120)
     ranges = {"train": [None, "1970-01-02 00:00"], "validation": ["1970-01-03 06:00", "1970-01-04 00:00"]}
-    assert spans(segments_of(series, times, config(**ranges))) == [
-        ("S0", "train", 0, 25),
-        ("S0", "validation", 54, 73),
-    ]
+    assert spans(segments_of(series, times, config(**ranges))) == ["S0 train 0-25", "S0 validation 54-73"]
     near = {"train": [None, "1970-01-02 00:00"], "validation": ["1970-01-02 01:00", "3000-01-01"]}
-    assert spans(segments_of(series, times, config(**near)))[1] == ("S0", "validation", 37, 120)
+    assert spans(segments_of(series, times, config(**near)))[1] == "S0 validation 37-120"
     early = {"train": ["0001-01-01", "1970-01-02"], "validation": ["2500-01-01", "3000-01-01"]}
-    assert spans(segments_of(series, times, config(**early))) == [("S0", "train", 0, 25)]
+    assert spans(segments_of(series, times, config(**early))) == ["S0 train 0-25"]
 
 
 def test_each_group_has_its_own_cuts() -> None:
@@ -65,35 +58,22 @@ def test_each_group_has_its_own_cuts() -> None:
     second = [Series("h", "S0", 100, 200)]
     later = np.concatenate([times, times + 1000 * HOUR])
     segments = segments_of(first + second, later, config(fractions=[0.5, 0.5, 0]))
-    assert spans(segments) == [
-        ("S0", "train", 0, 50),
-        ("S0", "validation", 62, 100),
-        ("S0", "train", 100, 150),
-        ("S0", "validation", 162, 200),
-    ]
+    assert spans(segments) == ["S0 train 0-50", "S0 validation 62-100", "S0 train 100-150", "S0 validation 162-200"]
 
 
 def test_a_series_is_cut_within_its_splits() -> None:
     _, times = hourly(100)
     series = [Series("g", "A", 0, 100, cuts=(10, 50, 70))]
-    assert spans(segments_of(series, times, config(fractions=[0.5, 0.5, 0]))) == [
-        ("A", "train", 0, 10),
-        ("A", "train", 10, 50),
-        ("A", "validation", 62, 70),
-        ("A", "validation", 70, 100),
-    ]
+    segments = segments_of(series, times, config(fractions=[0.5, 0.5, 0]))
+    assert spans(segments) == ["A train 0-10", "A train 10-50", "A validation 62-70", "A validation 70-100"]
 
 
 def test_labels_of_the_data_are_kept_apart_whatever_their_order() -> None:
     _, times = hourly(120)
     labels = np.array(["val"] * 30 + ["train"] * 30 + ["train"] * 10 + ["test"] * 30 + ["validation"] * 20)
     series = [Series("g", "A", 0, 120, labels=label_runs(labels, 0, "A"))]
-    assert spans(segments_of(series, times, config(by="column"))) == [
-        ("A", "validation", 0, 30),
-        ("A", "train", 42, 70),
-        ("A", "test", 82, 100),
-        ("A", "validation", 112, 120),
-    ]
+    segments = segments_of(series, times, config(by="column"))
+    assert spans(segments) == ["A validation 0-30", "A train 42-70", "A test 82-100", "A validation 112-120"]
 
 
 def test_an_unknown_label_is_named_with_its_symbol() -> None:
@@ -218,11 +198,6 @@ def test_the_tail_of_labelled_candles_begins_at_one_time_for_the_group_and_is_ke
     ]
     segments = segments_of(labelled, times, config(by="column", tail=0.4))
     # Before hour 45 lie 2 x 45 candles, 60 % of the 150 that are labelled train; the 80 of S2 do not count.
-    assert spans(segments) == [
-        ("S0", "train", 0, 45),
-        ("S0", "test", 57, 100),
-        ("S1", "train", 100, 145),
-        ("S2", "validation", 150, 230),
-    ]
+    assert spans(segments) == ["S0 train 0-45", "S0 test 57-100", "S1 train 100-145", "S2 validation 150-230"]
     whole = segments_of(labelled, times, config(by="column"))
-    assert spans(whole)[:2] == [("S0", "train", 0, 100), ("S1", "train", 100, 150)]
+    assert spans(whole)[:2] == ["S0 train 0-100", "S1 train 100-150"]

@@ -38,8 +38,9 @@ def cache(tokenizer: KronosTokenizer, sampler: WindowSampler, tmp_path: Path) ->
     return TokenCache(tokenizer, sampler, tmp_path, "cpu")
 
 
-def counting(tokenizer: KronosTokenizer, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Note the rows of every pass through the tokenizer."""
+@pytest.fixture
+def encoded(tokenizer: KronosTokenizer, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return the row counts of all passes through the tokenizer, in order."""
     rows: list[int] = []
     encode = tokenizer.encode
 
@@ -69,32 +70,26 @@ def test_tokens_are_those_of_the_tokenizer_first_and_again(
 
 
 def test_no_window_is_encoded_twice_over_steps_and_runs(
-    cache: TokenCache,
-    sampler: WindowSampler,
-    tokenizer: KronosTokenizer,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    cache: TokenCache, sampler: WindowSampler, tokenizer: KronosTokenizer, tmp_path: Path, encoded: list[int]
 ) -> None:
-    rows = counting(tokenizer, monkeypatch)
     seen: set[int] = set()
     for step in range(80):
         numbers = sampler.draw(step, 50)
         cache.tokens(sampler.batch(numbers))
         seen |= set(numbers.tolist())
-        assert sum(rows) == len(seen)
+        assert sum(encoded) == len(seen)
     assert len(seen) < 80 * 50  # some windows came again
     cache.close()
     later = TokenCache(tokenizer, sampler, tmp_path, "cpu")
     later.tokens(sampler.batch(sampler.draw(3, 50)))
-    assert sum(rows) == len(seen)
+    assert sum(encoded) == len(seen)
 
 
 def test_a_window_that_comes_twice_in_a_batch_is_encoded_once(
-    cache: TokenCache, sampler: WindowSampler, tokenizer: KronosTokenizer, monkeypatch: pytest.MonkeyPatch
+    cache: TokenCache, sampler: WindowSampler, encoded: list[int]
 ) -> None:
-    rows = counting(tokenizer, monkeypatch)
     s1, s2 = cache.tokens(sampler.batch(np.array([7, 3, 7, 7])))
-    assert rows == [2]
+    assert encoded == [2]
     assert torch.equal(s1[0], s1[2])
     assert torch.equal(s2[0], s2[3])
     assert not torch.equal(s1[0], s1[1])
@@ -108,13 +103,8 @@ def _fill(folder: Path, sampler: WindowSampler, state: dict[str, Any], numbers: 
 
 
 def test_what_another_process_encoded_is_taken(
-    cache: TokenCache,
-    sampler: WindowSampler,
-    tokenizer: KronosTokenizer,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    cache: TokenCache, sampler: WindowSampler, tokenizer: KronosTokenizer, tmp_path: Path, encoded: list[int]
 ) -> None:
-    rows = counting(tokenizer, monkeypatch)
     state = {name: tensor.tolist() for name, tensor in tokenizer.state_dict().items()}
     process = multiprocessing.get_context("spawn").Process(
         target=_fill, args=(tmp_path, sampler, state, list(range(10, 30)))
@@ -124,7 +114,7 @@ def test_what_another_process_encoded_is_taken(
     assert process.exitcode == 0
     batch = sampler.batch(np.arange(10, 31))
     found = cache.tokens(batch)
-    assert rows == [1]
+    assert encoded == [1]
     assert_same(found, tokenizer.encode(batch.x, half=True))
 
 
@@ -155,11 +145,7 @@ def test_another_tokenizer_corpus_or_window_reads_nothing_stale(
 
 @pytest.mark.parametrize("damage", ["cut", "checksum lost", "tokens lost", "half written"])
 def test_a_record_that_was_not_written_whole_is_encoded_anew(
-    damage: str,
-    cache: TokenCache,
-    sampler: WindowSampler,
-    tokenizer: KronosTokenizer,
-    monkeypatch: pytest.MonkeyPatch,
+    damage: str, cache: TokenCache, sampler: WindowSampler, encoded: list[int]
 ) -> None:
     batch = sampler.batch(np.arange(4))
     expected = cache.tokens(batch)
@@ -173,11 +159,10 @@ def test_a_record_that_was_not_written_whole_is_encoded_anew(
             start, stop = {"checksum lost": (0, 4), "tokens lost": (4, size), "half written": (size // 2, size)}[damage]
             file.seek(3 * size + start)
             file.write(bytes(stop - start))
-    rows = counting(tokenizer, monkeypatch)
     assert_same(cache.tokens(batch), expected)
-    assert rows == [1]
+    assert encoded == [4, 1]
     assert_same(cache.tokens(batch), expected)
-    assert rows == [1]
+    assert encoded == [4, 1]
 
 
 def test_the_file_takes_only_the_room_of_what_was_written(cache: TokenCache, sampler: WindowSampler) -> None:
@@ -239,13 +224,12 @@ def test_a_folder_that_cannot_be_written_to_leaves_tokens_uncached(
 
 
 def test_without_a_folder_nothing_is_kept(
-    sampler: WindowSampler, tokenizer: KronosTokenizer, monkeypatch: pytest.MonkeyPatch
+    sampler: WindowSampler, tokenizer: KronosTokenizer, encoded: list[int]
 ) -> None:
-    rows = counting(tokenizer, monkeypatch)
     cache = TokenCache(tokenizer, sampler, None, "cpu")
     for _ in range(2):
         cache.tokens(sampler.batch(np.arange(3)))
-    assert rows == [3, 3]
+    assert encoded == [3, 3]
     assert not cache.notes
 
 

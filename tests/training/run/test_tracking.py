@@ -8,14 +8,14 @@ import socket
 import sys
 import types
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from tests.servers.local import LocalServer, run_server
 from training.errors import ConfigError, Message
 from training.run.config import RunConfig
 from training.run.tracking import open_trackers
@@ -62,14 +62,11 @@ def test_a_run_that_asks_for_no_tracker_has_none(tmp_path: Path) -> None:
     assert open_trackers(config(tensorboard=False), tmp_path) == []
 
 
-class Mlflow(ThreadingHTTPServer):
+class Mlflow(LocalServer):
     """The part of MLflow's REST API that runs and figures need, as its documentation has it."""
 
-    daemon_threads = True
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.url = f"http://127.0.0.1:{self.server_port}"
+        super().__init__(_Handler)
         self.experiments: list[str] = []
         self.runs: list[dict[str, Any]] = []
         self.authorizations: set[str | None] = set()
@@ -133,12 +130,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def mlflow() -> Iterator[Mlflow]:
-    with Mlflow() as server:
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
+    with run_server(Mlflow()) as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 def test_mlflow_gets_settings_and_figures_and_goes_on_in_the_same_run_when_resumed(
@@ -174,12 +167,8 @@ def test_mlflows_own_variables_open_a_guarded_server(tmp_path: Path, mlflow: Mlf
 @pytest.fixture
 def thief() -> Iterator[Mlflow]:
     """Another server, which nobody allowed."""
-    with Mlflow() as server:
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
+    with run_server(Mlflow()) as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 def test_a_run_of_a_desk_reaches_only_servers_that_its_administrator_named(

@@ -18,6 +18,7 @@ from kronos_app.data.sql.process import QueryProcesses
 from kronos_app.data.sql.request import SqlRequest
 from kronos_app.data.sql.session import reading
 from kronos_app.errors import InvalidInput, NotFound, TooLarge, Unavailable
+from tests.kronos_app.data.stopping import Stopped, stop_at_page
 from tests.servers import mariadb as mariadb_server
 from tests.servers import postgres as postgres_server
 
@@ -66,11 +67,6 @@ def postgres():
         yield server
 
 
-@pytest.fixture
-def market(postgres):
-    return connection(postgres.url("reader", PASSWORD))
-
-
 @pytest.fixture(scope="module")
 def mariadb():
     with mariadb_server.serve() as server:
@@ -87,6 +83,11 @@ def mariadb():
             "CREATE PROCEDURE push() BEGIN START TRANSACTION; DELETE FROM candles; COMMIT; END",
         )
         yield server
+
+
+@pytest.fixture
+def market(postgres):
+    return connection(postgres.url("reader", PASSWORD))
 
 
 @pytest.fixture
@@ -217,14 +218,8 @@ def test_a_query_of_many_short_steps_is_ended_as_well(market):
 
 
 def test_a_cancelled_query_is_ended_on_the_server(postgres, market):
-    class Cancelled(Exception):
-        pass
-
-    def on_page(count):
-        raise Cancelled
-
-    with pytest.raises(Cancelled):
-        read(market, query="SELECT pg_sleep(60)", on_page=on_page)
+    with pytest.raises(Stopped):
+        read(market, query="SELECT pg_sleep(60)", on_page=stop_at_page)
     assert running(postgres) == []
 
 

@@ -7,30 +7,10 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from kronos_app.data.upload import timestamps
 from kronos_app.data.upload.columns import ALIASES, named_times, plain
 from kronos_app.data.upload.times import formats
 from kronos_app.errors import InvalidInput
-
-
-def parse(cells, clock=None, **stated):
-    columns = [pa.chunked_array([cells if isinstance(cells, pa.Array) else pa.array(cells)])]
-    if clock is not None:
-        columns.append(pa.chunked_array([clock if isinstance(clock, pa.Array) else pa.array(clock)]))
-    return timestamps.parse(*columns, **stated)
-
-
-def times(parsed):
-    return pd.DatetimeIndex(parsed.values)
-
-
-def codes(parsed):
-    return {finding.code for finding in parsed.findings}
-
-
-def warnings(parsed):
-    return {finding.code for finding in parsed.findings if finding.severity != "info"}
-
+from tests.kronos_app.data.upload.parsing import codes, parse, times, warnings
 
 WORKING_DAYS = pd.bdate_range("2024-01-02", periods=100)
 MORNING = pd.date_range("2024-01-02 09:30", periods=40, freq="5min")

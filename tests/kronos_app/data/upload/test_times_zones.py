@@ -5,25 +5,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from kronos_app.data.upload import timestamps
 from kronos_app.errors import InvalidInput
-
-
-def parse(cells, **stated):
-    return timestamps.parse(pa.chunked_array([cells if isinstance(cells, pa.Array) else pa.array(cells)]), **stated)
-
-
-def times(parsed):
-    return pd.DatetimeIndex(parsed.values)
-
-
-def codes(parsed):
-    return {finding.code for finding in parsed.findings}
-
-
-def warnings(parsed):
-    return {finding.code for finding in parsed.findings if finding.severity != "info"}
-
+from tests.kronos_app.data.upload.parsing import codes, parse, times, warnings
 
 DAYS = pd.bdate_range("2024-01-02", "2024-12-20")
 ZONES = [
@@ -120,22 +103,26 @@ def test_opens_of_daily_sessions_are_no_midnights():
 
 
 @pytest.mark.parametrize(
-    ("cell", "zone", "first"),
+    ("cell", "zone"),
     [
-        ("02.01.2024 00:00:00.000 GMT+0200", "UTC+02:00", "2024-01-02"),
-        ("20240102 09:30:00 US/Eastern", "US/Eastern", "2024-01-02 09:30"),
-        ("2024-01-02 09:30:00 EST", "UTC-05:00", "2024-01-02 09:30"),
-        ("2024-01-02 9:30 AM ET", "America/New_York", "2024-01-02 09:30"),
-        ("2024-01-02 09:30 UTC+8", "UTC+08:00", "2024-01-02 09:30"),
-        ("2024-01-02T09:30:00+01:00[Europe/Berlin]", "UTC+01:00", "2024-01-02 09:30"),
-        ("Tue Jan 02 2024 09:30:00 GMT+0200 (Eastern European Standard Time)", "UTC+02:00", "2024-01-02 09:30"),
-        ("Tue, 02 Jan 2024 09:30:00 GMT", "UTC", "2024-01-02 09:30"),
-        ("2024-01-02 09:30 Asia/Hong_Kong", "Asia/Hong_Kong", "2024-01-02 09:30"),
+        ("20240102 09:30:00 US/Eastern", "US/Eastern"),
+        ("2024-01-02 09:30:00 EST", "UTC-05:00"),
+        ("2024-01-02 9:30 AM ET", "America/New_York"),
+        ("2024-01-02 09:30 UTC+8", "UTC+08:00"),
+        ("2024-01-02T09:30:00+01:00[Europe/Berlin]", "UTC+01:00"),
+        ("Tue Jan 02 2024 09:30:00 GMT+0200 (Eastern European Standard Time)", "UTC+02:00"),
+        ("Tue, 02 Jan 2024 09:30:00 GMT", "UTC"),
+        ("2024-01-02 09:30 Asia/Hong_Kong", "Asia/Hong_Kong"),
     ],
 )
-def test_zones_written_in_cells_are_read(cell, zone, first):
+def test_zones_written_in_cells_are_read(cell, zone):
     parsed = parse([cell])
-    assert (parsed.timezone, times(parsed)[0]) == (zone, pd.Timestamp(first))
+    assert (parsed.timezone, times(parsed)[0]) == (zone, pd.Timestamp("2024-01-02 09:30"))
+
+
+def test_a_midnight_with_a_zone_is_read():
+    parsed = parse(["02.01.2024 00:00:00.000 GMT+0200"])
+    assert (parsed.timezone, times(parsed)[0]) == ("UTC+02:00", pd.Timestamp("2024-01-02"))
 
 
 def test_winter_and_summer_abbreviations_together_are_one_zone():

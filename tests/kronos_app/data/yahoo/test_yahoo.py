@@ -13,6 +13,7 @@ from kronos_app.data.checks import repair
 from kronos_app.data.source import FetchRequest
 from kronos_app.data.yahoo.source import INTERVALS, YahooSource
 from kronos_app.errors import InvalidInput, NotFound, Unavailable
+from tests.kronos_app.data.stopping import Stopped, stop_at_page
 from tests.servers import yahoo as server
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -110,14 +111,8 @@ def test_minutes_come_in_pages_that_yahoo_allows(source, yahoo):
 
 
 def test_a_fetch_can_be_stopped_between_pages(source, yahoo):
-    class Stopped(Exception):
-        pass
-
-    def stop(count):
-        raise Stopped
-
     with pytest.raises(Stopped):
-        source.fetch(FetchRequest("BTC-USD", "1m"), stop)
+        source.fetch(FetchRequest("BTC-USD", "1m"), stop_at_page)
     assert len(yahoo.asked("/v8/finance/chart")) == 1
 
 

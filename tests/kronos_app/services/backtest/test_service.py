@@ -1,8 +1,6 @@
 """Backtests by a tiny random model: planned, made, cancelled, resumed, deleted."""
 
 import io
-import threading
-import time
 
 import numpy as np
 import pandas as pd
@@ -14,7 +12,7 @@ from kronos_app.services.backtest.report import grade, periods
 from kronos_app.services.backtest.service import BacktestRequest, BacktestWorker
 from kronos_app.services.desk import Desk
 from kronos_app.settings import Settings
-from tests.kronos_app.conftest import spec, walk
+from tests.kronos_app.conftest import walk
 
 SMALL = {"model": "tiny", "lookback": 24, "horizon": 4, "every": 5, "samples": 4, "topk": 2, "n_drop": 1}
 SMALL |= {"random_signals": 40}
@@ -22,18 +20,8 @@ NAMES = ("AA", "BB", "CC", "DD")
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory):
-    """One desk for all tests here: each makes backtests of its own."""
-    desk = Desk(Settings(home=tmp_path_factory.mktemp("backtesting") / "home", threads=1), {"tiny": spec()})
-    desk.start()
-    yield desk
-    desk.close()
-
-
-@pytest.fixture(scope="module")
-def known():
-    """Hold what was made before."""
-    return {}
+def desk(shared_desk):
+    return shared_desk
 
 
 def keep(desk, name, frame):
@@ -60,16 +48,9 @@ def ask(sets):
 
 
 @pytest.fixture
-def make(desk, ask, finished):
+def make(desk, ask, run_to_end):
     """Return a function that makes a backtest and waits for it."""
-
-    def make(*names, **fields):
-        started = desk.backtests.start(ask(names or NAMES, **fields))
-        job = finished(started.job_id)
-        assert job.status == "succeeded", job.error
-        return desk.backtests.get(started.id)
-
-    return make
+    return lambda *names, **fields: run_to_end(desk.backtests, ask(names or NAMES, **fields))
 
 
 @pytest.fixture
@@ -308,27 +289,13 @@ def test_candles_may_go_once_a_backtest_has_begun(desk, ask, finished):
 
 
 @pytest.fixture
-def stopped(desk, ask, finished, monkeypatch):
-    """Make a backtest that is cancelled after it has kept some signals, and return it."""
+def stopped(desk, ask, cancel_midway, monkeypatch):
+    """Return a backtest that was cancelled after it had saved some signals."""
     from training.portfolio import walk as walking
 
-    monkeypatch.setattr(walking, "TOGETHER", 2)
-    kept, go_on = threading.Event(), threading.Event()
-    write = walking.write_table
-
-    def slow(table, path):
-        write(table, path)
-        kept.set()
-        assert go_on.wait(60)
-
-    monkeypatch.setattr(walking, "write_table", slow)
-    started = desk.backtests.start(ask(("AA",), rule="single"))
-    assert kept.wait(60)
-    desk.backtests.cancel(started.id)
-    go_on.set()
-    finished(started.job_id)
-    monkeypatch.undo()
-    return desk.backtests.get(started.id)
+    with monkeypatch.context() as patch:
+        patch.setattr(walking, "TOGETHER", 2)
+        return cancel_midway(desk.backtests, ask(("AA",), rule="single"), walking)
 
 
 def test_one_that_was_cancelled_goes_on_where_it_was(desk, stopped, finished):
@@ -343,31 +310,12 @@ def test_one_that_was_cancelled_goes_on_where_it_was(desk, stopped, finished):
     assert desk.backtests.get(stopped.id).state == "finished"
 
 
-def test_a_restart_takes_up_what_was_under_way(settings, make_spec, make_frame, monkeypatch):
-    monkeypatch.setattr(BacktestWorker, "run", _hang)
-    desk = Desk(settings, {"tiny": make_spec()})
-    desk.start()
-    data = {"kind": "candle_sets", "candle_sets": [keep(desk, "AA", make_frame(60, freq="B"))]}
-    started = desk.backtests.start(BacktestRequest.build({"data": data, **SMALL, "rule": "single"}))
-    deadline = time.monotonic() + 30
-    while desk.backtests.get(started.id).state != "running":
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    desk.close()
-    monkeypatch.undo()
-    again = Desk(settings, {"tiny": make_spec()})
-    try:
-        again.start()
-        assert again.jobs.wait(started.job_id, 60).status == "succeeded"
-        assert again.backtests.get(started.id).state == "finished"
-    finally:
-        again.close()
+def test_a_restart_takes_up_what_was_under_way(check_restart, make_frame):
+    def make_request(desk):
+        data = {"kind": "candle_sets", "candle_sets": [keep(desk, "AA", make_frame(60, freq="B"))]}
+        return BacktestRequest.build({"data": data, **SMALL, "rule": "single"})
 
-
-def _hang(_worker, _job, on_step):
-    while True:
-        on_step(0, 0)
-        time.sleep(0.01)
+    check_restart(BacktestWorker, "backtests", make_request)
 
 
 def test_a_finished_one_is_not_resumed_and_a_deleted_one_is_gone(desk, make):

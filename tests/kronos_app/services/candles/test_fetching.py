@@ -11,7 +11,6 @@ from kronos_app.data import draft_file
 from kronos_app.data.source import FetchRequest
 from kronos_app.errors import InvalidInput, NotFound, Unavailable
 from kronos_app.services.candles.fetched import KEEP_SECONDS, FetchedDrafts
-from kronos_app.services.desk import Desk
 from tests.fake_market import FakeSource, family
 
 DAILY = FetchRequest("AAPL", "1d")
@@ -23,20 +22,17 @@ def source():
 
 
 @pytest.fixture
-def make_desk(settings, make_spec, source):
-    """Return a function that opens a desk with the fake market, with other settings where asked."""
-    desks = []
+def make_desk(open_desk, settings, make_spec, source):
+    """Return a function that opens a desk with the fake market and, where given, other settings."""
 
     def make(start=True, **fields):
-        desks.append(Desk(settings.model_copy(update=fields), {"tiny": make_spec()}, [family(source)]))
+        desk = open_desk(settings.model_copy(update=fields), {"tiny": make_spec()}, [family(source)])
         if start:
-            desks[-1].start()
-        return desks[-1]
+            desk.start()
+        return desk
 
     yield make
     source.gate.set()
-    for desk in desks:
-        desk.close()
 
 
 @pytest.fixture

@@ -1,8 +1,5 @@
 """Evaluations by a tiny random model: planned, made, cancelled, resumed, deleted."""
 
-import threading
-import time
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,21 +11,8 @@ from kronos_app.services.evaluation.worker import EvaluationWorker
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory):
-    """One desk for all tests here: each makes evaluations of its own."""
-    from kronos_app.settings import Settings
-    from tests.kronos_app.conftest import spec
-
-    desk = Desk(Settings(home=tmp_path_factory.mktemp("evaluating") / "home", threads=1), {"tiny": spec()})
-    desk.start()
-    yield desk
-    desk.close()
-
-
-@pytest.fixture(scope="module")
-def known():
-    """Hold what was made before, by what was asked for."""
-    return {}
+def desk(shared_desk):
+    return shared_desk
 
 
 @pytest.fixture
@@ -47,16 +31,9 @@ def ask(save, make_frame):
 
 
 @pytest.fixture
-def make(desk, ask, finished):
+def make(desk, ask, run_to_end):
     """Return a function that makes an evaluation and waits for it."""
-
-    def make(**fields):
-        started = desk.evaluations.start(ask(**fields))
-        job = finished(started.job_id)
-        assert job.status == "succeeded", job.error
-        return desk.evaluations.get(started.id)
-
-    return make
+    return lambda **fields: run_to_end(desk.evaluations, ask(**fields))
 
 
 @pytest.fixture
@@ -68,27 +45,12 @@ def made(make, known):
 
 
 @pytest.fixture
-def stopped(desk, ask, finished, monkeypatch):
-    """Make an evaluation that is cancelled after it has kept some batches, and return it."""
+def stopped(desk, ask, cancel_midway, monkeypatch):
+    """Return an evaluation that was cancelled after it had saved some batches."""
     from training.evaluation import walk_forward
 
     monkeypatch.setattr(walk_forward, "AT_ONCE", 8)
-    kept, go_on = threading.Event(), threading.Event()
-    write = walk_forward.write_table
-
-    def slow(table, path):
-        write(table, path)
-        kept.set()
-        assert go_on.wait(60)
-
-    monkeypatch.setattr(walk_forward, "write_table", slow)
-    started = desk.evaluations.start(ask())
-    assert kept.wait(60)
-    desk.evaluations.cancel(started.id)
-    go_on.set()
-    finished(started.job_id)
-    monkeypatch.setattr(walk_forward, "write_table", write)
-    return desk.evaluations.get(started.id)
+    return cancel_midway(desk.evaluations, ask(), walk_forward)
 
 
 def test_a_plan_says_what_a_request_comes_to(desk, ask):
@@ -177,33 +139,14 @@ def test_one_that_was_cancelled_goes_on_where_it_was(desk, stopped, finished, mo
     assert desk.evaluations.get(stopped.id).report["cutoffs"] == 30
 
 
-def test_a_restart_takes_up_what_was_under_way(settings, make_spec, make_frame, monkeypatch):
-    monkeypatch.setattr(EvaluationWorker, "run", _hang)
-    desk = Desk(settings, {"tiny": make_spec()})
-    desk.start()
-    saved = desk.candles.keep(desk.candles.read(make_frame(80).to_csv(index=False).encode(), "walk.csv"))
-    data = {"kind": "candle_sets", "candle_sets": [saved.id]}
-    least = {"lookback": 24, "horizon": 4, "n_windows": 6, "samples": 4, "fitted": False, "models": ["tiny"]}
-    started = desk.evaluations.start(EvaluationRequest.build({"data": data, **least}))
-    deadline = time.monotonic() + 30
-    while desk.evaluations.get(started.id).state != "running":
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    desk.close()
-    monkeypatch.undo()
-    again = Desk(settings, {"tiny": make_spec()})
-    try:
-        again.start()
-        assert again.jobs.wait(started.job_id, 60).status == "succeeded"
-        assert again.evaluations.get(started.id).state == "finished"
-    finally:
-        again.close()
+def test_a_restart_takes_up_what_was_under_way(check_restart, make_frame):
+    def make_request(desk):
+        saved = desk.candles.keep(desk.candles.read(make_frame(80).to_csv(index=False).encode(), "walk.csv"))
+        data = {"kind": "candle_sets", "candle_sets": [saved.id]}
+        least = {"lookback": 24, "horizon": 4, "n_windows": 6, "samples": 4, "fitted": False, "models": ["tiny"]}
+        return EvaluationRequest.build({"data": data, **least})
 
-
-def _hang(_worker, _job, on_step):
-    while True:
-        on_step(0, 0)
-        time.sleep(0.01)
+    check_restart(EvaluationWorker, "evaluations", make_request)
 
 
 def test_one_whose_job_is_forgotten_is_interrupted_and_can_be_resumed(desk, stopped, finished, monkeypatch):

@@ -148,20 +148,20 @@ def test_a_qlib_folder_is_learned_from_without_telling_where_it_lies(qlib_desk, 
     assert str(tmp_path) not in "".join(note.render() for note in plan.notes)
 
 
-@pytest.mark.parametrize(
-    ("changes", "code"),
-    [
-        ({"qlib_folder": "/etc"}, "unknown_qlib_folder"),
-        ({"qlib_folder": "../qlib"}, "unknown_qlib_folder"),
-        ({"qlib_folder": "other"}, "unknown_qlib_folder"),
-        ({"qlib_market": "csi9000"}, "unknown_market"),
-    ],
-)
-def test_a_qlib_folder_or_market_that_is_not_there_is_named(qlib_desk, make_config, changes, code):
-    data = {"kind": "qlib", "qlib_folder": "mine"} | changes
+def find_refusal(desk, config, **fields):
+    data = {"kind": "qlib", "qlib_folder": "mine"} | fields
     with pytest.raises(NotFound) as unknown:
-        qlib_desk.tuning.plan(TuneRequest.build({"data": data, "config": make_config()}))
-    assert unknown.value.code == code
+        desk.tuning.plan(TuneRequest.build({"data": data, "config": config}))
+    return unknown.value.code
+
+
+@pytest.mark.parametrize("folder", ["/etc", "../qlib", "other"])
+def test_a_qlib_folder_that_is_not_there_is_named(qlib_desk, make_config, folder):
+    assert find_refusal(qlib_desk, make_config(), qlib_folder=folder) == "unknown_qlib_folder"
+
+
+def test_a_qlib_market_that_is_not_there_is_named(qlib_desk, make_config):
+    assert find_refusal(qlib_desk, make_config(), qlib_market="csi9000") == "unknown_market"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ from threading import Event
 import numpy as np
 import pytest
 
-from kronos_app.services.desk import Desk
 from kronos_app.services.forecast.request import ForecastRequest
 
 
@@ -16,17 +15,9 @@ def request(candles, **fields):
 
 
 @pytest.fixture
-def make_desk(settings, make_spec):
+def make_desk(open_desk, settings, make_spec):
     """Return a function that opens a desk with two models; it is not started."""
-    desks = []
-
-    def make():
-        desks.append(Desk(settings, {name: make_spec(name) for name in ("tiny", "other")}))
-        return desks[-1]
-
-    yield make
-    for desk in desks:
-        desk.close()
+    return lambda: open_desk(settings, {name: make_spec(name) for name in ("tiny", "other")})
 
 
 @pytest.fixture
@@ -52,6 +43,21 @@ def hold(monkeypatch):
     go.set()
 
 
+@pytest.fixture
+def submit_held(desk, save, hold, make_frame):
+    """Return a function that submits forecasts and returns their jobs once the first step is held."""
+    entered, _ = hold
+
+    def submit_held(count):
+        candles = save(make_frame(60))
+        desk.start()
+        jobs = [desk.forecasts.submit(request(candles, seed=seed)).job_id for seed in range(count)]
+        assert entered.wait(60)
+        return jobs
+
+    return submit_held
+
+
 def test_forecasts_made_together_are_what_each_is_alone(desk, save, finished, make_frame):
     candles = save(make_frame(60))
     wanted = [request(candles, seed=seed, horizon=4 + 2 * seed, lookback=20 + 5 * seed) for seed in range(6)]
@@ -71,12 +77,9 @@ def test_forecasts_made_together_are_what_each_is_alone(desk, save, finished, ma
         assert np.allclose(stored.paths, alone.paths, rtol=1e-4)
 
 
-def test_one_of_several_is_cancelled_and_leaves_nothing(desk, save, finished, hold, make_frame):
-    entered, go = hold
-    candles = save(make_frame(60))
-    desk.start()
-    jobs = [desk.forecasts.submit(request(candles, seed=seed)).job_id for seed in range(4)]
-    assert entered.wait(60)
+def test_one_of_several_is_cancelled_and_leaves_nothing(desk, finished, hold, submit_held):
+    _, go = hold
+    jobs = submit_held(4)
     desk.jobs.cancel(jobs[2])
     assert finished(jobs[2]).status == "cancelled", "although no step was made since"
     go.set()
@@ -107,12 +110,9 @@ def test_a_model_that_takes_long_to_load_keeps_nobody_waiting(desk, save, finish
     assert finished(waiting).status == "succeeded"
 
 
-def test_closing_in_the_middle_leaves_all_to_the_next_process(desk, make_desk, save, hold, make_frame):
-    entered, go = hold
-    candles = save(make_frame(60))
-    desk.start()
-    jobs = [desk.forecasts.submit(request(candles, seed=seed)).job_id for seed in range(3)]
-    assert entered.wait(60)
+def test_closing_in_the_middle_leaves_all_to_the_next_process(desk, make_desk, hold, submit_held):
+    _, go = hold
+    jobs = submit_held(3)
     desk.jobs.stop()
     assert [desk.jobs.get(job).status for job in jobs] == ["queued"] * 3
     go.set()

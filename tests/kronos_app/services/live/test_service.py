@@ -7,22 +7,16 @@ import pytest
 
 from kronos_app.data.candle_frame import CandleFrame
 from kronos_app.errors import Conflict, InvalidInput, NotFound
-from kronos_app.services.desk import Desk
 from kronos_app.services.forecast.request import ForecastRequest
 from kronos_app.services.live.schedule import next_check, retry_pause, suggest_cadence
 from kronos_app.services.live.service import PATIENCE
 from kronos_app.services.live.views import FollowRequest
 from kronos_app.services.live.worker import append_candles
 from kronos_app.store.ledger import LedgerFilter
-from tests.growing_market import Clock, GrowingSource, family
+from tests.growing_market import GrowingSource, family
 
 BTC = {"source": "binance", "symbol": "BTC/USDT", "interval": "1h"}
 SMALL = {"model": "tiny", "lookback": 40, "horizon": 4, "samples": 4}
-
-
-@pytest.fixture
-def clock():
-    return Clock()
 
 
 @pytest.fixture
@@ -31,18 +25,15 @@ def source(clock):
 
 
 @pytest.fixture
-def make_desk(settings, make_spec, source, clock):
-    """Return a function that opens a desk on the growing market, whose clock nobody but the test moves."""
-    desks = []
+def make_desk(open_desk, settings, make_spec, source, clock):
+    """Return a function that opens a desk on the growing market, without a keeper."""
 
     def make(**fields):
-        desks.append(Desk(settings.model_copy(update=fields), {"tiny": make_spec()}, [family(source)], clock=clock))
-        desks[-1].jobs.start()  # and no keeper
-        return desks[-1]
+        desk = open_desk(settings.model_copy(update=fields), {"tiny": make_spec()}, [family(source)], clock=clock)
+        desk.jobs.start()
+        return desk
 
-    yield make
-    for desk in desks:
-        desk.close()
+    return make
 
 
 @pytest.fixture
