@@ -85,6 +85,11 @@ def page_text(app: AppTest) -> str:
     return "\n".join(str(element.value) for elements in kinds for element in elements).replace("\\", "")
 
 
+def message_texts(app: AppTest) -> list[str]:
+    """Return the messages of success, information and error of a page, without the backslashes of Markdown."""
+    return [element.value.replace("\\", "") for element in (*app.success, *app.info, *app.error)]
+
+
 def labels_of(elements) -> list[str]:
     return [element.label for element in elements]
 

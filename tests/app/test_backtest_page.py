@@ -11,7 +11,7 @@ import pytest
 from kronos_app.i18n import translate
 from kronos_app.services.backtest.service import BacktestRequest
 from kronos_app.widgets.backtest import keys
-from tests.app.conftest import copy_record, make_finished, page_text, wait_for_end
+from tests.app.conftest import copy_record, make_finished, message_texts, page_text, wait_for_end
 from tests.kronos_app.conftest import walk
 
 LANGUAGES = ("en", "zh_CN")
@@ -77,8 +77,7 @@ def test_the_sentence_stands_first_in_the_readers_language(open_page, desk, put,
     app = open_page("backtest", lang=lang, backtest=put)
     assert not app.exception
     seen = desk.backtests.get(put)
-    sentences = [element.value.replace("\\", "") for element in (*app.success, *app.info, *app.error)]
-    assert seen.verdict.render(lang) in sentences
+    assert seen.verdict.render(lang) in message_texts(app)
     assert lang == "en" or seen.verdict.render(lang) != seen.verdict.render("en")
     assert len(app.get("plotly_chart")) == 2
     figures = app.dataframe[0].value

@@ -14,6 +14,7 @@ from tests.app.conftest import (
     copy_record,
     labels_of,
     make_finished,
+    message_texts,
     offer_qlib_folder,
     page_text,
     take_sample,
@@ -119,8 +120,7 @@ def test_the_verdict_stands_first_in_the_readers_language(open_page, desk, put, 
     app = open_page("evaluate", lang=lang, evaluation=put)
     assert not app.exception
     told = desk.evaluations.get(put)
-    sentences = [element.value.replace("\\", "") for element in (*app.success, *app.info, *app.error)]
-    assert told.verdicts["kronos-nano"].render(lang) in sentences
+    assert told.verdicts["kronos-nano"].render(lang) in message_texts(app)
     for warning in told.warnings:
         assert warning.render(lang) in page_text(app)
     foreseen = told.report["volatility_foreseen"]["value"]

@@ -18,24 +18,21 @@ def draft(name, *, source="upload", timezone=None, **about):
     return Draft(pd.DataFrame(), name, source, timezone, about=About(**about))
 
 
+# by time zone, then by symbol
+YAHOO_CALENDARS = {
+    "America/New_York": {"AAPL": "XNYS", "^GSPC": "XNYS", "BRK-B": "XNYS", "ES=F": "CMES", "WHAT.EVER": None},
+    "Asia/Hong_Kong": {"^HSI": "XHKG", "0700.HK": "XHKG"},
+    "Asia/Shanghai": {"600519.SS": "XSHG", "000001.SZ": "XSHE"},
+    "Asia/Tokyo": {"7203.T": "XTKS"},
+    "Europe/London": {"VOD.L": "XLON", "EURUSD=X": "24/5"},
+    "UTC": {"BTC-USD": "24/7"},
+    None: {"AAPL": None},
+}
+
+
 @pytest.mark.parametrize(
     ("symbol", "timezone", "expected"),
-    [
-        ("AAPL", "America/New_York", "XNYS"),
-        ("^GSPC", "America/New_York", "XNYS"),
-        ("^HSI", "Asia/Hong_Kong", "XHKG"),
-        ("600519.SS", "Asia/Shanghai", "XSHG"),
-        ("000001.SZ", "Asia/Shanghai", "XSHE"),
-        ("0700.HK", "Asia/Hong_Kong", "XHKG"),
-        ("VOD.L", "Europe/London", "XLON"),
-        ("7203.T", "Asia/Tokyo", "XTKS"),
-        ("BRK-B", "America/New_York", "XNYS"),
-        ("EURUSD=X", "Europe/London", "24/5"),
-        ("ES=F", "America/New_York", "CMES"),
-        ("BTC-USD", "UTC", "24/7"),
-        ("AAPL", None, None),
-        ("WHAT.EVER", "America/New_York", None),
-    ],
+    [(symbol, zone, calendar) for zone, symbols in YAHOO_CALENDARS.items() for symbol, calendar in symbols.items()],
 )
 def test_yahoo_says_by_suffix_and_zone_where_a_symbol_is_traded(symbol, timezone, expected):
     assert calendar_of(symbol, timezone) == expected
