@@ -55,7 +55,8 @@ def test_a_replay_shows_chart_bands_and_errors(open_page, desk, sample, lang):
     assert "job" not in app.query_params
     assert app.get("plotly_chart")
     table = app.table[0].value
-    assert list(table.index) == [translate(name, lang) for name in ("Model", "last close", "drift", "EWMA random walk")]
+    names = [translate(name, lang) for name in ("Model", "last close", "drift", "EWMA random walk")]
+    assert list(table.index) == [name[:1].upper() + name[1:] for name in names]
     assert translate("Coverage {level} %", lang).format(level=80) in table.columns
 
 

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from kronos_app import state
 from kronos_app.charts.evaluation import EvaluationWords
-from kronos_app.i18n import Text
 from kronos_app.state import gettext as _
+from kronos_app.widgets.models.names import forecaster_label
 
 
 def forecaster_names(forecasters: Iterable[str]) -> dict[str, str]:
     """Return the names of forecasters as readers know them."""
-    from training.evaluation.verdicts import LABELS, label
-
-    names = {name: state.say(Text.from_dict(label(name).to_dict())) for name in forecasters}
-    return {name: shown[:1].upper() + shown[1:] if name in LABELS else name for name, shown in names.items()}
+    return {name: forecaster_label(name) for name in forecasters}
 
 
 def chart_words() -> EvaluationWords:

@@ -16,7 +16,7 @@ from kronos_app.runtime import desk
 from kronos_app.services.forecast.calibration import Calibration
 from kronos_app.services.forecast.rendering import forecast_csv, forecast_json
 from kronos_app.services.forecast.view import ForecastView
-from kronos_app.services.ledger.comparison import COVERAGE_LEVELS, Comparison, forecaster_name
+from kronos_app.services.ledger.comparison import COVERAGE_LEVELS, Comparison
 from kronos_app.state import gettext as _
 from kronos_app.widgets.candles import calendar_choice, doubts
 from kronos_app.widgets.candles.last_candles import CHART_CONFIG
@@ -27,6 +27,7 @@ from kronos_app.widgets.forecast.listing import settings_facts
 from kronos_app.widgets.kit import formats
 from kronos_app.widgets.kit.errors import escape
 from kronos_app.widgets.kit.words import chart_words
+from kronos_app.widgets.models.names import forecaster_label
 
 Quantiles = dict[float, pd.DataFrame]
 
@@ -140,7 +141,7 @@ def _render_comparison(comparison: Comparison) -> None:
     st.subheader(_("Comparison with random walks"))
     st.markdown(escape(state.say(comparison.verdict)))
     rows = {
-        state.say(forecaster_name(score.name)): [
+        forecaster_label(score.name): [
             formats.price(score.mae),
             formats.percent(score.mape, 2),
             formats.percent(score.direction, 0),

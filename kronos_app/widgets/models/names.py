@@ -16,5 +16,12 @@ def method_name(method: str) -> str:
 def own_name(name: str) -> str:
     """Return the name of a forecaster in the scores of a run: the run's model, its base model or a baseline."""
     names = {"tuned": _("This run"), "base": _("Base model")}
-    label = names.get(name) or say(forecaster_name(name))
-    return name if label == name else label[:1].upper() + label[1:]
+    return names.get(name) or forecaster_label(name)
+
+
+def forecaster_label(name: str) -> str:
+    """Return the name of a baseline, with a capital, or of a model as it is."""
+    from training.evaluation.verdicts import LABELS
+
+    label = say(forecaster_name(name))
+    return label[:1].upper() + label[1:] if name in LABELS else label

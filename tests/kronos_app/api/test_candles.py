@@ -59,7 +59,7 @@ def test_candles_of_a_forecast_are_of_one_instrument(client, refused, make_frame
     rows = long.assign(timestamp=long["timestamp"].astype(str)).to_dict("records")
     error = refused(client.post("/api/v1/forecasts", json={"candles": rows, "model": "tiny"}), 422)
     assert error["code"] == "several_symbols"
-    assert "one at a time" in error["hint"]
+    assert "one instrument at a time" in error["hint"]
 
 
 def test_candles_come_back_as_they_were_sent(upload, client, make_frame):
