@@ -80,7 +80,7 @@ def add_run_routes(
 def _list_model(run: type[Run[Any]], kinds: str) -> type[View]:
     fields: dict[str, Any] = {
         "total": (int, Field(description="How many there are in all.")),
-        kinds: (list[run], Field()),  # type: ignore[valid-type]
+        kinds: (list[run], Field()),  # type: ignore[valid-type]  # the class is an argument
         "unreadable": (list[UnreadableOut], UNREADABLE),
     }
     return create_model(kinds.capitalize(), __base__=View, __doc__=f"The {kinds} there are.", **fields)

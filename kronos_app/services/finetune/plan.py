@@ -54,13 +54,13 @@ class Planner:
     def plan(self, request: TuneRequest) -> Planned:
         """Return the plan of a request; raises AppError for a setting, the candles, the model or the disk."""
         base = resolve(request.config.get("base", {}), self._models)
-        laid = self._data.write(request.data)
-        config = self._config(request, base, laid)
-        digest = _digest(config.model_dump_json(exclude={"name"}), laid.digest)
+        files = self._data.write(request.data)
+        config = self._config(request, base, files)
+        digest = _digest(config.model_dump_json(exclude={"name"}), files.digest)
         with self._lock:
             known = self._known.get(digest)
         if known is None or not known.prepared.is_dir():
-            known = self._planned(config, base, laid, digest)
+            known = self._planned(config, base, files, digest)
             with self._lock:
                 self._known[digest] = known
                 while len(self._known) > KEPT_PLANS:
@@ -69,7 +69,7 @@ class Planner:
             return known
         return replace(known, plan=known.plan.model_copy(update={"config": config}), base=base)
 
-    def _config(self, request: TuneRequest, base: BaseModel, laid: TrainingFiles) -> RunConfig:
+    def _config(self, request: TuneRequest, base: BaseModel, files: TrainingFiles) -> RunConfig:
         from training.run.addresses import AddressPolicy
         from training.run.config_file import parse_config
         from training.run.tracking import check_services
@@ -78,7 +78,7 @@ class Planner:
             raise InvalidInput(
                 "run_data", text("config.data cannot be set here."), text("Choose the candles with the field data.")
             )
-        fields = {**request.config, "base": base.fields, "data": dict(laid.data)}
+        fields = {**request.config, "base": base.fields, "data": dict(files.data)}
         with training_errors(self._places(base).redact_text):
             config = parse_config(fields)
         self._check_machine(config)
@@ -99,14 +99,14 @@ class Planner:
                 text("Choose one of: {devices}.", devices=", ".join(self._models.devices())),
             )
 
-    def _planned(self, config: RunConfig, base: BaseModel, laid: TrainingFiles, digest: str) -> Planned:
+    def _planned(self, config: RunConfig, base: BaseModel, files: TrainingFiles, digest: str) -> Planned:
         from training.fit.advice import advise_rate
         from training.fit.preparing import prepare
         from training.run.footprint import check_memory
         from training.run.preflight import preflight
 
         parts = config.model_dump_json(include={"data", "split", "window", "seed"})
-        folder = self._data.folder / laid.digest / f"prepared-{_digest(parts)}"
+        folder = self._data.folder / files.digest / f"prepared-{_digest(parts)}"
         places = self._places(base)
         with training_errors(places.redact_text):
             check_memory(config, self._settings.run_memory_bytes)
@@ -122,10 +122,10 @@ class Planner:
             digest=digest,
             config=config,
             preflight=found.model_dump(mode="json", exclude={"notes"}),
-            notes=(*laid.notes, *(places.redact_text(to_text(note)) for note in found.notes)),
+            notes=(*files.notes, *(places.redact_text(to_text(note)) for note in found.notes)),
             advice=advice,
         )
-        return Planned(plan, base, folder, laid.digest)
+        return Planned(plan, base, folder, files.digest)
 
     def _places(self, base: BaseModel) -> Redaction:
         return Redaction(self._settings, base.fields, base.name)

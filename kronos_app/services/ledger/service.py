@@ -38,7 +38,7 @@ from kronos_app.store.series import SeriesKey
 if TYPE_CHECKING:
     from kronos_app.store import Store
 
-Found = TypeVar("Found", StoredForecast, CandleSet)
+Stored = TypeVar("Stored", StoredForecast, CandleSet)
 Entries = list[LedgerEntry]
 Candidates = list[Candidate]
 Ready = list[tuple[LedgerEntry, Candidates]]
@@ -160,7 +160,7 @@ class LedgerService:
         return None if saved is None else without_unfinished(saved)
 
 
-def _undamaged(get: Callable[[str], Found | None], record_id: str) -> Found | None:
+def _undamaged(get: Callable[[str], Stored | None], record_id: str) -> Stored | None:
     """Return a record, None if there is none or if it is damaged; lists mark a damaged record as such."""
     try:
         return get(record_id)

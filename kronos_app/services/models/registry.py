@@ -143,8 +143,8 @@ class RegistryService:
 
     def get(self, name: str, version: int) -> RegisteredModel:
         """Return a version; raise `Conflict` if it cannot be read."""
-        found = self._store.registered.get(name, version) if re.fullmatch(NAME, name) else None
-        if found is None:
+        model = self._store.registered.get(name, version) if re.fullmatch(NAME, name) else None
+        if model is None:
             damaged = self._find_unreadable(name, version)
             if damaged is not None:
                 raise unreadable_error(damaged.id, damaged.reason)
@@ -153,7 +153,7 @@ class RegistryService:
                 text("There is no model {name}, version {version}.", name=name[:40], version=version),
                 text("It may have been deleted; the Models page lists all versions."),
             )
-        return found
+        return model
 
     def change_state(self, name: str, version: int, state: ModelState) -> RegisteredModel:
         """Promote, retire or restore (`candidate`) a version; a promotion ends that of another version.

@@ -28,18 +28,18 @@ SUGGESTED_DAYS = 5
 
 def adopt_job() -> None:
     """Fill the form with the fetch that the address names, once."""
-    found = find_new_job(KIND, keys.JOB)
-    if found is None:
+    job = find_new_job(KIND, keys.JOB)
+    if job is None:
         return
-    key = found.request["source"]
+    key = job.request["source"]
     try:
         family = desk().sources.family(key).key
     except AppError:  # The code that follows the job renders this error.
         return
     st.session_state[keys.SOURCE] = family
     st.session_state[keys.EXCHANGE] = key
-    st.session_state[state.joined(keys.QUERY, key)] = found.request["symbol"]
-    st.session_state[state.joined(keys.FETCH_INTERVAL, key)] = found.request["interval"]
+    st.session_state[state.joined(keys.QUERY, key)] = job.request["symbol"]
+    st.session_state[state.joined(keys.FETCH_INTERVAL, key)] = job.request["interval"]
 
 
 def render_form(family: SourceFamily) -> str | None:

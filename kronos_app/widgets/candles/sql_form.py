@@ -34,15 +34,15 @@ EXAMPLE = "SELECT time, open, high, low, close, volume\nFROM candles\nWHERE symb
 
 def adopt_job() -> None:
     """Fill the form with the reading that the address names, once."""
-    found = find_new_job(KIND, candles_keys.SQL_JOB)
-    if found is None:
+    job = find_new_job(KIND, candles_keys.SQL_JOB)
+    if job is None:
         return
-    name, query = found.request["connection"], found.request["query"]
+    name, query = job.request["connection"], job.request["query"]
     values = {candles_keys.SQL_WAY: "query" if query else "table"}
     if query:
         values |= {candles_keys.SQL_QUERY: query, candles_keys.SQL_SHOWN: query}
     else:
-        values |= {candles_keys.SQL_TABLE: found.request["table"]}
+        values |= {candles_keys.SQL_TABLE: job.request["table"]}
     st.session_state[candles_keys.SOURCE] = "sql"
     st.session_state[candles_keys.SQL_CONNECTION] = name
     for key, value in values.items():

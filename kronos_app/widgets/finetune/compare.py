@@ -46,10 +46,10 @@ def render_comparison() -> None:
     if len(chosen) < 2:
         return
     st.query_params[PARAMETER] = chosen
-    found = desk().tuning.compare(chosen)
+    comparison = desk().tuning.compare(chosen)
     _losses(chosen, labels)
-    _differences(found, labels)
-    _scores(found, labels)
+    _differences(comparison, labels)
+    _scores(comparison, labels)
 
 
 def _labels(runs: dict[str, RunView]) -> dict[str, str]:
@@ -71,15 +71,15 @@ def _losses(chosen: list[str], labels: dict[str, str]) -> None:
             render_chart(figure, f"finetune.overlay.{stage}", _("Losses of the runs by step"))
 
 
-def _differences(found: RunComparison, labels: dict[str, str]) -> None:
+def _differences(comparison: RunComparison, labels: dict[str, str]) -> None:
     st.markdown("**" + _("Different settings") + "**")
-    if not found.differences:
+    if not comparison.differences:
         st.caption(_("None: all settings are equal."))
         return
-    names = [labels[run.id] for run in found.runs]
+    names = [labels[run.id] for run in comparison.runs]
     rows = [
         {_("Setting"): _name(field), **dict(zip(names, map(_shown, values), strict=True))}
-        for field, values in found.differences.items()
+        for field, values in comparison.differences.items()
     ]
     st.dataframe(pd.DataFrame(rows), hide_index=True, height="content", key="finetune.differences")
 
@@ -97,12 +97,12 @@ def _shown(value: Any) -> str:
     return formats.MISSING if value is None else method_name(str(value))
 
 
-def _scores(found: RunComparison, labels: dict[str, str]) -> None:
+def _scores(comparison: RunComparison, labels: dict[str, str]) -> None:
     """Render the scores of each run and its base model."""
     st.markdown("**" + _("Scores") + "**")
     rows = {}
-    for run in found.runs:
-        scores = found.scores.get(run.id) or {}
+    for run in comparison.runs:
+        scores = comparison.scores.get(run.id) or {}
         for name in ("tuned", "base"):
             if name in scores:
                 rows[f"{labels[run.id]} · {own_name(name)}"] = scores[name]

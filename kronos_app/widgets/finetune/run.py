@@ -134,15 +134,15 @@ def _explain_curves(stage: str) -> str:
 
 def _examples(run: RunView, *, final: bool) -> None:
     """Render forecasts of validation candles, and their scores until there is a report."""
-    found = records.read_examples(desk().tuning.run(run.id))
+    latest = records.read_examples(desk().tuning.run(run.id))
     looks = records.read_looks(desk().tuning.run(run.id))
-    if found and found["examples"]:
+    if latest and latest["examples"]:
         st.markdown("**" + _("Forecasts and actuals") + "**")
-        figure = examples_chart(found["examples"], words.example_words())
+        figure = examples_chart(latest["examples"], words.example_words())
         alt = _("Forecasts of the run and of its base model, with the actual candles")
         render_chart(figure, f"finetune.examples.{run.id}", alt)
         caption = _("From the validation set, at step {step}: the model was not trained on these candles.")
-        st.caption(caption.format(step=formats.number(found["step"], 0)))
+        st.caption(caption.format(step=formats.number(latest["step"], 0)))
     if looks and not final:
         last = looks[-1]
         caption = _("Scores of forecasts at step {step}, on validation")

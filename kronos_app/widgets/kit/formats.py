@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import datetime
 
 import pandas as pd
@@ -40,8 +41,8 @@ def percent(value: float | None, digits: int = 1, *, signed: bool = False) -> st
 
 
 def compact(value: float) -> str:
-    """Return a large count in short form: 4.1M, 410万."""
-    return format_compact_decimal(value, fraction_digits=1, locale=state.language())
+    """Return a large count in short form: 4.1M, 410 万."""
+    return _spaced(format_compact_decimal(value, fraction_digits=1, locale=state.language()))
 
 
 def size(value: int | None) -> str:
@@ -67,7 +68,12 @@ def remaining(seconds: float) -> str:
 
 
 def _unit(value: float, unit: str) -> str:
-    return format_unit(value, f"duration-{unit}", length="short", locale=state.language())
+    return _spaced(format_unit(value, f"duration-{unit}", length="short", locale=state.language()))
+
+
+def _spaced(value: str) -> str:
+    """Return a number and its Chinese unit with a space between them, which Babel leaves out."""
+    return re.sub(r"(\d)([\u4e00-\u9fff])", r"\1 \2", value)
 
 
 def time(value: pd.Timestamp | datetime) -> str:
