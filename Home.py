@@ -11,7 +11,7 @@ from threading import Thread
 import streamlit as st
 from starlette.routing import Mount
 
-from kronos_app import access
+from kronos_app import access, nav
 from kronos_app.api.app import create_api
 from kronos_app.errors import AppError
 from kronos_app.runtime import desk, warm_up
@@ -47,7 +47,9 @@ configure_server(settings)
 app = st.App(
     "kronos_app/frame/main.py",
     routes=[Mount("/api", app=create_api(desk, settings, lambda: bool(access.password())))],
-    middleware=create_middleware(settings, access.password, access.browser_of, access.held_uploads, access.page()),
+    middleware=create_middleware(
+        settings, access.password, access.browser_of, access.held_uploads, access.page(nav.ENTRIES)
+    ),
     lifespan=lifespan,
     on_script_error=show_unexpected,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import cast
 
@@ -13,6 +14,7 @@ from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileMan
 
 from kronos_app.settings import get_settings
 from kronos_app.web.browser import HEADER
+from kronos_app.web.page import Page
 
 
 def password() -> str:
@@ -50,6 +52,10 @@ def held_uploads() -> dict[str, int]:
     return dict(held)
 
 
-def page() -> str:
-    """Return the HTML that Streamlit sends for every page."""
-    return (Path(st.__file__).parent / "static" / "index.html").read_text("utf-8")
+def page(names: Iterable[str]) -> Page:
+    """Return what Streamlit sends for every page, given their names."""
+    static = Path(st.__file__).parent / "static"
+    html = (static / "index.html").read_text("utf-8")
+    chart = next((static / "static" / "js").glob("PlotlyChart.*.js"), None)
+    paths = {"/", *(f"/{name}" for name in names)}
+    return Page(html, frozenset(paths), f"./static/js/{chart.name}" if chart else "")

@@ -7,6 +7,7 @@ from html import escape
 from string import Template
 
 from kronos_app.i18n import translate
+from kronos_app.web.page import language_tag
 
 PAGE = Template("""<!doctype html>
 <html lang="$lang">
@@ -46,7 +47,7 @@ def render_door(target: str, message: str, language: str, action: str = "/enter"
     """Return the page; `target` is the address that opens after the password was entered."""
     _ = partial(translate, language=language)
     return PAGE.substitute(
-        lang=language.replace("_", "-"),
+        lang=language_tag(language),
         action=escape(f"{action}?lang={language}"),
         target=escape(target),
         password=escape(_("Password")),

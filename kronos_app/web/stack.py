@@ -13,6 +13,7 @@ from kronos_app.web.door import Door
 from kronos_app.web.headers import SecurityHeaders
 from kronos_app.web.hosts import AllowedHosts
 from kronos_app.web.origins import SameOrigin
+from kronos_app.web.page import Page, PageHtml
 from kronos_app.web.server import is_stopping
 from kronos_app.web.transfers import MB, Transfers
 from kronos_app.web.uploads import UploadGate
@@ -23,7 +24,7 @@ def create_middleware(
     password: Callable[[], str],
     owner: Callable[[str], str | None],
     held: Callable[[], Mapping[str, int]],
-    page: str,
+    page: Page,
 ) -> list[Middleware]:
     """Return the middleware for `st.App`.
 
@@ -36,13 +37,13 @@ def create_middleware(
     held
         Returns the bytes of uploads in memory by browser.
     page
-        The HTML of every page.
+        What Streamlit sends for every page.
     """
     cookies = Cookies(signing_key(settings.home))
     total = (settings.max_transfers_mb or 5 * settings.max_upload_mb) * MB
     per_caller = (settings.max_transfers_per_caller_mb or 2 * settings.max_upload_mb) * MB
     return [
-        Middleware(SecurityHeaders, page=page),
+        Middleware(SecurityHeaders, page=page.html),
         Middleware(
             BodyGate,
             transfers=Transfers(total, per_caller, held),
@@ -54,4 +55,5 @@ def create_middleware(
         Middleware(BrowserCookie, cookies=cookies, password=password),
         Middleware(Door, cookies=cookies, password=password),
         Middleware(UploadGate, owner=owner),
+        Middleware(PageHtml, page=page, language=settings.language),
     ]

@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 
 from kronos_app.api.app import REFUSALS, create_api
 from kronos_app.settings import Settings
+from kronos_app.web.page import Page
 from kronos_app.web.stack import create_middleware
 
 JSON = {"content-type": "application/json"}
@@ -46,7 +47,7 @@ def serve(desk, tmp_path):
     settings = Settings(home=tmp_path / "web", api_token=SecretStr("token"))
 
     def serve():
-        middleware = create_middleware(settings, lambda: "", lambda _: None, dict, "")
+        middleware = create_middleware(settings, lambda: "", lambda _: None, dict, Page(""))
         app = Starlette(routes=[Mount("/api", app=create_api(lambda: desk, settings))], middleware=middleware)
         return TestClient(app, base_url="http://localhost", raise_server_exceptions=False)
 

@@ -13,13 +13,16 @@ from starlette.testclient import TestClient
 
 from kronos_app.settings import Settings
 from kronos_app.web.browser import HEADER
+from kronos_app.web.page import Page
 from kronos_app.web.stack import create_middleware
 
-PAGE = "<html><script>let page = 1</script></html>"
+PAGE = Page(
+    '<html lang="en"><head><script>let page = 1</script></head></html>', frozenset({"/", "/forecast"}), "./chart.js"
+)
 
 
 async def _page(request: Request) -> HTMLResponse:
-    return HTMLResponse(PAGE)
+    return HTMLResponse(PAGE.html)
 
 
 async def _echo(request: Request) -> JSONResponse:
