@@ -11,7 +11,8 @@ from kronos_app.runtime import desk
 from kronos_app.state import gettext as _
 from kronos_app.widgets.candles import last_candles
 from kronos_app.widgets.forecast import keys
-from kronos_app.widgets.forecast.result import HISTORY_SHOWN, render_forecast
+from kronos_app.widgets.forecast.chart import HISTORY_SHOWN
+from kronos_app.widgets.forecast.result import render_forecast
 from kronos_app.widgets.kit import job
 
 if TYPE_CHECKING:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import pandas as pd
 import streamlit as st
 
 from kronos_app import state
-from kronos_app.charts.forecast import BANDS, Outline, forecast_chart
-from kronos_app.charts.style import Words
-from kronos_app.data import calendars
+from kronos_app.charts.forecast import BANDS
 from kronos_app.runtime import desk
 from kronos_app.services.forecast.calibration import Calibration
 from kronos_app.services.forecast.rendering import forecast_csv, forecast_json
@@ -19,19 +16,15 @@ from kronos_app.services.forecast.view import ForecastView
 from kronos_app.services.ledger.comparison import COVERAGE_LEVELS, Comparison
 from kronos_app.state import gettext as _
 from kronos_app.widgets.candles import calendar_choice, doubts
-from kronos_app.widgets.candles.last_candles import CHART_CONFIG
 from kronos_app.widgets.evaluation import record
 from kronos_app.widgets.forecast.calibration import chosen_calibration, render_switch
+from kronos_app.widgets.forecast.chart import Quantiles, render_chart
 from kronos_app.widgets.forecast.form import adopt_settings
 from kronos_app.widgets.forecast.listing import settings_facts
 from kronos_app.widgets.kit import formats
 from kronos_app.widgets.kit.errors import escape
-from kronos_app.widgets.kit.words import chart_words
 from kronos_app.widgets.models.names import forecaster_label
 
-Quantiles = dict[float, pd.DataFrame]
-
-HISTORY_SHOWN = 150
 LEVELS = sorted({level for pair in BANDS.values() for level in pair} | {0.5})
 
 
@@ -44,15 +37,7 @@ def render_forecast(view: ForecastView) -> None:
     calibration = chosen_calibration(available)
     bands = None if calibration is None else view.calibrated(LEVELS, calibration.factor)
     _render_figures(view, quantiles, bands)
-    history = view.history.tail(HISTORY_SHOWN)
-    missing = calendars.missing(pd.DatetimeIndex(history.index), view.timezone, view.calendar, only_by_calendar=True)
-    words, outline = _words(quantiles, bands)
-    figure = forecast_chart(
-        history, quantiles[0.5], bands or quantiles, words, actual=view.actual, missing=missing, outline=outline
-    )
-    st.plotly_chart(
-        figure, key="forecast.chart", config=CHART_CONFIG, alt=_("History, median forecast and bands of the close")
-    )
+    render_chart(view, quantiles, bands)
     render_switch(available)
     record.render_record(view)
     if view.history.empty:
@@ -78,15 +63,6 @@ def _render_heading(view: ForecastView) -> None:
         samples=len(stored.paths),
     )
     st.caption(summary + (" · " + _("zero-drift forecast") if view.driftless else ""))
-
-
-def _words(quantiles: Quantiles, bands: Quantiles | None) -> tuple[Words, Outline | None]:
-    """Return the words of the chart, and the 80 % band as sampled if the chart shows calibrated ones."""
-    if bands is None:
-        return chart_words(), None
-    lower, upper = (quantiles[level]["close"] for level in BANDS[80])
-    outline = Outline(_("{level} % band as sampled").format(level=80), lower, upper)
-    return replace(chart_words(), band=_("{level} % band, calibrated")), outline
 
 
 def _render_figures(view: ForecastView, quantiles: Quantiles, bands: Quantiles | None) -> None:
