@@ -69,6 +69,11 @@ class CandleFrame:
         return local.tz_convert("UTC")
 
     @property
+    def symbol(self) -> str:
+        """Return the symbol, or the name where the source states none."""
+        return self.about.symbol or self.name
+
+    @property
     def features(self) -> list[str]:
         """Return the feature columns that exist, in the model's order."""
         return [name for name in FEATURES if name in self.frame]

@@ -66,7 +66,7 @@ class ForecastRecords:
         return self._from_ledger(view.model, saved.candles) or self._from_judgement(view.model, group_of(saved.candles))
 
     def _from_ledger(self, model: str, candles: CandleFrame) -> Text | None:
-        symbol = candles.about.symbol or candles.name
+        symbol = candles.symbol
         entries = self._ledger.list(LedgerFilter(states=("graded",), model=model, symbol=symbol, ahead=True))
         total = self._ledger.summary([entry for entry in entries if entry.step == candles.interval]).total
         if total is None or total.apart < FEWEST_APART:

@@ -52,7 +52,7 @@ def write(parts: Sequence[Part], folder: Path) -> None:
             if path not in writers:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 writers[path] = pq.ParquetWriter(path, _schema())
-            symbol = _unused(candles.about.symbol or candles.name, path, taken)
+            symbol = _unused(candles.symbol, path, taken)
             writers[path].write_table(pa.Table.from_pandas(_frame(candles, symbol), _schema(), preserve_index=False))
     finally:
         for writer in writers.values():

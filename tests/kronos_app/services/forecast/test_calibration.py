@@ -9,8 +9,8 @@ import pytest
 
 from kronos_app.i18n import Text
 from kronos_app.services.desk import Desk
+from kronos_app.services.evaluation import series_scores as module
 from kronos_app.services.evaluation.service import EvaluationRequest
-from kronos_app.services.forecast import calibration as module
 from kronos_app.services.forecast.request import ForecastRequest
 from kronos_app.services.selection.training_files import group_of
 
