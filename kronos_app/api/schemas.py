@@ -12,6 +12,7 @@ from kronos_app.services.core.job_view import JobView
 from kronos_app.services.core.view import ErrorView, View
 from kronos_app.services.finetune.views import RunView
 from kronos_app.services.forecast.request import ForecastSettings
+from kronos_app.services.forecast.service import MOST_SETUPS, Submission
 from kronos_app.services.live.views import FollowView
 from kronos_app.services.models.registry import ModelVersion
 from kronos_app.services.models.service import ModelStatus
@@ -75,6 +76,23 @@ class ForecastBody(ForecastSettings, Preparation):
     interval: str | None = Field(
         None, max_length=20, description="Interval such as 5min or 1d, if candles have no times."
     )
+
+
+class CompareBody(BaseModel):
+    """Forecasts of one candle set with several setups."""
+
+    candles_id: str = Field(min_length=1, max_length=64, description="Id of a saved candle set.")
+    setups: list[ForecastSettings] = Field(
+        min_length=2,
+        max_length=MOST_SETUPS,
+        description="Settings as of a forecast; those without a seed get one seed in common.",
+    )
+
+
+class Compared(View):
+    """The forecasts of a comparison, one for each setup."""
+
+    setups: list[Submission] = Field(description="In the order of the request.")
 
 
 class Accepted(BaseModel):

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import JSONResponse, Response
 
-from kronos_app.api.answers import refused
+from kronos_app.api.answers import answer, refused
 from kronos_app.api.context import DeskOf, Language, require_token
 from kronos_app.api.paging import PageOf
-from kronos_app.api.schemas import Accepted, ForecastBody
+from kronos_app.api.schemas import Accepted, CompareBody, Compared, ForecastBody
 from kronos_app.data.calendars import with_calendar
 from kronos_app.errors import InvalidInput
 from kronos_app.i18n import text
@@ -48,6 +48,19 @@ def submit(desk: DeskOf, language: Language, request: Request, body: ForecastBod
     accepted = Accepted(job_id=job.id, status=job.status, candles_id=candles_id)
     address = request.url_for("get_job", job_id=job.id).path
     return JSONResponse(accepted.model_dump(), 202, {"Location": address})
+
+
+@router.post(
+    "/compare",
+    summary="Submit forecasts with several setups",
+    status_code=202,
+    response_model=Compared,
+    responses=refused(404, 409, 413, 422),
+)
+def compare(desk: DeskOf, language: Language, body: CompareBody) -> Response:
+    """Queue a forecast for each setup, or name an equal one that exists already; nothing is queued if one is wrong."""
+    requests = [ForecastRequest(**setup.model_dump(), candles_id=body.candles_id) for setup in body.setups]
+    return answer(Compared(setups=desk.forecasts.submit_all(requests)), language, 202)
 
 
 def _candles_id(desk: Desk, body: ForecastBody) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kronos_app.errors import InvalidInput
 from kronos_app.i18n import Text, text
-from kronos_app.services.forecast.request import ForecastSettings
+from kronos_app.services.forecast.request import PRESETS, ForecastSettings
 
 if TYPE_CHECKING:
     from engine.loading.registry import ModelSpec
@@ -44,6 +44,15 @@ def fill_in(request: Settings, spec: ModelSpec) -> Settings:
             text("Set samples to 2 or more, or switch driftless off."),
         )
     return complete.model_copy(update={"driftless": False}) if complete.samples == 1 else complete
+
+
+def preset_settings(preset: str, spec: ModelSpec) -> dict[str, Any]:
+    """Return the sampling settings of a preset: a use that the model recommends settings for, or a named preset."""
+    for use, advice in spec.sampling.items():
+        if use == preset:
+            return {name: getattr(advice, name) for name in RECOMMENDED} | {"top_k": 0}
+    named = PRESETS[preset]
+    return {"temperature": named.temperature, "top_p": named.top_p, "top_k": named.top_k}
 
 
 def describe_origin(spec: ModelSpec, use: Use) -> Text:

@@ -11,10 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kronos_app.errors import require
+from pydantic import Field
+
+from kronos_app.errors import InvalidInput, require
 from kronos_app.i18n import text
 from kronos_app.services.candles.doubts import doubts
-from kronos_app.services.forecast.plan import plan_forecast
+from kronos_app.services.core.view import View
+from kronos_app.services.forecast.plan import Plan, plan_forecast
 from kronos_app.services.forecast.request import ForecastRequest
 from kronos_app.services.forecast.sampling import fill_in
 from kronos_app.services.forecast.view import ForecastView
@@ -24,6 +27,7 @@ from kronos_app.store.records import ANY_FORECAST, ForecastFilter, ForecastInfo
 if TYPE_CHECKING:
     import pandas as pd
 
+    from engine.loading.registry import ModelSpec
     from kronos_app.data.draft import Finding
     from kronos_app.jobs import JobRunner
     from kronos_app.services.candles.service import CandleService
@@ -33,15 +37,15 @@ if TYPE_CHECKING:
 Infos = list[ForecastInfo]
 
 KIND = "forecast"
+MOST_SETUPS = 4  # that can be compared in one run
 SEED_BITS = 32  # a seed that survives JSON readers which keep numbers as doubles
 
 
-@dataclass(frozen=True)
-class Submission:
+class Submission(View):
     """The answer to a request: a job to follow, or the id of an equal forecast that exists already."""
 
-    job_id: str | None
-    forecast_id: str | None
+    job_id: str | None = Field(description="The job to follow; null where nothing had to be computed.")
+    forecast_id: str | None = Field(description="An equal forecast that exists already; null while it is computed.")
 
     @property
     def cached(self) -> bool:
@@ -70,15 +74,38 @@ class ForecastService:
         Conflict, TooLarge
             The queue is full.
         """
+        return self.submit_all([request])[0]
+
+    def submit_all(self, requests: Sequence[ForecastRequest]) -> list[Submission]:
+        """Check all of `requests`, then answer each from the cache or queue a job for it.
+
+        Requests without a seed get one seed in common: their differences then come from the setups alone.
+
+        Raises as `submit`; also InvalidInput where two requests are equal.
+        """
+        seed = secrets.randbits(SEED_BITS)
+        plans = [self._plan(request, seed) for request in requests]
+        keys = [plan.key for plan, _spec in plans]
+        for number, key in enumerate(keys):
+            if key in keys[:number]:
+                raise InvalidInput(
+                    "equal_setups",
+                    text("Setup {number} is equal to setup {other}.", number=number + 1, other=keys.index(key) + 1),
+                    text("Change a setting of one of them, or remove it."),
+                )
+        return [self._submit(plan, spec) for plan, spec in plans]
+
+    def _plan(self, request: ForecastRequest, seed: int) -> tuple[Plan, ModelSpec]:
         spec = self._models.spec(request.model)
-        seed = secrets.randbits(SEED_BITS) if request.seed is None else request.seed
-        request = fill_in(request, spec).model_copy(update={"seed": seed})
-        plan = plan_forecast(request, self._candles.get(request.candles_id), spec.max_context)
+        seeded = request if request.seed is not None else request.model_copy(update={"seed": seed})
+        return plan_forecast(fill_in(seeded, spec), self._candles.get(request.candles_id), spec.max_context), spec
+
+    def _submit(self, plan: Plan, spec: ModelSpec) -> Submission:
         existing = find_forecast(self._store, plan, spec, lambda: self._models.get(spec.name).digest)
         if existing is not None:
-            return Submission(None, existing)
-        job = self._jobs.submit(KIND, {"key": plan.key, **request.model_dump(mode="json")})
-        return Submission(job.id, None)
+            return Submission(job_id=None, forecast_id=existing)
+        job = self._jobs.submit(KIND, {"key": plan.key, **plan.request.model_dump(mode="json")})
+        return Submission(job_id=job.id, forecast_id=None)
 
     def doubts(self, candles_id: str, cutoff: pd.Timestamp | None, lookback: int) -> list[Finding]:
         """Return what is suspicious about the candles that a forecast would be made from."""

@@ -101,6 +101,19 @@ def test_recalibrated_quantiles_are_there_on_request(client, upload, ask, done, 
     assert "close_q0.9_recalibrated" in client.get(f"{address}?format=csv").text.splitlines()[0]
 
 
+def test_several_setups_are_submitted_in_one_call(client, upload, done, finished, make_frame):
+    candles_id = upload(make_frame(60)).json()["id"]
+    known = done(candles_id=candles_id).rsplit("/", 1)[1]
+    body = {"candles_id": candles_id, "setups": [SETTINGS, SETTINGS | {"temperature": 0.7}]}
+    answer = client.post("/api/v1/forecasts/compare", json=body)
+    assert answer.status_code == 202, answer.text
+    first, second = answer.json()["setups"]
+    assert first == {"job_id": None, "forecast_id": known}
+    assert finished(second["job_id"]).status == "succeeded"
+    refused = client.post("/api/v1/forecasts/compare", json=body | {"setups": [SETTINGS] * 2}).json()["error"]
+    assert refused["message"] == "Setup 2 is equal to setup 1."
+
+
 @pytest.mark.parametrize("shape", ["rows", "columns"])
 def test_candles_can_be_sent_along(client, done, make_frame, shape):
     frame = make_frame(60)

@@ -208,6 +208,27 @@ def test_a_request_that_cannot_succeed_is_refused_before_it_is_queued(desk, save
     assert desk.jobs.list() == []
 
 
+def test_setups_of_one_run_share_a_seed_and_are_answered_in_order(desk, save, made, finished, make_frame):
+    candles = save(make_frame(60))
+    known = made(candles)
+    others = [request(candles, seed=None, temperature=one) for one in (0.7, 1.3)]
+    first, *queued = desk.forecasts.submit_all([request(candles), *others])
+    assert (first.job_id, first.forecast_id) == (None, known.id)
+    stored = [desk.forecasts.get(finished(one.job_id).result_id).stored for one in queued]
+    assert [one.request["temperature"] for one in stored] == [0.7, 1.3]
+    assert len({one.provenance["seed"] for one in stored}) == 1
+
+
+@pytest.mark.parametrize("wrong", [{"horizon": 63}, {"seed": None}], ids=["too long", "equal to the second"])
+def test_of_several_setups_none_is_queued_if_one_is_wrong(desk, save, make_frame, wrong):
+    candles = save(make_frame(60))
+    setups = [request(candles, top_p=0.9), request(candles, seed=None), request(candles, **wrong)]
+    with pytest.raises(InvalidInput) as error:
+        desk.forecasts.submit_all(setups)
+    assert error.value.code in {"horizon_too_long", "equal_setups"}, error.value
+    assert desk.jobs.list() == []
+
+
 def test_the_list_is_filtered_by_model_candles_and_text(desk, save, made, make_frame):
     walk, other = save(make_frame(60)), save(make_frame(60, seed=5), "600519.csv")
     made(walk)
