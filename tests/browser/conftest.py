@@ -1,4 +1,8 @@
-"""The real server on a free port, with a home of its own, and a real Chromium."""
+"""The real server on a free port and a real Chromium.
+
+All browser tests of a worker share the server and its KRONOS_HOME. So a test expects only what it stored itself: it
+uses a symbol or a name of its own, looks for its own row, and asserts no number or order that another test can change.
+"""
 
 from __future__ import annotations
 
@@ -36,6 +40,13 @@ def yahoo():
     """Yield a Yahoo Finance on this machine, which the server asks instead of the real one."""
     with serve() as yahoo:
         yield yahoo
+
+
+@pytest.fixture
+def market(yahoo):
+    """Yield the local Yahoo Finance, and make it well again."""
+    yield yahoo
+    yahoo.fault = None
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.test_replay import fill, idle, open_form, start_and_return
+from tests.browser.steps import fill, idle, open_form, start_and_return
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 

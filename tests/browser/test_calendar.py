@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.steps import idle
+
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1200)]
 
 LAST = pd.Timestamp("2026-09-30 11:00")
@@ -27,11 +29,6 @@ def shanghai(tmp_path):
     path = tmp_path / "prices.csv"
     frame.drop(index=[300, 301]).to_csv(path, index=False)
     return path
-
-
-def idle(page) -> None:
-    page.wait_for_timeout(300)
-    expect(page.locator('[data-testid="stApp"]')).to_have_attribute("data-test-script-state", "notRunning")
 
 
 def test_a_calendar_is_chosen_and_the_forecast_keeps_clear_of_the_holidays(page, shanghai):

@@ -3,28 +3,14 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.steps import fill
+
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1200)]
-
-
-@pytest.fixture
-def market(yahoo):
-    """Yield the local Yahoo Finance, and make it well again."""
-    yield yahoo
-    yahoo.fault = None
-
-
-def idle(page) -> None:
-    """Wait until the server has answered what was entered last."""
-    page.wait_for_timeout(300)
-    expect(page.locator('[data-testid="stApp"]')).to_have_attribute("data-test-script-state", "notRunning")
 
 
 def search(page, query: str) -> None:
     page.get_by_role("radio", name="Yahoo Finance").click()
-    field = page.get_by_label("Symbol or name", exact=True)
-    field.fill(query)
-    field.press("Enter")
-    idle(page)
+    fill(page, "Symbol or name", query)
 
 
 def test_a_series_is_searched_fetched_reloaded_and_used(page, market):
@@ -59,10 +45,7 @@ def test_coins_are_fetched_from_an_exchange_that_is_chosen_by_name(page, exchang
     page.goto("/data")
     page.get_by_role("radio", name="Crypto exchange").click()
     expect(page.get_by_role("combobox", name="Exchange")).to_have_value("binance")
-    field = page.get_by_label("Symbol or name", exact=True)
-    field.fill("eth btc")
-    field.press("Enter")
-    idle(page)
+    fill(page, "Symbol or name", "eth btc")
     page.get_by_role("button", name="Fetch", exact=True).click()
     expect(page.get_by_role("heading", name="Quality of ETH/BTC")).to_be_visible()
     expect(page.get_by_role("combobox", name="When candles are due")).to_have_value("24/7 · Round the clock, every day")

@@ -18,7 +18,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import BUNDLED, PATIENCE, ROOT, wait_for
-from tests.browser.test_replay import fill, idle
+from tests.browser.steps import fill, idle
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1200)]
 

@@ -3,36 +3,37 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser.steps import fill, find_row
+
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1200)]
+
+SYMBOL = "9988.HK"
 
 
 def ledger(page) -> list[dict]:
-    return page.request.get("/api/v1/ledger?symbol=0700.HK").json()["entries"]
+    return page.request.get(f"/api/v1/ledger?symbol={SYMBOL}").json()["entries"]
 
 
 def test_a_series_is_followed_forecast_and_entered_into_the_ledger(page, yahoo):
     page.goto("/live")
-    field = page.get_by_label("Symbol or name", exact=True)
-    field.fill("Tencent")
-    field.press("Enter")
+    fill(page, "Symbol or name", "Alibaba")
     expect(page.get_by_role("button", name="Follow", exact=True)).to_be_enabled()
-    horizon = page.get_by_label("Horizon", exact=True)
-    horizon.fill("3")
-    horizon.press("Enter")
+    fill(page, "Horizon", 3)
     page.get_by_role("button", name="Follow", exact=True).click()
 
-    # The page notices by itself that a look has ended.
-    expect(page.get_by_text("forecasts: 1")).to_be_visible()
-    assert yahoo.asked("/v8/finance/chart/0700.HK")
+    # The page notices by itself that a check has ended.
+    row = find_row(page, f"{SYMBOL} ·", "Delete")
+    expect(row.get_by_text("forecasts: 1")).to_be_visible()
+    assert yahoo.asked(f"/v8/finance/chart/{SYMBOL}")
     assert [entry["state"] for entry in ledger(page)] == ["pending"]
 
     page.reload()
-    expect(page.get_by_text("forecasts: 1")).to_be_visible()
-    page.get_by_role("link", name="Open", exact=True).first.click()
-    expect(page.get_by_text("0700.HK (live) · Future")).to_be_visible()
+    expect(row.get_by_text("forecasts: 1")).to_be_visible()
+    row.get_by_role("link", name="Open", exact=True).click()
+    expect(page.get_by_text(f"{SYMBOL} (live) · Future")).to_be_visible()
 
     page.goto("/live")
-    page.get_by_role("button", name="Delete", exact=True).click()
+    row.get_by_role("button", name="Delete", exact=True).click()
     page.get_by_role("button", name="Yes, delete").click()
-    expect(page.get_by_text("None yet. Follow one below.")).to_be_visible()
+    expect(row).to_have_count(0)
     assert len(ledger(page)) == 1

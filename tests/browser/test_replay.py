@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import json
-import re
 
-import httpx
 import pytest
 from playwright.sync_api import expect
+
+from kronos_app.data import sample
+from tests.browser.steps import fill, idle
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1200)]
 LOOKBACK, HORIZON = 120, 12
@@ -14,51 +15,10 @@ LOOKBACK, HORIZON = 120, 12
 @pytest.fixture(scope="session")
 def csv(tmp_path_factory):
     """Write the last years of a real series as a file that a user might have."""
-    from kronos_app.data import sample
-
     frame = sample.load("sp500").frame.tail(600)
     path = tmp_path_factory.mktemp("upload") / "指数 daily.csv"
     frame.rename(columns={"timestamp": "日期", "volume": "成交量"}).to_csv(path, index=False)
     return path
-
-
-def fill(page, label: str, value: int) -> None:
-    field = page.get_by_label(label, exact=True)
-    field.fill(str(value))
-    field.press("Enter")
-    idle(page)
-
-
-def upload(server: str, name: str, rows: int) -> None:
-    """Keep the end of a sample under a name; being the newest data set, pages begin with it."""
-    from kronos_app.data import sample
-
-    content = sample.load("sp500").frame.tail(rows).to_csv(index=False)
-    httpx.post(f"{server}/api/v1/candles", files={"file": (f"{name}.csv", content)}, timeout=60).raise_for_status()
-
-
-def idle(page) -> None:
-    """Wait until the server has answered what was entered last."""
-    page.wait_for_timeout(300)
-    expect(page.locator('[data-testid="stApp"]')).to_have_attribute("data-test-script-state", "notRunning")
-
-
-def open_form(page, server: str, address: str, name: str, rows: int) -> None:
-    """Upload the end of a sample and open the page of evaluations or backtests."""
-    upload(server, name, rows)
-    page.goto(address)
-    expect(page.get_by_label("Lookback", exact=True)).to_be_visible()
-    idle(page)
-
-
-def start_and_return(page, parameter: str) -> str:
-    """Press Start, leave the page, open the address of the new record again and return that address."""
-    page.get_by_role("button", name="Start", exact=True).click()
-    page.wait_for_url(re.compile(f"{parameter}="))
-    address = page.url
-    page.goto("about:blank")
-    page.goto(address)
-    return address
 
 
 def test_a_file_is_uploaded_forecast_in_replay_reloaded_and_downloaded(page, csv):

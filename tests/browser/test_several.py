@@ -1,37 +1,13 @@
 from __future__ import annotations
 
-from contextlib import suppress
-
 import pandas as pd
 import pytest
-from playwright.sync_api import Error, expect
+from playwright.sync_api import expect
 
 from kronos_app.data import sample
+from tests.browser.steps import choose, idle
 
-SECONDS_TO_OPEN = 15
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1200)]
-
-
-def idle(page) -> None:
-    """Wait until the server has answered what was entered last."""
-    page.wait_for_timeout(300)
-    expect(page.locator('[data-testid="stApp"]')).to_have_attribute("data-test-script-state", "notRunning")
-
-
-def choose(page, field, *options) -> None:
-    """Choose by typing, one after another; a list that the page closed while it was drawn anew is opened again."""
-    for option in options:
-        entry = page.get_by_role("option", name=option).first
-        for _ in range(5):
-            idle(page)
-            field.click()
-            field.fill(option)
-            with suppress(Error):
-                entry.click(timeout=SECONDS_TO_OPEN * 1000)
-                break
-        idle(page)
-    if len(options) > 1:  # the list stays open for more
-        page.keyboard.press("Escape")
 
 
 def test_files_and_a_long_file_are_dropped_repaired_kept_and_compared(page, tmp_path):

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 import pytest
-from playwright.sync_api import Error, expect
+from playwright.sync_api import expect
 
+from tests.browser.steps import choose, idle
 from tests.servers.postgres import serve
 
-SECONDS_TO_OPEN = 15
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1200)]
 PASSWORD = "S3cret/of the:reader"
 
@@ -29,32 +27,14 @@ def postgres(secrets):
         secrets.unlink()
 
 
-def idle(page) -> None:
-    """Wait until the server has answered what was entered last."""
-    page.wait_for_timeout(300)
-    expect(page.locator('[data-testid="stApp"]')).to_have_attribute("data-test-script-state", "notRunning")
-
-
-def choose(page, label: str, option: str) -> None:
-    """Choose an option; a list that the page closed while it was drawn anew is opened again."""
-    entry = page.get_by_role("option", name=option).first
-    idle(page)
-    for _ in range(5):
-        page.get_by_label(label, exact=True).first.click()
-        with suppress(Error):
-            entry.click(timeout=SECONDS_TO_OPEN * 1000)
-            break
-    idle(page)
-
-
 def test_a_table_is_chosen_read_reloaded_and_used(page, postgres):
     page.goto("/data")
     page.get_by_role("radio", name="SQL database").click()
     idle(page)
-    choose(page, "Table or view", "daily")
+    choose(page, page.get_by_label("Table or view", exact=True).first, "daily")
     expect(page.get_by_text("The first 20 rows")).to_be_visible()
     idle(page)
-    choose(page, "Instrument", "600519")
+    choose(page, page.get_by_label("Instrument", exact=True).first, "600519")
     page.get_by_role("button", name="Read candles").click()
     expect(page.get_by_role("heading", name="Quality of 600519")).to_be_visible()
     page.reload()

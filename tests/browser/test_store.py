@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.test_fetch import idle, search
+from tests.browser.steps import find_row, idle
+from tests.browser.test_fetch import search
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1200)]
 
 SYMBOL = "MSFT"
-
-
-@pytest.fixture
-def market(yahoo):
-    """Yield the local Yahoo Finance, and make it well again."""
-    yield yahoo
-    yahoo.fault = None
 
 
 def test_a_fetched_series_is_stored_refreshed_exported_and_used_while_its_source_is_silent(page, market):
@@ -28,19 +24,19 @@ def test_a_fetched_series_is_stored_refreshed_exported_and_used_while_its_source
 
     page.get_by_role("radio", name="Stored series").click()
     idle(page)
-    row = page.get_by_test_id("stLayoutWrapper").filter(has_text=f"{SYMBOL} yahoo").last
-    expect(page.get_by_role("img", name="of this time span is stored").first).to_be_visible()
+    row = find_row(page, f"{SYMBOL} yahoo", "Use")
+    expect(row.get_by_role("img", name="of this time span is stored")).to_be_visible()
     before = len(market.asked(f"/v8/finance/chart/{SYMBOL}"))
     page.get_by_role("button", name="Refresh all").click()
-    expect(page.get_by_text("Up to date: 1 series.")).to_be_visible()
+    expect(page.get_by_text(re.compile(r"^Up to date: \d+ series\.$"))).to_be_visible()
     asked = market.asked(f"/v8/finance/chart/{SYMBOL}")[before:]
     assert asked
     assert all(int(one["period2"]) - int(one["period1"]) < 60 * 24 * 3600 for one in asked)
 
     market.fault = "429"
     page.get_by_role("button", name="Refresh all").click()
-    expect(page.get_by_text("rate limit").first).to_be_visible()
-    expect(page.get_by_text("The stored candles can be used.").first).to_be_visible()
+    expect(row.get_by_text("rate limit")).to_be_visible()
+    expect(row.get_by_text("The stored candles can be used.")).to_be_visible()
     row.get_by_role("button", name="Use", exact=True).click()
     expect(page.get_by_role("heading", name=f"{SYMBOL} as a data set")).to_be_visible()
     page.get_by_role("button", name="Use this data set").click()

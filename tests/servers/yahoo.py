@@ -53,6 +53,7 @@ LISTINGS = (
     Listing("MSFT", "Microsoft Corporation", "NASDAQ"),
     Listing("APLE", "Apple Hospitality REIT, Inc.", "NYSE"),
     Listing("0700.HK", "Tencent Holdings Limited", "HKSE", "Asia/Hong_Kong", "HKD"),
+    Listing("9988.HK", "Alibaba Group Holding Limited", "HKSE", "Asia/Hong_Kong", "HKD"),
     Listing("EURUSD=X", "EUR/USD", "CCY", "Europe/London", "USD", time(0), 24, 1.1, False, "CURRENCY"),
     Listing("BTC-USD", "Bitcoin USD", "CCC", "UTC", "USD", time(0), 24, 60_000, True, "CRYPTOCURRENCY"),
     Listing("^GSPC", "S&P 500", "SNP", kind="INDEX", price=5000),
