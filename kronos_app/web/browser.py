@@ -37,9 +37,16 @@ class Browser:
 
 
 class Cookies:
-    """Signs and reads the cookies of one server."""
+    """Signs and reads the cookies of one server, and compares them with its password.
 
-    def __init__(self, key: bytes) -> None:
+    Parameters
+    ----------
+    password
+        Returns the password of the pages, empty if there is none.
+    """
+
+    def __init__(self, key: bytes, password: Callable[[], str]) -> None:
+        self.password = password
         self._key = key
         self._serializer = URLSafeTimedSerializer(key, salt="browser")
 
@@ -47,9 +54,10 @@ class Cookies:
         """Return a browser with a new id, admitted by `password` if one is given."""
         return Browser(secrets.token_urlsafe(18), self._fingerprint(password) if password else "")
 
-    def admits(self, browser: Browser, password: str) -> bool:
-        """Return whether this password was entered in the browser."""
-        return hmac.compare_digest(browser.fingerprint, self._fingerprint(password))
+    def admits(self, browser: Browser) -> bool:
+        """Return whether the password was entered in the browser, or there is none."""
+        password = self.password()
+        return not password or hmac.compare_digest(browser.fingerprint, self._fingerprint(password))
 
     def _fingerprint(self, password: str) -> str:
         return hmac.digest(self._key, password.encode(), "sha256").hex()
@@ -73,18 +81,11 @@ class Cookies:
 
 
 class BrowserCookie:
-    """ASGI middleware that reads the cookie, sets a missing one with pages, and passes the browser's id to Streamlit.
+    """ASGI middleware that reads the cookie, sets a missing one with pages, and names the browser to Streamlit."""
 
-    Parameters
-    ----------
-    password
-        Returns the password of the pages, empty if there is none.
-    """
-
-    def __init__(self, app: ASGIApp, cookies: Cookies, password: Callable[[], str]) -> None:
+    def __init__(self, app: ASGIApp, cookies: Cookies) -> None:
         self._app = app
         self._cookies = cookies
-        self._password = password
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with the content of the cookie in the scope."""
@@ -93,10 +94,9 @@ class BrowserCookie:
             return
         sent = self._cookies.read(scope)
         browser = sent or self._cookies.new_browser()
-        password = self._password()
         scope[BROWSER] = browser.id if sent else None
         scope[RETURNING] = bool(browser.fingerprint)
-        scope[ADMITTED] = not password or self._cookies.admits(browser, password)
+        scope[ADMITTED] = self._cookies.admits(browser)
         headers = MutableHeaders(scope=scope)
         del headers[HEADER]  # a client must not name itself
         headers[HEADER] = browser.id

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, QueryParams
@@ -26,23 +25,16 @@ MAX_FORM = 4096
 
 
 class Door:
-    """ASGI middleware that asks for the password if there is one.
+    """ASGI middleware that asks for the password if there is one."""
 
-    Parameters
-    ----------
-    password
-        Returns the password of the pages, empty if there is none.
-    """
-
-    def __init__(self, app: ASGIApp, cookies: Cookies, password: Callable[[], str]) -> None:
+    def __init__(self, app: ASGIApp, cookies: Cookies) -> None:
         self._app = app
         self._cookies = cookies
-        self._password = password
         self._attempts = Attempts("password")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, take the password, or ask for it."""
-        password = self._password() if scope["type"] != "lifespan" else ""
+        password = self._cookies.password() if scope["type"] != "lifespan" else ""
         if password and scope["type"] == "http" and (scope["method"], scope["path"]) == ("POST", ENTER):
             await (await self._enter(Request(scope, receive), password))(scope, receive, send)
         elif not password or scope[ADMITTED] or _is_open(scope):

@@ -39,7 +39,7 @@ def create_middleware(
     page
         What Streamlit sends for every page.
     """
-    cookies = Cookies(signing_key(settings.home))
+    cookies = Cookies(signing_key(settings.home), password)
     total = (settings.max_transfers_mb or 5 * settings.max_upload_mb) * MB
     per_caller = (settings.max_transfers_per_caller_mb or 2 * settings.max_upload_mb) * MB
     return [
@@ -52,8 +52,8 @@ def create_middleware(
         ),
         Middleware(AllowedHosts, names=settings.allowed_hosts),
         Middleware(SameOrigin),
-        Middleware(BrowserCookie, cookies=cookies, password=password),
-        Middleware(Door, cookies=cookies, password=password),
+        Middleware(BrowserCookie, cookies=cookies),
+        Middleware(Door, cookies=cookies),
         Middleware(UploadGate, owner=owner),
         Middleware(PageHtml, page=page, language=settings.language),
     ]

@@ -34,7 +34,8 @@ def test_a_fetched_series_is_stored_refreshed_exported_and_used_while_its_source
     assert all(int(one["period2"]) - int(one["period1"]) < 60 * 24 * 3600 for one in asked)
 
     market.fault = "429"
-    page.get_by_role("button", name="Refresh all").click()
+    row.get_by_test_id("stPopover").get_by_role("button").click()
+    page.get_by_role("button", name="Refresh", exact=True).click()
     expect(row.get_by_text("rate limit")).to_be_visible()
     expect(row.get_by_text("The stored candles can be used.")).to_be_visible()
     row.get_by_role("button", name="Use", exact=True).click()
