@@ -73,6 +73,24 @@ FEATURES = {
     ),
 }  # fmt: skip
 
+# The modules of services that other features may import. The rest is private: it is imported by its own feature, which
+# has the same name in every layer, and by `desk`.
+PUBLIC = {
+    "core": "engine_errors glossary job_view redaction request training_errors validation view",
+    "candles": "doubts market series series_fetching service sources views",
+    "ledger": "comparison grading record service",
+    "models": "limits registry service",
+    "selection": "context request series training_data training_files",
+    "runs": "folders run service",
+    "finetune": "views",
+    "evaluation": "run series_scores",
+    "forecast": "request sampling service worker",
+    "live": "views",
+    "backtest": "",
+    "desk": "",
+}
+PAGES = {"data": "candles", "evaluate": "evaluation", "history": "ledger"}  # pages named otherwise than their feature
+
 # Imported where they are used, so that the first page opens fast.
 HEAVY = MODEL | VENDORS | {"torch", "exchange_calendars"}
 LIGHT = frozenset({"training.errors", "training.saved"})  # they import nothing but pydantic
@@ -140,19 +158,19 @@ def imports_in(module, source, modules):
     ]
 
 
-def wrong_arrows(found):
-    for one in found:
-        other = layer_of(one.target)
-        allowed = MAY_IMPORT.get(one.layer, frozenset()) | {one.layer}
-        if one.layer not in MODEL:
+def wrong_arrows(imports):
+    for imported in imports:
+        other = layer_of(imported.target)
+        allowed = MAY_IMPORT.get(imported.layer, frozenset()) | {imported.layer}
+        if imported.layer not in MODEL:
             allowed |= LEAVES | {"kronos_app"}
-        page_to_page = one.layer == "pages" and other == "pages" and one.target != one.module
+        page_to_page = imported.layer == "pages" and other == "pages" and imported.target != imported.module
         if (
             (other is not None and other not in allowed)
             or page_to_page
-            or one.target.startswith(("tests", "benchmarks"))
+            or imported.target.startswith(("tests", "benchmarks"))
         ):
-            yield f"{one}, a layer it must not know"
+            yield f"{imported}, a layer it must not know"
 
 
 def feature_of(module):
@@ -163,40 +181,73 @@ def feature_of(module):
     return None, None
 
 
-def wrong_features(found):
-    for one in found:
-        (layer, feature), (other_layer, other) = feature_of(one.module), feature_of(one.target)
+def wrong_features(imports):
+    for imported in imports:
+        (layer, feature), (other_layer, other) = feature_of(imported.module), feature_of(imported.target)
         order = FEATURES.get(layer, ())
         if layer == other_layer and layer and order.index(other) > order.index(feature):
-            yield f"{one}, a feature that comes after {feature}"
+            yield f"{imported}, a feature that comes after {feature}"
 
 
-def wrong_packages(found):
-    for one in found:
-        package = one.target.split(".")[0]
-        if package in FORBIDDEN.get(one.layer, ()):
-            yield f"{one}, which {one.layer} must not"
-        if package == "streamlit" and one.layer not in MAY_IMPORT_STREAMLIT:
-            yield f"{one}, which only {', '.join(sorted(MAY_IMPORT_STREAMLIT))} may"
+def name_of_feature(module):
+    """Return the feature of a module, whose name is the same in all layers that are arranged by features."""
+    for layer in (*FEATURES, "kronos_app.charts", "kronos_app.api.routes", "pages"):
+        if module.startswith(layer + "."):
+            feature = module[len(layer) + 1 :].split(".")[0]
+            return PAGES.get(feature, feature) if layer == "pages" else feature
+    return None
 
 
-def heavy_heads(found):
-    for one in found:
-        if one.at_head and one.layer not in MODEL and one.target not in LIGHT and one.target.split(".")[0] in HEAVY:
-            yield f"{one} at its head: import it inside the function that needs it"
+def private_imports(imports):
+    for imported in imports:
+        (layer, feature), own = feature_of(imported.target), name_of_feature(imported.module)
+        if layer != "kronos_app.services" or own in {feature, "desk"} or imported.target.count(".") < 3:
+            continue
+        if imported.target.split(".")[3] not in PUBLIC[feature].split():
+            yield f"{imported}, which is private to {feature}"
 
 
-def cycles(found):
+def wrong_services(imports):
+    order = FEATURES["kronos_app.services"]
+    for imported in imports:
+        (layer, feature), (other_layer, other) = feature_of(imported.module), feature_of(imported.target)
+        if layer != "kronos_app.widgets" or other_layer != "kronos_app.services":
+            continue
+        if other != "core" and (feature == "kit" or order.index(other) > order.index(feature)):
+            yield f"{imported}, a service of a feature that is not below {feature}"
+
+
+def wrong_packages(imports):
+    for imported in imports:
+        package = imported.target.split(".")[0]
+        if package in FORBIDDEN.get(imported.layer, ()):
+            yield f"{imported}, which {imported.layer} must not"
+        if package == "streamlit" and imported.layer not in MAY_IMPORT_STREAMLIT:
+            yield f"{imported}, which only {', '.join(sorted(MAY_IMPORT_STREAMLIT))} may"
+
+
+def heavy_heads(imports):
+    for imported in imports:
+        if (
+            imported.at_head
+            and imported.layer not in MODEL
+            and imported.target not in LIGHT
+            and imported.target.split(".")[0] in HEAVY
+        ):
+            yield f"{imported} at its head: import it inside the function that needs it"
+
+
+def cycles(imports):
     """Yield the cycle among the modules, and among the layers, as far as there is one."""
-    modules = {one.module for one in found}
+    modules = {imported.module for imported in imports}
     between = {}
-    for one in found:
-        if one.at_head and one.target in modules and one.target != one.module:
-            between.setdefault(one.module, set()).add(one.target)
+    for imported in imports:
+        if imported.at_head and imported.target in modules and imported.target != imported.module:
+            between.setdefault(imported.module, set()).add(imported.target)
     layers = {}
-    for one in found:
-        if (other := layer_of(one.target)) not in {None, one.layer}:
-            layers.setdefault(one.layer, set()).add(other)
+    for imported in imports:
+        if (other := layer_of(imported.target)) not in {None, imported.layer}:
+            layers.setdefault(imported.layer, set()).add(other)
     for graph in (between, layers):
         try:
             TopologicalSorter(graph).prepare()
@@ -204,7 +255,7 @@ def cycles(found):
             yield " -> ".join(error.args[1])
 
 
-CHECKS = [wrong_arrows, wrong_features, wrong_packages, heavy_heads, cycles]
+CHECKS = [wrong_arrows, wrong_features, private_imports, wrong_services, wrong_packages, heavy_heads, cycles]
 
 
 @pytest.fixture(scope="module")
@@ -213,13 +264,13 @@ def sources():
 
 
 @pytest.fixture(scope="module")
-def found(sources):
-    return [one for module, source in sources.items() for one in imports_in(module, source, sources)]
+def imports(sources):
+    return [imported for module, source in sources.items() for imported in imports_in(module, source, sources)]
 
 
 @pytest.mark.parametrize("check", CHECKS)
-def test_the_layers_hold(found, check):
-    assert list(check(found)) == []
+def test_the_layers_hold(imports, check):
+    assert list(check(imports)) == []
 
 
 def test_every_module_belongs_to_a_layer(sources):
@@ -228,6 +279,13 @@ def test_every_module_belongs_to_a_layer(sources):
     assert {layer_of(module) for module in sources} == set(MAY_IMPORT), "the table names layers that are not there"
     # A module directly in kronos_app is a layer of its own: a new one must be given its place in the table.
     assert [module for module in sources if layer_of(module) == "kronos_app"] == ["kronos_app"]
+
+
+def test_every_public_module_of_a_feature_is_imported_by_another_feature(imports):
+    assert set(PUBLIC) == set(FEATURES["kronos_app.services"])
+    listed = {f"kronos_app.services.{feature}.{name}" for feature in PUBLIC for name in PUBLIC[feature].split()}
+    elsewhere = {i.target for i in imports if name_of_feature(i.module) not in {name_of_feature(i.target), "desk"}}
+    assert listed - elsewhere == set()
 
 
 def test_the_frame_keeps_to_its_one_file():
@@ -258,6 +316,13 @@ PLANTED = [
     (wrong_features, "kronos_app.services.candles.service", "from kronos_app.services.forecast.plan import plan"),
     (wrong_features, "kronos_app.services.runs.folders", "from kronos_app.services.desk import Desk"),
     (wrong_features, "kronos_app.widgets.kit.errors", "from kronos_app.widgets.candles import drafts"),
+    (private_imports, "kronos_app.services.backtest.service", "from kronos_app.services.candles import fetched"),
+    (private_imports, "kronos_app.services.live.worker", "from kronos_app.services.forecast.plan import Plan"),
+    (private_imports, "kronos_app.widgets.forecast.form", "from kronos_app.services.candles import inline"),
+    (private_imports, "kronos_app.api.routes.jobs", "from kronos_app.services.live.worker import FollowWorker"),
+    (private_imports, "pages.models", "from kronos_app.services.evaluation.worker import KIND"),
+    (wrong_services, "kronos_app.widgets.evaluation.run", "from kronos_app.services.forecast.view import ForecastView"),
+    (wrong_services, "kronos_app.widgets.kit.job", "from kronos_app.services.candles.views import InfoOut"),
     (heavy_heads, "kronos_app.services.desk", "import torch"),
     (heavy_heads, "kronos_app.services.desk", "from engine import KronosPredictor"),
     (wrong_arrows, "kronos_app.api.app", "from kronos_app.runtime import desk"),
@@ -278,10 +343,10 @@ PLANTED = [
 
 
 @pytest.mark.parametrize(("check", "module", "source"), PLANTED)
-def test_a_planted_violation_is_found(sources, found, check, module, source):
+def test_a_planted_violation_is_found(sources, imports, check, module, source):
     planted = imports_in(module, source, sources)
     assert planted
-    assert len(list(check(found + planted))) > len(list(check(found)))
+    assert len(list(check(imports + planted))) > len(list(check(imports)))
 
 
 def test_imports_for_type_checking_alone_are_not_at_the_head(sources):

@@ -16,7 +16,7 @@ from kronos_app.services.forecast.view import ForecastView
 from kronos_app.services.ledger.comparison import COVERAGE_LEVELS, Comparison
 from kronos_app.state import gettext as _
 from kronos_app.widgets.candles import calendar_choice, doubts
-from kronos_app.widgets.evaluation import record
+from kronos_app.widgets.forecast import record
 from kronos_app.widgets.forecast.calibration import chosen_calibration, render_switch
 from kronos_app.widgets.forecast.chart import Quantiles, render_chart
 from kronos_app.widgets.forecast.form import adopt_settings
