@@ -8,8 +8,8 @@ from kronos_app.runtime import desk
 from kronos_app.state import gettext as _
 from kronos_app.store.records import ForecastFilter
 from kronos_app.widgets.forecast import keys
-from kronos_app.widgets.forecast.comparison import render_comparison
 from kronos_app.widgets.forecast.listing import render_rows
+from kronos_app.widgets.forecast.pickers import render_pickers
 from kronos_app.widgets.kit import job, paging
 from kronos_app.widgets.kit.errors import shown
 
@@ -22,7 +22,7 @@ def render() -> None:
         st.info(_("No forecasts yet."), icon=":material/history:")
         return
     with shown():
-        render_comparison(total)
+        render_pickers(total)
     st.subheader(_("All forecasts"))
     where = _render_filter()
     count = desk().forecasts.count(where)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,6 @@ from kronos_app.charts.style import (
     DOWN,
     FORECAST,
     NEUTRAL,
-    SECOND,
     UP,
     TimeAxis,
     Words,
@@ -74,7 +73,7 @@ def forecast_chart(
     for level, (low, high) in BANDS.items():
         name = words.band.format(level=level)
         lower, upper = quantiles[low]["close"], quantiles[high]["close"]
-        price += _band(past[-1:] + ahead, start, lower, upper, name, _OPACITY[level])
+        price += band_traces(past[-1:] + ahead, start, lower, upper, name, _OPACITY[level])
     price.append(candles(past, history, words.history, (UP, DOWN), words))
     known = actual if actual is not None and not actual.empty else None
     opacity = 0.75 if known is None else 0.45  # actual candles are drawn over the forecast
@@ -97,48 +96,7 @@ def forecast_chart(
     return figure
 
 
-def overlay_chart(
-    names: Sequence[str],
-    medians: Sequence[pd.DataFrame],
-    quantiles: Sequence[Mapping[float, pd.DataFrame]],
-    words: Words,
-    *,
-    actual: pd.Series[float] | None = None,
-    height: int = 460,
-) -> go.Figure:
-    """Return the median close and the 80 % band of two forecasts on one axis, with the actual closes.
-
-    Parameters
-    ----------
-    names
-        Legend entries of the forecasts.
-    medians, quantiles
-        As for `forecast_chart`, one per forecast.
-    actual
-        Closes by time, where known.
-    """
-    indexes = [median.index for median in medians] + ([] if actual is None else [actual.index])
-    axis = TimeAxis.over(pd.DatetimeIndex([time for index in indexes for time in index]))
-    price: list[BaseTraceType] = []
-    low, high = BANDS[80]
-    for name, median, levels, colour, dash in zip(
-        names, medians, quantiles, (FORECAST, SECOND), ("solid", "dash"), strict=False
-    ):
-        x = axis.at(median.index)
-        band = _band(x, None, levels[low]["close"], levels[high]["close"], words.band.format(level=80), 0.16, colour)
-        price += [trace.update(showlegend=False) for trace in band]
-        price.append(
-            go.Scatter(
-                x=x, y=median["close"], name=name, mode="lines", line={"color": colour, "dash": dash, "width": 2.2}
-            )
-        )
-    if actual is not None:
-        x = axis.at(actual.index)
-        price.append(go.Scatter(x=x, y=actual, name=words.actual, mode="lines", line={"color": NEUTRAL, "width": 1.8}))
-    return panels(axis.labels, words, price, height=height)
-
-
-def _band(
+def band_traces(
     x: list[str],
     start: pd.Series[float] | None,
     lower: pd.Series[float],

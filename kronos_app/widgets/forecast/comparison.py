@@ -1,80 +1,65 @@
-"""Two forecasts side by side."""
+"""Two to six forecasts on one chart and in one table."""
 
 from __future__ import annotations
 
+import string
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
-from kronos_app.charts.forecast import BANDS, overlay_chart
-from kronos_app.runtime import desk
+from kronos_app.charts.forecast import BANDS
+from kronos_app.charts.overlay import BAND, overlay_chart
+from kronos_app.charts.style import translucent
 from kronos_app.services.forecast.view import ForecastView
 from kronos_app.state import gettext as _
-from kronos_app.store.records import ForecastFilter
-from kronos_app.widgets.forecast import keys
-from kronos_app.widgets.forecast.listing import describe_forecast, settings_facts
+from kronos_app.widgets.forecast.listing import settings_facts
 from kronos_app.widgets.kit import formats
+from kronos_app.widgets.kit.errors import escape
 from kronos_app.widgets.kit.words import chart_words
 
-PARAMETER = "compare"
-MOST_OFFERED = 100  # newest forecasts that match the search: a browser is slow with a list of all
+MOST_NAMED = 3  # settings in the name of a forecast in the legend
+DIFFERENT = f"background-color: {translucent('#6f7df2', 0.18)}; font-weight: 600"
+
+Facts = dict[str, str]
 
 
-def render_comparison(total: int) -> None:
-    """Render the choice of two of `total` forecasts and then their overlay; the address keeps the choice."""
-    linked = st.query_params.get_all(PARAMETER)
-    with st.expander(_("Compare two forecasts"), icon=":material/compare_arrows:", expanded=bool(linked)):
-        if total < 2:
-            st.caption(_("There is only one forecast so far."))
-            return
-        search = "" if total <= MOST_OFFERED else _render_search()
-        labels = (_("First forecast"), _("Second forecast"))
-        chosen = [
-            _choose(column, label, search, key, link)
-            for column, label, key, link in zip(
-                st.columns(2), labels, (keys.HISTORY_FIRST, keys.HISTORY_SECOND), [*linked, None, None], strict=False
-            )
+def render_comparison(views: Sequence[ForecastView]) -> None:
+    """Render the forecasts on one chart, and a table of settings and scores in which the differences are marked."""
+    inputs = [_describe_inputs(view) for view in views]
+    _render_chart(views, _name_forecasts(inputs))
+    facts = [{**given, **_describe_scores(view)} for given, view in zip(inputs, views, strict=True)]
+    table = pd.DataFrame(facts, index=list(string.ascii_uppercase[: len(views)])).T
+    st.table(table.map(escape).style.apply(_mark_differences, axis=1))
+    st.caption(_("Rows in which the forecasts differ are marked."))
+
+
+def _name_forecasts(inputs: Sequence[Facts]) -> list[str]:
+    """Return a letter per forecast, with the first settings in which it differs from another."""
+    differing = [label for label in inputs[0] if len({facts[label] for facts in inputs}) > 1][:MOST_NAMED]
+    return [
+        " · ".join([letter, *(f"{label} {facts[label]}" for label in differing)])
+        for letter, facts in zip(string.ascii_uppercase, inputs, strict=False)
+    ]
+
+
+def _render_chart(views: Sequence[ForecastView], names: Sequence[str]) -> None:
+    """Render the overlay: in prices where all forecasts are of one series, else as changes since the last close."""
+    low, high = BANDS[BAND]
+    quantiles = [view.quantiles([low, 0.5, high]) for view in views]
+    words, actual = chart_words(), None
+    if len({view.stored.candles_name for view in views}) == 1:
+        actual = _join_actuals(views)
+    else:
+        words = replace(words, price=_("Change since the last close, %"))
+        quantiles = [
+            {level: (frame / view.stored.last_close - 1) * 100 for level, frame in levels.items()}
+            for view, levels in zip(views, quantiles, strict=True)
         ]
-        one, other = chosen
-        if one is None or other is None:
-            return
-        if one == other:
-            st.info(_("Choose two different forecasts."))
-            return
-        st.query_params[PARAMETER] = [one, other]
-        _render_overlay([desk().forecasts.get(one), desk().forecasts.get(other)])
-
-
-def _render_search() -> str:
-    return st.text_input(
-        _("Search"),
-        key=keys.HISTORY_COMPARE_TEXT,
-        placeholder=_("data set, model or id"),
-        help=_("The list shows the newest {count} forecasts that match.").format(count=MOST_OFFERED),
-    )
-
-
-def _choose(place: DeltaGenerator, name: str, search: str, key: str, linked: str | None) -> str | None:
-    chosen = st.session_state.get(key) or linked
-    offered = {info.id: info for info in desk().forecasts.list(ForecastFilter(text=search), limit=MOST_OFFERED)}
-    if chosen is not None and chosen not in offered:  # chosen before, or by link: it stays on offer
-        offered |= {info.id: info for info in desk().forecasts.list(ForecastFilter(id=chosen))}
-    st.session_state[key] = chosen if chosen in offered else None
-    labels = {id_: describe_forecast(info) for id_, info in offered.items()}
-    return place.selectbox(
-        name, list(labels), None, format_func=labels.__getitem__, key=key, placeholder=_("Choose a forecast")
-    )
-
-
-def _render_overlay(views: Sequence[ForecastView]) -> None:
-    names = [f"{letter} · {view.stored.candles_name} · {view.model}" for letter, view in zip("AB", views, strict=True)]
-    quantiles = [view.quantiles([BANDS[80][0], 0.5, BANDS[80][1]]) for view in views]
-    medians = [levels[0.5] for levels in quantiles]
-    figure = overlay_chart(names, medians, quantiles, chart_words(), actual=_join_actuals(views))
-    st.plotly_chart(figure, key="history.overlay", alt=_("Median and 80 % band of two forecasts"))
-    st.table(pd.DataFrame({name: _describe(view) for name, view in zip(names, views, strict=True)}))
+    figure = overlay_chart(names, [levels[0.5] for levels in quantiles], quantiles, words, actual=actual)
+    alt = _("Median and {level} % band of the compared forecasts").format(level=BAND)
+    st.plotly_chart(figure, key="forecast.comparison", alt=alt)
 
 
 def _join_actuals(views: Sequence[ForecastView]) -> pd.Series[float] | None:
@@ -85,14 +70,25 @@ def _join_actuals(views: Sequence[ForecastView]) -> pd.Series[float] | None:
     return joined.loc[~joined.index.duplicated()]
 
 
-def _describe(view: ForecastView) -> dict[str, str]:
-    score = view.comparison.scores[0] if view.comparison is not None else None
+def _describe_inputs(view: ForecastView) -> Facts:
     return {
+        _("Data set"): view.stored.candles_name,
+        _("Model"): view.model,
         _("Cutoff"): formats.time(view.stored.cutoff),
         _("Horizon"): str(len(view.stored.timestamps)),
         _("Lookback"): str(view.stored.request["lookback"]),
         **settings_facts(view.stored),
+    }
+
+
+def _describe_scores(view: ForecastView) -> Facts:
+    score = view.comparison.scores[0] if view.comparison is not None else None
+    return {
         _("MAE"): formats.price(score.mae if score else None),
         _("Coverage {level} %").format(level=80): formats.percent(score.coverage[0.8] if score else None, 0),
         _("CRPS"): formats.price(score.crps if score else None),
     }
+
+
+def _mark_differences(row: pd.Series[str]) -> list[str]:
+    return [DIFFERENT if row.nunique() > 1 else ""] * len(row)

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from kronos_app.charts.candles import candle_chart
-from kronos_app.charts.forecast import BANDS, Outline, forecast_chart, overlay_chart
+from kronos_app.charts.forecast import BANDS, Outline, forecast_chart
+from kronos_app.charts.overlay import STYLES, overlay_chart
 from kronos_app.charts.style import DOWN, FORECAST, MOST_EMPTY, UP, TimeAxis, Words, time_labels
 
 WORDS = Words("历史", "中位数预测", "实际", "{level} % 区间", "价格", "成交量", "截止", "开", "高", "低", "收")
@@ -111,18 +112,22 @@ def test_labels_say_hours_only_where_there_are_any():
     assert time_labels(pd.DatetimeIndex(["2024-01-01", "2024-01-01 09:30"]))[1] == "2024-01-01 09:30"
 
 
-def test_two_forecasts_are_told_apart_without_colour(ahead):
+def test_six_forecasts_are_told_apart_without_colour(ahead):
     median, quantiles = ahead
     later = median.set_axis(median.index + pd.Timedelta("3h"))
     moved = {level: frame.set_axis(later.index) for level, frame in quantiles.items()}
-    figure = overlay_chart(["one", "two"], [median, later], [quantiles, moved], WORDS, actual=median["close"])
-    lines = {trace.name: trace.line.dash for trace in figure.data if trace.showlegend is not False}
-    assert lines == {"one": "solid", "two": "dash", "实际": None}
+    names = [*"ABCDEF"]
+    figure = overlay_chart(names, [median, later] * 3, [quantiles, moved] * 3, WORDS, actual=median["close"])
+    dashes = {trace.name: trace.line.dash for trace in figure.data if trace.showlegend is not False}
+    assert dashes.pop("实际") is None
+    assert list(dashes) == names
+    assert len({*dashes.values()}) == 6
     assert len(figure.layout.xaxis.categoryarray) == 9
+    assert sum(trace.legendgroup == "A" for trace in figure.data) == 3  # a click on the legend hides the band too
 
 
 @pytest.mark.parametrize("background", ["#fbfcfd", "#0d141c"])
-@pytest.mark.parametrize("colour", [UP, DOWN, FORECAST])
+@pytest.mark.parametrize("colour", sorted({UP, DOWN, FORECAST, *(colour for colour, _dash in STYLES)}))
 def test_market_colours_stand_out_on_light_and_dark_pages(colour, background):
     """WCAG 2.2 asks graphics for a contrast of 3 to 1."""
 
