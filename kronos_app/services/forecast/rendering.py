@@ -50,8 +50,8 @@ def forecast_json(
         "last_close": stored.last_close,
         "columns": list(FEATURES),
         "timestamps": times_json(stored.timestamps),
-        "mean": columns_json(view.mean()),
-        "median": columns_json(view.median()),
+        **{kind: columns_json(frame) for kind, frame in _candles(view).items()},
+        "representative_path": view.representative_path,
         "quantiles": {f"{level:g}": columns_json(frame) for level, frame in view.quantiles(levels).items()},
         "probability_up": view.probability_up().to_list(),
         "repairs": stored.repairs,
@@ -76,19 +76,19 @@ def forecast_json(
 
 
 def forecast_csv(view: ForecastView, calibration: Calibration | None = None) -> str:
-    """Return a forecast as CSV with one row per step: mean, median and quantiles of each feature, then the actuals.
+    """Return a forecast as CSV with one row per step: forecast candles by kind, quantiles, actuals.
 
     Columns whose names end in `_recalibrated` are calibrated quantiles of prices. Texts cannot act as formulas in a
     spreadsheet.
     """
     levels = _levels(view)
-    parts = {"mean": view.mean(), "median": view.median()}
+    parts = _candles(view)
     parts |= {f"q{level:g}": frame for level, frame in view.quantiles(levels).items()}
     if calibration is not None:
         corrected = view.calibrated(levels, calibration.factor)
         parts |= {f"q{level:g}_recalibrated": frame for level, frame in corrected.items()}
     if view.actual is not None:
-        parts["actual"] = view.actual.reindex(view.mean().index)
+        parts["actual"] = view.actual.reindex(parts["mean"].index)
     wide = pd.concat([frame.add_suffix(f"_{name}") for name, frame in parts.items()], axis=1)
     return safe_csv(wide.reset_index())
 
@@ -96,6 +96,12 @@ def forecast_csv(view: ForecastView, calibration: Calibration | None = None) -> 
 def _levels(view: ForecastView) -> Sequence[float]:
     levels: Sequence[float] = view.stored.request.get("levels", DEFAULT_LEVELS)
     return levels
+
+
+def _candles(view: ForecastView) -> dict[str, pd.DataFrame]:
+    """Return the candles that stand for the forecast, by kind."""
+    return {"mean": view.candles("mean"), "median": view.candles("median"),
+            "representative": view.candles("representative")}  # fmt: skip
 
 
 def _actual(view: ForecastView) -> dict[str, Any] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,9 @@ import pandas as pd
 from kronos_app.data.candle_frame import FEATURES, PRICES
 from kronos_app.services.ledger.comparison import Comparison, compare
 from kronos_app.store.records import CandleSet, StoredForecast
+
+# Which candles stand for a forecast; a number is that of one path, the first is 1.
+CandleKind = Literal["representative", "median", "mean"] | int
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,16 +74,37 @@ class ForecastView:
     def calibrated(self, levels: Sequence[float], factor: float) -> dict[float, pd.DataFrame]:
         """Return the quantiles of prices with their log distance from the median multiplied by `factor`."""
         prices = list(PRICES)
-        median = self.median()[prices]
+        median = self.candles("median")[prices]
         return {level: median * (frame[prices] / median) ** factor for level, frame in self.quantiles(levels).items()}
 
-    def mean(self) -> pd.DataFrame:
-        """Return the mean over the paths, `(horizon, 6)`."""
-        return self._frame(self.stored.paths.mean(axis=0))
+    def candles(self, kind: CandleKind) -> pd.DataFrame:
+        """Return the candles that stand for the forecast, `(horizon, 6)`.
 
-    def median(self) -> pd.DataFrame:
-        """Return the median over the paths, `(horizon, 6)`."""
-        return self._frame(np.median(self.stored.paths, axis=0))
+        Parameters
+        ----------
+        kind
+            `representative`: the sampled path `representative_path`; `median`, `mean`: of each step and feature by
+            itself, the mean as the published package returns it; a number: this sampled path, the first is 1.
+        """
+        paths = self.stored.paths
+        if kind == "median":
+            return self._frame(np.median(paths, axis=0))
+        if kind == "mean":
+            return self._frame(paths.mean(axis=0))
+        return self._frame(paths[(self.representative_path if kind == "representative" else kind) - 1])
+
+    @cached_property
+    def representative_path(self) -> int:
+        """Return the number of the medoid of the sampled paths, the first is 1.
+
+        It is the path with the smallest sum of Euclidean distances to all others. Log closes are divided by their
+        standard deviation at each step, so that neither the price level nor the wide last steps decide alone.
+        """
+        closes = np.log(self.stored.close_paths)
+        spread = closes.std(axis=0)
+        scaled = closes[:, spread > 0] / spread[spread > 0]
+        distances = [np.sqrt(((scaled - path) ** 2).sum(axis=1)).sum() for path in scaled]
+        return int(np.argmin(distances)) + 1
 
     def probability_up(self) -> pd.Series[float]:
         """Return per step the share of paths that close above the last known close."""

@@ -50,6 +50,8 @@ def test_a_forecast_as_json_has_everything(view):
     assert set(told["quantiles"]) == {"0.1", "0.5", "0.9"}
     assert told["quantiles"]["0.5"]["close"] == told["median"]["close"]
     assert told["mean"]["close"] == pytest.approx(view.stored.paths[:, :, 3].mean(axis=0).tolist())
+    path = view.stored.paths[told["representative_path"] - 1]
+    assert told["representative"]["close"] == path[:, 3].tolist()
     assert told["actual"]["close"] == view.actual["close"].tolist()
     assert told["comparison"]["scores"][0]["name"] == "model"
     assert told["repairs"] == 2
@@ -93,7 +95,7 @@ def test_numbers_that_json_lacks_become_null():
 def test_a_forecast_as_csv_has_a_row_a_step(view):
     rows = list(csv.DictReader(io.StringIO(forecast_csv(view))))
     assert len(rows) == 8
-    assert float(rows[0]["close_q0.5"]) == pytest.approx(view.median()["close"].iloc[0])
+    assert float(rows[0]["close_q0.5"]) == pytest.approx(view.candles("median")["close"].iloc[0])
     assert float(rows[7]["close_actual"]) == pytest.approx(view.actual["close"].iloc[7])
 
 

@@ -40,8 +40,8 @@ def test_a_forecast_is_made_kept_and_shown_with_its_surroundings(save, made, mak
     assert view.history["close"].tolist() == frame["close"].iloc[8:48].tolist()
     assert view.actual["close"].tolist() == frame["close"].iloc[48:56].tolist()
     assert view.quantiles([0.1, 0.9])[0.1].shape == (8, 6)
-    assert (view.quantiles([0.1])[0.1] <= view.median()).all(axis=None)
-    assert np.allclose(view.mean()["close"], view.stored.paths[:, :, 3].mean(axis=0))
+    assert (view.quantiles([0.1])[0.1] <= view.candles("median")).all(axis=None)
+    assert np.allclose(view.candles("mean")["close"], view.stored.paths[:, :, 3].mean(axis=0))
     assert view.probability_up().between(0, 1).all()
     assert view.stored.provenance["history_rows"] == 40
     assert view.stored.provenance["features"] == ["open", "high", "low", "close", "volume"]
@@ -93,7 +93,7 @@ def test_without_drift_the_paths_are_the_same_moved_together_and_another_forecas
     assert made(candles, driftless=True).id == still.id
     moved = np.log(still.stored.paths[..., 3] / drawn.stored.paths[..., 3])
     np.testing.assert_allclose(moved, np.broadcast_to(moved[0], moved.shape), atol=1e-12)
-    np.testing.assert_allclose(still.median()["close"], still.stored.last_close, rtol=1e-9)
+    np.testing.assert_allclose(still.candles("median")["close"], still.stored.last_close, rtol=1e-9)
     assert still.stored.provenance["settings"]["driftless"]
     assert drawn.comparison.scores[0].direction is not None
     assert still.comparison.scores[0].direction is None, "what does not move has no direction"
@@ -247,7 +247,7 @@ def test_a_forecast_outlives_its_candles(desk, save, made, make_frame):
     assert left.history.empty
     assert left.actual is None
     assert left.comparison is None
-    assert left.median().equals(view.median())
+    assert left.candles("median").equals(view.candles("median"))
 
 
 def test_candles_deleted_while_the_job_waits_fail_it_with_a_message(settings, make_frame, make_spec):
