@@ -22,18 +22,18 @@ from kronos_app.widgets.candles import (
     sql_form,
     upload_form,
 )
-from kronos_app.widgets.kit.errors import shown
+from kronos_app.widgets.kit.errors import render_errors
 
 
 def render_page() -> None:
     st.title(_("Data"))
-    with shown():
+    with render_errors():
         several.render_series(_read_drafts())
-    with shown():
+    with render_errors():
         saving.render_job()
-    with shown():
+    with render_errors():
         candle_sets.render_candle_sets()
-    with shown():
+    with render_errors():
         compare.render_comparison()
 
 

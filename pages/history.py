@@ -11,7 +11,7 @@ from kronos_app.widgets.forecast import keys
 from kronos_app.widgets.forecast.listing import render_rows
 from kronos_app.widgets.forecast.pickers import render_pickers
 from kronos_app.widgets.kit import job, paging
-from kronos_app.widgets.kit.errors import shown
+from kronos_app.widgets.kit.errors import render_errors
 
 
 def render() -> None:
@@ -21,7 +21,7 @@ def render() -> None:
     if not total:
         st.info(_("No forecasts yet."), icon=":material/history:")
         return
-    with shown():
+    with render_errors():
         render_pickers(total)
     st.subheader(_("All forecasts"))
     where = _render_filter()

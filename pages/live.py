@@ -6,7 +6,7 @@ import streamlit as st
 
 from kronos_app.runtime import desk
 from kronos_app.state import gettext as _
-from kronos_app.widgets.kit.errors import shown
+from kronos_app.widgets.kit.errors import render_errors
 from kronos_app.widgets.ledger.record import render_ledger
 from kronos_app.widgets.live.follows import render_follows
 from kronos_app.widgets.live.form import render_form
@@ -20,11 +20,14 @@ def render() -> None:
             "the desk runs. Candles completed while it does not run are not forecast afterwards."
         )
     )
-    with shown():
+    with render_errors():
         render_follows()
-    with st.expander(_("Follow a series"), icon=":material/add:", expanded=not desk().following.list()), shown():
+    with (
+        st.expander(_("Follow a series"), icon=":material/add:", expanded=not desk().following.list()),
+        render_errors(),
+    ):
         render_form()
-    with shown():
+    with render_errors():
         render_ledger()
 
 

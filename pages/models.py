@@ -6,7 +6,7 @@ import streamlit as st
 
 from kronos_app.runtime import desk
 from kronos_app.state import gettext as _
-from kronos_app.widgets.kit.errors import shown
+from kronos_app.widgets.kit.errors import render_errors
 from kronos_app.widgets.models import cards, versions
 
 
@@ -23,7 +23,7 @@ def render() -> None:
     for status in statuses:
         if status.registered is None:
             cards.render_card(status, device)
-    with shown():
+    with render_errors():
         versions.render_registered([status for status in statuses if status.registered], device)
     with st.expander(_("Without access to the Hub"), icon=":material/cloud_off:"):
         st.markdown(

@@ -8,7 +8,7 @@ from kronos_app import access, nav, state
 from kronos_app.runtime import page_served
 from kronos_app.state import gettext as _
 from kronos_app.widgets.kit import sidebar, style
-from kronos_app.widgets.kit.errors import shown
+from kronos_app.widgets.kit.errors import render_errors
 
 
 def main() -> None:
@@ -21,9 +21,9 @@ def main() -> None:
     chosen = st.navigation([nav.page(name) for name in nav.ENTRIES], position="sidebar")
     st.query_params.update(nav.language_parameter())
     st.session_state.setdefault(state.LANGUAGE, state.language())
-    with st.sidebar, shown():
+    with st.sidebar, render_errors():
         sidebar.render_sidebar()
-    with shown():
+    with render_errors():
         sidebar.render_notices()
         chosen.run()
     page_served()

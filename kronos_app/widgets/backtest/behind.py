@@ -34,7 +34,7 @@ def render(backtest: Backtest, day: pd.Timestamp, names: Sequence[str]) -> None:
     )
     if name is None:
         return
-    with errors.shown():
+    with errors.render_errors():
         behind = desk().backtests.behind(backtest.id, name, day) or _draw(backtest.id, name, day, f"{key}.{name}")
         if behind is not None:
             _render_forecast(backtest, behind)

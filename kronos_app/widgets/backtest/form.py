@@ -29,7 +29,7 @@ FIELDS = RequestFields(BacktestRequest, keys.FIELD, words.SETTINGS)
 def render() -> None:
     """Render the form."""
     first, second = st.columns(2, gap="large")
-    with first, errors.shown():
+    with first, errors.render_errors():
         selected = PICKER.pick(_("Candles to trade"))
     with second:
         fields: dict[str, Any] = {"model": _pick_model(), "signal": _pick_signal()}
@@ -39,7 +39,7 @@ def render() -> None:
     if selected is None:
         st.caption(_("Choose candles first."))
         return
-    with errors.shown():
+    with errors.render_errors():
         selection = CandleSelection.model_validate(selected)
         fields["benchmark"] = _pick_benchmark(selection) if fields["rule"] == TOPK else None
         _offer(BacktestRequest.build({"data": selection, **fields}))

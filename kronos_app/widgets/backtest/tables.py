@@ -74,7 +74,7 @@ def render_figures(backtest: Backtest, report: dict[str, Any]) -> None:
 
 def render_days(backtest: Backtest) -> None:
     """Render the holdings and trades of a chosen day."""
-    with errors.shown():
+    with errors.render_errors():
         result = desk().backtests.result(backtest.id)
         st.markdown("**" + _("Holdings and trades by day") + "**")
         days = list(reversed(result.daily.index))
@@ -136,7 +136,7 @@ def render_downloads(backtest: Backtest) -> None:
                 icon=":material/download:",
                 key=f"backtest.{table}.{backtest.id}",
             )
-        with errors.shown():
+        with errors.render_errors():
             if len(desk().backtests.result(backtest.id).daily) >= FEWEST_DAYS:
                 st.download_button(
                     _("Download a full report"),

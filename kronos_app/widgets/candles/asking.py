@@ -38,7 +38,7 @@ def ask_once(question: Question, ask: Callable[[], Answer], *, waiting: str, ret
     answer = answers[question]
     if not isinstance(answer, AppError):
         return answer
-    errors.show(answer.message, answer.hint)
+    errors.render_error(answer.message, answer.hint)
     key = state.joined(state.ASK_AGAIN, *map(str, question))
     if retry and st.button(_("Try again"), key=key, icon=":material/refresh:"):
         forget(question)

@@ -61,7 +61,7 @@ def render_mapping(files: Sequence[UploadedFile], refused: Sequence[UploadedFile
     if shown is None:
         st.caption(_("This file is no table whose columns could be chosen."))
         return
-    with st.container(border=True), errors.shown():
+    with st.container(border=True), errors.render_errors():
         _render_form(file, shown, mapping_of(file))
 
 

@@ -52,7 +52,7 @@ def render_form(family: SourceFamily) -> str | None:
         source = fields.render_source_field(keys.EXCHANGE, state.say(family.title), names, family)
     request = _render_request(family, source)
     if st.button(_("Fetch"), type="primary", icon=":material/download:", disabled=request is None) and request:
-        with errors.shown():
+        with errors.render_errors():
             name_job(desk().fetching.submit(source, request, review=True), keys.JOB)
     return _follow_job(family)
 
@@ -106,7 +106,9 @@ def _follow_job(family: SourceFamily) -> str | None:
     if named.kind == sql.KIND:  # The form of databases follows it.
         return None
     if named.kind != KIND:
-        errors.show(text("The job {id} is not a fetch.", id=job_id), text("Choose what to fetch, then press Fetch."))
+        errors.render_error(
+            text("The job {id} is not a fetch.", id=job_id), text("Choose what to fetch, then press Fetch.")
+        )
         return None
     if desk().sources.family(named.request["source"]).key != family.key:
         return None

@@ -31,7 +31,7 @@ def render_form(family: SourceFamily) -> list[Draft]:
     """Render the form, and return the last series read, one draft per instrument."""
     names = desk().sources.names(family)
     if not names:
-        errors.show(
+        errors.render_error(
             text("This desk has no {family}.", family=family.title),
             family.setup or text(""),
         )

@@ -55,7 +55,7 @@ def render_series() -> Draft | None:
 
 def refresh(entries: Sequence[SeriesKey | Watched] | None) -> None:
     """Start a refresh of series, by default all, and put its job into the address."""
-    with errors.shown():
+    with errors.render_errors():
         name_job(desk().series.refresh(entries), keys.STORED_JOB, JOB)
         st.rerun()
 
@@ -77,9 +77,11 @@ def _follow_job() -> None:
     job_id = st.query_params.get(JOB)
     if job_id is None:
         return
-    with errors.shown():
+    with errors.render_errors():
         if desk().jobs.get(job_id).kind != KIND:
-            errors.show(text("The job {id} is not a refresh.", id=job_id), text("Choose the series to refresh."))
+            errors.render_error(
+                text("The job {id} is not a refresh.", id=job_id), text("Choose the series to refresh.")
+            )
             return
         count = job.follow(job_id)
         if count is not None:
@@ -225,5 +227,5 @@ def _render_data_set(infos: Sequence[SeriesInfo]) -> Draft | None:
             lambda: desk().series.draft(info.key, last=int(last)),
         )
     except AppError as error:
-        errors.show(error.message, error.hint)
+        errors.render_error(error.message, error.hint)
         return None

@@ -68,7 +68,7 @@ def render_series(found: Sequence[Draft]) -> None:
     )
     if chosen is not None and chosen < len(series):
         item = series[chosen]
-        with errors.shown():
+        with errors.render_errors():
             examine.render_draft(item.draft, item.report, key=item.key, for_all=for_all)
 
 

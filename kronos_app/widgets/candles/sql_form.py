@@ -57,7 +57,7 @@ def render_form() -> Draft | None:
     request = _render_request(name)
     label, icon = _("Read candles"), ":material/database:"
     if st.button(label, type="primary", icon=icon, disabled=request is None, key="data.sql_button") and request:
-        with errors.shown():
+        with errors.render_errors():
             name_job(desk().sql.submit(name, request, review=True), candles_keys.SQL_JOB)
     result_id = _follow_job(name)
     return None if result_id is None else drafts.read_alone((result_id, None), lambda: desk().fetched.get(result_id))

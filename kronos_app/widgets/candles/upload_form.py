@@ -39,7 +39,7 @@ def render_upload_form() -> list[Draft]:
         + _("Up to {limit} MB.").format(limit=limit)
     )
     if sum(file.size for file in files) > limit * 1_000_000:
-        errors.show(
+        errors.render_error(
             text("The files together are larger than {limit} MB.", limit=limit),
             text("Upload fewer of them at a time."),
         )
@@ -56,7 +56,7 @@ def _read(files: Sequence[UploadedFile]) -> list[Draft]:
     for file in files:
         series: list[Draft] = []
         mapping = None
-        with errors.shown():
+        with errors.render_errors():
             mapping = column_mapping.mapping_of(file)
             series = _drafts(file, mapping)
             if series[0].needs_timestamps:
@@ -73,7 +73,7 @@ def _read(files: Sequence[UploadedFile]) -> list[Draft]:
     if stated is None:
         return []
     for file, mapping in timeless:
-        with errors.shown():
+        with errors.render_errors():
             found += _drafts(file, mapping, stated)
     return found
 

@@ -135,7 +135,7 @@ def _save(name: str, entries: Sequence[Watched]) -> None:
     try:
         saved = desk().series.save_watchlist(name, entries)
     except AppError as error:
-        errors.show(error.message, error.hint)
+        errors.render_error(error.message, error.hint)
         return
     st.session_state[SAVED] = saved.name
     st.session_state[keys.WATCHED] = st.session_state.get(keys.WATCHED, 0) + 1

@@ -158,7 +158,7 @@ def _render_worst(evaluation_id: str, report: Mapping[str, Any], names: Mapping[
             key=f"{key}.{model}",
             help=_("The last number is the CRPS lost against the best baseline."),
         )
-    with errors.shown():
+    with errors.render_errors():
         past = desk().evaluations.past(evaluation_id, model, int(number))
         if past is None:
             return

@@ -47,7 +47,7 @@ def render() -> None:
     if selection is None or not models:
         st.caption(_("Choose candles and at least one model."))
         return
-    with errors.shown():
+    with errors.render_errors():
         _offer(EvaluationRequest.build({"data": selection, "models": models, **settings}))
 
 

@@ -64,7 +64,7 @@ def _names() -> dict[str, str]:
 def _fill_form(selection: CandleSelection | None, models: Sequence[str]) -> None:
     chosen = st.session_state[TASK]
     if chosen is not None and selection is not None:
-        with errors.shown():
+        with errors.render_errors():
             settings = desk().evaluations.preset(chosen, selection, models)
             st.session_state.update({f"evaluate.{field}": value for field, value in settings.items()})
 

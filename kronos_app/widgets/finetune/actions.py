@@ -12,7 +12,7 @@ from kronos_app.services.finetune.views import RunView
 from kronos_app.state import gettext as _
 from kronos_app.widgets.finetune import form, keys
 from kronos_app.widgets.kit.confirm import confirm
-from kronos_app.widgets.kit.errors import shown
+from kronos_app.widgets.kit.errors import render_errors
 
 NEW, RUNS, COMPARE = "new", "runs", "compare"
 TRAINING = ("tokenizer", "predictor")  # phases
@@ -78,7 +78,7 @@ def _button(
         type="primary" if main else "secondary",
         width="stretch" if wide else "content",
     ):
-        with shown():
+        with render_errors():
             action(run.id)
             st.rerun()
 
@@ -90,7 +90,7 @@ def _discard(run_id: str) -> None:
 
 def clone(run_id: str) -> None:
     """Open a new run with the settings of this one."""
-    with shown():
+    with render_errors():
         form.adopt(desk().tuning.request_of(run_id))
         st.session_state[keys.VIEW] = NEW
         st.query_params.pop(RUN, None)

@@ -17,7 +17,7 @@ from kronos_app.services.selection.request import DataChoice
 from kronos_app.state import gettext as _
 from kronos_app.widgets.finetune import fields, keys, sources, words
 from kronos_app.widgets.finetune.plan import render_plan
-from kronos_app.widgets.kit.errors import shown
+from kronos_app.widgets.kit.errors import render_errors
 from kronos_app.widgets.models import choice
 
 STAGES = {"predictor": ("predictor",), "both": ("tokenizer", "predictor"), "tokenizer": ("tokenizer",)}
@@ -42,7 +42,7 @@ def render_form() -> None:
     places = st.grid(2, min_column_width=NARROWEST_COLUMN, gap="large")
     settings, outcome = places.container(), places.container()
     data: DataChoice | None = None
-    with settings, shown():
+    with settings, render_errors():
         key = fields.key("name")
         st.session_state[key] = desk().tuning.free_name(st.session_state.get(key) or DEFAULT_NAME)
         data = sources.render_sources()
@@ -55,7 +55,7 @@ def render_form() -> None:
             _stage(stage)
         with st.expander(_("More settings"), icon=":material/tune:", key="finetune.more"):
             _more()
-    with outcome, shown():
+    with outcome, render_errors():
         st.subheader(_("Plan"))
         if data is None:
             st.info(_("Choose training candles to see the plan of the run."), icon=":material/info:")

@@ -35,7 +35,7 @@ def render_plan(request: TuneRequest) -> None:
     render_notes(plan.notes)
     _trial(request)
     if st.button(_("Start"), type="primary", icon=":material/play_arrow:", width="stretch", key="finetune.start"):
-        with errors.shown():
+        with errors.render_errors():
             run = desk().tuning.start(request)
             st.query_params["run"] = run.id
             st.rerun()
@@ -112,7 +112,7 @@ def _trial(request: TuneRequest) -> None:
             width="stretch",
             help=_("Runs a few real steps and estimates total time and memory."),
         ):
-            with errors.shown():
+            with errors.render_errors():
                 st.session_state[keys.TRIAL] = desk().tuning.estimate(request)
                 st.rerun()
 
@@ -121,12 +121,12 @@ def _failed(job_id: str | None) -> None:
     """Render the error of the last trial, if it failed."""
     job = None if job_id is None else desk().jobs.get(job_id)
     if job is not None and job.status == "failed" and job.error is not None:
-        errors.show(Text.from_dict(job.error["message"]), Text.from_dict(job.error["hint"]))
+        errors.render_error(Text.from_dict(job.error["message"]), Text.from_dict(job.error["hint"]))
 
 
 @st.fragment(run_every=POLL_SECONDS)
 def _follow(job_id: str) -> None:
-    with errors.shown():
+    with errors.render_errors():
         if not desk().jobs.get(job_id).active:
             st.rerun()
         st.markdown(":material/timer: " + _("Trying a few steps …"))

@@ -45,7 +45,7 @@ def _form(run: RunView) -> None:
     )
     note = st.text_input(_("Note"), key=note_key, max_chars=LONGEST_NOTE, placeholder=_("purpose, changes"))
     if st.button(_("Register"), type="primary", icon=":material/check:", key=f"finetune.register.{run.id}"):
-        with errors.shown():
+        with errors.render_errors():
             model = desk().registry.register(run.id, name.strip(), note)
             st.toast(_("Registered as {name}.").format(name=f"{model.name}@{model.version}"), icon=":material/check:")
             st.rerun()

@@ -29,7 +29,7 @@ LINES = 60  # of the log
 def render_run(run_id: str) -> None:
     """Render the run that the address names."""
     nav.link("finetune", _("All runs"), icon=":material/arrow_back:")
-    with errors.shown():
+    with errors.render_errors():
         run = desk().tuning.get(run_id)
         _head(run)
         if run.active:
@@ -66,14 +66,14 @@ def _banner(run: RunView) -> None:
     if run.state in {"failed", "interrupted"} and run.error is not None:
         st.error(escape(state.say(run.error)), icon=":material/error:")
     if run.state == "finished":
-        with errors.shown():
+        with errors.render_errors():
             render_registration(run)
 
 
 @st.fragment(run_every=POLL_SECONDS)
 def _live(run_id: str, drawn: tuple[str, str]) -> None:
     """Render the current run; rerun the page when its state or phase is no longer as in `drawn`."""
-    with errors.shown():
+    with errors.render_errors():
         run = desk().tuning.get(run_id)
         if (run.state, run.phase) != drawn:
             st.rerun()

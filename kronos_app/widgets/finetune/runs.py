@@ -46,7 +46,7 @@ def _row(run: RunView) -> None:
 @st.fragment(run_every=POLL_SECONDS)
 def _progress(run_id: str, drawn: tuple[str, str]) -> None:
     """Render the progress; rerun the page when state or phase are no longer as in `drawn`."""
-    with errors.shown():
+    with errors.render_errors():
         run = desk().tuning.get(run_id)
         if (run.state, run.phase) != drawn:
             st.rerun()

@@ -22,7 +22,7 @@ from kronos_app.widgets.candles import doubts, picker
 from kronos_app.widgets.forecast import keys
 from kronos_app.widgets.forecast.sampling import render_sampling
 from kronos_app.widgets.kit import formats
-from kronos_app.widgets.kit.errors import shown
+from kronos_app.widgets.kit.errors import render_errors
 from kronos_app.widgets.kit.fields import render_number, render_segments
 from kronos_app.widgets.models.choice import render_model_field
 
@@ -73,11 +73,11 @@ def render_form(on_submit: Callable[[Submission], None]) -> CandleFrame | None:
     cutoff = _render_cutoff(chosen) if replay else None
     with st.expander(_("Sampling"), icon=":material/tune:", expanded=True):
         render_sampling(model)
-    with shown():
+    with render_errors():
         lookback = st.session_state[keys.LOOKBACK]
         doubts.render_doubts(desk().forecasts.doubts(chosen.id, cutoff, lookback), link=True)
     if st.button(_("Run forecast"), type="primary", icon=":material/play_arrow:", width="stretch"):
-        with shown():
+        with render_errors():
             fields = {name: st.session_state[key] for name, key in FIELDS.items()}
             moment = None if cutoff is None else cutoff.to_pydatetime()
             request = ForecastRequest.build({**fields, "candles_id": chosen.id, "model": model, "cutoff": moment})

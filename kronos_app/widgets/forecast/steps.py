@@ -7,7 +7,7 @@ import streamlit as st
 from kronos_app import nav, state
 from kronos_app.runtime import desk
 from kronos_app.state import gettext as _
-from kronos_app.widgets.kit.errors import shown
+from kronos_app.widgets.kit.errors import render_errors
 
 
 def render_steps() -> None:
@@ -31,7 +31,7 @@ def render_steps() -> None:
             st.subheader(title)
             st.markdown(body)
             if page == "data":
-                with shown():
+                with render_errors():
                     _render_sample_button()
             nav.link(page, label, icon=icon)
 

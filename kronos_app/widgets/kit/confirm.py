@@ -7,14 +7,14 @@ from collections.abc import Callable
 import streamlit as st
 
 from kronos_app.state import gettext as _
-from kronos_app.widgets.kit.errors import escape, shown
+from kronos_app.widgets.kit.errors import escape, render_errors
 
 
 def confirm(question: str, consequence: str, action: Callable[[], object]) -> None:
     """Open a dialog with `question`; run `action` if the user agrees."""
 
     def agreed() -> None:
-        with shown():
+        with render_errors():
             action()
 
     @st.dialog(_("Delete"), icon=":material/delete:")

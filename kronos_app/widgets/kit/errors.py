@@ -14,20 +14,20 @@ from kronos_app.state import gettext as _
 
 
 @contextmanager
-def shown() -> Iterator[None]:
+def render_errors() -> Iterator[None]:
     """Render an `AppError` raised inside, and continue after it."""
     try:
         yield
     except AppError as error:
-        show(error.message, error.hint)
+        render_error(error.message, error.hint)
     except OSError as error:
         problem = disk_error(error)
         if problem is None:
             raise
-        show(problem.message, problem.hint)
+        render_error(problem.message, problem.hint)
 
 
-def show(message: Text, hint: Text) -> None:
+def render_error(message: Text, hint: Text) -> None:
     """Render a message and its hint."""
     advice = state.say(hint)
     st.error(escape(state.say(message)) + (f"\n\n{escape(advice)}" if advice else ""), icon=":material/error:")

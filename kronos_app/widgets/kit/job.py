@@ -43,7 +43,7 @@ def follow(job_id: str) -> str | None:
 
 @st.fragment(run_every=POLL_SECONDS)
 def _follow_progress(job_id: str) -> None:
-    with errors.shown():
+    with errors.render_errors():
         place = st.empty()
         _render_progress(place, desk().jobs.get(job_id))
         for _look in range(LOOKS):
@@ -62,7 +62,7 @@ def _render_progress(place: DeltaGenerator, job: Job) -> None:
 
 def _render_end(job: Job) -> None:
     if job.status == "failed" and job.error is not None:
-        errors.show(Text.from_dict(job.error["message"]), Text.from_dict(job.error["hint"]))
+        errors.render_error(Text.from_dict(job.error["message"]), Text.from_dict(job.error["hint"]))
     elif job.status == "cancelled":
         messages = {
             "refresh": _("The refresh was cancelled. Candles fetched so far are stored."),

@@ -37,7 +37,7 @@ def render_follows() -> None:
 @st.fragment(run_every=POLL_SECONDS)
 def _watch_changes() -> None:
     """Run the page again once a check has started or ended; the fragment itself renders nothing."""
-    with errors.shown():
+    with errors.render_errors():
         if desk().following.list() != st.session_state.get(keys.DRAWN):
             st.rerun()
 
@@ -100,7 +100,7 @@ def _render_actions(view: FollowView) -> None:
 
 
 def _run_and_wake(action: Callable[[], object]) -> None:
-    with errors.shown():
+    with errors.render_errors():
         action()
         desk().keeper.wake()
         st.rerun()

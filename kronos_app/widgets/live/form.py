@@ -67,7 +67,7 @@ def render_form() -> None:
             values[name] = render_number(*arguments)
     values |= {"model": model, "options": fields.render_option_fields(keys.OPTION, family)}
     if st.button(_("Follow"), type="primary", icon=":material/play_arrow:", disabled=symbol is None):
-        with errors.shown():
+        with errors.render_errors():
             desk().following.add(FollowRequest.build(values))
             desk().keeper.wake()
             st.toast(_("The series is followed from now on."), icon=":material/check:")

@@ -9,7 +9,7 @@ from kronos_app.runtime import desk
 from kronos_app.services.models.service import ModelStatus
 from kronos_app.state import gettext as _
 from kronos_app.widgets.kit import formats
-from kronos_app.widgets.kit.errors import escape, shown
+from kronos_app.widgets.kit.errors import escape, render_errors
 
 
 def render_device_field() -> str | None:
@@ -34,7 +34,7 @@ def render_card(status: ModelStatus, device: str | None) -> None:
         words, actions = st.columns([5, 2], vertical_alignment="top")
         words.markdown(f"#### {status.name} {_badges(status)}")
         words.markdown(escape(state.say(status.description)))
-        with actions.container(horizontal=True, horizontal_alignment="right"), shown():
+        with actions.container(horizontal=True, horizontal_alignment="right"), render_errors():
             _render_actions(status, device)
         with st.container(horizontal=True, gap="medium"):
             for label, value in _facts(status).items():

@@ -100,7 +100,7 @@ def _render_actions(version: RegisteredModel) -> None:
 
 def _render_state_button(version: RegisteredModel, new: ModelState, label: str, icon: str, **options: Any) -> None:
     if st.button(label, key=f"models.{KEYS[new]}.{version.label}", icon=f":material/{icon}:", **options):
-        with errors.shown():
+        with errors.render_errors():
             desk().registry.change_state(version.name, version.version, new)
             st.rerun()
 

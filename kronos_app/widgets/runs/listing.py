@@ -15,7 +15,7 @@ from kronos_app.services.runs.service import RunService
 from kronos_app.state import gettext as _
 from kronos_app.widgets.kit import formats, paging
 from kronos_app.widgets.kit.confirm import confirm
-from kronos_app.widgets.kit.errors import escape, shown
+from kronos_app.widgets.kit.errors import escape, render_errors
 from kronos_app.widgets.kit.unreadable import render_unreadable
 from kronos_app.widgets.runs.words import badge
 
@@ -81,7 +81,7 @@ class RunList(ABC, Generic[AnyRun]):
     def render_run(self, run_id: str, render_finished: Callable[[AnyRun], None]) -> None:
         """Render a run: its title, and its progress, its result or why it ended."""
         nav.link(self.page, state.say(self.all), icon=":material/arrow_back:")
-        with shown():
+        with render_errors():
             run = self.service.get(run_id)
             self._render_title(run)
             if run.active:
@@ -155,7 +155,7 @@ class RunList(ABC, Generic[AnyRun]):
 
     def _render_button(self, action: str, run: AnyRun, label: str, icon: str, act: Callable[[str], AnyRun]) -> None:
         if st.button(label, key=f"{self.page}.{action}.{run.id}", icon=icon):
-            with shown():
+            with render_errors():
                 act(run.id)
                 st.rerun()
 
@@ -167,7 +167,7 @@ class RunList(ABC, Generic[AnyRun]):
 @st.fragment(run_every=POLL_SECONDS)
 def _render_progress(runs: RunList[Any], run_id: str, rendered: str) -> None:
     """Render the progress of a run; render the page again once the state has changed."""
-    with shown():
+    with render_errors():
         run = runs.service.get(run_id)
         if run.state != rendered:
             st.rerun()

@@ -8,7 +8,7 @@ import streamlit as st
 
 from kronos_app import state
 from kronos_app.state import gettext as _
-from kronos_app.widgets.kit.errors import shown
+from kronos_app.widgets.kit.errors import render_errors
 
 NEW, COMPARE = "new", "compare"  # names of views; the address names compared runs by the second
 
@@ -37,5 +37,5 @@ def render_views(page: str, views: Mapping[str, tuple[str, Callable[[], None]]],
     )
     if view != COMPARE:
         st.query_params.pop(COMPARE, None)
-    with shown():
+    with render_errors():
         views[view or NEW][1]()
