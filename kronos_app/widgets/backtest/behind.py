@@ -44,7 +44,7 @@ def _draw(backtest_id: str, name: str, day: pd.Timestamp, key: str) -> Behind | 
     """Return the forecast once its job has drawn it, and render the job until then; a failed job is not repeated."""
     if key not in st.session_state:
         st.session_state[key] = desk().backtests.draw_behind(backtest_id, name, day).id
-    done = job.follow(st.session_state[key])
+    done = job.await_result(st.session_state[key])
     return None if done is None else desk().backtests.behind(backtest_id, name, day)
 
 

@@ -112,7 +112,7 @@ def _follow_job(family: SourceFamily) -> str | None:
         return None
     if desk().sources.family(named.request["source"]).key != family.key:
         return None
-    result_id = job.follow(job_id)
+    result_id = job.await_result(job_id)
     if result_id is None and desk().jobs.get(job_id).status == "failed" and desk().candles.list():
         st.caption(_("The saved data sets below are not affected."))
     return result_id

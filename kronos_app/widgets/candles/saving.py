@@ -36,7 +36,7 @@ def follow_job(saving: Job) -> None:
 def render_job() -> None:
     """Render the progress of the job in the address, or its result."""
     saving = find_job()
-    if saving is None or jobs.follow(saving.id) is None:
+    if saving is None or jobs.await_result(saving.id) is None:
         return
     saved = desk().uploads.saved(desk().jobs.get(saving.id))
     if saved.ids and last_saved() != saved.ids:

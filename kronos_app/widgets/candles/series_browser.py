@@ -83,7 +83,7 @@ def _follow_job() -> None:
                 text("The job {id} is not a refresh.", id=job_id), text("Choose the series to refresh.")
             )
             return
-        count = job.follow(job_id)
+        count = job.await_result(job_id)
         if count is not None:
             st.success(_("Up to date: {count} series.").format(count=count), icon=":material/check_circle:")
 

@@ -224,7 +224,7 @@ def _follow_job(name: str) -> str | None:
         return None
     origin = shorten(named.request["table"] or " ".join(named.request["query"].split()), LONGEST_ORIGIN)
     st.caption(_("Read last: {origin}").format(origin=errors.escape(origin)))
-    return job.follow(job_id)
+    return job.await_result(job_id)
 
 
 def _ask(question: Question, ask: Callable[[], Answer], *, retry: bool = True) -> Answer | None:

@@ -22,7 +22,7 @@ def render_runs() -> None:
     runs, unreadable = desk().tuning.list(), desk().tuning.unreadable()
     if not (runs or unreadable):
         st.info(_("There is no run yet. Start with New run."), icon=":material/model_training:")
-    for run in paging.shown(runs, keys.PAGE):
+    for run in paging.choose_rows(runs, keys.PAGE):
         _row(run)
     render_unreadable(unreadable, "finetune", desk().tuning.discard)
 

@@ -34,7 +34,7 @@ def _open(kind: str, value: str) -> None:
 def render_outcome(candles: CandleFrame | None) -> None:
     """Render what the address names, else `candles`."""
     if job_id := st.query_params.get("job"):
-        result_id = job.follow(job_id)
+        result_id = job.await_result(job_id)
         if result_id is None:
             return
         _open("forecast", result_id)

@@ -21,7 +21,7 @@ LOOKS, LOOK_SECONDS = 5, 0.35
 COUNTED = {"fetch", "query"}  # kinds of job whose total is not known in advance
 
 
-def follow(job_id: str) -> str | None:
+def await_result(job_id: str) -> str | None:
     """Return the id of a job's result if it has ended, else render its progress until it ends.
 
     The page then runs again and gets the result here.

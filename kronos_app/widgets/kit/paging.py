@@ -14,7 +14,7 @@ PAGE_SIZE = 20
 Row = TypeVar("Row")
 
 
-def shown(rows: list[Row], key: str) -> list[Row]:
+def choose_rows(rows: list[Row], key: str) -> list[Row]:
     """Return the rows of the chosen page; see `first_row`."""
     start = first_row(len(rows), key)
     return rows[start : start + PAGE_SIZE]

@@ -74,7 +74,7 @@ class RunList(ABC, Generic[AnyRun]):
         runs, unreadable = self.service.list(), self.service.unreadable()
         if not (runs or unreadable):
             st.info(state.say(self.none), icon=self.icon)
-        for run in paging.shown(runs, f"{self.page}.page"):
+        for run in paging.choose_rows(runs, f"{self.page}.page"):
             self._render_row(run)
         render_unreadable(unreadable, self.page, self.service.delete)
 
