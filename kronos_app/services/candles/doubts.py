@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 # Candles before those the model sees that tell what is usual in the series.
 BEFORE = 2_000
-LOOK_AHEAD = "look_ahead"  # code of the one finding that is about the model, not about the candles
+LOOK_AHEAD, HISTORY_CUT, SHORT_HISTORY = "look_ahead", "history_cut", "short_history"
+ABOUT_RUN = frozenset({LOOK_AHEAD, HISTORY_CUT, SHORT_HISTORY})  # codes of findings that are not about the candles
 FEWEST_CANDLES = 2  # of a history
 
 

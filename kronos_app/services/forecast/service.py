@@ -95,6 +95,10 @@ class ForecastService:
                 )
         return [self._submit(plan, spec) for plan, spec in plans]
 
+    def check(self, request: ForecastRequest) -> Plan:
+        """Check `request` as `submit` does and return its plan; nothing is queued."""
+        return self._plan(request, 0)[0]
+
     def _plan(self, request: ForecastRequest, seed: int) -> tuple[Plan, ModelSpec]:
         spec = self._models.spec(request.model)
         seeded = request if request.seed is not None else request.model_copy(update={"seed": seed})

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kronos_app.data.candle_frame import FEATURES
 from kronos_app.services.candles.doubts import doubts, look_ahead
 from kronos_app.services.core.engine_errors import engine_errors
+from kronos_app.services.forecast.limits import history_warnings
 from kronos_app.services.forecast.plan import SAMPLING, Plan, plan_forecast
 from kronos_app.services.forecast.request import ForecastRequest
 from kronos_app.store.records import ForecastFilter, StoredForecast, now
@@ -98,10 +99,11 @@ def _describe_request(plan: Plan, forecast_id: str) -> dict[str, Any]:
 
 
 def _describe_data(plan: Plan, spec: ModelSpec) -> dict[str, Any]:
-    """Return how the candles were repaired, what is suspicious about them, and whether the model may have seen them."""
+    """Return how the candles were repaired, and the warnings: about the history, its candles, a possible look-ahead."""
     warnings = [
         *doubts(plan.candle_set, plan.cutoff, len(plan.history)),
         *look_ahead(spec, plan.candle_set.candles, plan.cutoff),
+        *history_warnings(plan),
     ]
     return {"repair": plan.candle_set.repair, "warnings": [warning.to_dict() for warning in warnings]}
 

@@ -1,4 +1,4 @@
-"""The default model, and the longest horizon of a model."""
+"""The default model, the longest horizon of a model, and the shortest histories."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from kronos_app.i18n import text
 
 DEFAULT_MODEL = "kronos-nano"
 SHORTEST_HISTORY = 2  # candles that a forecast needs
+SENSIBLE_HISTORY = 64  # candles below which a forecast carries a warning, and the form wants a confirmation
 
 
 def longest_horizon(context: int, window: str) -> int:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from kronos_app import nav, state
 from kronos_app.data.draft import Finding
-from kronos_app.services.candles.doubts import LOOK_AHEAD
+from kronos_app.services.candles.doubts import ABOUT_RUN, LOOK_AHEAD
 from kronos_app.state import gettext as _
 from kronos_app.widgets.candles.quality import describe_repair
 from kronos_app.widgets.kit.errors import escape
@@ -18,7 +18,7 @@ MOST_SHOWN = 5
 
 
 def render_doubts(doubts: Sequence[Finding], *, link: bool = False) -> None:
-    """Draw a warning that names them; nothing where there are none.
+    """Render each doubt about the run in a line, those about the candles in a popover; nothing where there are none.
 
     Parameters
     ----------
@@ -26,16 +26,21 @@ def render_doubts(doubts: Sequence[Finding], *, link: bool = False) -> None:
         Add the way to the page where it can be mended.
     """
     for warning in doubts:
-        if warning.code == LOOK_AHEAD:
-            st.warning(escape(state.say(warning.message)), icon=":material/history:")
-    doubts = [doubt for doubt in doubts if doubt.code != LOOK_AHEAD]
+        if warning.code in ABOUT_RUN:
+            icon = "history" if warning.code == LOOK_AHEAD else "warning"
+            st.caption(f":orange[:material/{icon}:] " + escape(state.say(warning.message)))
+    doubts = [doubt for doubt in doubts if doubt.code not in ABOUT_RUN]
     if not doubts:
         return
-    lines = [f"- {escape(state.say(doubt.message))}" for doubt in doubts[:MOST_SHOWN]]
-    said = _("This forecast would be made from doubtful data:") if link else _("This forecast is from doubtful data:")
-    st.warning("\n".join([said, "", *lines]), icon=":material/troubleshoot:")
-    if link:
-        nav.link("data", _("Repair it on the Data page"), icon=":material/build:")
+    label = _("Doubtful data: {count}").format(count=len(doubts))
+    with st.popover(label, icon=":material/troubleshoot:", type="tertiary"):
+        lines = [f"- {escape(state.say(doubt.message))}" for doubt in doubts[:MOST_SHOWN]]
+        said = (
+            _("This forecast would be made from doubtful data:") if link else _("This forecast is from doubtful data:")
+        )
+        st.markdown("\n".join([said, "", *lines]))
+        if link:
+            nav.link("data", _("Repair it on the Data page"), icon=":material/build:")
 
 
 def stored(provenance: Mapping[str, Any]) -> list[Finding]:
@@ -55,7 +60,7 @@ def badges(provenance: Mapping[str, Any]) -> str:
     codes = {warning["code"] for warning in provenance.get("warnings", [])}
     if LOOK_AHEAD in codes:
         shown += " :orange-badge[:material/history: " + _("look-ahead") + "]"
-    if codes - {LOOK_AHEAD}:
+    if codes - ABOUT_RUN:
         shown += " :orange-badge[:material/troubleshoot: " + _("doubtful data") + "]"
     record = provenance.get("repair") or {}
     if record.get("steps") or record.get("choice") or record.get("dropped"):

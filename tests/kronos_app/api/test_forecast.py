@@ -240,7 +240,7 @@ def test_a_forecast_on_doubtful_data_is_told_with_warnings(client, upload, done,
     frame.loc[30:, ["open", "high", "low", "close"]] /= 2
     candles_id = upload(frame).json()["id"]
     told = client.get(done(candles_id=candles_id)).json()
-    assert [warning["code"] for warning in told["warnings"]] == ["splits"]
+    assert [warning["code"] for warning in told["warnings"]] == ["splits", "short_history"]
     assert told["warnings"][0]["message"].startswith("Not adjusted for a split of 2 for 1")
     assert told["data_repair"]["steps"] == []
     assert "warnings" not in told["provenance"]
