@@ -6,7 +6,7 @@ import streamlit as st
 
 from kronos_app.runtime import desk
 from kronos_app.state import gettext as _
-from kronos_app.widgets.backtest import compare, form, run
+from kronos_app.widgets.backtest import compare, form
 from kronos_app.widgets.backtest.listing import BACKTESTS
 from kronos_app.widgets.runs.views import COMPARE, NEW, render_views
 
@@ -14,7 +14,7 @@ from kronos_app.widgets.runs.views import COMPARE, NEW, render_views
 def render() -> None:
     st.title(_("Backtest"))
     if backtest_id := st.query_params.get(BACKTESTS.parameter):
-        run.render(backtest_id)
+        BACKTESTS.render_run(backtest_id)
         return
     st.markdown(
         _(

@@ -6,7 +6,7 @@ import streamlit as st
 
 from kronos_app.runtime import desk
 from kronos_app.state import gettext as _
-from kronos_app.widgets.evaluation import form, run
+from kronos_app.widgets.evaluation import form
 from kronos_app.widgets.evaluation.listing import EVALUATIONS
 from kronos_app.widgets.runs.views import NEW, render_views
 
@@ -14,7 +14,7 @@ from kronos_app.widgets.runs.views import NEW, render_views
 def render() -> None:
     st.title(_("Evaluate"))
     if evaluation_id := st.query_params.get(EVALUATIONS.parameter):
-        run.render(evaluation_id)
+        EVALUATIONS.render_run(evaluation_id)
         return
     st.markdown(
         _(

@@ -6,15 +6,15 @@ import streamlit as st
 
 from kronos_app.runtime import desk
 from kronos_app.state import gettext as _
-from kronos_app.widgets.finetune import compare, form, run, runs
-from kronos_app.widgets.finetune.actions import COMPARE, NEW, RUN, RUNS
-from kronos_app.widgets.runs.views import render_views
+from kronos_app.widgets.finetune import compare, form
+from kronos_app.widgets.finetune.listing import RUNS
+from kronos_app.widgets.runs.views import COMPARE, NEW, render_views
 
 
 def render() -> None:
     st.title(_("Fine-tune"))
-    if run_id := st.query_params.get(RUN):
-        run.render_run(run_id)
+    if run_id := st.query_params.get(RUNS.parameter):
+        RUNS.render_run(run_id)
         return
     st.markdown(
         _(
@@ -24,7 +24,7 @@ def render() -> None:
     )
     views = {
         NEW: (_("New run"), form.render_form),
-        RUNS: (_("Runs"), runs.render_runs),
+        "all": (_("Runs"), RUNS.render),
         COMPARE: (_("Compare"), compare.render_comparison),
     }
     render_views("finetune", views, list_first=desk().tuning.any())

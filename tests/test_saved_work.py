@@ -15,15 +15,14 @@ from kronos_app.data.upload.mapping import ColumnMapping
 from kronos_app.services.candles import uploads
 from kronos_app.services.desk import Desk
 from kronos_app.services.evaluation.run import SCORES
-from kronos_app.services.finetune.runs import QUEUED
+from kronos_app.services.finetune.run import QUEUED
 from kronos_app.services.finetune.trainer import TRAINER
 from kronos_app.services.forecast.plan import plan_forecast
 from kronos_app.services.forecast.record import JUDGEMENT
 from kronos_app.services.forecast.request import ForecastRequest
 from kronos_app.services.live.worker import _candles_id
 from kronos_app.services.models.registry import FACTS
-from kronos_app.services.runs.folders import DESK
-from kronos_app.services.runs.run import REPORT
+from kronos_app.services.runs.run import DESK, REPORT
 from kronos_app.settings import Settings
 from kronos_app.store import CandleSet
 from kronos_app.store.ledger import Follow
@@ -64,7 +63,7 @@ def test_the_home_folder_has_these_files_and_folders(desk):
     home = desk.settings.home
     signing_key(home)
     folders = [
-        desk.fetched._folder, desk.uploads._folder, desk.tuning._runs.folder, desk.evaluations._folders.folder,
+        desk.fetched._folder, desk.uploads._folder, desk.tuning._folders.folder, desk.evaluations._folders.folder,
         desk.backtests._folders.folder, desk.models.registry_folder,
     ]  # fmt: skip
     names = {"fetched", "uploads", "runs", "evaluations", "backtests", "registry"}

@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field, NaiveDatetime
 
 from kronos_app.services.core.job_view import JobView
 from kronos_app.services.core.view import ErrorView, View
-from kronos_app.services.finetune.views import RunView
 from kronos_app.services.forecast.request import ForecastSettings
 from kronos_app.services.forecast.service import MOST_SETUPS, Submission
 from kronos_app.services.live.views import FollowView
@@ -188,14 +187,6 @@ class Jobs(View):
 
     total: int = Field(description="Number of all jobs.")
     jobs: list[JobView]
-
-
-class Runs(View):
-    """The fine-tuning runs."""
-
-    total: int = Field(description="Number of all runs.")
-    runs: list[RunView]
-    unreadable: list[UnreadableOut] = UNREADABLE
 
 
 class RegisterBody(BaseModel):

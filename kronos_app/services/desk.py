@@ -141,7 +141,7 @@ class Desk:
         handlers[backtest.BEHIND] = BehindWorker(backtests, self.models, self.scheduler).run
         self.backtests = BacktestService(settings, universes, self.models, self.jobs, backtests)
         self.registry = RegistryService(
-            self.store, self.models, lambda run_id: trained_model(settings, self.tuning.run(run_id))
+            self.store, self.models, lambda run_id: trained_model(settings, self.tuning.get(run_id))
         )
         self.keeper = Keeper(self.following.tick, self.ledger.sweep, self.tuning.tick)
 

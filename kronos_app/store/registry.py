@@ -32,7 +32,7 @@ class RegisteredModel:
     base, method
         The base model and the training method.
     scores, worse
-        As `RunView` has them.
+        As `TuneRun` has them.
     parameters, context
         Size of the predictor, and the maximum of history and horizon together.
     trained_until

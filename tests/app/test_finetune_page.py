@@ -10,7 +10,6 @@ import pytest
 
 from kronos_app import state
 from kronos_app.i18n import translate
-from kronos_app.services.finetune.records import read_report
 from kronos_app.services.finetune.request import TuneRequest
 from kronos_app.widgets.finetune import keys as finetune_keys
 from kronos_app.widgets.finetune.fields import FIRST, LABELS, field_of, key
@@ -83,7 +82,7 @@ def test_a_run_is_started_from_the_form_followed_and_registered(open_page, desk,
     assert not app.error
     run_id = app.query_params["run"]
     assert desk.tuning.get(run_id).name == "from the page"
-    assert "the run continues, and this address shows it" in page_text(app)
+    assert "the run continues, and this address shows the result" in page_text(app)
     run = wait_for_end(desk.tuning, run_id)
     assert run.state == "finished", desk.tuning.tail(run_id)
     app.run()
@@ -147,7 +146,7 @@ def test_a_finished_run_shows_curves_forecasts_scores_and_a_verdict(open_page, d
     assert table["name"].to_list()[:3] == names
     assert table["coverage_90"].between(0, 1).all()
     assert len(app.get("plotly_chart")) == 2
-    verdict = read_report(desk.tuning.run("first-try"))["test"]["verdict"]
+    verdict = desk.tuning.get("first-try").report["test"]["verdict"]
     assert translate(verdict["msgid"], lang).format(**verdict["params"])[:12] in page_text(app)
     assert app.get_by_key("finetune.register.first-try").label == translate("Register", lang)
 
@@ -167,7 +166,7 @@ def test_a_run_that_made_the_model_worse_says_so_in_red(open_page, desk, put):
 def test_an_interrupted_run_is_found_and_offers_to_go_on(open_page, desk, put):
     run_id = put(state="running", phase="predictor", step=4, steps=6)
     app = open_page("finetune", run=run_id)
-    assert "This run was interrupted" in app.warning[0].value
+    assert "It was interrupted" in app.warning[0].value
     app.get_by_key(f"finetune.resume.{run_id}").click().run()
     assert not app.error
     assert wait_for_end(desk.tuning, run_id).state == "finished", desk.tuning.tail(run_id)
@@ -215,7 +214,7 @@ def test_a_run_is_copied_with_changes(open_page, desk, put):
 def test_a_run_is_discarded_after_a_question(open_page, desk, put):
     run_id = put()
     app = open_page("finetune", run=run_id)
-    app.get_by_key(f"finetune.discard.{run_id}").click().run()
+    app.get_by_key(f"finetune.delete.{run_id}").click().run()
     assert desk.tuning.list()
     app.get_by_key("app.confirm").click().run()
     assert desk.tuning.list() == []

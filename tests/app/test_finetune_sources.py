@@ -96,7 +96,7 @@ def test_a_qlib_folder_is_learned_from_and_chosen_again_by_a_copy(qlib, open_pag
     wanted["qlib_end"] = datetime.combine(date(2022, 6, 1), time.max)
     assert desk.tuning.request_of(run_id).data == DataChoice(kind="qlib", qlib_folder="cn_data", **wanted)
     app.get_by_key(f"finetune.clone.{run_id}").click().run()
-    desk.tuning.discard(run_id)
+    desk.tuning.delete(run_id)
     assert app.get_by_key("finetune.source").value == "qlib"
     assert app.get_by_key("finetune.market.qlib:cn_data").value == "csi300"
     assert app.get_by_key("finetune.frequency.qlib:cn_data").value == "1d"

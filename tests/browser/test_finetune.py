@@ -129,7 +129,7 @@ def test_a_fine_tune_survives_its_server_and_is_resumed_registered_and_forecast_
     page.goto(f"{address}/finetune")
     expect(page.get_by_text("interrupted", exact=True)).to_be_visible()
     page.get_by_role("link", name="Open", exact=True).first.click()
-    expect(page.get_by_text("This run was interrupted")).to_be_visible()
+    expect(page.get_by_text("It was interrupted")).to_be_visible()
     assert page.url.partition("&")[0] == address_of_run.partition("&")[0]
     page.get_by_role("button", name="Resume").first.click()
     expect(page.get_by_role("button", name="Register this model")).to_be_visible(timeout=3 * PATIENCE)

@@ -9,28 +9,20 @@ from starlette.responses import JSONResponse, Response
 
 from kronos_app.api.answers import REFUSED, answer, refused
 from kronos_app.api.context import DeskOf, Language, require_token
-from kronos_app.api.paging import PageOf
-from kronos_app.api.schemas import FetchAccepted, RegisterBody, Runs, unreadable_out
-from kronos_app.jsonable import json_ready, localised
+from kronos_app.api.routes.runs import add_run_routes
+from kronos_app.api.schemas import FetchAccepted, RegisterBody
+from kronos_app.jsonable import json_ready
 from kronos_app.services.finetune import records
 from kronos_app.services.finetune.request import TuneRequest
+from kronos_app.services.finetune.run import TuneRun
 from kronos_app.services.finetune.service import MOST_COMPARED
-from kronos_app.services.finetune.views import RunView
 from kronos_app.services.models.registry import ModelVersion
 
 router = APIRouter(prefix="/runs", tags=["runs"], dependencies=[Depends(require_token)])
 NOT_FOUND, NOT_NOW = refused(404), refused(404, 409)
 
 
-@router.get("", summary="List the runs", response_model=Runs)
-def list_runs(desk: DeskOf, language: Language, page: PageOf) -> Response:
-    """Return all runs with their states, newest first."""
-    runs = desk.tuning.list()
-    unreadable = unreadable_out(desk.tuning.unreadable(), language)
-    return answer(Runs(total=len(runs), runs=page.of(runs), unreadable=unreadable), language)
-
-
-@router.post("", status_code=201, summary="Start a run", responses=REFUSED, response_model=RunView)
+@router.post("", status_code=201, summary="Start a run", responses=REFUSED, response_model=TuneRun)
 def start(desk: DeskOf, language: Language, body: TuneRequest) -> Response:
     """Create and queue a run; it continues when the server stops."""
     return answer(desk.tuning.start(body), language, 201)
@@ -69,34 +61,16 @@ def compare(
     return answer(desk.tuning.compare(run_id), language)
 
 
-@router.get("/{run_id}", summary="One run", responses=NOT_FOUND, response_model=RunView)
-def get(desk: DeskOf, language: Language, run_id: str) -> Response:
-    """Return a run and its state."""
-    return answer(desk.tuning.get(run_id), language)
-
-
-@router.post("/{run_id}/pause", summary="Pause a run", responses=NOT_NOW, response_model=RunView)
+@router.post("/{run_id}/pause", summary="Pause a run", responses=NOT_NOW, response_model=TuneRun)
 def pause(desk: DeskOf, language: Language, run_id: str) -> Response:
     """Stop a run after its current step with a checkpoint, or remove it from the queue."""
     return answer(desk.tuning.pause(run_id), language)
 
 
-@router.post("/{run_id}/resume", summary="Resume a run", responses=NOT_NOW, response_model=RunView)
-def resume(desk: DeskOf, language: Language, run_id: str) -> Response:
-    """Queue a paused, interrupted or failed run, which continues from its last checkpoint."""
-    return answer(desk.tuning.resume(run_id), language)
-
-
-@router.post("/{run_id}/stop", summary="End the training of a run", responses=NOT_NOW, response_model=RunView)
+@router.post("/{run_id}/stop", summary="End the training of a run", responses=NOT_NOW, response_model=TuneRun)
 def stop(desk: DeskOf, language: Language, run_id: str) -> Response:
     """End the training; the best checkpoint is scored and exported."""
     return answer(desk.tuning.stop(run_id), language)
-
-
-@router.delete("/{run_id}", status_code=204, summary="Discard a run", responses=NOT_FOUND)
-def discard(desk: DeskOf, run_id: str) -> None:
-    """End a run at once and delete it; registered versions stay."""
-    desk.tuning.discard(run_id)
 
 
 @router.get("/{run_id}/log", summary="The log of a run", responses=NOT_FOUND)
@@ -106,7 +80,7 @@ def log(
     lines: Annotated[int, Query(ge=1, le=1000, description="Number of lines of output, from the end.")] = 50,
 ) -> JSONResponse:
     """Return the logged figures of each stage, the scores of validation forecasts, and the last output."""
-    run = desk.tuning.run(run_id)
+    run = desk.tuning.get(run_id)
     stages = {stage: frame.to_dict("records") for stage, frame in records.read_curves(run).items()}
     # A training row lacks the columns of a validation row, and the reverse.
     rows = {
@@ -115,12 +89,6 @@ def log(
     }
     fields = {"stages": rows, "looks": records.read_looks(run), "words": desk.tuning.tail(run_id, lines)}
     return JSONResponse(json_ready(fields))
-
-
-@router.get("/{run_id}/report", summary="The final scores of a run", responses=NOT_FOUND)
-def report(desk: DeskOf, language: Language, run_id: str) -> JSONResponse:
-    """Return the scores of the run, its base model and the baselines, null until it has finished."""
-    return JSONResponse(json_ready(localised(records.read_report(desk.tuning.run(run_id)), language)))
 
 
 @router.get("/{run_id}/config", summary="The config of a run", response_class=Response, responses=NOT_FOUND)
@@ -133,3 +101,6 @@ def config(desk: DeskOf, run_id: str) -> Response:
 def register(desk: DeskOf, run_id: str, body: RegisterBody) -> ModelVersion:
     """Save the model as the next version of a name, which forecasts can use."""
     return ModelVersion.model_validate(desk.registry.register(run_id, body.name, body.note))
+
+
+add_run_routes(router, TuneRun, "report", lambda desk: desk.tuning, resumed=200)

@@ -21,7 +21,11 @@ from kronos_app.services.runs.service import RunService
 
 
 def add_run_routes(
-    router: APIRouter, run: type[Run[Any]], report: str, service: Callable[[Desk], RunService[Any]]
+    router: APIRouter,
+    run: type[Run[Any]],
+    report: str,
+    service: Callable[[Desk], RunService[Any]],
+    resumed: int = 202,
 ) -> None:
     """Add the routes of one kind of run.
 
@@ -31,6 +35,8 @@ def add_run_routes(
         Last part of the report's address.
     service
         Returns the service of a desk.
+    resumed
+        Status of the answer to `resume`.
     """
     kind, kinds = run.kind, f"{run.kind}s"
     article = "an" if kind[0] in "aeiou" else "a"
@@ -40,9 +46,8 @@ def add_run_routes(
     @router.get("", name=f"list_{kinds}", summary=f"List the {kinds}", response_model=run_list)
     def list_runs(desk: DeskOf, language: Language, page: PageOf) -> Response:
         """Return all with their states, newest first."""
-        runs = service(desk).list()
-        unreadable = unreadable_out(service(desk).unreadable(), language)
-        fields = {"total": len(runs), kinds: page.of(runs), "unreadable": unreadable}
+        runs, unreadable = service(desk).read_all()
+        fields = {"total": len(runs), kinds: page.of(runs), "unreadable": unreadable_out(unreadable, language)}
         return answer(run_list.model_validate(fields), language)
 
     @router.get(f"/{{{kind}_id}}", name="get", summary=f"One {kind}", responses=refused(404), response_model=run)
@@ -60,20 +65,20 @@ def add_run_routes(
     @router.post(
         f"/{{{kind}_id}}/resume",
         name="resume",
-        status_code=202,
+        status_code=resumed,
         summary=f"Resume {article} {kind}",
         responses=REFUSED,
         response_model=run,
     )
     def resume_run(desk: DeskOf, language: Language, run_id: str = run_id_path) -> Response:
-        """Continue one that was cancelled, has failed or was interrupted; nothing is forecast twice."""
-        return answer(service(desk).resume(run_id), language, 202)
+        """Continue one that was stopped, has failed or was interrupted, from where it was; no step is done twice."""
+        return answer(service(desk).resume(run_id), language, resumed)
 
     @router.delete(
         f"/{{{kind}_id}}", name="delete", status_code=204, summary=f"Delete {article} {kind}", responses=refused(404)
     )
     def delete_run(desk: DeskOf, run_id: str = run_id_path) -> None:
-        """Cancel its job and delete it with its files."""
+        """End it at once and delete it with its files."""
         service(desk).delete(run_id)
 
 

@@ -14,13 +14,14 @@ from kronos_app.i18n import Text, text
 from kronos_app.services.backtest.request import BacktestRequest
 from kronos_app.services.backtest.universe import Member
 from kronos_app.services.core.training_errors import training_errors
-from kronos_app.services.runs.run import Run, RunFolders, Summary
+from kronos_app.services.runs.job_run import JobRun, JobSummary
+from kronos_app.services.runs.run import RunFolders, Summary
 
 if TYPE_CHECKING:
     from training.portfolio.records import Backtest as Result
 
 
-class BacktestSummary(Summary):
+class BacktestSummary(JobSummary):
     """The fields of the report that a list shows."""
 
     verdict: Text
@@ -28,7 +29,7 @@ class BacktestSummary(Summary):
     figures: dict[str, float | str | None]
 
 
-class Backtest(Run[BacktestRequest]):
+class Backtest(JobRun[BacktestRequest]):
     """A backtest.
 
     Attributes

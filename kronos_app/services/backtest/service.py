@@ -25,7 +25,7 @@ from kronos_app.services.backtest.universe import Universes, read_universe
 from kronos_app.services.backtest.worker import KIND, BacktestWorker, first_day, last_time
 from kronos_app.services.core.training_errors import training_errors
 from kronos_app.services.core.view import View
-from kronos_app.services.runs.service import RunService
+from kronos_app.services.runs.service import JobRunService
 from kronos_app.services.selection.context import check_window
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class BacktestPlan(View):
     notes: tuple[Text, ...]
 
 
-class BacktestService(RunService[Backtest]):
+class BacktestService(JobRunService[Backtest]):
     """Plans, starts and reads backtests; every thread may use it."""
 
     def __init__(
@@ -121,7 +121,7 @@ class BacktestService(RunService[Backtest]):
                 self._check_candles(plan.request, folder, names)
                 return names, {"members": [asdict(member) for member in traded]}
 
-            return self._submit_new(self._folders.make(plan.request, plan.notes, copy))
+            return self._start(plan.request, plan.notes, copy)
 
     def result(self, backtest_id: str) -> Result:
         """Return days, holdings and trades of a finished backtest.

@@ -14,7 +14,8 @@ from pydantic import Field
 
 from kronos_app.i18n import Text, text
 from kronos_app.services.evaluation.request import EvaluationRequest
-from kronos_app.services.runs.run import Run, RunFolders, Summary
+from kronos_app.services.runs.job_run import JobRun, JobSummary
+from kronos_app.services.runs.run import RunFolders, Summary
 
 if TYPE_CHECKING:
     from training.evaluation.cutoffs import Series
@@ -22,13 +23,13 @@ if TYPE_CHECKING:
 SCORES = "scores.csv"
 
 
-class EvaluationSummary(Summary):
+class EvaluationSummary(JobSummary):
     """The fields of the report that a list shows."""
 
     verdicts: dict[str, Text]
 
 
-class Evaluation(Run[EvaluationRequest]):
+class Evaluation(JobRun[EvaluationRequest]):
     """An evaluation."""
 
     kind: ClassVar[str] = "evaluation"

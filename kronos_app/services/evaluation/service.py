@@ -17,7 +17,7 @@ from kronos_app.services.evaluation.request import EvaluationRequest, TaskName
 from kronos_app.services.evaluation.run import Evaluation, EvaluationFolders
 from kronos_app.services.evaluation.task import task_settings
 from kronos_app.services.evaluation.worker import KIND, EvaluationWorker
-from kronos_app.services.runs.service import RunService
+from kronos_app.services.runs.service import JobRunService
 from kronos_app.services.selection.context import check_window
 from kronos_app.services.selection.request import CandleSelection
 from kronos_app.services.selection.series import NAMED, Notes, Parts, SeriesSelector
@@ -55,7 +55,7 @@ class EvaluationPlan(View):
     notes: tuple[Text, ...]
 
 
-class EvaluationService(RunService[Evaluation]):
+class EvaluationService(JobRunService[Evaluation]):
     """Plans, starts and reads evaluations; every thread may use it."""
 
     def __init__(
@@ -103,7 +103,7 @@ class EvaluationService(RunService[Evaluation]):
                 write(parts, folder)
                 return [part.name for part in parts], {"series": len(parts), "cutoffs": plan.cutoffs}
 
-            return self._submit_new(self._folders.make(plan.request, plan.notes, copy))
+            return self._start(plan.request, plan.notes, copy)
 
     def csv(self, evaluation_id: str) -> str:
         """Return the scores of every forecaster at every cutoff as CSV, empty until the evaluation has finished."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 from kronos_app.errors import Conflict
 from kronos_app.i18n import text
 from kronos_app.services.core.redaction import Redaction
-from kronos_app.services.finetune import records
-from kronos_app.services.finetune.runs import Run
+from kronos_app.services.finetune.run import TuneRun
 from kronos_app.services.models.registry import TrainedModel
 from kronos_app.settings import Settings
 
 
-def trained_model(settings: Settings, run: Run) -> TrainedModel:
+def trained_model(settings: Settings, run: TuneRun) -> TrainedModel:
     """Return the exported model of a run with its scores.
 
     Raises
@@ -19,7 +18,7 @@ def trained_model(settings: Settings, run: Run) -> TrainedModel:
     Conflict
         The run is not finished, or its result was deleted.
     """
-    if run.status().state != "finished":
+    if run.state != "finished":
         raise Conflict(
             "run_not_finished",
             text("{name} is not finished.", name=run.name),
@@ -32,14 +31,13 @@ def trained_model(settings: Settings, run: Run) -> TrainedModel:
             text("The result of {name} was deleted.", name=run.name),
             text("Copy the run and train it again."),
         )
-    outcome = records.outcome(run)
     return TrainedModel(
         run_id=run.id,
         export=export,
         base=run.base,
-        method=run.config["method"]["kind"],
+        method=run.method,
         context=run.context,
-        scores=outcome.scores,
-        worse=outcome.worse,
+        scores=run.scores,
+        worse=run.worse,
         redact=Redaction(settings, run.config["base"], run.base).redact,
     )

@@ -1,4 +1,4 @@
-"""The view of a run, from the files in its folder."""
+"""The state of a run, from the files in its folder."""
 
 from __future__ import annotations
 
@@ -7,20 +7,22 @@ from typing import TYPE_CHECKING
 from kronos_app.i18n import Text, text
 from kronos_app.services.core.training_errors import to_text
 from kronos_app.services.finetune import records
-from kronos_app.services.finetune.views import RunState, RunView
+from kronos_app.services.finetune.run import TuneState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kronos_app.services.core.redaction import Redaction
-    from kronos_app.services.finetune.runs import Run
+    from kronos_app.services.finetune.run import TuneRun
     from training.run.folder import Status
 
 SCORING_SHARE = 0.02  # of the progress of a run, after its last step
 
 
-def view_run(run: Run, alive: bool, position: int | None, registered: Sequence[str], places: Redaction) -> RunView:
-    """Return the view of a run.
+def with_status(
+    run: TuneRun, alive: bool, position: int | None, registered: Sequence[str], redaction: Redaction
+) -> TuneRun:
+    """Return a run with the state and the progress of its trainer.
 
     Parameters
     ----------
@@ -30,33 +32,31 @@ def view_run(run: Run, alive: bool, position: int | None, registered: Sequence[s
         In the queue, None if it is not queued.
     registered
         Labels of its registered versions.
-    places
+    redaction
         Removes paths from messages.
     """
     status = run.status()
     state = _state(status, alive, position)
-    stages = tuple(name for name in ("tokenizer", "predictor") if run.config[name] is not None)
-    outcome = records.outcome(run)
-    changed = {
-        "id": run.id,
-        "name": run.name,
-        "created": run.created,
+    changes = status.model_dump(include={"phase", "step", "steps", "loss", "stopped"})
+    if state == "running":
+        changes |= {"rate": status.rate, "remaining": status.remaining}
+    elif state == "queued":
+        changes["queue_position"] = position
+    if run.scores is None and (looks := records.read_looks(run)):
+        changes["scores"] = looks[-1].get("forecasters")
+    error = _error(status, state)
+    if error is not None:
+        changes["error"] = redaction.redact_text(error)
+    changes |= {
         "state": state,
-        "progress": _progress({name: int(run.config[name]["steps"]) for name in stages}, status),
-        "queue_position": position if state == "queued" else None,
-        "base": run.base,
-        "method": run.config["method"]["kind"],
-        "stages": stages,
-        "notes": tuple(places.redact_text(to_text(note)) for note in status.notes),
-        "error": _error(status, state, places),
+        "progress": _progress({stage: int(run.config[stage]["steps"]) for stage in run.stages}, status),
+        "notes": tuple(redaction.redact_text(to_text(note)) for note in status.notes),
         "registered": list(registered),
     }
-    if state != "running":
-        changed |= {"rate": None, "remaining": None}
-    return RunView.model_validate({**dict(status), **vars(outcome), **changed})
+    return run.model_copy(update=changes)
 
 
-def _state(status: Status, alive: bool, position: int | None) -> RunState:
+def _state(status: Status, alive: bool, position: int | None) -> TuneState:
     if alive:
         return "running"
     if position is not None:
@@ -78,9 +78,9 @@ def _progress(steps: dict[str, int], status: Status) -> float:
     return (1.0 - SCORING_SHARE) * done / sum(steps.values())
 
 
-def _error(status: Status, state: RunState, places: Redaction) -> Text | None:
+def _error(status: Status, state: TuneState) -> Text | None:
     if state in {"running", "queued"}:
         return None
     if status.error is not None:
-        return places.redact_text(to_text(status.error))
+        return to_text(status.error)
     return text("The trainer ended before training started; see the log.") if status.state == "queued" else None

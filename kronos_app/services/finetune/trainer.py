@@ -19,10 +19,10 @@ from kronos_app.errors import explain_os_errors
 from kronos_app.i18n import text
 from kronos_app.services.core.redaction import ROOT
 from kronos_app.services.core.training_errors import training_errors
-from kronos_app.services.finetune.runs import status_in
+from kronos_app.services.finetune.run import read_status
 
 if TYPE_CHECKING:
-    from kronos_app.services.finetune.runs import Run
+    from kronos_app.services.finetune.run import TuneRun
     from kronos_app.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class Trainers:
         self._lock = Lock()
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
-    def start(self, run: Run) -> None:
+    def start(self, run: TuneRun) -> None:
         """Start a process that trains a run, or continues it; raises Unavailable if it cannot be started."""
         from training.run.folder import write_json
 
@@ -95,7 +95,7 @@ class Trainers:
 
         return self._settings.run_memory_bytes or run_limit()
 
-    def alive(self, run: Run) -> bool:
+    def alive(self, run: TuneRun) -> bool:
         """Return whether a trainer of the run is running or has just been started."""
         with self._lock:
             child = self._children.get(run.id)
@@ -115,7 +115,7 @@ class Trainers:
                 process.kill()
         psutil.wait_procs(processes, timeout=SECONDS_TO_DIE)
 
-    def _watch(self, run: Run, child: subprocess.Popen[bytes]) -> None:
+    def _watch(self, run: TuneRun, child: subprocess.Popen[bytes]) -> None:
         limit = self._memory_limit()
         while True:
             with suppress(subprocess.TimeoutExpired):
@@ -145,7 +145,7 @@ def _memory(pid: int) -> int:
     return size
 
 
-def _write_memory_error(run: Run, limit: int) -> None:
+def _write_memory_error(run: TuneRun, limit: int) -> None:
     """Write to the status of the run why its trainer was ended."""
     from training.errors import message
 
@@ -172,7 +172,7 @@ def _process(path: Path) -> psutil.Process | None:
 
 def _holder(path: Path) -> psutil.Process | None:
     """Return the process that holds a run, or None; it may have outlived the process that started it."""
-    status = status_in(path)
+    status = read_status(path)
     if status.state != "running" or status.pid is None:
         return None
     with suppress(psutil.Error):

@@ -1,16 +1,14 @@
-"""Plans, estimates and runs for page and API."""
+"""Plans, estimates and comparisons of runs for page and API."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import Field, field_serializer
+from pydantic import field_serializer
 
 from kronos_app.services.core.view import Message, View
-
-RunState = Literal["queued", "running", "paused", "finished", "failed", "interrupted"]
+from kronos_app.services.finetune.run import TuneRun
 
 
 class Advice(View):
@@ -71,42 +69,10 @@ class Estimate(StageEstimate):
     stages: Mapping[str, StageEstimate]
 
 
-class RunView(View):
-    """A fine-tuning run and its state."""
-
-    id: str
-    name: str
-    created: datetime
-    state: RunState = Field(description="interrupted: its trainer process ended; resume it.")
-    phase: str = Field(description="preparing, tokenizer, predictor, judging or exporting: the current or last one.")
-    step: int = Field(description="Of the current stage.")
-    steps: int
-    progress: float = Field(description="0 to 1, over all stages.")
-    loss: float | None = Field(description="Last training loss.")
-    rate: float | None = Field(description="Windows per second.")
-    remaining: float | None = Field(description="Seconds until the current stage ends.")
-    queue_position: int | None = Field(description="1 is next; null if it is not queued.")
-    base: str | None = Field(description="Base model; null for one trained from scratch.")
-    method: str
-    stages: tuple[str, ...]
-    stopped: bool = Field(description="Training was ended early, keeping the best checkpoint.")
-    notes: tuple[Message, ...]
-    error: Message | None
-    worse: bool | None = Field(description="Whether it forecasts worse than its base model.")
-    verdict: Message | None = Field(description="The same in a sentence.")
-    scores: dict[str, Any] | None = Field(description="By forecaster (tuned, base, baselines), then by score.")
-    registered: list[str] = Field(description="Registered versions, as name@version.")
-
-    @property
-    def active(self) -> bool:
-        """Return whether it is running or queued."""
-        return self.state in {"queued", "running"}
-
-
 class RunComparison(View):
     """Runs side by side: the settings in which they differ, with a value for each run, and their scores by run id."""
 
-    runs: tuple[RunView, ...]
+    runs: tuple[TuneRun, ...]
     differences: dict[str, tuple[Any, ...]]
     scores: dict[str, dict[str, Any] | None]
 

@@ -1,1 +1,1 @@
-"""Runs that have a folder and a job: what evaluation and backtest share."""
+"""Runs that have a folder: what evaluation, backtest and fine-tune share."""

@@ -7,17 +7,18 @@ from typing import ClassVar
 
 import streamlit as st
 
-from kronos_app import nav
+from kronos_app import nav, state
 from kronos_app.i18n import Text, text
 from kronos_app.runtime import desk
 from kronos_app.services.backtest.service import Backtest, BacktestService
 from kronos_app.state import gettext as _
 from kronos_app.widgets.backtest import form
+from kronos_app.widgets.backtest.run import render_backtest
 from kronos_app.widgets.backtest.words import signal_names
-from kronos_app.widgets.runs.listing import RunList
+from kronos_app.widgets.runs.listing import JobRunList
 
 
-class BacktestList(RunList[Backtest]):
+class BacktestList(JobRunList[Backtest]):
     """How backtests are listed."""
 
     page: ClassVar[str] = "backtest"
@@ -55,12 +56,17 @@ class BacktestList(RunList[Backtest]):
             _("{samples} paths each").format(samples=request.samples),
         ]
 
-    def verdicts(self, run: Backtest) -> Sequence[Text]:
+    def results(self, run: Backtest) -> Sequence[str]:
         """Return the verdict."""
-        return () if run.verdict is None else (run.verdict,)
+        return [] if run.verdict is None else [state.say(run.verdict)]
 
-    def render_more_actions(self, run: Backtest) -> None:
-        """Render the button that fills the form with the settings of a backtest."""
+    def render_finished(self, run: Backtest) -> None:
+        """Render verdict, curves, figures, holdings, trades and costs."""
+        render_backtest(run)
+
+    def render_actions(self, run: Backtest) -> None:
+        """Render the buttons of the job, and the one that fills the form with the settings of a backtest."""
+        super().render_actions(run)
         key = f"backtest.again.{run.id}"
         if st.button(_("Copy with changes"), key=key, icon=":material/edit:", type="tertiary"):
             form.adopt(run.request)

@@ -9,17 +9,12 @@ from kronos_app.services.backtest.report import grade
 from kronos_app.services.backtest.service import Backtest
 from kronos_app.state import gettext as _
 from kronos_app.widgets.backtest import tables
-from kronos_app.widgets.backtest.listing import BACKTESTS
 from kronos_app.widgets.backtest.words import chart_words
 from kronos_app.widgets.runs.parts import render_chart, render_notes, render_verdict, render_warning
 
 
-def render(backtest_id: str) -> None:
-    """Render a backtest."""
-    BACKTESTS.render_run(backtest_id, _render_finished)
-
-
-def _render_finished(backtest: Backtest) -> None:
+def render_backtest(backtest: Backtest) -> None:
+    """Render a finished backtest."""
     report = backtest.report or {}
     for warning in backtest.warnings:
         render_warning(warning, severe="first" in warning.params)

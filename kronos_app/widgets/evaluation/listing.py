@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+from kronos_app import state
 from kronos_app.i18n import Text, text
 from kronos_app.runtime import desk
 from kronos_app.services.evaluation.service import Evaluation, EvaluationService
 from kronos_app.state import gettext as _
+from kronos_app.widgets.evaluation.run import render_evaluation
 from kronos_app.widgets.kit import formats
-from kronos_app.widgets.runs.listing import RunList
+from kronos_app.widgets.runs.listing import JobRunList
 
 
-class EvaluationList(RunList[Evaluation]):
+class EvaluationList(JobRunList[Evaluation]):
     """How evaluations are listed."""
 
     page: ClassVar[str] = "evaluate"
@@ -46,9 +48,13 @@ class EvaluationList(RunList[Evaluation]):
             _("{samples} paths each").format(samples=request.samples),
         ]
 
-    def verdicts(self, run: Evaluation) -> Sequence[Text]:
+    def results(self, run: Evaluation) -> Sequence[str]:
         """Return a sentence for each model."""
-        return tuple(run.verdicts.values())
+        return [state.say(verdict) for verdict in run.verdicts.values()]
+
+    def render_finished(self, run: Evaluation) -> None:
+        """Render verdicts and scores."""
+        render_evaluation(run)
 
 
 EVALUATIONS = EvaluationList()

@@ -10,18 +10,13 @@ from kronos_app.runtime import desk
 from kronos_app.services.evaluation.service import Evaluation
 from kronos_app.state import gettext as _
 from kronos_app.widgets.evaluation import figures, scores, task
-from kronos_app.widgets.evaluation.listing import EVALUATIONS
 from kronos_app.widgets.runs.parts import render_notes, render_verdict, render_warning
 
 CERTAIN = {"seen", "cutoffs"}  # values of a warning that counts cutoffs in the training period
 
 
-def render(evaluation_id: str) -> None:
-    """Render an evaluation."""
-    EVALUATIONS.render_run(evaluation_id, _render_finished)
-
-
-def _render_finished(evaluation: Evaluation) -> None:
+def render_evaluation(evaluation: Evaluation) -> None:
+    """Render a finished evaluation."""
     report = evaluation.report or {}
     for warning in evaluation.warnings:
         render_warning(warning, severe=bool(CERTAIN & warning.params.keys()))

@@ -11,7 +11,8 @@ from kronos_app import state
 from kronos_app.charts.finetune_curves import overlay_losses
 from kronos_app.runtime import desk
 from kronos_app.services.finetune.records import read_curves
-from kronos_app.services.finetune.views import RunComparison, RunView
+from kronos_app.services.finetune.run import TuneRun
+from kronos_app.services.finetune.views import RunComparison
 from kronos_app.state import gettext as _
 from kronos_app.widgets.finetune import keys, words
 from kronos_app.widgets.finetune.fields import OPTIONS, label
@@ -32,7 +33,7 @@ def render_comparison() -> None:
         return
     linked = [name for name in st.query_params.get_all(PARAMETER) if name in runs]
     state.default(keys.COMPARED, linked)
-    st.session_state[keys.COMPARED] = [one for one in st.session_state[keys.COMPARED] if one in runs]
+    st.session_state[keys.COMPARED] = [run_id for run_id in st.session_state[keys.COMPARED] if run_id in runs]
     labels = _labels(runs)
     chosen = st.multiselect(
         _("Runs to compare"),
@@ -47,12 +48,12 @@ def render_comparison() -> None:
         return
     st.query_params[PARAMETER] = chosen
     comparison = desk().tuning.compare(chosen)
-    _losses(chosen, labels)
+    _losses(comparison, labels)
     _differences(comparison, labels)
     _scores(comparison, labels)
 
 
-def _labels(runs: dict[str, RunView]) -> dict[str, str]:
+def _labels(runs: dict[str, TuneRun]) -> dict[str, str]:
     """Return the names of runs, with the start where several have the same name."""
     names = [run.name for run in runs.values()]
     return {
@@ -61,8 +62,8 @@ def _labels(runs: dict[str, RunView]) -> dict[str, str]:
     }
 
 
-def _losses(chosen: list[str], labels: dict[str, str]) -> None:
-    logs = {labels[run_id]: read_curves(desk().tuning.run(run_id)) for run_id in chosen}
+def _losses(comparison: RunComparison, labels: dict[str, str]) -> None:
+    logs = {labels[run.id]: read_curves(run) for run in comparison.runs}
     for stage, name in words.STAGES.items():
         of_stage = {run_label: log[stage] for run_label, log in logs.items() if stage in log and len(log[stage])}
         if of_stage:

@@ -6,7 +6,6 @@ SPLIT = "finetune.split"
 VALIDATION = "finetune.validation"
 TEST = "finetune.test"
 FIELD = "finetune.field"  # and the path of the setting
-PAGE = "finetune.page"
 TRIAL = "finetune.trial"
 COMPARED = "finetune.compared"
 NAME = "finetune.name"

@@ -8,7 +8,7 @@ import streamlit as st
 
 from kronos_app import nav, state
 from kronos_app.runtime import desk
-from kronos_app.services.finetune.views import RunView
+from kronos_app.services.finetune.run import TuneRun
 from kronos_app.state import gettext as _
 from kronos_app.widgets.finetune import keys
 from kronos_app.widgets.kit import errors
@@ -17,7 +17,7 @@ from kronos_app.widgets.kit.errors import escape
 LONGEST_NAME, LONGEST_NOTE = 40, 200
 
 
-def render_registration(run: RunView) -> None:
+def render_registration(run: TuneRun) -> None:
     """Render the form, or the registered versions."""
     if run.registered:
         _registered(run)
@@ -28,7 +28,7 @@ def render_registration(run: RunView) -> None:
             _form(run)
 
 
-def _form(run: RunView) -> None:
+def _form(run: TuneRun) -> None:
     st.caption(
         _(
             "Saves the model under a name and a version for Forecast, Live and the API. The run may be "
@@ -56,7 +56,7 @@ def suggested(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:LONGEST_NAME] or "model"
 
 
-def _registered(run: RunView) -> None:
+def _registered(run: TuneRun) -> None:
     newest = run.registered[-1]
     message, actions = st.columns([5, 3], vertical_alignment="center")
     sentence = _("Registered as {names}. Forecast, Live and the API list it.")

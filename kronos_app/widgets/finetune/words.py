@@ -8,11 +8,7 @@ from kronos_app import state
 from kronos_app.charts.finetune import ExampleWords, TimelineWords
 from kronos_app.charts.finetune_curves import CurveWords
 from kronos_app.i18n import Text, text
-from kronos_app.services.finetune.views import RunView
 from kronos_app.state import gettext as _
-from kronos_app.widgets.kit import formats
-from kronos_app.widgets.models.names import method_name
-from kronos_app.widgets.runs.words import badge as state_badge
 
 SPLITS: Mapping[str, Text] = {"train": text("Training set"), "validation": text("Validation"), "test": text("Test")}
 STAGES: Mapping[str, Text] = {"tokenizer": text("Tokenizer"), "predictor": text("Predictor")}
@@ -23,25 +19,6 @@ PHASES: Mapping[str, Text] = {
     "judging": text("Scoring"),
     "exporting": text("Exporting"),
 }
-
-
-def badge(run: RunView) -> str:
-    """Return the state of a run as a badge."""
-    stopped = run.state == "finished" and run.stopped
-    badges = ":green-badge[" + _("stopped early, saved") + "]" if stopped else state_badge(run.state)
-    return badges + " :red-badge[" + _("worse than the base model") + "]" if run.worse else badges
-
-
-def details(run: RunView) -> str:
-    """Return base model, method, stages and start of a run in one line."""
-    return " · ".join(
-        [
-            _("base {base}").format(base=run.base or _("scratch")),
-            method_name(run.method),
-            " + ".join(state.say(STAGES[stage]) for stage in run.stages),
-            _("started {moment}").format(moment=formats.moment(run.created)),
-        ]
-    )
 
 
 def curve_words() -> CurveWords:

@@ -1,4 +1,4 @@
-"""The list of runs of one kind, and the page of one run until it has finished."""
+"""The list of runs of one kind, and the page of one run."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import streamlit as st
 
 from kronos_app import nav, state
 from kronos_app.i18n import Text
+from kronos_app.services.runs.job_run import AnyJobRun
 from kronos_app.services.runs.run import AnyRun
-from kronos_app.services.runs.service import RunService
+from kronos_app.services.runs.service import JobRunService, RunService
 from kronos_app.state import gettext as _
 from kronos_app.widgets.kit import formats, paging
 from kronos_app.widgets.kit.confirm import confirm
@@ -23,7 +24,7 @@ POLL_SECONDS = 2.0
 
 
 class RunList(ABC, Generic[AnyRun]):
-    """How runs of one kind are listed.
+    """How runs of one kind are rendered.
 
     Attributes
     ----------
@@ -33,8 +34,6 @@ class RunList(ABC, Generic[AnyRun]):
         Of the message that there is none.
     none, all, kept, delete, deleted
         There is no run; link to the list; what a resumed run continues with; question and consequence of a deletion.
-    loading, counted, ending
-        What a run does before the first step, with `{done}` and `{total}` steps, and after the last.
     """
 
     page: ClassVar[str]
@@ -45,9 +44,6 @@ class RunList(ABC, Generic[AnyRun]):
     kept: ClassVar[Text]
     delete: ClassVar[Text]
     deleted: ClassVar[Text]
-    loading: ClassVar[Text]
-    counted: ClassVar[Text]
-    ending: ClassVar[Text]
 
     @property
     @abstractmethod
@@ -63,37 +59,134 @@ class RunList(ABC, Generic[AnyRun]):
         """Return the settings that a list shows."""
 
     @abstractmethod
-    def verdicts(self, run: AnyRun) -> Sequence[Text]:
-        """Return the verdicts of a run."""
+    def results(self, run: AnyRun) -> Sequence[str]:
+        """Return the lines that a list shows of the result of a run."""
 
-    def render_more_actions(self, run: AnyRun) -> None:
-        """Render further buttons."""
+    @abstractmethod
+    def sentence(self, run: AnyRun) -> str:
+        """Return what a run does now and the time that is left."""
+
+    @abstractmethod
+    def render_actions(self, run: AnyRun) -> None:
+        """Render the buttons of a run except Delete."""
+
+    @abstractmethod
+    def render_finished(self, run: AnyRun) -> None:
+        """Render the result of a finished run."""
+
+    def render_unfinished(self, run: AnyRun) -> None:
+        """Render what a run shows before it has finished."""
+
+    def badges(self, run: AnyRun) -> str:
+        """Return the state of a run as a badge."""
+        return badge(run.state)
+
+    def phase(self, run: AnyRun) -> tuple[str, ...]:
+        """Return what a page shows outside its progress: it is rendered again when this changes."""
+        return (run.state,)
 
     def render(self) -> None:
         """Render a row for each run."""
-        runs, unreadable = self.service.list(), self.service.unreadable()
+        runs, unreadable = self.service.read_all()
         if not (runs or unreadable):
             st.info(state.say(self.none), icon=self.icon)
         for run in paging.choose_rows(runs, f"{self.page}.page"):
             self._render_row(run)
         render_unreadable(unreadable, self.page, self.service.delete)
 
-    def render_run(self, run_id: str, render_finished: Callable[[AnyRun], None]) -> None:
+    def render_run(self, run_id: str) -> None:
         """Render a run: its title, and its progress, its result or why it ended."""
         nav.link(self.page, state.say(self.all), icon=":material/arrow_back:")
         with render_errors():
             run = self.service.get(run_id)
             self._render_title(run)
             if run.active:
-                _render_progress(self, run.id, run.state)
-                st.caption(_("You may close this page: the run continues, and this address shows the result."))
-            elif run.report is not None:
-                render_finished(run)
+                _render_progress(self, run.id, self.phase(run), opened=True)
+            elif run.state == "finished":
+                self.render_finished(run)
             else:
                 self._render_ended(run)
+                self.render_unfinished(run)
 
-    def sentence(self, run: AnyRun) -> str:
-        """Return what a run does now and the time that is left."""
+    def render_button(
+        self, action: str, run: AnyRun, label: str, icon: str, act: Callable[[str], object], about: str | None = None
+    ) -> None:
+        """Render a button that changes the state of a run; `about` is its help."""
+        if st.button(label, key=f"{self.page}.{action}.{run.id}", icon=icon, help=about):
+            with render_errors():
+                act(run.id)
+                st.rerun()
+
+    def _details(self, run: AnyRun) -> str:
+        started = _("started {moment}").format(moment=formats.moment(run.created))
+        return escape(" · ".join([*self.settings(run), started]))
+
+    def _render_row(self, run: AnyRun) -> None:
+        with st.container(border=True):
+            words, buttons = st.columns([5, 3], vertical_alignment="center")
+            words.markdown(f"**{escape(self.title(run))}** {self.badges(run)}  \n:small[{self._details(run)}]")
+            with buttons.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
+                nav.link(self.page, _("Open"), icon=":material/open_in_new:", **{self.parameter: run.id})
+                self._render_buttons(run)
+            for result in self.results(run):
+                st.markdown(f":small[{escape(result)}]")
+            if run.active:
+                _render_progress(self, run.id, self.phase(run))
+            if run.error is not None and not run.active:
+                st.caption(":red[:material/error:] " + escape(state.say(run.error)))
+
+    def _render_title(self, run: AnyRun) -> None:
+        words, buttons = st.columns([5, 4], vertical_alignment="center")
+        with words:
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.subheader(escape(self.title(run)), width="content", anchor=False)
+                st.markdown(self.badges(run), width="content")
+            st.markdown(f":small[{self._details(run)}]")
+        with buttons.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
+            self._render_buttons(run)
+
+    def _render_ended(self, run: AnyRun) -> None:
+        kept = state.say(self.kept)
+        if run.error is not None:
+            st.error(escape(state.say(run.error)), icon=":material/error:")
+        if run.state == "cancelled":
+            st.info(_("It was cancelled. {kept}").format(kept=kept), icon=":material/cancel:")
+        elif run.state == "paused":
+            st.info(_("It was paused. {kept}").format(kept=kept), icon=":material/pause_circle:")
+        elif run.state == "interrupted":
+            st.warning(_("It was interrupted. {kept}").format(kept=kept), icon=":material/power_off:")
+
+    def _render_buttons(self, run: AnyRun) -> None:
+        self.render_actions(run)
+        if st.button(_("Delete"), key=f"{self.page}.delete.{run.id}", icon=":material/delete:", type="tertiary"):
+            question = state.say(self.delete).format(name=self.title(run))
+            confirm(question, state.say(self.deleted), lambda: self._delete(run.id))
+
+    def _delete(self, run_id: str) -> None:
+        self.service.delete(run_id)
+        st.query_params.pop(self.parameter, None)
+
+
+class JobRunList(RunList[AnyJobRun]):
+    """How runs are rendered that jobs make.
+
+    Attributes
+    ----------
+    loading, counted, ending
+        What a run does before the first step, with `{done}` and `{total}` steps, and after the last.
+    """
+
+    loading: ClassVar[Text]
+    counted: ClassVar[Text]
+    ending: ClassVar[Text]
+
+    @property
+    @abstractmethod
+    def service(self) -> JobRunService[AnyJobRun]:
+        """Return the service of the runs."""
+
+    def sentence(self, run: AnyJobRun) -> str:
+        """Return how many steps are done and the time that is left."""
         if run.state == "queued":
             return _("In the queue")
         if not run.total:
@@ -106,69 +199,28 @@ class RunList(ABC, Generic[AnyRun]):
             return sentence
         return sentence + " · " + _("about {time} left").format(time=formats.remaining(run.remaining_seconds))
 
-    def _details(self, run: AnyRun) -> str:
-        started = _("started {moment}").format(moment=formats.moment(run.created))
-        return escape(" · ".join([*self.settings(run), started]))
-
-    def _render_row(self, run: AnyRun) -> None:
-        with st.container(border=True):
-            words, buttons = st.columns([5, 3], vertical_alignment="center")
-            words.markdown(f"**{escape(self.title(run))}** {badge(run.state)}  \n:small[{self._details(run)}]")
-            with buttons.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
-                nav.link(self.page, _("Open"), icon=":material/open_in_new:", **{self.parameter: run.id})
-                self._render_actions(run)
-            for verdict in self.verdicts(run):
-                st.markdown(f":small[{escape(state.say(verdict))}]")
-            if run.active:
-                _render_progress(self, run.id, run.state)
-            if run.error is not None and run.state in {"failed", "interrupted"}:
-                st.caption(":red[:material/error:] " + escape(state.say(run.error)))
-
-    def _render_title(self, run: AnyRun) -> None:
-        words, buttons = st.columns([5, 4], vertical_alignment="center")
-        with words:
-            with st.container(horizontal=True, vertical_alignment="center"):
-                st.subheader(escape(self.title(run)), width="content", anchor=False)
-                st.markdown(badge(run.state), width="content")
-            st.markdown(f":small[{self._details(run)}]")
-        with buttons.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
-            self._render_actions(run)
-
-    def _render_ended(self, run: AnyRun) -> None:
-        if run.error is not None:
-            st.error(escape(state.say(run.error)), icon=":material/error:")
-        elif run.state == "cancelled":
-            st.info(_("It was cancelled. {kept}").format(kept=state.say(self.kept)), icon=":material/cancel:")
-        else:
-            message = _("It was interrupted. {kept}").format(kept=state.say(self.kept))
-            st.warning(message, icon=":material/power_off:")
-
-    def _render_actions(self, run: AnyRun) -> None:
+    def render_actions(self, run: AnyJobRun) -> None:
+        """Render the button that cancels or resumes a run."""
         if run.active:
-            self._render_button("cancel", run, _("Cancel"), ":material/stop_circle:", self.service.cancel)
+            self.render_button("cancel", run, _("Cancel"), ":material/stop_circle:", self.service.cancel)
         elif run.state != "finished":
-            self._render_button("resume", run, _("Resume"), ":material/play_arrow:", self.service.resume)
-        self.render_more_actions(run)
-        if st.button(_("Delete"), key=f"{self.page}.delete.{run.id}", icon=":material/delete:", type="tertiary"):
-            question = state.say(self.delete).format(name=self.title(run))
-            confirm(question, state.say(self.deleted), lambda: self._delete(run.id))
-
-    def _render_button(self, action: str, run: AnyRun, label: str, icon: str, act: Callable[[str], AnyRun]) -> None:
-        if st.button(label, key=f"{self.page}.{action}.{run.id}", icon=icon):
-            with render_errors():
-                act(run.id)
-                st.rerun()
-
-    def _delete(self, run_id: str) -> None:
-        self.service.delete(run_id)
-        st.query_params.pop(self.parameter, None)
+            self.render_button("resume", run, _("Resume"), ":material/play_arrow:", self.service.resume)
 
 
 @st.fragment(run_every=POLL_SECONDS)
-def _render_progress(runs: RunList[Any], run_id: str, rendered: str) -> None:
-    """Render the progress of a run; render the page again once the state has changed."""
+def _render_progress(runs: RunList[Any], run_id: str, phase: tuple[str, ...], *, opened: bool = False) -> None:
+    """Render the progress of a run; render the page again once its phase has changed.
+
+    Parameters
+    ----------
+    opened
+        This is the page of the run.
+    """
     with render_errors():
         run = runs.service.get(run_id)
-        if run.state != rendered:
+        if runs.phase(run) != phase:
             st.rerun()
         st.progress(run.progress, text=runs.sentence(run))
+        if opened:
+            st.caption(_("You may close this page: the run continues, and this address shows the result."))
+            runs.render_unfinished(run)

@@ -14,7 +14,7 @@ from kronos_app.errors import AppError, Conflict, InvalidInput, NotFound
 from kronos_app.services.desk import Desk
 from kronos_app.services.finetune.records import read_curves
 from kronos_app.services.finetune.request import TuneRequest
-from kronos_app.services.finetune.runs import RunFolders
+from kronos_app.services.finetune.run import TuneFolders
 from kronos_app.services.finetune.trainer import Trainers
 
 LONG = 100_000  # steps, more than a test waits for
@@ -36,7 +36,7 @@ def request_for(save, make_frame, make_config):
 def _end(settings):
     """End what a test that failed leaves running."""
     yield
-    for run in RunFolders(settings.home / "runs").list():
+    for run in TuneFolders(settings.home).list():
         Trainers(settings, lambda: None).kill(run.path)
 
 
@@ -71,7 +71,7 @@ def test_a_run_is_paused_goes_on_after_the_desk_was_closed_is_killed_and_stopped
     try:
         going = reach(later.tuning, run.id, lambda view: view.step > paused.step)
         assert going.state == "running"
-        assert len(read_curves(later.tuning.run(run.id))["predictor"]) > 0
+        assert len(read_curves(later.tuning.get(run.id))["predictor"]) > 0
         with pytest.raises(Conflict, match="not finished"):
             later.registry.register(run.id, "mine")
         killed(later.tuning, run.id)
@@ -84,13 +84,13 @@ def test_a_run_is_paused_goes_on_after_the_desk_was_closed_is_killed_and_stopped
         later.tuning.stop(run.id)
         kept = reach(later.tuning, run.id, lambda view: not view.active)
         assert (kept.state, kept.stopped) == ("finished", True)
-        steps = read_curves(later.tuning.run(run.id))["predictor"]["step"]
+        steps = read_curves(later.tuning.get(run.id))["predictor"]["step"]
         assert steps.is_monotonic_increasing
         assert "Fine" in later.tuning.card(run.id) or "fine" in later.tuning.card(run.id)
         for change in (later.tuning.resume, later.tuning.stop, later.tuning.pause):
             with pytest.raises(Conflict):
                 change(run.id)
-        later.tuning.discard(run.id)
+        later.tuning.delete(run.id)
         assert later.tuning.list() == []
     finally:
         later.close()
@@ -98,7 +98,7 @@ def test_a_run_is_paused_goes_on_after_the_desk_was_closed_is_killed_and_stopped
 
 def killed(tuning, run_id):
     """End the trainer as `kill -9` does."""
-    status = tuning.run(run_id).status()
+    status = tuning.get(run_id).status()
     process = psutil.Process(status.pid)
     process.kill()
     psutil.wait_procs([process], timeout=10)
@@ -107,9 +107,9 @@ def killed(tuning, run_id):
 def test_a_run_that_is_discarded_while_it_trains_takes_its_process_along(desk, request_for, reach):
     run = desk.tuning.start(request_for(steps=LONG))
     reach(desk.tuning, run.id, lambda view: view.step >= 1)
-    pid = desk.tuning.run(run.id).status().pid
-    folder = desk.tuning.run(run.id).path
-    desk.tuning.discard(run.id)
+    pid = desk.tuning.get(run.id).status().pid
+    folder = desk.tuning.get(run.id).path
+    desk.tuning.delete(run.id)
     assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     assert not folder.exists()
     with pytest.raises(NotFound, match="no run"):
@@ -146,7 +146,7 @@ def test_a_second_run_of_the_same_name_is_refused_and_a_clone_has_a_free_one(des
     assert "mine 2" in refused.value.hint.render()
     clone = desk.tuning.request_of(run.id)
     assert clone.config["name"] == "Mine 2"
-    assert clone.config | {"name": "Mine 7"} == desk.tuning.run(run.id).request.config
+    assert clone.config | {"name": "Mine 7"} == desk.tuning.get(run.id).request.config
 
 
 def test_runs_without_a_name_get_one_each(desk, request_for):
@@ -166,7 +166,7 @@ def test_hostile_names_of_runs_are_refused(desk, request_for, name):
 
 @pytest.mark.parametrize("run_id", ["../a-run", "..", ".", "", "a/b", "A", "a" * 200, "\ud800"])
 def test_hostile_ids_of_runs_are_unknown(desk, run_id):
-    for ask in (desk.tuning.get, desk.tuning.discard, desk.tuning.tail, desk.tuning.resume):
+    for ask in (desk.tuning.get, desk.tuning.delete, desk.tuning.tail, desk.tuning.resume):
         with pytest.raises(NotFound):
             ask(run_id)
 
@@ -182,10 +182,10 @@ def test_the_queue_and_the_number_of_runs_are_limited(settings, make_spec, make_
         assert [small.tuning.start(one).state for one in requests[:2]] == ["running", "queued"]
         with pytest.raises(Conflict, match="2 runs are saved"):
             small.tuning.start(requests[2])
-        small.tuning.discard(small.tuning.list()[1].id)
+        small.tuning.delete(small.tuning.list()[1].id)
         assert small.tuning.list()[0].state == "running", "its turn came"
         small.tuning.start(requests[2])
-        small.settings.__dict__["max_runs"] = 10
+        small.tuning._most = 10
         with pytest.raises(Conflict, match="1 runs are waiting"):
             small.tuning.start(TuneRequest.build({"data": data, "config": make_config(name="d")}))
     finally:
@@ -234,7 +234,7 @@ def test_a_trainer_reaches_no_server_that_the_administrator_did_not_name(
     with monkeypatch.context() as unstarted:
         unstarted.setattr(desk.tuning._trainers, "start", lambda run: None)
         run_id = desk.tuning.start(request_for()).id
-    run = desk.tuning.run(run_id)
+    run = desk.tuning.get(run_id)
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(0)
         address = f"http://127.0.0.1:{server.getsockname()[1]}"

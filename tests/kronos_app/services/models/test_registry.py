@@ -138,7 +138,7 @@ def test_it_stays_when_its_run_is_discarded_and_can_be_trained_on(tuned_desk, ru
 
     tuned_desk.registry.register(run.id, "mine")
     request = tuned_desk.tuning.request_of(run.id)
-    tuned_desk.tuning.discard(run.id)
+    tuned_desk.tuning.delete(run.id)
     assert forecast("mine").stored.provenance["model"] == "mine@1"
     config = make_config(base={"model": "mine"}, split={"fractions": [0.3, 0.3, 0.4]})
     plan = tuned_desk.tuning.plan(TuneRequest(data=request.data, config=config))
@@ -169,7 +169,7 @@ def test_notes_are_limited_and_runs_must_be_there(tuned_desk, run):
 
 
 def test_a_result_that_is_gone_or_damaged_is_not_registered(tuned_desk, run):
-    export = tuned_desk.tuning.run(run.id).folder.export
+    export = tuned_desk.tuning.get(run.id).folder.export
     weights = export / "model" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(Unavailable, match="cannot be used"):

@@ -1,8 +1,10 @@
 """Records of other versions: unknown fields are ignored; what cannot be read is listed with its reason."""
 
 import json
+import shutil
 from dataclasses import asdict
 from io import BytesIO
+from pathlib import Path
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -33,8 +35,8 @@ def ids(desk, kind):
     return [view.id for view in service(desk, kind).list()]
 
 
-def delete(desk, kind, record_id):
-    (desk.tuning.discard if kind == "runs" else service(desk, kind).delete)(record_id)
+def unreadable_of(desk, kind):
+    return service(desk, kind).read_all()[1]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -42,7 +44,7 @@ def test_a_folder_of_an_earlier_revision_is_listed(saved_folders, desk, kind):
     [view] = service(desk, kind).list()
     assert (view.id, view.state, view.error) == (saved_folders[kind].name, "finished", None)
     assert service(desk, kind).get(view.id).created == view.created
-    assert service(desk, kind).unreadable() == []
+    assert unreadable_of(desk, kind) == []
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -54,7 +56,7 @@ def test_unknown_fields_of_a_folder_are_ignored_and_logged(saved_folders, edit_j
     edit_json(saved_folders[kind] / "desk.json", add)
     [view] = service(desk, kind).list()
     assert (view.id, view.state) == (saved_folders[kind].name, "finished")
-    assert service(desk, kind).unreadable() == []
+    assert unreadable_of(desk, kind) == []
     assert "colour, request.data.shade" in caplog.text or "request.data.shade, colour" in caplog.text
 
 
@@ -66,24 +68,41 @@ def test_a_folder_that_lacks_a_field_is_listed_as_unreadable_and_can_be_deleted(
     folder = saved_folders[kind]
     edit_json(folder / "desk.json", lambda saved: saved.pop(field))
     assert ids(desk, kind) == []
-    [unreadable] = service(desk, kind).unreadable()
+    [unreadable] = unreadable_of(desk, kind)
     assert unreadable.id == folder.name
     assert unreadable.reason.render() == f"desk.json lacks the field {field}."
     assert str(folder) in caplog.text
     with pytest.raises(Conflict, match=f"{folder.name} cannot be read: desk.json lacks the field {field}"):
         service(desk, kind).get(folder.name)
-    delete(desk, kind, folder.name)
+    service(desk, kind).delete(folder.name)
     assert not folder.exists()
-    assert service(desk, kind).unreadable() == []
+    assert unreadable_of(desk, kind) == []
     with pytest.raises(NotFound):
-        delete(desk, kind, folder.name)
+        service(desk, kind).delete(folder.name)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_list_reads_every_folder_once(saved_folders, truncate, desk, kind, monkeypatch):
+    folder = saved_folders[kind]
+    damaged = shutil.copytree(folder, folder.with_name("ab" * 6))
+    truncate(damaged / "desk.json")
+    opened = []
+    read_text = Path.read_text
+    monkeypatch.setattr(
+        Path, "read_text", lambda path, *args, **more: opened.append(path) or read_text(path, *args, **more)
+    )
+    runs, unreadable = service(desk, kind).read_all()
+    assert ([run.id for run in runs], [record.id for record in unreadable]) == ([folder.name], [damaged.name])
+    assert sorted(path for path in opened if path.name == "desk.json") == sorted(
+        path / "desk.json" for path in (folder, damaged)
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_folder_whose_record_is_cut_off_is_listed_as_unreadable(saved_folders, truncate, desk, kind):
     truncate(saved_folders[kind] / "desk.json")
     assert ids(desk, kind) == []
-    [unreadable] = service(desk, kind).unreadable()
+    [unreadable] = unreadable_of(desk, kind)
     assert unreadable.reason.render() == "desk.json is damaged or cut off."
     assert unreadable.reason.render("zh_CN") != unreadable.reason.render()
 
