@@ -18,11 +18,11 @@ from pathlib import Path
 
 import httpx
 
+from scripts.rest import await_state, connect
 from scripts.server import ROOT, running
 
 VERSIONS = ("3.11", "3.12", "3.13", "3.14")
 SECONDS_TO_INSTALL = 3_600
-SECONDS_TO_FORECAST = 300
 STEPS = 12
 
 
@@ -98,20 +98,12 @@ def _install(venv: Path, program: str, pip: list[str]) -> str:
 
 def _forecast(address: str) -> None:
     """Upload the golden candles and forecast from them; the answer must have the steps that were asked for."""
-    with httpx.Client(base_url=f"{address}/api/v1/", timeout=60) as api:
+    with connect(address) as api:
         candles = (ROOT / "tests" / "golden" / "candles.csv").read_bytes()
         saved = api.post("candles", files={"file": ("candles.csv", candles)}).raise_for_status().json()
         request = {"candles_id": saved["id"], "lookback": 200, "horizon": STEPS, "samples": 10, "seed": 1}
         job = api.post("forecasts", json=request).raise_for_status().json()
-        number = job["job_id"]
-        deadline = time.monotonic() + SECONDS_TO_FORECAST
-        while job["status"] in {"queued", "running"}:
-            if time.monotonic() > deadline:
-                raise RuntimeError("the forecast did not end in time")
-            time.sleep(0.2)
-            job = api.get(f"jobs/{number}").raise_for_status().json()
-        if job["status"] != "succeeded":
-            raise RuntimeError(f"the forecast ended as {job['status']}: {job['error']}")
+        job = await_state(api, f"jobs/{job['job_id']}")
         forecast = api.get(f"forecasts/{job['forecast_id']}").raise_for_status().json()
         if len(forecast["timestamps"]) != STEPS:
             raise RuntimeError(f"the forecast has {len(forecast['timestamps'])} steps, not {STEPS}")

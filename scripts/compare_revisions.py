@@ -18,9 +18,8 @@ import json
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,11 +28,11 @@ import httpx
 import numpy as np
 import pandas as pd
 
+from scripts.rest import await_state, connect, wait_until
 from scripts.server import running
 
 ROOT = Path(__file__).parents[1]
 SOURCES = ("Home.py", "engine", "kronos_app", "pages", "training")
-SECONDS_PER_JOB = 600
 SHOWN = 30  # differing lines
 SURFACE = """
 import json, tempfile
@@ -150,12 +149,12 @@ def compare_homes(old: Path, new: Path) -> list[str]:
     """Return the addresses that the new revision answers otherwise than the old one which wrote the home."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        with running(home, root=old) as address, client(address) as api:
+        with running(home, root=old) as address, connect(address) as api:
             write_home(api)
             before = read_everything(api)
             unfinished = start_run(api, "unfinished", steps=400)
-            wait(lambda: api.get(f"/runs/{unfinished}").json()["step"] > 0)
-        with running(home, root=new) as address, client(address) as api:
+            wait_until(lambda: api.get(f"/runs/{unfinished}").json()["step"] > 0, "the run has trained a step")
+        with running(home, root=new) as address, connect(address) as api:
             resumed = resume_run(api, unfinished)
             api.delete(f"/runs/{unfinished}").raise_for_status()
             after = read_everything(api)
@@ -165,11 +164,6 @@ def compare_homes(old: Path, new: Path) -> list[str]:
             lines.append(f"{path}: {first_difference(answer, after.get(path))}")
     print(f"home: {len(before)} addresses, {len(lines)} differ; the unfinished fine-tune is {resumed}")
     return lines
-
-
-def client(address: str) -> httpx.Client:
-    """Return a client of the API at a server's address."""
-    return httpx.Client(base_url=f"{address}/api/v1", timeout=120)
 
 
 def write_home(api: httpx.Client) -> None:
@@ -185,7 +179,7 @@ def write_home(api: httpx.Client) -> None:
     backtest = {"data": data, "rule": "single", "model": "kronos-nano", "every": 20, "random_signals": 20} | least
     finish(api, api.post("/backtests", json=backtest))
     finished = start_run(api, "finished", steps=4)
-    wait(lambda: api.get(f"/runs/{finished}").json()["state"] == "finished")
+    await_state(api, f"/runs/{finished}")
     api.post(f"/runs/{finished}/register", json={"name": "mine"}).raise_for_status()
     entry = {"source": "yahoo", "symbol": "AAPL", "interval": "1d"}
     api.put("/watchlists/mine", json={"entries": [entry]}).raise_for_status()
@@ -212,13 +206,12 @@ def start_run(api: httpx.Client, name: str, steps: int) -> str:
 
 def resume_run(api: httpx.Client, run: str) -> str:
     """Resume a fine-tune, end it early and return the state in which it ends."""
-    wait(lambda: api.get(f"/runs/{run}").json()["state"] != "queued")
-    if api.get(f"/runs/{run}").json()["state"] != "running":
-        api.post(f"/runs/{run}/resume").raise_for_status()
-        wait(lambda: api.get(f"/runs/{run}").json()["state"] == "running")
-    api.post(f"/runs/{run}/stop").raise_for_status()
-    wait(lambda: api.get(f"/runs/{run}").json()["state"] not in {"queued", "running"})
-    return str(api.get(f"/runs/{run}").json()["state"])
+    path, ended = f"/runs/{run}", ("paused", "interrupted", "failed", "finished")
+    if await_state(api, path, "running", *ended)["state"] != "running":
+        api.post(f"{path}/resume").raise_for_status()
+        await_state(api, path, "running")
+    api.post(f"{path}/stop").raise_for_status()
+    return str(await_state(api, path, *ended)["state"])
 
 
 def read_everything(api: httpx.Client) -> dict[str, Any]:
@@ -281,19 +274,7 @@ def answer(response: httpx.Response) -> Any:
 
 def finish(api: httpx.Client, response: httpx.Response) -> None:
     """Wait until the job of an answer has succeeded."""
-    job = answer(response)["job_id"]
-    wait(lambda: answer(api.get(f"/jobs/{job}"))["status"] not in {"queued", "running"})
-    if (status := api.get(f"/jobs/{job}").json())["status"] != "succeeded":
-        raise SystemExit(f"job {job}: {status}")
-
-
-def wait(condition: Callable[[], bool]) -> None:
-    """Wait until a condition holds."""
-    deadline = time.monotonic() + SECONDS_PER_JOB
-    while not condition():
-        if time.monotonic() > deadline:
-            raise SystemExit("it takes too long")
-        time.sleep(0.2)
+    await_state(api, f"/jobs/{answer(response)['job_id']}")
 
 
 CHECKS = {"functions": compare_functions, "surface": compare_surface, "tests": compare_tests, "home": compare_homes}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 
 import httpx
 import pandas as pd
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
+from scripts.rest import await_state, connect, wait_until
 from scripts.server import ROOT, running
 from tests.servers.yahoo import serve
 
@@ -17,7 +17,6 @@ IMAGES = ROOT / "docs" / "images"
 PATIENCE = 120_000  # milliseconds
 # For the ledger: one forecast a week, after the training data of kronos-nano ends.
 WEEKS = pd.date_range("2018-06-29", "2018-11-23", freq="W-FRI")
-MOST_SECONDS = 1_800.0  # that a fine-tune takes
 TUNING = {
     "name": "SP500 first try",
     "predictor": {"steps": 100, "batch": 16, "log_every": 2, "validate_every": 10, "validation_windows": 64},
@@ -48,14 +47,16 @@ def main() -> None:
 
 def photograph_live(address: str) -> None:
     """Photograph the Live page with a followed series and the grades of some replays."""
-    api = _api(address)
+    api = connect(address)
     api.post("/follows", json={"source": "yahoo", "symbol": "AAPL", "horizon": 10, "samples": 50}).raise_for_status()
     for week in WEEKS:
         _forecast(address, f"{week:%Y-%m-%d}", horizon=5)
-    deadline = time.monotonic() + PATIENCE / 1000
-    while api.get("/ledger/summary").json()["waiting"] > 1 or len(api.get("/ledger").json()["entries"]) <= len(WEEKS):
-        assert time.monotonic() < deadline, "the ledger did not fill"
-        time.sleep(1)
+    wait_until(
+        lambda: (
+            api.get("/ledger/summary").json()["waiting"] <= 1 and len(api.get("/ledger").json()["entries"]) > len(WEEKS)
+        ),
+        "the ledger has graded every forecast but one",
+    )
     with sync_playwright() as playwright:
         browser = _launch(playwright)
         page = _open(browser, "light")
@@ -68,39 +69,30 @@ def photograph_live(address: str) -> None:
 
 def photograph_evaluate(address: str) -> None:
     """Photograph the Evaluate page with an evaluation that has finished."""
-    api = _api(address)
+    api = connect(address)
     request = {"data": {"kind": "candle_sets", "candle_sets": [_sample(api)]}, "models": ["kronos-nano"]}
     evaluation = api.post("/evaluations", json=request | EVALUATION).raise_for_status().json()["id"]
-    _finished(api, f"/evaluations/{evaluation}")
+    await_state(api, f"/evaluations/{evaluation}")
     _shoot_long(f"{address}/evaluate?evaluation={evaluation}", "evaluate")
 
 
 def photograph_backtest(address: str) -> None:
     """Photograph the Backtest page with a backtest that has finished."""
-    api = _api(address)
+    api = connect(address)
     data = {"kind": "candle_sets", "candle_sets": [_sample(api), *(_sample(api, name, name) for name in SHARES)]}
     request = {"data": data, "model": "kronos-nano", "benchmark": "S&P-500", **BACKTEST}
     backtest = api.post("/backtests", json=request).raise_for_status().json()["id"]
-    _finished(api, f"/backtests/{backtest}")
+    await_state(api, f"/backtests/{backtest}")
     _shoot_long(f"{address}/backtest?backtest={backtest}", "backtest")
 
 
 def photograph_finetune(address: str) -> None:
     """Photograph the Fine-tune page with a run that has finished."""
-    api = _api(address)
+    api = connect(address)
     data = {"kind": "candle_sets", "candle_sets": [_sample(api)]}
     run = api.post("/runs", json={"data": data, "config": TUNING}).raise_for_status().json()["id"]
-    _finished(api, f"/runs/{run}")
+    await_state(api, f"/runs/{run}")
     _shoot_long(f"{address}/finetune?run={run}", "finetune")
-
-
-def _finished(api: httpx.Client, path: str) -> None:
-    """Wait for work in the background to finish."""
-    deadline = time.monotonic() + MOST_SECONDS
-    while (state := api.get(path).raise_for_status().json()["state"]) != "finished":
-        assert state in {"queued", "running"}, state
-        assert time.monotonic() < deadline, f"{path} did not finish"
-        time.sleep(1)
 
 
 def _shoot_long(url: str, name: str) -> None:
@@ -119,18 +111,12 @@ def _sample(api: httpx.Client, name: str = "sp500", title: str = "S&P 500") -> s
     return str(candles["id"])
 
 
-def _api(address: str) -> httpx.Client:
-    return httpx.Client(base_url=f"{address}/api/v1", timeout=PATIENCE / 1000)
-
-
 def _forecast(address: str, cutoff: str, horizon: int = 24) -> str:
     """Upload the S&P 500 sample and return the id of a forecast from `cutoff`."""
-    api = _api(address)
+    api = connect(address)
     request = {"candles_id": _sample(api), "horizon": horizon, "cutoff": f"{cutoff}T00:00:00", "seed": 1}
     job = api.post("/forecasts", json=request).raise_for_status().json()["job_id"]
-    while (state := api.get(f"/jobs/{job}").raise_for_status().json())["status"] in {"queued", "running"}:
-        time.sleep(0.2)
-    return str(state["forecast_id"])
+    return str(await_state(api, f"/jobs/{job}")["forecast_id"])
 
 
 def _photograph(address: str, forecast: str) -> None:

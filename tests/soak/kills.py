@@ -14,10 +14,10 @@ from typing import Self
 import httpx
 import numpy as np
 
+from scripts.rest import await_state
 from scripts.server import ROOT, start
 from tests.soak.report import Answers
 
-SECONDS_TO_END = 120.0
 CANDLES = (ROOT / "tests" / "golden" / "candles.csv").read_bytes()
 
 
@@ -97,17 +97,11 @@ def run_stores(kills: int, seed: int) -> tuple[str, list[str]]:
 
 def _wait_for_forecast(api: httpx.Client, job_id: str, number: int, answers: Answers) -> list[str]:
     """Return the id of the forecast that a job ends with, none where it does not."""
-    deadline = time.monotonic() + SECONDS_TO_END
-    while time.monotonic() < deadline:
-        job = api.get(f"jobs/{job_id}").json()
-        if job.get("status") == "succeeded":
-            return [job["forecast_id"]]
-        if job.get("status") not in {"queued", "running"}:
-            answers.failures.append(f"the job of forecast {number} is {job.get('status')} after the restart")
-            return []
-        time.sleep(0.1)
-    answers.failures.append(f"the job of forecast {number} did not end in {SECONDS_TO_END:.0f} s after the restart")
-    return []
+    try:
+        return [await_state(api, f"jobs/{job_id}")["forecast_id"]]
+    except RuntimeError as error:
+        answers.failures.append(f"forecast {number} after the restart: {error}")
+        return []
 
 
 def _upload_until_killed(api: httpx.Client, number: int, stored: list[str], answers: Answers) -> None:
