@@ -31,8 +31,8 @@ def check_number(value: object, name: str, low: float, high: float = math.inf, *
         return float(value)
     least = f"above {low:g}" if above else f"{low:g} or more"
     most = f" and at most {high:g}" if high < math.inf else ""
-    shown = str(value) if isinstance(value, Real) else repr(value)  # str: 0.5 also for NumPy's
-    raise InputError(f"{name}={shown} must be a finite number, {least}{most}.")
+    written = str(value) if isinstance(value, Real) else repr(value)  # str: 0.5 also for NumPy's
+    raise InputError(f"{name}={written} must be a finite number, {least}{most}.")
 
 
 def check_text(value: object, name: str) -> str:

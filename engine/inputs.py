@@ -53,7 +53,9 @@ def check_all_series(
             f"{frames} data frames, {x} x_timestamp and {y} y_timestamp: pass one of each for every series."
         )
     names = ["the series"] if frames == 1 else [f"series {i}" for i in range(frames)]
-    return [check_series(*one, name=name, positive=positive) for name, *one in zip(names, *parts, strict=True)]
+    return [
+        check_series(*arguments, name=name, positive=positive) for name, *arguments in zip(names, *parts, strict=True)
+    ]
 
 
 def check_series(
@@ -161,9 +163,9 @@ def _explain_levels(columns: pd.Index[Any], name: str) -> str:
 def _convert_columns(df: pd.DataFrame, name: str) -> pd.DataFrame:
     columns = {str(column): _convert_column(df[column], f"{column} of {name}") for column in df.columns}
     values = pd.DataFrame(columns, dtype=np.float64)
-    shown = df.reset_index(drop=True)
-    _refuse(~values.map(math.isfinite), shown, name, "a finite number is needed")
-    _refuse(values.abs() > MAX_VALUE, shown, name, f"numbers may be at most {MAX_VALUE:g}")
+    rows = df.reset_index(drop=True)
+    _refuse(~values.map(math.isfinite), rows, name, "a finite number is needed")
+    _refuse(values.abs() > MAX_VALUE, rows, name, f"numbers may be at most {MAX_VALUE:g}")
     return values
 
 
@@ -178,12 +180,12 @@ def _convert_column(column: pd.Series[Any], name: str) -> np.ndarray:
     return pd.to_numeric(column, errors="coerce").to_numpy(np.float64, na_value=np.nan)
 
 
-def _refuse(bad: pd.DataFrame, shown: pd.DataFrame, name: str, reason: str) -> None:
-    """Raise an error for the first cell of `bad` that is true; its value is taken from `shown`."""
+def _refuse(bad: pd.DataFrame, rows: pd.DataFrame, name: str, reason: str) -> None:
+    """Raise an error for the first cell of `bad` that is true; its value is taken from `rows`."""
     if bad.to_numpy().any():
         row, column = (int(axis[0]) for axis in np.nonzero(bad.to_numpy()))
         label = bad.columns[column]
-        raise InputError(f"{label} of {name} is {shown[label].iloc[row]} at position {row}: {reason}.")
+        raise InputError(f"{label} of {name} is {rows[label].iloc[row]} at position {row}: {reason}.")
 
 
 def _list_times(timestamps: Any, name: str) -> pd.Series[Any]:

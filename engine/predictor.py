@@ -75,8 +75,8 @@ class KronosPredictor(BasePredictor):
         name = DEFAULT_MODEL if name is None else name
         spec = find_spec(name)
         if spec is None and tokenizer is None:
-            known = ", ".join(REGISTRY)
-            raise CheckpointError(f"No tokenizer is known for {name}: pass tokenizer=..., or use one of {known}.")
+            names = ", ".join(REGISTRY)
+            raise CheckpointError(f"No tokenizer is known for {name}: pass tokenizer=..., or use one of {names}.")
         tokenizer_revision = None
         if spec is not None:
             revision = spec.revision if revision is None else revision
@@ -146,21 +146,21 @@ class KronosPredictor(BasePredictor):
         series = check_all_series(df_list, x_timestamp_list, y_timestamp_list)
         if not series:
             raise InputError("predict_batch needs at least one series.")
-        if len({len(one.values) for one in series}) > 1:
+        if len({len(inputs.values) for inputs in series}) > 1:
             raise InputError("predict_batch needs series of equal length; forecast_batch takes any.")
-        for one in series:
-            if len(one.future) != pred_len:
+        for inputs in series:
+            if len(inputs.future) != pred_len:
                 raise InputError(
-                    f"pred_len={pred_len}, but y_timestamp has {len(one.future)} entries: give one for each candle."
+                    f"pred_len={pred_len}, but y_timestamp has {len(inputs.future)} entries: give one for each candle."
                 )
-        batch = Batch(self, [self._plan(one, settings) for one in series], shared_generator=True)
+        batch = Batch(self, [self._plan(inputs, settings) for inputs in series], shared_generator=True)
         with tqdm(total=pred_len, disable=not verbose) as bar:
             while batch.active:
                 batch.advance()
                 bar.update()
         return [
-            pd.DataFrame(batch.paths(i).mean(axis=0), index=one.future, columns=list(FEATURES))
-            for i, one in enumerate(series)
+            pd.DataFrame(batch.paths(i).mean(axis=0), index=inputs.future, columns=list(FEATURES))
+            for i, inputs in enumerate(series)
         ]
 
     def forecast(
@@ -215,7 +215,7 @@ class KronosPredictor(BasePredictor):
         check_callback(on_step)
         checked = Settings(**settings)
         series = check_all_series(df_list, x_timestamp_list, y_timestamp_list, positive=True)
-        tasks = [self._plan(one, checked) for one in series]
+        tasks = [self._plan(inputs, checked) for inputs in series]
         total, done = sum(task.horizon for task in tasks), 0
         forecasts: dict[int, Forecast] = {}
         for indices in self.group(tasks):

@@ -183,15 +183,15 @@ class Scheduler:
 
     def _admit(self) -> list[_Ticket]:
         """Return the waiting tickets that may begin now, and remove them from the queue."""
-        taken = [ticket.memory for running in self._running for _, ticket in running.active()]
+        memory = [ticket.memory for running in self._running for _, ticket in running.active()]
         admitted, waiting = [], []
         with self._lock:
             for ticket in self._waiting:
-                together = [*taken, ticket.memory]
+                together = [*memory, ticket.memory]
                 if ticket.abandoned:
                     continue
                 if sum(together) - max(together) <= self._memory:
-                    taken = together
+                    memory = together
                     admitted.append(ticket)
                 else:
                     waiting.append(ticket)

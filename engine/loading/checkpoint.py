@@ -146,12 +146,12 @@ def load_strict(module: nn.Module, tensors: Mapping[str, Tensor], *, origin: str
     module.load_state_dict(dict(tensors))
 
 
-def _compare_tensors(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> dict[str, list[str]]:
+def _compare_tensors(expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> dict[str, list[str]]:
     """Return the tensors with each kind of problem."""
-    pairs = {name: (given[name], tensor) for name, tensor in expected.items() if name in given}
+    pairs = {name: (tensors[name], tensor) for name, tensor in expected.items() if name in tensors}
     return {
-        "missing": sorted(expected.keys() - given.keys()),
-        "unexpected": sorted(given.keys() - expected.keys()),
+        "missing": sorted(expected.keys() - tensors.keys()),
+        "unexpected": sorted(tensors.keys() - expected.keys()),
         "misshapen": [
             f"{n} is {tuple(g.shape)} instead of {tuple(e.shape)}" for n, (g, e) in pairs.items() if g.shape != e.shape
         ],

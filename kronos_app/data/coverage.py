@@ -31,13 +31,13 @@ def union(ranges: Iterable[Range]) -> list[Range]:
     return joined
 
 
-def missing(covered: Sequence[Range], wanted: Range) -> list[Range]:
-    """Return the parts of `wanted` that are not covered.
+def missing(covered: Sequence[Range], whole: Range) -> list[Range]:
+    """Return the parts of `whole` that are not covered.
 
     >>> missing([(2, 4), (6, 8)], (0, 10))
     [(0, 2), (4, 6), (8, 10)]
     """
-    place, end = wanted
+    place, end = whole
     parts: list[Range] = []
     for start, stop in covered:
         if stop <= place:

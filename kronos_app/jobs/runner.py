@@ -200,17 +200,17 @@ class JobRunner:
     def list(self, *, active_only: bool = False, kind: str | None = None) -> list[Job]:
         """Return the jobs, newest first; with `active_only` those that are queued or running."""
         with self._changed:
-            known = {job.id: job for job in self._jobs.values() if kind in {None, job.kind}}
+            current = {job.id: job for job in self._jobs.values() if kind in {None, job.kind}}
         stored = {} if active_only else {job.id: job for job in self._store.jobs.list(kind=kind)}
-        jobs = [job for job in (stored | known).values() if job.active or not active_only]
+        jobs = [job for job in (stored | current).values() if job.active or not active_only]
         return sorted(jobs, key=lambda job: job.created, reverse=True)
 
     def page(self, *, active_only: bool = False, kind: str | None = None, limit: int, offset: int = 0) -> JobPage:
         """Return at most `limit` jobs from `offset` on, newest first, and the number of all jobs."""
         with self._changed:
-            known = dict(self._jobs)
+            current = dict(self._jobs)
         stored = self._store.jobs.list(active_only=active_only, kind=kind, limit=limit, offset=offset)
-        return [known.get(job.id, job) for job in stored], self._store.jobs.count(active_only=active_only, kind=kind)
+        return [current.get(job.id, job) for job in stored], self._store.jobs.count(active_only=active_only, kind=kind)
 
     def cancel(self, job_id: str) -> Job:
         """Cancel a queued job at once and a running one at its next step; a finished one stays as it is.

@@ -76,13 +76,13 @@ def select(
 ) -> Table:
     """Return candles of a series sorted by time: from `start` to before `end`, or only the `last` of them."""
     bounds = {"series_id =": series_id, "time >=": start, "time <": end}
-    given = {name: value for name, value in bounds.items() if value is not None}
+    limits = {name: value for name, value in bounds.items() if value is not None}
     if connection.dialect.name == "duckdb":
         # Its dialect does not cache compiled statements, and compiling takes as long as executing.
-        where = " AND ".join(f"{name} ?" for name in given)
+        where = " AND ".join(f"{name} ?" for name in limits)
         sql = f"SELECT time, {', '.join(FEATURES)} FROM candles WHERE {where} ORDER BY time"  # noqa: S608
         sql += "" if last is None else " DESC LIMIT ?"
-        values = (*given.values(), *(() if last is None else (last,)))
+        values = (*limits.values(), *(() if last is None else (last,)))
         table = _from_arrays(connection.exec_driver_sql(sql, values))
     else:
         query = sa.select(_candles.c.time, *(_candles.c[name] for name in FEATURES))
@@ -100,9 +100,9 @@ def _reversed(table: Table) -> Table:
     return times[::-1], {name: column[::-1] for name, column in columns.items()}
 
 
-def near_end(rows: int, first: int, last: int, wanted: int) -> int | None:
-    """Return a time before the last `wanted` of `rows` candles, as an estimate; None if all may be needed."""
-    share = _ALLOWANCE * wanted / max(rows, 1)
+def near_end(rows: int, first: int, last: int, count: int) -> int | None:
+    """Return a time before the last `count` of `rows` candles, as an estimate; None if all may be needed."""
+    share = _ALLOWANCE * count / max(rows, 1)
     return None if share >= 1 else last - int((last - first) * share)
 
 

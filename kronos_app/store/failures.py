@@ -120,5 +120,5 @@ def _is_about_the_connection(error: sa.exc.DBAPIError) -> bool:
 
 
 def _says(error: Exception, signs: tuple[str, ...]) -> bool:
-    said = str(error).lower()
-    return any(sign in said for sign in signs)
+    message = str(error).lower()
+    return any(sign in message for sign in signs)

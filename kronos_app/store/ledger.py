@@ -158,21 +158,21 @@ class Ledger(Repository[LedgerEntry]):
     def __init__(self, database: Database) -> None:
         super().__init__(database, tables.ledger, LedgerEntry)
 
-    def list(self, wanted: LedgerFilter = ANY_ENTRY, *, limit: int | None = None, offset: int = 0) -> list[LedgerEntry]:
+    def list(self, only: LedgerFilter = ANY_ENTRY, *, limit: int | None = None, offset: int = 0) -> list[LedgerEntry]:
         """Return the entries that fit, newest first."""
-        return self._read_all(self._where(wanted), limit, offset)[0]
+        return self._read_all(self._where(only), limit, offset)[0]
 
-    def count(self, wanted: LedgerFilter = ANY_ENTRY) -> int:
+    def count(self, only: LedgerFilter = ANY_ENTRY) -> int:
         """Return how many entries fit."""
-        return self._count(self._where(wanted))
+        return self._count(self._where(only))
 
-    def _where(self, wanted: LedgerFilter) -> Conditions:
+    def _where(self, only: LedgerFilter) -> Conditions:
         column = self._table.c
-        conditions = self._equal(model=wanted.model, follow_id=wanted.follow_id, ahead=wanted.ahead)
-        if wanted.states is not None:
-            conditions.append(column.state.in_(wanted.states))
-        if wanted.symbol is not None:
-            conditions.append(sa.func.coalesce(column.symbol, column.name) == wanted.symbol)
+        conditions = self._equal(model=only.model, follow_id=only.follow_id, ahead=only.ahead)
+        if only.states is not None:
+            conditions.append(column.state.in_(only.states))
+        if only.symbol is not None:
+            conditions.append(sa.func.coalesce(column.symbol, column.name) == only.symbol)
         return conditions
 
     def unnoted(self, limit: int) -> Ids:

@@ -106,15 +106,15 @@ class Forecasts(Repository[StoredForecast]):
         super().__init__(database, tables.forecasts, StoredForecast)
 
     def list(
-        self, wanted: ForecastFilter = ANY_FORECAST, *, limit: int | None = None, offset: int = 0
+        self, only: ForecastFilter = ANY_FORECAST, *, limit: int | None = None, offset: int = 0
     ) -> list[ForecastInfo]:
         """Return a line for each forecast that fits, newest first."""
         names = [field.name for field in fields(ForecastInfo) if field.name != "damaged"]
-        return [_forecast_info(row) for row in self._rows(names, self._where(wanted), limit, offset)]
+        return [_forecast_info(row) for row in self._rows(names, self._where(only), limit, offset)]
 
-    def count(self, wanted: ForecastFilter = ANY_FORECAST) -> int:
+    def count(self, only: ForecastFilter = ANY_FORECAST) -> int:
         """Return how many forecasts fit."""
-        return self._count(self._where(wanted))
+        return self._count(self._where(only))
 
     def models(self) -> Values:
         """Return the names of the models of all forecasts, sorted."""
@@ -133,12 +133,12 @@ class Forecasts(Repository[StoredForecast]):
         query = sa.select(column.candles_id, sa.func.max(column.candles_name).label("name")).group_by(column.candles_id)
         return {row["candles_id"]: row["name"] for row in self._database.fetch(query.order_by("name"))}
 
-    def _where(self, wanted: ForecastFilter) -> Conditions:
-        values = vars(wanted).copy()
+    def _where(self, only: ForecastFilter) -> Conditions:
+        values = vars(only).copy()
         text = values.pop("text")
         columns = [self._table.c[name] for name in ("candles_name", "model", "id")]
-        found = [sa.or_(*(_contains(column, text) for column in columns))] if text else []
-        return [*self._equal(**values), *found]
+        contains = [sa.or_(*(_contains(column, text) for column in columns))] if text else []
+        return [*self._equal(**values), *contains]
 
     def _row(self, record: StoredForecast) -> dict[str, Any]:
         samples, horizon, _ = record.paths.shape

@@ -150,10 +150,10 @@ class Series:
                 return None
             return _info(row), _select(connection, row, begin, stop, last)
 
-        found = self._database.read(work)
-        if found is None or not len(found[1][0]):
+        stored = self._database.read(work)
+        if stored is None or not len(stored[1][0]):
             return None
-        info, table = found
+        info, table = stored
         frame, timezone = bulk.to_frame(table, info.features, info.timezone)
         return CandleFrame(frame, key.symbol, key.source, timezone, info.about)
 
@@ -265,15 +265,15 @@ class Series:
         """
         infos = self.list()
         size = sum(info.size_bytes for info in infos)
-        gone = []
+        deleted = []
         for info in sorted(infos, key=lambda info: info.state.used):
             if size <= limit:
                 break
             if info.key not in keep:
                 self.delete(info.key)
-                gone.append(info.key)
+                deleted.append(info.key)
                 size -= info.size_bytes
-        return gone
+        return deleted
 
 
 def _is(key: SeriesKey) -> sa.ColumnElement[bool]:

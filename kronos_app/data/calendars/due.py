@@ -140,10 +140,10 @@ def share(timestamps: pd.DatetimeIndex, timezone: str | None, calendar: str | No
 
 def _schedule(times: Nanoseconds, timezone: str | None, calendar: str | None) -> Schedule | None:
     market = get(calendar)
-    return None if market is None or len(times) < 2 else follow(times, timezone, market)
+    return None if market is None or len(times) < 2 else find_schedule(times, timezone, market)
 
 
-def follow(times: Nanoseconds, timezone: str | None, calendar: Calendar) -> Schedule | None:
+def find_schedule(times: Nanoseconds, timezone: str | None, calendar: Calendar) -> Schedule | None:
     """Return how a series of at least two ascending times follows a calendar, None where it does not."""
     step = learned.common_step(times[-learned.MOST :])
     if calendar.key == ALWAYS:
@@ -226,7 +226,7 @@ def _years(times: Nanoseconds, step: int) -> Iterator[Nanoseconds]:
 
 def _absent(times: Nanoseconds, timezone: str | None, calendar: Calendar) -> Nanoseconds | None:
     """Return the due times without a candle, None where the series does not follow the calendar."""
-    schedule = follow(times, timezone, calendar) if len(times) > 1 else None
+    schedule = find_schedule(times, timezone, calendar) if len(times) > 1 else None
     if schedule is None:
         return None
     due = schedule.between(int(times[0]), int(times[-1]), False)

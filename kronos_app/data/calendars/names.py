@@ -72,7 +72,7 @@ def of_filename(filename: str) -> tuple[str, ...]:
         return whole
     if parts[0] in PREFIXES and len(parts) > 1:
         return of_symbol(parts[1]) if _names_money(parts[1]) else (PREFIXES[parts[0]],)
-    return next((found for found in _of_parts(parts) if found), ())
+    return next(filter(None, _of_parts(parts)), ())
 
 
 def stem(filename: str) -> str:

@@ -100,9 +100,9 @@ class Slots:
         usual_opens, usual_closes = self.usual[0], self.usual[3]
         # Times before the open or after the close apply only to days with the usual open or close.
         before, after = extra < usual_opens, extra >= usual_closes
-        kept = np.where(before, opens == usual_opens, np.where(after, closes == usual_closes, True))
+        applies = np.where(before, opens == usual_opens, np.where(after, closes == usual_closes, True))
         within = before | after | ((extra >= opens) & (extra <= closes))
-        return np.union1d(grid[~np.isin(grid, self.never + turn)], extra[kept & within])
+        return np.union1d(grid[~np.isin(grid, self.never + turn)], extra[applies & within])
 
 
 def fit(times: Nanoseconds, step: int, calendar: Calendar, recent: int = RECENT) -> Slots | None:

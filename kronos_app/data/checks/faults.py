@@ -144,9 +144,9 @@ def first_rows(mask: Mask, index: pd.Index[int]) -> tuple[int, ...]:
 
 def _earlier(times: NDArray[np.int64]) -> Mask:
     """Return which times are earlier than the one before; an unknown time is neither earlier nor later."""
-    known = times != UNKNOWN
+    readable = times != UNKNOWN
     earlier = np.zeros(len(times), dtype=bool)
-    earlier[1:] = (times[1:] < times[:-1]) & known[1:] & known[:-1]
+    earlier[1:] = (times[1:] < times[:-1]) & readable[1:] & readable[:-1]
     return earlier
 
 

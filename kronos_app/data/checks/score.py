@@ -78,6 +78,6 @@ def deductions(affected: Mapping[str, int], rows: int) -> tuple[Deduction, ...]:
     return tuple(sorted(result, key=lambda deduction: -deduction.points))
 
 
-def score(taken: tuple[Deduction, ...]) -> int:
+def score(deductions: tuple[Deduction, ...]) -> int:
     """Return the score that is left, from 0 to 100."""
-    return max(BEST - sum(deduction.points for deduction in taken), 0)
+    return max(BEST - sum(deduction.points for deduction in deductions), 0)

@@ -111,9 +111,9 @@ def _names(series: Mapping[str, CandleFrame]) -> dict[str, str]:
             "no_candles", text("There are no candles to write."), text("Choose a series that has candles.")
         )
     names = {symbol: qlib_name(symbol) for symbol in series}
-    taken: dict[str, str] = {}
+    symbols: dict[str, str] = {}
     for symbol, name in names.items():
-        other = taken.setdefault(name.lower(), symbol)  # Qlib's folder names are lower case
+        other = symbols.setdefault(name.lower(), symbol)  # Qlib's folder names are lower case
         if other != symbol:
             raise InvalidInput(
                 "same_name",

@@ -88,8 +88,10 @@ class QlibFolder:
     def search(self, query: str, limit: int = 20) -> list[Instrument]:
         """Return instruments whose symbol contains the query, those that begin with it first."""
         part = query.strip().casefold()
-        matches = [one for one in self.instruments() if part in one.symbol.casefold()] if part else []
-        return sorted(matches, key=lambda one: not one.symbol.casefold().startswith(part))[:limit]
+        matches = (
+            [instrument for instrument in self.instruments() if part in instrument.symbol.casefold()] if part else []
+        )
+        return sorted(matches, key=lambda instrument: not instrument.symbol.casefold().startswith(part))[:limit]
 
     def fetch(self, request: FetchRequest, on_page: OnPage | None = None) -> Draft:
         """Return completed candles in the exchange's time, ascending; errors are those of `CandleSource`.
@@ -124,8 +126,8 @@ class QlibFolder:
     def _table(self, symbol: str, frequency: str, adjusted: bool) -> pd.DataFrame:
         """Return the fields of an instrument along the calendar, with `amount` computed where there is a `vwap`."""
         calendar = self._files.calendar(frequency)
-        read = {name: self._files.field(symbol, name, frequency, len(calendar)) for name in FIELDS}
-        lacking = [name for name in PRICES if read[name] is None]
+        fields = {name: self._files.field(symbol, name, frequency, len(calendar)) for name in FIELDS}
+        lacking = [name for name in PRICES if fields[name] is None]
         if lacking:
             raise NotFound(
                 "no_prices",
@@ -134,7 +136,7 @@ class QlibFolder:
                 text("Choose another instrument or interval, or dump the data again with these fields."),
             )  # fmt: skip
         table = pd.DataFrame(
-            {"timestamp": calendar} | {name: values for name, values in read.items() if values is not None}
+            {"timestamp": calendar} | {name: values for name, values in fields.items() if values is not None}
         )
         if "vwap" in table and "volume" in table:
             table["amount"] = table["volume"] * table["vwap"]
@@ -153,7 +155,7 @@ class QlibFolder:
 
     def _symbol(self, symbol: str) -> str:
         """Return the symbol as the folder writes it; only symbols in its lists become part of a path."""
-        listed = {one.symbol.casefold(): one.symbol for one in self.instruments()}
+        listed = {instrument.symbol.casefold(): instrument.symbol for instrument in self.instruments()}
         key = symbol.strip().casefold()
         if not _SYMBOL.fullmatch(listed.get(key, "")):
             near = difflib.get_close_matches(key, listed, 5) or list(listed)[:5]
@@ -168,7 +170,7 @@ class QlibFolder:
         """Return the frequency and the interval for the name of either."""
         intervals = self._frequencies()
         interval = intervals.get(key) or messages.find_interval(self.title, tuple(intervals.values()), key)
-        return next(frequency for frequency, one in intervals.items() if one == interval), interval
+        return next(frequency for frequency, other in intervals.items() if other == interval), interval
 
     def _frequencies(self) -> dict[str, Interval]:
         """Return the intervals that have a calendar by Qlib's frequency, the shortest first."""

@@ -67,8 +67,8 @@ class QueryProcesses:
     def preview(self, connection: SqlConnection, request: SqlRequest, limits: Limits) -> Preview:
         """Return the first rows of a table or a query; see `reader.preview`."""
         task = REQUEST.dump_python(validate(request, connection.dialect), mode="json")
-        shown = json.loads(self._run(connection, limits, "preview", request=task))
-        return Preview(tuple(shown["headers"]), tuple(map(tuple, shown["rows"])), shown["guessed"])
+        answer = json.loads(self._run(connection, limits, "preview", request=task))
+        return Preview(tuple(answer["headers"]), tuple(map(tuple, answer["rows"])), answer["guessed"])
 
     def read(
         self, connection: SqlConnection, request: SqlRequest, *, limits: Limits, on_page: OnRows = lambda _: None

@@ -88,11 +88,11 @@ class Session:
         size, total = min(FIRST_CHUNK, most), 0
         while rows := result.fetchmany(size):
             self.watch.check()
-            taken = sum(map(_bytes_of, rows))
-            total += taken
+            chunk_bytes = sum(map(_bytes_of, rows))
+            total += chunk_bytes
             if total > self.limits.result_bytes:
                 raise too_many_bytes(self.limits)
-            size = max(1, min(most, 10 * size, CHUNK_BYTES * len(rows) // taken))
+            size = max(1, min(most, 10 * size, CHUNK_BYTES * len(rows) // chunk_bytes))
             yield rows
         self.watch.check()
         self._exhausted = True
@@ -100,14 +100,14 @@ class Session:
 
 def _bytes_of(row: Sequence[Any]) -> int:
     """Return the approximate size of a row in bytes."""
-    taken = 8 * len(row)
+    total = 8 * len(row)
     for value in row:
         kind = type(value)
         if kind is str or kind is bytes:
-            taken += len(value)
+            total += len(value)
         elif kind is list or kind is tuple or kind is dict:
-            taken += len(str(value))
-    return taken
+            total += len(str(value))
+    return total
 
 
 @contextmanager

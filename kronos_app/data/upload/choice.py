@@ -50,8 +50,8 @@ class Choice:
         """Return the name of the column that has a role."""
         return self.table.fields[self.roles[role]]
 
-    def shown(self, position: int) -> str:
-        """Return a column's header fit to be shown."""
+    def header(self, position: int) -> str:
+        """Return the header of a column, shortened for a message."""
         return shorten(self.table.headers[position])
 
     def add(self, code: str, severity: Severity, message: Text) -> None:

@@ -137,5 +137,5 @@ def shorten(value: str, length: int = 40) -> str:
 
 def shorten_list(values: Sequence[str], count: int = 20) -> str:
     """Return the first values as one line of text."""
-    shown = ", ".join(f"“{shorten(value)}”" for value in values[:count])
-    return shown + (", …" if len(values) > count else "")
+    quoted = ", ".join(f"“{shorten(value)}”" for value in values[:count])
+    return quoted + (", …" if len(values) > count else "")

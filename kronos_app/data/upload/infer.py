@@ -112,7 +112,7 @@ def _choose_times_by_values(choice: Choice) -> dict[str, int]:
     if position is None or dates[position] < 2:
         return {}
     choice.add("time_column", "info", text(
-        "Column “{column}” was read as the time, because its cells are dates.", column=choice.shown(position)
+        "Column “{column}” was read as the time, because its cells are dates.", column=choice.header(position)
     ))  # fmt: skip
     return {"timestamp": position}
 
@@ -138,7 +138,7 @@ def _choose_prices(choice: Choice) -> None:
     if adjusted and len(adjusted) < len(chosen):
         choice.add("mixed_adjustment", "warning", text(
             "“{column}” is adjusted, but the other prices may not be: candles may be inconsistent.",
-            column=choice.shown(adjusted[0]),
+            column=choice.header(adjusted[0]),
         ))  # fmt: skip
 
 
@@ -175,7 +175,7 @@ def _choose(choice: Choice, role: str, positions: Sequence[int]) -> None:
     doubtful = any(not np.array_equal(choice.values(p), choice.values(chosen), equal_nan=True) for p in equal)
     choice.add("column_choice", "warning" if doubtful else "info", text(
         "“{column}” was read as {role}. Also possible, and left out: {others}.",
-        column=choice.shown(chosen), role=role, others=shorten_list([choice.table.headers[p] for p in others]),
+        column=choice.header(chosen), role=role, others=shorten_list([choice.table.headers[p] for p in others]),
     ))  # fmt: skip
 
 
@@ -207,7 +207,7 @@ def _exchange_volume_and_amount(choice: Choice) -> None:
         choice.roles |= {"volume": amount, "amount": volume}
         choice.add("column_choice", "info", text(
             "“{volume}” equals price times “{amount}”: it was read as amount, and “{amount}” as volume.",
-            volume=choice.shown(volume), amount=choice.shown(amount),
+            volume=choice.header(volume), amount=choice.header(amount),
         ))  # fmt: skip
 
 
@@ -223,7 +223,7 @@ def _is_rate(choice: Choice, position: int) -> bool:
     else:
         rate = size <= 100 and (close is None or size < 10 * close)
         plausible = not rate
-    column = choice.shown(position)
+    column = choice.header(position)
     if rate:
         choice.add("rate", "info", text(
             "Column “{column}” is no amount: its values are a rate. It is left out.", column=column

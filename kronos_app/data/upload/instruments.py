@@ -110,16 +110,16 @@ def _draft(sheet: Sheet, where: NDArray[np.int64], name: str, symbol: str | None
     bad: list[BadCell] = []
     unreadable = 0
     columns = {}
-    for column, read in sheet.cells.items():
-        faulty = where[read.bad[where]]
+    for column, cells in sheet.cells.items():
+        faulty = where[cells.bad[where]]
         if column in FEATURES and column not in PRICES and not len(faulty) and frame[column].isna().all():
             frame = frame.drop(columns=column)
-            message = text("Column “{column}” is empty and is left out.", column=read.header)
+            message = text("Column “{column}” is empty and is left out.", column=cells.header)
             remarks.append(Finding("empty_column", "info", message))
             continue
-        columns[column] = read.header
+        columns[column] = cells.header
         bad += [
-            BadCell(int(sheet.frame.index[line]), read.header, shorten(text_at(read.cells, int(line))))
+            BadCell(int(sheet.frame.index[line]), cells.header, shorten(text_at(cells.cells, int(line))))
             for line in faulty[:SHOWN_CELLS]
         ]
         unreadable += len(faulty)

@@ -66,13 +66,13 @@ def preview(content: bytes, filename: str, settings: Settings, *, mapping: Colum
         columns.append(ColumnPreview(header=header, role=role, unit=resolved.units.get(role), cells=cells))
     result: dict[str, Any] = {"timezone": resolved.timezone, "findings": inference.findings}
     try:
-        read = sheet.read(table, inference)
+        parsed = sheet.read(table, inference)
     except AppError as error:
         result["problem"] = error
     else:
-        result = {"timezone": read.timezone, "findings": read.findings}
-        if "timestamp" in read.frame:
-            result["times"] = tuple(time.isoformat() for time in read.frame["timestamp"].iloc[:ROWS].dropna())
+        result = {"timezone": parsed.timezone, "findings": parsed.findings}
+        if "timestamp" in parsed.frame:
+            result["times"] = tuple(time.isoformat() for time in parsed.frame["timestamp"].iloc[:ROWS].dropna())
     return TablePreview(
         name=name,
         columns=tuple(columns),

@@ -225,12 +225,12 @@ def _qualifiers(table: Table, mapping: ColumnMapping) -> dict[str, pa.ChunkedArr
 
 
 def _multiplied(header: str, unit: str | float, factor: float) -> Finding:
-    shown = f"{factor:,.12g}"
+    number = f"{factor:,.12g}"
     if isinstance(unit, str):
         message = text(
             "Column “{column}” counts in the unit {unit}; its numbers were multiplied by {factor}.",
-            column=header, unit=unit, factor=shown,
+            column=header, unit=unit, factor=number,
         )  # fmt: skip
     else:
-        message = text("The numbers of column “{column}” were multiplied by {factor}.", column=header, factor=shown)
+        message = text("The numbers of column “{column}” were multiplied by {factor}.", column=header, factor=number)
     return Finding("unit", "info", message)

@@ -78,7 +78,7 @@ def _choose_implied(choice: Choice) -> None:
     elif power and "doubtful_amount" not in {finding.code for finding in choice.findings}:
         choice.add("doubtful_amount", "warning", text(
             "“{amount}” is {ratio} times price times “{volume}”: one of them counts in another unit. State that unit.",
-            amount=choice.shown(amount), volume=choice.shown(volume), ratio=f"{10.0**power:g}",
+            amount=choice.header(amount), volume=choice.header(volume), ratio=f"{10.0**power:g}",
         ))  # fmt: skip
 
 
@@ -94,12 +94,12 @@ def _choose_lots(choice: Choice, unit: str) -> None:
     if unconfirmed:
         choice.add("unit", "warning", text(
             "Column “{column}” counts lots; each was read as {count} shares. State another unit if it has more or "
-            "fewer.", column=choice.shown(volume), count=LOT,
+            "fewer.", column=choice.header(volume), count=LOT,
         ))  # fmt: skip
     elif choice.units.get("volume") != unit:
         choice.add("unit", "warning", text(
             "Column “{column}” counts lots of unknown size; its numbers are lots. State the unit to change that.",
-            column=choice.shown(volume),
+            column=choice.header(volume),
         ))  # fmt: skip
 
 

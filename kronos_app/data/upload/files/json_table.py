@@ -97,8 +97,8 @@ def _find(value: Any, depth: int) -> Columns | None:
     if not isinstance(value, dict):
         return None
     lists = _equal_lists(value)
-    found = _from_names_and_rows(value) or (lists if _is_table(lists) else None)
-    return found or _by_key(value) or _several(value, depth) or _largest(value.values(), depth)
+    table = _from_names_and_rows(value) or (lists if _is_table(lists) else None)
+    return table or _by_key(value) or _several(value, depth) or _largest(value.values(), depth)
 
 
 def _largest(values: Iterable[Any], depth: int) -> Columns | None:

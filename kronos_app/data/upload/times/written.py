@@ -155,9 +155,9 @@ def _offsets(texts: pa.Array, times: Times, state: _Cells) -> tuple[Integers, Ma
         else:
             readable[where] = False
         if fixed is not None and name.upper() in zone_names.AMBIGUOUS:
-            shown = zone_names.offset_name(fixed)
             message = text(
-                "The time zone “{name}” has several meanings; it was read as {offset}.", name=name, offset=shown
-            )
+                "The time zone “{name}” has several meanings; it was read as {offset}.",
+                name=name, offset=zone_names.offset_name(fixed),
+            )  # fmt: skip
             state.findings.append(Finding("ambiguous_zone", "warning", message))
     return offsets, zoned, readable
