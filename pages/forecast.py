@@ -6,7 +6,7 @@ import streamlit as st
 
 from kronos_app.state import gettext as _
 from kronos_app.widgets.forecast.form import render_form
-from kronos_app.widgets.forecast.outcome import open_submission, render_outcome
+from kronos_app.widgets.forecast.outcome import open_submissions, render_outcome
 from kronos_app.widgets.kit.errors import render_errors
 
 
@@ -15,7 +15,7 @@ def render() -> None:
     settings, result = st.columns([4, 10], gap="medium")
     candles = None
     with settings, render_errors():
-        candles = render_form(on_submit=open_submission)
+        candles = render_form(on_submit=open_submissions)
     with result, render_errors():
         render_outcome(candles)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from kronos_app.store.records import CandleSet, StoredForecast
 from kronos_app.widgets.candles import doubts, picker
 from kronos_app.widgets.forecast import keys
 from kronos_app.widgets.forecast.sampling import render_sampling
+from kronos_app.widgets.forecast.setups import render_setups, requests_of_setups
 from kronos_app.widgets.kit import formats
 from kronos_app.widgets.kit.errors import render_errors
 from kronos_app.widgets.kit.fields import render_number, render_segments
@@ -54,7 +55,7 @@ DEFAULTS = {
 }
 
 
-def render_form(on_submit: Callable[[Submission], None]) -> CandleFrame | None:
+def render_form(on_submit: Callable[[Sequence[Submission]], None]) -> CandleFrame | None:
     """Render the settings; call `on_submit` once they are submitted.
 
     Returns
@@ -76,12 +77,13 @@ def render_form(on_submit: Callable[[Submission], None]) -> CandleFrame | None:
     with render_errors():
         lookback = st.session_state[keys.LOOKBACK]
         doubts.render_doubts(desk().forecasts.doubts(chosen.id, cutoff, lookback), link=True)
+    render_setups()
     if st.button(_("Run forecast"), type="primary", icon=":material/play_arrow:", width="stretch"):
         with render_errors():
             fields = {name: st.session_state[key] for name, key in FIELDS.items()}
             moment = None if cutoff is None else cutoff.to_pydatetime()
             request = ForecastRequest.build({**fields, "candles_id": chosen.id, "model": model, "cutoff": moment})
-            on_submit(desk().forecasts.submit(request))
+            on_submit(desk().forecasts.submit_all(requests_of_setups(request)))
     candles = chosen.candles
     return candles if cutoff is None else replace(candles, frame=candles.frame[candles.timestamps <= cutoff])
 

@@ -12,6 +12,7 @@ TOP_K = "forecast.top_k"
 SAMPLES = "forecast.samples"
 DRIFTLESS = "forecast.driftless"
 SEED = "forecast.seed"
+SETUPS = "forecast.setups"  # numbers of the setups besides that of the form
 CACHED = "forecast.cached"
 ADVISED = "forecast.advised"  # model and values that the settings were last filled in from
 RECALIBRATED = "forecast.recalibrated"

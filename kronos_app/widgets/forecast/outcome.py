@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -13,26 +14,34 @@ from kronos_app.widgets.candles import last_candles
 from kronos_app.widgets.forecast import keys
 from kronos_app.widgets.forecast.chart import HISTORY_SHOWN
 from kronos_app.widgets.forecast.result import render_forecast
+from kronos_app.widgets.forecast.setups import PARAMETER, addresses, render_setups_outcome
 from kronos_app.widgets.kit import job
 
 if TYPE_CHECKING:
     from kronos_app.services.forecast.service import Submission
 
 
-def open_submission(submission: Submission) -> None:
-    """Put the job or the cached forecast into the address, where it survives a reload and can be shared."""
-    st.session_state[keys.CACHED] = submission.forecast_id
-    _open("forecast" if submission.cached else "job", submission.forecast_id or submission.job_id or "")
+def open_submissions(submissions: Sequence[Submission]) -> None:
+    """Put the jobs or the cached forecasts into the address, where they survive a reload and can be shared."""
+    first = submissions[0]
+    st.session_state[keys.CACHED] = first.forecast_id
+    if len(submissions) > 1:
+        _open(PARAMETER, addresses(submissions))
+    else:
+        _open("forecast" if first.cached else "job", first.forecast_id or first.job_id or "")
 
 
-def _open(kind: str, value: str) -> None:
-    for name in ("job", "forecast"):
+def _open(kind: str, value: str | Sequence[str]) -> None:
+    for name in ("job", "forecast", PARAMETER):
         st.query_params.pop(name, None)
     st.query_params[kind] = value
 
 
 def render_outcome(candles: CandleFrame | None) -> None:
     """Render what the address names, else `candles`."""
+    if PARAMETER in st.query_params:
+        render_setups_outcome()
+        return
     if job_id := st.query_params.get("job"):
         result_id = job.await_result(job_id)
         if result_id is None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
+
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from kronos_app import nav
-from kronos_app.i18n import Text
+from kronos_app import nav, state
+from kronos_app.i18n import Text, text
 from kronos_app.jobs import Job
 from kronos_app.runtime import desk
 from kronos_app.state import gettext as _
@@ -18,6 +21,7 @@ GRACE_SECONDS = 0.3  # a job that ends within this time shows no progress
 POLL_SECONDS = 2.0
 LOOKS, LOOK_SECONDS = 5, 0.35
 
+ENDS = {"succeeded": text("finished"), "failed": text("failed"), "cancelled": text("cancelled")}
 COUNTED = {"fetch", "query"}  # kinds of job whose total is not known in advance
 
 
@@ -26,38 +30,59 @@ def await_result(job_id: str) -> str | None:
 
     The page then runs again and gets the result here.
     """
-    job = desk().jobs.wait(job_id, GRACE_SECONDS)
-    if not job.active:
-        _render_end(job)
-        return job.result_id
+    results = follow_all({job_id: ""})
+    return results[0] if results else None
+
+
+def follow_all(names: Mapping[str, str]) -> list[str | None] | None:
+    """Return the ids of the results of jobs once all have ended, else render their progress and return None.
+
+    Parameters
+    ----------
+    names
+        What stands before the progress of a job, by job id; empty for a single job.
+
+    A job that failed or was cancelled has no result; the reason is rendered.
+    """
+    end = time.monotonic() + GRACE_SECONDS
+    jobs = [desk().jobs.wait(job_id, max(0.0, end - time.monotonic())) for job_id in names]
+    if not any(job.active for job in jobs):
+        for job in jobs:
+            _render_end(job)
+        return [job.result_id for job in jobs]
     with st.container(border=True):
         place = st.container()
         st.caption(_("You may close this page: the job continues, and this address shows the result."))
         # outside the fragment: a button inside would have to wait for the end of its run
-        if st.button(_("Cancel"), key=f"{job.kind}.cancel.{job.id}", icon=":material/stop_circle:"):
-            desk().jobs.cancel(job.id)
+        if st.button(_("Cancel"), key=f"{jobs[0].kind}.cancel.{jobs[0].id}", icon=":material/stop_circle:"):
+            for job in jobs:
+                desk().jobs.cancel(job.id)
         with place:
-            _follow_progress(job_id)
+            _follow_progress(names)
     return None
 
 
 @st.fragment(run_every=POLL_SECONDS)
-def _follow_progress(job_id: str) -> None:
+def _follow_progress(names: Mapping[str, str]) -> None:
     with errors.render_errors():
-        place = st.empty()
-        _render_progress(place, desk().jobs.get(job_id))
-        for _look in range(LOOKS):
-            job = desk().jobs.wait(job_id, LOOK_SECONDS)
-            if not job.active:
+        places = {job_id: st.empty() for job_id in names}
+        for look in range(LOOKS + 1):
+            jobs = [desk().jobs.get(job_id) for job_id in names]
+            active = [job for job in jobs if job.active]
+            if not active:
                 st.rerun()
-            _render_progress(place, job)
+            for job in jobs:
+                _render_progress(places[job.id], job, names[job.id])
+            if look < LOOKS:
+                desk().jobs.wait(active[0].id, LOOK_SECONDS)
 
 
-def _render_progress(place: DeltaGenerator, job: Job) -> None:
+def _render_progress(place: DeltaGenerator, job: Job, name: str) -> None:
+    description = " · ".join(filter(None, (name, _describe(job))))
     if job.kind in COUNTED:
-        place.markdown(":material/downloading: " + errors.escape(_describe(job)))
+        place.markdown(":material/downloading: " + errors.escape(description))
     else:
-        place.progress(job.progress, text=_describe(job))
+        place.progress(job.progress, text=errors.escape(description))
 
 
 def _render_end(job: Job) -> None:
@@ -74,6 +99,8 @@ def _render_end(job: Job) -> None:
 
 def _describe(job: Job) -> str:
     request = job.request
+    if job.status in ENDS:
+        return state.say(ENDS[job.status])
     if job.status == "queued":
         return _("Queued")
     if job.kind == "fetch":

@@ -1,0 +1,154 @@
+"""Further setups beside that of the form, for one run that compares them."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from kronos_app import nav, state
+from kronos_app.i18n import Text, text
+from kronos_app.runtime import desk
+from kronos_app.services.forecast.request import PRESETS, ForecastRequest
+from kronos_app.services.forecast.sampling import LABELS, preset_settings
+from kronos_app.services.forecast.service import MOST_SETUPS, Submission
+from kronos_app.state import gettext as _
+from kronos_app.widgets.forecast import keys
+from kronos_app.widgets.forecast.comparison import render_comparison
+from kronos_app.widgets.kit import job
+from kronos_app.widgets.kit.fields import render_select
+from kronos_app.widgets.models.choice import label_names, offered
+
+PARAMETER, JOB = "compare", "job-"  # an entry of the address is the id of a forecast, or of a job with this prefix
+FORM, OWN = "form", "own"  # sampling settings besides presets: those of the form, or values of one's own
+SAMPLINGS: dict[str, Text] = {
+    FORM: text("As in the form"),
+    **{str(use): label for use, label in LABELS.items()},
+    **{name: preset.label for name, preset in PRESETS.items()},
+    OWN: text("Own values"),
+}
+NUMBERS: dict[str, tuple[Text, float, float, float]] = {  # label, lowest, highest, step
+    "temperature": (text("Temperature"), 0.1, 2.0, 0.05),
+    "top_p": (text("Top-p"), 0.1, 1.0, 0.05),
+    "top_k": (text("Top-k"), 0, 1_000_000, 1),
+    "samples": (text("Samples"), 1, 200, 1),
+}
+DRIFTLESS = "driftless"
+NARROWEST_FIELD = 110  # pixels
+LETTERS = string.ascii_uppercase  # names of setups, as in the comparison
+SUGGESTED = ("conservative", "exploratory", "balanced")
+
+
+def render_setups() -> None:
+    """Render the choice of up to three setups more than that of the form."""
+    slots: list[int] = st.session_state.setdefault(keys.SETUPS, [])
+    label = _("Compare setups") if not slots else _("Compare {count} setups").format(count=len(slots) + 1)
+    with st.popover(label, icon=":material/compare_arrows:", width="stretch"):
+        st.caption(
+            _("One run forecasts the same candles with each setup. Setup 1 is the form; other settings are as there.")
+        )
+        for number, slot in enumerate(slots):
+            _render_slot(number + 2, slot)
+        if len(slots) < MOST_SETUPS - 1:
+            st.button(_("Add a setup"), icon=":material/add:", key="forecast.setup.add", on_click=_add, width="stretch")
+
+
+def _render_slot(number: int, slot: int) -> None:
+    statuses = offered()
+    label = label_names(statuses)
+    with st.container(border=True):
+        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+            title = _("Setup {number}").format(number=number)
+            st.markdown(f"**{title}**", width="content")
+            st.button(
+                _("Remove"), icon=":material/close:", type="tertiary", key=_key("remove", slot), on_click=_remove,
+                args=(slot,),
+            )  # fmt: skip
+        grid = st.grid(2, min_column_width=NARROWEST_FIELD)
+        with grid.container():
+            render_select(_key("model", slot), _("Model"), {name: label(name) for name in statuses})
+        with grid.container():
+            names = {name: state.say(one) for name, one in SAMPLINGS.items()}
+            sampling = render_select(_key("sampling", slot), _("Sampling"), names)
+        if sampling == OWN:
+            _render_own_values(slot)
+
+
+def _render_own_values(slot: int) -> None:
+    """Render sampling settings that begin with those of the form."""
+    for name in (*NUMBERS, DRIFTLESS):
+        state.default(_key(name, slot), st.session_state[f"forecast.{name}"])
+    grid = st.grid(2, min_column_width=NARROWEST_FIELD)
+    for name, (label, low, high, step) in NUMBERS.items():
+        with grid.container():
+            st.number_input(state.say(label), low, high, step=step, key=_key(name, slot), persist_state="session")
+    st.toggle(_("Zero drift"), key=_key(DRIFTLESS, slot), persist_state="session")
+
+
+def requests_of_setups(request: ForecastRequest) -> list[ForecastRequest]:
+    """Return the request of the form and one for each further setup."""
+    slots: list[int] = st.session_state.get(keys.SETUPS, [])
+    return [request, *(ForecastRequest.build(request.model_dump() | _changes(slot)) for slot in slots)]
+
+
+def _changes(slot: int) -> dict[str, Any]:
+    """Return the fields in which a setup differs from the form; a recommendation is that of its own model."""
+    model, sampling = (st.session_state[_key(name, slot)] for name in ("model", "sampling"))
+    if sampling == OWN:
+        return {"model": model, **{name: st.session_state[_key(name, slot)] for name in (*NUMBERS, DRIFTLESS)}}
+    if sampling == FORM:
+        sampling = st.session_state[keys.PRESET]
+        if sampling not in LABELS:
+            return {"model": model}
+    return {"model": model, **preset_settings(sampling, desk().models.spec(model))}
+
+
+def _add() -> None:
+    """Add a setup: another model that is ready, else another preset."""
+    slots: list[int] = st.session_state[keys.SETUPS]
+    slot = max(slots, default=0) + 1
+    models, samplings = ({st.session_state[_key(name, other)] for other in slots} for name in ("model", "sampling"))
+    ready = [one.name for one in offered().values() if one.downloaded or one.bundled]
+    other = next((name for name in ready if name not in models | {state.model()}), None)
+    preset = next((name for name in SUGGESTED if name not in samplings), FORM)
+    st.session_state[_key("model", slot)] = other or state.model()
+    st.session_state[_key("sampling", slot)] = FORM if other else preset
+    st.session_state[keys.SETUPS] = [*slots, slot]
+
+
+def _remove(slot: int) -> None:
+    st.session_state[keys.SETUPS] = [other for other in st.session_state[keys.SETUPS] if other != slot]
+
+
+def _key(name: str, slot: int) -> str:
+    return state.joined("forecast.setup", name, str(slot))
+
+
+def addresses(submissions: Sequence[Submission]) -> list[str]:
+    """Return the entries of the address for the forecasts of a run, and for the jobs of those that are computed."""
+    return [one.forecast_id or f"{JOB}{one.job_id}" for one in submissions]
+
+
+def render_setups_outcome() -> None:
+    """Render the progress of the setups in the address, then their comparison; a failed one is explained."""
+    entries = st.query_params.get_all(PARAMETER)
+    jobs = {entry: entry.removeprefix(JOB) for entry in entries if entry.startswith(JOB)}
+    names = {
+        jobs[entry]: f"{letter} · {desk().jobs.get(jobs[entry]).request['model']}"
+        for letter, entry in zip(LETTERS, entries, strict=False)
+        if entry in jobs
+    }
+    results = job.follow_all(names)
+    if results is None:
+        return
+    made = dict(zip(jobs, results, strict=True))
+    entries = [made.get(entry) or entry for entry in entries]
+    st.query_params[PARAMETER] = entries
+    views = [desk().forecasts.get(entry) for entry in entries if not entry.startswith(JOB)]
+    if len(views) > 1:
+        render_comparison(views)
+    with st.container(horizontal=True):
+        for letter, view in zip(LETTERS, views, strict=False):
+            nav.link("forecast", _("Open {name}").format(name=letter), icon=":material/open_in_new:", forecast=view.id)
