@@ -56,7 +56,7 @@ def warm_up(models: ModelService) -> None:
     _first_page.wait()
     time.sleep(SECONDS_TO_DRAW)
     import training.evaluation.baselines
-    import training.evaluation.forecast_scores  # noqa: F401 - imported early for the first forecast or evaluation
+    import training.evaluation.one_forecast  # noqa: F401 - imported early for the first forecast or evaluation
 
     bundled = next((status.name for status in models.list() if status.bundled and status.downloaded), None)
     if bundled is not None:

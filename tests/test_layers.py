@@ -297,7 +297,7 @@ PLANTED = [
     (wrong_packages, "engine.loading.hub", "import streamlit"),
     (wrong_packages, "engine.loading.hub", "def f():\n    import sqlalchemy.orm"),
     (wrong_arrows, "engine.loading.hub", "def f():\n    from kronos_app.errors import AppError"),
-    (wrong_arrows, "engine.loading.hub", "from training.evaluation.forecast_scores import crps"),
+    (wrong_arrows, "engine.loading.hub", "from training.evaluation.one_forecast import score_forecast"),
     (wrong_arrows, "training.fit.loop", "def f():\n    from kronos_app.store import Store"),
     (wrong_packages, "training.fit.loop", "import plotly.graph_objects as go"),
     (wrong_arrows, "kronos_app.data.upload.reader", "from kronos_app.services.desk import get_desk"),

@@ -38,18 +38,7 @@ def forecaster_name(name: str) -> Text:
 
 
 class Score(View):
-    """Errors of one forecaster, on closes.
-
-    Attributes
-    ----------
-    mae, mape
-        Of the median; in price units, and as a share of the actual close (0.01 is one percent).
-    direction
-        Share of the steps, 0 to 1, where the median is on the right side of the last known close; None where
-        nothing moved.
-    crps
-        Continuous ranked probability score, in price units.
-    """
+    """Errors of one forecaster, on closes; fields as `training.evaluation.one_forecast.ForecastScores`."""
 
     name: str
     mae: float
@@ -96,23 +85,10 @@ def compare(paths: Array, actual: Array, history: Array, *, driftless: bool = Fa
 def _score(
     name: str, members: Array, actual: Array, last: float, *, drawn: bool = True, driftless: bool = False
 ) -> Score:
-    """Return the errors of `members` `(m, horizon)` against `actual` `(horizon,)`; `last` is the last known close.
+    from training.evaluation.one_forecast import score_forecast
 
-    The members of a baseline are not `drawn` but quantiles of its distribution. Paths that are `driftless` share one
-    median.
-    """
-    from training.evaluation import forecast_scores as scores
-
-    median = np.exp(np.median(np.log(members), axis=0))  # of log returns, so that a zero-drift median is exactly 0
-    direction = scores.direction(median, actual, last)
-    return Score(
-        name=name,
-        mae=scores.mae(median, actual),
-        mape=scores.mape(median, actual),
-        direction=direction if np.isfinite(direction) else None,
-        coverage={level: scores.coverage(members, actual, level) for level in COVERAGE_LEVELS},
-        crps=scores.crps(members - last, actual - last, drawn=drawn, centred=driftless),
-    )
+    scores = score_forecast(members, actual, last, COVERAGE_LEVELS, drawn=drawn, driftless=driftless)
+    return Score(name=name, **vars(scores))
 
 
 def summarize(scores: list[Score], matched: int) -> Text:

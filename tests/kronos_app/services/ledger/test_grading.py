@@ -9,7 +9,7 @@ import pytest
 from kronos_app.data.candle_frame import CandleFrame
 from kronos_app.services.ledger.grading import find_outcome, grade
 from kronos_app.store.records import StoredForecast, now
-from training.evaluation import forecast_scores as scores
+from training.evaluation.one_forecast import score_forecast
 
 CUTOFF = 60
 
@@ -122,10 +122,9 @@ def test_a_grade_has_the_scores_of_model_and_baselines(frame):
     actual = frame["close"].iloc[CUTOFF : CUTOFF + 8].to_numpy()
     assert graded.matched == 8
     assert set(graded.scores) == {"model", "last_close", "drift", "ewma"}
-    assert graded.scores["model"]["crps"] == pytest.approx(scores.crps(stored.paths[:, :, 3], actual))
-    assert graded.scores["model"]["coverage"]["0.8"] == pytest.approx(
-        scores.coverage(stored.paths[:, :, 3], actual, 0.8)
-    )
+    scores = score_forecast(stored.paths[:, :, 3], actual, stored.last_close, (0.8,))
+    assert graded.scores["model"]["crps"] == pytest.approx(scores.crps)
+    assert graded.scores["model"]["coverage"]["0.8"] == pytest.approx(scores.coverage[0.8])
 
 
 def test_a_grade_tells_the_error_in_deviations_of_the_paths(frame):
