@@ -25,7 +25,7 @@ def fill_store(url: str, forecasts: int, data_sets: int) -> None:
     rows = [_make_row(number, data_sets) for number in range(forecasts)]
     for start in range(0, forecasts, 1000):
         chunk = rows[start : start + 1000]
-        store._database.writing(lambda connection, chunk=chunk: bulk.insert_rows(connection, tables.forecasts, chunk))
+        store._database.write(lambda connection, chunk=chunk: bulk.insert_rows(connection, tables.forecasts, chunk))
     store.close()
 
 

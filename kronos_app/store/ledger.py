@@ -53,6 +53,8 @@ class LedgerEntry:
         How many of its candles were compared.
     grade
         JSON-ready, see `kronos_app.services.ledger.grading.Grade`.
+    crps_ratio, coverage
+        Of the grade, for lists: see `Grade.crps_ratio` and `Grade.coverage`.
     """
 
     id: str
@@ -80,6 +82,8 @@ class LedgerEntry:
     graded: datetime | None = None
     matched: int = 0
     grade: dict[str, Any] | None = None
+    crps_ratio: float | None = None
+    coverage: float | None = None
 
 
 @dataclass(frozen=True)

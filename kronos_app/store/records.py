@@ -101,11 +101,24 @@ class StoredForecast:
 
 
 @dataclass(frozen=True)
+class ForecastNote:
+    """What users wrote about a forecast."""
+
+    id: str
+    tags: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class ForecastInfo:
     """A line in the list of forecasts.
 
     Attributes
     ----------
+    replay
+        Whether the cutoff was chosen; None for a damaged record.
+    crps_ratio, coverage
+        From the ledger; None before the grade.
     damaged
         Whether a part of the record cannot be read; `request` or `provenance` is then empty.
     """
@@ -121,7 +134,33 @@ class ForecastInfo:
     lookback: int
     request: dict[str, Any]
     provenance: dict[str, Any] = field(default_factory=dict)
+    replay: bool | None = None
+    driftless: bool | None = None
+    seed: int | None = None
+    crps_ratio: float | None = None
+    coverage: float | None = None
+    tags: tuple[str, ...] = ()
+    note: str = ""
     damaged: bool = False
+
+
+ForecastColumn = Literal[
+    "created",
+    "candles_name",
+    "model",
+    "replay",
+    "cutoff",
+    "horizon",
+    "lookback",
+    "samples",
+    "driftless",
+    "seed",
+    "crps_ratio",
+    "coverage",
+    "tags",
+    "note",
+]
+"""A column by which forecasts are sorted."""
 
 
 @dataclass(frozen=True)
@@ -131,12 +170,14 @@ class ForecastFilter:
     Attributes
     ----------
     text
-        Part of the names of candles or model, or of the id, in upper or lower case.
+        Part of the names of candles or model, of the id, of a tag or of the note, in upper or lower case.
     """
 
     id: str | None = None
     model: str | None = None
     candles_id: str | None = None
+    replay: bool | None = None
+    tag: str | None = None
     text: str | None = None
     cutoff: pd.Timestamp | None = None
     horizon: int | None = None

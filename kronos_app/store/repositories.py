@@ -1,11 +1,10 @@
-"""Candle sets, forecasts and jobs.
+"""Candle sets and jobs.
 
 What lists show is in columns of its own, and the database filters, sorts and pages; only `get` reads arrays.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import fields
 from datetime import datetime
@@ -16,26 +15,12 @@ import sqlalchemy as sa
 from kronos_app.data.about import About
 from kronos_app.data.candle_frame import CandleFrame
 from kronos_app.store import bulk, tables
-from kronos_app.store.codec import arrays_from_bytes, arrays_to_bytes, frame_from_bytes, frame_to_bytes
+from kronos_app.store.codec import frame_from_bytes, frame_to_bytes
 from kronos_app.store.database import Database
-from kronos_app.store.records import (
-    ACTIVE,
-    ANY_FORECAST,
-    CandleSet,
-    CandleSetInfo,
-    ForecastFilter,
-    ForecastInfo,
-    Job,
-    StoredForecast,
-)
-from kronos_app.store.repository import Conditions, Repository, Row, damaged_record, split_rows
+from kronos_app.store.records import ACTIVE, CandleSet, CandleSetInfo, Job
+from kronos_app.store.repository import Conditions, Repository, Row, contains, damaged_record, split_rows
 
 ROWS_AT_ONCE = 200  # candle sets in one statement
-
-log = logging.getLogger(__name__)
-
-Names = dict[str, str]
-Values = list[str]
 
 
 class CandleSets(Repository[CandleSet]):
@@ -69,7 +54,7 @@ class CandleSets(Repository[CandleSet]):
         return self._count(self._with_text(text))
 
     def _with_text(self, text: str | None) -> Conditions:
-        return [_contains(self._table.c.name, text)] if text else []
+        return [contains(self._table.c.name, text)] if text else []
 
     def _row(self, record: CandleSet) -> dict[str, Any]:
         candles = record.candles
@@ -99,75 +84,6 @@ class CandleSets(Repository[CandleSet]):
         return CandleSet(row["id"], candles, row["quality"], row["repair"], row["created"])
 
 
-class Forecasts(Repository[StoredForecast]):
-    """Computed forecasts, by the hash of all they depend on."""
-
-    def __init__(self, database: Database) -> None:
-        super().__init__(database, tables.forecasts, StoredForecast)
-
-    def list(
-        self, only: ForecastFilter = ANY_FORECAST, *, limit: int | None = None, offset: int = 0
-    ) -> list[ForecastInfo]:
-        """Return a line for each forecast that fits, newest first."""
-        names = [field.name for field in fields(ForecastInfo) if field.name != "damaged"]
-        return [_forecast_info(row) for row in self._rows(names, self._where(only), limit, offset)]
-
-    def count(self, only: ForecastFilter = ANY_FORECAST) -> int:
-        """Return how many forecasts fit."""
-        return self._count(self._where(only))
-
-    def models(self) -> Values:
-        """Return the names of the models of all forecasts, sorted."""
-        model = self._table.c.model
-        return [row["model"] for row in self._database.fetch(sa.select(model).distinct().order_by(model))]
-
-    def requests(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """Return the requests of forecasts by id; ids that are unknown are left out."""
-        query = sa.select(self._table.c.id, self._table.c.request).where(self._table.c.id.in_(ids))
-        rows = self._database.fetch(query) if ids else ()
-        return {row["id"]: row["request"] for row in rows if isinstance(row["request"], dict)}
-
-    def data_sets(self) -> Names:
-        """Return the names of the data sets of all forecasts, by id."""
-        column = self._table.c
-        query = sa.select(column.candles_id, sa.func.max(column.candles_name).label("name")).group_by(column.candles_id)
-        return {row["candles_id"]: row["name"] for row in self._database.fetch(query.order_by("name"))}
-
-    def _where(self, only: ForecastFilter) -> Conditions:
-        values = vars(only).copy()
-        text = values.pop("text")
-        columns = [self._table.c[name] for name in ("candles_name", "model", "id")]
-        contains = [sa.or_(*(_contains(column, text) for column in columns))] if text else []
-        return [*self._equal(**values), *contains]
-
-    def _row(self, record: StoredForecast) -> dict[str, Any]:
-        samples, horizon, _ = record.paths.shape
-        return {
-            "id": record.id,
-            "created": record.created,
-            "candles_id": record.candles_id,
-            "candles_name": record.candles_name,
-            "model": record.provenance["model"],
-            "cutoff": record.cutoff,
-            "horizon": horizon,
-            "samples": samples,
-            "lookback": record.provenance["history_rows"],
-            "last_close": record.last_close,
-            "repairs": record.repairs,
-            "request": record.request,
-            "provenance": record.provenance,
-            "arrays": arrays_to_bytes(record.paths, record.raw_paths, record.timestamps),
-        }
-
-    def _record(self, row: Row) -> StoredForecast:
-        try:
-            paths, raw_paths, timestamps = arrays_from_bytes(row["arrays"])
-        except ValueError as error:
-            raise damaged_record(row["candles_name"]) from error
-        arrays = {"paths": paths, "raw_paths": raw_paths, "timestamps": timestamps}
-        return StoredForecast(**{field.name: (arrays | dict(row))[field.name] for field in fields(StoredForecast)})
-
-
 class Jobs(Repository[Job]):
     """Records of background work."""
 
@@ -191,14 +107,3 @@ class Jobs(Repository[Job]):
     def prune(self, before: datetime) -> None:
         """Delete the jobs that finished before a time."""
         self._database.execute(self._table.delete().where(self._table.c.finished < before))
-
-
-def _forecast_info(row: Row) -> ForecastInfo:
-    broken = [name for name, value in row.items() if value is tables.DAMAGED]
-    if broken:
-        log.warning("The forecast %s cannot be read: %s", row["id"], broken)
-    return ForecastInfo(**{**row, **{name: {} for name in broken}}, damaged=bool(broken))
-
-
-def _contains(column: sa.ColumnElement[str], text: str) -> sa.ColumnElement[bool]:
-    return column.icontains(text.encode("utf-8", "replace").decode(), autoescape=True)

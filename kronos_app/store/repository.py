@@ -101,6 +101,11 @@ class Repository(Generic[Record]):
         return int(self._database.fetch(query.where(sa.and_(True, *where)))[0]["rows"])
 
 
+def contains(column: sa.ColumnElement[str], text: str) -> sa.ColumnElement[bool]:
+    """Return the condition that a column contains `text`, in upper or lower case."""
+    return column.icontains(text.encode("utf-8", "replace").decode(), autoescape=True)
+
+
 def split_rows(
     rows: Iterable[Row], make: Callable[[Row], Line], table: sa.Table
 ) -> tuple[list[Line], UnreadableRecords]:

@@ -6,9 +6,10 @@ from kronos_app.errors import Unavailable
 from kronos_app.i18n import Text
 from kronos_app.store.column_mappings import ColumnMappings
 from kronos_app.store.database import Database
+from kronos_app.store.forecasts import Forecasts
 from kronos_app.store.ledger import Follows, Ledger
 from kronos_app.store.registry import RegisteredModels
-from kronos_app.store.repositories import CandleSets, Forecasts, Jobs
+from kronos_app.store.repositories import CandleSets, Jobs
 from kronos_app.store.series import Series
 from kronos_app.store.watchlists import Watchlists
 

@@ -11,7 +11,7 @@ import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 MYSQL = ("mysql", "mariadb")
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
@@ -42,6 +42,18 @@ class _Key(_Text):
 
     cache_ok = True
     _mysql = mysql.VARCHAR(255, charset="utf8mb4", collation="utf8mb4_bin")
+
+
+class _Tags(_Text):
+    """Tags as one text in which each stands between line breaks, so that every database can search for one."""
+
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> str | None:
+        return super().process_bind_param("\n".join(("", *value, "")) if value else None, dialect)
+
+    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> Any:
+        return tuple((value or "").strip("\n").split("\n")) if value else ()
 
 
 class _UtcDateTime(sa.TypeDecorator[datetime]):
@@ -98,6 +110,16 @@ def read_json(content: str | bytes) -> Any:
         return DAMAGED
 
 
+def tags_text(column: sa.ColumnElement[Any]) -> sa.ColumnElement[str]:
+    """Return a column of tags as the text that is stored."""
+    return sa.type_coerce(column, _Text())
+
+
+def has_tag(column: sa.ColumnElement[Any], tag: str) -> sa.ColumnElement[bool]:
+    """Return the condition that a column of tags has this tag."""
+    return tags_text(column).contains(f"\n{tag}\n", autoescape=True)
+
+
 metadata = sa.MetaData()
 
 # Alembic's version table, and the same number for releases that know no Alembic.
@@ -144,6 +166,19 @@ forecasts = sa.Table(
     sa.Column("request", sa.JSON, nullable=False),
     sa.Column("provenance", sa.JSON, nullable=False),
     sa.Column("arrays", _Bytes, nullable=False),
+    # From `request` and `provenance`, for lists; NULL where these are damaged.
+    sa.Column("replay", sa.Boolean),
+    sa.Column("driftless", sa.Boolean),
+    sa.Column("seed", sa.BigInteger),
+)
+
+# What users write about forecasts.
+forecast_notes = sa.Table(
+    "forecast_notes",
+    metadata,
+    sa.Column("id", _Key, primary_key=True),
+    sa.Column("tags", _Tags),
+    sa.Column("note", _Text, nullable=False),
 )
 
 jobs = sa.Table(
@@ -238,6 +273,9 @@ ledger = sa.Table(
     sa.Column("graded", _UtcDateTime),
     sa.Column("matched", sa.Integer, nullable=False),
     sa.Column("grade", sa.JSON(none_as_null=True)),
+    # From `grade`, for lists.
+    sa.Column("crps_ratio", sa.Double),
+    sa.Column("coverage", sa.Double),
 )
 
 follows = sa.Table(

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from kronos_app.data.candle_frame import CandleFrame
-from kronos_app.services.ledger.comparison import compare
+from kronos_app.services.ledger.comparison import MODEL, compare
 from kronos_app.store.records import StoredForecast
 
 Array = npt.NDArray[np.float64]
@@ -26,6 +26,7 @@ OVERLAP = 20  # candles up to the cutoff by which two series are recognised as o
 AGREEING, TOLERANCE = 0.8, 1e-3  # share of them that must agree, to within this share of the price: vendors correct
 SAME = 1e-4  # prices that differ by less were not rescaled
 EXACT = 1e-9
+BASELINE = "ewma"  # of the ratio that lists show
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +58,17 @@ class Grade:
     matched: int
     ratio: float = 1.0
     error_in_deviations: float | None = None
+
+    @property
+    def crps_ratio(self) -> float | None:
+        """Return the CRPS ratio to the EWMA random walk, None where that made no error."""
+        crps = self.scores[BASELINE]["crps"]
+        return self.scores[MODEL]["crps"] / crps if crps else None
+
+    @property
+    def coverage(self) -> float:
+        """Return the share of closes inside the 80 % band of the model."""
+        return float(self.scores[MODEL]["coverage"]["0.8"])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON-ready form that the store saves."""

@@ -226,4 +226,6 @@ def _graded(
         graded=moment,
         matched=matched,
         grade=None if grade is None else grade.to_dict(),
+        crps_ratio=None if grade is None else grade.crps_ratio,
+        coverage=None if grade is None else grade.coverage,
     )

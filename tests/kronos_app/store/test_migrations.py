@@ -4,6 +4,7 @@
 revision of Kronos Desk that had this version. Versions 1 to 3 did not run on MariaDB.
 """
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -137,6 +138,24 @@ def test_the_records_of_a_released_database_are_read_and_new_ones_are_saved(
     again = open_store(url)
     assert again.notice is None
     assert {info.id for info in again.candles.list()} == {"c1", "new"}
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_lists_of_forecasts_show_settings_and_scores_that_an_earlier_version_saved(
+    released_database, open_store, dialect
+):
+    url = released_database(f"version_4.{dialect}.dump")
+    scores = {"model": {"crps": 0.5, "coverage": {"0.8": 0.75}}, "ewma": {"crps": 2.0}}
+    request, provenance = {"cutoff": "2024-01-01", "driftless": True}, {"seed": 2**53 - 1}
+    for table, column, value in [
+        ("ledger", "grade", {"scores": scores}),
+        ("forecasts", "request", request),
+        ("forecasts", "provenance", provenance),
+    ]:
+        run(url, f"UPDATE {table} SET {column} = '{json.dumps(value)}' WHERE id = 'f1'")
+    info = open_store(url).forecasts.list()[0]
+    assert (info.replay, info.driftless, info.seed) == (True, True, 2**53 - 1)
+    assert (info.crps_ratio, info.coverage, info.tags, info.note) == (0.25, 0.75, (), "")
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)

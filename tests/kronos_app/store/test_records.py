@@ -1,5 +1,6 @@
 """What is put in comes out again, on every database."""
 
+import typing
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ import sqlalchemy as sa
 
 from kronos_app.errors import Unavailable
 from kronos_app.store import tables
+from kronos_app.store.records import ForecastColumn, ForecastFilter, ForecastNote
 
 HOSTILE = ["' OR '1'='1", "x'; DROP TABLE jobs; --", "../../etc/passwd", "\x00", "\ud800", "é", "", "%", "a" * 100_000]
 
@@ -56,6 +58,38 @@ def test_the_list_of_forecasts_tells_their_shape_newest_first(store, forecast):
     info = listed[0]
     assert (info.model, info.horizon, info.samples, info.lookback) == ("kronos-nano", 4, 3, 400)
     assert info.request["seed"] == 2**63 - 1
+
+
+def test_forecasts_are_found_by_tag_and_note_and_sorted_by_any_column(store, forecast):
+    for number in range(3):
+        store.forecasts.put(replace(forecast(f"f{number}"), request={"cutoff": "2024-01-01" if number else None}))
+    store.forecasts.notes.put(ForecastNote("f0", ("bull 100%", "gold"), "seen before"))
+    store.forecasts.notes.put(ForecastNote("f2", ("gold mine",)))
+    matches = {
+        "f0": [ForecastFilter(tag="bull 100%"), ForecastFilter(tag="gold"), ForecastFilter(text="SEEN")],
+        "f2": [ForecastFilter(text="gold M"), ForecastFilter(replay=True, tag="gold mine")],
+    }
+    for found, filters in matches.items():
+        for where in filters:
+            assert [info.id for info in store.forecasts.list(where)] == [found]
+            assert store.forecasts.count(where) == 1
+    assert store.forecasts.list(ForecastFilter(tag="bull 1000")) == []
+    assert store.forecasts.tags() == ["bull 100%", "gold", "gold mine"]
+    for column in typing.get_args(ForecastColumn):
+        assert {info.id for info in store.forecasts.list(by=column, limit=3)} == {"f0", "f1", "f2"}, column
+    assert store.forecasts.list(by="note", ascending=True)[0].id == "f0", "rows without one are last"
+    assert store.forecasts.list(by="replay")[-1].id == "f0"
+
+
+def test_a_forecast_is_deleted_with_its_note(store, forecast):
+    for name in ("f1", "f2", "f3"):
+        store.forecasts.put(forecast(name))
+        store.forecasts.notes.put(ForecastNote(name, ("a",)))
+    store.forecasts.delete_all(["f1", "f3", "unknown"])
+    assert [info.id for info in store.forecasts.list()] == ["f2"]
+    assert store.forecasts.notes.get("f1") is None
+    store.forecasts.put(forecast("f2"))
+    assert store.forecasts.list()[0].tags == ("a",), "a forecast that is computed again keeps its tags"
 
 
 def test_a_path_that_is_not_contiguous_in_memory_is_stored_in_its_own_order(store, forecast):

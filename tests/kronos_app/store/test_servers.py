@@ -5,13 +5,14 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from kronos_app.data.candle_frame import CandleFrame
 from kronos_app.errors import Unavailable
 from kronos_app.jobs import Job, JobRunner
-from kronos_app.store.records import ForecastFilter
+from kronos_app.store.records import ForecastColumn, ForecastFilter, ForecastNote
 from kronos_app.store.series import SeriesKey
 from kronos_app.store.watchlists import Watched, Watchlist
 from tests.servers.unprivileged import free_port
@@ -87,6 +88,12 @@ def test_a_server_filters_counts_and_pages(server_url, open_store, forecast):
     assert [len(page) for page in pages] == [10, 10, 5]
     assert len({info.id for page in pages for info in page}) == store.forecasts.count(wanted) == 25
     assert store.forecasts.count(ForecastFilter(text="100%")) == 0
+    store.forecasts.notes.put(ForecastNote("f07", ("多头", "gold 100%"), "注"))
+    for where in (ForecastFilter(tag="多头"), ForecastFilter(tag="gold 100%"), ForecastFilter(text="注", replay=False)):
+        assert [info.id for info in store.forecasts.list(where)] == ["f07"]
+    for column in get_args(ForecastColumn):
+        assert len(store.forecasts.list(by=column, limit=10)) == 10
+    assert store.forecasts.list(by="tags", limit=1)[0].tags == ("多头", "gold 100%")
     assert store.forecasts.models() == ["kronos-nano"]
     assert store.forecasts.data_sets() == {"c1": "贵州茅台 «2024».csv"}
 
