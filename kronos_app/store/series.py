@@ -145,10 +145,8 @@ class Series:
         begin, stop = (None if moment is None else to_ns(moment) for moment in (start, end))
 
         def work(connection: sa.Connection) -> tuple[SeriesInfo, bulk.Table] | None:
-            row = connection.execute(_series.select().where(_is(key))).mappings().one_or_none()
-            if row is None:
-                return None
-            return _info(row), _select(connection, row, begin, stop, last)
+            row = _find(connection, key)
+            return None if row is None else (_info(row), _select(connection, row, begin, stop, last))
 
         stored = self._database.read(work)
         if stored is None or not len(stored[1][0]):
@@ -207,30 +205,20 @@ class Series:
         about = candles.about if about is None else about
 
         def work(connection: sa.Connection) -> SeriesInfo:
-            row = connection.execute(_series.select().where(_is(key))).mappings().one_or_none()
-            if row is not None:
-                undamaged(row)
-            series_id = _next_id(connection) if row is None else int(row["id"])
-            stored = [] if row is None or replace else list(row["columns"])
-            have = [name for name in OPTIONAL if name in stored or name in candles.features]
-            arriving = candles
+            row = _find(connection, key)
+            series_id = _next_id(connection) if row is None else int(undamaged(row)["id"])
             if row is not None:
                 _clear(connection, series_id, None if replace else candles)
-                lacking = {name: 0.0 for name in have if name not in stored}
-                if lacking and not replace:
-                    connection.execute(_candles.update().where(_candles.c.series_id == series_id).values(lacking))
-                arriving = _with_zeros(candles, have)
-            bulk.insert(connection, series_id, arriving)
+            columns = _insert(connection, series_id, candles, None if row is None or replace else row["columns"])
             values = {
                 "about": about.to_dict(),
                 "timezone": candles.timezone,
-                "columns": have,
+                "columns": columns,
                 **_measured(connection, series_id),
                 **({} if state is None and row is not None else _state_values(state or SeriesState())),
             }
             if row is None:
-                new = {"id": series_id, **asdict(key), "created": now(), **values}
-                connection.execute(_series.insert().values(new))
+                connection.execute(_series.insert().values(id=series_id, **asdict(key), created=now(), **values))
             else:
                 connection.execute(_series.update().where(_series.c.id == series_id).values(values))
             return _info(connection.execute(_series.select().where(_is(key))).mappings().one())
@@ -280,6 +268,10 @@ def _is(key: SeriesKey) -> sa.ColumnElement[bool]:
     return sa.and_(*(_series.c[name] == value for name, value in asdict(key).items()))
 
 
+def _find(connection: sa.Connection, key: SeriesKey) -> sa.RowMapping | None:
+    return connection.execute(_series.select().where(_is(key))).mappings().one_or_none()
+
+
 def _select(
     connection: sa.Connection, row: sa.RowMapping, start: int | None, end: int | None, last: int | None
 ) -> bulk.Table:
@@ -301,9 +293,17 @@ def _clear(connection: sa.Connection, series_id: int, stretch: CandleFrame | Non
     connection.execute(statement)
 
 
-def _with_zeros(candles: CandleFrame, columns: list[str]) -> CandleFrame:
-    absent = [name for name in columns if name not in candles.features]
-    return replace(candles, frame=candles.frame.assign(**dict.fromkeys(absent, 0.0))) if absent else candles
+def _insert(
+    connection: sa.Connection, series_id: int, candles: CandleFrame, stored: Collection[str] | None
+) -> list[str]:
+    """Add candles, and return the optional columns of the series; `stored` are those of its other candles, if any."""
+    columns = [name for name in OPTIONAL if name in candles.features or name in (stored or ())]
+    lacking = {name: 0.0 for name in columns if stored is not None and name not in stored}
+    if lacking:
+        connection.execute(_candles.update().where(_candles.c.series_id == series_id).values(lacking))
+    absent = {name: 0.0 for name in columns if name not in candles.features}
+    bulk.insert(connection, series_id, replace(candles, frame=candles.frame.assign(**absent)) if absent else candles)
+    return columns
 
 
 def _next_id(connection: sa.Connection) -> int:

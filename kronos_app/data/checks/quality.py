@@ -13,7 +13,7 @@ from kronos_app.data.candle_arrays import UNKNOWN, CandleArrays
 from kronos_app.data.candle_frame import CandleFrame
 from kronos_app.data.checks import faults as row_faults
 from kronos_app.data.checks import findings as suspicions
-from kronos_app.data.checks.faults import find_faults, usable
+from kronos_app.data.checks.faults import Faults, Mask, find_faults, usable
 from kronos_app.data.checks.findings import Mark
 from kronos_app.data.checks.score import Deduction, deductions, score
 from kronos_app.data.checks.suspects import Suspects, suspect_arrays
@@ -91,12 +91,9 @@ def inspect(
     """
     frame = draft.frame
     arrays = CandleArrays.of(frame) if arrays is None else arrays
-    faults = find_faults(arrays)
-    repeated = conflicting = np.zeros(len(frame), dtype=bool)
-    if len(arrays.times) and not arrays.ascending:
-        repeated = frame.duplicated("timestamp").to_numpy() & ~faults.time
-        conflicting = repeated & ~frame.duplicated().to_numpy()
     axes = TimeAxes(now) if axes is None else axes
+    faults = find_faults(arrays)
+    repeated, conflicting = _find_duplicates(frame, arrays, faults)
     clock = (draft.timezone, draft.about.calendar)
     axis = axes.of(arrays.times[arrays.times != UNKNOWN], *clock)
     good = usable(frame, arrays, faults)
@@ -106,7 +103,6 @@ def inspect(
         np.ascontiguousarray(good_arrays.prices.T), good_arrays.volume, mixed=good_axis.mixed,
         unfinished=good_axis.unfinished,
     )  # fmt: skip
-    values = np.concatenate([arrays.prices, arrays.amounts])
     counts = _count_suspects(suspects)
     faulty = int((faults.any | conflicting).sum())
     affected = {"faults": faulty, **counts, "gaps": axis.missing, "gaps_unclear": len(axis.unclear)}
@@ -120,11 +116,7 @@ def inspect(
         duplicates=int(repeated.sum()),
         conflicts=int(conflicting.sum()),
         unsorted=not axis.times.is_monotonic_increasing,
-        missing=int(np.isnan(values).sum()) + int(faults.time.sum()) - draft.unreadable,
-        unreadable=draft.unreadable + int(np.isinf(values).sum()),
-        non_positive=int(faults.non_positive.sum()),
-        impossible=int(faults.impossible.sum()),
-        zero_volume=0 if arrays.volume is None else int((arrays.volume == 0).sum()),
+        **_count_faults(draft, arrays, faults),
         **counts,
         deductions=deductions(affected, len(frame)),
         marks=(*suspicions.marks(good, suspects), *axis.marks),
@@ -141,6 +133,25 @@ def score_of(candles: CandleFrame, now: pd.Timestamp | None = None, axes: TimeAx
     """Return the score of candles that are ready for use; parameters as for `inspect`."""
     frame = candles.frame.rename_axis("row")
     return inspect(Draft(frame, candles.name, candles.source, candles.timezone, about=candles.about), now, axes).score
+
+
+def _find_duplicates(frame: pd.DataFrame, arrays: CandleArrays, faults: Faults) -> tuple[Mask, Mask]:
+    """Return which rows repeat the time of an earlier row, and which of them have other values."""
+    if arrays.ascending or not len(arrays.times):
+        return np.zeros(len(frame), dtype=bool), np.zeros(len(frame), dtype=bool)
+    repeated = frame.duplicated("timestamp").to_numpy() & ~faults.time
+    return repeated, repeated & ~frame.duplicated().to_numpy()
+
+
+def _count_faults(draft: Draft, arrays: CandleArrays, faults: Faults) -> dict[str, int]:
+    values = np.concatenate([arrays.prices, arrays.amounts])
+    return {
+        "missing": int(np.isnan(values).sum()) + int(faults.time.sum()) - draft.unreadable,
+        "unreadable": draft.unreadable + int(np.isinf(values).sum()),
+        "non_positive": int(faults.non_positive.sum()),
+        "impossible": int(faults.impossible.sum()),
+        "zero_volume": 0 if arrays.volume is None else int((arrays.volume == 0).sum()),
+    }
 
 
 def _count_suspects(suspects: Suspects) -> dict[str, int]:
