@@ -76,7 +76,7 @@ class TuneList(RunList[TuneRun]):
         scores = run.scores or {}
         tuned, base = scores.get("tuned"), scores.get("base")
         parts = []
-        if tuned is None or run.state != "finished":
+        if not run.active and run.state != "finished":
             parts.append(_("{share} done").format(share=formats.percent(run.progress, 0)))
         if tuned is None:
             return parts

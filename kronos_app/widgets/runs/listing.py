@@ -124,12 +124,12 @@ class RunList(ABC, Generic[AnyRun]):
     def _render_row(self, run: AnyRun) -> None:
         with st.container(border=True):
             words, buttons = st.columns([5, 3], vertical_alignment="center")
-            words.markdown(f"**{escape(self.title(run))}** {self.badges(run)}  \n:small[{self._details(run)}]")
+            small = [self._details(run), *map(escape, self.results(run))]
+            title = f"**{escape(self.title(run))}** {self.badges(run)}"
+            words.markdown("  \n".join([title, *(f":small[{line}]" for line in small)]))
             with buttons.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
                 nav.link(self.page, _("Open"), icon=":material/open_in_new:", **{self.parameter: run.id})
                 self._render_buttons(run)
-            for result in self.results(run):
-                st.markdown(f":small[{escape(result)}]")
             if run.active:
                 _render_progress(self, run.id, self.phase(run))
             if run.error is not None and not run.active:
