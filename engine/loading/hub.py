@@ -69,34 +69,36 @@ def fetch(
     if revision is not None:
         check_text(revision, "revision")
     if _is_folder(source):
-        folder = Path(source)
         if revision is not None:
-            raise CheckpointError(f"{folder} is a local folder, which has no revision {revision!r}: omit it.")
-        return find_files(folder)
+            raise CheckpointError(f"{source} is a local folder, which has no revision {revision!r}: omit it.")
+        return find_files(Path(source))
     repo = _repo_id(source)
     revision = revision or _pinned_revision(repo)
-    cache = _cache(cache_dir)
+    cache, endpoint = _cache(cache_dir), _endpoint()
+    download = partial(
+        hf_hub_download,
+        repo,
+        token=token,
+        cache_dir=cache,
+        endpoint=endpoint,
+        etag_timeout=TIMEOUT,
+        force_download=force_download,
+        local_files_only=local_files_only,
+    )
     with _translate_errors(repo, revision or constants.DEFAULT_REVISION):
-        endpoint = _endpoint()
         if not local_files_only and (force_download or not _is_cached(repo, revision, cache)):
-            # One request for metadata, since a download that finds no hub retries for minutes.
-            url = hf_hub_url(repo, WEIGHTS, revision=revision, endpoint=endpoint)
-            get_hf_file_metadata(url, token=token, timeout=TIMEOUT, endpoint=endpoint)
-        download = partial(
-            hf_hub_download,
-            repo,
-            token=token,
-            cache_dir=cache,
-            endpoint=endpoint,
-            etag_timeout=TIMEOUT,
-            force_download=force_download,
-            local_files_only=local_files_only,
-        )
+            _reach_hub(repo, revision, endpoint, token)
         config = Path(download(CONFIG, revision=revision))
         # The cache has a folder for each commit: a push in between cannot mix the files of two commits.
         files = CheckpointFiles(config, Path(download(WEIGHTS, revision=config.parent.name)))
     _check_pinned(repo, files)
     return files
+
+
+def _reach_hub(repo: str, revision: str | None, endpoint: str, token: str | bool | None) -> None:
+    """Request the metadata of the weights once: a download that finds no hub retries for minutes."""
+    url = hf_hub_url(repo, WEIGHTS, revision=revision, endpoint=endpoint)
+    get_hf_file_metadata(url, token=token, timeout=TIMEOUT, endpoint=endpoint)
 
 
 def _pinned_revision(repo: str) -> str | None:

@@ -87,63 +87,80 @@ class Desk:
         from engine.scheduler import Scheduler
 
         self.settings = settings
+        self._clock = clock
         self._home_lock = HomeLock(settings.home)
         self._home_lock.acquire()
         self.store = Store.open(settings.store_url)
+        self.scheduler = Scheduler()
+        self._handlers: dict[str, Handler] = {}
+        limits = {
+            sql_query.KIND: min(settings.parallel_jobs, settings.parallel_queries),
+            # Each uses all cores.
+            evaluation.KIND: 1,
+            backtest.KIND: 1,
+        }
+        most, of_caller = settings.max_queued_jobs, settings.max_queued_jobs_per_caller
+        self.jobs = JobRunner(self.store, self._handlers, most, settings.parallel_jobs, of_caller, limits=limits)
         self.models = ModelService(settings, registry, self.store.registered.list)
         self.candles = CandleService(settings, self.store)
-        self.column_mappings = ColumnMappings(settings, self.store)
-        self.scheduler = Scheduler()
         self.sources = Sources(settings, FAMILIES if sources is None else sources)
-        self.fetched = FetchedDrafts(settings.home / "fetched")
         fetcher = SeriesFetcher(settings, self.store, self.sources, clock)
-        self.ledger = LedgerService(self.store, clock)
-        forecaster = ForecastWorker(self.store, self.candles, self.models, self.scheduler)
+        self._add_candles(fetcher)
+        self._add_forecasts(fetcher)
+        self._add_finetune()
+        self._add_evaluations()
+        self._add_backtests()
+        self.keeper = Keeper(self.following.tick, self.ledger.sweep, self.tuning.tick)
+
+    def _add_candles(self, fetcher: SeriesFetcher) -> None:
+        settings = self.settings
         connections, processes = Connections(), QueryProcesses(settings.parallel_queries)
-        handlers: dict[str, Handler] = {
-            forecasting.KIND: forecaster.run,
-            sql_query.KIND: SqlWorker(settings, connections, processes, self.fetched, self.candles).run,
-            fetching.KIND: FetchWorker(settings, fetcher, self.fetched, self.candles).run,
-            series.KIND: RefreshWorker(settings, self.store, fetcher, self.sources, clock).run,
-            uploads.KIND: UploadWorker(settings.home / "uploads", self.candles).run,
-            following.KIND: FollowWorker(
-                self.store, self.candles, self.models, forecaster, self.ledger, fetcher, self.sources, clock
-            ).run,
-        }
-        self.jobs = JobRunner(
-            self.store,
-            handlers,
-            settings.max_queued_jobs,
-            settings.parallel_jobs,
-            settings.max_queued_jobs_per_caller,
-            limits={
-                sql_query.KIND: min(settings.parallel_jobs, settings.parallel_queries),
-                # Each uses all cores.
-                evaluation.KIND: 1,
-                backtest.KIND: 1,
-            },
-        )
-        self.forecasts = ForecastService(self.store, self.jobs, self.candles, self.models)
-        self.uploads = UploadService(settings.home / "uploads", self.candles, self.jobs)
+        upload_folder = settings.home / "uploads"
+        self.fetched = FetchedDrafts(settings.home / "fetched")
+        self.column_mappings = ColumnMappings(settings, self.store)
+        self.uploads = UploadService(upload_folder, self.candles, self.jobs)
         self.sql = SqlService(settings, connections, processes, self.jobs)
         self.fetching = FetchService(self.sources, self.jobs)
         self.series = SeriesService(settings, self.store, fetcher, self.sources, self.jobs)
-        self.following = FollowService(settings, self.store, self.jobs, self.sources, self.models, clock)
-        self.tuning = TuningService(settings, self.store, self.candles, self.series, self.models, self.jobs)
-        handlers[tuning_trial.KIND] = tuning_trial.TrialWorker(self.tuning.planner).run
-        evaluations = RunFolders(settings.home, Evaluation)
-        handlers[evaluation.KIND] = EvaluationWorker(evaluations, self.models).run
-        self.calibrations = Calibrations(self.store, self.models, evaluations)
+        self._handlers |= {
+            uploads.KIND: UploadWorker(upload_folder, self.candles).run,
+            sql_query.KIND: SqlWorker(settings, connections, processes, self.fetched, self.candles).run,
+            fetching.KIND: FetchWorker(settings, fetcher, self.fetched, self.candles).run,
+            series.KIND: RefreshWorker(settings, self.store, fetcher, self.sources, self._clock).run,
+        }
+
+    def _add_forecasts(self, fetcher: SeriesFetcher) -> None:
+        self.ledger = LedgerService(self.store, self._clock)
+        self.forecasts = ForecastService(self.store, self.jobs, self.candles, self.models)
         self.records = ForecastRecords(self.store, self.models, self.ledger)
-        self.evaluations = EvaluationService(settings, self.candles, self.series, self.models, self.jobs, evaluations)
-        backtests, universes = RunFolders(settings.home, Backtest), Universes(settings, self.candles, self.series)
-        handlers[backtest.KIND] = BacktestWorker(settings, backtests, self.models, universes).run
-        handlers[backtest.BEHIND] = BehindWorker(backtests, self.models, self.scheduler).run
-        self.backtests = BacktestService(settings, universes, self.models, self.jobs, backtests)
-        self.registry = RegistryService(
-            self.store, self.models, lambda run_id: trained_model(settings, self.tuning.get(run_id))
+        self.following = FollowService(self.settings, self.store, self.jobs, self.sources, self.models, self._clock)
+        forecaster = ForecastWorker(self.store, self.candles, self.models, self.scheduler)
+        follower = FollowWorker(
+            self.store, self.candles, self.models, forecaster, self.ledger, fetcher, self.sources, self._clock
         )
-        self.keeper = Keeper(self.following.tick, self.ledger.sweep, self.tuning.tick)
+        self._handlers |= {forecasting.KIND: forecaster.run, following.KIND: follower.run}
+
+    def _add_finetune(self) -> None:
+        self.tuning = TuningService(self.settings, self.store, self.candles, self.series, self.models, self.jobs)
+        self.registry = RegistryService(
+            self.store, self.models, lambda run_id: trained_model(self.settings, self.tuning.get(run_id))
+        )
+        self._handlers[tuning_trial.KIND] = tuning_trial.TrialWorker(self.tuning.planner).run
+
+    def _add_evaluations(self) -> None:
+        folders = RunFolders(self.settings.home, Evaluation)
+        self.evaluations = EvaluationService(self.settings, self.candles, self.series, self.models, self.jobs, folders)
+        self.calibrations = Calibrations(self.store, self.models, folders)
+        self._handlers[evaluation.KIND] = EvaluationWorker(folders, self.models).run
+
+    def _add_backtests(self) -> None:
+        folders = RunFolders(self.settings.home, Backtest)
+        universes = Universes(self.settings, self.candles, self.series)
+        self.backtests = BacktestService(self.settings, universes, self.models, self.jobs, folders)
+        self._handlers |= {
+            backtest.KIND: BacktestWorker(self.settings, folders, self.models, universes).run,
+            backtest.BEHIND: BehindWorker(folders, self.models, self.scheduler).run,
+        }
 
     def start(self) -> None:
         """Begin to run jobs, those of an earlier process first."""

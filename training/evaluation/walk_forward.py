@@ -23,7 +23,7 @@ from training.errors import DataError, Message, message
 from training.evaluation.baselines.fitted import Fitted
 from training.evaluation.cutoffs import Cutoff
 from training.evaluation.files import writable, write_table
-from training.evaluation.forecasters import Forecaster, batches, request_of
+from training.evaluation.forecasters import Forecaster, Request, batches, request_of
 from training.evaluation.records import records
 from training.evaluation.verdicts import label
 from training.run.folder import write_json
@@ -82,36 +82,39 @@ def walk_forward(
     hashes = digests(cutoffs)
     keys = [f"{FORMAT}/{seed}/{'/'.join(part)}" for part in batches(hashes, AT_ONCE)]
     if not refit:
-        forecasters = [one.held() if isinstance(one, Fitted) else one for one in forecasters]
+        forecasters = [each.held() if isinstance(each, Fitted) else each for each in forecasters]
+    settings = {
+        "forecasters": {forecaster.name: forecaster.digest for forecaster in forecasters},
+        "data": hashlib.sha256("".join(hashes).encode()).hexdigest(),
+        "cutoffs": len(cutoffs),
+        "lookback": cutoffs[0].lookback,
+        "horizon": cutoffs[0].horizon,
+        "seed": seed,
+        "refit": refit,
+    }
     with writable(folder):
-        write_json(
-            folder / SETTINGS,
-            {
-                "forecasters": {one.name: one.digest for one in forecasters},
-                "data": hashlib.sha256("".join(hashes).encode()).hexdigest(),
-                "cutoffs": len(cutoffs),
-                "lookback": cutoffs[0].lookback,
-                "horizon": cutoffs[0].horizon,
-                "seed": seed,
-                "refit": refit,
-            },
-        )
-    first = {id(one.series): one.time for one in sorted(cutoffs, key=lambda one: -one.time)}  # the earliest is last
-    files: dict[str, list[Path]] = {one.name: [] for one in forecasters}
+        write_json(folder / SETTINGS, settings)
+    first = {id(cutoff.series): cutoff.time for cutoff in sorted(cutoffs, key=lambda cutoff: -cutoff.time)}
+    files: dict[str, list[Path]] = {forecaster.name: [] for forecaster in forecasters}
     done, total = 0, len(parts) * len(forecasters)
     for part, key in zip(parts, keys, strict=True):
         request = request_of(part, seed, [first[id(cutoff.series)] for cutoff in part])
-        for one in forecasters:
-            held = isinstance(one, Fitted) and not one.refit
-            depends_on = f"{one.name}/{one.digest}/{key}" + (f"/{request.first}" if held else "")
-            path = folder / f"{hashlib.sha256(depends_on.encode()).hexdigest()[:32]}.parquet"
-            if not _is_readable(path):
-                write_table(records(one.name, one.forecast(request), request, part), path)
-            files[one.name].append(path)
+        for forecaster in forecasters:
+            files[forecaster.name].append(_score_batch(forecaster, request, part, folder, key))
             done += 1
             if on_step:
                 on_step(done, total)
     return Results(files, overlap_of(cutoffs))
+
+
+def _score_batch(forecaster: Forecaster, request: Request, cutoffs: Sequence[Cutoff], folder: Path, key: str) -> Path:
+    """Return the file with the scores of a batch, written unless a readable one exists."""
+    held = isinstance(forecaster, Fitted) and not forecaster.refit
+    depends_on = f"{forecaster.name}/{forecaster.digest}/{key}" + (f"/{request.first}" if held else "")
+    path = folder / f"{hashlib.sha256(depends_on.encode()).hexdigest()[:32]}.parquet"
+    if not _is_readable(path):
+        write_table(records(forecaster.name, forecaster.forecast(request), request, cutoffs), path)
+    return path
 
 
 def overlap_of(cutoffs: Sequence[Cutoff]) -> int:
@@ -167,7 +170,7 @@ def digests(cutoffs: Sequence[Cutoff]) -> list[str]:
 def _check(forecasters: Sequence[Forecaster], cutoffs: Sequence[Cutoff]) -> None:
     if not cutoffs:
         raise DataError("There is no cutoff: every series is shorter than one history and one horizon.")
-    names = [one.name for one in forecasters]
+    names = [forecaster.name for forecaster in forecasters]
     duplicate = next((name for name in names if names.count(name) > 1), None)
     if duplicate is not None:
         raise DataError("Two forecasters are named {name}: give each its own name.", name=duplicate)

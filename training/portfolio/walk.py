@@ -65,26 +65,20 @@ def signals(
     candles = {name: Candles.of(name, universe[name]) for name in sorted(universe)}
     days = _days(candles, start, end, settings.every)
     panels: dict[pd.Timestamp, pd.DataFrame] = {}
-    queue: list[tuple[Day, Path | None]] = []
-    for day in days:
-        one = Day.of(day, candles, settings, calendar)
-        path = _stored_path(folder, predictor.digest, settings, one) if folder and one.pasts else None
-        if not one.pasts:
-            panels[day] = frame({})
-        elif path and path.is_file():
-            panels[day] = pd.read_parquet(path)
+    queue: list[Day] = []
+    for time in days:
+        day = Day.of(time, candles, settings, calendar)
+        panel = _read(folder, predictor.digest, settings, day)
+        if panel is None:
+            queue.append(day)
         else:
-            queue.append((one, path))
-        if queue and (day == days[-1] or sum(len(one.pasts) for one, _ in queue) >= TOGETHER):
-            drawn = _draw(predictor, [one for one, _ in queue], settings)
-            for (one, path), panel in zip(queue, drawn, strict=True):
-                if path:
-                    write_table(panel, path)
-                panels[one.day] = panel
+            panels[time] = panel
+        if queue and (time == days[-1] or sum(len(waiting.pasts) for waiting in queue) >= TOGETHER):
+            panels |= _draw(predictor, queue, settings, folder)
             queue.clear()
         if on_step:
             on_step(len(panels), len(days))
-    return pd.concat([panels[day] for day in days])
+    return pd.concat([panels[time] for time in days])
 
 
 def stored_signals(
@@ -141,13 +135,23 @@ def _days(
     return list(days)
 
 
-def _draw(predictor: KronosPredictor, days: Sequence[Day], settings: WalkSettings) -> list[pd.DataFrame]:
-    """Return the signals of some days, forecast in one batch."""
-    keys = [(one, name) for one in days for name in one.pasts]
+def _read(folder: Path | None, weights: str, settings: WalkSettings, day: Day) -> pd.DataFrame | None:
+    """Return the signals of a day that are stored in a folder, or empty ones for no instrument; None: draw them."""
+    if not day.pasts:
+        return frame({})
+    path = _stored_path(folder, weights, settings, day) if folder else None
+    return pd.read_parquet(path) if path and path.is_file() else None
+
+
+def _draw(
+    predictor: KronosPredictor, days: Sequence[Day], settings: WalkSettings, folder: Path | None
+) -> dict[pd.Timestamp, pd.DataFrame]:
+    """Return the signals of some days, forecast in one batch and stored in a folder."""
+    keys = [(day, name) for day in days for name in day.pasts]
     forecasts = predictor.forecast_batch(
-        [one.pasts[name].values for one, name in keys],
-        [one.pasts[name].times for one, name in keys],
-        [one.futures[name] for one, name in keys],
+        [day.pasts[name].values for day, name in keys],
+        [day.pasts[name].times for day, name in keys],
+        [day.futures[name] for day, name in keys],
         samples=settings.samples,
         temperature=settings.temperature,
         top_k=settings.top_k,
@@ -155,12 +159,16 @@ def _draw(predictor: KronosPredictor, days: Sequence[Day], settings: WalkSetting
         seed=settings.seed,
     )
     rows = {
-        (one.day, name): signals_of(forecast.paths, forecast.last_close)
-        for (one, name), forecast in zip(keys, forecasts, strict=True)
+        (day.day, name): signals_of(forecast.paths, forecast.last_close)
+        for (day, name), forecast in zip(keys, forecasts, strict=True)
     }
-    return [frame({(one.day, name): rows[one.day, name] for name in one.pasts}) for one in days]
+    panels = {day.day: frame({(day.day, name): rows[day.day, name] for name in day.pasts}) for day in days}
+    if folder:
+        for day in days:
+            write_table(panels[day.day], _stored_path(folder, predictor.digest, settings, day))
+    return panels
 
 
-def _stored_path(folder: Path, weights: str, settings: WalkSettings, one: Day) -> Path:
+def _stored_path(folder: Path, weights: str, settings: WalkSettings, day: Day) -> Path:
     """Return the file of a day's signals, named by the digest of all that they depend on."""
-    return folder / f"{one.day:%Y%m%dT%H%M%S}-{one.digest(f'{weights} {asdict(settings)}')[:16]}.parquet"
+    return folder / f"{day.day:%Y%m%dT%H%M%S}-{day.digest(f'{weights} {asdict(settings)}')[:16]}.parquet"

@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -73,13 +74,18 @@ def write_folder(
     """
     series = {symbol: candles for symbol, candles in series.items() if len(candles)}
     names = _names(series)
-    if not FREQUENCY.fullmatch(frequency):
-        raise InvalidInput(
-            "unknown_interval",
-            text("Qlib has no interval “{interval}”.", interval=frequency[:20]),
-            text("Write days (day) or minutes (1min, 5min, ...)."),
-        )
     calendar = _calendar(series, frequency)
+    with _new_folder(folder) as draft:
+        _write(draft, {names[symbol]: candles for symbol, candles in series.items()}, calendar, frequency)
+        for market, symbols in (markets or {}).items():
+            times = {names[symbol]: series[symbol].timestamps for symbol in symbols if symbol in names}
+            _write_list(draft, qlib_name(market), times, frequency)
+    return names
+
+
+@contextmanager
+def _new_folder(folder: Path) -> Iterator[Path]:
+    """Yield a folder beside `folder` that takes its name once the block has succeeded."""
     draft = folder.with_name(f".{folder.name}.{os.getpid()}")
     try:
         if folder.exists() and any(folder.iterdir()):
@@ -88,11 +94,7 @@ def write_folder(
                 text("The folder {name} exists already.", name=folder.name),
                 text("Choose another name, or remove it first."),
             )
-        _write(draft, {names[symbol]: candles for symbol, candles in series.items()}, calendar, frequency)
-        for market, symbols in (markets or {}).items():
-            _write_list(
-                draft, qlib_name(market), {names[s]: series[s].timestamps for s in symbols if s in names}, frequency
-            )
+        yield draft
         draft.replace(folder)
     except OSError as error:
         raise Unavailable(
@@ -102,7 +104,6 @@ def write_folder(
         ) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    return names
 
 
 def _names(series: Mapping[str, CandleFrame]) -> dict[str, str]:
@@ -124,6 +125,12 @@ def _names(series: Mapping[str, CandleFrame]) -> dict[str, str]:
 
 
 def _calendar(series: Mapping[str, CandleFrame], frequency: str) -> pd.DatetimeIndex:
+    if not FREQUENCY.fullmatch(frequency):
+        raise InvalidInput(
+            "unknown_interval",
+            text("Qlib has no interval “{interval}”.", interval=frequency[:20]),
+            text("Write days (day) or minutes (1min, 5min, ...)."),
+        )
     for symbol, candles in series.items():
         times = candles.timestamps
         if frequency == "day" and (times != times.normalize()).any():
