@@ -76,7 +76,7 @@ FEATURES = {
 # The modules of services that other features may import. The rest is private: it is imported by its own feature, which
 # has the same name in every layer, and by `desk`.
 PUBLIC = {
-    "core": "engine_errors glossary job_view redaction request training_errors validation view",
+    "core": "engine_errors glossary job_view labels redaction request training_errors validation view",
     "candles": "doubts market series series_fetching service sources views",
     "ledger": "comparison grading record service",
     "models": "limits registry service",

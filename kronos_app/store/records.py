@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -35,18 +35,35 @@ UnreadableRecords = list[UnreadableRecord]
 
 @dataclass(frozen=True, eq=False)
 class CandleSet:
-    """Saved candles with their quality report and their repairs (both JSON-ready)."""
+    """Saved candles.
+
+    Attributes
+    ----------
+    quality, repair
+        JSON-ready: the quality report, and what was repaired.
+    given_name
+        Name that replaces that of `candles` wherever the set is shown, None if there is none.
+    tags
+        Words of the user, by which the list is filtered.
+    """
 
     id: str
     candles: CandleFrame
     quality: dict[str, Any]
     repair: dict[str, Any]
     created: datetime = field(default_factory=now)
+    given_name: str | None = None
+    tags: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """Return the name to show."""
+        return self.given_name or self.candles.name
 
 
 @dataclass(frozen=True)
 class CandleSetInfo:
-    """A line in the list of candle sets."""
+    """A line in the list of candle sets; `name` is that of the file or instrument, `given_name` the user's."""
 
     id: str
     name: str
@@ -56,6 +73,32 @@ class CandleSetInfo:
     last: pd.Timestamp
     interval: pd.Timedelta
     created: datetime
+    given_name: str | None = None
+    tags: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """Return the name to show."""
+        return self.given_name or self.name
+
+
+class Labels(NamedTuple):
+    """The shown name and the tags of a candle set."""
+
+    title: str
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CandleSetFilter:
+    """The candle sets to list: those that have all `tags`, and `text` in their shown name, in upper or lower case."""
+
+    text: str | None = None
+    tags: tuple[str, ...] = ()
+    id: str | None = None
+
+
+ANY_CANDLE_SET = CandleSetFilter()
 
 
 @dataclass(frozen=True, eq=False)

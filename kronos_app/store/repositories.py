@@ -17,9 +17,18 @@ from kronos_app.data.candle_frame import CandleFrame
 from kronos_app.store import bulk, tables
 from kronos_app.store.codec import frame_from_bytes, frame_to_bytes
 from kronos_app.store.database import Database
-from kronos_app.store.records import ACTIVE, CandleSet, CandleSetInfo, Job
+from kronos_app.store.records import (
+    ACTIVE,
+    ANY_CANDLE_SET,
+    CandleSet,
+    CandleSetFilter,
+    CandleSetInfo,
+    Job,
+    Labels,
+)
 from kronos_app.store.repository import Conditions, Repository, Row, contains, damaged_record, split_rows
 
+Values = list[str]
 ROWS_AT_ONCE = 200  # candle sets in one statement
 
 
@@ -43,18 +52,45 @@ class CandleSets(Repository[CandleSet]):
         if rows:
             self._database.write(insert)
 
-    def list(self, text: str | None = None, *, limit: int | None = None, offset: int = 0) -> list[CandleSetInfo]:
-        """Return a line for each candle set with `text` in its name, newest first."""
+    def update(self, candles_id: str, **labels: Any) -> None:
+        """Change the given name or the tags; an unknown id is no error."""
+        self._database.execute(self._table.update().where(self._has(candles_id)).values(labels))
+
+    def list(
+        self, only: CandleSetFilter = ANY_CANDLE_SET, *, limit: int | None = None, offset: int = 0
+    ) -> list[CandleSetInfo]:
+        """Return a line for each candle set that fits, newest first."""
         names = [field.name for field in fields(CandleSetInfo)]
-        rows = self._rows(names, self._with_text(text), limit, offset)
+        rows = self._rows(names, self._where(only), limit, offset)
         return split_rows(rows, lambda row: CandleSetInfo(**row), self._table)[0]
 
-    def count(self, text: str | None = None) -> int:
-        """Return how many candle sets have `text` in their names."""
-        return self._count(self._with_text(text))
+    def find(self, candles_id: str) -> CandleSetInfo | None:
+        """Return the line of a candle set in the list, None if there is no such set; much faster than `get`."""
+        return next(iter(self.list(CandleSetFilter(id=candles_id))), None)
 
-    def _with_text(self, text: str | None) -> Conditions:
-        return [contains(self._table.c.name, text)] if text else []
+    def count(self, only: CandleSetFilter = ANY_CANDLE_SET) -> int:
+        """Return how many candle sets fit."""
+        return self._count(self._where(only))
+
+    def labels(self) -> dict[str, Labels]:
+        """Return the shown name and the tags of each candle set, by id."""
+        query = sa.select(self._table.c.id, self._title.label("title"), self._table.c.tags)
+        return {row["id"]: Labels(row["title"], row["tags"]) for row in self._database.fetch(query)}
+
+    def tags(self) -> Values:
+        """Return all tags in use, sorted."""
+        column = self._table.c.tags
+        rows = self._database.fetch(sa.select(column).where(column.is_not(None)).distinct())
+        return sorted({tag for row in rows for tag in row["tags"]})
+
+    @property
+    def _title(self) -> sa.ColumnElement[str]:
+        return sa.func.coalesce(self._table.c.given_name, self._table.c.name)
+
+    def _where(self, only: CandleSetFilter) -> Conditions:
+        text = [contains(self._title, only.text)] if only.text else []
+        tags = [tables.has_tag(self._table.c.tags, tag) for tag in only.tags]
+        return [*self._equal(id=only.id), *text, *tags]
 
     def _row(self, record: CandleSet) -> dict[str, Any]:
         candles = record.candles
@@ -72,6 +108,8 @@ class CandleSets(Repository[CandleSet]):
             "repair": record.repair,
             "frame": frame_to_bytes(candles.frame),
             "about": candles.about.to_dict(),
+            "given_name": record.given_name,
+            "tags": record.tags,
         }
 
     def _record(self, row: Row) -> CandleSet:
@@ -81,7 +119,8 @@ class CandleSets(Repository[CandleSet]):
             raise damaged_record(row["name"]) from error
         about = About.from_dict(row["about"] or {})
         candles = CandleFrame(frame, row["name"], row["source"], row["timezone"], about)
-        return CandleSet(row["id"], candles, row["quality"], row["repair"], row["created"])
+        labels = row["given_name"], row["tags"]
+        return CandleSet(row["id"], candles, row["quality"], row["repair"], row["created"], *labels)
 
 
 class Jobs(Repository[Job]):

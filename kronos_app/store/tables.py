@@ -11,7 +11,7 @@ import pandas as pd
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 MYSQL = ("mysql", "mariadb")
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
@@ -147,6 +147,8 @@ candle_sets = sa.Table(
     sa.Column("repair", sa.JSON, nullable=False),
     sa.Column("frame", _Bytes, nullable=False),
     sa.Column("about", sa.JSON(none_as_null=True)),
+    sa.Column("given_name", _Text),
+    sa.Column("tags", _Tags),
 )
 
 forecasts = sa.Table(

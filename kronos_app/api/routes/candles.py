@@ -18,8 +18,11 @@ from kronos_app.data.upload.units import UNITS
 from kronos_app.jobs import Job
 from kronos_app.jsonable import localised
 from kronos_app.services.candles.fetching import REQUEST
+from kronos_app.services.candles.labels import LabelChange
 from kronos_app.services.candles.uploads import UploadOptions
 from kronos_app.services.candles.views import candle_info_json, candles_json
+from kronos_app.services.core.labels import Tags
+from kronos_app.store.records import CandleSetFilter
 
 router = APIRouter(prefix="/candles", tags=["candles"], dependencies=[Depends(require_token)])
 
@@ -123,11 +126,20 @@ def list_candles(
     desk: DeskOf,
     page: PageOf,
     text: Annotated[str | None, Query(max_length=200, description="Part of the name.")] = None,
+    tag: Annotated[Tags | None, Query(description="A tag that they have; where several are stated, all.")] = None,
 ) -> JSONResponse:
     """Return the candle sets, newest first, and how many there are in all."""
-    infos = desk.candles.list(text, limit=page.limit, offset=page.offset)
+    wanted = CandleSetFilter(text, tuple(tag or ()))
+    infos = desk.candles.list(wanted, limit=page.limit, offset=page.offset)
     listed = [candle_info_json(info) for info in infos]
-    return JSONResponse({"total": desk.candles.count(text), "candles": listed})
+    return JSONResponse({"total": desk.candles.count(wanted), "candles": listed})
+
+
+@router.patch("/{candles_id}", summary="Rename or tag candles", responses=refused(404, 409, 422))
+def change(desk: DeskOf, candles_id: str, body: LabelChange) -> dict[str, Any]:
+    """Change the name or the tags of a candle set; forecasts keep the name that it had when they were made."""
+    desk.candles.labels.change(candles_id, body)
+    return candle_info_json(desk.candles.info(candles_id))
 
 
 @router.get("/{candles_id}", summary="Fetch candles and their quality report", responses=refused(404))

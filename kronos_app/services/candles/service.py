@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -13,11 +14,11 @@ from kronos_app.data.checks import quality, repair
 from kronos_app.data.time_axis import TimeAxes
 from kronos_app.data.upload import reader
 from kronos_app.data.upload.reader import ReadOptions
-from kronos_app.errors import InvalidInput, NotFound
-from kronos_app.i18n import text
+from kronos_app.errors import InvalidInput
 from kronos_app.services.candles.inline import to_csv_bytes
+from kronos_app.services.candles.labels import LabelChange, LabelService, missing
 from kronos_app.services.candles.series_choices import Refusal, SeriesChoice
-from kronos_app.store.records import CandleSet, CandleSetInfo
+from kronos_app.store.records import ANY_CANDLE_SET, CandleSet, CandleSetFilter, CandleSetInfo
 
 if TYPE_CHECKING:
     from kronos_app.data.checks.quality import QualityReport
@@ -38,6 +39,7 @@ class CandleService:
     def __init__(self, settings: Settings, store: Store) -> None:
         self._settings = settings
         self._store = store
+        self.labels = LabelService(store)
 
     def read(self, content: bytes, filename: str, **options: Unpack[ReadOptions]) -> Draft:
         """Return the candles of an uploaded file with one instrument.
@@ -93,16 +95,25 @@ class CandleService:
         """
         return repair.apply(draft, choice, fixes, interval)
 
-    def save(self, repaired: Repaired, report: QualityReport) -> CandleSet:
-        """Save repaired candles under an id that depends on times and values alone."""
-        return self.save_all([(repaired, report)])[0]
+    def save(
+        self, repaired: Repaired, report: QualityReport, name: str | None = None, tags: Sequence[str] = ()
+    ) -> CandleSet:
+        """Save repaired candles under an id that depends on times and values alone.
+
+        Raises
+        ------
+        InvalidInput
+            The name or a tag is too long, or there are too many tags.
+        """
+        labels = LabelChange.build({"name": name, "tags": list(tags)})
+        candle_set = _candle_set(repaired, report, TimeAxes())
+        named = replace(candle_set, given_name=labels.name, tags=tuple(labels.tags or ()))
+        return self.labels.put_all([named])[0]
 
     def save_all(self, repaired: Sequence[tuple[Repaired, QualityReport]]) -> list[CandleSet]:
         """Save several series as `save` does, all of them or, where the store fails, none."""
         axes = TimeAxes()
-        saved = [_candle_set(candles, report, axes) for candles, report in repaired]
-        self._store.candles.put_all(saved)
-        return saved
+        return self.labels.put_all([_candle_set(candles, report, axes) for candles, report in repaired])
 
     def keep(
         self, draft: Draft, choice: str | None = None, fixes: Collection[str] = (), interval: str | None = None
@@ -167,20 +178,29 @@ class CandleService:
         """
         saved = self._store.candles.get(candles_id)
         if saved is None:
-            raise NotFound(
-                "candles_not_found",
-                text("There are no candles {id}.", id=candles_id),
-                text("They may have been deleted: upload them again."),
-            )
+            raise missing(candles_id)
         return saved
 
-    def list(self, text: str | None = None, *, limit: int | None = None, offset: int = 0) -> Infos:
-        """Return the saved sets with `text` in their names, newest first."""
-        return self._store.candles.list(text, limit=limit, offset=offset)
+    def info(self, candles_id: str) -> CandleSetInfo:
+        """Return the line of a saved set in the list; much faster than `get`.
 
-    def count(self, text: str | None = None) -> int:
-        """Return how many saved sets have `text` in their names."""
-        return self._store.candles.count(text)
+        Raises
+        ------
+        NotFound
+            No such set.
+        """
+        info = self._store.candles.find(candles_id)
+        if info is None:
+            raise missing(candles_id)
+        return info
+
+    def list(self, wanted: CandleSetFilter = ANY_CANDLE_SET, *, limit: int | None = None, offset: int = 0) -> Infos:
+        """Return the saved sets that fit, newest first."""
+        return self._store.candles.list(wanted, limit=limit, offset=offset)
+
+    def count(self, wanted: CandleSetFilter = ANY_CANDLE_SET) -> int:
+        """Return how many saved sets fit."""
+        return self._store.candles.count(wanted)
 
     def delete(self, candles_id: str) -> None:
         """Delete a candle set; forecasts made from it stay, without history and comparison."""

@@ -14,8 +14,9 @@ from kronos_app.store.records import CandleSet, CandleSetInfo
 def candle_info_json(info: CandleSetInfo) -> dict[str, Any]:
     """Return a line of the list of candle sets as the API has it."""
     times = {name: getattr(info, name).isoformat() for name in ("created", "first", "last")}
-    facts = {name: getattr(info, name) for name in ("id", "name", "source", "rows")}
-    return {**facts, **times, "interval_seconds": info.interval.total_seconds()}
+    facts = {name: getattr(info, name) for name in ("id", "source", "rows", "tags")}
+    names = {"name": info.title, "original_name": info.name}
+    return {**names, **facts, **times, "interval_seconds": info.interval.total_seconds()}
 
 
 def candles_json(saved: CandleSet, language: str = "en", rows: bool = False) -> dict[str, Any]:
@@ -23,7 +24,9 @@ def candles_json(saved: CandleSet, language: str = "en", rows: bool = False) -> 
     candles = saved.candles
     result = {
         "id": saved.id,
-        "name": candles.name,
+        "name": saved.title,
+        "original_name": candles.name,
+        "tags": saved.tags,
         "source": candles.source,
         "timezone": candles.timezone,
         "calendar": candles.about.calendar,

@@ -95,7 +95,7 @@ def plan_forecast(request: ForecastRequest, candle_set: CandleSet, max_context: 
             "too_few_candles",
             text(
                 "lookback: {name} has {rows} candles up to {cutoff}, but {lookback} are requested.",
-                name=candles.name,
+                name=candle_set.title,
                 rows=rows,
                 cutoff=str(candles.timestamps[rows - 1]),
                 lookback=request.lookback,

@@ -93,7 +93,7 @@ def _describe_request(plan: Plan, forecast_id: str) -> dict[str, Any]:
         "id": forecast_id,
         "created": now(),
         "candles_id": plan.candle_set.id,
-        "candles_name": plan.candle_set.candles.name,
+        "candles_name": plan.candle_set.title,
         "request": plan.request.model_dump(mode="json"),
     }
 

@@ -188,7 +188,7 @@ def _new_entry(stored: StoredForecast, candles: CandleFrame | None, follow_id: s
         created=stored.created,
         follow_id=follow_id,
         candles_id=stored.candles_id,
-        name=stored.candles_name,
+        name=stored.candles_name if candles is None else candles.name,
         source="" if candles is None else candles.source,
         symbol=about.symbol,
         interval=about.interval,

@@ -112,8 +112,7 @@ class FollowWorker:
                 return existing
             if candles is not None:
                 saved = CandleSet(candles_id, candles, self._candles.inspect(draft).to_dict(), repaired.record)
-                self._store.candles.put(saved)
-                return saved
+                return self._candles.labels.put_all([saved])[0]
         raise AssertionError
 
     def _request(self, follow: Follow, saved: CandleSet) -> dict[str, Any]:

@@ -88,7 +88,7 @@ class SeriesSelector:
             if info is None:
                 self._candles.get(candles_id)  # raises NotFound
                 raise AssertionError(candles_id)
-            yield Part(info.name, info.rows, ("set", candles_id), partial(self._read_data_set, candles_id))
+            yield Part(info.title, info.rows, ("set", candles_id), partial(self._read_data_set, candles_id))
 
     def _read_data_set(self, candles_id: str) -> CandleFrame:
         return self._candles.get(candles_id).candles

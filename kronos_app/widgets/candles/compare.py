@@ -90,12 +90,12 @@ def _range() -> str:
 
 def _names(infos: Sequence[CandleSetInfo]) -> dict[str, str]:
     """Return what tells data sets apart: the name, and what else it takes where several share one."""
-    names = [info.name for info in infos]
+    names = [info.title for info in infos]
     long = {
-        info.id: f"{info.name} · {formats.span(info.interval.total_seconds())} · {formats.time(info.last)}"
+        info.id: f"{info.title} · {formats.span(info.interval.total_seconds())} · {formats.time(info.last)}"
         for info in infos
     }
-    labels = {info.id: info.name if names.count(info.name) == 1 else long[info.id] for info in infos}
+    labels = {info.id: info.title if names.count(info.title) == 1 else long[info.id] for info in infos}
     shared = list(labels.values())
     return {key: label if shared.count(label) == 1 else f"{label} · {key[:4]}" for key, label in labels.items()}
 

@@ -22,7 +22,7 @@ def render_candle_picker() -> CandleSet | None:
     current = state.candles_id()
     # The choice follows the data set in use, which other pages change too.
     st.session_state[keys.PICKED] = current if current in infos else next(iter(infos))
-    labels = {key: f"{info.name} · {formats.span(info.interval.total_seconds())}" for key, info in infos.items()}
+    labels = {key: f"{info.title} · {formats.span(info.interval.total_seconds())}" for key, info in infos.items()}
     chosen = st.selectbox(
         _("Data set"),
         list(infos),

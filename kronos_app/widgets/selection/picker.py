@@ -86,7 +86,7 @@ class CandlePicker:
                 _("Data sets"),
                 list(infos),
                 format_func=lambda name: (
-                    f"{infos[name].name} · {formats.span(infos[name].interval.total_seconds())} · "
+                    f"{infos[name].title} · {formats.span(infos[name].interval.total_seconds())} · "
                     f"{formats.number(infos[name].rows, 0)}"
                 ),
                 key=key,

@@ -162,6 +162,31 @@ def test_an_unknown_repair_is_told_the_known_ones(upload, refused, make_frame):
     assert "ffill" in error["hint"]
 
 
+def test_candles_are_renamed_tagged_and_found_by_name_and_tag(upload, client, refused, make_frame):
+    ids = [upload(make_frame(20, seed=seed), f"{seed}.csv").json()["id"] for seed in range(3)]
+    address = f"/api/v1/candles/{ids[0]}"
+    changed = client.patch(address, json={"name": "Apple", "tags": ["us", "daily"]}).json()
+    assert (changed["name"], changed["original_name"], changed["tags"]) == ("Apple", "0.csv", ["us", "daily"])
+    assert client.patch(address, json={"tags": ["us"]}).json()["name"] == "Apple"
+    told = client.get(address).json()
+    assert (told["name"], told["original_name"], told["tags"]) == ("Apple", "0.csv", ["us"])
+    client.patch(f"/api/v1/candles/{ids[1]}", json={"tags": ["us"]})
+    found = {
+        query: [one["name"] for one in client.get("/api/v1/candles", params=query).json()["candles"]]
+        for query in ("tag=us", "tag=us&text=appl", "tag=us&tag=daily", "text=0.csv")
+    }
+    assert found == {
+        "tag=us": ["1.csv", "Apple"],
+        "tag=us&text=appl": ["Apple"],
+        "tag=us&tag=daily": [],
+        "text=0.csv": [],
+    }
+    assert client.patch(address, json={"name": None}).json()["name"] == "0.csv"
+    assert refused(client.patch(address, json={"name": "1.CSV"}), 409)["code"] == "name_taken"
+    assert "name" in refused(client.patch(address, json={"name": "x" * 101}), 422)["message"]
+    assert refused(client.patch("/api/v1/candles/none", json={"tags": []}), 404)["code"] == "candles_not_found"
+
+
 def test_unknown_candles_are_not_found(client, refused):
     assert "abc" in refused(client.get("/api/v1/candles/abc"), 404)["message"]
 
