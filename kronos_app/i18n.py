@@ -30,6 +30,10 @@ class Text:
         values = {name: v.render(language) if isinstance(v, Text) else v for name, v in self.params.items()}
         return translate(self.msgid, language).format(**values) if values else translate(self.msgid, language)
 
+    def __add__(self, other: Text) -> Text:
+        """Return both sentences as one message."""
+        return text("{one} {other}", one=self, other=other) if self.msgid else other
+
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready form that can be rendered in any language later."""
         params = {name: v.to_dict() if isinstance(v, Text) else v for name, v in self.params.items()}

@@ -93,7 +93,7 @@ def test_every_error_code_of_the_api_document_is_raised_somewhere():
     table = [row for row in rows(doc("api.md")) if row[0].isdigit()]
     source = "\n".join(read(path) for path in (ROOT / "kronos_app").rglob("*.py"))
     runs = read(ROOT / "kronos_app" / "services" / "runs" / "run.py")
-    for kind in ("evaluation", "backtest"):
+    for kind in ("run", "evaluation", "backtest"):
         source += runs.replace("{cls.kind}", kind).replace("{self.run.kind}", kind)
     assert table
     for row in table:

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from kronos_app.api.errors import BodyTooLarge
 from kronos_app.errors import TooLarge
 from kronos_app.i18n import text
+from kronos_app.web.bodies import declared_size
 from kronos_app.web.responses import refuse
 from kronos_app.web.transfers import MB
 
@@ -40,8 +41,7 @@ class BodyLimit:
                 "files."
             ),
         )
-        declared = headers.get("content-length", "")
-        if declared.isdecimal() and int(declared) > limit:
+        if declared_size(headers) > limit:
             await refuse(too_large, scope, receive, send)
             return
         arrived = 0

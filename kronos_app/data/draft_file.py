@@ -38,10 +38,7 @@ def to_bytes(draft: Draft) -> bytes:
 def from_bytes(content: bytes) -> Draft:
     """Return the draft that `to_bytes` was given.
 
-    Raises
-    ------
-    ValueError
-        The bytes are damaged, or this version cannot read them.
+    Raises ValueError: the bytes are damaged, or this version cannot read them.
     """
     try:
         table = pq.read_table(BytesIO(content))

@@ -91,9 +91,9 @@ def resample(candles: CandleFrame, target: str) -> Resampled:
         "{rows} candles were resampled to {count} of {target}.", rows=len(times), count=len(frame), target=target
     )
     if first:
-        message = text("{one} {other}", one=message, other=text("The incomplete first candle was left out."))
+        message += text("The incomplete first candle was left out.")
     if last:
-        message = text("{one} {other}", one=message, other=text("The incomplete last candle was left out."))
+        message += text("The incomplete last candle was left out.")
     made = replace(candles, frame=frame, about=replace(candles.about, interval=target))
     return Resampled(made, Step("resample", len(frame), message))
 

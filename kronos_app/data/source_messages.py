@@ -90,6 +90,13 @@ def no_candles_in_range(source: Text, request: FetchRequest) -> NotFound:
     )  # fmt: skip
 
 
+def reversed_range() -> InvalidInput:
+    """Return the error of a range that ends before it starts."""
+    return InvalidInput(
+        "empty_range", text("The range ends before it starts."), text("Choose an earlier start or a later end.")
+    )
+
+
 def empty_range(start: datetime, end: datetime) -> InvalidInput:
     """Return the error of a range that ends before it starts, or lies in the future."""
     return InvalidInput(

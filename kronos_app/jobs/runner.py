@@ -14,7 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 from kronos_app.callers import CALLER
-from kronos_app.errors import AppError, Conflict, NotFound, TooManyRequests, Unavailable, disk_error
+from kronos_app.errors import AppError, Conflict, TooManyRequests, Unavailable, disk_error, require
 from kronos_app.i18n import text
 from kronos_app.store import Job, Store
 from kronos_app.store.database import patience
@@ -169,29 +169,21 @@ class JobRunner:
     def get(self, job_id: str) -> Job:
         """Return the job as it is now.
 
-        Raises
-        ------
-        NotFound
-            If there is no job of this id.
+        Raises NotFound: there is no job of this id.
         """
         with self._changed:
             job = self._jobs.get(job_id)
-        job = job or self._store.jobs.get(job_id)
-        if job is None:
-            raise NotFound(
-                "job_not_found",
-                text("There is no job {id}.", id=job_id),
-                text("Records of finished jobs are kept for {days} days.", days=KEEP_FINISHED.days),
-            )
-        return job
+        return require(
+            job or self._store.jobs.get(job_id),
+            "job_not_found",
+            text("There is no job {id}.", id=job_id),
+            text("Records of finished jobs are kept for {days} days.", days=KEEP_FINISHED.days),
+        )
 
     def wait(self, job_id: str, seconds: float) -> Job:
         """Return the job once it has ended, or as it is after `seconds`.
 
-        Raises
-        ------
-        NotFound
-            If there is no job of this id.
+        Raises NotFound: there is no job of this id.
         """
         with self._changed:
             self._changed.wait_for(lambda: job_id not in self._jobs or not self._jobs[job_id].active, seconds)
@@ -215,10 +207,7 @@ class JobRunner:
     def cancel(self, job_id: str) -> Job:
         """Cancel a queued job at once and a running one at its next step; a finished one stays as it is.
 
-        Raises
-        ------
-        NotFound
-            If there is no job of this id.
+        Raises NotFound: there is no job of this id.
         """
         with self._changed:
             job = self._jobs.get(job_id)

@@ -25,10 +25,7 @@ def frame_to_bytes(frame: pd.DataFrame) -> bytes:
 def frame_from_bytes(content: bytes) -> pd.DataFrame:
     """Return the frame of `frame_to_bytes`.
 
-    Raises
-    ------
-    ValueError
-        If the bytes are damaged.
+    Raises ValueError: the bytes are damaged.
     """
     import pyarrow as pa
 
@@ -55,10 +52,7 @@ def arrays_to_bytes(
 def arrays_from_bytes(content: bytes) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], pd.DatetimeIndex]:
     """Return paths, raw paths and times of `arrays_to_bytes`.
 
-    Raises
-    ------
-    ValueError
-        If the bytes are damaged.
+    Raises ValueError: the bytes are damaged.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load

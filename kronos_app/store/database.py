@@ -46,10 +46,7 @@ class Database:
 
     It is opened when it is first needed, and again after an outage.
 
-    Raises
-    ------
-    InvalidInput
-        If `url` is no database address.
+    Raises InvalidInput: `url` is no database address.
     """
 
     def __init__(self, url: str) -> None:
@@ -79,37 +76,26 @@ class Database:
         """Return what the user should know about the database, such as that its file was deleted."""
         problem = self.problem
         with self._lock:
-            if problem is None:
-                return self._notice
-            return text("{reason} {remedy}", reason=problem.message, remedy=problem.hint)
+            return self._notice if problem is None else problem.message + problem.hint
 
     def fetch(self, query: sa.Select[*tuple[object, ...]]) -> Sequence[sa.RowMapping]:
         """Return the rows of `query`.
 
-        Raises
-        ------
-        Unavailable
-            `store_unavailable`, if the database fails; `store_damaged`, if its file is broken there.
+        Raises Unavailable: `store_unavailable`, if the database fails; `store_damaged`, if its file is broken there.
         """
         return self.read(lambda connection: connection.execute(query).mappings().all())
 
     def read(self, work: Work[Result]) -> Result:
         """Return what `work` reads in one transaction.
 
-        Raises
-        ------
-        Unavailable
-            `store_unavailable`, if the database fails; `store_damaged`, if its file is broken there.
+        Raises Unavailable: `store_unavailable`, if the database fails; `store_damaged`, if its file is broken there.
         """
         return self._patiently(lambda: self._attempt(work))
 
     def execute(self, *statements: sa.Executable) -> None:
         """Execute all `statements` or none; in a new file if this one is damaged.
 
-        Raises
-        ------
-        Unavailable
-            `store_unavailable`, if the database fails; `store_read_only`, if it cannot be written.
+        Raises Unavailable: `store_unavailable`, if the database fails; `store_read_only`, if it cannot be written.
         """
 
         def work(connection: sa.Connection) -> None:
@@ -121,10 +107,7 @@ class Database:
     def write(self, work: Work[Result]) -> Result:
         """Return the result of `work` in one transaction; in a new file if this one is damaged.
 
-        Raises
-        ------
-        Unavailable
-            `store_unavailable`, if the database fails; `store_read_only`, if it cannot be written.
+        Raises Unavailable: `store_unavailable`, if the database fails; `store_read_only`, if it cannot be written.
         """
         return self._patiently(lambda: self._attempt(work, writes=True))
 

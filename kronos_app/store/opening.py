@@ -80,10 +80,7 @@ class Opened:
 def parse(url: str) -> Address:
     """Return the parsed address.
 
-    Raises
-    ------
-    InvalidInput
-        If SQLAlchemy cannot parse `url` or its driver is missing.
+    Raises InvalidInput: SQLAlchemy cannot parse `url` or its driver is missing.
     """
     try:
         address = sa.make_url(url)
@@ -109,10 +106,7 @@ def _reason(error: Exception) -> str:
 def open_database(address: Address) -> Opened:
     """Return an engine for `address`.
 
-    Raises
-    ------
-    Unavailable
-        The database cannot be used; the message has the reason and the remedy.
+    Raises Unavailable: the database cannot be used; the message has the reason and the remedy.
     """
     try:
         return _open(address)
@@ -124,10 +118,7 @@ def open_database(address: Address) -> Opened:
 def replace_damaged(address: Address) -> Opened:
     """Move a file aside that turned out to be damaged after it was opened, and return a new database.
 
-    Raises
-    ------
-    Unavailable
-        The file could not be moved.
+    Raises Unavailable: the file could not be moved.
     """
     return _set_aside(address, "damaged", text("damaged"))
 
@@ -234,8 +225,7 @@ def _recover(address: Address, error: Exception) -> Opened:
         except failures.FAILURES:
             log.warning("The database %s cannot be read either", address.name, exc_info=True)
         else:
-            notice = text("{reason} {remedy}", reason=problem.message, remedy=problem.hint)
-            return Opened(engine, notice, read_only=True)
+            return Opened(engine, problem.message + problem.hint, read_only=True)
     if file is not None and problem.code == "store_read_only":
         raise failures.unusable(
             text("The database {name} cannot be created or opened.", name=address.name), problem.hint

@@ -24,10 +24,7 @@ _MYSQL = "SELECT GET_LOCK(CONCAT('kronos-desk-', MD5(DATABASE())), 0)"
 def acquire(engine: sa.Engine, name: str) -> None:
     """Lock the database for the engine's one connection.
 
-    Raises
-    ------
-    Outage
-        Another process holds the lock; the message names it.
+    Raises Outage: another process holds the lock; the message names it.
     """
     dialect = engine.dialect.name
     if dialect == "sqlite":

@@ -52,10 +52,7 @@ class Repository(Generic[Record]):
     def get(self, *key: str | int) -> Record | None:
         """Return the record of a key, None if there is none.
 
-        Raises
-        ------
-        Unavailable
-            If the stored record is damaged, or the database fails.
+        Raises Unavailable: the stored record is damaged, or the database fails.
         """
         rows = self._database.fetch(self._table.select().where(self._has(*key)))
         return self._record(undamaged(rows[0])) if rows else None
@@ -124,10 +121,7 @@ def split_rows(
 def undamaged(row: Row) -> Row:
     """Return `row`.
 
-    Raises
-    ------
-    Unavailable
-        `record_damaged`, if one of its values cannot be read.
+    Raises Unavailable: `record_damaged`, if one of its values cannot be read.
     """
     if any(value is DAMAGED for value in row.values()):
         raise damaged_record(str(row.get("candles_name") or row.get("name") or row.get("symbol") or row.get("id")))

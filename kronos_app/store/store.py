@@ -39,10 +39,7 @@ class Store:
         A damaged file is moved aside and replaced, and `notice` says so. While a database cannot be used, `problem`
         has the reason and every call raises it.
 
-        Raises
-        ------
-        InvalidInput
-            If `url` is no database address.
+        Raises InvalidInput: `url` is no database address.
         """
         return cls(Database(url))
 

@@ -37,10 +37,7 @@ class Attempts:
     def check(self, client: str) -> None:
         """Raise if a client may not guess now.
 
-        Raises
-        ------
-        TooManyRequests
-            Too many wrong guesses from this client, or from all clients that were never right.
+        Raises TooManyRequests: too many wrong guesses from this client, or from all clients that were never right.
         """
         limits = [(PER_ADDRESS, client)] + ([] if client in self._known else [(OVERALL, "")])
         for limit, key in limits:

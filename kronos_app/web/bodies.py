@@ -47,16 +47,16 @@ class BodyGate:
 
     def __init__(self, app: ASGIApp, transfers: Transfers, times: BodyTimes, stopping: Callable[[], bool]) -> None:
         self._app = app
-        self._transfers = transfers
-        self._times = times
-        self._stopping = stopping
+        self.transfers = transfers
+        self.times = times
+        self.stopping = stopping
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with a `receive` and a `send` that check its body."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        body = _Body(scope, receive, send, self._transfers, self._times, self._stopping)
+        body = _Body(self, scope, receive, send)
         try:
             await self._app(scope, body.receive, body.send)
         except ClientDisconnect:
@@ -65,27 +65,22 @@ class BodyGate:
             body.release()
 
 
+def declared_size(headers: Headers) -> int:
+    """Return the size of a body in bytes as its header states it, 0 without one."""
+    declared = headers.get("content-length", "")
+    return int(declared) if declared.isdecimal() else 0
+
+
 class _Body:
     """The body of one request."""
 
-    def __init__(
-        self,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-        transfers: Transfers,
-        times: BodyTimes,
-        stopping: Callable[[], bool],
-    ) -> None:
+    def __init__(self, gate: BodyGate, scope: Scope, receive: Receive, send: Send) -> None:
+        self._gate = gate
         self._scope = scope
         self._receive = receive
         self._send = send
-        self._transfers = transfers
-        self._times = times
-        self._stopping = stopping
         headers = Headers(scope=scope)
-        declared = headers.get("content-length", "")
-        self._declared = int(declared) if declared.isdecimal() else 0
+        self._declared = declared_size(headers)
         self._complete = not self._declared and "transfer-encoding" not in headers
         self._caller = ""
         self._reserved = 0
@@ -118,13 +113,13 @@ class _Body:
 
     def release(self) -> None:
         """Stop counting the body."""
-        self._transfers.release(self._caller, self._reserved)
+        self._gate.transfers.release(self._caller, self._reserved)
 
     def _reserve(self, size: int) -> None:
         """Raise the reservation to at least `size` bytes."""
         if size > self._reserved:
             self._caller = self._caller or caller_of(self._scope)
-            self._transfers.reserve(self._caller, size - self._reserved)
+            self._gate.transfers.reserve(self._caller, size - self._reserved)
             self._reserved = size
 
     async def _next(self) -> Message:
@@ -143,7 +138,7 @@ class _Body:
                 # At most a second, to notice that the server stops.
                 message = await asyncio.wait_for(self._receive(), min(left, 1.0))
             except TimeoutError:
-                if self._stopping():
+                if self._gate.stopping():
                     stopping = text("The server is about to stop.")
                     raise Unavailable("stopping", stopping, text("Try again later."), retry_after=30) from None
                 continue
@@ -151,7 +146,7 @@ class _Body:
             return message
 
     def _seconds_left(self, waited: float) -> float:
-        times = self._times
+        times = self._gate.times
         altogether = min(times.total, times.grace + self._arrived / times.rate)
         return min(times.idle - waited, altogether - self._waited - waited)
 
@@ -176,7 +171,7 @@ class _Body:
 
     async def _drop_rest(self) -> None:
         """Read and drop the rest of the body for a short time."""
-        end = time.monotonic() + self._times.linger
+        end = time.monotonic() + self._gate.times.linger
         while (left := end - time.monotonic()) > 0:
             try:
                 message = await asyncio.wait_for(self._receive(), min(left, 0.5))

@@ -52,10 +52,7 @@ class Fixed:
 def check(fixes: Collection[str]) -> list[str]:
     """Return `fixes` in the order in which they are applied.
 
-    Raises
-    ------
-    InvalidInput
-        One is unknown, or outliers are to be both capped and left out.
+    Raises InvalidInput: one is unknown, or outliers are to be both capped and left out.
     """
     for name in fixes:
         if name not in FIXES:

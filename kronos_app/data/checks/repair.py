@@ -164,7 +164,7 @@ def _refuse_faults(draft: Draft, frame: pd.DataFrame, arrays: CandleArrays, faul
     message = text("“{name}” has {count} faulty row(s), first rows {rows}.", name=draft.name, count=count, rows=rows)
     # The API's callers see no report beside this message.
     for finding in (f for f in inspect(draft).findings if f.severity == "error"):
-        message = text("{one} {other}", one=message, other=finding.message)
+        message += finding.message
     raise InvalidInput("repair_needed", message, text("Choose a repair: drop, ffill (forward-fill) or keep."))
 
 

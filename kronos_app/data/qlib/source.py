@@ -88,9 +88,8 @@ class QlibFolder:
     def search(self, query: str, limit: int = 20) -> list[Instrument]:
         """Return instruments whose symbol contains the query, those that begin with it first."""
         part = query.strip().casefold()
-        matches = (
-            [instrument for instrument in self.instruments() if part in instrument.symbol.casefold()] if part else []
-        )
+        instruments = self.instruments() if part else []
+        matches = [instrument for instrument in instruments if part in instrument.symbol.casefold()]
         return sorted(matches, key=lambda instrument: not instrument.symbol.casefold().startswith(part))[:limit]
 
     def fetch(self, request: FetchRequest, on_page: OnPage | None = None) -> Draft:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from zoneinfo import available_timezones
 
 from pydantic import TypeAdapter
 
 from kronos_app.data.candle_frame import FEATURES, PRICES
+from kronos_app.data.source_messages import reversed_range
 from kronos_app.data.sql.statement import check
-from kronos_app.data.upload.columns import ALIASES, named_times, plain, shorten, shorten_list
+from kronos_app.data.upload.columns import ALIASES, named_times, plain, shorten_list
+from kronos_app.data.upload.times import zone_names
 from kronos_app.errors import InvalidInput, TooLarge
 from kronos_app.i18n import text
 
@@ -72,18 +73,9 @@ def validate(request: SqlRequest, dialect: str) -> SqlRequest:
             text("Candles have no column {columns}.", columns=shorten_list(unknown)),
             text("The columns are {names}.", names=", ".join(COLUMNS)),
         )
-    if request.timezone is not None and request.timezone not in available_timezones():
-        raise InvalidInput(
-            "unknown_timezone",
-            text("There is no time zone “{name}”.", name=shorten(request.timezone)),
-            text("Use a name such as Asia/Shanghai, America/New_York or UTC."),
-        )
+    zone_names.check_iana(request.timezone)
     if request.start is not None and request.end is not None and aware(request.start) >= aware(request.end):
-        raise InvalidInput(
-            "empty_range",
-            text("The range ends before it starts."),
-            text("Choose an earlier start or a later end."),
-        )
+        raise reversed_range()
     return request if request.query is None else replace(request, query=check(request.query, dialect))
 
 

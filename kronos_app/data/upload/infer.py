@@ -61,10 +61,7 @@ def selection(stated: ColumnMapping) -> Selection:
 def infer(table: Table, stated: ColumnMapping) -> Inference:
     """Return the mapping by which a table is read: what is stated, completed by names and values of the columns.
 
-    Raises
-    ------
-    InvalidInput
-        A stated column is missing.
+    Raises InvalidInput: a stated column is missing.
     """
     if missing := [header for header in stated.columns if header not in table.headers]:
         raise InvalidInput(

@@ -27,10 +27,7 @@ MOST_SERIES = 2_000  # a column with more different values is hardly one of symb
 def split(sheet: Sheet) -> Iterator[Draft]:
     """Yield one draft an instrument, in the order in which they first occur.
 
-    Raises
-    ------
-    TooLarge
-        There are more instruments than `MOST_SERIES`.
+    Raises TooLarge: there are more instruments than `MOST_SERIES`.
     """
     sheet = _qualified(sheet)
     symbols = [] if sheet.symbols is None else [s for s in pc.unique(sheet.symbols).to_pylist() if s]

@@ -7,12 +7,12 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self, get_args
-from zoneinfo import available_timezones
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from kronos_app.data.candle_frame import FEATURES
 from kronos_app.data.upload.columns import shorten, shorten_list
+from kronos_app.data.upload.times import zone_names
 from kronos_app.data.upload.units import UNITS
 from kronos_app.errors import InvalidInput
 from kronos_app.i18n import Text, text
@@ -52,13 +52,9 @@ def _units(value: Any) -> dict[str, str | float]:
 
 
 def _zone(value: Any) -> str | None:
-    if value is not None and value not in available_timezones():
-        raise InvalidInput(
-            "unknown_timezone",
-            text("There is no time zone “{name}”.", name=_shown(value)),
-            text("Use a name such as Asia/Shanghai, America/New_York or UTC."),
-        )
-    return None if value is None else str(value)
+    name = None if value is None else _shown(value)
+    zone_names.check_iana(name)
+    return name
 
 
 class ColumnMapping(BaseModel):
@@ -108,10 +104,7 @@ class ColumnMapping(BaseModel):
     ) -> ColumnMapping:
         """Return the mapping that form fields state; `columns` and `units` are JSON, an empty field states nothing.
 
-        Raises
-        ------
-        InvalidInput
-            Names the field, and the header or role in it.
+        Raises InvalidInput, which names the field, and the header or role in it.
         """
         return cls(
             columns=_from_json(columns, "columns"), time_format=time_format or None, timezone=timezone or None,

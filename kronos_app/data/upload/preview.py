@@ -48,10 +48,7 @@ class TablePreview(BaseModel):
 def preview(content: bytes, filename: str, settings: Settings, *, mapping: ColumnMapping | None = None) -> TablePreview:
     """Return the first rows of an upload and how it would be read, also where it would be refused.
 
-    Raises
-    ------
-    InvalidInput, TooLarge
-        The file is no table that can be shown, or lacks a column that `mapping` names.
+    Raises InvalidInput or TooLarge: the file is no table that can be shown, or lacks a column that `mapping` names.
     """
     name = decode.safe_name(filename)
     stated = mapping or ColumnMapping()

@@ -33,10 +33,7 @@ class ReadOptions(TypedDict, total=False):
 def read(content: bytes, filename: str, *, settings: Settings, **options: Unpack[ReadOptions]) -> Draft:
     """Return the candles of a file with one instrument; parameters as for `read_all`.
 
-    Raises
-    ------
-    InvalidInput, TooLarge
-        As `read_all`, and if the file holds several instruments.
+    Raises InvalidInput or TooLarge as `read_all`, and if the file holds several instruments.
     """
     drafts = read_all(content, filename, settings=settings, **options)
     if len(drafts) > 1:
@@ -67,7 +64,7 @@ def read_all(content: bytes, filename: str, *, settings: Settings, **options: Un
     Raises
     ------
     InvalidInput, TooLarge
-        If there is nothing that could be repaired; the message names the file and the column or row.
+        There is nothing that could be repaired; the message names the file and the column or row.
     """
     stated = options.get("mapping") or ColumnMapping()
     table = tables.read(content, decode.safe_name(filename), selection(stated), settings)

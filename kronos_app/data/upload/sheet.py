@@ -56,10 +56,7 @@ class Sheet:
 def read(table: Table, inference: Inference) -> Sheet:
     """Return the cells of a table read as an inference says, without the lines that are notes or headers.
 
-    Raises
-    ------
-    InvalidInput
-        A price column is missing or holds no numbers, or the time column no times.
+    Raises InvalidInput: a price column is missing or holds no numbers, or the time column no times.
     """
     sheet = _read(table, inference)
     notes = _find_notes(sheet)

@@ -23,10 +23,8 @@ _UNITS = {
 def with_stated_times(draft: Draft, start: datetime | None, interval: str | None) -> Draft:
     """Return a draft with the times that the user stated; unchanged where nothing is stated.
 
-    Raises
-    ------
-    InvalidInput
-        Only one of both is stated, the interval is not understood, or the times exceed the range of dates.
+    Raises InvalidInput: only one of both is stated, the interval is not understood, or the times exceed the range of
+    dates.
     """
     if start is None and interval is None:
         return draft

@@ -44,10 +44,7 @@ def tickers_of(pairs: Pairs) -> list[str]:
 def split(table: Table, stated: ColumnMapping) -> list[Table]:
     """Return one table an instrument; a table of one instrument, or whose prices are stated, is returned whole.
 
-    Raises
-    ------
-    TooLarge
-        There are more instruments than `MOST_TICKERS`.
+    Raises TooLarge: there are more instruments than `MOST_TICKERS`.
     """
     pairs = list(zip(table.fields, table.tickers, strict=True)) if table.tickers else split_headers(table.headers)
     tickers = tickers_of(pairs)

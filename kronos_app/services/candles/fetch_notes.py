@@ -33,7 +33,7 @@ def revision_note(day: datetime, source: Text, change: Revision, rows: int, old:
             "{count} older ones are no longer available; they were multiplied by {factor} to fit.",
             count=old, factor=f"{factor:.6g}",
         )  # fmt: skip
-    return text("{one} {other}", one=note, other=rest)
+    return note + rest
 
 
 def stored_only(reason: Text) -> Finding:

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from kronos_app.data import calendars
 from kronos_app.data.checks.fixes import check
 from kronos_app.data.source import LONGEST_SYMBOL, FetchRequest
+from kronos_app.data.source_messages import reversed_range
 from kronos_app.errors import InvalidInput
 from kronos_app.i18n import text
 from kronos_app.services.candles.fetch_limits import FetchLimits
@@ -114,11 +115,7 @@ def _checked(request: FetchRequest) -> FetchRequest:
         )
     start, end = _aware(request.start), _aware(request.end)
     if start is not None and start >= (end or datetime.now(UTC)):
-        raise InvalidInput(
-            "empty_range",
-            text("The range ends before it starts."),
-            text("Choose an earlier start or a later end."),
-        )
+        raise reversed_range()
     return replace(request, symbol=symbol, start=start, end=end)
 
 

@@ -92,8 +92,7 @@ def _incomplete(failures: Sequence[tuple[Watched, AppError]], total: int) -> App
         return failures[0][1]
     reasons = text("")
     for entry, error in failures[:SHOWN_FAILURES]:
-        reason = text("{symbol}: {reason}", symbol=entry.symbol, reason=error.message)
-        reasons = reason if not reasons.msgid else text("{one} {other}", one=reasons, other=reason)
+        reasons += text("{symbol}: {reason}", symbol=entry.symbol, reason=error.message)
     return Unavailable(
         "refresh_incomplete",
         text("{failed} of {total} series could not be refreshed. {reasons}",

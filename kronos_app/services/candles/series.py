@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from kronos_app.data.export import safe_csv
 from kronos_app.data.source import LONGEST_SYMBOL, FetchRequest, OnPage
-from kronos_app.errors import InvalidInput, NotFound
+from kronos_app.errors import InvalidInput, NotFound, require
 from kronos_app.i18n import text
 from kronos_app.services.candles.candle_merging import to_draft
 from kronos_app.services.candles.series_fetching import MB
@@ -136,14 +136,12 @@ class SeriesService:
 
     def watchlist(self, name: str) -> Watchlist:
         """Return a watchlist; raise `NotFound` for an unknown name."""
-        watchlist = self.store.watchlists.get(name)
-        if watchlist is None:
-            raise NotFound(
-                "watchlist_not_found",
-                text("There is no watchlist “{name}”.", name=name[:LONGEST_NAME]),
-                text("It may have been deleted; create it again."),
-            )
-        return watchlist
+        return require(
+            self.store.watchlists.get(name),
+            "watchlist_not_found",
+            text("There is no watchlist “{name}”.", name=name[:LONGEST_NAME]),
+            text("It may have been deleted; create it again."),
+        )
 
     def save_watchlist(self, name: str, entries: Sequence[Watched]) -> Watchlist:
         """Save a watchlist, replacing one of the same name; duplicate entries are removed.

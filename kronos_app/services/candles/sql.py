@@ -13,7 +13,7 @@ from kronos_app.data.sql.limits import INTERACTIVE_RESULT_MB, Limits
 from kronos_app.data.sql.process import QueryProcesses
 from kronos_app.data.sql.request import REQUEST, SqlRequest, validate
 from kronos_app.data.upload.columns import shorten
-from kronos_app.errors import NotFound
+from kronos_app.errors import require
 from kronos_app.i18n import text
 from kronos_app.services.candles.fetched import FetchedDrafts
 
@@ -43,14 +43,12 @@ class Connections:
 
     def get(self, name: str) -> SqlConnection:
         """Return a database; raise `NotFound` for an unknown name."""
-        connection = self.all().get(name)
-        if connection is None:
-            raise NotFound(
-                "unknown_connection",
-                text("There is no connection “{name}”.", name=shorten(name)),
-                text("The administrator names connections in secrets.toml; see docs/sql.md."),
-            )
-        return connection
+        return require(
+            self.all().get(name),
+            "unknown_connection",
+            text("There is no connection “{name}”.", name=shorten(name)),
+            text("The administrator names connections in secrets.toml; see docs/sql.md."),
+        )
 
 
 class SqlService:

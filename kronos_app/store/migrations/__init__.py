@@ -45,10 +45,7 @@ def adopt(connection: sa.Connection, version: int) -> None:
 def upgrade(connection: sa.Connection, version: int) -> None:
     """Upgrade the schema from `version` to the newest, within the connection's transaction.
 
-    Raises
-    ------
-    MigrationError
-        A revision failed.
+    Raises MigrationError: a revision failed.
     """
     from alembic import command, util
     from alembic.config import Config

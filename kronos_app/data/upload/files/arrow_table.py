@@ -43,10 +43,7 @@ _TEXTS: tuple[Callable[[pa.DataType], bool], ...] = (
 def read(content: bytes, kind: decode.Kind, name: str, select: Selection, settings: Settings) -> Table:
     """Return the table in a Parquet or Feather file.
 
-    Raises
-    ------
-    InvalidInput, TooLarge
-        As `tables.read`.
+    Raises InvalidInput or TooLarge as `tables.read`.
     """
     stream = rewrite(content, kind, name, limit=settings.max_upload_mb * MB, max_rows=settings.max_rows)
     try:

@@ -34,10 +34,8 @@ _SEPARATORS = re.compile(r"[,;\t|]")
 def to_utf8(content: bytes, name: str) -> bytes:
     """Return text as UTF-8 without byte order mark.
 
-    Raises
-    ------
-    InvalidInput
-        It is empty, not valid in the encoding of its mark, or has control characters, as binary files do.
+    Raises InvalidInput: it is empty, not valid in the encoding of its mark, or has control characters, as binary files
+    do.
     """
     bom, encoding = next(((bom, of) for bom, of in BOMS if content.startswith(bom)), (b"", _utf16_without_bom(content)))
     if encoding is not None:

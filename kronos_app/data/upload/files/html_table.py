@@ -22,10 +22,7 @@ def is_html(content: bytes) -> bool:
 def to_csv(content: bytes, name: str) -> bytes:
     """Return the table with the most known column names as CSV.
 
-    Raises
-    ------
-    InvalidInput
-        There is no table of candles on the page, or it is too large.
+    Raises InvalidInput: there is no table of candles on the page, or it is too large.
     """
     parser = _Tables()
     if len(content) <= MOST_MB * 1_000_000:

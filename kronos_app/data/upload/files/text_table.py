@@ -37,10 +37,7 @@ class _Ragged(NamedTuple):
 def read(content: bytes, name: str, max_rows: int) -> Table:
     """Return all columns of a text with separators, as text.
 
-    Raises
-    ------
-    InvalidInput, TooLarge
-        As `tables.read`.
+    Raises InvalidInput or TooLarge as `tables.read`.
     """
     content = clean(content)
     header = find_header(content)

@@ -39,10 +39,7 @@ _LONGEST = 100
 def check(time_format: str | None) -> str | None:
     """Return a format that can be used.
 
-    Raises
-    ------
-    InvalidInput
-        It is neither one of `NAMES` nor a pattern with a date.
+    Raises InvalidInput: it is neither one of `NAMES` nor a pattern with a date.
     """
     if time_format is None or time_format in NAMES:
         return time_format
@@ -64,10 +61,7 @@ def check(time_format: str | None) -> str | None:
 def read(column: pa.ChunkedArray, time_format: str) -> Reading:
     """Return a column of text or numbers in the form that the user states.
 
-    Raises
-    ------
-    InvalidInput
-        No cell has that form.
+    Raises InvalidInput: no cell has that form.
     """
     if time_format in _EPOCHS or time_format == "spreadsheet_days":
         reading = _from_counts(column, time_format)

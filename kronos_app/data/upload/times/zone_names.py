@@ -51,17 +51,25 @@ def offset_name(nanoseconds: int) -> str:
 def check(name: str | None) -> str | None:
     """Return the name of a zone that a user states as the time zone database spells it.
 
-    Raises
-    ------
-    InvalidInput
-        There is no such zone.
+    Raises InvalidInput: there is no such zone.
     """
     if name is None:
         return None
     nanoseconds = offset(name)
     if zone := iana(name) or (None if nanoseconds is None else offset_name(nanoseconds)):
         return zone
-    raise InvalidInput(
+    raise unknown_zone(name)
+
+
+def check_iana(name: str | None) -> None:
+    """Raise `InvalidInput` for a name that is not in the time zone database; None is allowed."""
+    if name is not None and name not in available_timezones():
+        raise unknown_zone(name)
+
+
+def unknown_zone(name: str) -> InvalidInput:
+    """Return the error of a time zone that does not exist."""
+    return InvalidInput(
         "unknown_timezone",
         text("There is no time zone “{name}”.", name=name[:40]),
         text("Use a name such as Asia/Shanghai, America/New_York or UTC."),
