@@ -31,9 +31,8 @@ from training.evaluation.baselines import Ewma, LastClose
 from training.evaluation.cutoffs import Series, rolling
 from training.evaluation.walk_forward import SETTINGS, walk_forward
 from training.fit import checkpoint, corpus
-from training.fit.log import LOG
 from training.run import export
-from training.run.folder import RunFolder
+from training.run.folder import LOG, RunFolder
 
 WEIGHTS = "weights"
 

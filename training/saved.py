@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -53,6 +54,19 @@ def load_json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise _unreadable(path, message("{file} is damaged or cut off.", file=path.name), "no JSON object")
     return value
+
+
+def load_rows(path: Path) -> list[dict[str, Any]]:
+    """Return the JSON objects in the lines of a file, without lines that were cut off; empty if there is no file."""
+    rows = []
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    for line in lines:
+        with suppress(ValueError):
+            rows.append(json.loads(line))
+    return [row for row in rows if isinstance(row, dict)]
 
 
 def parse_saved(kind: type[Record], value: Any, place: Path | str, *, partial: bool = False) -> Record:

@@ -16,12 +16,12 @@ from engine.transformer import Kronos
 from tests.training.conftest import PREDICTOR, TOKENIZER
 from training.fit.corpus import ARRAYS, Corpus, Segment
 from training.fit.distributed import World
-from training.fit.log import read_log
 from training.fit.loop import Callbacks, StageResult, StageTraining
 from training.fit.stages import PredictorStage, Stage, TokenizerStage
 from training.fit.tokens import TokenCache
 from training.fit.windows import WindowSampler
 from training.run.config import RunConfig, StageName
+from training.saved import load_rows
 
 CALM = {"ffn_dropout_p": 0.0, "attn_dropout_p": 0.0, "resid_dropout_p": 0.0, "token_dropout_p": 0.0}
 
@@ -61,12 +61,12 @@ def train(
 def figures(folder: Path) -> list[dict[str, Any]]:
     """Return the rows of a log without what depends on the clock."""
     clock = {"seconds", "windows_per_second"}
-    return [{key: value for key, value in row.items() if key not in clock} for row in read_log(folder / "log.jsonl")]
+    return [{key: value for key, value in row.items() if key not in clock} for row in load_rows(folder / "log.jsonl")]
 
 
 def losses(folder: Path) -> dict[int, float]:
     """Return the training losses by step."""
-    return {row["step"]: row["loss"] for row in read_log(folder / "log.jsonl") if "loss" in row}
+    return {row["step"]: row["loss"] for row in load_rows(folder / "log.jsonl") if "loss" in row}
 
 
 def keep(corpus: Corpus, path: Path) -> None:

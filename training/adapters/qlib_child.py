@@ -54,11 +54,11 @@ def batches(market: str, frequency: str, first: str | None, last: str | None, me
     members: dict[str, Spans] = D.list_instruments(D.instruments(market), first, last, freq=frequency)
     names = sorted(members)
     for begin in range(0, len(names), AT_ONCE):
-        asked = names[begin : begin + AT_ONCE]
-        frame = D.features(asked, [f"${name}" for name in NUMBERS], first, last, freq=frequency)
+        batch = names[begin : begin + AT_ONCE]
+        frame = D.features(batch, [f"${name}" for name in NUMBERS], first, last, freq=frequency)
         frame.columns = list(NUMBERS)
         present = set(frame.index.get_level_values("instrument"))
-        for place, name in enumerate(asked, begin):
+        for place, name in enumerate(batch, begin):
             if name in present:
                 yield _batch(name, frame.loc[name], members[name] if members_only else [], place, len(names))
 

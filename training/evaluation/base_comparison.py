@@ -93,7 +93,7 @@ def judge(
     table = _forecast_all([*models, *BASELINES], cutoffs, seed, on_step)
     judged, base = _roles(forecasters)
     rows = {name: rows_of(table, name) for name in dict.fromkeys(table.index.get_level_values("forecaster"))}
-    best = ranking(table, [one.name for one in BASELINES])[0]
+    best = ranking(table, [baseline.name for baseline in BASELINES])[0]
     to_base = crps_ratio(table, judged, base) if base else None
     to_baseline = crps_ratio(table, judged, best)
     against_baselines = verdict_on_baseline(judged, best, to_baseline)
@@ -164,7 +164,7 @@ def _forecast_all(
     parts, done = [], 0
     for batch in batches(cutoffs, AT_ONCE):
         request = request_of(batch, seed)
-        parts += [by_cutoff(records(one.name, one.forecast(request), request, batch)) for one in forecasters]
+        parts += [by_cutoff(records(each.name, each.forecast(request), request, batch)) for each in forecasters]
         done += len(batch)
         if on_step:
             on_step(done, len(cutoffs))

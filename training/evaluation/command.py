@@ -64,14 +64,14 @@ def evaluate(
 ) -> Report:
     """Return the report of a model and the baselines at these cutoffs; all else as in `walk_forward`."""
     results = walk_forward([model, *baselines], cutoffs, folder, refit=refit, on_step=on_step)
-    return Report(results, [one.name for one in baselines])
+    return Report(results, [baseline.name for baseline in baselines])
 
 
 def warnings_of(models: Iterable[str], cutoffs: Sequence[Cutoff]) -> list[Message]:
     """Return warnings where cutoffs are within the training period of the registry's models."""
     specs = [(name, find_spec(name)) for name in models]
     warnings = [seen_in_training(name, spec.seen_until, cutoffs) for name, spec in specs if spec is not None]
-    return [one for one in warnings if one is not None]
+    return [warning for warning in warnings if warning is not None]
 
 
 def summarise(report: Report) -> pd.DataFrame:
@@ -101,7 +101,7 @@ def describe(report: Report, cutoffs: Sequence[Cutoff]) -> str:
     by_group = report.by_group()
     of_models = by_group[by_group.index.get_level_values("forecaster").isin(report.models)]
     sentences = [*warnings_of(report.models, cutoffs), *report.verdicts.values()]
-    return "\n\n".join([*map(str, sentences), *(one.round(3).to_string() for one in (summarise(report), of_models))])
+    return "\n\n".join([*map(str, sentences), summarise(report).round(3).to_string(), of_models.round(3).to_string()])
 
 
 def write_scores(report: Report, path: Path) -> None:

@@ -161,9 +161,10 @@ def rolling(
     Without `n_windows`, all that fit; without `step_size`, `horizon` candles apart, so that futures do not overlap.
     """
     cutoffs: list[Cutoff] = []
-    for one in series:
-        rows = range(len(one) - horizon, lookback - 1, -(step_size or horizon))
-        cutoffs += [Cutoff(one, row, lookback, horizon) for row in rows if _moved(one, row, lookback)][:n_windows]
+    for candles in series:
+        rows = range(len(candles) - horizon, lookback - 1, -(step_size or horizon))
+        moved = [row for row in rows if _moved(candles, row, lookback)]
+        cutoffs += [Cutoff(candles, row, lookback, horizon) for row in moved[:n_windows]]
     return _ordered(cutoffs)
 
 
@@ -177,13 +178,13 @@ def _group(series: Series) -> str:
 
 def _by_time(series: Sequence[Series], lookback: int, horizon: int) -> list[list[Cutoff]]:
     """Return the cutoffs at every `horizon`-th time of the group, by time."""
-    grid = np.unique(np.concatenate([one.times for one in series]))[lookback - 1 :: horizon]
+    grid = np.unique(np.concatenate([candles.times for candles in series]))[lookback - 1 :: horizon]
     at_time: dict[int, list[Cutoff]] = defaultdict(list)
-    for one in series:
+    for candles in series:
         free = lookback
-        for row in np.unique(np.searchsorted(one.times, grid, side="right")).tolist():
-            if free <= row <= len(one) - horizon and _moved(one, row, lookback):
-                at_time[int(one.times[row - 1])].append(Cutoff(one, row, lookback, horizon))
+        for row in np.unique(np.searchsorted(candles.times, grid, side="right")).tolist():
+            if free <= row <= len(candles) - horizon and _moved(candles, row, lookback):
+                at_time[int(candles.times[row - 1])].append(Cutoff(candles, row, lookback, horizon))
                 free = row + horizon
     return [at_time[time] for time in sorted(at_time)]
 

@@ -78,7 +78,7 @@ def request_of(cutoffs: Sequence[Cutoff], seed: int, first: Sequence[int] | None
         pasts=[cutoff.past for cutoff in cutoffs],
         future=np.stack([cutoff.future_times for cutoff in cutoffs]),
         lookback=cutoffs[0].lookback,
-        seeds=[zlib.crc32(f"{seed}/{one.group}/{one.symbol}/{one.time}".encode()) for one in cutoffs],
+        seeds=[zlib.crc32(f"{seed}/{cutoff.group}/{cutoff.symbol}/{cutoff.time}".encode()) for cutoff in cutoffs],
         first=first,
     )
 

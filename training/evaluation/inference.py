@@ -111,16 +111,16 @@ def estimates(
     return [_estimate(float(v), column) for v, column in zip(value, drawn.T, strict=True)]
 
 
-def ratio(one: np.ndarray, other: np.ndarray, times: np.ndarray, *, overlap: int = 1, seed: int = 0) -> Estimate:
-    """Return mean(one) / mean(other) over the cutoffs (n,) that have both, with the interval of paired resamples."""
-    both = np.isfinite(one) & np.isfinite(other)
+def ratio(scores: np.ndarray, reference: np.ndarray, times: np.ndarray, *, overlap: int = 1, seed: int = 0) -> Estimate:
+    """Return mean(scores) / mean(reference) over the cutoffs (n,) with both, and the interval of paired resamples."""
+    both = np.isfinite(scores) & np.isfinite(reference)
     if not both.any():
         return Estimate(math.nan)
-    pairs = np.column_stack([one, other])[both]
+    pairs = np.column_stack([scores, reference])[both]
     return estimates(pairs, times[both], lambda m: m[..., :1] / m[..., 1:], overlap=overlap, seed=seed)[0]
 
 
-def diebold_mariano(one: np.ndarray, other: np.ndarray, times: np.ndarray, *, overlap: int = 1) -> Difference:
+def diebold_mariano(losses: np.ndarray, reference: np.ndarray, times: np.ndarray, *, overlap: int = 1) -> Difference:
     """Test whether two losses at the same cutoffs (n,) differ, with the small-sample correction.
 
     Diebold and Mariano (1995), doi:10.1080/07350015.1995.10524599, on the mean difference at each time; Harvey,
@@ -128,10 +128,10 @@ def diebold_mariano(one: np.ndarray, other: np.ndarray, times: np.ndarray, *, ov
     replaced by the plain one. With `overlap` consecutive overlapping futures, autocovariances up to lag `overlap` - 1
     are used.
     """
-    both = np.isfinite(one) & np.isfinite(other)
+    both = np.isfinite(losses) & np.isfinite(reference)
     if not both.any():
         return Difference(None, None, 0)
-    sums, counts = by_time((one - other)[both, None], times[both])
+    sums, counts = by_time((losses - reference)[both, None], times[both])
     d = (sums / counts)[:, 0]
     n = len(d)
     if n < FEWEST_TIMES or overlap >= n:

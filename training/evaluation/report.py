@@ -63,7 +63,7 @@ class Report:
         for name in self.names:
             pairs = summary.paired(self.table, name, self.best_baseline)
             test = diebold_mariano(
-                pairs["one"].to_numpy(), pairs["other"].to_numpy(), summary.times_of(pairs), overlap=overlap
+                pairs["scores"].to_numpy(), pairs["reference"].to_numpy(), summary.times_of(pairs), overlap=overlap
             )
             skill = summary.crps_ratio(self.table, name, self.best_baseline, overlap=overlap)
             rows[name] = Row(summary.figures(summary.rows_of(self.table, name), overlap=overlap), skill, test)
@@ -116,10 +116,10 @@ class Report:
         Returns
         -------
         pandas.DataFrame
-            By `KEYS`, columns one, other (its CRPS and the best baseline's), lost (their difference).
+            By `KEYS`, columns scores, reference (its CRPS and the best baseline's), lost (their difference).
         """
         pairs = summary.paired(self.table, name, self.best_baseline)
-        return pairs.assign(lost=pairs["one"] - pairs["other"]).nlargest(count, "lost")
+        return pairs.assign(lost=pairs["scores"] - pairs["reference"]).nlargest(count, "lost")
 
     def calibration(self, name: str) -> dict[str, Any]:
         """Return the calibration of a forecaster, JSON-ready.

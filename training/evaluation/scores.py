@@ -165,19 +165,19 @@ def reliability(chance: np.ndarray, rose: np.ndarray, bins: int = 10) -> list[tu
     return [(float(chance[inside].mean()), float(rose[inside].mean()), int(inside.sum())) for inside in members]
 
 
-def correlations(one: np.ndarray, other: np.ndarray, *, ranks: bool) -> np.ndarray:
+def correlations(forecast: np.ndarray, actual: np.ndarray, *, ranks: bool) -> np.ndarray:
     """Return Pearson's correlation of each row of two arrays (B, H), or Spearman's with `ranks`.
 
     NaN for fewer than 3 columns and where a row is constant.
     """
-    constant = (np.ptp(one, axis=1) == 0) | (np.ptp(other, axis=1) == 0)
-    if one.shape[1] < 3:
-        return np.full(len(one), np.nan)
+    constant = (np.ptp(forecast, axis=1) == 0) | (np.ptp(actual, axis=1) == 0)
+    if forecast.shape[1] < 3:
+        return np.full(len(forecast), np.nan)
     if ranks:
-        one, other = (stats.rankdata(values, axis=1) for values in (one, other))
-    one, other = (values - values.mean(axis=1, keepdims=True) for values in (one, other))
-    size = np.sqrt((one**2).sum(axis=1) * (other**2).sum(axis=1))
-    return np.asarray((one * other).sum(axis=1) / np.where(constant, np.nan, size))
+        forecast, actual = (stats.rankdata(values, axis=1) for values in (forecast, actual))
+    forecast, actual = (values - values.mean(axis=1, keepdims=True) for values in (forecast, actual))
+    size = np.sqrt((forecast**2).sum(axis=1) * (actual**2).sum(axis=1))
+    return np.asarray((forecast * actual).sum(axis=1) / np.where(constant, np.nan, size))
 
 
 def energy(paths: np.ndarray, actual: np.ndarray, *, drawn: bool) -> np.ndarray:
@@ -188,7 +188,7 @@ def energy(paths: np.ndarray, actual: np.ndarray, *, drawn: bool) -> np.ndarray:
     """
     count = paths.shape[1]
     error = np.sqrt(((paths - actual[:, None]) ** 2).sum(axis=2)).mean(axis=1)
-    pairs = np.array([pdist(one).sum() for one in paths])
+    pairs = np.array([pdist(path).sum() for path in paths])
     apart = pairs / (count * (count - 1) if drawn and count > 1 else count**2)
     return np.asarray((error - apart) / np.sqrt(paths.shape[2]))
 

@@ -67,11 +67,11 @@ def learn(
                 on_cutoffs(done)
         moves, actual, unit = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
         scale = round(best_scale(moves, actual, unit, driftless=driftless), 4)
-        until = pd.Timestamp(max(one.known_at for one in of_group)).date()
+        until = pd.Timestamp(max(cutoff.known_at for cutoff in of_group)).date()
         factor = SpreadFactor(scale, len(of_group), until, temperature, top_p, driftless)
         both = moves, scaled(moves, scale)
-        before, after = (_mean_crps(one, actual, unit, driftless=driftless) for one in both)
-        learned[group] = Learned(factor, np.stack([_coverage(one, actual) for one in both]), (before, after))
+        before, after = (_mean_crps(members, actual, unit, driftless=driftless) for members in both)
+        learned[group] = Learned(factor, np.stack([_coverage(members, actual) for members in both]), (before, after))
     if not learned:
         raise DataError("No market and interval has the {fewest} cutoffs that a factor needs.", fewest=FEWEST)
     return learned
@@ -102,25 +102,25 @@ def scaled(moves: np.ndarray, scale: float) -> np.ndarray:
 def write_factors(learned: Mapping[str, Learned], path: Path) -> None:
     """Write the file that `engine.usage.read_recalibration` reads; raises RunError if it cannot be written."""
     with writable(path.parent):
-        write_json(path, {group: one.factor.to_dict() for group, one in learned.items()})
+        write_json(path, {group: result.factor.to_dict() for group, result in learned.items()})
 
 
 def table(learned: Mapping[str, Learned]) -> pd.DataFrame:
     """Return a row a group: its factor, and CRPS and coverage before and after."""
     rows = {
         group: {
-            "factor": one.factor.scale,
-            "cutoffs": one.factor.cutoffs,
-            "until": one.factor.until.isoformat(),
-            "crps": one.crps[0],
-            "crps after": one.crps[1],
+            "factor": result.factor.scale,
+            "cutoffs": result.factor.cutoffs,
+            "until": result.factor.until.isoformat(),
+            "crps": result.crps[0],
+            "crps after": result.crps[1],
             **{
-                f"{level * 100:.0f} %{after}": one.coverage[row, place]
+                f"{level * 100:.0f} %{after}": result.coverage[row, place]
                 for place, level in enumerate(scores.LEVELS)
                 for row, after in enumerate(("", " after"))
             },
         }
-        for group, one in learned.items()
+        for group, result in learned.items()
     }
     return pd.DataFrame.from_dict(rows, orient="index")
 

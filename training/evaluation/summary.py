@@ -128,16 +128,16 @@ def ranking(table: pd.DataFrame, names: Sequence[str]) -> list[str]:
     return sorted(names, key=lambda name: float(means[name]))
 
 
-def paired(table: pd.DataFrame, one: str, other: str) -> pd.DataFrame:
-    """Return the CRPS of two forecasters as columns `one` and `other`, a row a cutoff that both have."""
+def paired(table: pd.DataFrame, name: str, reference: str) -> pd.DataFrame:
+    """Return the CRPS of two forecasters as columns `scores` and `reference`, a row a cutoff that both have."""
     wide = table["crps"].unstack("forecaster")
-    return pd.DataFrame({"one": wide[one], "other": wide[other]}).dropna()
+    return pd.DataFrame({"scores": wide[name], "reference": wide[reference]}).dropna()
 
 
-def crps_ratio(table: pd.DataFrame, one: str, other: str, *, overlap: int = 1) -> Estimate:
+def crps_ratio(table: pd.DataFrame, name: str, reference: str, *, overlap: int = 1) -> Estimate:
     """Return the ratio of two forecasters' CRPS over the cutoffs that both have, with its interval."""
-    pairs = paired(table, one, other)
-    return ratio(pairs["one"].to_numpy(), pairs["other"].to_numpy(), times_of(pairs), overlap=overlap)
+    pairs = paired(table, name, reference)
+    return ratio(pairs["scores"].to_numpy(), pairs["reference"].to_numpy(), times_of(pairs), overlap=overlap)
 
 
 def foreseen(steps: pd.DataFrame) -> pd.Series:
@@ -153,12 +153,12 @@ def foreseen(steps: pd.DataFrame) -> pd.Series:
 
 
 def _products(pair: pd.DataFrame) -> np.ndarray:
-    one, other = (pair.to_numpy() / np.maximum(pair.abs().to_numpy().max(axis=0), 1e-300)).T
-    return np.column_stack([one, other, one**2, other**2, one * other])
+    forecast, actual = (pair.to_numpy() / np.maximum(pair.abs().to_numpy().max(axis=0), 1e-300)).T
+    return np.column_stack([forecast, actual, forecast**2, actual**2, forecast * actual])
 
 
 def _correlation(m: np.ndarray) -> np.ndarray:
-    one, other = m[..., 2] - m[..., 0] ** 2, m[..., 3] - m[..., 1] ** 2
-    constant = (one <= 1e-15) | (other <= 1e-15)  # up to rounding
+    of_forecast, of_actual = m[..., 2] - m[..., 0] ** 2, m[..., 3] - m[..., 1] ** 2
+    constant = (of_forecast <= 1e-15) | (of_actual <= 1e-15)  # up to rounding
     covariance = m[..., 4] - m[..., 0] * m[..., 1]
-    return np.where(constant, np.nan, covariance / np.sqrt(np.abs(one * other)))[..., None]
+    return np.where(constant, np.nan, covariance / np.sqrt(np.abs(of_forecast * of_actual)))[..., None]

@@ -4,26 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from training.fit.checkpoint import explain_write_errors
-
-LOG = "log.jsonl"
-
-
-def read_log(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of a log, without a last row that was cut off; empty if there is no log."""
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    except FileNotFoundError:
-        return []
-    rows = []
-    for line in lines:
-        with suppress(ValueError):
-            rows.append(json.loads(line))
-    return rows
+from training.saved import load_rows
 
 
 class Log:
@@ -33,7 +18,7 @@ class Log:
         self.path = path
         with explain_write_errors(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
-            rows = [row for row in read_log(path) if row["step"] <= step]
+            rows = [row for row in load_rows(path) if row["step"] <= step]
             draft = path.with_suffix(".draft")
             draft.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
             draft.replace(path)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from engine.predictor import KronosPredictor
 from engine.transformer import Kronos
@@ -13,6 +12,7 @@ from training.evaluation.cutoffs import Cutoff
 from training.fit.loop import Validation
 from training.run.config import RunConfig
 from training.run.folder import RunFolder, write_json, write_text
+from training.saved import load_rows
 
 CHECKS = 4  # over the predictor's training, if the config does not set their interval
 EXAMPLES = 4
@@ -43,7 +43,9 @@ class ForecastChecks:
     def __call__(self, validation: Validation) -> dict[str, float]:
         """Return the scores of the model in training, empty if no check is due."""
         step = validation.step
-        rows = [row for row in self._rows() if row["step"] < step]  # a resumed run repeats some steps
+        rows = [
+            row for row in load_rows(self.run.forecast_scores) if row["step"] < step
+        ]  # a resumed run repeats some steps
         last = rows[-1]["step"] if rows else 0
         if not self.cutoffs or step // self.every == last // self.every:
             return {}
@@ -56,9 +58,3 @@ class ForecastChecks:
         drawn = examples(forecasters, some, self.judge, seed=self.seed)
         write_json(self.run.examples, {"step": step, "examples": drawn})
         return {f"forecast_{name}": value for name, value in scores[TUNED].items() if value is not None}
-
-    def _rows(self) -> list[dict[str, Any]]:
-        try:
-            return [json.loads(line) for line in self.run.forecast_scores.read_text(encoding="utf-8").splitlines()]
-        except FileNotFoundError:
-            return []

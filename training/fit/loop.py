@@ -27,7 +27,7 @@ from training.fit.advice import advise_rate
 from training.fit.checkpoint import State, explain_write_errors, load_state, save_state
 from training.fit.distributed import World
 from training.fit.divergence import explain_divergence
-from training.fit.log import LOG, Log
+from training.fit.log import Log
 from training.fit.memory import return_freed_memory
 from training.fit.optimizer import Average, make_optimizers, pack, set_step, trained, unpack
 from training.fit.pace import Pace
@@ -35,7 +35,7 @@ from training.fit.schedule import momentum, rate
 from training.fit.stages import Stage
 from training.fit.windows import WindowSampler
 from training.run.config import STAGES, RunConfig
-from training.run.folder import StopRequest
+from training.run.folder import LOG, StopRequest
 
 REQUESTS: tuple[StopRequest | None, ...] = (None, "pause", "keep")
 

@@ -56,15 +56,15 @@ def segments_of(series: Sequence[Series], times: np.ndarray, config: RunConfig) 
     Raises ConfigError if the embargo is shorter than a window; DataError if the only symbol cannot be held out.
     """
     embargo, times = embargo_of(config), np.asarray(times)
-    held_out = held_out_symbols({one.symbol for one in series}, config.split.holdout_symbols, config.seed)
+    held_out = held_out_symbols({rows.symbol for rows in series}, config.split.holdout_symbols, config.seed)
     runs_of = (_by_label if config.split.by == "column" else _by_time)(series, times, config.split)
     segments = []
-    for one in series:
+    for rows in series:
         # With held-out symbols, these alone validate and test, and the others only train.
-        used = [run for run in runs_of(one) if not held_out or (run[0] == "train") != (one.symbol in held_out)]
+        used = [run for run in runs_of(rows) if not held_out or (run[0] == "train") != (rows.symbol in held_out)]
         for split, start, stop in _apply_embargo(used, embargo):
-            edges = [start, *(cut for cut in one.cuts if start < cut < stop), stop]
-            segments += [Segment(one.group, one.symbol, split, a, b) for a, b in pairwise(edges)]
+            edges = [start, *(cut for cut in rows.cuts if start < cut < stop), stop]
+            segments += [Segment(rows.group, rows.symbol, split, a, b) for a, b in pairwise(edges)]
     return tuple(segments)
 
 
@@ -86,15 +86,15 @@ def cut_times(series: Sequence[Series], times: np.ndarray, shares: Sequence[floa
 
     They are the same for all symbols of the group, so that no symbol leaks a day on which another is tested.
     """
-    parts = [times[one.start : one.stop] for one in series]
+    parts = [times[rows.start : rows.stop] for rows in series]
     total = sum(len(part) for part in parts)
     first, last = min(int(part[0]) for part in parts), max(int(part[-1]) for part in parts) + 1
 
     def cut(share: float) -> int:  # by bisection, without reading all times
-        low, high, wanted = first, last, round(share * total)
+        low, high, count = first, last, round(share * total)
         while low < high:
             middle = (low + high) // 2
-            if sum(int(np.searchsorted(part, middle)) for part in parts) >= wanted:
+            if sum(int(np.searchsorted(part, middle)) for part in parts) >= count:
                 high = middle
             else:
                 low = middle + 1
@@ -124,39 +124,39 @@ def _by_label(series: Sequence[Series], times: np.ndarray, split: SplitConfig) -
     tails = {}
     for group, members in _by_group(series).items():
         train = [
-            Series(one.group, one.symbol, start, stop)
-            for one in members
-            for label, start, stop in one.labels
+            Series(rows.group, rows.symbol, start, stop)
+            for rows in members
+            for label, start, stop in rows.labels
             if label == "train"
         ]
         tails[group] = cut_times(train, times, (1 - split.tail,))[0] if train and split.tail else _NEVER
 
-    def runs(one: Series) -> Iterator[Run]:
-        for label, start, stop in one.labels:
-            edge = stop if label != "train" else start + int(np.searchsorted(times[start:stop], tails[one.group]))
+    def runs(rows: Series) -> Iterator[Run]:
+        for label, start, stop in rows.labels:
+            edge = stop if label != "train" else start + int(np.searchsorted(times[start:stop], tails[rows.group]))
             yield label, start, edge
             if edge < stop:
                 yield "test", edge, stop
 
-    return lambda one: tuple(runs(one))
+    return lambda rows: tuple(runs(rows))
 
 
 def _by_time(series: Sequence[Series], times: np.ndarray, split: SplitConfig) -> Callable[[Series], tuple[Run, ...]]:
     """Return a function of the runs of a series by the time ranges of its group."""
     ranges = {group: _ranges(members, times, split) for group, members in _by_group(series).items()}
 
-    def runs(one: Series) -> tuple[Run, ...]:
-        own = times[one.start : one.stop]
-        places = {name: np.searchsorted(own, edges) for name, edges in ranges[one.group].items()}
-        return tuple((name, one.start + int(a), one.start + int(b)) for name, (a, b) in places.items())
+    def runs(rows: Series) -> tuple[Run, ...]:
+        own = times[rows.start : rows.stop]
+        places = {name: np.searchsorted(own, edges) for name, edges in ranges[rows.group].items()}
+        return tuple((name, rows.start + int(a), rows.start + int(b)) for name, (a, b) in places.items())
 
     return runs
 
 
 def _by_group(series: Sequence[Series]) -> dict[str, list[Series]]:
     groups: dict[str, list[Series]] = {}
-    for one in series:
-        groups.setdefault(one.group, []).append(one)
+    for rows in series:
+        groups.setdefault(rows.group, []).append(rows)
     return groups
 
 

@@ -106,7 +106,7 @@ class Day:
         calendar: pd.DatetimeIndex | None,
     ) -> Day:
         """Return the instruments with enough history and a candle of the day."""
-        seen = {name: one.until(day, settings.lookback) for name, one in candles.items()}
+        seen = {name: own.until(day, settings.lookback) for name, own in candles.items()}
         pasts = {name: past for name, past in seen.items() if past is not None}
         return cls(day, pasts, {n: next_times(past.times, settings.horizon, calendar) for n, past in pasts.items()})
 

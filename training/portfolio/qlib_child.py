@@ -143,8 +143,8 @@ def _risk(daily: pd.DataFrame, benchmark: bool) -> dict[str, dict[str, float | N
     """Return Qlib's risk analysis of the returns, and of the excess returns over the benchmark."""
     series = {"with_cost": daily["return"] - daily["cost"], "without_cost": daily["return"]}
     if benchmark:
-        series |= {f"excess_{name}": one - daily["bench"] for name, one in series.items()}
-    analyses = {name: risk_analysis(one, freq="day")["risk"] for name, one in series.items()}
+        series |= {f"excess_{name}": returns - daily["bench"] for name, returns in series.items()}
+    analyses = {name: risk_analysis(returns, freq="day")["risk"] for name, returns in series.items()}
     return {n: {k: float(v) if pd.notna(v) else None for k, v in risk.items()} for n, risk in analyses.items()}
 
 

@@ -126,7 +126,7 @@ def task_of(
 def _days(
     candles: Mapping[str, Candles], start: pd.Timestamp | None, end: pd.Timestamp | None, every: int
 ) -> Sequence[pd.Timestamp]:
-    times = pd.DatetimeIndex(sorted(set().union(*(one.times for one in candles.values()))))
+    times = pd.DatetimeIndex(sorted(set().union(*(own.times for own in candles.values()))))
     first = times.min() if start is None else start
     last = times.max() if end is None else end
     days = times[(times >= first) & (times <= last)][::every]

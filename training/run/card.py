@@ -16,11 +16,11 @@ from engine.config import UNPUBLISHED_NOTE
 from engine.loading.registry import find_spec
 from training.errors import Message
 from training.fit.corpus import Corpus
-from training.fit.log import LOG, read_log
 from training.run.config import SPLITS, FileData, QlibData, RunConfig
 from training.run.folder import RunFolder
 from training.run.markdown import Markup, code, code_block, escape, table
 from training.run.report import Report, interval, is_worse, judgements, score_rows, verdicts
+from training.saved import load_rows
 
 if TYPE_CHECKING:
     from training.fit.building import Base
@@ -215,7 +215,7 @@ def _split_note(config: RunConfig) -> str:
 
 
 def _training(run: RunFolder, config: RunConfig) -> Iterable[Sequence[object]]:
-    logs = [read_log(run.stage(name) / LOG) for name in config.stages]
+    logs = [load_rows(run.stage_log(name)) for name in config.stages]
     stages = [config.stage(name) for name in config.stages]
     yield "steps", *(f"{rows[-1]['step']:,} of {stage.steps:,}" for rows, stage in zip(logs, stages, strict=True))
     yield "batch size", *(stage.batch for stage in stages)

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from training.errors import RunError
-from training.fit.log import LOG, read_log
 from training.run.config import STAGES
 from training.run.folder import RunFolder, write_error
+from training.saved import load_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +26,7 @@ def draw_curves(runs: Sequence[Path], out: Path) -> None:
 
     if out.suffix.lower() not in FORMATS:
         raise RunError("{file} must end in .svg, .png or .pdf.", file=str(out))
-    logs = {stage: {run: read_log(RunFolder(run).stage(stage) / LOG) for run in runs} for stage in STAGES}
+    logs = {stage: {run: load_rows(RunFolder(run).stage_log(stage)) for run in runs} for stage in STAGES}
     panels = {stage: by_run for stage, by_run in logs.items() if any(by_run.values())}
     if not panels:
         raise RunError("There is no log in {folders}: name folders of runs.", folders=", ".join(map(str, runs)))

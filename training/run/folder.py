@@ -26,6 +26,9 @@ State = Literal["queued", "running", "paused", "finished", "failed", "interrupte
 StopRequest = Literal["pause", "keep"]  # stop to resume later; end training and keep the best checkpoint
 
 
+LOG = "log.jsonl"
+
+
 class Status(BaseModel):
     """State and progress of a run, as in `status.json`; unknown fields are ignored."""
 
@@ -65,6 +68,10 @@ class RunFolder:
     def stage(self, name: StageName) -> Path:
         """Return the folder of a stage: `log.jsonl`, `checkpoints/`, `best/`."""
         return self.path / name
+
+    def stage_log(self, name: StageName) -> Path:
+        """Return the log of a stage, a JSON object a line."""
+        return self.stage(name) / LOG
 
     def status(self) -> Status:
         """Return the status; `interrupted` if the trainer died or the file is damaged."""

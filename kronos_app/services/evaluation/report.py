@@ -89,7 +89,7 @@ def _markets(report: Report) -> list[dict[str, Any]]:
 
 
 def _worst(table: pd.DataFrame) -> list[dict[str, Any]]:
-    columns = {"group": "group", "symbol": "symbol", "time": "time", "one": "crps", "other": "baseline"}
+    columns = {"group": "group", "symbol": "symbol", "time": "time", "scores": "crps", "reference": "baseline"}
     return _rows(table.reset_index()[list(columns)].rename(columns=columns))
 
 

@@ -47,7 +47,7 @@ class Planner:
         self._settings = settings
         self._data = data
         self._models = models
-        self._known: OrderedDict[str, Planned] = OrderedDict()
+        self._plans: OrderedDict[str, Planned] = OrderedDict()
         self._lock = Lock()
         self._preparing: defaultdict[Path, Lock] = defaultdict(Lock)
 
@@ -58,16 +58,16 @@ class Planner:
         config = self._config(request, base, files)
         digest = _digest(config.model_dump_json(exclude={"name"}), files.digest)
         with self._lock:
-            known = self._known.get(digest)
-        if known is None or not known.prepared.is_dir():
-            known = self._planned(config, base, files, digest)
+            planned = self._plans.get(digest)
+        if planned is None or not planned.prepared.is_dir():
+            planned = self._planned(config, base, files, digest)
             with self._lock:
-                self._known[digest] = known
-                while len(self._known) > KEPT_PLANS:
-                    self._known.popitem(last=False)
-        if known.plan.config == config:
-            return known
-        return replace(known, plan=known.plan.model_copy(update={"config": config}), base=base)
+                self._plans[digest] = planned
+                while len(self._plans) > KEPT_PLANS:
+                    self._plans.popitem(last=False)
+        if planned.plan.config == config:
+            return planned
+        return replace(planned, plan=planned.plan.model_copy(update={"config": config}), base=base)
 
     def _config(self, request: TuneRequest, base: BaseModel, files: TrainingFiles) -> RunConfig:
         from training.run.addresses import AddressPolicy
@@ -79,7 +79,7 @@ class Planner:
                 "run_data", text("config.data cannot be set here."), text("Choose the candles with the field data.")
             )
         fields = {**request.config, "base": base.fields, "data": dict(files.data)}
-        with training_errors(self._places(base).redact_text):
+        with training_errors(self._redaction(base).redact_text):
             config = parse_config(fields)
         self._check_machine(config)
         with training_errors():
@@ -107,13 +107,13 @@ class Planner:
 
         parts = config.model_dump_json(include={"data", "split", "window", "seed"})
         folder = self._data.folder / files.digest / f"prepared-{_digest(parts)}"
-        places = self._places(base)
-        with training_errors(places.redact_text):
+        redaction = self._redaction(base)
+        with training_errors(redaction.redact_text):
             check_memory(config, self._settings.run_memory_bytes)
-        with self._preparing_lock(folder), training_errors(places.redact_text):
+        with self._preparing_lock(folder), training_errors(redaction.redact_text):
             corpus = prepare(config, folder)
-            found = preflight(corpus, config)
-        windows = found.splits["train"].windows
+            checked = preflight(corpus, config)
+        windows = checked.splits["train"].windows
         advice = {}
         for stage in config.stages:
             rate, reason = advise_rate(stage, windows, scratch=config.base.from_scratch(stage))
@@ -121,13 +121,13 @@ class Planner:
         plan = TunePlan(
             digest=digest,
             config=config,
-            preflight=found.model_dump(mode="json", exclude={"notes"}),
-            notes=(*files.notes, *(places.redact_text(to_text(note)) for note in found.notes)),
+            preflight=checked.model_dump(mode="json", exclude={"notes"}),
+            notes=(*files.notes, *(redaction.redact_text(to_text(note)) for note in checked.notes)),
             advice=advice,
         )
         return Planned(plan, base, folder, files.digest)
 
-    def _places(self, base: BaseModel) -> Redaction:
+    def _redaction(self, base: BaseModel) -> Redaction:
         return Redaction(self._settings, base.fields, base.name)
 
     def _preparing_lock(self, folder: Path) -> Lock:

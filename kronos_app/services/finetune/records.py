@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from training.errors import Unreadable
-from training.saved import load_json
+from training.saved import load_json, load_rows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,14 +25,14 @@ def read_curves(run: TuneRun) -> dict[str, pd.DataFrame]:
     """Return the rows of `log.jsonl` by stage, NaN where a row lacks a column."""
     from training.run.config import STAGES
 
-    paths = {stage: run.folder.stage(stage) / "log.jsonl" for stage in STAGES}
+    paths = {stage: run.folder.stage_log(stage) for stage in STAGES}
     states = {stage: path.stat() for stage, path in paths.items() if path.is_file()}
     return {stage: _read_frame(paths[stage], state.st_size, state.st_mtime_ns) for stage, state in states.items()}
 
 
 def read_looks(run: TuneRun) -> Rows:
     """Return the scores of forecasts at validation cutoffs during training, oldest first."""
-    return _read_lines(run.folder.forecast_scores)
+    return load_rows(run.folder.forecast_scores)
 
 
 def read_examples(run: TuneRun) -> dict[str, Any] | None:
@@ -70,22 +69,9 @@ def read_tail(run: TuneRun, lines: int) -> str:
 def _read_frame(path: Path, _size: int, _changed: int) -> pd.DataFrame:
     import pandas as pd
 
-    rows = _read_lines(path)
+    rows = load_rows(path)
     step = max(-(-len(rows) // MOST_ROWS), 1)
     return pd.DataFrame([row for n, row in enumerate(rows) if n % step == 0 or "loss" not in row])
-
-
-def _read_lines(path: Path) -> Rows:
-    """Return the objects of a JSONL file; a line that is still being written is left out."""
-    rows = []
-    for line in _read_text(path).splitlines():
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(row, dict):
-            rows.append(row)
-    return rows
 
 
 def _read_text(path: Path) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from training.run.folder import RunFolder, Status
 
 QUEUED = "queued.json"
-SPLITS = ("test", "validation")  # of a report, the held-out one first
 Runs = list["TuneRun"]
 TuneState = Literal["queued", "running", "paused", "finished", "failed", "interrupted"]
 
@@ -58,11 +58,13 @@ class TuneSummary(Summary):
     @model_validator(mode="before")
     @classmethod
     def _choose_split(cls, report: dict[str, Any]) -> dict[str, Any]:
-        parts = [report[split] for split in SPLITS if report.get(split)]
-        if not parts:
+        from training.run.report import judgements
+
+        splits = list(judgements(report).values())
+        if not splits:
             return {}
-        decisive = next((part for part in parts if part["worse"]), parts[0])
-        return {"worse": decisive["worse"], "verdict": decisive["verdict"], "scores": parts[0]["forecasters"]}
+        decisive = next((split for split in splits if split["worse"]), splits[0])
+        return {"worse": decisive["worse"], "verdict": decisive["verdict"], "scores": splits[0]["forecasters"]}
 
 
 class TuneRun(Run[TuneRequest]):
@@ -122,6 +124,13 @@ class TuneRun(Run[TuneRequest]):
     def stages(self) -> tuple[str, ...]:
         """Return the stages that are trained."""
         return tuple(stage for stage in ("tokenizer", "predictor") if self.config[stage] is not None)
+
+    @property
+    def judgements(self) -> dict[str, Mapping[str, Any]]:
+        """Return the parts of the report by split, the held-out one first; empty until the run has finished."""
+        from training.run.report import judgements
+
+        return judgements(self.report)
 
     @property
     def folder(self) -> RunFolder:

@@ -30,8 +30,8 @@ def render_result(run: TuneRun) -> None:
     if run.steps:
         _facts(run)
     if run.report is not None:
-        scores.render_verdict(run.report)
-        scores.render_parts(run.report, f"finetune.scores.{run.id}")
+        scores.render_verdict(run)
+        scores.render_parts(run)
     _curves(run)
     _examples(run)
     render_notes(run.notes)

@@ -10,6 +10,7 @@ import streamlit as st
 
 from kronos_app import state
 from kronos_app.i18n import Text
+from kronos_app.services.finetune.run import TuneRun
 from kronos_app.state import gettext as _
 from kronos_app.widgets.kit import formats
 from kronos_app.widgets.kit.errors import escape
@@ -19,31 +20,25 @@ from kronos_app.widgets.runs.score_columns import score_columns
 
 OWN = ("tuned", "base")  # these come first, baselines after them
 DIGITS = {"coverage_50": 2, "coverage_80": 2, "coverage_90": 2}  # more than these are noise
-PARTS = ("test", "validation")  # of a report, the strictest first
 
 
-def render_verdict(report: Mapping[str, Any]) -> None:
-    """Render the comparison with the base model: green if better, red if worse, else blue."""
-    parts = [report[name] for name in PARTS if report.get(name)]
-    if not parts:
+def render_verdict(run: TuneRun) -> None:
+    """Render the comparison of a finished run with its base model: green if better, red if worse, else blue."""
+    if run.verdict is None:
         return
-    verdict = _say(parts[0]["verdict"])
-    against = parts[0].get("to_base") or {}
-    if any(part["worse"] for part in parts):
+    verdict = escape(state.say(run.verdict))
+    ratio = next(iter(run.judgements.values()))["to_base"] or {}
+    high = ratio.get("high")
+    if run.worse:
         advice = _(
             "This model forecasts worse than its base model. Use the base model, or try again with a "
             "lower learning rate, fewer steps, more candles, or adapters (LoRA)."
         )
-        worst = next(part for part in parts if part["worse"])
-        st.error(f"{advice}\n\n{_say(worst['verdict'])}", icon=":material/trending_down:")
-    elif against.get("high") is not None and against["high"] < 1:
+        st.error(f"{advice}\n\n{verdict}", icon=":material/trending_down:")
+    elif high is not None and high < 1:
         st.success(verdict, icon=":material/trending_up:")
     else:
         st.info(verdict, icon=":material/trending_flat:")
-
-
-def _say(remark: Mapping[str, Any]) -> str:
-    return escape(state.say(Text.from_dict(remark)))
 
 
 def render_scores(scores: Mapping[str, Mapping[str, Any]], key: str) -> None:
@@ -56,35 +51,36 @@ def render_scores(scores: Mapping[str, Mapping[str, Any]], key: str) -> None:
 
 def _row(name: str, scores: Mapping[str, Any]) -> dict[str, Any]:
     columns = ("crps", "coverage_50", "coverage_80", "coverage_90", "mae", "rank_ic")
-    found = {column: scores.get(column) for column in columns}
-    rounded = {name: value if value is None else round(value, DIGITS.get(name, 4)) for name, value in found.items()}
+    values = {column: scores.get(column) for column in columns}
+    rounded = {name: value if value is None else round(value, DIGITS.get(name, 4)) for name, value in values.items()}
     return {"name": own_name(name), **rounded}
 
 
-def render_parts(report: Mapping[str, Any], key: str) -> None:
+def render_parts(run: TuneRun) -> None:
     """Render the scores of the test set, or of validation; those of the other one are collapsed."""
     titles = {
         "test": _("Held-out test set"),
         "validation": _("Validation set"),
     }
-    parts = [name for name in PARTS if report.get(name)]
-    for part in parts[:1]:
-        st.markdown(f"**{titles[part]}**")
-        _part(report[part], f"{key}.{part}")
-    for part in parts[1:]:
-        with st.expander(titles[part], icon=":material/table:", key=f"{key}.more"):
-            _part(report[part], f"{key}.{part}")
+    for place, (split, judgement) in enumerate(run.judgements.items()):
+        title, table_key = titles[split], f"finetune.scores.{run.id}.{split}"
+        if place:
+            with st.expander(title, icon=":material/table:", key=f"finetune.scores.{run.id}.more"):
+                _render_judgement(judgement, table_key)
+        else:
+            st.markdown(f"**{title}**")
+            _render_judgement(judgement, table_key)
 
 
-def _part(found: Mapping[str, Any], key: str) -> None:
-    render_scores(found["forecasters"], key)
-    st.caption(_counts(found))
-    for sentence in (found["against_baselines"], *found["notes"]):
-        st.caption(_say(sentence))
+def _render_judgement(judgement: Mapping[str, Any], key: str) -> None:
+    render_scores(judgement["forecasters"], key)
+    st.caption(_counts(judgement))
+    for sentence in (judgement["against_baselines"], *judgement["notes"]):
+        st.caption(escape(state.say(Text.from_dict(sentence))))
 
 
-def _counts(part: Mapping[str, Any]) -> str:
+def _counts(judgement: Mapping[str, Any]) -> str:
     sentence = _("{cutoffs} cutoffs of {symbols} series at {times} times; {samples} paths each.")
     return sentence.format(
-        **{name: formats.number(part[name], 0) for name in ("cutoffs", "symbols", "times", "samples")}
+        **{name: formats.number(judgement[name], 0) for name in ("cutoffs", "symbols", "times", "samples")}
     )

@@ -18,10 +18,11 @@ from training.fit.adaptation import adapt
 from training.fit.advice import advise_rate
 from training.fit.corpus import Corpus
 from training.fit.distributed import World
-from training.fit.log import Log, read_log
+from training.fit.log import Log
 from training.fit.loop import Paused, StageTraining, StepReport, Validation
 from training.run.config import MethodConfig, RunConfig, StageName
 from training.run.folder import StopRequest
+from training.saved import load_rows
 
 STAGES: tuple[StageName, ...] = ("tokenizer", "predictor")
 
@@ -108,9 +109,9 @@ def test_training_ends_early_where_nothing_improves(tmp_path: Path, corpus: Corp
     result = train(stage, corpus, config, tmp_path)
     assert result.step == result.best_step + 3 < 50
     assert not result.stopped
-    rows = read_log(tmp_path / "log.jsonl")
+    rows = load_rows(tmp_path / "log.jsonl")
     assert train(make_stage("predictor", corpus, config), corpus, config, tmp_path) == result  # it is over
-    assert read_log(tmp_path / "log.jsonl") == rows
+    assert load_rows(tmp_path / "log.jsonl") == rows
 
 
 def asked(wish: StopRequest, step: int) -> Any:
@@ -311,11 +312,11 @@ def test_the_tokenizer_stays_as_it_is_while_the_predictor_learns(
 def test_rows_after_the_step_resumed_from_and_half_rows_are_removed(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     path.write_text('{"step": 1, "loss": 3.0}\n{"step": 2, "loss": 2.0}\n{"step": 3, "loss": 1.0}\n{"step": 4, "lo')
-    assert [row["step"] for row in read_log(path)] == [1, 2, 3]
+    assert [row["step"] for row in load_rows(path)] == [1, 2, 3]
     log = Log(path, 2)
     log.write({"step": 3, "loss": 1.5})
-    assert read_log(path) == [{"step": 1, "loss": 3.0}, {"step": 2, "loss": 2.0}, {"step": 3, "loss": 1.5}]
-    assert read_log(tmp_path / "none.jsonl") == []
+    assert load_rows(path) == [{"step": 1, "loss": 3.0}, {"step": 2, "loss": 2.0}, {"step": 3, "loss": 1.5}]
+    assert load_rows(tmp_path / "none.jsonl") == []
 
 
 def test_a_folder_that_cannot_be_written_to_is_told(tmp_path: Path, corpus: Corpus, config: RunConfig) -> None:

@@ -11,11 +11,11 @@ from engine.predictor import KronosPredictor
 from engine.tokenizer import KronosTokenizer
 from engine.transformer import Kronos
 from training.fit.distributed import World
-from training.fit.log import read_log
 from training.run.config import RunConfig
 from training.run.config_file import parse_config, write_config
 from training.run.execute import execute
 from training.run.folder import RunFolder, Status
+from training.saved import load_rows
 
 
 def begin(folder: Path, config: RunConfig) -> RunFolder:
@@ -33,7 +33,7 @@ def go(run: RunFolder) -> Status:
 
 
 def losses(run: RunFolder) -> list[tuple[int, float]]:
-    return [(row["step"], row["loss"]) for row in read_log(run.stage("predictor") / "log.jsonl") if "loss" in row]
+    return [(row["step"], row["loss"]) for row in load_rows(run.stage("predictor") / "log.jsonl") if "loss" in row]
 
 
 def test_a_run_from_scratch_ends_with_a_model_that_forecasts(tmp_path: Path, data: Path, config: RunConfig) -> None:

@@ -41,11 +41,11 @@ def read_blocks(
     """
     blocks: dict[str, list[Series]] = defaultdict(list)
     files = FileData(paths=[str(path) for path in _files(data, groups)])
-    for _, members in groupby(read(files), key=lambda one: one.group):
+    for _, members in groupby(read(files), key=lambda symbol: symbol.group):
         parts: dict[str, list[Part]] = defaultdict(list)
-        for one in members:
-            for block, candles in _rows_by_block(one):
-                parts[block].append((one.group, one.symbol, candles))
+        for symbol in members:
+            for block, candles in _rows_by_block(symbol):
+                parts[block].append((symbol.group, symbol.symbol, candles))
         if tail and LATER in parts:
             first = _start_of_tail(parts[LATER], tail)
             blocks[LATER] += [_from(series, first, lookback - gap) for series in _series(parts[LATER])]
@@ -68,8 +68,8 @@ def cutoffs_of(
 def too_short(series: Iterable[Series], size: int) -> dict[str, tuple[int, int]]:
     """Return by group the number of symbols without `size` candles in a row, and of all symbols."""
     longest: dict[tuple[str, str], int] = Counter()
-    for one in series:
-        longest[one.group, one.symbol] = max(longest[one.group, one.symbol], len(one))
+    for candles in series:
+        longest[candles.group, candles.symbol] = max(longest[candles.group, candles.symbol], len(candles))
     symbols = Counter(group for group, _ in longest)
     short = Counter(group for (group, _), candles in longest.items() if candles < size)
     return {group: (short[group], symbols[group]) for group in symbols if short[group]}
@@ -81,7 +81,7 @@ def _files(data: Path, groups: Sequence[str]) -> list[Path]:
         inside = [path for pattern in ("*/*", "*") for path in sorted(data.glob(pattern))]
         usable = [path for path in inside if path.name.lower().endswith(SUFFIXES)]
         files = [path for path in usable if path.parent != data] or usable
-    chosen = [path for path in files if not groups or any(path.with_suffix("").match(one) for one in groups)]
+    chosen = [path for path in files if not groups or any(path.with_suffix("").match(group) for group in groups)]
     if not chosen:
         raise DataError(
             "{folder}: there is no CSV or Parquet file to judge on. Name a folder of MARKET/INTERVAL.parquet.",
@@ -90,26 +90,26 @@ def _files(data: Path, groups: Sequence[str]) -> list[Path]:
     return chosen
 
 
-def _rows_by_block(one: SymbolCandles) -> Iterator[tuple[str, pd.DataFrame]]:
+def _rows_by_block(candles: SymbolCandles) -> Iterator[tuple[str, pd.DataFrame]]:
     """Yield the usable rows of a symbol that belong to each block."""
-    prices = one.frame[list(PRICES)].to_numpy(np.float64)
-    frame = one.frame[(np.isfinite(prices) & (prices > 0)).all(axis=1)]
+    prices = candles.frame[list(PRICES)].to_numpy(np.float64)
+    frame = candles.frame[(np.isfinite(prices) & (prices > 0)).all(axis=1)]
     if frame.empty:
         return
     if "split" not in frame:
         yield ALL, frame
         return
-    for split, start, stop in label_runs(frame["split"].to_numpy(dtype=object), 0, one.symbol):
+    for split, start, stop in label_runs(frame["split"].to_numpy(dtype=object), 0, candles.symbol):
         yield (LATER if split == "train" else NEW), frame.iloc[start:stop]
 
 
 def _start_of_tail(parts: Sequence[Part], tail: float) -> int:
     """Return the time at which the last part of a group begins, in nanoseconds."""
     times = [pd.DatetimeIndex(candles["timestamp"]).as_unit("ns").asi8 for _, _, candles in parts]
-    ends = np.cumsum([len(one) for one in times]).tolist()
+    ends = np.cumsum([len(own) for own in times]).tolist()
     rows = [
-        Rows(group, symbol, end - len(one), end)
-        for (group, symbol, _), one, end in zip(parts, times, ends, strict=True)
+        Rows(group, symbol, end - len(own), end)
+        for (group, symbol, _), own, end in zip(parts, times, ends, strict=True)
     ]
     return cut_times(rows, np.concatenate(times), (1 - tail,))[0]
 

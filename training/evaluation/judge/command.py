@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace, on_step: OnStep | None = None) -> None:
         print(text(judgement))
     if arguments.pictures:
         judged = [cutoff for block in cutoffs.values() for cutoff in block]
-        series = [one for block in blocks.values() for one in block]
+        series = [candles for block in blocks.values() for candles in block]
         for file in draw_judged(forecaster, series, judgement, judged, arguments.pictures):
             print(file)
 
@@ -79,5 +79,5 @@ def _notes(
         )
     if arguments.weights == "trained":
         judged = [cutoff for block in cutoffs.values() for cutoff in block]
-        notes += [str(one) for one in warnings_of([arguments.model], judged)]
+        notes += [str(warning) for warning in warnings_of([arguments.model], judged)]
     return notes

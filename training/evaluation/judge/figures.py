@@ -88,8 +88,8 @@ def volatility_ratio(mine: pd.DataFrame, ewma: pd.DataFrame) -> Estimate:
 
     Cutoffs without any move after them are left out: their log error is not finite.
     """
-    one, other = (_log_error(table["volatility"].to_numpy(), table["realised"].to_numpy()) for table in (mine, ewma))
-    return ratio(one, other, times_of(mine))
+    errors = [_log_error(table["volatility"].to_numpy(), table["realised"].to_numpy()) for table in (mine, ewma)]
+    return ratio(errors[0], errors[1], times_of(mine))
 
 
 def _log_error(forecast: np.ndarray, actual: np.ndarray) -> np.ndarray:

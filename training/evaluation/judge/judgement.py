@@ -59,8 +59,8 @@ class Judgement:
             "targets": {name: target.text for name, target in TARGETS.items()},
             "blocks": {
                 block: {
-                    part: {**one.to_dict(), "marks": {name: self.mark(block, part, name) for name in TARGETS}}
-                    for part, one in lines.items()
+                    part: {**line.to_dict(), "marks": {name: self.mark(block, part, name) for name in TARGETS}}
+                    for part, line in lines.items()
                 }
                 for block, lines in self.blocks.items()
             },
@@ -84,7 +84,7 @@ def judge(
     """
     cutoffs = [cutoff for block in blocks.values() for cutoff in block]
     results = walk_forward([forecaster, *BASELINES], cutoffs, folder, seed=seed, on_step=on_step)
-    names = [one.name for one in BASELINES]
+    names = [baseline.name for baseline in BASELINES]
     report = Report(results, names)
     table = report.table.join(report.foreseen)
     block_of = {key_of(cutoff): block for block, members in blocks.items() for cutoff in members}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby, zip_longest
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,11 +40,11 @@ def varied(series: Sequence[Series], *, lookback: int, horizon: int, count: int 
     calmest beside its history, the others the most volatile.
     """
     size = lookback + horizon
-    starts = [Series(one.group, one.symbol, one.values[:size], one.times[:size]) for one in series]
-    first = [cutoff for one in starts for cutoff in rolling([one], lookback=lookback, horizon=horizon)]
-    queues = []
-    for turn, (_, members) in enumerate(groupby(sorted(first, key=lambda one: one.group), key=lambda one: one.group)):
-        calmest_first = sorted(members, key=lambda one: (_recent_volatility(one), one.symbol))
+    starts = [Series(candles.group, candles.symbol, candles.values[:size], candles.times[:size]) for candles in series]
+    first = [cutoff for candles in starts for cutoff in rolling([candles], lookback=lookback, horizon=horizon)]
+    queues, by_group = [], attrgetter("group")
+    for turn, (_, members) in enumerate(groupby(sorted(first, key=by_group), key=by_group)):
+        calmest_first = sorted(members, key=lambda cutoff: (_recent_volatility(cutoff), cutoff.symbol))
         queues.append(calmest_first if turn % 2 == 0 else calmest_first[::-1])
     return [cutoff for turn in zip_longest(*queues) for cutoff in turn if cutoff is not None][:count]
 
@@ -84,8 +85,8 @@ def draw_judged(
     lost = judgement.report.worst(judgement.model, 10)
     worst = [by_key[key] for key in lost.index]
     titles = [
-        f"{_title(cutoff)}\nCRPS {one:.2f}, {judgement.report.best_baseline} {other:.2f}"
-        for cutoff, one, other in zip(worst, lost["one"], lost["other"], strict=True)
+        f"{_title(cutoff)}\nCRPS {crps:.2f}, {judgement.report.best_baseline} {reference:.2f}"
+        for cutoff, crps, reference in zip(worst, lost["scores"], lost["reference"], strict=True)
     ]
     draw(forecaster, worst, files[1], titles, seed=size["seed"])
     return files

@@ -69,20 +69,20 @@ def _summary(judgement: Judgement) -> Iterable[Row]:
     """Yield a row a figure, a column a block, over all markets."""
     over_all = [lines[OVER_ALL] for lines in judgement.blocks.values()]
     yield "over all", "target", *map(_title, judgement.blocks)
-    yield "cutoffs", "", *(f"{one.cutoffs:,}" for one in over_all)
-    yield "best baseline", "", *(one.best_baseline for one in over_all)
+    yield "cutoffs", "", *(f"{line.cutoffs:,}" for line in over_all)
+    yield "best baseline", "", *(line.best_baseline for line in over_all)
     for name, target in TARGETS.items():
         yield target.label, target.text, *(_cell(judgement, block, OVER_ALL, name) for block in judgement.blocks)
         for label, detail in _details(judgement, name).items():
-            yield f"  {label}", "", *(interval(getattr(one, detail).to_dict()) for one in over_all)
+            yield f"  {label}", "", *(interval(getattr(line, detail).to_dict()) for line in over_all)
 
 
 def _markets(judgement: Judgement, block: str, lines: Mapping[str, Line], *, intervals: bool = False) -> Iterable[Row]:
     """Yield a row a market; without `intervals`, only the CRPS has one, and the best baseline is left out."""
     yield "market", "cutoffs", *(target.head for target in TARGETS.values()), *(["best baseline"] if intervals else [])
-    for part, one in lines.items():
+    for part, line in lines.items():
         cells = [_cell(judgement, block, part, name, bare=not intervals and name != "crps_ratio") for name in TARGETS]
-        yield part, one.cutoffs, *cells, *([one.best_baseline] if intervals else [])
+        yield part, line.cutoffs, *cells, *([line.best_baseline] if intervals else [])
 
 
 def _details(judgement: Judgement, figure: str) -> Mapping[str, str]:
@@ -95,9 +95,9 @@ def _details(judgement: Judgement, figure: str) -> Mapping[str, str]:
 def _crps(judgement: Judgement, lines: Mapping[str, Line]) -> Iterable[Row]:
     names, details = list(next(iter(lines.values())).crps), _details(judgement, "crps_ratio")
     yield "market", *names, *details
-    for part, one in lines.items():
-        of_details = (getattr(one, name).value * one.crps[one.best_baseline] for name in details.values())
-        yield part, *(f"{crps:.4f}" for crps in (*(one.crps[name] for name in names), *of_details))
+    for part, line in lines.items():
+        of_details = (getattr(line, name).value * line.crps[line.best_baseline] for name in details.values())
+        yield part, *(f"{crps:.4f}" for crps in (*(line.crps[name] for name in names), *of_details))
 
 
 def _cell(judgement: Judgement, block: str, part: str, name: str, *, bare: bool = False) -> str:

@@ -31,7 +31,7 @@ def forecast(run: MarketRun) -> tuple[Market, Sequence[Cutoff]] | None:
     if run.task.name == "volatility":  # GARCH does not forecast where the price goes
         baselines = (*VECTORISED, Garch())
     results = walk_forward([run.model, *baselines], cutoffs, run.folder, seed=run.seed, on_step=run.on_step)
-    report = Report(results, [one.name for one in baselines])
+    report = Report(results, [baseline.name for baseline in baselines])
     name, (lookback, horizon) = cutoffs[0].group, run.window
     used = f"{len(cutoffs)} cutoffs, {lookback} candles → {horizon}"
     return Market(name, used, by_market(run.task.name, report)[name]), cutoffs

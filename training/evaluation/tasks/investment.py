@@ -32,12 +32,12 @@ def invest(run: MarketRun) -> tuple[Market, Sequence[Cutoff]] | None:
     Of a symbol with an unadjusted split, only the candles after it are traded. The latest `run.count` days are traded.
     """
     (lookback, horizon), task = run.window, run.task
-    latest = {one.symbol: one for one in run.series if len(one) >= lookback}
+    latest = {candles.symbol: candles for candles in run.series if len(candles) >= lookback}
     days = _days(latest, lookback, run.count)
-    latest = {name: one for name, one in latest.items() if len(days) > 1 and one.times[-1] > days[0].value}
+    latest = {name: candles for name, candles in latest.items() if len(days) > 1 and candles.times[-1] > days[0].value}
     if len(latest) < SHARE:
         return None
-    universe = {name: one.frame(0, len(one)) for name, one in latest.items()}
+    universe = {name: candles.frame(0, len(candles)) for name, candles in latest.items()}
     settings = WalkSettings(
         lookback=lookback,
         horizon=horizon,
@@ -53,7 +53,7 @@ def invest(run: MarketRun) -> tuple[Market, Sequence[Cutoff]] | None:
     traded = {name: frame[frame["timestamp"] >= days[0]] for name, frame in universe.items()}
     market, signal, model = quotes.Market.of_candles(traded, DEALING), pick(panel, SIGNAL), run.predictor.name
     by_name = {model: signal, "momentum_5": momentum(quotes.closes(universe)).loc[days[0] :]}
-    rows = {name: figures(compared(market, one, rule, DEALING), market) for name, one in by_name.items()}
+    rows = {name: figures(compared(market, values, rule, DEALING), market) for name, values in by_name.items()}
     chance = luck(market, signal, rule, DEALING, count=RANDOM_SIGNALS, seed=run.seed)
     rows[model]["luck"] = Estimate(chance.percentile)
     used = (
@@ -90,12 +90,16 @@ def figures(run: Simulation, market: quotes.Market) -> dict[str, Estimate]:
 
 def _days(latest: Mapping[str, Series], lookback: int, count: int) -> pd.DatetimeIndex:
     """Return the last days on which some instrument has its history, one more than are traded."""
-    times = sorted({time for one in latest.values() for time in one.times[lookback - 1 :].tolist()})
+    times = sorted({time for candles in latest.values() for time in candles.times[lookback - 1 :].tolist()})
     return pd.DatetimeIndex(np.array(times[-count - 1 :], dtype=np.int64).view("M8[ns]"))
 
 
 def _cutoffs(latest: Mapping[str, Series], days: pd.DatetimeIndex, lookback: int, horizon: int) -> list[Cutoff]:
     """Return the cutoffs of the model's forecasts."""
     times = days[:-1].as_unit("ns").asi8
-    rows = [(one, row) for one in latest.values() for row in (np.flatnonzero(np.isin(one.times, times)) + 1).tolist()]
-    return [Cutoff(one, row, lookback, horizon) for one, row in rows if row >= lookback]
+    return [
+        Cutoff(candles, row, lookback, horizon)
+        for candles in latest.values()
+        for row in (np.flatnonzero(np.isin(candles.times, times)) + 1).tolist()
+        if row >= lookback
+    ]

@@ -67,7 +67,7 @@ class Outcome:
     def average(self) -> pd.DataFrame:
         """Return the means over markets by forecaster and figure."""
         values = [
-            {name: {figure: one.value for figure, one in row.items()} for name, row in market.rows.items()}
+            {name: {figure: estimate.value for figure, estimate in row.items()} for name, row in market.rows.items()}
             for market in self.markets
         ]
         tables = [pd.DataFrame.from_dict(one, orient="index", dtype=np.float64) for one in values]
@@ -76,7 +76,7 @@ class Outcome:
 
 def describe(outcome: Outcome) -> str:
     """Return the text for a terminal: warnings, a table for each market, their average, and the published figures."""
-    parts = [str(one) for one in outcome.warnings]
+    parts = [str(warning) for warning in outcome.warnings]
     parts += [f"{market.name}: {market.used}\n{_with_intervals(market.rows)}" for market in outcome.markets]
     if len(outcome.markets) > 1:
         parts.append(f"Average of {len(outcome.markets)} markets\n{_plain(outcome.average()).to_string()}")
@@ -85,9 +85,9 @@ def describe(outcome: Outcome) -> str:
 
 def _published(task: Task) -> str:
     rows = [
-        {"model": one.model, "data": str(one.data), "table": one.table}
-        | {name: one.figures.get(name, np.nan) for name in task.figures}
-        for one in PUBLISHED[task.name]
+        {"model": entry.model, "data": str(entry.data), "table": entry.table}
+        | {name: entry.figures.get(name, np.nan) for name in task.figures}
+        for entry in PUBLISHED[task.name]
     ]
     heading = f"{PAPER}, of other data and other years, for orientation:"
     return f"{heading}\n{_plain(pd.DataFrame(rows)).to_string(index=False)}"
@@ -95,15 +95,15 @@ def _published(task: Task) -> str:
 
 def _with_intervals(rows: Rows) -> str:
     """Return figures with their intervals, without forecasters that have none."""
-    known = {name: row for name, row in rows.items() if any(np.isfinite(one.value) for one in row.values())}
-    cells = {name: {figure: _interval(one) for figure, one in row.items()} for name, row in known.items()}
-    return pd.DataFrame.from_dict(cells, orient="index").fillna("").to_string()
+    cells = {name: {figure: _interval(estimate) for figure, estimate in row.items()} for name, row in rows.items()}
+    known = {name: row for name, row in cells.items() if any(row.values())}
+    return pd.DataFrame.from_dict(known, orient="index").fillna("").to_string()
 
 
-def _interval(one: Estimate) -> str:
-    if not np.isfinite(one.value):
+def _interval(estimate: Estimate) -> str:
+    if not np.isfinite(estimate.value):
         return ""
-    return f"{one.value:.4f}" + ("" if one.low is None else f" [{one.low:.4f}, {one.high:.4f}]")
+    return f"{estimate.value:.4f}" + ("" if estimate.low is None else f" [{estimate.low:.4f}, {estimate.high:.4f}]")
 
 
 def _plain(table: pd.DataFrame) -> pd.DataFrame:

@@ -47,7 +47,7 @@ class Task:
         The history is shortened so that it fits with the forecast into `context` candles; raises ConfigError if there
         is no room for it.
         """
-        nearest = min(self.windows, key=lambda one: abs(math.log(one / seconds)))
+        nearest = min(self.windows, key=lambda window: abs(math.log(window / seconds)))
         lookback, horizon = self.windows[nearest]
         if context - horizon < FEWEST:
             raise ConfigError(

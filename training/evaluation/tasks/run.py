@@ -66,7 +66,7 @@ def run(
 
 def interval(series: Sequence[Series]) -> float | None:
     """Return the median seconds between two candles, None where there are no two."""
-    gaps = [np.diff(one.times) for one in series if len(one) > 1]
+    gaps = [np.diff(candles.times) for candles in series if len(candles) > 1]
     return float(np.median(np.concatenate(gaps)) / 1e9) if gaps else None
 
 

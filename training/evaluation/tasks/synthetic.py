@@ -143,7 +143,7 @@ def blocks(past: np.ndarray, length: int, seeds: Sequence[int]) -> np.ndarray:
 
 
 def _batch(model: KronosForecaster, cutoffs: Sequence[Cutoff], request: Request) -> tuple[np.ndarray, ...]:
-    past = np.stack([one.last(request.lookback) for one in request.pasts])  # (B, lookback, 6)
+    past = np.stack([candles.last(request.lookback) for candles in request.pasts])  # (B, lookback, 6)
     last, unit = past[:, -1, CLOSE], np.maximum(request.returns.std(axis=1), 1e-12)
     real = features(np.stack([cutoff.actual for cutoff in cutoffs]), last, unit)
     drawn = features(model.paths(request)[0][:, 0], last, unit)
