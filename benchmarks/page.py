@@ -34,7 +34,7 @@ WATCH = """() => {
     window.drawn = new Promise(done => {
         let clicked;
         const there = () => [...document.querySelectorAll(".js-plotly-plot .legendtext")]
-            .some(entry => entry.textContent === "Median forecast");
+            .some(entry => entry.textContent.startsWith("Representative path"));
         const look = now => {
             if (clicked === undefined || !there()) requestAnimationFrame(look);
             else requestAnimationFrame(() => done((performance.now() - clicked) / 1000));

@@ -53,17 +53,19 @@ def page(name: str) -> StreamlitPage:
 
 def link(name: str, label: str, *, icon: str | None = None, **query: str) -> None:
     """Render a link to a page with query parameters."""
-    st.page_link(page(name), label=label, icon=icon, query_params={**query, **language_parameter()})
+    st.page_link(page(name), label=label, icon=icon, query_params={**query, **shared_parameters()})
 
 
 def go(name: str, **query: str) -> None:
     """Switch to a page."""
-    st.switch_page(page(name), query_params={**query, **language_parameter()})
+    st.switch_page(page(name), query_params={**query, **shared_parameters()})
 
 
-def language_parameter() -> dict[str, str]:
-    """Return the query parameter of the language if it is not the deployment's."""
+def shared_parameters() -> dict[str, str]:
+    """Return the query parameters of every page: the language if not the deployment's, market colours if chosen."""
     from kronos_app.settings import get_settings
 
     chosen = state.language()
-    return {} if chosen == get_settings().language else {"lang": chosen}
+    parameters = {} if chosen == get_settings().language else {"lang": chosen}
+    colours = state.market_colours()
+    return parameters if colours is None else parameters | {"colours": colours}

@@ -1,6 +1,6 @@
 """The state of a browser session: keys of widgets, the language, the data set and the model in use.
 
-What a link must reproduce (a forecast, a job, a comparison, the language) is in the query parameters.
+What a link must reproduce (a forecast, a job, a comparison, language and colours) is in the query parameters.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from kronos_app.services.models.limits import DEFAULT_MODEL
 from kronos_app.settings import get_settings
 
 LANGUAGE = "app.language"
+MARKET_COLOURS = "app.market_colours"
 CANDLES_ID = "app.candles_id"
 MODEL = "app.model"
 DEVICE = "app.device"
@@ -29,6 +30,11 @@ def language() -> str:
     """Return the session's language: chosen by the user, else of the address, else of the deployment."""
     chosen = st.session_state.get(LANGUAGE) or st.query_params.get("lang")
     return chosen if chosen in LANGUAGES else get_settings().language
+
+
+def market_colours() -> str | None:
+    """Return the key of the market colours that the user chose, else of the address; None: as usual."""
+    return st.session_state.get(MARKET_COLOURS) or st.query_params.get("colours")
 
 
 def gettext(msgid: str) -> str:

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from kronos_app.charts.style import DOWN, FORECAST, NEUTRAL, SECOND, UP, Words, panels, time_labels
+from kronos_app.charts.axes import panels, time_labels
+from kronos_app.charts.style import DOWN, FORECAST, NEUTRAL, SECOND, UP, ChartStyle
 
 START = 100.0
 MOST_POINTS = 1_500  # per line: more than a screen has pixels
@@ -39,8 +40,8 @@ def normalise(closes: Mapping[str, pd.Series[float]]) -> pd.DataFrame:
     return table / first * START
 
 
-def compare_chart(table: pd.DataFrame, words: Words, *, height: int = 420) -> go.Figure:
-    """Return one line per column of `table`, the result of `normalise`; `words.price` names the scale."""
+def compare_chart(table: pd.DataFrame, style: ChartStyle, *, log: bool = False, height: int = 420) -> go.Figure:
+    """Return one line per column of `table`, the result of `normalise`; `style.price` names the scale."""
     if len(table) > MOST_POINTS:
         table = table.iloc[np.unique(np.linspace(0, len(table) - 1, MOST_POINTS).round().astype(int))]
     labels = time_labels(pd.DatetimeIndex(table.index))
@@ -51,11 +52,10 @@ def compare_chart(table: pd.DataFrame, words: Words, *, height: int = 420) -> go
             name=str(name),
             mode="lines",
             line={"color": COLOURS[n % len(COLOURS)], "dash": DASHES[n // len(COLOURS) % len(DASHES)], "width": 1.8},
-            hovertemplate="%{y:.1f}",
         )
         for n, name in enumerate(table)
     ]
-    figure = panels(labels, words, lines, height=height)
+    figure = panels(labels, style, lines, height=height, log=log)
     start = {"color": NEUTRAL, "width": 1, "dash": "dot"}
     figure.add_shape(type="line", x0=0, x1=1, xref="paper", y0=START, y1=START, line=start, layer="below")
     return figure

@@ -9,16 +9,16 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from kronos_app.charts.axes import TimeAxis, label_ends, panels
+from kronos_app.charts.candles import candles
+from kronos_app.charts.forecast import band_traces
 from kronos_app.charts.style import (
     DOWN,
     FORECAST,
     NEUTRAL,
     SECOND,
     UP,
-    TimeAxis,
-    Words,
-    candles,
-    panels,
+    ChartStyle,
     plain_layout,
     translucent,
 )
@@ -137,7 +137,7 @@ def coverage_over_time_chart(
 
 
 def cutoff_chart(
-    history: pd.DataFrame, actual: pd.DataFrame, bands: pd.DataFrame, words: Words, *, height: int = 420
+    history: pd.DataFrame, actual: pd.DataFrame, bands: pd.DataFrame, style: ChartStyle, *, height: int = 420
 ) -> go.Figure:
     """Return the candles before and after a cutoff with the forecast bands of the close.
 
@@ -150,20 +150,19 @@ def cutoff_chart(
     """
     axis = TimeAxis.over(pd.DatetimeIndex([*history.index, *actual.index.union(bands.index)]))
     past, ahead = axis.at(history.index), axis.at(bands.index)
-    last = float(history["close"].iloc[-1])
-    x = [past[-1], *ahead]
+    x, start = [past[-1], *ahead], history["close"].tail(1)
     price: list[Any] = []
     for level, opacity in BANDS:
-        name = words.band.format(level=level)
-        edge: dict[str, Any] = {"x": x, "mode": "lines", "line": {"width": 0}, "legendgroup": name, "hoverinfo": "skip"}
-        fill = {"fill": "tonexty", "fillcolor": translucent(FORECAST, opacity), "name": name}
-        price.append(go.Scatter(y=[last, *bands[f"low_{level}"]], showlegend=False, **edge))
-        price.append(go.Scatter(y=[last, *bands[f"high_{level}"]], **fill, **edge))
-    price.append(candles(past, history, words.history, (UP, DOWN), words))
-    line = {"color": FORECAST, "width": 2}
-    price.append(go.Scatter(x=x, y=[last, *bands["median"]], mode="lines", line=line, name=words.forecast))
-    price.append(candles(axis.at(actual.index), actual, words.actual, (UP, DOWN), words))
-    return panels(axis.labels, words, price, height=height)
+        lower, upper = bands[f"low_{level}"], bands[f"high_{level}"]
+        price += band_traces(x, start, lower, upper, style.band.format(level=level), opacity)
+    price.append(candles(past, history, style.history, style.market))
+    line, median = {"color": FORECAST, "width": 2}, [float(start.iloc[0]), *bands["median"]]
+    price.append(go.Scatter(x=x, y=median, mode="lines", line=line, name=style.median, showlegend=False))
+    price.append(candles(axis.at(actual.index), actual, style.actual, style.market))
+    figure = panels(axis.labels, style, price, height=height, labelled=True)
+    edges = {f"{level} %": float(bands[f"high_{level}"].iloc[-1]) for level, _ in BANDS}
+    label_ends(figure, {style.median: float(bands["median"].iloc[-1])} | edges)
+    return figure
 
 
 def _points(

@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from kronos_app.charts.style import DOWN, FORECAST, NEUTRAL, SECOND, UP, plain_layout, time_labels, translucent
+from kronos_app.charts.axes import time_labels
+from kronos_app.charts.style import DOWN, FORECAST, NEUTRAL, SECOND, UP, plain_layout, translucent
 
 SPLIT_COLOURS = {"train": FORECAST, "validation": UP, "test": DOWN}
 MOST_ROWS = 30  # of the timeline; above that, one row for each group

@@ -10,23 +10,13 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.basedatatypes import BaseTraceType
 
-from kronos_app.charts.style import (
-    DOWN,
-    FORECAST,
-    NEUTRAL,
-    UP,
-    TimeAxis,
-    Words,
-    candles,
-    direction_colours,
-    has_volume,
-    panels,
-    translucent,
-    volumes,
-)
+from kronos_app.charts.axes import TimeAxis, label_ends, panels
+from kronos_app.charts.candles import candles, direction_colours, has_volume, volumes
+from kronos_app.charts.style import FORECAST, NEUTRAL, ChartStyle, translucent
 
 BANDS: dict[int, tuple[float, float]] = {90: (0.05, 0.95), 80: (0.1, 0.9), 50: (0.25, 0.75)}
-_OPACITY = {90: 0.12, 80: 0.14, 50: 0.2}
+FILLS = {90: 0.1, 80: 0.12, 50: 0.2}
+EDGES = {90: "dot", 80: "dash", 50: "solid"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,59 +30,65 @@ class Outline:
 
 def forecast_chart(
     history: pd.DataFrame,
-    median: pd.DataFrame,
+    ahead: pd.DataFrame,
     quantiles: Mapping[float, pd.DataFrame],
-    words: Words,
+    style: ChartStyle,
     *,
     actual: pd.DataFrame | None = None,
     missing: pd.DatetimeIndex | None = None,
     outline: Outline | None = None,
+    shown: int | None = None,
+    log: bool = False,
     height: int = 560,
 ) -> go.Figure:
-    """Return history, median forecast, the bands of the close and the actual candles.
+    """Return history, the candles that stand for the forecast, the bands of the close and the actual candles.
 
     Parameters
     ----------
     history
         Indexed by time: `open high low close` and perhaps `volume`; its last row is the cutoff. May be empty.
-    median
-        Indexed by time: the median of each step.
+    ahead
+        Indexed by time: the candles that stand for the forecast; `style.forecast` is their name.
     quantiles
-        Level to frame as `median`; must have the levels of `BANDS`.
+        Level to frame as `ahead`; must have 0.5 and the levels of `BANDS`.
     actual
-        As `history`; only times of `median`.
+        As `history`; only times of `ahead`.
     missing
         Times of missing candles, which get empty slots; closed hours get none.
     outline
         A band to compare the others with.
+    shown, log
+        As for `panels`.
     """
-    axis = TimeAxis.over(pd.DatetimeIndex([*history.index, *median.index]), missing)
-    past, ahead = axis.at(history.index), axis.at(median.index)
-    start = history["close"].tail(1)
+    axis = TimeAxis.over(pd.DatetimeIndex([*history.index, *ahead.index]), missing)
+    past, future = axis.at(history.index), axis.at(ahead.index)
+    x, start = past[-1:] + future, history["close"].tail(1)
+    known = actual if actual is not None and not actual.empty else None
+    opacity = 0.85 if known is None else 0.5  # actual candles are drawn over the forecast
     price: list[BaseTraceType] = []
     for level, (low, high) in BANDS.items():
-        name = words.band.format(level=level)
-        lower, upper = quantiles[low]["close"], quantiles[high]["close"]
-        price += band_traces(past[-1:] + ahead, start, lower, upper, name, _OPACITY[level])
-    price.append(candles(past, history, words.history, (UP, DOWN), words))
-    known = actual if actual is not None and not actual.empty else None
-    opacity = 0.75 if known is None else 0.45  # actual candles are drawn over the forecast
+        lower, upper, name = quantiles[low]["close"], quantiles[high]["close"], style.band.format(level=level)
+        price += band_traces(x, start, lower, upper, name, FILLS[level], edge=EDGES[level])
+    price.append(candles(past, history, style.history, style.market))
     if outline is not None:
-        price += _outline(past[-1:] + ahead, start, outline)
-    price.append(candles(ahead, median, words.forecast, (FORECAST, FORECAST), words, opacity=opacity))
-    price.append(_middle(past[-1:] + ahead, start, median["close"]))
-    if known is not None:
-        price.append(candles(axis.at(known.index), known, words.actual, (UP, DOWN), words))
+        price += _outline(x, start, outline)
+    price.append(candles(future, ahead, style.forecast, FORECAST, opacity=opacity))
+    price.append(_middle(x, start, quantiles[0.5]["close"], style.median))
     volume: list[BaseTraceType] = []
     if has_volume(history, actual):
-        volume.append(volumes(past, history, words.volume, direction_colours(history)))
-        if "volume" in median:
-            volume.append(volumes(ahead, median, words.forecast, FORECAST, 0.45))
-        if known is not None and "volume" in known:
-            volume.append(volumes(axis.at(known.index), known, words.actual, direction_colours(known)))
-    figure = panels(axis.labels, words, price, volume, height=height)
+        volume.append(volumes(past, history, style.history, direction_colours(history, style.market)))
+        if "volume" in ahead:
+            volume.append(volumes(future, ahead, style.forecast, FORECAST, 0.45))
+    if known is not None:
+        times = axis.at(known.index)
+        price.append(candles(times, known, style.actual, style.market))
+        if volume and "volume" in known:
+            volume.append(volumes(times, known, style.actual, direction_colours(known, style.market)))
+    figure = panels(axis.labels, style, price, volume, height=height, shown=shown, log=log, labelled=True)
+    levels = {style.median: 0.5} | {f"{level} %": high for level, (_, high) in BANDS.items()}
+    label_ends(figure, {text: float(quantiles[level]["close"].iloc[-1]) for text, level in levels.items()})
     if past:
-        _mark_cutoff(figure, axis.labels.index(past[-1]) + 0.5, words.cutoff)
+        _mark_cutoff(figure, axis.labels.index(past[-1]) + 0.5, style.cutoff)
     return figure
 
 
@@ -104,36 +100,45 @@ def band_traces(
     name: str,
     opacity: float,
     colour: str = FORECAST,
+    edge: str | None = None,
 ) -> list[go.Scatter]:
     """Return the two edges of a band, the second filled down to the first, both starting at `start`."""
     first = [] if start is None else start.to_list()
-    edge = {"x": x, "mode": "lines", "line": {"width": 0}, "legendgroup": name, "hoverinfo": "skip"}
-    fill = translucent(colour, opacity)
+    line = {"width": 0} if edge is None else {"width": 1, "dash": edge, "color": translucent(colour, 0.7)}
+    common = {"x": x, "mode": "lines", "line": line, "name": name, "showlegend": False}
+    low, high = (np.concatenate([first, side.to_numpy(float)]) for side in (lower, upper))
     return [
-        go.Scatter(y=np.concatenate([first, lower.to_numpy(float)]), name=name, showlegend=False, **edge),
-        go.Scatter(y=np.concatenate([first, upper.to_numpy(float)]), name=name, fill="tonexty", fillcolor=fill, **edge),
+        go.Scatter(y=low, meta={"read": "low"}, **common),
+        go.Scatter(y=high, meta={"read": "high"}, fill="tonexty", fillcolor=translucent(colour, opacity), **common),
     ]
 
 
 def _outline(x: list[str], start: pd.Series[float], outline: Outline) -> list[go.Scatter]:
+    low, high = band_traces(x, start, outline.lower, outline.upper, outline.name, 0)
     line = {"color": NEUTRAL, "width": 1.4, "dash": "dot"}
-    group = {"name": outline.name, "legendgroup": outline.name, "mode": "lines", "line": line, "hoverinfo": "skip"}
-    return [
-        go.Scatter(x=x, y=np.concatenate([start.to_numpy(float), edge.to_numpy(float)]), showlegend=shown, **group)
-        for edge, shown in ((outline.lower, False), (outline.upper, True))
-    ]
+    low.update(line=line, legendgroup=outline.name)
+    high.update(line=line, legendgroup=outline.name, fill=None, showlegend=True)
+    return [low, high]
 
 
-def _middle(x: list[str], start: pd.Series[float], median: pd.Series[float]) -> go.Scatter:
-    """Return the line through the median closes, visible where forecast and actual candles overlap."""
+def _middle(x: list[str], start: pd.Series[float], median: pd.Series[float], name: str) -> go.Scatter:
+    """Return the line through the median closes."""
     close = np.concatenate([start.to_numpy(float), median.to_numpy(float)])
-    line = {"color": FORECAST, "width": 2}
-    return go.Scatter(x=x, y=close, mode="lines", line=line, hoverinfo="skip", showlegend=False)
+    line = {"color": FORECAST, "width": 1.5}
+    return go.Scatter(x=x, y=close, mode="lines", line=line, name=name, showlegend=False)
 
 
 def _mark_cutoff(figure: go.Figure, position: float, name: str) -> None:
     line = {"color": NEUTRAL, "width": 1, "dash": "dot"}
     figure.add_shape(type="line", x0=position, x1=position, xref="x", y0=0, y1=1, yref="paper", line=line)
     figure.add_annotation(
-        x=position, y=1, xref="x", yref="paper", text=name, showarrow=False, xanchor="right", yanchor="top", xshift=-4
+        x=position,
+        y=0,
+        xref="x",
+        yref="y domain",
+        text=name,
+        showarrow=False,
+        xanchor="right",
+        yanchor="bottom",
+        xshift=-4,
     )

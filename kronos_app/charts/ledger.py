@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from kronos_app.charts.style import FORECAST, LAYOUT, NEUTRAL, SECOND, VALUE_AXIS, translucent
+from kronos_app.charts.style import FORECAST, LEGEND, NEUTRAL, SECOND, VALUE_AXIS, plain_layout, translucent
 
 
 @dataclass(frozen=True)
@@ -59,13 +59,14 @@ def ledger_chart(running: pd.DataFrame, level: float, words: LedgerWords, *, hei
             hovertemplate="%{y:.2f}",
         ),
     ]
-    layout = LAYOUT | {
-        "height": height,
-        "legend": LAYOUT["legend"] | {"traceorder": "normal"},
-        "xaxis": {"type": "date", "showgrid": False, "anchor": "y2", "nticks": 7},
-        "yaxis": VALUE_AXIS | {"domain": [0.42, 1], "range": [-0.03, 1.03], "tickformat": ".0%", "nticks": 6},
-        "yaxis2": VALUE_AXIS | {"domain": [0, 0.34], "nticks": 5, "tickformat": ".2f"},
-    }
+    layout = plain_layout(
+        height,
+        hovermode="x unified",
+        legend=LEGEND | {"traceorder": "normal"},
+        xaxis={"type": "date", "showgrid": False, "anchor": "y2", "nticks": 7},
+        yaxis=VALUE_AXIS | {"domain": [0.42, 1], "range": [-0.03, 1.03], "tickformat": ".0%", "nticks": 6},
+        yaxis2=VALUE_AXIS | {"domain": [0, 0.34], "nticks": 5, "tickformat": ".2f"},
+    )
     return go.Figure(traces, layout)
 
 

@@ -8,8 +8,9 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.basedatatypes import BaseTraceType
 
+from kronos_app.charts.axes import TimeAxis, panels
 from kronos_app.charts.forecast import BANDS, band_traces
-from kronos_app.charts.style import DOWN, FORECAST, NEUTRAL, SECOND, UP, TimeAxis, Words, panels
+from kronos_app.charts.style import DOWN, FORECAST, NEUTRAL, SECOND, UP, ChartStyle
 
 STYLES = (
     (FORECAST, "solid"),
@@ -30,7 +31,7 @@ def overlay_chart(
     names: Sequence[str],
     medians: Sequence[pd.DataFrame],
     quantiles: Sequence[Mapping[float, pd.DataFrame]],
-    words: Words,
+    style: ChartStyle,
     *,
     actual: pd.Series[float] | None = None,
     height: int = 460,
@@ -53,11 +54,11 @@ def overlay_chart(
     opacity = _INK / len(names)
     for name, median, levels, (colour, dash) in zip(names, medians, quantiles, STYLES, strict=False):
         x, lower, upper = axis.at(median.index), levels[low]["close"], levels[high]["close"]
-        band = band_traces(x, None, lower, upper, words.band.format(level=BAND), opacity, colour)
-        price += [trace.update(showlegend=False, legendgroup=name) for trace in band]
+        band = band_traces(x, None, lower, upper, style.band.format(level=BAND), opacity, colour)
+        price += [trace.update(legendgroup=name) for trace in band]
         line = {"color": colour, "dash": dash, "width": 2.2}
         price.append(go.Scatter(x=x, y=median["close"], name=name, legendgroup=name, mode="lines", line=line))
     if actual is not None:
-        x = axis.at(actual.index)
-        price.append(go.Scatter(x=x, y=actual, name=words.actual, mode="lines", line={"color": NEUTRAL, "width": 1.8}))
-    return panels(axis.labels, words, price, height=height)
+        x, line = axis.at(actual.index), {"color": NEUTRAL, "width": 1.8}
+        price.append(go.Scatter(x=x, y=actual, name=style.actual, mode="lines", line=line))
+    return panels(axis.labels, style, price, height=height)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from kronos_app.charts.style import DOWN, LAYOUT, NEUTRAL, VALUE_AXIS, Words, translucent
+from kronos_app.charts.style import DOWN, NEUTRAL, VALUE_AXIS, ChartStyle, plain_layout, translucent
 from kronos_app.data.checks.findings import Mark
 
 MOST_POINTS = 2_000  # more than a screen shows
@@ -18,7 +18,9 @@ PRICE_HEIGHT = 190
 ON_PRICE = {"splits": "diamond", "outliers": "x", "jumps": "triangle-up", "unfinished": "circle-open"}
 
 
-def quality_chart(close: pd.Series[float], marks: Sequence[Mark], names: Mapping[str, str], words: Words) -> go.Figure:
+def quality_chart(
+    close: pd.Series[float], marks: Sequence[Mark], names: Mapping[str, str], style: ChartStyle
+) -> go.Figure:
     """Return the closes over time and, below, a lane for each kind of finding.
 
     Parameters
@@ -31,24 +33,24 @@ def quality_chart(close: pd.Series[float], marks: Sequence[Mark], names: Mapping
     codes = [code for code in names if any(mark.code == code for mark in marks)]
     thinned = _thin_out(close)
     line = {"color": NEUTRAL, "width": 1.2}
-    traces = [go.Scatter(x=thinned.index, y=thinned, mode="lines", line=line, name=words.close, showlegend=False)]
+    traces = [go.Scatter(x=thinned.index, y=thinned, mode="lines", line=line, name=style.close, showlegend=False)]
     for code in codes:
         places = [mark for mark in marks if mark.code == code]
         traces.append(_lane(places, names[code]))
         if code in ON_PRICE:
             traces.append(_points(close, places, names[code], ON_PRICE[code]))
     share = LANE * len(codes) / (LANE * len(codes) + PRICE_HEIGHT)
-    layout = LAYOUT | {
-        "height": PRICE_HEIGHT + LANE * len(codes) + 40,
-        "showlegend": False,
-        "hovermode": "closest",
-        "xaxis": {"type": "date", "showgrid": False, "anchor": "y2", "nticks": 7},
-        "yaxis": VALUE_AXIS | {"domain": [min(share + 0.04, 1), 1], "title": {"text": words.price}},
-        "yaxis2": {
+    lanes = [names[code] for code in reversed(codes)]
+    layout = plain_layout(
+        PRICE_HEIGHT + LANE * len(codes) + 40,
+        showlegend=False,
+        xaxis={"type": "date", "showgrid": False, "anchor": "y2", "nticks": 7},
+        yaxis=VALUE_AXIS | {"domain": [min(share + 0.04, 1), 1], "title": {"text": style.price}},
+        yaxis2={
             "domain": [0, share],
             "type": "category",
             "categoryorder": "array",
-            "categoryarray": [names[code] for code in reversed(codes)],
+            "categoryarray": lanes,
             "range": [-0.5, len(codes) - 0.5],
             "side": "left",
             "automargin": True,
@@ -56,7 +58,7 @@ def quality_chart(close: pd.Series[float], marks: Sequence[Mark], names: Mapping
             "gridcolor": translucent(NEUTRAL, 0.22),
             "fixedrange": True,
         },
-    }
+    )
     return go.Figure(traces, layout)
 
 

@@ -19,8 +19,9 @@ def main() -> None:
         st.stop()
     style.apply()
     chosen = st.navigation([nav.page(name) for name in nav.ENTRIES], position="sidebar")
-    st.query_params.update(nav.language_parameter())
+    st.query_params.update(nav.shared_parameters())
     st.session_state.setdefault(state.LANGUAGE, state.language())
+    st.session_state.setdefault(state.MARKET_COLOURS, state.market_colours())
     with st.sidebar, render_errors():
         sidebar.render_sidebar()
     with render_errors():

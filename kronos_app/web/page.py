@@ -1,4 +1,4 @@
-"""The HTML of every page: Streamlit's, in the language of the page, with a script of ours."""
+"""The HTML of every page: Streamlit's, in the language of the page, with scripts of ours."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kronos_app.i18n import LANGUAGES
 
-SCRIPT = Path(__file__).with_name("page.js")
-SCRIPT_PATH = "/kronos.js"
+SCRIPT_PATH, CHART_SCRIPT_PATH = "/kronos.js", "/kronos-chart.js"
+SCRIPTS = {SCRIPT_PATH: Path(__file__).with_name("page.js"), CHART_SCRIPT_PATH: Path(__file__).with_name("chart.js")}
 WITH_CHART = {"forecast", "compare"}  # query parameters of pages that show a chart at once
 NO_CACHE = {"Cache-Control": "no-cache"}
 
@@ -49,11 +49,11 @@ class PageHtml:
         self._app, self._page, self._language = app, page, language
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer with a page or the script, or pass the request on."""
+        """Answer with a page or a script, or pass the request on."""
         app = self._app
         if scope["type"] == "http" and scope["method"] in ("GET", "HEAD"):
-            if scope["path"] == SCRIPT_PATH:
-                app = FileResponse(SCRIPT, headers=NO_CACHE)
+            if scope["path"] in SCRIPTS:
+                app = FileResponse(SCRIPTS[scope["path"]], headers=NO_CACHE)
             elif scope["path"] in self._page.paths:
                 app = self._respond(QueryParams(scope["query_string"]))
         await app(scope, receive, send)
@@ -62,6 +62,7 @@ class PageHtml:
         chosen = query.get("lang")
         language = language_tag(chosen if chosen in LANGUAGES else self._language)
         head = f'<script defer src=".{SCRIPT_PATH}" data-lang="{language_tag(self._language)}"></script>'
+        head += f'<script defer src=".{CHART_SCRIPT_PATH}"></script>'
         if self._page.chart and WITH_CHART & query.keys():  # loaded while the script of the page runs
             head += f'<link rel="modulepreload" crossorigin href="{self._page.chart}">'
         html = self._page.html.replace('<html lang="en">', f'<html lang="{language}">', 1)

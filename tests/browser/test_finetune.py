@@ -154,7 +154,7 @@ def test_a_fine_tune_survives_its_server_and_is_resumed_registered_and_forecast_
     fill(page, "Horizon", 4)
     fill(page, "Lookback", 48)
     page.get_by_role("button", name="Run forecast").click()
-    expect(page.locator(".js-plotly-plot").first.get_by_text("Median forecast")).to_be_visible()
+    expect(page.locator(".js-plotly-plot").first.get_by_text("Representative path").first).to_be_visible()
     forecast = re.search(r"forecast=(\w+)", page.url)[1]
     told = page.request.get(f"{address}/api/v1/forecasts/{forecast}").json()
     assert told["provenance"]["model"] == "sp500-nano@1"

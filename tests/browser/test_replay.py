@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from playwright.sync_api import expect
@@ -56,8 +57,9 @@ def shows_the_result(page) -> None:
     """Expect bands in the chart and the table of errors against the baselines."""
     chart = page.locator(".js-plotly-plot").first
     expect(chart).to_be_visible()
-    for name in ("90 % band of the close", "50 % band of the close", "Median forecast", "Actual"):
-        expect(chart.get_by_text(name)).to_be_visible()
+    for name in ("90 %", "50 %", "Median"):
+        expect(chart.locator("text", has_text=re.compile(f"^{name}$"))).to_be_visible()
+    expect(chart.locator(".legendtext", has_text="Actual")).to_be_visible()
     errors = page.locator('[data-testid="stTable"]').filter(has_text="CRPS").first
     for name in ("Model", "Last close", "Drift", "EWMA random walk"):
         expect(errors.get_by_text(name, exact=True)).to_be_visible()

@@ -13,7 +13,8 @@ from kronos_app.services.backtest.service import Backtest, Behind
 from kronos_app.state import gettext as _
 from kronos_app.widgets.backtest import keys
 from kronos_app.widgets.backtest.words import format_score, signal_names
-from kronos_app.widgets.kit import errors, formats, job, words
+from kronos_app.widgets.kit import errors, formats, job
+from kronos_app.widgets.kit.chart_style import chart_style
 from kronos_app.widgets.kit.errors import escape
 from kronos_app.widgets.runs.parts import render_chart
 
@@ -62,5 +63,5 @@ def _render_forecast(backtest: Backtest, behind: Behind) -> None:
         drawn=format_score(signal, behind.drawn),
     )
     st.markdown(escape(sentence))
-    figure = cutoff_chart(behind.history, behind.actual, behind.bands, words.chart_words())
+    figure = cutoff_chart(behind.history, behind.actual, behind.bands, chart_style())
     render_chart(figure, f"backtest.behind.chart.{backtest.id}", _("Forecast and actual candles"))

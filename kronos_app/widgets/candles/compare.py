@@ -14,10 +14,10 @@ from kronos_app.runtime import desk
 from kronos_app.state import gettext as _
 from kronos_app.store.records import CandleSetInfo
 from kronos_app.widgets.candles import keys
-from kronos_app.widgets.candles.last_candles import CHART_CONFIG
 from kronos_app.widgets.kit import formats
+from kronos_app.widgets.kit.chart_style import chart_style
 from kronos_app.widgets.kit.errors import escape
-from kronos_app.widgets.kit.words import chart_words
+from kronos_app.widgets.kit.figure import render_figure
 
 MOST_SETS = 10
 MONTHS = {"1m": 1, "3m": 3, "1y": 12, "5y": 60}
@@ -44,10 +44,8 @@ def render_comparison() -> None:
     if empty:
         st.info(_("Without a candle in this range: {names}.").format(names=escape(", ".join(empty))))
     table = normalise({names[key]: close for key, close in closes.items() if not close.empty})
-    words = replace(chart_words(), price=_("Close, start = 100"))
-    st.plotly_chart(
-        compare_chart(table, words), key="data.compare", config=CHART_CONFIG, alt=_("Closes of several data sets")
-    )
+    style = replace(chart_style(), price=_("Close, start = 100"))
+    render_figure(compare_chart(table, style), "data.compare", _("Closes of several data sets"), "closes")
     if table.notna().all(axis=1).any():
         st.caption(
             _("Each is 100 at {time}, from where on all have candles.").format(time=formats.time(table.index[0]))

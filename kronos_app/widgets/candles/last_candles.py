@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pandas as pd
+import plotly.graph_objects as go
 import streamlit as st
 
 from kronos_app.charts.candles import candle_chart
@@ -10,9 +11,10 @@ from kronos_app.data import calendars
 from kronos_app.data.candle_frame import CandleFrame
 from kronos_app.state import gettext as _
 from kronos_app.widgets.kit import formats
-from kronos_app.widgets.kit.words import chart_words
+from kronos_app.widgets.kit.chart_style import chart_style
+from kronos_app.widgets.kit.figure import render_candles
 
-CHART_CONFIG = {"displaylogo": False, "scrollZoom": True, "modeBarButtonsToRemove": ["select2d", "lasso2d"]}
+RANGES = (50, 200)  # candles
 
 
 def render_last_candles(candles: CandleFrame, count: int, key: str) -> None:
@@ -23,8 +25,13 @@ def render_last_candles(candles: CandleFrame, count: int, key: str) -> None:
     last = candles.frame.tail(count).set_index("timestamp")
     when = candles.timezone, candles.about.calendar
     missing = calendars.missing(pd.DatetimeIndex(last.index), *when, only_by_calendar=True)
-    figure = candle_chart(last, chart_words(), missing=missing)
-    st.plotly_chart(figure, key=key, config=CHART_CONFIG, alt=_("Candles of the data set"))
+    style = chart_style()
+
+    def draw(shown: int | None, log: bool) -> go.Figure:
+        return candle_chart(last, style, missing=missing, shown=shown, log=log)
+
+    ranges = [(formats.number(shown, 0), shown) for shown in RANGES if shown < len(last)]
+    render_candles(draw, ranges, key, _("Candles of the data set"), "candles")
     if len(candles) > len(last):
         st.caption(
             _("The last {shown} of {count} candles.").format(

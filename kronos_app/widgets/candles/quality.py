@@ -16,10 +16,10 @@ from kronos_app.data.checks.score import FAIR, GOOD
 from kronos_app.data.draft import Draft
 from kronos_app.i18n import Text, text
 from kronos_app.state import gettext as _
-from kronos_app.widgets.candles import last_candles
 from kronos_app.widgets.kit import formats
+from kronos_app.widgets.kit.chart_style import chart_style
 from kronos_app.widgets.kit.errors import escape
-from kronos_app.widgets.kit.words import chart_words
+from kronos_app.widgets.kit.figure import render_figure
 
 COUNTS = ("dropped", "filled", "kept")
 CHANGES_SHOWN = 1_000
@@ -105,13 +105,8 @@ def render_marks(draft: Draft, report: QualityReport, key: str = "") -> None:
         return
     closes = usable(draft.frame).set_index("timestamp")["close"]
     names = {code: state.say(name) for code, name in LANES.items()}
-    figure = quality_chart(closes, report.marks, names, chart_words())
-    st.plotly_chart(
-        figure,
-        key=f"data.marks{key}",
-        config=last_candles.CHART_CONFIG,
-        alt=_("Where in the series something was found"),
-    )
+    figure = quality_chart(closes, report.marks, names, chart_style())
+    render_figure(figure, f"data.marks{key}", _("Where in the series something was found"), "findings")
 
 
 def describe_repair(record: Mapping[str, Any]) -> str:

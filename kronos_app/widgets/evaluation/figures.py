@@ -16,7 +16,7 @@ from kronos_app.state import gettext as _
 from kronos_app.widgets.evaluation import keys
 from kronos_app.widgets.evaluation.words import chart_words, forecaster_names
 from kronos_app.widgets.kit import errors, formats
-from kronos_app.widgets.kit import words as kit_words
+from kronos_app.widgets.kit.chart_style import chart_style
 from kronos_app.widgets.kit.errors import escape
 from kronos_app.widgets.runs.parts import render_chart, render_table
 
@@ -162,7 +162,7 @@ def _render_worst(evaluation_id: str, report: Mapping[str, Any], names: Mapping[
         past = desk().evaluations.past(evaluation_id, model, int(number))
         if past is None:
             return
-        figure = charts.cutoff_chart(past.history, past.actual, past.bands, kit_words.chart_words())
+        figure = charts.cutoff_chart(past.history, past.actual, past.bands, chart_style())
         render_chart(figure, f"{key}.chart", _("Forecast and actual candles"))
         cutoff = cutoffs[number]
         values = {"crps": formats.number(cutoff["crps"], 3), "other": formats.number(cutoff["baseline"], 3)}

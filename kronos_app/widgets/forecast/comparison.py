@@ -16,8 +16,9 @@ from kronos_app.services.forecast.view import ForecastView
 from kronos_app.state import gettext as _
 from kronos_app.widgets.forecast.listing import settings_facts
 from kronos_app.widgets.kit import formats
+from kronos_app.widgets.kit.chart_style import chart_style
 from kronos_app.widgets.kit.errors import escape
-from kronos_app.widgets.kit.words import chart_words
+from kronos_app.widgets.kit.figure import render_figure
 
 MOST_NAMED = 3  # settings in the name of a forecast in the legend
 DIFFERENT = f"background-color: {translucent('#6f7df2', 0.18)}; font-weight: 600"
@@ -48,18 +49,18 @@ def _render_chart(views: Sequence[ForecastView], names: Sequence[str]) -> None:
     """Render the overlay: in prices where all forecasts are of one series, else as changes since the last close."""
     low, high = BANDS[BAND]
     quantiles = [view.quantiles([low, 0.5, high]) for view in views]
-    words, actual = chart_words(), None
+    style, actual = chart_style(), None
     if len({view.stored.candles_name for view in views}) == 1:
         actual = _join_actuals(views)
     else:
-        words = replace(words, price=_("Change since the last close, %"))
+        style = replace(style, price=_("Change since the last close, %"))
         quantiles = [
             {level: (frame / view.stored.last_close - 1) * 100 for level, frame in levels.items()}
             for view, levels in zip(views, quantiles, strict=True)
         ]
-    figure = overlay_chart(names, [levels[0.5] for levels in quantiles], quantiles, words, actual=actual)
+    figure = overlay_chart(names, [levels[0.5] for levels in quantiles], quantiles, style, actual=actual)
     alt = _("Median and {level} % band of the compared forecasts").format(level=BAND)
-    st.plotly_chart(figure, key="forecast.comparison", alt=alt)
+    render_figure(figure, "forecast.comparison", alt, "forecasts")
 
 
 def _join_actuals(views: Sequence[ForecastView]) -> pd.Series[float] | None:

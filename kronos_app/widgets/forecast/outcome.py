@@ -12,13 +12,14 @@ from kronos_app.runtime import desk
 from kronos_app.state import gettext as _
 from kronos_app.widgets.candles import last_candles
 from kronos_app.widgets.forecast import keys
-from kronos_app.widgets.forecast.chart import HISTORY_SHOWN
 from kronos_app.widgets.forecast.result import render_forecast
 from kronos_app.widgets.forecast.setups import PARAMETER, addresses, render_setups_outcome
 from kronos_app.widgets.kit import job
 
 if TYPE_CHECKING:
     from kronos_app.services.forecast.service import Submission
+
+KNOWN_SHOWN = 150  # candles
 
 
 def open_submissions(submissions: Sequence[Submission]) -> None:
@@ -58,4 +59,4 @@ def render_outcome(candles: CandleFrame | None) -> None:
     )
     job.render_active_jobs()
     if candles is not None:  # the browser then has loaded what the chart of the forecast needs
-        last_candles.render_last_candles(candles, HISTORY_SHOWN, "forecast.known")
+        last_candles.render_last_candles(candles, KNOWN_SHOWN, "forecast.known")

@@ -12,13 +12,13 @@ from kronos_app.charts.forecast import BANDS
 from kronos_app.runtime import desk
 from kronos_app.services.forecast.calibration import Calibration
 from kronos_app.services.forecast.rendering import forecast_csv, forecast_json
-from kronos_app.services.forecast.view import ForecastView
+from kronos_app.services.forecast.view import CandleKind, ForecastView
 from kronos_app.services.ledger.comparison import COVERAGE_LEVELS, Comparison
 from kronos_app.state import gettext as _
 from kronos_app.widgets.candles import calendar_choice, doubts
 from kronos_app.widgets.forecast import record
 from kronos_app.widgets.forecast.calibration import chosen_calibration, render_switch
-from kronos_app.widgets.forecast.chart import Quantiles, render_chart
+from kronos_app.widgets.forecast.chart import Quantiles, describe_candles, render_chart
 from kronos_app.widgets.forecast.form import adopt_settings
 from kronos_app.widgets.forecast.listing import settings_facts
 from kronos_app.widgets.kit import formats
@@ -37,7 +37,7 @@ def render_forecast(view: ForecastView) -> None:
     calibration = chosen_calibration(available)
     bands = None if calibration is None else view.calibrated(LEVELS, calibration.factor)
     _render_figures(view, quantiles, bands)
-    render_chart(view, quantiles, bands)
+    kind = render_chart(view, quantiles, bands)
     render_switch(available)
     record.render_record(view)
     if view.history.empty:
@@ -46,7 +46,7 @@ def render_forecast(view: ForecastView) -> None:
         _render_help(view)
     if view.comparison is not None:
         _render_comparison(view.comparison)
-    _render_table(quantiles, bands, view.actual)
+    _render_table(view, kind, quantiles, bands)
     _render_downloads(view, calibration)
     with st.expander(_("Provenance"), icon=":material/fingerprint:"):
         _render_provenance(view)
@@ -93,16 +93,15 @@ def _render_help(view: ForecastView) -> None:
             "The model sampled {samples} possible paths. At each step the 50 % band holds the middle half of their "
             "closes; the 80 % and 90 % bands hold correspondingly more. If the model is well calibrated, actual closes "
             "are inside the 80 % band about four times in five; a replay shows the observed coverage. The forecast "
-            "candles are medians of each value at each step, so they are smoother than any single path. Hollow candles "
-            "rise, filled ones fall."
+            "candles are one possible future: by default the path nearest to all others. Median and mean are taken of "
+            "each step by itself, so they are smoother than any path. Hollow candles rise, filled ones fall."
         ).format(samples=len(view.stored.paths))
     )
     if view.driftless:
         st.markdown(
             _(
                 "This is a zero-drift forecast: the median of all paths is fixed at the last close. It forecasts "
-                "volatility, not direction. Its median candles are flat for that reason, not because no move is "
-                "expected."
+                "volatility, not direction. Its median is flat for that reason, not because no move is expected."
             )
         )
     if view.stored.repairs:
@@ -138,10 +137,13 @@ def _render_comparison(comparison: Comparison) -> None:
     )
 
 
-def _render_table(quantiles: Quantiles, bands: Quantiles | None, actual: pd.DataFrame | None) -> None:
+def _render_table(view: ForecastView, kind: CandleKind, quantiles: Quantiles, bands: Quantiles | None) -> None:
     st.subheader(_("Forecast by candle"))
-    median = quantiles[0.5]
-    table = pd.DataFrame({_("Median close"): median["close"]})
+    st.caption(_("Open, high, low and close: {candles}.").format(candles=describe_candles(view, kind)))
+    candles, median, actual = view.candles(kind), quantiles[0.5]["close"], view.actual
+    names = {"open": _("Open price"), "high": _("High price"), "low": _("Low price"), "close": _("Close price")}
+    table = candles[list(names)].rename(columns=names)
+    table[_("Median close")] = median
     for level in (50, 80, 90):
         low, high = BANDS[level]
         table[_("{level} % from").format(level=level)] = quantiles[low]["close"]
@@ -149,12 +151,10 @@ def _render_table(quantiles: Quantiles, bands: Quantiles | None, actual: pd.Data
         if bands is not None:
             table[_("{level} % from, calibrated").format(level=level)] = bands[low]["close"]
             table[_("{level} % to, calibrated").format(level=level)] = bands[high]["close"]
-    for name, title in (("open", _("Median open")), ("high", _("Median high")), ("low", _("Median low"))):
-        table[title] = median[name]
     if actual is not None:
         table.insert(0, _("Actual close"), actual["close"].reindex(table.index))
     table.index = pd.Index([formats.time(time) for time in table.index], name=_("Time"))
-    digits = 2 if abs(float(median["close"].iloc[0])) >= 10 else 4
+    digits = 2 if abs(float(median.iloc[0])) >= 10 else 4
     config = {str(name): st.column_config.NumberColumn(format=f"%.{digits}f") for name in table}
     st.dataframe(table, column_config=config, height=320, placeholder=formats.MISSING, alt=_("Forecast by candle"))
 

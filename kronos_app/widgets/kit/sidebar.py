@@ -1,14 +1,16 @@
-"""The sidebar of every page: data set, model and device in use, the language, a disclaimer."""
+"""The sidebar of every page: data set, model and device in use, language and colours, a disclaimer."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from kronos_app import state
+from kronos_app.charts.style import MARKET_COLOURS
 from kronos_app.errors import NotFound
 from kronos_app.i18n import LANGUAGES
 from kronos_app.runtime import desk, loaded_device
 from kronos_app.state import gettext as _
+from kronos_app.widgets.kit.chart_style import market_colours
 from kronos_app.widgets.kit.errors import escape
 from kronos_app.widgets.kit.glossary import render_glossary_button
 
@@ -29,6 +31,7 @@ def render_sidebar() -> None:
         key=state.LANGUAGE + "_switch",
         on_change=_switch_language,
     )
+    _render_colours()
     render_glossary_button()
     st.caption(_("For research. A forecast is a distribution of possible futures, not advice to buy or sell anything."))
 
@@ -53,6 +56,25 @@ def _candles_name() -> str | None:
     except NotFound:
         st.session_state.pop(state.CANDLES_ID)
         return None
+
+
+def _render_colours() -> None:
+    key = state.MARKET_COLOURS + "_switch"
+    st.session_state[key] = market_colours()  # the usual pair changes with the language
+    labels = {name: state.say(colours.name) for name, colours in MARKET_COLOURS.items()}
+    st.selectbox(
+        _("Up/down colours"),
+        list(labels),
+        format_func=labels.__getitem__,
+        key=key,
+        on_change=_switch_colours,
+    )
+
+
+def _switch_colours() -> None:
+    chosen = st.session_state[state.MARKET_COLOURS + "_switch"]
+    st.session_state[state.MARKET_COLOURS] = chosen
+    st.query_params["colours"] = chosen
 
 
 def _switch_language() -> None:

@@ -15,10 +15,10 @@ from kronos_app.services.ledger.comparison import COVERAGE_LEVELS, MODEL, foreca
 from kronos_app.services.ledger.record import FEWEST_APART, RECENT_APART, Record, Skill
 from kronos_app.state import gettext as _
 from kronos_app.store.ledger import LedgerEntry
-from kronos_app.widgets.candles.last_candles import CHART_CONFIG
 from kronos_app.widgets.kit import formats
 from kronos_app.widgets.kit.errors import escape
 from kronos_app.widgets.kit.fields import render_segments, render_select
+from kronos_app.widgets.kit.figure import render_figure
 from kronos_app.widgets.ledger import keys
 
 AHEAD, REPLAY, ALL = "ahead", "replay", "all"
@@ -136,12 +136,8 @@ def _render_running(running: pd.DataFrame) -> None:
         ratio=_ratio_name(REFERENCE),
         equal=_("Equal"),
     )
-    st.plotly_chart(
-        ledger_chart(running, level, words),
-        key="live.running",
-        config=CHART_CONFIG,
-        alt=_("Coverage and CRPS of the latest forecasts over time"),
-    )
+    alt = _("Coverage and CRPS of the latest forecasts over time")
+    render_figure(ledger_chart(running, level, words), "live.running", alt, "ledger")
     st.caption(
         _(
             "Each point covers the last {recent} forecasts that do not overlap, and those between them; fewer than "
@@ -215,7 +211,7 @@ def _render_entries(entries: Sequence[LedgerEntry]) -> None:
 
 
 def _address(forecast_id: str) -> str:
-    return "/forecast?" + urlencode({"forecast": forecast_id, **nav.language_parameter()})
+    return "/forecast?" + urlencode({"forecast": forecast_id, **nav.shared_parameters()})
 
 
 def _describe_grade(entry: LedgerEntry) -> dict[str, str]:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from kronos_app.charts.compare import MOST_POINTS, compare_chart, normalise
-from tests.kronos_app.charts.test_charts import WORDS
+from tests.kronos_app.charts.example_style import STYLE
 
 
 def closes(start: str, values: list[float], freq: str = "D") -> pd.Series[float]:
@@ -44,8 +44,8 @@ def test_series_that_never_meet_begin_at_100_each():
 
 def test_lines_are_told_apart_without_colour_and_have_no_more_points_than_a_screen():
     table = normalise({f"set {n}": closes("2010-01-01", list(np.arange(1.0, 4001))) for n in range(10)})
-    figure = compare_chart(table, WORDS)
+    figure = compare_chart(table, STYLE)
     assert len({(trace.line.color, trace.line.dash) for trace in figure.data}) == 10
     assert {len(trace.x) for trace in figure.data} == {MOST_POINTS}
     assert figure.data[0].x[-1] == "2020-12-13"
-    assert figure.layout.yaxis.title.text == WORDS.price
+    assert figure.layout.yaxis.title.text == STYLE.price

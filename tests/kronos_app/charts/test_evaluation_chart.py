@@ -12,10 +12,10 @@ from kronos_app.charts.evaluation import (
     reliability_chart,
     steps_chart,
 )
-from kronos_app.charts.style import NEUTRAL, Words
+from kronos_app.charts.style import NEUTRAL
+from tests.kronos_app.charts.example_style import STYLE
 
 WORDS = EvaluationWords("步", "CRPS", "分位", "份额", "理想值", "名义", "实际", "概率", "频率", "截至")
-CHART = Words("历史", "预测", "实际", "{level} %", "价格", "量", "截止", "开", "高", "低", "收")
 NAMES = {"nano": "nano", "mini": "mini", "drift": "漂移"}
 MODELS = ["nano", "mini"]
 
@@ -73,10 +73,10 @@ def test_a_cutoff_shows_bands_that_leave_from_the_last_close():
     bands = pd.DataFrame({"median": [3.0, 3.0]}, index=times[3:])
     for level in ("50", "80", "90", "95"):
         bands[f"low_{level}"], bands[f"high_{level}"] = 2.0, 4.0
-    found = traces(cutoff_chart(frame[:3], frame[3:], bands, CHART))
-    assert {"50 %", "80 %", "90 %", "95 %", "历史", "预测", "实际"} == set(found)
-    assert list(found["预测"].y) == [3.0, 3.0, 3.0]
-    assert list(found["90 %"].y) == [3.0, 4.0, 4.0]
-    assert list(found["预测"].x) == ["2024-01-03", "2024-01-04", "2024-01-05"]
-    early = traces(cutoff_chart(frame[:3], frame[3:4], bands, CHART))
-    assert (list(early["预测"].x), list(early["实际"].x)) == (list(found["预测"].x), ["2024-01-04"])
+    found = traces(cutoff_chart(frame[:3], frame[3:], bands, STYLE))
+    assert {"50 % 区间", "80 % 区间", "90 % 区间", "95 % 区间", "历史", "中位数", "实际"} == set(found)
+    assert list(found["中位数"].y) == [3.0, 3.0, 3.0]
+    assert list(found["90 % 区间"].y) == [3.0, 4.0, 4.0]
+    assert list(found["中位数"].x) == ["2024-01-03", "2024-01-04", "2024-01-05"]
+    early = traces(cutoff_chart(frame[:3], frame[3:4], bands, STYLE))
+    assert (list(early["中位数"].x), list(early["实际"].x)) == (list(found["中位数"].x), ["2024-01-04"])

@@ -13,6 +13,7 @@ from kronos_app.charts.finetune import (
     timeline_chart,
 )
 from kronos_app.charts.finetune_curves import MOST_POINTS, CurveWords, curves_chart, overlay_losses
+from kronos_app.charts.style import PAPER
 
 TIMELINE = TimelineWords({"train": "学习", "validation": "验证", "test": "测试"}, "间隔", "{count} 个窗口")
 EXAMPLE = ExampleWords("历史", "实际", "本次", "基础", "90 % 区间")
@@ -147,6 +148,6 @@ def test_without_a_base_model_only_the_run_is_drawn():
     assert "基础" not in traces(examples_chart([example("A", base=False)], EXAMPLE))
 
 
-def test_backgrounds_are_left_to_the_page():
+def test_backgrounds_are_those_of_the_page():
     for figure in (timeline_chart(splits("A"), TIMELINE), examples_chart([example("A")], EXAMPLE)):
-        assert figure.layout.paper_bgcolor == figure.layout.plot_bgcolor == "rgba(0,0,0,0)"
+        assert figure.layout.paper_bgcolor == figure.layout.plot_bgcolor == PAPER

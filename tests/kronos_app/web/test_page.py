@@ -18,12 +18,13 @@ def test_the_document_has_the_language_of_the_deployment_otherwise(serve):
     assert 'data-lang="zh-CN"' in answer
 
 
-def test_every_page_loads_a_script_that_this_server_serves(client):
-    script = re.search(r'src="\.(/[^"]*)"', client.get("/forecast").text).group(1)
-    answer = client.get(script)
-    assert answer.status_code == 200
-    assert "javascript" in answer.headers["content-type"]
-    assert "documentElement.lang" in answer.text
+def test_every_page_loads_scripts_that_this_server_serves(client):
+    scripts = re.findall(r'src="\.(/[^"]*)"', client.get("/forecast").text)
+    answers = [client.get(script) for script in scripts]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert all("javascript" in answer.headers["content-type"] for answer in answers)
+    assert "documentElement.lang" in answers[0].text
+    assert "plotly_afterplot" in answers[1].text
 
 
 @pytest.mark.parametrize(("address", "loaded"), [("/forecast?forecast=1", True), ("/forecast", False)])
