@@ -31,10 +31,7 @@ class ColumnMappings:
     def preview(self, content: bytes, filename: str, mapping: ColumnMapping | None = None) -> TablePreview:
         """Return the first rows of a file and how its columns would be read, also where it would be refused.
 
-        Raises
-        ------
-        InvalidInput, TooLarge
-            The file is no table, or lacks a column that `mapping` names.
+        Raises InvalidInput or TooLarge: the file is no table, or lacks a column that `mapping` names.
         """
         return preview(content, filename, self._settings, mapping=mapping)
 

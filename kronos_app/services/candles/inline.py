@@ -18,10 +18,7 @@ _HINT = text(
 def to_csv_bytes(candles: Any) -> bytes:
     """Return `candles`, a list of row objects or an object of columns, as a CSV file.
 
-    Raises
-    ------
-    InvalidInput
-        Names the row or column that has another form.
+    Raises InvalidInput, which names the row or column that has another form.
     """
     header, rows = _by_column(candles) if isinstance(candles, dict) else _by_row(candles)
     out = io.StringIO(newline="")

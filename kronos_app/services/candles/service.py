@@ -44,20 +44,15 @@ class CandleService:
     def read(self, content: bytes, filename: str, **options: Unpack[ReadOptions]) -> Draft:
         """Return the candles of an uploaded file with one instrument.
 
-        Raises
-        ------
-        InvalidInput, TooLarge
-            The file is not candles, holds those of several instruments, or is over a limit.
+        Raises InvalidInput or TooLarge: the file is not candles, holds those of several instruments, or is over a
+        limit.
         """
         return with_calendar(reader.read(content, filename, settings=self._settings, **options))
 
     def read_all(self, content: bytes, filename: str, **options: Unpack[ReadOptions]) -> list[Draft]:
         """Return the candles of an uploaded file, one draft an instrument.
 
-        Raises
-        ------
-        InvalidInput, TooLarge
-            The file is not candles, or over a limit.
+        Raises InvalidInput or TooLarge: the file is not candles, or over a limit.
         """
         return with_calendars(reader.read_all(content, filename, settings=self._settings, **options))
 
@@ -88,10 +83,8 @@ class CandleService:
     ) -> Repaired:
         """Return the candles after a repair, the `fixes` and the change of interval, and what they changed.
 
-        Raises
-        ------
-        InvalidInput
-            The data needs a choice and got none, no model can read it, or a fix or interval does not exist.
+        Raises InvalidInput: the data needs a choice and got none, no model can read it, or a fix or interval does not
+        exist.
         """
         return repair.apply(draft, choice, fixes, interval)
 
@@ -100,10 +93,7 @@ class CandleService:
     ) -> CandleSet:
         """Save repaired candles under an id that depends on times and values alone.
 
-        Raises
-        ------
-        InvalidInput
-            The name or a tag is too long, or there are too many tags.
+        Raises InvalidInput: the name or a tag is too long, or there are too many tags.
         """
         labels = LabelChange.build({"name": name, "tags": list(tags)})
         candle_set = _candle_set(repaired, report, TimeAxes())
@@ -171,10 +161,7 @@ class CandleService:
     def get(self, candles_id: str) -> CandleSet:
         """Return a saved candle set.
 
-        Raises
-        ------
-        NotFound
-            No such set.
+        Raises NotFound: no such set.
         """
         saved = self._store.candles.get(candles_id)
         if saved is None:
@@ -184,10 +171,7 @@ class CandleService:
     def info(self, candles_id: str) -> CandleSetInfo:
         """Return the line of a saved set in the list; much faster than `get`.
 
-        Raises
-        ------
-        NotFound
-            No such set.
+        Raises NotFound: no such set.
         """
         info = self._store.candles.find(candles_id)
         if info is None:

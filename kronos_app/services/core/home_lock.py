@@ -30,10 +30,7 @@ class HomeLock:
     def acquire(self) -> None:
         """Take the lock; a folder that cannot be written needs none.
 
-        Raises
-        ------
-        Conflict
-            `home_in_use`: another process holds the lock; the message names it.
+        Raises Conflict: `home_in_use`: another process holds the lock; the message names it.
         """
         try:
             self._home.mkdir(parents=True, exist_ok=True)

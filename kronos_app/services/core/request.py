@@ -21,10 +21,7 @@ class Request(BaseModel):
     def build(cls, fields: Mapping[str, Any]) -> Self:
         """Return the request made of `fields`.
 
-        Raises
-        ------
-        InvalidInput
-            Names the first wrong field and its limits.
+        Raises InvalidInput, which names the first wrong field and its limits.
         """
         try:
             return cls.model_validate(dict(fields))
@@ -35,10 +32,7 @@ class Request(BaseModel):
     def read(cls, saved: Mapping[str, Any], place: str) -> Self:
         """Return the request that was saved at `place`, possibly by another version: see `parse_saved`.
 
-        Raises
-        ------
-        InvalidInput
-            This version cannot read it.
+        Raises InvalidInput: this version cannot read it.
         """
         with training_errors():
             return parse_saved(cls, saved, place)

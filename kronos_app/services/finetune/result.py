@@ -13,10 +13,7 @@ from kronos_app.settings import Settings
 def trained_model(settings: Settings, run: TuneRun) -> TrainedModel:
     """Return the exported model of a run with its scores.
 
-    Raises
-    ------
-    Conflict
-        The run is not finished, or its result was deleted.
+    Raises Conflict: the run is not finished, or its result was deleted.
     """
     if run.state != "finished":
         raise Conflict(

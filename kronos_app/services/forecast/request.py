@@ -77,10 +77,7 @@ class ForecastSettings(Request):
 def complete_settings(saved: Mapping[str, Any], place: str) -> dict[str, Any]:
     """Return saved settings with every field of this version but the cutoff; unknown ones are left out.
 
-    Raises
-    ------
-    InvalidInput
-        A field has a value that this version does not know.
+    Raises InvalidInput: a field has a value that this version does not know.
     """
     return ForecastSettings.read(saved, place).model_dump(mode="json", exclude={"cutoff"})
 

@@ -29,10 +29,7 @@ def fill_in(request: Settings, spec: ModelSpec) -> Settings:
 
     The name of a registered model may refer to another version later; the record names the version of now.
 
-    Raises
-    ------
-    InvalidInput
-        A zero-drift forecast of a single path.
+    Raises InvalidInput: a zero-drift forecast of a single path.
     """
     advice = spec.sampling[BANDS]
     missing = {name: getattr(advice, name) for name in RECOMMENDED if getattr(request, name) is None}

@@ -18,10 +18,7 @@ def longest_horizon(context: int, window: str) -> int:
 def check_horizon(horizon: int, context: int, window: str, model: str) -> int:
     """Return how many history candles the context has room for.
 
-    Raises
-    ------
-    InvalidInput
-        The horizon is too long; names the longest.
+    Raises InvalidInput: the horizon is too long; names the longest.
     """
     longest = longest_horizon(context, window)
     if horizon <= longest:

@@ -158,10 +158,7 @@ class RegistryService:
     def change_state(self, name: str, version: int, state: ModelState) -> RegisteredModel:
         """Promote, retire or restore (`candidate`) a version; a promotion ends that of another version.
 
-        Raises
-        ------
-        Conflict
-            A retired version is to be promoted.
+        Raises Conflict: a retired version is to be promoted.
         """
         with self._lock:
             model = self.get(name, version)
