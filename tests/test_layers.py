@@ -83,7 +83,7 @@ PUBLIC = {
     "selection": "context request series training_data training_files",
     "runs": "job_run run service",
     "finetune": "",
-    "evaluation": "run series_scores",
+    "evaluation": "request run series_scores service",
     "forecast": "request sampling service worker",
     "live": "views",
     "backtest": "",

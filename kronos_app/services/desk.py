@@ -150,7 +150,7 @@ class Desk:
     def _add_evaluations(self) -> None:
         folders = RunFolders(self.settings.home, Evaluation)
         self.evaluations = EvaluationService(self.settings, self.candles, self.series, self.models, self.jobs, folders)
-        self.calibrations = Calibrations(self.store, self.models, folders)
+        self.calibrations = Calibrations(self.store, self.candles, self.models, self.evaluations)
         self._handlers[evaluation.KIND] = EvaluationWorker(folders, self.models).run
 
     def _add_backtests(self) -> None:

@@ -175,9 +175,7 @@ def test_where_no_factor_is_known_the_switch_is_off_and_says_why(open_page, fore
     app = open_page("forecast", lang=lang, forecast=forecast())
     assert app.get_by_key("forecast.recalibrated.unknown").disabled
     why = translate(
-        "No calibration: it needs {fewest} completed forecasts of this series by {model} before the cutoff. Evaluate "
-        "the model on the series, or wait for the ledger.",
-        lang,
+        "No calibration: it needs {fewest} completed forecasts of this series by {model} before the cutoff.", lang
     )
     assert escape(why.format(fewest=20, model="kronos-nano")) in [caption.value for caption in app.caption]
 

@@ -27,11 +27,13 @@ class KronosForecaster:
     temperature: float = 1.0
     top_p: float = 1.0
     driftless: bool = False
+    top_k: int = 0
 
     @property
     def digest(self) -> str:
         """Return weights and sampling."""
         sampling = f"{self.predictor.digest}/{self.samples}/{self.temperature:g}/{self.top_p:g}"
+        sampling += f"/top_k {self.top_k}" if self.top_k else ""
         return f"{sampling}/driftless" if self.driftless else sampling
 
     def forecast(self, request: Request) -> Members:
@@ -52,6 +54,7 @@ class KronosForecaster:
                     samples=self.samples,
                     temperature=self.temperature,
                     top_p=self.top_p,
+                    top_k=self.top_k,
                     seed=seed,
                     name=past.name or "the series",
                 )

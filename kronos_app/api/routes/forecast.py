@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import JSONResponse, Response
 
-from kronos_app.api.answers import answer, refused
+from kronos_app.api.answers import REFUSED, answer, refused
 from kronos_app.api.context import DeskOf, Language, require_token
 from kronos_app.api.paging import PageOf
 from kronos_app.api.schemas import Accepted, CompareBody, Compared, ForecastBody
@@ -16,6 +16,7 @@ from kronos_app.errors import InvalidInput
 from kronos_app.i18n import text
 from kronos_app.jsonable import json_ready
 from kronos_app.services.desk import Desk
+from kronos_app.services.evaluation.service import Evaluation
 from kronos_app.services.forecast.calibration import Calibration
 from kronos_app.services.forecast.rendering import forecast_csv, forecast_info_json, forecast_json
 from kronos_app.services.forecast.request import ForecastRequest, ForecastSettings
@@ -113,3 +114,15 @@ def get(
         table = forecast_csv(view, calibration if isinstance(calibration, Calibration) else None)
         return Response(table, media_type="text/csv; charset=utf-8", headers={"Content-Disposition": name})
     return JSONResponse(forecast_json(view, paths, language, calibration))
+
+
+@router.post(
+    "/{forecast_id}/calibration",
+    summary="Calibrate a forecast",
+    status_code=202,
+    responses=REFUSED,
+    response_model=Evaluation,
+)
+def calibrate(desk: DeskOf, language: Language, forecast_id: str) -> Response:
+    """Queue an evaluation of past cutoffs of the series with the setup of the forecast, or return the one there is."""
+    return answer(desk.calibrations.start(desk.forecasts.get(forecast_id)), language, 202)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, NaiveDatetime
 
 from kronos_app.services.core.request import Request
 from kronos_app.services.selection.request import CandleSelection
@@ -30,6 +30,13 @@ class EvaluationRequest(Request):
     samples: int = Field(20, ge=1, le=500, description="Paths that a model draws at each cutoff.")
     temperature: float = Field(1.0, gt=0, le=5, description="As for a forecast.")
     top_p: float = Field(1.0, gt=0, le=1, description="As for a forecast.")
+    top_k: int = Field(0, ge=0, le=1_000_000, description="As for a forecast.")
+    driftless: bool = Field(
+        False, description="Zero-drift forecasts: the median of all paths is fixed at the last close."
+    )
+    until: NaiveDatetime | None = Field(
+        None, description="Time of the last candle that is used, as the series has it; absent: all are used."
+    )
     fitted: bool = Field(
         True, description="Also compare with baselines that are fitted anew at each cutoff, such as GARCH; slower."
     )

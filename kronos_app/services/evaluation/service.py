@@ -21,7 +21,7 @@ from kronos_app.services.runs.service import JobRunService
 from kronos_app.services.selection.context import check_window
 from kronos_app.services.selection.request import CandleSelection
 from kronos_app.services.selection.series import NAMED, Notes, Parts, SeriesSelector
-from kronos_app.services.selection.training_files import write
+from kronos_app.services.selection.training_files import cut, write
 
 if TYPE_CHECKING:
     from kronos_app.jobs import JobRunner
@@ -72,7 +72,7 @@ class EvaluationService(JobRunService[Evaluation]):
         self._models = models
 
     def plan(self, request: EvaluationRequest) -> EvaluationPlan:
-        """Return the size of an evaluation; reads no candles.
+        """Return the size of an evaluation; reads candles only to count those up to `until`.
 
         Raises InvalidInput, NotFound or TooLarge (the models or the candles: what is wrong, and what to do).
         """
@@ -114,13 +114,16 @@ class EvaluationService(JobRunService[Evaluation]):
         return past_forecast(self._folders.get(evaluation_id), model, number)
 
     def record(self, model: str, candles_id: str) -> Evaluation | None:
-        """Return the newest finished evaluation of a model on a data set, None where there is none."""
+        """Return the newest finished evaluation of a model on a whole data set, None where there is none."""
         try:
             name = self._models.spec(model).name
         except AppError:
             return None
-        evaluations = (run for run in self._folders.list() if candles_id in run.request.data.candle_sets)
-        return next((run for run in evaluations if name in run.verdicts), None)
+        for run in self._folders.list():
+            chosen = run.request.until is None and candles_id in run.request.data.candle_sets
+            if chosen and name in run.verdicts:
+                return run
+        return None
 
     def _plan(self, request: EvaluationRequest) -> tuple[EvaluationPlan, Parts]:
         specs = [self._models.spec(name) for name in request.models]
@@ -128,6 +131,8 @@ class EvaluationService(JobRunService[Evaluation]):
             check_window(request.lookback, request.horizon, spec)
         request = request.model_copy(update={"models": list(dict.fromkeys(spec.name for spec in specs))})
         parts, notes = self._find(request.data)
+        if request.until is not None:
+            parts = [cut(part, request.until) for part in parts]
         counts = {part: request.count_cutoffs(part.rows) for part in parts}
         cutoffs = sum(counts.values())
         self._check_cutoffs(request, cutoffs)

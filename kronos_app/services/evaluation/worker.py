@@ -124,7 +124,8 @@ class EvaluationWorker:
         for name in request.models:
             with engine_errors(name):
                 predictor = self._models.get(name)
-            models.append(KronosForecaster(name, predictor, request.samples, request.temperature, request.top_p))
+            setup = request.model_dump(include={"samples", "temperature", "top_p", "top_k", "driftless"})
+            models.append(KronosForecaster(name, predictor, **setup))
         return models
 
     def _warnings(self, request: EvaluationRequest, cutoffs: Sequence[Cutoff]) -> list[dict[str, Any]]:

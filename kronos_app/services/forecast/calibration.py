@@ -19,12 +19,16 @@ from kronos_app.errors import NotFound
 from kronos_app.i18n import Text, text
 from kronos_app.services.core.view import Message, View
 from kronos_app.services.evaluation.series_scores import read_series_scores
+from kronos_app.services.forecast.calibration_request import calibration_request
 from kronos_app.services.selection.training_files import group_of
 from kronos_app.store.ledger import LedgerFilter
 
 if TYPE_CHECKING:
     from kronos_app.data.candle_frame import CandleFrame
-    from kronos_app.services.evaluation.run import Evaluation, EvaluationFolders
+    from kronos_app.services.candles.service import CandleService
+    from kronos_app.services.evaluation.request import EvaluationRequest
+    from kronos_app.services.evaluation.run import Evaluation
+    from kronos_app.services.evaluation.service import EvaluationService
     from kronos_app.services.forecast.view import ForecastView
     from kronos_app.services.models.service import ModelService
     from kronos_app.store import Store
@@ -52,6 +56,8 @@ class Calibration(View):
         Number of forecasts it was learned from.
     until
         Time of the last candle among them.
+    evaluation
+        Id of the evaluation it was learned from, None for the other sources.
     """
 
     factor: float
@@ -59,23 +65,50 @@ class Calibration(View):
     forecasts: int
     until: datetime
     message: Message
+    evaluation: str | None = None
 
 
 def _calibration(
-    factor: float, source: Source, forecasts: int, until: pd.Timestamp, group: str | None = None
+    factor: float, source: Source, forecasts: int, until: pd.Timestamp, group: str = "", evaluation: str | None = None
 ) -> Calibration:
     values = {"factor": f"{factor:.2f}", "count": forecasts, "until": f"{until:%Y-%m-%d}", "group": group}
     message = Text(MESSAGES[source].msgid, values)
-    return Calibration(factor=factor, source=source, forecasts=forecasts, until=until, message=message)
+    fields = {"factor": factor, "source": source, "forecasts": forecasts, "until": until, "evaluation": evaluation}
+    return Calibration(**fields, message=message)
 
 
 @dataclass(eq=False)
 class Calibrations:
-    """Finds the calibration of a forecast; every thread may use it."""
+    """Finds the calibration of a forecast, or evaluates past cutoffs to learn one; every thread may use it."""
 
     _store: Store
+    _candles: CandleService
     _models: ModelService
-    _evaluations: EvaluationFolders
+    _evaluations: EvaluationService
+
+    def start(self, view: ForecastView) -> Evaluation:
+        """Return the evaluation that calibrates a forecast: one that exists, else a new one, which is queued.
+
+        Raises InvalidInput or NotFound (the forecast cannot be calibrated), Conflict, TooLarge or Unavailable (as
+        `EvaluationService.start`).
+        """
+        known, run = self.find(view), self.run(view)
+        if isinstance(known, Calibration) and known.evaluation is not None:
+            return self._evaluations.get(known.evaluation)
+        if run is None or run.report is not None:
+            return self._evaluations.start(self._request(view))
+        return run if run.active else self._evaluations.resume(run.id)
+
+    def run(self, view: ForecastView) -> Evaluation | None:
+        """Return the newest evaluation that was started to calibrate a forecast of this setup, with its state.
+
+        Raises InvalidInput or NotFound (the forecast cannot be calibrated).
+        """
+        request = self._request(view)
+        return next((run for run in self._evaluations.list() if run.request == request), None)
+
+    def _request(self, view: ForecastView) -> EvaluationRequest:
+        return calibration_request(view.stored, self._candles.get(view.stored.candles_id).candles)
 
     def find(self, view: ForecastView) -> Calibration | Text:
         """Return the calibration known at the forecast's cutoff, or the reason why there is none."""
@@ -121,8 +154,7 @@ class Calibrations:
             shipped = None
         if shipped is None:
             return text(
-                "No calibration: it needs {fewest} completed forecasts of this series by {model} before the cutoff. "
-                "Evaluate the model on the series, or wait for the ledger.",
+                "No calibration: it needs {fewest} completed forecasts of this series by {model} before the cutoff.",
                 fewest=FEWEST,
                 model=model,
             )
@@ -150,18 +182,21 @@ def _from_evaluation(evaluation: Evaluation, stored: StoredForecast, candles: Ca
     """
     from training.evaluation.calibration import FEWEST, WINDOW, Variance, known_forecasts
 
-    if _sampling(evaluation.request.model_dump())[:3] != _sampling(stored.request)[:3]:
+    *others, driftless = _sampling(evaluation.request.model_dump())
+    *own, centred = _sampling(stored.request)
+    if others != own or (driftless and not centred):
         return None
     model, weights = str(stored.provenance["model"]), str(stored.provenance["digest"])
     records = read_series_scores(evaluation, model, weights, candles, stored.cutoff)
     if records is None:
         return None
-    records = records.assign(mean=0.0) if stored.driftless else records
+    records = records.assign(mean=0.0) if centred and not driftless else records
     past = known_forecasts(records, int(stored.cutoff.as_unit("ns").value))
     if len(past) < FEWEST:
         return None
     until = pd.Timestamp(int(past.last_times(1)[0]))
-    return _calibration(Variance().factor(past), "evaluation", min(len(past), WINDOW), until)
+    count = min(len(past), WINDOW)
+    return _calibration(Variance().factor(past), "evaluation", count, until, evaluation=evaluation.id)
 
 
 def _same_series(entry: LedgerEntry, candles: CandleFrame) -> bool:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import pandas as pd
 
 from kronos_app.data.candle_frame import FEATURES
 from kronos_app.errors import Unavailable
@@ -14,7 +17,6 @@ from kronos_app.i18n import text
 from kronos_app.services.candles.market import market_of
 
 if TYPE_CHECKING:
-    import pandas as pd
     import pyarrow as pa
 
     from kronos_app.data.candle_frame import CandleFrame
@@ -33,6 +35,17 @@ class Part:
     rows: int
     state: tuple[Any, ...]
     read: Callable[[], CandleFrame]
+
+
+def cut(part: Part, until: datetime) -> Part:
+    """Return a series up to and including a time; its candles are read once to count them, and again when used."""
+
+    def read() -> CandleFrame:
+        candles = part.read()
+        rows = int(candles.timestamps.searchsorted(pd.Timestamp(until), side="right"))
+        return replace(candles, frame=candles.frame.iloc[:rows])
+
+    return Part(part.name, len(read()), (*part.state, until.isoformat()), read)
 
 
 def write(parts: Sequence[Part], folder: Path) -> None:

@@ -17,7 +17,7 @@ from kronos_app.services.ledger.comparison import COVERAGE_LEVELS, Comparison
 from kronos_app.state import gettext as _
 from kronos_app.widgets.candles import calendar_choice, doubts
 from kronos_app.widgets.forecast import record
-from kronos_app.widgets.forecast.calibration import chosen_calibration, render_switch
+from kronos_app.widgets.forecast.calibration import chosen_calibration, render_calibration
 from kronos_app.widgets.forecast.chart import Quantiles, describe_candles, render_chart
 from kronos_app.widgets.forecast.form import adopt_settings
 from kronos_app.widgets.forecast.listing import settings_facts
@@ -38,7 +38,7 @@ def render_forecast(view: ForecastView) -> None:
     bands = None if calibration is None else view.calibrated(LEVELS, calibration.factor)
     _render_figures(view, quantiles, bands)
     kind = render_chart(view, quantiles, bands)
-    render_switch(available)
+    render_calibration(view, available)
     record.render_record(view)
     if view.history.empty:
         st.info(_("The data set of this forecast was deleted: its history and comparison are not available."))

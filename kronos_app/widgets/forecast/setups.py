@@ -140,7 +140,7 @@ def render_setups_outcome() -> None:
         for letter, entry in zip(LETTERS, entries, strict=False)
         if entry in jobs
     }
-    results = job.follow_all(names)
+    results = job.await_results(names)
     if results is None:
         return
     made = dict(zip(jobs, results, strict=True))

@@ -25,16 +25,16 @@ ENDS = {"succeeded": text("finished"), "failed": text("failed"), "cancelled": te
 COUNTED = {"fetch", "query"}  # kinds of job whose total is not known in advance
 
 
-def await_result(job_id: str) -> str | None:
+def await_result(job_id: str, *, hold: bool = True) -> str | None:
     """Return the id of a job's result if it has ended, else render its progress until it ends.
 
-    The page then runs again and gets the result here.
+    The page then runs again and gets the result here. What it renders below waits for a short job with `hold`.
     """
-    results = follow_all({job_id: ""})
+    results = await_results({job_id: ""}, hold=hold)
     return results[0] if results else None
 
 
-def follow_all(names: Mapping[str, str]) -> list[str | None] | None:
+def await_results(names: Mapping[str, str], *, hold: bool = True) -> list[str | None] | None:
     """Return the ids of the results of jobs once all have ended, else render their progress and return None.
 
     Parameters
@@ -58,22 +58,24 @@ def follow_all(names: Mapping[str, str]) -> list[str | None] | None:
             for job in jobs:
                 desk().jobs.cancel(job.id)
         with place:
-            _follow_progress(names)
+            _follow_progress(names, 0.0 if hold else time.monotonic() + POLL_SECONDS / 2)
     return None
 
 
 @st.fragment(run_every=POLL_SECONDS)
-def _follow_progress(names: Mapping[str, str]) -> None:
+def _follow_progress(names: Mapping[str, str], released_until: float) -> None:
+    """Render the progress several times, but only once in the run of the page that ends before `released_until`."""
+    looks = 0 if time.monotonic() < released_until else LOOKS
     with errors.render_errors():
         places = {job_id: st.empty() for job_id in names}
-        for look in range(LOOKS + 1):
+        for look in range(looks + 1):
             jobs = [desk().jobs.get(job_id) for job_id in names]
             active = [job for job in jobs if job.active]
             if not active:
                 st.rerun()
             for job in jobs:
                 _render_progress(places[job.id], job, names[job.id])
-            if look < LOOKS:
+            if look < looks:
                 desk().jobs.wait(active[0].id, LOOK_SECONDS)
 
 

@@ -114,6 +114,23 @@ def test_several_setups_are_submitted_in_one_call(client, upload, done, finished
     assert refused["message"] == "Setup 2 is equal to setup 1."
 
 
+def test_a_forecast_is_calibrated_on_request(client, upload, done, finished, make_frame):
+    frame = make_frame(220)
+    cutoff = str(frame["timestamp"].iloc[210])
+    address = done(candles_id=upload(frame).json()["id"], cutoff=cutoff)
+    started = client.post(f"{address}/calibration")
+    assert started.status_code == 202, started.text
+    evaluation = started.json()
+    assert (evaluation["cutoffs"], evaluation["request"]["until"]) == (21, cutoff.replace(" ", "T"))
+    assert finished(evaluation["job_id"]).status == "succeeded"
+    learned = client.get(f"{address}?recalibrate=true").json()["recalibration"]
+    assert (learned["source"], learned["forecasts"], learned["evaluation"]) == ("evaluation", 21, evaluation["id"])
+    assert client.post(f"{address}/calibration").json()["id"] == evaluation["id"]
+    assert client.post("/api/v1/forecasts/nothing/calibration").status_code == 404
+    short = client.post(f"{done(candles_id=upload(make_frame(60)).json()['id'])}/calibration")
+    assert (short.status_code, short.json()["error"]["code"]) == (422, "too_few_to_calibrate")
+
+
 @pytest.mark.parametrize("shape", ["rows", "columns"])
 def test_candles_can_be_sent_along(client, done, make_frame, shape):
     frame = make_frame(60)

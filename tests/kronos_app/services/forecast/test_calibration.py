@@ -7,6 +7,7 @@ from datetime import date
 import numpy as np
 import pytest
 
+from kronos_app.errors import InvalidInput
 from kronos_app.i18n import Text
 from kronos_app.services.desk import Desk
 from kronos_app.services.evaluation import series_scores as module
@@ -114,6 +115,85 @@ def test_only_a_forecast_that_was_over_changes_the_factor(desk, make, evaluated,
 
     monkeypatch.setattr(module, "_read_records", planted)
     assert (desk.calibrations.find(view) == before) is not over
+
+
+@pytest.fixture(scope="module")
+def calibrate(desk):
+    """Return a function that calibrates a forecast now and returns the evaluation."""
+
+    def calibrate(view):
+        run = desk.calibrations.start(view)
+        ended(desk, run.job_id)
+        return desk.evaluations.get(run.id)
+
+    return calibrate
+
+
+def change_after(desk, name, candles, row):
+    """Save a series whose candles after a row are others, twice as high."""
+    frame = candles.frame.copy()
+    frame.loc[row + 1 :, ["open", "high", "low", "close"]] *= 2.0
+    return desk.candles.keep(desk.candles.read(frame.to_csv(index=False).encode(), f"{name}.csv"))
+
+
+def test_calibrating_now_learns_from_thirty_past_forecasts_of_the_same_setup(desk, make, keep, calibrate):
+    series = keep("calibrated", 6)
+    view = make(ROWS - 10, series, top_k=3, temperature=0.9, top_p=0.8, driftless=True)
+    assert "20 completed forecasts" in reason(desk, view)
+    run = calibrate(view)
+    setup = {"lookback": LOOKBACK, "horizon": HORIZON, "samples": 6, "top_k": 3, "temperature": 0.9, "top_p": 0.8}
+    assert run.request.model_dump(include=set(setup)) == setup
+    assert (run.request.driftless, run.cutoffs, run.request.models) == (True, 30, ["tiny"])
+    learned = desk.calibrations.find(view)
+    assert (learned.source, learned.forecasts, learned.evaluation) == ("evaluation", 30, run.id)
+    assert learned.until == view.stored.cutoff
+    assert desk.evaluations.record("tiny", series.id) is None, "it is no verdict on the whole series"
+    later = desk.calibrations.find(make(ROWS - 2, series, top_k=3, temperature=0.9, top_p=0.8, driftless=True))
+    assert later.evaluation == run.id, "a later forecast of the series and setup is served, too"
+    with_drift = make(ROWS - 10, series, top_k=3, temperature=0.9, top_p=0.8)
+    assert isinstance(desk.calibrations.find(with_drift), Text), "zero-drift errors say nothing of forecasts with drift"
+
+
+def test_candles_after_the_cutoff_do_not_change_the_calibration(desk, make, keep, calibrate):
+    row = ROWS - 30
+    honest = keep("honest", 7)
+    factors = []
+    for series in (honest, change_after(desk, "honest", honest.candles, row)):
+        view = make(row, series)
+        run = calibrate(view)
+        (used,) = run.read_candles()
+        assert used.times[-1] == honest.candles.timestamps[row].value
+        factors.append(desk.calibrations.find(view).factor)
+        desk.evaluations.delete(run.id)  # or it would serve the other series, too
+    assert factors[0] == factors[1]
+
+
+def test_a_calibration_that_was_started_is_found_again_and_started_once(desk, make, keep, calibrate, monkeypatch):
+    view = make(of=keep("twice", 8))
+    with monkeypatch.context() as patch:
+        patch.setitem(desk.jobs._handlers, "evaluation", hang)
+        first, again = (desk.calibrations.start(view) for _ in range(2))
+        assert first.id == again.id == desk.calibrations.run(view).id
+        assert desk.calibrations.run(view).active
+        desk.jobs.cancel(first.job_id)
+        desk.jobs.wait(first.job_id, 30)
+    assert desk.calibrations.run(view).state == "cancelled"
+    assert calibrate(view).id == first.id, "a cancelled one is resumed"
+    assert desk.calibrations.start(view).id == first.id, "a finished one is returned"
+
+
+def hang(_job, on_step):
+    while True:
+        on_step(0, 0)
+        time.sleep(0.01)
+
+
+def test_a_series_that_is_too_short_to_calibrate_says_how_many_candles_are_needed(desk, make, saved):
+    row = LOOKBACK + 20 * HORIZON - 2
+    with pytest.raises(InvalidInput, match=rf"needs {row + 2} candles .* there are {row + 1}"):
+        desk.calibrations.start(make(row))
+    with pytest.raises(InvalidInput, match="single path"):
+        desk.calibrations.start(make(samples=1))
 
 
 @pytest.mark.parametrize(
