@@ -27,7 +27,9 @@ class Server:
     process: subprocess.Popen[bytes]
 
 
-def start(home: Path, python: str = sys.executable, *, quiet: bool = False, root: Path = ROOT) -> Server:
+def start(
+    home: Path, python: str = sys.executable, *, quiet: bool = False, root: Path = ROOT, script: str = "Home.py"
+) -> Server:
     """Start a server on a free port and return it once it answers.
 
     Parameters
@@ -38,8 +40,8 @@ def start(home: Path, python: str = sys.executable, *, quiet: bool = False, root
         The Python of the environment that it runs in.
     quiet
         Whether its log is thrown away.
-    root
-        The checkout that it serves.
+    root, script
+        The checkout that it serves, and the app in it.
 
     Raises
     ------
@@ -49,7 +51,7 @@ def start(home: Path, python: str = sys.executable, *, quiet: bool = False, root
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [python, "-m", "streamlit", "run", "Home.py", "--server.port", str(port)]
+    command = [python, "-m", "streamlit", "run", script, "--server.port", str(port)]
     environment = os.environ | {"KRONOS_HOME": str(home)}
     errors = subprocess.DEVNULL if quiet else None
     process = subprocess.Popen(command, cwd=root, env=environment, stdout=subprocess.DEVNULL, stderr=errors)
@@ -64,10 +66,12 @@ def start(home: Path, python: str = sys.executable, *, quiet: bool = False, root
 
 
 @contextmanager
-def running(home: Path | None = None, python: str = sys.executable, root: Path = ROOT) -> Iterator[str]:
+def running(
+    home: Path | None = None, python: str = sys.executable, root: Path = ROOT, script: str = "Home.py"
+) -> Iterator[str]:
     """Start a server as `start` does, yield its address and end it; without a home it gets a fresh one."""
     with tempfile.TemporaryDirectory() as fresh:
-        server = start(home or Path(fresh), python, root=root)
+        server = start(home or Path(fresh), python, root=root, script=script)
         try:
             yield server.address
         finally:
