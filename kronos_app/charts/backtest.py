@@ -9,17 +9,17 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from kronos_app.charts.style import DOWN, FORECAST, NEUTRAL, SECOND, UP, plain_layout, translucent
+from kronos_app.charts.style import FORECAST, NEUTRAL, ORANGE, SECOND, TEAL, MarketColours, plain_layout, translucent
 
 HEIGHT, GROWTH = 520, 400  # pixels
 BANDS = (("0.05", "0.95", 0.12), ("0.25", "0.75", 0.16))  # low, high, opacity; the widest first
 BENCHMARKS = {
     "bench": {"color": NEUTRAL, "width": 1.8},
     "buy_and_hold": {"color": NEUTRAL, "width": 1.8},
-    "equal_weight": {"color": UP, "width": 1.4, "dash": "dash"},
+    "equal_weight": {"color": TEAL, "width": 1.4, "dash": "dash"},
     "momentum": {"color": SECOND, "width": 1.4, "dash": "dot"},
 }
-STRATEGIES = (FORECAST, DOWN, UP, SECOND)  # colours of several, in their order
+STRATEGIES = (FORECAST, ORANGE, TEAL, SECOND)  # colours of several, in their order
 ROW, FRAME = 34, 60  # pixels
 DAYS: dict[str, Any] = {"type": "date", "showgrid": False, "nticks": 7, "tickformat": "%Y-%m"}
 
@@ -51,6 +51,7 @@ def equity_chart(
     benchmarks: Mapping[str, Sequence[float | None]],
     luck: Mapping[str, Sequence[float | None]],
     words: BacktestWords,
+    market: MarketColours,
 ) -> go.Figure:
     """Return the growth of a strategy after costs above, and its drawdown below.
 
@@ -74,8 +75,8 @@ def equity_chart(
         if key in benchmarks:
             traces.append(_line(days, benchmarks[key], words.benchmarks[key], line))
     traces.append(_line(days, curves["strategy"], words.strategy, {"color": FORECAST, "width": 2.6}))
-    fall = _line(days, curves["drawdown"], words.drawdown, {"color": DOWN, "width": 1})
-    fall.update(yaxis="y2", fill="tozeroy", fillcolor=translucent(DOWN, 0.25), showlegend=False)
+    fall = _line(days, curves["drawdown"], words.drawdown, {"color": market.down, "width": 1})
+    fall.update(yaxis="y2", fill="tozeroy", fillcolor=translucent(market.down, 0.25), showlegend=False)
     layout = plain_layout(
         HEIGHT,
         hovermode="x unified",
@@ -102,7 +103,9 @@ def growth_chart(curves: Mapping[str, pd.Series[float]], words: BacktestWords) -
     return go.Figure(lines, plain_layout(GROWTH, hovermode="x unified", xaxis=DAYS, yaxis=yaxis))
 
 
-def monthly_chart(monthly: Mapping[str, Mapping[str, float | None]], words: BacktestWords) -> go.Figure:
+def monthly_chart(
+    monthly: Mapping[str, Mapping[str, float | None]], words: BacktestWords, market: MarketColours
+) -> go.Figure:
     """Return the returns of months and years in percent as a heat map, gains and losses in the market colours.
 
     Parameters
@@ -122,7 +125,11 @@ def monthly_chart(monthly: Mapping[str, Mapping[str, float | None]], words: Back
         hoverinfo="skip",
         zmin=-most,
         zmax=most,
-        colorscale=[[0, translucent(DOWN, 0.6)], [0.5, translucent(NEUTRAL, 0.06)], [1, translucent(UP, 0.6)]],
+        colorscale=[
+            [0, translucent(market.down, 0.6)],
+            [0.5, translucent(NEUTRAL, 0.06)],
+            [1, translucent(market.up, 0.6)],
+        ],
         showscale=False,
         xgap=2,
         ygap=2,

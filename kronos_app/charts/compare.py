@@ -9,11 +9,11 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from kronos_app.charts.axes import panels, time_labels
-from kronos_app.charts.style import DOWN, FORECAST, NEUTRAL, SECOND, UP, ChartStyle
+from kronos_app.charts.style import FORECAST, NEUTRAL, ORANGE, SECOND, TEAL, ChartStyle
 
 START = 100.0
 MOST_POINTS = 1_500  # per line: more than a screen has pixels
-COLOURS = (FORECAST, DOWN, UP, SECOND, NEUTRAL)
+COLOURS = (FORECAST, ORANGE, TEAL, SECOND, NEUTRAL)
 DASHES = ("solid", "dash")  # tells lines of the same colour apart
 
 

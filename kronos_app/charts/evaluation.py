@@ -13,17 +13,17 @@ from kronos_app.charts.axes import TimeAxis, label_ends, panels
 from kronos_app.charts.candles import candles
 from kronos_app.charts.forecast import band_traces
 from kronos_app.charts.style import (
-    DOWN,
     FORECAST,
     NEUTRAL,
+    ORANGE,
     SECOND,
-    UP,
+    TEAL,
     ChartStyle,
     plain_layout,
     translucent,
 )
 
-MODELS = (FORECAST, SECOND, UP, DOWN)  # colours of the models, in their order
+MODELS = (FORECAST, SECOND, TEAL, ORANGE)  # colours of the models, in their order
 BANDS = (("95", 0.08), ("90", 0.1), ("80", 0.12), ("50", 0.18))  # level, opacity; the widest first
 HEIGHT = 320
 

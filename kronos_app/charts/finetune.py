@@ -11,9 +11,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from kronos_app.charts.axes import time_labels
-from kronos_app.charts.style import DOWN, FORECAST, NEUTRAL, SECOND, UP, plain_layout, translucent
+from kronos_app.charts.style import FORECAST, NEUTRAL, ORANGE, SECOND, TEAL, plain_layout, translucent
 
-SPLIT_COLOURS = {"train": FORECAST, "validation": UP, "test": DOWN}
+SPLIT_COLOURS = {"train": FORECAST, "validation": TEAL, "test": ORANGE}
 MOST_ROWS = 30  # of the timeline; above that, one row for each group
 ROW, FRAME = 24, 96  # pixels
 COLUMNS = 2  # of the small multiples
@@ -238,7 +238,7 @@ def _example(
                 go.Scatter(x=ahead, y=middle, line=line, name=name, legendgroup=name, showlegend=first, **on),
             ]
     history = {"color": NEUTRAL, "width": 1.6}
-    actual_line = {"color": UP, "width": 2.2}
+    actual_line = {"color": TEAL, "width": 2.2}
     traces.append(go.Scatter(x=labels[:past], y=close, line=history, name=words.history, showlegend=first, **on))
     actual = [*start, *example["actual"]]
     traces.append(go.Scatter(x=ahead, y=actual, line=actual_line, name=words.actual, showlegend=first, **on))

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from kronos_app.charts.style import DOWN, FORECAST, HOLLOW, NEUTRAL, SECOND, UP, translucent
+from kronos_app.charts.style import FORECAST, HOLLOW, NEUTRAL, ORANGE, SECOND, TEAL, translucent
 
 MOST_POINTS = 1_500  # of each line; more only slow the browser down
-COLOURS = (FORECAST, DOWN, UP, SECOND, NEUTRAL)
+COLOURS = (FORECAST, ORANGE, TEAL, SECOND, NEUTRAL)
 DASHES = ("solid", "dash")  # colours repeat with another dash
 
 
@@ -46,8 +46,8 @@ def curves_chart(log: pd.DataFrame, words: CurveWords, *, apart: bool = False, h
     traces = [
         _line(log, "loss", words.training, grey, scale="4" if apart else ""),
         _line(log, "validation_loss", words.validation, {"color": FORECAST, "width": 2.2}, markers=True),
-        _line(log, "learning_rate", words.rate, {"color": UP, "width": 1.6}, axis="2"),
-        _line(log, "gradient_norm", words.norm, {"color": DOWN, "width": 1.2}, axis="3"),
+        _line(log, "learning_rate", words.rate, {"color": TEAL, "width": 1.6}, axis="2"),
+        _line(log, "gradient_norm", words.norm, {"color": ORANGE, "width": 1.2}, axis="3"),
     ]
     value = {"side": "right", "automargin": True, "gridcolor": translucent(NEUTRAL, 0.22), "zeroline": False}
     step = {"showgrid": False, "nticks": 6, "zeroline": False}

@@ -10,13 +10,13 @@ from plotly.basedatatypes import BaseTraceType
 
 from kronos_app.charts.axes import TimeAxis, panels
 from kronos_app.charts.forecast import BANDS, band_traces
-from kronos_app.charts.style import DOWN, FORECAST, NEUTRAL, SECOND, UP, ChartStyle
+from kronos_app.charts.style import FORECAST, NEUTRAL, ORANGE, SECOND, TEAL, ChartStyle
 
 STYLES = (
     (FORECAST, "solid"),
     (SECOND, "dash"),
-    (UP, "dot"),
-    (DOWN, "dashdot"),
+    (TEAL, "dot"),
+    (ORANGE, "dashdot"),
     ("#8c8a1f", "longdash"),
     ("#2f8fd0", "longdashdot"),
 )

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from kronos_app.charts.style import DOWN, NEUTRAL, VALUE_AXIS, ChartStyle, plain_layout, translucent
+from kronos_app.charts.style import NEUTRAL, ORANGE, VALUE_AXIS, ChartStyle, plain_layout, translucent
 from kronos_app.data.checks.findings import Mark
 
 MOST_POINTS = 2_000  # more than a screen shows
@@ -72,8 +72,8 @@ def _lane(marks: Sequence[Mark], name: str) -> go.Scatter:
         y=[name] * len(times),
         yaxis="y2",
         mode="lines+markers",
-        line={"color": DOWN, "width": 7},
-        marker={"color": DOWN, "size": 7, "symbol": "square"},
+        line={"color": ORANGE, "width": 7},
+        marker={"color": ORANGE, "size": 7, "symbol": "square"},
         connectgaps=False,
         name=name,
         hovertemplate="%{x|%Y-%m-%d %H:%M}",
@@ -86,7 +86,7 @@ def _points(close: pd.Series[float], marks: Sequence[Mark], name: str, symbol: s
         x=found.index,
         y=found,
         mode="markers",
-        marker={"color": DOWN, "size": 9, "symbol": symbol, "line": {"color": DOWN, "width": 1.5}},
+        marker={"color": ORANGE, "size": 9, "symbol": symbol, "line": {"color": ORANGE, "width": 1.5}},
         name=name,
         hovertemplate="%{x|%Y-%m-%d %H:%M}: %{y:,.6~g}",
     )

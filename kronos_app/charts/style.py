@@ -15,7 +15,7 @@ from kronos_app.i18n import Text, text
 
 # Streamlit replaces these two by the colours of the page's theme, in the browser and at each change of the theme.
 TEXT, PAPER = "#000037", "#000038"
-UP, DOWN = "#1a9c8c", "#d96a22"
+TEAL, ORANGE = "#1a9c8c", "#d96a22"
 FORECAST, SECOND = "#6f7df2", "#c2559d"
 NEUTRAL = "#7a8796"
 HOLLOW = "rgba(0,0,0,0)"
@@ -35,7 +35,7 @@ GREEN, RED = "#16975a", "#dc4a3d"
 MARKET_COLOURS = {
     "green_up": MarketColours(GREEN, RED, text("Green up, red down")),
     "red_up": MarketColours(RED, GREEN, text("Red up, green down")),
-    "colour_blind": MarketColours(UP, DOWN, text("Teal up, orange down (colour-blind safe)")),
+    "colour_blind": MarketColours(TEAL, ORANGE, text("Teal up, orange down (colour-blind safe)")),
 }
 
 

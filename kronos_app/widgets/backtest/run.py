@@ -10,6 +10,7 @@ from kronos_app.services.backtest.service import Backtest
 from kronos_app.state import gettext as _
 from kronos_app.widgets.backtest import tables
 from kronos_app.widgets.backtest.words import chart_words
+from kronos_app.widgets.kit.chart_style import chart_style
 from kronos_app.widgets.runs.parts import render_chart, render_notes, render_verdict, render_warning
 
 
@@ -21,14 +22,14 @@ def render_backtest(backtest: Backtest) -> None:
     if backtest.verdict is not None:
         render_verdict(backtest.verdict, grade(report))
     render_notes(backtest.notes)
-    words = chart_words(backtest)
-    equity = equity_chart(report["curves"], report["beside_curves"], report["luck"], words)
+    words, market = chart_words(backtest), chart_style().market
+    equity = equity_chart(report["curves"], report["beside_curves"], report["luck"], words, market)
     render_chart(equity, f"backtest.equity.{backtest.id}", _("Growth and drawdown"))
     caption = _("{count} random signals through the same rule, on the same days and among the same instruments.")
     st.caption(caption.format(count=report["random_signals"]))
     tables.render_figures(backtest, report)
     st.markdown("**" + _("Monthly return after costs, %") + "**")
-    months = monthly_chart(report["monthly"], words)
+    months = monthly_chart(report["monthly"], words, market)
     render_chart(months, f"backtest.months.{backtest.id}", _("Returns by month"))
     tables.render_days(backtest)
     tables.render_more(backtest, report)
