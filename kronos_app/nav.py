@@ -14,6 +14,7 @@ import streamlit as st
 
 from kronos_app import state
 from kronos_app.i18n import Text, text
+from kronos_app.services.models.limits import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from streamlit.navigation.page import StreamlitPage
@@ -62,10 +63,22 @@ def go(name: str, **query: str) -> None:
 
 
 def shared_parameters() -> dict[str, str]:
-    """Return the query parameters of every page: the language if not the deployment's, market colours if chosen."""
+    """Return the query parameters of every page: language, market colours, data set and model, defaults left out."""
     from kronos_app.settings import get_settings
 
-    chosen = state.language()
-    parameters = {} if chosen == get_settings().language else {"lang": chosen}
-    colours = state.market_colours()
-    return parameters if colours is None else parameters | {"colours": colours}
+    used = {
+        "lang": (state.language(), get_settings().language),
+        state.DATA_PARAMETER: (state.candles_id(), None),
+        "colours": (state.market_colours(), None),
+        state.MODEL_PARAMETER: (state.model(), DEFAULT_MODEL),
+    }
+    return {name: value for name, (value, default) in used.items() if value is not None and value != default}
+
+
+def update_address() -> None:
+    """Put what is in use into the address; what the page put there stays."""
+    parameters = shared_parameters()
+    for name in {state.DATA_PARAMETER, state.MODEL_PARAMETER} - parameters.keys():
+        st.query_params.pop(name, None)
+    if any(st.query_params.get(name) != value for name, value in parameters.items()):
+        st.query_params.update(parameters)

@@ -1,6 +1,7 @@
 """The state of a browser session: keys of widgets, the language, the data set and the model in use.
 
-What a link must reproduce (a forecast, a job, a comparison, language and colours) is in the query parameters.
+What a link must reproduce (a forecast, a job, a comparison, language, colours, the data set and the model in use) is in
+the query parameters.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ MARKET_COLOURS = "app.market_colours"
 CANDLES_ID = "app.candles_id"
 MODEL = "app.model"
 DEVICE = "app.device"
+MISSING = "app.missing"  # by query parameter, what the address names and does not exist
 ANSWERS = "app.answers"
 ASK_AGAIN = "app.ask_again"
 GLOSSARY_QUERY = "app.glossary_query"
+DATA_PARAMETER, MODEL_PARAMETER = "data", "model"
 # Reset by `use_candles`.
 FORECAST_CUTOFF = "forecast.cutoff"
 FORECAST_CUTOFF_DATE = "forecast.cutoff_date"
@@ -73,6 +76,7 @@ def use_candles(new: str) -> None:
     if new != candles_id():
         for key in (FORECAST_CUTOFF, FORECAST_CUTOFF_DATE):
             st.session_state.pop(key, None)
+        st.session_state.get(MISSING, {}).pop(DATA_PARAMETER, None)
     st.session_state[CANDLES_ID] = new
 
 
@@ -83,6 +87,8 @@ def model() -> str:
 
 def use_model(name: str) -> None:
     """Use a model."""
+    if name != model():
+        st.session_state.get(MISSING, {}).pop(MODEL_PARAMETER, None)
     st.session_state[MODEL] = name
 
 

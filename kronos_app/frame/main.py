@@ -7,7 +7,7 @@ import streamlit as st
 from kronos_app import access, nav, state
 from kronos_app.runtime import page_served
 from kronos_app.state import gettext as _
-from kronos_app.widgets.kit import sidebar, style
+from kronos_app.widgets.kit import in_use, sidebar, style
 from kronos_app.widgets.kit.errors import render_errors
 
 
@@ -19,13 +19,15 @@ def main() -> None:
         st.stop()
     style.apply()
     chosen = st.navigation([nav.page(name) for name in nav.ENTRIES], position="sidebar")
-    st.query_params.update(nav.shared_parameters())
     st.session_state.setdefault(state.LANGUAGE, state.language())
     st.session_state.setdefault(state.MARKET_COLOURS, state.market_colours())
     with st.sidebar, render_errors():
+        in_use.adopt_address()
         sidebar.render_sidebar()
+        nav.update_address()
     with render_errors():
         sidebar.render_notices()
+        in_use.render_missing()
         chosen.run()
     page_served()
 

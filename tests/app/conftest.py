@@ -66,9 +66,9 @@ def make_finished(home: Path, service: str, start: Callable[[Any], str]) -> Path
         return home / FOLDERS[service] / record.id
 
 
-def take_sample(desk):
+def take_sample(desk, name: str = "sp500"):
     """Save a bundled series as the Data page does."""
-    draft = desk.candles.sample("sp500")
+    draft = desk.candles.sample(name)
     return desk.candles.save(desk.candles.preview(draft, None), desk.candles.inspect(draft))
 
 

@@ -32,6 +32,6 @@ def render_candle_picker() -> CandleSet | None:
         help=_("Upload more on the Data page."),
     )
     if chosen != current:
-        state.use_candles(chosen)
+        st.session_state[state.CANDLES_ID] = chosen  # not by the user: a note on the address stays
         st.rerun()  # the sidebar, drawn before, must say the same
     return desk().candles.get(chosen)

@@ -10,9 +10,12 @@ from kronos_app.errors import NotFound
 from kronos_app.i18n import LANGUAGES
 from kronos_app.runtime import desk, loaded_device
 from kronos_app.state import gettext as _
+from kronos_app.widgets.kit import names
 from kronos_app.widgets.kit.chart_style import market_colours
 from kronos_app.widgets.kit.errors import escape
 from kronos_app.widgets.kit.glossary import render_glossary_button
+
+WIDTH = 30  # of the sidebar, in Latin letters
 
 
 def render_sidebar() -> None:
@@ -44,7 +47,7 @@ def render_notices() -> None:
 
 
 def _render_line(name: str, value: str) -> None:
-    st.markdown(f":small[{name}]  \n:small[**{escape(value)}**]")
+    st.markdown(f":small[{name}]  \n:small[**{names.cut(value, WIDTH)}**]", help=names.whole(value, WIDTH))
 
 
 def _candles_name() -> str | None:
@@ -52,7 +55,7 @@ def _candles_name() -> str | None:
     if chosen is None:
         return None
     try:
-        return desk().candles.get(chosen).candles.name
+        return desk().candles.info(chosen).title
     except NotFound:
         st.session_state.pop(state.CANDLES_ID)
         return None
