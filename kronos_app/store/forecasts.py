@@ -107,8 +107,8 @@ class Forecasts(Repository[StoredForecast]):
             _notes.c.note,
             tables.tags_text(_notes.c.tags),
         ]
-        found = [sa.or_(*(contains(column, text) for column in searched))] if text else []
-        return [*self._equal(**values), *([tables.has_tag(_notes.c.tags, tag)] if tag else []), *found]
+        matches = [sa.or_(*(contains(column, text) for column in searched))] if text else []
+        return [*self._equal(**values), *([tables.has_tag(_notes.c.tags, tag)] if tag else []), *matches]
 
     def _row(self, record: StoredForecast) -> dict[str, Any]:
         samples, horizon, _ = record.paths.shape

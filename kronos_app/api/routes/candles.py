@@ -83,7 +83,7 @@ def upload(
     options = UploadOptions(
         repair, start, interval, calendar, tuple(fixes), resample, columns, time_format, timezone, units
     )
-    saved = desk.uploads.save([(one.filename or "upload", one.file.read()) for one in file], options)
+    saved = desk.uploads.save([(part.filename or "upload", part.file.read()) for part in file], options)
     if isinstance(saved, Job):
         return accepted(request, saved)
     series = [candles_json(candle_set, language) for candle_set in saved]
@@ -109,8 +109,8 @@ def preview(
     Nothing is stored. What the form states wins; the rest is inferred.
     """
     mapping = ColumnMapping.from_form(columns, time_format, timezone, units)
-    shown = desk.column_mappings.preview(file.file.read(), file.filename or "upload", mapping)
-    return dict(localised(shown.model_dump(mode="json"), language))
+    table = desk.column_mappings.preview(file.file.read(), file.filename or "upload", mapping)
+    return dict(localised(table.model_dump(mode="json"), language))
 
 
 @router.post("/fetch", summary="Fetch candles from a market source", **QUEUED)

@@ -36,8 +36,8 @@ Where = Annotated[LedgerFilter, Depends(_where)]
 def list_entries(desk: DeskOf, where: Where, page: PageOf) -> JSONResponse:
     """Return the forecasts that match, newest first, each with its grade by the actual candles known so far."""
     entries = desk.ledger.list(where, limit=page.limit, offset=page.offset)
-    shown = [entry_json(entry) for entry in entries]
-    return JSONResponse(json_ready({"count": desk.ledger.count(where), "entries": shown}))
+    rows = [entry_json(entry) for entry in entries]
+    return JSONResponse(json_ready({"count": desk.ledger.count(where), "entries": rows}))
 
 
 @router.get("/summary", summary="The record of models")

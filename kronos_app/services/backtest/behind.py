@@ -117,10 +117,10 @@ def signal_day(backtest: Backtest, instrument: str, day: pd.Timestamp) -> pd.Tim
         newest = max(earlier, key=lambda path: (_day_of(path), path.stat().st_mtime_ns))
         if (_day_of(newest), instrument) in pd.read_parquet(newest).index:
             return _day_of(newest)
-    shown = f"{day:%Y-%m-%d}" if day == day.normalize() else f"{day:%Y-%m-%d %H:%M}"
+    date = f"{day:%Y-%m-%d}" if day == day.normalize() else f"{day:%Y-%m-%d %H:%M}"
     raise NotFound(
         "no_signal",
-        text("There is no forecast of {symbol} behind {day}.", symbol=instrument[:60], day=shown),
+        text("There is no forecast of {symbol} behind {day}.", symbol=instrument[:60], day=date),
         text("An instrument without a candle on the day of a signal has no forecast and ranks last."),
     )
 

@@ -114,7 +114,7 @@ class BacktestWorker:
         from training.portfolio import topk
 
         request = backtest.request
-        last = min(last_time(request) or pd.Timestamp.max, max(one["timestamp"].max() for one in universe.values()))
+        last = min(last_time(request) or pd.Timestamp.max, max(table["timestamp"].max() for table in universe.values()))
         options: dict[str, Any] = {"benchmark": request.benchmark, "end": last.normalize(), "on_step": on_step}
         benchmark = read_universe(backtest.path / "candles", [request.benchmark] if request.benchmark else [])
         candles = {**universe, **benchmark}
@@ -168,7 +168,9 @@ def walk_settings(request: BacktestRequest) -> WalkSettings:
 
 def first_day(request: BacktestRequest, universe: Candles) -> pd.Timestamp:
     """Return the first day on which an instrument has enough history for a signal."""
-    enough = [one["timestamp"].iloc[request.lookback - 1] for one in universe.values() if len(one) >= request.lookback]
+    enough = [
+        table["timestamp"].iloc[request.lookback - 1] for table in universe.values() if len(table) >= request.lookback
+    ]
     earliest = pd.Timestamp(min(enough)) if enough else pd.Timestamp.max
     return earliest if request.start is None else max(earliest, pd.Timestamp(request.start))
 

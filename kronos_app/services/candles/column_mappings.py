@@ -52,18 +52,18 @@ class ColumnMappings:
             _log.warning("The remembered columns of the header %s cannot be read and are not used: %s", headers, error)
             return None
 
-    def remember(self, shown: TablePreview, mapping: ColumnMapping) -> None:
+    def remember(self, table: TablePreview, mapping: ColumnMapping) -> None:
         """Use a mapping for all files with the header of a preview from now on."""
-        headers = _headers(shown)
+        headers = _headers(table)
         self._store.column_mappings.put(StoredMapping(_digest(headers), headers, mapping.model_dump(mode="json")))
 
-    def forget(self, shown: TablePreview) -> None:
+    def forget(self, table: TablePreview) -> None:
         """Detect the columns of files with the header of a preview again."""
-        self._store.column_mappings.delete(_digest(_headers(shown)))
+        self._store.column_mappings.delete(_digest(_headers(table)))
 
 
-def _headers(shown: TablePreview) -> list[str]:
-    return [column.header for column in shown.columns]
+def _headers(table: TablePreview) -> list[str]:
+    return [column.header for column in table.columns]
 
 
 def _digest(headers: Sequence[str]) -> str:

@@ -193,7 +193,7 @@ class _Fetch:
         about = answers[-1].candles.about
         key = request_key(self._request)
         canonical = request_key(replace(self._request, symbol=str(about.symbol), interval=str(about.interval)))
-        earlier = [one for one in state.asked if one not in (key, canonical)]
+        earlier = [asked for asked in state.asked if asked not in (key, canonical)]
         return replace(
             state,
             covered=tuple(union([*state.covered, *map(self._covered, answers)])),

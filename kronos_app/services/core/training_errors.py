@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def training_errors(words: Callable[[Text], Text] = lambda told: told) -> Iterator[None]:
+def training_errors(words: Callable[[Text], Text] = lambda sentence: sentence) -> Iterator[None]:
     """Turn training's errors into `AppError`; the sentences stay as they are but for what `words` changes in them."""
     from training.errors import ConfigError, DataError, RunError, TrainingError, Unreadable
 

@@ -26,7 +26,7 @@ CSV_COLUMNS = (
 
 
 def compile_report(
-    report: Report, cutoffs: Sequence[Cutoff], warnings: Sequence[Mapping[str, Any]], pace: Mapping[str, float]
+    report: Report, cutoffs: Sequence[Cutoff], warnings: Sequence[Mapping[str, Any]], seconds: Mapping[str, float]
 ) -> dict[str, Any]:
     """Return the report.
 
@@ -34,7 +34,7 @@ def compile_report(
     ----------
     warnings
         `Text.to_dict` of why scores may look better than they are.
-    pace
+    seconds
         Seconds of a forecast by forecaster: of a model by path and candle, of a baseline by cutoff.
     """
     steps = report.by_step()
@@ -52,7 +52,7 @@ def compile_report(
         "markets": _markets(report),
         "worst": {name: _worst(report.worst(name, WORST)) for name in report.models},
         "recalibration": {name: _recalibration(report, name) for name in report.models},
-        "pace": dict(pace),
+        "pace": dict(seconds),
         "files": {name: [path.name for path in report.results.files[name]] for name in report.models},
     }
     return dict(json_ready(fields))

@@ -43,7 +43,7 @@ def task_figures(task: TaskName, report: Report) -> dict[str, Any]:
     from training.evaluation.tasks.published import PAPER, PUBLISHED
 
     rows: list[dict[str, Any]] = [
-        {"market": market, "forecaster": name, "figures": {key: one.to_dict() for key, one in figures.items()}}
+        {"market": market, "forecaster": name, "figures": {key: figure.to_dict() for key, figure in figures.items()}}
         for market, forecasters in by_market(task, report).items()
         for name, figures in forecasters.items()
     ]
@@ -53,7 +53,7 @@ def task_figures(task: TaskName, report: Report) -> dict[str, Any]:
         "rows": [row for row in rows if any(figure["value"] is not None for figure in row["figures"].values())],
         "paper": PAPER,
         "published": [
-            {"model": one.model, "data": one.data.to_dict(), "table": one.table, "figures": dict(one.figures)}
-            for one in PUBLISHED[task]
+            {"model": row.model, "data": row.data.to_dict(), "table": row.table, "figures": dict(row.figures)}
+            for row in PUBLISHED[task]
         ],
     }

@@ -75,7 +75,7 @@ class TimedForecaster:
             np.concatenate(impossible) if impossible else None,
         )
 
-    def pace(self, divisor: int) -> dict[str, float]:
+    def seconds_per(self, divisor: int) -> dict[str, float]:
         """Return the seconds of a forecast by `divisor`, under the forecaster's name; empty where there was none."""
         return {self.name: self.seconds / self.forecasts / divisor} if self.forecasts else {}
 
@@ -109,10 +109,10 @@ class EvaluationWorker:
                 [*models, *baselines], cutoffs, evaluation.scores, seed=request.seed, on_step=progress.finish_batches
             )
             report = Report(results, [baseline.name for baseline in baselines])
-            pace: dict[str, float] = {}
+            seconds: dict[str, float] = {}
             for forecaster in (*models, *baselines):
-                pace |= forecaster.pace(request.samples * request.horizon if forecaster in models else 1)
-            compiled = compile_report(report, cutoffs, self._warnings(request, cutoffs), pace)
+                seconds |= forecaster.seconds_per(request.samples * request.horizon if forecaster in models else 1)
+            compiled = compile_report(report, cutoffs, self._warnings(request, cutoffs), seconds)
             compiled["task"] = task_figures(request.task, report) if request.task else None
         evaluation.write_result(compiled, scores_csv(report))
         return evaluation.id

@@ -74,7 +74,7 @@ class TuningService(RunService[TuneRun]):
     def plan(self, request: TuneRequest) -> TunePlan:
         """Return the plan of a run, from memory if nothing has changed.
 
-        Raises InvalidInput or NotFound or TooLarge or Unavailable: a setting, the candles, the base model or the disk
+        Raises InvalidInput, NotFound, TooLarge or Unavailable: a setting, the candles, the base model or the disk
         is the reason.
         """
         return self.planner.plan(request).plan

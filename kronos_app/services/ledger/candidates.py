@@ -36,8 +36,8 @@ def index_places(sets: Sequence[CandleSetInfo], series: Sequence[SeriesInfo]) ->
     for info in sets:
         for key in (info.id, (info.source, info.interval, info.name)):
             places.setdefault(key, []).append(Candidate(info.id, info.last))
-    for one in series:
-        places.setdefault(one.key, []).append(Candidate(one.key, one.last))
+    for line in series:
+        places.setdefault(line.key, []).append(Candidate(line.key, line.last))
     return places
 
 
@@ -68,7 +68,9 @@ def find_candidates(entry: LedgerEntry, places: Places, tried: Mapping[Where, pd
 def differs(entry: LedgerEntry, about: About) -> bool:
     """Return whether candles are stated to be of another symbol, interval or adjustment."""
     known = {"symbol": entry.symbol, "interval": entry.interval, "adjustment": entry.adjustment}
-    return any(None not in {one, getattr(about, name)} and one != getattr(about, name) for name, one in known.items())
+    return any(
+        None not in {value, getattr(about, name)} and value != getattr(about, name) for name, value in known.items()
+    )
 
 
 def without_unfinished(saved: CandleSet) -> CandleFrame:

@@ -86,7 +86,7 @@ class FollowWorker:
         """Return the newest completed candles of the series, which is brought up to date in the store."""
         rows = max(int(follow.settings["lookback"]), FIRST_CANDLES)
         intervals = self._sources.get(follow.source).intervals()
-        interval = next((one for one in intervals if one.key == follow.interval), None)
+        interval = next((choice for choice in intervals if choice.key == follow.interval), None)
         start = None if interval is None else self._choose_start(follow.source, interval, rows)
         request = FetchRequest(follow.symbol, follow.interval, start, None, follow.options)
         return self._fetcher.fetch(follow.source, request, lambda _rows: on_step(0, 0))

@@ -221,7 +221,7 @@ class RegistryService:
     def _next_version(self, name: str) -> int:
         folder = self._models.registry_folder / name
         there = [int(path.name) for path in folder.iterdir() if path.name.isdecimal()] if folder.is_dir() else []
-        return 1 + max([0, *there, *(one.version for one in self.list() if one.name == name)])
+        return 1 + max([0, *there, *(version.version for version in self.list() if version.name == name)])
 
     def _copy(self, trained: TrainedModel, model: RegisteredModel) -> None:
         """Copy a result in one step; card and facts then name the version, and no folder of this machine."""
