@@ -34,6 +34,7 @@ from kronos_app.services.finetune.result import trained_model
 from kronos_app.services.finetune.service import TuningService
 from kronos_app.services.forecast import service as forecasting
 from kronos_app.services.forecast.calibration import Calibrations
+from kronos_app.services.forecast.calibration_run import CalibrationRuns
 from kronos_app.services.forecast.record import ForecastRecords
 from kronos_app.services.forecast.service import ForecastService
 from kronos_app.services.forecast.worker import ForecastWorker
@@ -150,7 +151,8 @@ class Desk:
     def _add_evaluations(self) -> None:
         folders = RunFolders(self.settings.home, Evaluation)
         self.evaluations = EvaluationService(self.settings, self.candles, self.series, self.models, self.jobs, folders)
-        self.calibrations = Calibrations(self.store, self.candles, self.models, self.evaluations)
+        self.calibrations = Calibrations(self.store, self.models, self.evaluations)
+        self.calibration_runs = CalibrationRuns(self.calibrations, self.candles, self.evaluations)
         self._handlers[evaluation.KIND] = EvaluationWorker(folders, self.models).run
 
     def _add_backtests(self) -> None:

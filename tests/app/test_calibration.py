@@ -24,7 +24,7 @@ def test_one_click_calibrates_and_shows_calibrated_bands_even_after_a_reload(
         lambda _desk: find_button(app, translate("Calibrate now", lang)).click().run() and run_id(desk),
         30,
     )
-    run = desk.calibrations.run(view)
+    run = desk.calibration_runs.find(view)
     reloaded = open_page("forecast", lang=lang, forecast=forecast_id)
     for page in (app, reloaded):
         assert translate("Calibrate now", lang) not in labels_of(page.button)
@@ -59,8 +59,8 @@ def test_an_evaluation_that_failed_says_why_and_can_be_started_again(open_page, 
     view = desk.forecasts.get(forecast())
     with monkeypatch.context() as patch:
         patch.setitem(desk.jobs._handlers, KIND, fail)
-        assert wait_for_end(desk.evaluations, desk.calibrations.start(view).id).state == "failed"
+        assert wait_for_end(desk.evaluations, desk.calibration_runs.start(view).id).state == "failed"
     app = open_page("forecast", forecast=view.id)
     assert "Something unexpected went wrong" in app.error[0].value
     find_button(app, "Calibrate now").click().run()
-    assert wait_for_end(desk.evaluations, desk.calibrations.run(view).id).state == "finished"
+    assert wait_for_end(desk.evaluations, desk.calibration_runs.find(view).id).state == "finished"

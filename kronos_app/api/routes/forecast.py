@@ -125,4 +125,4 @@ def get(
 )
 def calibrate(desk: DeskOf, language: Language, forecast_id: str) -> Response:
     """Queue an evaluation of past cutoffs of the series with the setup of the forecast, or return the one there is."""
-    return answer(desk.calibrations.start(desk.forecasts.get(forecast_id)), language, 202)
+    return answer(desk.calibration_runs.start(desk.forecasts.get(forecast_id)), language, 202)

@@ -19,14 +19,11 @@ from kronos_app.errors import NotFound
 from kronos_app.i18n import Text, text
 from kronos_app.services.core.view import Message, View
 from kronos_app.services.evaluation.series_scores import read_series_scores
-from kronos_app.services.forecast.calibration_request import calibration_request
 from kronos_app.services.selection.training_files import group_of
 from kronos_app.store.ledger import LedgerFilter
 
 if TYPE_CHECKING:
     from kronos_app.data.candle_frame import CandleFrame
-    from kronos_app.services.candles.service import CandleService
-    from kronos_app.services.evaluation.request import EvaluationRequest
     from kronos_app.services.evaluation.run import Evaluation
     from kronos_app.services.evaluation.service import EvaluationService
     from kronos_app.services.forecast.view import ForecastView
@@ -58,6 +55,8 @@ class Calibration(View):
         Time of the last candle among them.
     evaluation
         Id of the evaluation it was learned from, None for the other sources.
+    same_window
+        Whether the evaluation had the lookback and the horizon of the forecast.
     """
 
     factor: float
@@ -66,49 +65,24 @@ class Calibration(View):
     until: datetime
     message: Message
     evaluation: str | None = None
+    same_window: bool = False
 
 
 def _calibration(
-    factor: float, source: Source, forecasts: int, until: pd.Timestamp, group: str = "", evaluation: str | None = None
+    factor: float, source: Source, forecasts: int, until: pd.Timestamp, group: str = "", **fields: Any
 ) -> Calibration:
     values = {"factor": f"{factor:.2f}", "count": forecasts, "until": f"{until:%Y-%m-%d}", "group": group}
     message = Text(MESSAGES[source].msgid, values)
-    fields = {"factor": factor, "source": source, "forecasts": forecasts, "until": until, "evaluation": evaluation}
-    return Calibration(**fields, message=message)
+    return Calibration(factor=factor, source=source, forecasts=forecasts, until=until, message=message, **fields)
 
 
 @dataclass(eq=False)
 class Calibrations:
-    """Finds the calibration of a forecast, or evaluates past cutoffs to learn one; every thread may use it."""
+    """Finds the calibration of a forecast; every thread may use it."""
 
     _store: Store
-    _candles: CandleService
     _models: ModelService
     _evaluations: EvaluationService
-
-    def start(self, view: ForecastView) -> Evaluation:
-        """Return the evaluation that calibrates a forecast: one that exists, else a new one, which is queued.
-
-        Raises InvalidInput or NotFound (the forecast cannot be calibrated), Conflict, TooLarge or Unavailable (as
-        `EvaluationService.start`).
-        """
-        known, run = self.find(view), self.run(view)
-        if isinstance(known, Calibration) and known.evaluation is not None:
-            return self._evaluations.get(known.evaluation)
-        if run is None or run.report is not None:
-            return self._evaluations.start(self._request(view))
-        return run if run.active else self._evaluations.resume(run.id)
-
-    def run(self, view: ForecastView) -> Evaluation | None:
-        """Return the newest evaluation that was started to calibrate a forecast of this setup, with its state.
-
-        Raises InvalidInput or NotFound (the forecast cannot be calibrated).
-        """
-        request = self._request(view)
-        return next((run for run in self._evaluations.list() if run.request == request), None)
-
-    def _request(self, view: ForecastView) -> EvaluationRequest:
-        return calibration_request(view.stored, self._candles.get(view.stored.candles_id).candles)
 
     def find(self, view: ForecastView) -> Calibration | Text:
         """Return the calibration known at the forecast's cutoff, or the reason why there is none."""
@@ -116,7 +90,8 @@ class Calibrations:
         saved = self._store.candles.get(stored.candles_id)
         if saved is None:
             return text("No calibration: the data set of this forecast was deleted.")
-        learned = (_from_evaluation(run, stored, saved.candles) for run in self._evaluations.list())
+        runs = sorted(self._evaluations.list(), key=lambda run: not _same_window(run, stored))
+        learned = (_from_evaluation(run, stored, saved.candles) for run in runs)
         return (
             next(filter(None, learned), None)
             or self._from_ledger(stored, saved.candles)
@@ -195,8 +170,13 @@ def _from_evaluation(evaluation: Evaluation, stored: StoredForecast, candles: Ca
     if len(past) < FEWEST:
         return None
     until = pd.Timestamp(int(past.last_times(1)[0]))
-    count = min(len(past), WINDOW)
-    return _calibration(Variance().factor(past), "evaluation", count, until, evaluation=evaluation.id)
+    factor, count, same_window = Variance().factor(past), min(len(past), WINDOW), _same_window(evaluation, stored)
+    return _calibration(factor, "evaluation", count, until, evaluation=evaluation.id, same_window=same_window)
+
+
+def _same_window(evaluation: Evaluation, stored: StoredForecast) -> bool:
+    request = evaluation.request
+    return (request.lookback, request.horizon) == (stored.provenance["history_rows"], len(stored.timestamps))
 
 
 def _same_series(entry: LedgerEntry, candles: CandleFrame) -> bool:

@@ -10,7 +10,7 @@ from kronos_app.i18n import Text
 from kronos_app.runtime import desk
 from kronos_app.services.evaluation.service import Evaluation
 from kronos_app.services.forecast.calibration import Calibration
-from kronos_app.services.forecast.calibration_request import CUTOFFS
+from kronos_app.services.forecast.calibration_run import CUTOFFS
 from kronos_app.services.forecast.view import ForecastView
 from kronos_app.state import gettext as _
 from kronos_app.widgets.forecast import keys
@@ -28,14 +28,14 @@ def chosen_calibration(available: Found) -> Calibration | None:
 
 def render_calibration(view: ForecastView, available: Found) -> None:
     """Render the switch with the factor or with the reason why there is none, and how to calibrate on this series."""
-    evaluation = available.evaluation if isinstance(available, Calibration) else None
-    if evaluation is not None or view.history.empty:  # nothing better is to be had, or the data set was deleted
+    known = available if isinstance(available, Calibration) else None
+    if view.history.empty or (known is not None and known.same_window):  # nothing better is to be had
         with st.container(horizontal=True, vertical_alignment="center"):
-            if _render_switch(available) and evaluation is not None:
-                nav.link("evaluate", _("See the evaluation"), evaluation=evaluation)
+            if _render_switch(available) and known is not None and known.evaluation is not None:
+                nav.link("evaluate", _("See the evaluation"), evaluation=known.evaluation)
         return
     try:
-        run = desk().calibrations.run(view)
+        run = desk().calibration_runs.find(view)
     except InvalidInput as error:
         with st.container(horizontal=True, vertical_alignment="center"):
             _render_switch(available)
@@ -61,18 +61,14 @@ def _render_switch(available: Found) -> bool:
 
 def _render_run(view: ForecastView, available: Found, run: Evaluation | None) -> None:
     """Render the button that calibrates, or the progress of the evaluation that it started."""
-    if run is not None and run.active:
+    job_id = run.job_id if run is not None and run.active else None
+    if job_id is not None:
         st.session_state[keys.RECALIBRATED] = True  # so that its end shows the calibrated bands
     with st.container(horizontal=True, vertical_alignment="center"):
         _render_switch(available)
-        if run is None or not run.active:
+        if job_id is None:
             _render_button(view, run)
-    if (
-        run is not None
-        and run.active
-        and run.job_id is not None
-        and job.await_result(run.job_id, hold=False) is not None
-    ):
+    if job_id is not None and job.await_results({job_id: _("Calibrating")}, hold=False) is not None:
         st.rerun()
 
 
@@ -82,7 +78,7 @@ def _render_button(view: ForecastView, run: Evaluation | None) -> None:
         "Nothing after the cutoff is used."
     ).format(count=CUTOFFS)
     if st.button(_("Calibrate now"), key="forecast.calibrate", icon=":material/tune:", help=help_):
-        desk().calibrations.start(view)
+        desk().calibration_runs.start(view)
         st.rerun()
     if run is not None and run.error is not None:
         st.error(escape(state.say(run.error)), icon=":material/error:")

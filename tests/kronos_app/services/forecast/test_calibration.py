@@ -122,7 +122,7 @@ def calibrate(desk):
     """Return a function that calibrates a forecast now and returns the evaluation."""
 
     def calibrate(view):
-        run = desk.calibrations.start(view)
+        run = desk.calibration_runs.start(view)
         ended(desk, run.job_id)
         return desk.evaluations.get(run.id)
 
@@ -154,6 +154,19 @@ def test_calibrating_now_learns_from_thirty_past_forecasts_of_the_same_setup(des
     assert isinstance(desk.calibrations.find(with_drift), Text), "zero-drift errors say nothing of forecasts with drift"
 
 
+def test_an_evaluation_with_the_lookback_and_horizon_of_the_forecast_goes_before_a_newer_one(
+    desk, make, keep, calibrate
+):
+    series = keep("windows", 9)
+    first, second = (make(of=series, horizon=horizon) for horizon in (HORIZON, HORIZON + 1))
+    run = calibrate(first)
+    borrowed = desk.calibrations.find(second)
+    assert (borrowed.evaluation, borrowed.same_window) == (run.id, False)
+    newer = calibrate(second)
+    found = [desk.calibrations.find(view) for view in (first, second)]
+    assert [(one.evaluation, one.same_window) for one in found] == [(run.id, True), (newer.id, True)]
+
+
 def test_candles_after_the_cutoff_do_not_change_the_calibration(desk, make, keep, calibrate):
     row = ROWS - 30
     honest = keep("honest", 7)
@@ -172,14 +185,14 @@ def test_a_calibration_that_was_started_is_found_again_and_started_once(desk, ma
     view = make(of=keep("twice", 8))
     with monkeypatch.context() as patch:
         patch.setitem(desk.jobs._handlers, "evaluation", hang)
-        first, again = (desk.calibrations.start(view) for _ in range(2))
-        assert first.id == again.id == desk.calibrations.run(view).id
-        assert desk.calibrations.run(view).active
+        first, again = (desk.calibration_runs.start(view) for _ in range(2))
+        assert first.id == again.id == desk.calibration_runs.find(view).id
+        assert desk.calibration_runs.find(view).active
         desk.jobs.cancel(first.job_id)
         desk.jobs.wait(first.job_id, 30)
-    assert desk.calibrations.run(view).state == "cancelled"
+    assert desk.calibration_runs.find(view).state == "cancelled"
     assert calibrate(view).id == first.id, "a cancelled one is resumed"
-    assert desk.calibrations.start(view).id == first.id, "a finished one is returned"
+    assert desk.calibration_runs.start(view).id == first.id, "a finished one is returned"
 
 
 def hang(_job, on_step):
@@ -191,9 +204,9 @@ def hang(_job, on_step):
 def test_a_series_that_is_too_short_to_calibrate_says_how_many_candles_are_needed(desk, make, saved):
     row = LOOKBACK + 20 * HORIZON - 2
     with pytest.raises(InvalidInput, match=rf"needs {row + 2} candles .* there are {row + 1}"):
-        desk.calibrations.start(make(row))
+        desk.calibration_runs.start(make(row))
     with pytest.raises(InvalidInput, match="single path"):
-        desk.calibrations.start(make(samples=1))
+        desk.calibration_runs.start(make(samples=1))
 
 
 @pytest.mark.parametrize(
