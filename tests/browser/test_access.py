@@ -7,7 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from kronos_app.nav import ENTRIES
-from tests.browser.test_fetch import idle
+from tests.browser.steps import idle
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1200)]
 
