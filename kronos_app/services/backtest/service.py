@@ -157,14 +157,7 @@ class BacktestService(JobRunService[Backtest]):
         Raises NotFound (there is no backtest of one of the ids) or InvalidInput (there are too few or too many, or one
         has not finished).
         """
-        ids = list(dict.fromkeys(backtest_ids))
-        if not FEWEST_COMPARED <= len(ids) <= MOST_COMPARED:
-            raise InvalidInput(
-                "backtests_to_compare",
-                text("From {fewest} to {most} backtests can be compared.", fewest=FEWEST_COMPARED, most=MOST_COMPARED),
-                text("Choose others."),
-            )
-        backtests = [self._folders.get(backtest_id) for backtest_id in ids]
+        backtests = self._get_compared(backtest_ids, FEWEST_COMPARED, MOST_COMPARED)
         unfinished = next((backtest for backtest in backtests if backtest.report is None), None)
         if unfinished is not None:
             raise InvalidInput(

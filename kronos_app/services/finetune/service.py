@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from kronos_app.errors import AppError, Conflict, InvalidInput
+from kronos_app.errors import AppError, Conflict
 from kronos_app.i18n import text
 from kronos_app.services.core.redaction import Redaction
 from kronos_app.services.core.training_errors import training_errors
@@ -192,13 +192,7 @@ class TuningService(RunService[TuneRun]):
 
     def compare(self, run_ids: Sequence[str]) -> RunComparison:
         """Return runs side by side; raises InvalidInput if there are none or too many."""
-        if not 1 <= len(run_ids) <= MOST_COMPARED:
-            raise InvalidInput(
-                "runs_to_compare",
-                text("From 1 to {most} runs can be compared.", most=MOST_COMPARED),
-                text("Choose fewer."),
-            )
-        runs = self._with_states([self._folders.get(run_id) for run_id in dict.fromkeys(run_ids)])
+        runs = self._get_compared(run_ids, 1, MOST_COMPARED)
         configs = [flatten_settings(run.config) | {"data": run.data_digest, "base.model": run.base} for run in runs]
         names = [name for name in dict.fromkeys(chain.from_iterable(configs)) if name not in NOT_COMPARED]
         rows = [(name, tuple(config.get(name) for config in configs)) for name in names]

@@ -19,7 +19,7 @@ from uuid import uuid4
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.json_schema import SkipJsonSchema
 
-from kronos_app.errors import Conflict, NotFound, Unavailable
+from kronos_app.errors import Conflict, InvalidInput, NotFound, Unavailable
 from kronos_app.i18n import Text, text
 from kronos_app.jsonable import localised
 from kronos_app.services.core.training_errors import to_text, training_errors, unreadable_error
@@ -131,6 +131,15 @@ class Run(View, Generic[Request]):
             f"too_many_{cls.kind}s",
             text("{count} {kinds} are saved already.", count=count, kinds=cls.nouns),
             text("Delete some; {setting} sets the limit.", setting=f"KRONOS_MAX_{cls.kind.upper()}S"),
+        )
+
+    @classmethod
+    def not_comparable(cls, fewest: int, most: int) -> InvalidInput:
+        """Return the error of comparing too few runs or too many."""
+        return InvalidInput(
+            f"{cls.kind}s_to_compare",
+            text("From {fewest} to {most} {kinds} can be compared.", fewest=fewest, most=most, kinds=cls.nouns),
+            text("Choose others."),
         )
 
 

@@ -74,6 +74,13 @@ class RunService(ABC, Generic[AnyRun]):
     def _with_states(self, runs: Sequence[AnyRun]) -> Listed[AnyRun]:
         """Return runs with their states and their progress."""
 
+    def _get_compared(self, run_ids: Sequence[str], fewest: int, most: int) -> Listed[AnyRun]:
+        """Return different runs with their states; raises InvalidInput for too few or too many."""
+        ids = list(dict.fromkeys(run_ids))
+        if not fewest <= len(ids) <= most:
+            raise self._folders.run.not_comparable(fewest, most)
+        return self._with_states([self._folders.get(run_id) for run_id in ids])
+
     def _check_count(self, count: int) -> None:
         """Refuse one run more than allowed."""
         if count >= self._most:

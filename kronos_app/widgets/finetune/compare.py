@@ -12,6 +12,7 @@ from kronos_app.charts.finetune_curves import overlay_losses
 from kronos_app.runtime import desk
 from kronos_app.services.finetune.records import read_curves
 from kronos_app.services.finetune.run import TuneRun
+from kronos_app.services.finetune.service import MOST_COMPARED
 from kronos_app.services.finetune.views import RunComparison
 from kronos_app.state import gettext as _
 from kronos_app.widgets.finetune import keys, words
@@ -22,7 +23,6 @@ from kronos_app.widgets.models.names import method_name, own_name
 from kronos_app.widgets.runs.parts import render_chart
 
 PARAMETER = "compare"
-MOST = 6
 
 
 def render_comparison() -> None:
@@ -41,7 +41,7 @@ def render_comparison() -> None:
         format_func=labels.__getitem__,
         key=keys.COMPARED,
         persist_state="session",
-        max_selections=MOST,
+        max_selections=MOST_COMPARED,
         placeholder=_("Choose two or more"),
     )
     if len(chosen) < 2:

@@ -14,6 +14,11 @@ def test_a_run_is_started_followed_paused_and_discarded(client, desk, body):
     assert started.status_code == 201, started.text
     run = started.json()
     assert (run["name"], run["base"], run["method"], run["stages"]) == ("a run", "tiny", "full", ["predictor"])
+    assert set(run) == {
+        "id", "name", "created", "request", "state", "phase", "step", "steps", "progress", "loss", "rate", "remaining",
+        "queue_position", "base", "method", "stages", "stopped", "notes", "error", "worse", "verdict", "scores",
+        "registered",
+    }  # fmt: skip
     assert run["state"] in {"running", "queued"}
     assert client.get("/api/v1/runs").json()["runs"][0]["id"] == run["id"]
     assert client.post(f"/api/v1/runs/{run['id']}/pause").status_code == 200
@@ -23,6 +28,7 @@ def test_a_run_is_started_followed_paused_and_discarded(client, desk, body):
     config = client.get(f"/api/v1/runs/{run['id']}/config")
     assert "lookback: 20" in config.text
     assert str(desk.settings.home) not in config.text
+    assert client.post(f"/api/v1/runs/{run['id']}/resume").status_code == 200
     assert client.delete(f"/api/v1/runs/{run['id']}").status_code == 204
     assert client.get(f"/api/v1/runs/{run['id']}").status_code == 404
 
