@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from kronos_app.data.upload.mapping import ColumnMapping
 from kronos_app.data.upload.preview import TablePreview, preview
 from kronos_app.errors import AppError
+from kronos_app.store.column_mappings import StoredMapping
 from training.errors import Unreadable
 from training.saved import parse_saved
 
 if TYPE_CHECKING:
     from kronos_app.settings import Settings
     from kronos_app.store import Store
-from kronos_app.store.column_mappings import StoredMapping
 
 _log = logging.getLogger(__name__)
 
