@@ -46,6 +46,8 @@ class EvaluationList(JobRunList[Evaluation]):
             _("{cutoffs} cutoffs").format(cutoffs=formats.number(run.cutoffs, 0)),
             _("{lookback} candles → {horizon}").format(lookback=request.lookback, horizon=request.horizon),
             _("{samples} paths each").format(samples=request.samples),
+            *([_("zero-drift forecasts")] if request.driftless else []),
+            *([_("candles up to {time}").format(time=formats.time(request.until))] if request.until else []),
         ]
 
     def results(self, run: Evaluation) -> Sequence[str]:
