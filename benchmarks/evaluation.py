@@ -10,6 +10,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def main(arguments: list[str] | None = None) -> None:
         rows = []
         for forecaster in (*BASELINES, model):
             walk_forward([forecaster], cutoffs[:2], folder / "first")  # loading and first calls are not measured
-            rows.append(_measure(forecaster.name, cutoffs, lambda one=forecaster: walk_forward([one], cutoffs, folder)))
+            rows.append(_measure(forecaster.name, cutoffs, partial(walk_forward, [forecaster], cutoffs, folder)))
         rows.append(_measure("report", cutoffs, lambda: _make_report([model, *BASELINES], cutoffs, folder)))
     total = sum(row["processor"] for row in rows[: len(BASELINES)])
     print(f"all baselines: {total:.1f} s of processor time")
@@ -61,7 +62,7 @@ def _make_cutoffs(count: int, lookback: int, horizon: int) -> list[Cutoff]:
 
 
 def _make_report(forecasters: Sequence[Forecaster], cutoffs: Sequence[Cutoff], folder: Path) -> None:
-    Report(walk_forward(forecasters, cutoffs, folder), [one.name for one in BASELINES]).to_dict()
+    Report(walk_forward(forecasters, cutoffs, folder), [baseline.name for baseline in BASELINES]).to_dict()
 
 
 def _measure(name: str, cutoffs: Sequence[Cutoff], work: Callable[[], object]) -> dict[str, Any]:

@@ -57,9 +57,9 @@ def measure_memory(
     return {"weights": before - empty, "beyond": max(0, peak - before), "own": own, "process": peak}
 
 
-def allowed_bytes(one: dict[str, int], many: dict[str, int]) -> float:
-    """Return the bytes that many paths may take if one path takes `one`."""
-    return ALLOWED * one["beyond"] + many["own"]
+def allowed_bytes(single: dict[str, int], many: dict[str, int]) -> float:
+    """Return the bytes that many paths may take if one path takes `single`."""
+    return ALLOWED * single["beyond"] + many["own"]
 
 
 def run_soak(size: str, forecasts: int, sampling: Sampling, every: int = 20) -> Iterator[int]:

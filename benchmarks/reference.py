@@ -111,7 +111,7 @@ def compare(
     for _ in range(rounds + 1):
         published_seconds = time_once(lambda: _predict(published, inputs, case, sampling))
         seconds.append((published_seconds, time_plain(ours, prepared, case, sampling)))
-    theirs, plain = (median(one) for one in zip(*seconds[1:], strict=True))  # the first warms up
+    theirs, plain = map(median, zip(*seconds[1:], strict=True))  # the first warms up
     torch.manual_seed(0)
     mean = predict_plainly(
         ours.model,

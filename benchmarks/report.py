@@ -109,22 +109,22 @@ def memory_notes(records: list[Record]) -> list[str]:
     """Return whether many paths stay within the allowed memory, where the same work was measured for one path."""
     notes = []
     for many in records:
-        for one in records:
-            if one["samples"] == 1 < many["samples"] and all(one[name] == many[name] for name in SAME_WORK):
-                windows = [window for window in many["memory"] if window in one["memory"]]
-                notes += [_memory_note(many, window, one["memory"][window]) for window in windows]
+        for single in records:
+            if single["samples"] == 1 < many["samples"] and all(single[name] == many[name] for name in SAME_WORK):
+                windows = [window for window in many["memory"] if window in single["memory"]]
+                notes += [_memory_note(many, window, single["memory"][window]) for window in windows]
     return notes
 
 
-def _memory_note(record: Record, window: str, one: dict[str, int]) -> str:
+def _memory_note(record: Record, window: str, single: dict[str, int]) -> str:
     many = record["memory"][window]
-    most = allowed_bytes(one, many)
+    most = allowed_bytes(single, many)
     verdict = "within" if many["beyond"] <= most else "BEYOND"
     return (
         f"{record['case']}, {window}: {many['beyond'] / 1e6:.0f} MB are {verdict} the {most / 1e6:.0f} MB of "
-        f"{ALLOWED:g} × one path ({one['beyond'] / 1e6:.0f} MB) and the paths' own keys and values "
+        f"{ALLOWED:g} × one path ({single['beyond'] / 1e6:.0f} MB) and the paths' own keys and values "
         f"({many['own'] / 1e6:.0f} MB); "
-        f"the whole process {many['process'] / 1e6:.0f} MB and {one['process'] / 1e6:.0f} MB."
+        f"the whole process {many['process'] / 1e6:.0f} MB and {single['process'] / 1e6:.0f} MB."
     )
 
 

@@ -33,8 +33,8 @@ class Prepared:
 def prepare(inputs: Inputs, predictor: KronosPredictor) -> Prepared:
     """Return the tensors that the plain loop starts from; their preparation is not timed."""
     series = check_all_series(*inputs.parts())
-    values = np.stack([one.values for one in series])
-    marks = np.stack([time_marks(pd.DatetimeIndex(one.times.append(one.future))) for one in series])
+    values = np.stack([candles.values for candles in series])
+    marks = np.stack([time_marks(pd.DatetimeIndex(candles.times.append(candles.future))) for candles in series])
     scale = Normaliser.fit(values, shared_deviation=predictor.tokenizer.config.shared_deviation)
     return Prepared(torch.from_numpy(scale.apply(values, predictor.clip)), torch.from_numpy(marks), scale)
 

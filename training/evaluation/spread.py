@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -54,8 +55,8 @@ def learn(
     one group are in memory together. `on_cutoffs` is called with the number of cutoffs done, after each batch.
     """
     learned: dict[str, Learned] = {}
-    done = 0
-    for group, members in groupby(sorted(cutoffs, key=lambda one: one.group), key=lambda one: one.group):
+    done, by_group = 0, attrgetter("group")
+    for group, members in groupby(sorted(cutoffs, key=by_group), key=by_group):
         of_group = list(members)
         if len(of_group) < FEWEST:
             continue

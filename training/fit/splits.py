@@ -162,8 +162,8 @@ def _by_group(series: Sequence[Series]) -> dict[str, list[Series]]:
 
 def _ranges(members: Sequence[Series], times: np.ndarray, split: SplitConfig) -> Ranges:
     if split.train is not None:
-        given = {name: getattr(split, name) for name in SPLITS if getattr(split, name) is not None}
-        return {name: (_moment(first, _ALWAYS), _moment(last, _NEVER - 1) + 1) for name, (first, last) in given.items()}
+        dates = {name: getattr(split, name) for name in SPLITS if getattr(split, name) is not None}
+        return {name: (_moment(first, _ALWAYS), _moment(last, _NEVER - 1) + 1) for name, (first, last) in dates.items()}
     train, validation, test = split.fractions
     first, second = cut_times(members, times, (train, train + validation))
     ranges: Ranges = {"train": (_ALWAYS, first), "validation": (first, second)}

@@ -266,8 +266,8 @@ def cross_entropies(module: Kronos, s1: Tensor, s2: Tensor, stamp: Tensor, place
     late = places // length * (length - first) + places % length - first  # the same places, counted from `first`
     s1_next, s2_next = (ids[:, 1:].flatten()[places] for ids in (s1, s2))
     known = context.flatten(0, 1).index_select(0, places)  # (N, D)
-    given = module.embedding.emb_s1(s1[:, 1 + first :])
-    attended = module.dep_layer.cross_attn(given, context, causal=True, rotate=False)
+    coarse = module.embedding.emb_s1(s1[:, 1 + first :])
+    attended = module.dep_layer.cross_attn(coarse, context, causal=True, rotate=False)
     fine = module.dep_layer.norm(known + attended.flatten(0, 1).index_select(0, late))
     s1_loss = F.cross_entropy(module.head.proj_s1(known).float(), s1_next, reduction="sum")
     s2_loss = F.cross_entropy(module.head.proj_s2(fine).float(), s2_next, reduction="sum")

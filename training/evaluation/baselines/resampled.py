@@ -59,7 +59,7 @@ class Seasonal:
 
     def variance(self, request: Request) -> np.ndarray:
         """Return the variance of each future step, (B, horizon)."""
-        return np.stack([self._variance(*one) for one in zip(request.pasts, request.future, strict=True)])
+        return np.stack(list(map(self._variance, request.pasts, request.future)))
 
     def _variance(self, past: AsOf, future: np.ndarray) -> np.ndarray:
         squares = np.diff(np.log(past.last(self.candles + 1)[:, CLOSE])) ** 2

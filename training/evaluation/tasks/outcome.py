@@ -70,7 +70,7 @@ class Outcome:
             {name: {figure: estimate.value for figure, estimate in row.items()} for name, row in market.rows.items()}
             for market in self.markets
         ]
-        tables = [pd.DataFrame.from_dict(one, orient="index", dtype=np.float64) for one in values]
+        tables = [pd.DataFrame.from_dict(market, orient="index", dtype=np.float64) for market in values]
         return pd.concat(tables).groupby(level=0, sort=False).mean()
 
 

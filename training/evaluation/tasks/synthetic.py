@@ -74,9 +74,9 @@ def judged(
     `times` are the cutoffs of `test` (B,), nanoseconds; `seen` candles of a sequence are the input of the forecaster.
     """
 
-    def figures(one: np.ndarray, other: np.ndarray) -> dict[str, Estimate]:
-        error = posthoc.error_of_classifier((train.real, one), (test.real, other), seed=seed)
-        return {"discriminative": error} | _usefulness(one, test.real, times, seen, seed)
+    def figures(made: np.ndarray, made_test: np.ndarray) -> dict[str, Estimate]:
+        error = posthoc.error_of_classifier((train.real, made), (test.real, made_test), seed=seed)
+        return {"discriminative": error} | _usefulness(made, test.real, times, seen, seed)
 
     return {
         name: figures(train.drawn, test.drawn),
