@@ -92,6 +92,15 @@ def test_rubbish_gets_a_message_with_advice_and_no_traceback(open_page):
     assert "Traceback" not in app.error[0].value
 
 
+@pytest.mark.parametrize(("name", "kind"), [("prices.xls", "application/vnd.ms-excel"), ("prices.csv", "text/csv")])
+def test_a_workbook_gets_the_way_to_csv_whatever_its_name_and_type(open_page, name, kind):
+    app = open_page("data")
+    app.file_uploader[0].upload(name, b"\xd0\xcf\x11\xe0" + bytes(600), kind).run()
+    assert "is a workbook of Excel" in app.error[0].value.replace("\\", "")
+    assert "CSV UTF-8" in app.error[0].value
+    assert "Choose the columns" not in [field.label for field in app.selectbox]
+
+
 def test_a_data_set_is_deleted_only_after_confirmation(open_page, desk, sample):
     app = open_page("data")
     app.get_by_key(f"data.delete.{sample.id}").click().run()

@@ -38,12 +38,15 @@ def mapping_of(file: UploadedFile) -> ColumnMapping | None:
 
 def render_mapping(files: Sequence[UploadedFile], refused: Sequence[UploadedFile]) -> None:
     """Render the choice of a file and the form for its columns; it is open at first where a file was refused."""
-    names = {file.file_id: file.name for file in files}
-    by_choice = [file.name for file in files if mapping_of(file) is not None]
+    tables = [file for file in files if file not in refused or _preview(file) is not None]
+    if not tables:
+        return
+    names = {file.file_id: file.name for file in tables}
+    by_choice = [file.name for file in tables if mapping_of(file) is not None]
     if by_choice:
         message = _("Read by the columns that were chosen for files with this header: {names}")
         st.info(errors.escape(message.format(names=", ".join(by_choice[:FILES_NAMED]))), icon=":material/view_column:")
-    first = next((file.file_id for file in refused if _preview(file) is not None), None)
+    first = next((file.file_id for file in tables if file in refused), None)
     if st.session_state.get(keys.MAPPING_FILE) not in names:
         st.session_state[keys.MAPPING_FILE] = first
     chosen = st.selectbox(
@@ -54,7 +57,7 @@ def render_mapping(files: Sequence[UploadedFile], refused: Sequence[UploadedFile
         key=keys.MAPPING_FILE,
         placeholder=_("Detected; choose a file to change them"),
     )
-    file = next((file for file in files if file.file_id == chosen), None)
+    file = next((file for file in tables if file.file_id == chosen), None)
     if file is None:
         return
     shown = _preview(file)

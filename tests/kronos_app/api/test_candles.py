@@ -1,5 +1,6 @@
 import gzip
 import io
+import zipfile
 
 import numpy as np
 import pandas as pd
@@ -185,6 +186,16 @@ def test_candles_are_renamed_tagged_and_found_by_name_and_tag(upload, client, re
     assert refused(client.patch(address, json={"name": "1.CSV"}), 409)["code"] == "name_taken"
     assert "name" in refused(client.patch(address, json={"name": "x" * 101}), 422)["message"]
     assert refused(client.patch("/api/v1/candles/none", json={"tags": []}), 404)["code"] == "candles_not_found"
+
+
+def test_a_workbook_is_refused_with_how_to_save_it_as_csv(upload, refused):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as workbook:
+        workbook.writestr("xl/workbook.xml", "<workbook/>")
+    for name in ("prices.xlsx", "prices.csv"):
+        error = refused(upload(buffer.getvalue(), name), 422)
+        assert error["code"] == "unsupported_workbook"
+        assert "CSV UTF-8" in error["hint"]
 
 
 def test_unknown_candles_are_not_found(client, refused):

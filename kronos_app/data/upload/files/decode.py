@@ -9,6 +9,7 @@ import zlib
 from io import BytesIO
 from typing import Literal
 
+from kronos_app.data.upload.files.unread import refuse_unread
 from kronos_app.errors import InvalidInput, TooLarge
 from kronos_app.i18n import text
 
@@ -16,10 +17,6 @@ Kind = Literal["text", "parquet", "feather"]
 
 GZIP, FEATHER_V1 = b"\x1f\x8b", b"FEA1"
 KINDS: dict[bytes, Kind] = {b"PAR1": "parquet", b"ARROW1": "feather"}  # both begin and end with their magic bytes
-ARCHIVES = {
-    b"PK\x03\x04": "ZIP", b"PK\x05\x06": "ZIP", b"\xd0\xcf\x11\xe0": "Excel (.xls)", b"7z\xbc\xaf": "7z",
-    b"Rar!": "RAR", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd",
-}  # fmt: skip
 
 
 def safe_name(filename: str) -> str:
@@ -59,15 +56,6 @@ def empty(name: str) -> InvalidInput:
     return InvalidInput("empty_file", text("“{name}” is empty.", name=name), text("Choose a file with candles."))
 
 
-def not_a_table(name: str) -> InvalidInput:
-    """Return the error for content that is no table of any kind."""
-    return InvalidInput(
-        "not_a_table",
-        text("“{name}” is not a table that can be read.", name=name),
-        text("Upload CSV, Feather or Parquet, each also compressed with gzip (.gz)."),
-    )
-
-
 def damaged(kind: Kind, name: str) -> InvalidInput:
     """Return the error for a Feather or Parquet file that cannot be read."""
     return InvalidInput(
@@ -100,21 +88,7 @@ def _gunzip(content: bytes, name: str, limit: int) -> bytes:
 
 
 def _kind(content: bytes, name: str) -> Kind:
-    archive = next((archive for magic, archive in ARCHIVES.items() if content.startswith(magic)), None)
-    if archive == "ZIP" and b"xl/" in content:
-        archive = "Excel (.xlsx)"
-    if archive is not None and archive.startswith("Excel"):
-        raise InvalidInput(
-            "unsupported_archive",
-            text("“{name}” is a workbook of {kind}, which is not read.", name=name, kind=archive),
-            text("Save the sheet as CSV (UTF-8) and upload that."),
-        )
-    if archive is not None:
-        raise InvalidInput(
-            "unsupported_archive",
-            text("“{name}” is a {kind} archive, which is not read.", name=name, kind=archive),
-            text("Unpack the archive and upload the file inside."),
-        )
+    refuse_unread(content, name)
     if content.startswith(FEATHER_V1):
         raise InvalidInput(
             "old_feather",

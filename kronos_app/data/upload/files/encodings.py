@@ -7,7 +7,8 @@ import re
 from collections.abc import Mapping
 
 from kronos_app.data.upload.columns import recognised
-from kronos_app.data.upload.files.decode import empty, not_a_table
+from kronos_app.data.upload.files.decode import empty
+from kronos_app.data.upload.files.unread import not_a_table
 from kronos_app.errors import InvalidInput
 from kronos_app.i18n import text
 

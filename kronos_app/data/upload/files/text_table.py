@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from kronos_app.data.candle_frame import PRICES
 from kronos_app.data.upload.columns import shorten, unique_labels
-from kronos_app.data.upload.files import decode
 from kronos_app.data.upload.files.headers import Header, find_header, split
 from kronos_app.data.upload.files.table import Table, check_columns, check_rows, left_out, no_rows
+from kronos_app.data.upload.files.unread import not_a_table
 from kronos_app.errors import InvalidInput
 from kronos_app.i18n import text
 
@@ -42,7 +42,7 @@ def read(content: bytes, name: str, max_rows: int) -> Table:
     content = clean(content)
     header = find_header(content)
     if not header.names:
-        raise decode.not_a_table(name)
+        raise not_a_table(name)
     check_columns(len(header.names), name)
     body = b"".join(content.split(b"\n", header.line)[header.line :])
     lines = _filled_lines(body, max_rows, name) + header.line
@@ -121,7 +121,7 @@ def _parse(body: bytes, header: Header, name: str) -> tuple[list[pa.ChunkedArray
             ),
         )
     except pa.ArrowException as error:
-        raise decode.not_a_table(name) from error
+        raise not_a_table(name) from error
     return [column.cast(pa.string()) for column in table.columns], ragged  # a table without rows has other types
 
 

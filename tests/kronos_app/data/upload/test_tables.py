@@ -1,5 +1,6 @@
 """Tables of every shape: notes, header rows, separators, several tickers side by side, JSON, HTML, wrong endings."""
 
+import gzip
 import io
 import json
 import zipfile
@@ -238,13 +239,46 @@ def test_an_html_table_is_read_and_a_page_without_one_refused(frames):
         read("<!DOCTYPE html><html><body>Please sign in</body></html>", "prices.csv")
 
 
-def test_a_workbook_and_an_archive_are_called_what_they_are():
-    for member, word in (("xl/workbook.xml", "Excel"), ("a.csv", "ZIP")):
-        buffer = io.BytesIO()
-        with zipfile.ZipFile(buffer, "w") as archive:
-            archive.writestr(member, "x")
-        with pytest.raises(InvalidInput, match=word):
-            read(buffer.getvalue(), "prices.csv")
+def zipped(*members):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for member in members:
+            archive.writestr(member, "application/vnd.oasis.opendocument.spreadsheet" if member == "mimetype" else "x")
+    return buffer.getvalue()
+
+
+UNREAD = {
+    "xlsx": (zipped("[Content_Types].xml", "xl/workbook.xml"), "Excel (.xlsx)", "CSV UTF-8"),
+    "xls": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "WPS (.xls, .et)", "CSV UTF-8"),
+    "xml": (
+        b'<?xml version="1.0"?><Workbook xmlns="urn:schemas-microsoft-com:office:spreadsheet">',
+        "XML",
+        "CSV UTF-8",
+    ),
+    "ods": (zipped("mimetype", "content.xml"), "LibreOffice", "CSV UTF-8"),
+    "numbers": (zipped("Index/Document.iwa"), "Numbers", "CSV UTF-8"),
+    "zip": (zipped("a.csv"), "ZIP", "Unpack the archive"),
+    "rar": (b"Rar!\x1a\x07" + bytes(99), "RAR", "Unpack the archive"),
+    "7z": (b"7z\xbc\xaf\x27\x1c" + bytes(99), "7z", "Unpack the archive"),
+    "tar": (b"a.csv" + bytes(252) + b"ustar" + bytes(300), "tar", "Unpack the archive"),
+    "docx": (zipped("word/document.xml"), "Word", "Upload CSV, JSON"),
+    "pdf": (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj", "PDF", "Upload CSV, JSON"),
+    "png": (b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "PNG", "Upload CSV, JSON"),
+    "h5": (b"\x89HDF\r\n\x1a\n" + bytes(99), "HDF5", "Upload CSV, JSON"),
+    "txt": (b"\x00\x01\x02\xff" * 100, "not a table", "Upload CSV, JSON"),
+}
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
+@pytest.mark.parametrize("ending", ["csv", "as it is"])
+@pytest.mark.parametrize("kind", UNREAD)
+def test_a_kind_of_file_that_is_not_read_is_named_with_what_to_do(kind, ending, compress):
+    content, named, advice = UNREAD[kind]
+    with pytest.raises(InvalidInput) as refused:
+        read(compress(content), f"prices.{kind if ending == 'as it is' else ending}")
+    assert "“prices." in refused.value.message.render()
+    assert named in refused.value.message.render()
+    assert advice in refused.value.hint.render()
 
 
 # Encodings
