@@ -1,4 +1,4 @@
-"""History: all forecasts, to find, reopen, compare and delete."""
+"""History: all forecasts, to find, reopen, compare, tag, export and delete."""
 
 from __future__ import annotations
 
@@ -7,48 +7,47 @@ import streamlit as st
 from kronos_app.runtime import desk
 from kronos_app.state import gettext as _
 from kronos_app.store.records import ForecastFilter
-from kronos_app.widgets.forecast import keys
-from kronos_app.widgets.forecast.listing import render_rows
-from kronos_app.widgets.forecast.pickers import render_pickers
+from kronos_app.widgets.forecast import history_keys as keys
+from kronos_app.widgets.forecast.comparison import render_linked_comparison
+from kronos_app.widgets.forecast.history_actions import render_actions, render_export
+from kronos_app.widgets.forecast.history_filter import render_filter, render_order
+from kronos_app.widgets.forecast.history_table import picked_ids, read_clicks, render_table
 from kronos_app.widgets.kit import job, paging
-from kronos_app.widgets.kit.errors import render_errors
 
 
 def render() -> None:
     st.title(_("History"))
     job.render_active_jobs()
-    total = desk().forecasts.count()
-    if not total:
+    if not desk().forecasts.count():
         st.info(_("No forecasts yet."), icon=":material/history:")
         return
-    with render_errors():
-        render_pickers(total)
-    st.subheader(_("All forecasts"))
-    where = _render_filter()
-    count = desk().forecasts.count(where)
-    start = paging.first_row(count, keys.HISTORY_PAGE)
-    st.caption(_("{found} of {count} forecasts").format(found=count, count=total))
-    render_rows(desk().forecasts.list(where, limit=paging.PAGE_SIZE, offset=start), deletable=True)
+    render_linked_comparison()
+    _render_list()
 
 
-def _render_filter() -> ForecastFilter:
-    everything = _("All")
-    names = desk().forecasts.data_sets()
-    first, second, third = st.columns([2, 1, 1])
-    text = first.text_input(_("Search"), key=keys.HISTORY_TEXT, placeholder=_("data set, model or id"))
-    candles = second.selectbox(
-        _("Data set"),
-        [None, *names],
-        format_func=lambda key: everything if key is None else names[key],
-        key=keys.HISTORY_CANDLES,
-    )
-    model = third.selectbox(
-        _("Model"),
-        [None, *desk().forecasts.models()],
-        format_func=lambda name: name or everything,
-        key=keys.HISTORY_MODEL,
-    )
-    return ForecastFilter(model=model, candles_id=candles, text=text)
+@st.fragment
+def _render_list() -> None:
+    """Render the list; a click in it does not draw the comparison again."""
+    read_clicks()
+    forecasts = desk().forecasts
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        where = render_filter()
+        by, ascending = render_order()
+    count = forecasts.count(where)
+    picked = forecasts.list(ForecastFilter(ids=tuple(picked_ids())))
+    found = _("{found} of {count} forecasts").format(found=count, count=forecasts.count())
+    hint = _("Tick rows to open, compare, tag or delete them. Click a title to sort.")
+    st.caption(f"{found} · " + (_("{count} picked").format(count=len(picked)) if picked else hint))
+    with st.container(horizontal=True):
+        render_actions(sorted(picked, key=lambda item: picked_ids().index(item.id)))
+    table = st.container()
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        start = paging.first_row(count, keys.PAGE)
+        render_export(where, by, ascending)
+    items = forecasts.list(where, by=by, ascending=ascending, limit=paging.PAGE_SIZE, offset=start)
+    if items:
+        with table:
+            render_table(items, by, ascending)
 
 
 render()

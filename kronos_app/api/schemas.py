@@ -9,13 +9,14 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, NaiveDatetime
 
 from kronos_app.services.core.job_view import JobView
+from kronos_app.services.core.labels import LONGEST_TAG
 from kronos_app.services.core.view import ErrorView, View
 from kronos_app.services.forecast.request import ForecastSettings
 from kronos_app.services.forecast.service import MOST_SETUPS, Submission
 from kronos_app.services.live.views import FollowView
 from kronos_app.services.models.registry import ModelVersion
 from kronos_app.services.models.service import ModelStatus
-from kronos_app.store.records import JobStatus, UnreadableRecord
+from kronos_app.store.records import ForecastColumn, ForecastFilter, JobStatus, UnreadableRecord
 
 Repair = Literal["drop", "ffill", "keep"]
 Fix = Literal["drop_unfinished", "adjust_splits", "drop_stale", "drop_outliers", "cap_outliers"]
@@ -75,6 +76,24 @@ class ForecastBody(ForecastSettings, Preparation):
     interval: str | None = Field(
         None, max_length=20, description="Interval such as 5min or 1d, if candles have no times."
     )
+
+
+class ForecastQuery(BaseModel):
+    """The forecasts to list, and their order."""
+
+    model: str | None = Field(None, max_length=200, description="This model only.")
+    candles_id: str | None = Field(None, max_length=64, description="This candle set only.")
+    replay: bool | None = Field(None, description="true: only with a chosen cutoff; false: only of the future.")
+    tag: str | None = Field(None, max_length=LONGEST_TAG, description="With this tag only.")
+    text: str | None = Field(
+        None, max_length=200, description="Part of the name of the candles or the model, of the id, a tag or the note."
+    )
+    sort: ForecastColumn = Field("created", description="Forecasts without a value come last.")
+    order: Literal["ascending", "descending"] = Field("descending", description="Direction of `sort`.")
+
+    def to_filter(self) -> ForecastFilter:
+        """Return the forecasts to list."""
+        return ForecastFilter(**self.model_dump(exclude={"sort", "order"}))
 
 
 class CompareBody(BaseModel):

@@ -101,14 +101,18 @@ class Forecasts(Repository[StoredForecast]):
 
     def _where(self, only: ForecastFilter) -> Conditions:
         values = vars(only).copy()
-        text, tag = values.pop("text"), values.pop("tag")
+        text, tag, ids = values.pop("text"), values.pop("tag"), values.pop("ids")
         searched = [
             *(self._table.c[name] for name in ("candles_name", "model", "id")),
             _notes.c.note,
             tables.tags_text(_notes.c.tags),
         ]
-        matches = [sa.or_(*(contains(column, text) for column in searched))] if text else []
-        return [*self._equal(**values), *([tables.has_tag(_notes.c.tags, tag)] if tag else []), *matches]
+        return [
+            *self._equal(**values),
+            *([] if ids is None else [self._table.c.id.in_(ids)]),
+            *([tables.has_tag(_notes.c.tags, tag)] if tag else []),
+            *([sa.or_(*(contains(column, text) for column in searched))] if text else []),
+        ]
 
     def _row(self, record: StoredForecast) -> dict[str, Any]:
         samples, horizon, _ = record.paths.shape

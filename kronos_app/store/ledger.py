@@ -54,7 +54,7 @@ class LedgerEntry:
     grade
         JSON-ready, see `kronos_app.services.ledger.grading.Grade`.
     crps_ratio, coverage
-        Of the grade, for lists: see `Grade.crps_ratio` and `Grade.coverage`.
+        Of the grade, for lists: the CRPS ratio to the EWMA random walk, and the coverage of the 80 % band.
     """
 
     id: str

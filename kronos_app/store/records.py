@@ -216,7 +216,7 @@ class ForecastFilter:
         Part of the names of candles or model, of the id, of a tag or of the note, in upper or lower case.
     """
 
-    id: str | None = None
+    ids: tuple[str, ...] | None = None
     model: str | None = None
     candles_id: str | None = None
     replay: bool | None = None

@@ -217,18 +217,6 @@ def test_slider_and_date_of_the_cutoff_say_the_same(open_page, sample):
     assert app.get_by_key(state.FORECAST_CUTOFF).value == chosen
 
 
-def test_history_filters_compares_and_deletes(open_page, desk, forecast):
-    one, other = forecast(), forecast(seed=2)
-    app = open_page("history", compare=[one, other])
-    assert app.get("plotly_chart")
-    app.get_by_key(forecast_keys.HISTORY_TEXT).set_value("no such name").run()
-    assert "0 of 2 forecasts" in [caption.value for caption in app.caption]
-    app.get_by_key(forecast_keys.HISTORY_TEXT).set_value("").run()
-    app.get_by_key(f"history.delete.{one}").click().run()
-    app.get_by_key("app.confirm").click().run()
-    assert [info.id for info in desk.forecasts.list()] == [other]
-
-
 def test_a_forecast_outlives_its_data_set(open_page, desk, sample, forecast):
     made = forecast()
     desk.candles.delete(sample.id)

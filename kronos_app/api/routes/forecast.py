@@ -7,20 +7,19 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import JSONResponse, Response
 
-from kronos_app.api.answers import REFUSED, answer, refused
+from kronos_app.api.answers import REFUSED, answer, answer_csv, refused
 from kronos_app.api.context import DeskOf, Language, require_token
 from kronos_app.api.paging import PageOf
-from kronos_app.api.schemas import Accepted, CompareBody, Compared, ForecastBody
+from kronos_app.api.schemas import Accepted, CompareBody, Compared, ForecastBody, ForecastQuery
 from kronos_app.data.calendars import with_calendar
 from kronos_app.errors import InvalidInput
 from kronos_app.i18n import text
-from kronos_app.jsonable import json_ready
 from kronos_app.services.desk import Desk
 from kronos_app.services.evaluation.service import Evaluation
 from kronos_app.services.forecast.calibration import Calibration
-from kronos_app.services.forecast.rendering import forecast_csv, forecast_info_json, forecast_json
+from kronos_app.services.forecast.listing import Annotation, ForecastItem, ForecastItems
+from kronos_app.services.forecast.rendering import forecast_csv, forecast_json
 from kronos_app.services.forecast.request import ForecastRequest, ForecastSettings
-from kronos_app.store.records import ForecastFilter
 
 router = APIRouter(prefix="/forecasts", tags=["forecasts"], dependencies=[Depends(require_token)])
 
@@ -77,21 +76,21 @@ def _candles_id(desk: Desk, body: ForecastBody) -> str:
     return desk.candles.keep(with_calendar(draft, body.calendar), body.repair, body.fixes, body.resample).id
 
 
-@router.get("", summary="List the forecasts")
+@router.get("", summary="List the forecasts", response_model=ForecastItems)
 def list_forecasts(
     desk: DeskOf,
+    language: Language,
     page: PageOf,
-    model: Annotated[str | None, Query(max_length=200, description="This model only.")] = None,
-    candles_id: Annotated[str | None, Query(max_length=64, description="This candle set only.")] = None,
-    text: Annotated[
-        str | None, Query(max_length=200, description="Part of the name of the candles or the model, or of the id.")
-    ] = None,
-) -> JSONResponse:
-    """Return the forecasts that match, newest first, and their number."""
-    where = ForecastFilter(model=model, candles_id=candles_id, text=text)
-    infos = desk.forecasts.list(where, limit=page.limit, offset=page.offset)
-    listed = [forecast_info_json(info) for info in infos]
-    return JSONResponse(json_ready({"total": desk.forecasts.count(where), "forecasts": listed}))
+    where: Annotated[ForecastQuery, Depends()],
+    form: Annotated[Literal["json", "csv"], Query(alias="format", description="json, or a table as csv.")] = "json",
+) -> Response:
+    """Return the forecasts that match, in the order of `sort`, and their number."""
+    only = where.to_filter()
+    items = desk.forecasts.list(
+        only, by=where.sort, ascending=where.order == "ascending", limit=page.limit, offset=page.offset
+    )
+    listed = ForecastItems(total=desk.forecasts.count(only), forecasts=items)
+    return answer_csv(listed.to_csv(), "forecasts.csv") if form == "csv" else answer(listed, language)
 
 
 @router.get("/{forecast_id}", summary="One forecast", responses=refused(404))
@@ -110,9 +109,8 @@ def get(
     add = view.stored.request.get("recalibrate", False) if recalibrate is None else recalibrate
     calibration = desk.calibrations.find(view) if add else None
     if form == "csv":
-        name = f'attachment; filename="forecast-{view.id}.csv"'
         table = forecast_csv(view, calibration if isinstance(calibration, Calibration) else None)
-        return Response(table, media_type="text/csv; charset=utf-8", headers={"Content-Disposition": name})
+        return answer_csv(table, f"forecast-{view.id}.csv")
     return JSONResponse(forecast_json(view, paths, language, calibration))
 
 
@@ -126,3 +124,9 @@ def get(
 def calibrate(desk: DeskOf, language: Language, forecast_id: str) -> Response:
     """Queue an evaluation of past cutoffs of the series with the setup of the forecast, or return the one there is."""
     return answer(desk.calibration_runs.start(desk.forecasts.get(forecast_id)), language, 202)
+
+
+@router.patch("/{forecast_id}", summary="Change tags or note", response_model=ForecastItem, responses=refused(404, 422))
+def annotate(desk: DeskOf, language: Language, forecast_id: str, body: Annotation) -> Response:
+    """Change the tags or the note of a forecast; return its line in the list."""
+    return answer(desk.forecasts.annotate(forecast_id, body), language)

@@ -11,7 +11,7 @@ No rows are added where time has gaps.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,7 +44,7 @@ class Repaired:
     """
 
     candles: CandleFrame
-    choice: str | None  # `drop`, `ffill` or `keep`; None where nothing had to be chosen
+    choice: str | None  # `drop`, `ffill` or `keep`; None where it changed nothing
     dropped: int  # rows left out, repeated times included
     filled: int  # rows filled from the candle before
     kept: int  # impossible candles left as they are
@@ -62,6 +62,12 @@ class Repaired:
         """Return what is stored with the candles, JSON-ready."""
         counts = {name: getattr(self, name) for name in ("choice", "dropped", "filled", "kept", "sorted")}
         return {**counts, "steps": [step.to_dict() for step in self.steps]}
+
+
+def has_repaired_rows(record: Mapping[str, Any]) -> bool:
+    """Return whether rows were left out, filled or changed, from `Repaired.record`; a coarser interval is no repair."""
+    steps = [step for step in record.get("steps", ()) if step["kind"] != "resample"]
+    return bool(record.get("dropped") or record.get("filled") or steps)
 
 
 def apply(
@@ -93,6 +99,8 @@ def apply(
             text("No candle of “{name}” is left after the repair.", name=draft.name),
             text("Correct the file; see the quality report for what is wrong with its rows."),
         )
+    dropped = len(ordered) - len(treated)
+    kept = int(find_faults(fixed).impossible.sum()) if choice == "keep" else 0
     frame = fixed.set_axis(pd.RangeIndex(len(fixed)))
     candles = CandleFrame(frame, draft.name, draft.source, draft.timezone, draft.about)
     if interval is not None:
@@ -100,10 +108,10 @@ def apply(
         candles, steps = resampled.candles, [*steps, resampled.step]
     return Repaired(
         candles=candles,
-        choice=choice,
-        dropped=len(ordered) - len(treated),
-        filled=len(filled),
-        kept=int(find_faults(fixed).impossible.sum()) if choice == "keep" else 0,
+        choice=choice if dropped or filled.size or kept else None,
+        dropped=dropped,
+        filled=filled.size,
+        kept=kept,
         sorted=not ordered.index.is_monotonic_increasing,
         changes=_join([_treated_cells(ordered, treated, filled), *changes]),
         steps=tuple(steps),

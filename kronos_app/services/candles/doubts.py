@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from kronos_app.data.checks import suspect
 from kronos_app.data.checks.faults import usable
 from kronos_app.data.checks.findings import findings
 from kronos_app.data.checks.levels import LevelBreak, find_level_breaks
+from kronos_app.data.checks.repair import has_repaired_rows
 from kronos_app.data.draft import Finding
 from kronos_app.errors import InvalidInput
 from kronos_app.i18n import Text, text
@@ -27,6 +29,8 @@ BEFORE = 2_000
 LOOK_AHEAD, HISTORY_CUT, SHORT_HISTORY = "look_ahead", "history_cut", "short_history"
 ABOUT_RUN = frozenset({LOOK_AHEAD, HISTORY_CUT, SHORT_HISTORY})  # codes of findings that are not about the candles
 FEWEST_CANDLES = 2  # of a history
+
+Mark = Literal["look_ahead", "doubtful", "repaired"]
 
 
 def doubts(saved: CandleSet, cutoff: pd.Timestamp | None, rows: int) -> list[Finding]:
@@ -77,6 +81,17 @@ def look_ahead(spec: ModelSpec, candles: CandleFrame, cutoff: pd.Timestamp) -> l
         model=spec.name, until=until.isoformat(),
     )  # fmt: skip
     return [Finding(LOOK_AHEAD, "warning", message)]
+
+
+def mark_data(provenance: Mapping[str, Any]) -> list[Mark]:
+    """Return what a list says about the data of a forecast."""
+    codes = {warning["code"] for warning in provenance.get("warnings", ())}
+    marks: dict[Mark, bool] = {
+        "look_ahead": LOOK_AHEAD in codes,
+        "doubtful": bool(codes - ABOUT_RUN),
+        "repaired": has_repaired_rows(provenance.get("repair") or {}),
+    }
+    return [mark for mark, holds in marks.items() if holds]
 
 
 def refuse_level_breaks(candles: CandleFrame, rows: int) -> None:

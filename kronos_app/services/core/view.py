@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
+import pandas as pd
 from pydantic import BaseModel, ConfigDict, PlainSerializer, SerializationInfo
 from pydantic_core import from_json
 
@@ -17,6 +18,10 @@ def _render(message: Text, info: SerializationInfo) -> str:
 
 Message = Annotated[Text, PlainSerializer(_render, return_type=str)]
 """A message that is translated when the view is written as JSON."""
+
+
+Moment = Annotated[pd.Timestamp, PlainSerializer(pd.Timestamp.isoformat, return_type=str)]
+"""The time of a candle, to the nanosecond."""
 
 
 class View(BaseModel):

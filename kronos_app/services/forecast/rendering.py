@@ -15,16 +15,8 @@ from kronos_app.services.candles.views import columns_json, times_json
 from kronos_app.services.forecast.calibration import Calibration
 from kronos_app.services.forecast.request import DEFAULT_LEVELS
 from kronos_app.services.forecast.view import ForecastView
-from kronos_app.store.records import ForecastInfo
 
 TRANSLATED = ("warnings", "repair")  # parts of the provenance that are fields of their own, with translated messages
-
-
-def forecast_info_json(info: ForecastInfo) -> dict[str, Any]:
-    """Return a line of the list of forecasts as the API has it."""
-    names = ("id", "candles_id", "candles_name", "model", "horizon", "samples", "lookback", "request", "damaged")
-    times = {"created": info.created.isoformat(), "cutoff": info.cutoff.isoformat()}
-    return {name: getattr(info, name) for name in names} | times
 
 
 def forecast_json(

@@ -16,6 +16,8 @@ from kronos_app.services.models.limits import DEFAULT_MODEL
 DEFAULT_LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 MAX_SEED = 2**53 - 1  # the largest whole number that every JSON reader keeps
 
+SETTINGS_OF_PRESETS = ("temperature", "top_p", "top_k")
+
 Window = Literal["fit", "exact", "strided"]
 Level = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
 
@@ -103,6 +105,11 @@ class Preset(Choice):
     temperature: float
     top_p: float
     top_k: int = 0
+
+    @property
+    def settings(self) -> dict[str, float]:
+        """Return the sampling settings by name."""
+        return {name: getattr(self, name) for name in SETTINGS_OF_PRESETS}
 
 
 PRESETS: dict[str, Preset] = {

@@ -48,8 +48,7 @@ def preset_settings(preset: str, spec: ModelSpec) -> dict[str, Any]:
     for use, advice in spec.sampling.items():
         if use == preset:
             return {name: getattr(advice, name) for name in RECOMMENDED} | {"top_k": 0}
-    named = PRESETS[preset]
-    return {"temperature": named.temperature, "top_p": named.top_p, "top_k": named.top_k}
+    return dict(PRESETS[preset].settings)
 
 
 def describe_origin(spec: ModelSpec, use: Use) -> Text:

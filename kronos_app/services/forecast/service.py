@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from kronos_app.errors import InvalidInput, require
-from kronos_app.i18n import text
+from kronos_app.i18n import Text, text
 from kronos_app.services.candles.doubts import doubts
 from kronos_app.services.core.view import View
+from kronos_app.services.forecast.listing import Annotation, ForecastItem
 from kronos_app.services.forecast.plan import Plan, plan_forecast
 from kronos_app.services.forecast.request import ForecastRequest
 from kronos_app.services.forecast.sampling import fill_in
 from kronos_app.services.forecast.view import ForecastView
 from kronos_app.services.forecast.worker import find_forecast
-from kronos_app.store.records import ANY_FORECAST, ForecastFilter, ForecastInfo
+from kronos_app.store.records import ANY_FORECAST, ForecastColumn, ForecastFilter, ForecastNote
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from kronos_app.services.models.service import ModelService
     from kronos_app.store import Store
 
-Infos = list[ForecastInfo]
+Items = list[ForecastItem]
 
 KIND = "forecast"
 MOST_SETUPS = 4  # that can be compared in one run
@@ -117,17 +118,21 @@ class ForecastService:
 
     def get(self, forecast_id: str) -> ForecastView:
         """Return the forecast with its history and the actual candles known so far."""
-        stored = require(
-            self._store.forecasts.get(forecast_id),
-            "forecast_not_found",
-            text("There is no forecast {id}.", id=forecast_id),
-            text("It may have been deleted; the History page lists all forecasts."),
-        )
+        stored = require(self._store.forecasts.get(forecast_id), *_unknown(forecast_id))
         return ForecastView.of(stored, self._store.candles.get(stored.candles_id))
 
-    def list(self, where: ForecastFilter = ANY_FORECAST, *, limit: int | None = None, offset: int = 0) -> Infos:
-        """Return the forecasts that match, newest first."""
-        return self._store.forecasts.list(where, limit=limit, offset=offset)
+    def list(
+        self,
+        where: ForecastFilter = ANY_FORECAST,
+        *,
+        by: ForecastColumn = "created",
+        ascending: bool = False,
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> Items:
+        """Return the forecasts that match, in the order of a column; those without a value come last."""
+        infos = self._store.forecasts.list(where, by=by, ascending=ascending, limit=limit, offset=offset)
+        return [ForecastItem.of(info) for info in infos]
 
     def count(self, where: ForecastFilter = ANY_FORECAST) -> int:
         """Return the number of forecasts that match."""
@@ -141,6 +146,45 @@ class ForecastService:
         """Return the names of the data sets that forecasts were made from, by id."""
         return self._store.forecasts.data_sets()
 
-    def delete(self, forecast_id: str) -> None:
-        """Delete a forecast; its candles stay."""
-        self._store.forecasts.delete(forecast_id)
+    def tags(self) -> Sequence[str]:
+        """Return the tags of all forecasts."""
+        return self._store.forecasts.tags()
+
+    def annotate(self, forecast_id: str, annotation: Annotation) -> ForecastItem:
+        """Change the tags or the note of a forecast and return its line in the list."""
+        saved = self._item(forecast_id)
+        changes = annotation.model_dump(exclude_none=True)
+        self._store.forecasts.notes.put(
+            ForecastNote(**{"id": saved.id, "tags": saved.tags, "note": saved.note} | changes)
+        )
+        return self._item(forecast_id)
+
+    def change_tags(self, forecast_ids: Sequence[str], add: Sequence[str], remove: Sequence[str]) -> None:
+        """Add tags to all of these forecasts and remove others, or change none.
+
+        Raises
+        ------
+        InvalidInput
+            A tag is too long, or a forecast would have too many.
+        """
+        kept = {id_: [tag for tag in self._item(id_).tags if tag not in remove] for id_ in forecast_ids}
+        annotations = {id_: Annotation.build({"tags": [*tags, *add]}) for id_, tags in kept.items()}
+        for id_, annotation in annotations.items():
+            self.annotate(id_, annotation)
+
+    def _item(self, forecast_id: str) -> ForecastItem:
+        items = self.list(ForecastFilter(ids=(forecast_id,)))
+        return require(items[0] if items else None, *_unknown(forecast_id))
+
+    def delete(self, *forecast_ids: str) -> None:
+        """Delete forecasts with their tags and notes; their candles stay."""
+        self._store.forecasts.delete_all(forecast_ids)
+
+
+def _unknown(forecast_id: str) -> tuple[str, Text, Text]:
+    """Return code, message and hint of the error that there is no such forecast."""
+    return (
+        "forecast_not_found",
+        text("There is no forecast {id}.", id=forecast_id),
+        text("It may have been deleted; the History page lists all forecasts."),
+    )

@@ -24,7 +24,8 @@ ByLevel = Annotated[dict[float, float], PlainSerializer(_name_levels)]
 
 COVERAGE_LEVELS = (0.5, 0.8, 0.9)
 MODEL = "model"
-BASELINES = ("last_close", "drift", "ewma")
+EWMA = "ewma"
+BASELINES = ("last_close", "drift", EWMA)
 TOO_CLOSE = 0.05  # within one window, differences of CRPS this small change sign from one cutoff to the next
 FEWEST_CANDLES = 5
 BASELINE_MEMBERS = 200  # fixed, so that a baseline's scores do not depend on the number of paths of the model
@@ -54,6 +55,17 @@ class Comparison(View):
     matched: int
     verdict: Message
     scores: list[Score]
+
+    @property
+    def crps_ratio(self) -> float | None:
+        """Return the CRPS ratio to the EWMA random walk, None where that made no error."""
+        crps = {score.name: score.crps for score in self.scores}
+        return crps[MODEL] / crps[EWMA] if crps[EWMA] else None
+
+    @property
+    def coverage(self) -> float:
+        """Return the share of closes inside the 80 % band of the model."""
+        return self.scores[0].coverage[0.8]
 
 
 def compare(paths: Array, actual: Array, history: Array, *, driftless: bool = False) -> Comparison | None:

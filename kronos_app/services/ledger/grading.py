@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from kronos_app.data.candle_frame import CandleFrame
-from kronos_app.services.ledger.comparison import MODEL, compare
+from kronos_app.services.ledger.comparison import compare
 from kronos_app.store.records import StoredForecast
 
 Array = npt.NDArray[np.float64]
@@ -26,7 +26,7 @@ OVERLAP = 20  # candles up to the cutoff by which two series are recognised as o
 AGREEING, TOLERANCE = 0.8, 1e-3  # share of them that must agree, to within this share of the price: vendors correct
 SAME = 1e-4  # prices that differ by less were not rescaled
 EXACT = 1e-9
-BASELINE = "ewma"  # of the ratio that lists show
+COLUMNS = ("matched", "crps_ratio", "coverage")
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,27 +52,20 @@ class Grade:
     error_in_deviations
         Root mean square, over the steps, of the distance between actual and mean log return in standard deviations of
         the paths: near 1 where the spread was right. None if all paths are equal.
+    crps_ratio, coverage
+        Of the model: see `Comparison`.
     """
 
     scores: Mapping[str, Mapping[str, Any]]
     matched: int
     ratio: float = 1.0
     error_in_deviations: float | None = None
-
-    @property
-    def crps_ratio(self) -> float | None:
-        """Return the CRPS ratio to the EWMA random walk, None where that made no error."""
-        crps = self.scores[BASELINE]["crps"]
-        return self.scores[MODEL]["crps"] / crps if crps else None
-
-    @property
-    def coverage(self) -> float:
-        """Return the share of closes inside the 80 % band of the model."""
-        return float(self.scores[MODEL]["coverage"]["0.8"])
+    crps_ratio: float | None = None
+    coverage: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON-ready form that the store saves."""
-        return {name: value for name, value in asdict(self).items() if name != "matched"}
+        """Return the JSON-ready form that the store saves; what has a column of its own is left out."""
+        return {name: value for name, value in asdict(self).items() if name not in COLUMNS}
 
 
 def find_outcome(
@@ -130,7 +123,8 @@ def grade(stored: StoredForecast, outcome: Outcome, history: Array | None = None
     if comparison is None:
         return None
     scores = {score.pop("name"): score for score in comparison.to_json()["scores"]}
-    return Grade(scores, comparison.matched, outcome.ratio, _error(stored, actual))
+    figures = {name: getattr(comparison, name) for name in COLUMNS}
+    return Grade(scores, ratio=outcome.ratio, error_in_deviations=_error(stored, actual), **figures)
 
 
 def same_instrument(one: pd.Series[float], other: pd.Series[float]) -> bool:

@@ -13,10 +13,10 @@ from kronos_app.services.core.labels import LONGEST_NAME
 from kronos_app.state import gettext as _
 from kronos_app.store.records import CandleSetFilter, CandleSetInfo
 from kronos_app.widgets.candles import keys
-from kronos_app.widgets.candles.tags import render_tags, tag_badges
 from kronos_app.widgets.kit import formats, names, paging
 from kronos_app.widgets.kit.confirm import confirm
 from kronos_app.widgets.kit.errors import escape, render_errors
+from kronos_app.widgets.kit.tags import render_tags, tag_badges
 
 PAGE_SIZE = 10
 NARROWEST_FIELD = 200  # pixels
@@ -77,7 +77,7 @@ def _render_labels(info: CandleSetInfo) -> None:
     """Render the fields for the name and the tags of a data set, and the button that saves them."""
     key = keys.LABELS + info.id
     name = st.text_input(_("Name"), info.title, max_chars=LONGEST_NAME, key=f"{key}.name", placeholder=info.name)
-    tags = render_tags(f"{key}.tags", info.tags)
+    tags = render_tags(_("Tags"), f"{key}.tags", info.tags, desk().candles.labels.all_tags())
     st.caption(_("Forecasts keep the name that the data set had when they were made."))
     if st.button(_("Save"), type="primary", key=f"{key}.save", icon=":material/save:"):
         with render_errors():

@@ -9,12 +9,17 @@ import streamlit as st
 
 from kronos_app import nav, state
 from kronos_app.data.draft import Finding
-from kronos_app.services.candles.doubts import ABOUT_RUN, LOOK_AHEAD
+from kronos_app.services.candles.doubts import ABOUT_RUN, LOOK_AHEAD, Mark
 from kronos_app.state import gettext as _
 from kronos_app.widgets.candles.quality import describe_repair
 from kronos_app.widgets.kit.errors import escape
 
 MOST_SHOWN = 5
+BADGES: dict[Mark, str] = {
+    "look_ahead": "orange-badge[:material/history:",
+    "doubtful": "orange-badge[:material/troubleshoot:",
+    "repaired": "gray-badge[:material/build:",
+}
 
 
 def render_doubts(doubts: Sequence[Finding], *, link: bool = False) -> None:
@@ -54,15 +59,12 @@ def repaired(provenance: Mapping[str, Any]) -> str:
     return "–" if record is None else describe_repair(record)
 
 
-def badges(provenance: Mapping[str, Any]) -> str:
-    """Return small marks for a line in a list: doubtful data, repaired data."""
-    shown = ""
-    codes = {warning["code"] for warning in provenance.get("warnings", [])}
-    if LOOK_AHEAD in codes:
-        shown += " :orange-badge[:material/history: " + _("look-ahead") + "]"
-    if codes - ABOUT_RUN:
-        shown += " :orange-badge[:material/troubleshoot: " + _("doubtful data") + "]"
-    record = provenance.get("repair") or {}
-    if record.get("steps") or record.get("choice") or record.get("dropped"):
-        shown += " :gray-badge[:material/build: " + _("repaired data") + "]"
-    return shown
+def badges(marks: Sequence[Mark]) -> str:
+    """Return small badges for a line in a list."""
+    return "".join(f" :{BADGES[mark]} {name}]" for mark, name in zip(marks, mark_names(marks), strict=True))
+
+
+def mark_names(marks: Sequence[Mark]) -> list[str]:
+    """Return what the marks mean, in a word or two each."""
+    names = {"look_ahead": _("look-ahead"), "doubtful": _("doubtful data"), "repaired": _("repaired data")}
+    return [names[mark] for mark in marks]

@@ -10,20 +10,42 @@ import pandas as pd
 import streamlit as st
 
 from kronos_app.charts.forecast import BANDS
-from kronos_app.charts.overlay import BAND, overlay_chart
+from kronos_app.charts.overlay import BAND, MOST_FORECASTS, overlay_chart
 from kronos_app.charts.style import translucent
+from kronos_app.runtime import desk
 from kronos_app.services.forecast.view import ForecastView
 from kronos_app.state import gettext as _
 from kronos_app.widgets.forecast.listing import settings_facts
 from kronos_app.widgets.kit import formats
 from kronos_app.widgets.kit.chart_style import chart_style
-from kronos_app.widgets.kit.errors import escape
+from kronos_app.widgets.kit.errors import escape, render_errors
 from kronos_app.widgets.kit.figure import render_figure
 
+PARAMETER = "compare"  # of the address, once for each forecast
 MOST_NAMED = 3  # settings in the name of a forecast in the legend
 DIFFERENT = f"background-color: {translucent('#6f7df2', 0.18)}; font-weight: 600"
 
 Facts = dict[str, str]
+
+
+def render_linked_comparison() -> None:
+    """Render the comparison that the address names, if it names one."""
+    ids = list(dict.fromkeys(st.query_params.get_all(PARAMETER)))
+    if not ids:
+        return
+    with st.container(border=True):
+        title, close = st.columns([5, 1], vertical_alignment="center")
+        title.subheader(_("Comparison"))
+        close.button(_("Close"), icon=":material/close:", key="history.compare.close", on_click=_close, type="tertiary")
+        with render_errors():
+            if not 2 <= len(ids) <= MOST_FORECASTS:
+                st.info(_("Choose two to {most} different forecasts.").format(most=MOST_FORECASTS))
+                return
+            render_comparison([desk().forecasts.get(id_) for id_ in ids])
+
+
+def _close() -> None:
+    st.query_params.pop(PARAMETER)
 
 
 def render_comparison(views: Sequence[ForecastView]) -> None:
@@ -83,11 +105,14 @@ def _describe_inputs(view: ForecastView) -> Facts:
 
 
 def _describe_scores(view: ForecastView) -> Facts:
-    score = view.comparison.scores[0] if view.comparison is not None else None
+    """Return the scores by label; dashes while no actual candle is known."""
+    comparison = view.comparison
+    model = comparison.scores[0] if comparison else None
     return {
-        _("MAE"): formats.price(score.mae if score else None),
-        _("Coverage {level} %").format(level=80): formats.percent(score.coverage[0.8] if score else None, 0),
-        _("CRPS"): formats.price(score.crps if score else None),
+        _("MAE"): formats.price(model.mae if model else None),
+        _("CRPS"): formats.price(model.crps if model else None),
+        _("CRPS ratio"): formats.number(comparison.crps_ratio if comparison else None),
+        _("Coverage {level} %").format(level=80): formats.percent(comparison.coverage if comparison else None, 0),
     }
 
 

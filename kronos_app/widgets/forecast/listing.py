@@ -3,31 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 import streamlit as st
 
 from kronos_app import nav
-from kronos_app.runtime import desk
+from kronos_app.services.forecast.listing import ForecastItem
 from kronos_app.services.forecast.request import WINDOWS
 from kronos_app.state import gettext as _
 from kronos_app.state import say
-from kronos_app.store.records import ForecastInfo, StoredForecast
+from kronos_app.store.records import StoredForecast
 from kronos_app.widgets.candles import doubts
 from kronos_app.widgets.kit import formats
-from kronos_app.widgets.kit.confirm import confirm
 from kronos_app.widgets.kit.errors import escape
-
-
-def describe_forecast(info: ForecastInfo) -> str:
-    """Return a forecast in one line of plain text."""
-    return f"{info.candles_name} · {_describe_steps(info)} · {info.model} · {formats.moment(info.created)}"
-
-
-def _describe_steps(info: ForecastInfo) -> str:
-    mode = _("Replay") if info.request.get("cutoff") else _("Future")
-    steps = _("{horizon} candles from {cutoff}").format(horizon=info.horizon, cutoff=formats.time(info.cutoff))
-    return f"{mode} · {steps}"
 
 
 def settings_facts(stored: StoredForecast) -> dict[str, str]:
@@ -44,33 +31,34 @@ def settings_facts(stored: StoredForecast) -> dict[str, str]:
     }
 
 
-def render_rows(infos: Sequence[ForecastInfo], *, deletable: bool = False) -> None:
-    """Render one row per forecast, with a link to open it and, if `deletable`, a button to delete it."""
-    for info in infos:
+def describe_mode(replay: bool | None) -> str:
+    """Return the mode of a forecast in a word."""
+    return formats.MISSING if replay is None else _("Replay") if replay else _("Future")
+
+
+def damage() -> str:
+    """Return what is wrong with a damaged record, and what to do."""
+    return _("This record is damaged and cannot be read. Delete it, or restore the database from a backup.")
+
+
+def render_rows(items: Sequence[ForecastItem]) -> None:
+    """Render one row per forecast, with a link to open it."""
+    for item in items:
         with st.container(border=True):
             words, actions = st.columns([5, 2], vertical_alignment="center")
-            title = f"**{escape(info.candles_name)}** · {escape(info.model)}{doubts.badges(info.provenance)}"
-            words.markdown(f"{title}  \n:small[{escape(_describe_details(info))}]")
+            title = f"**{escape(item.candles_name)}** · {escape(item.model)}{doubts.badges(item.marks)}"
+            words.markdown(f"{title}  \n:small[{escape(damage() if item.damaged else _describe(item))}]")
             with actions.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
-                nav.link("forecast", _("Open"), icon=":material/open_in_new:", forecast=info.id)
-                if deletable and st.button(
-                    _("Delete"), key=f"history.delete.{info.id}", icon=":material/delete:", type="tertiary"
-                ):
-                    confirm(
-                        _("Delete this forecast of {name}?").format(name=info.candles_name),
-                        _("Its address no longer works then. The data set stays."),
-                        partial(desk().forecasts.delete, info.id),
-                    )
+                nav.link("forecast", _("Open"), icon=":material/open_in_new:", forecast=item.id)
 
 
-def _describe_details(info: ForecastInfo) -> str:
-    if info.damaged:
-        return _("This record is damaged and cannot be read. Delete it, or restore the database from a backup.")
+def _describe(item: ForecastItem) -> str:
     return " · ".join(
         [
-            _describe_steps(info),
-            _("lookback {lookback}").format(lookback=info.lookback),
-            _("{samples} samples").format(samples=info.samples),
-            _("created {moment}").format(moment=formats.moment(info.created)),
+            describe_mode(item.replay),
+            _("{horizon} candles from {cutoff}").format(horizon=item.horizon, cutoff=formats.time(item.cutoff)),
+            _("lookback {lookback}").format(lookback=item.lookback),
+            _("{samples} samples").format(samples=item.samples),
+            _("created {moment}").format(moment=formats.moment(item.created)),
         ]
     )

@@ -261,3 +261,27 @@ def test_a_forecast_on_doubtful_data_is_told_with_warnings(client, upload, done,
     assert told["warnings"][0]["message"].startswith("Not adjusted for a split of 2 for 1")
     assert told["data_repair"]["steps"] == []
     assert "warnings" not in told["provenance"]
+
+
+def test_the_list_is_filtered_sorted_and_returned_as_csv(client, upload, done, make_frame):
+    candles_id = upload(make_frame(60)).json()["id"]
+    for fields in ({"seed": 5}, {"seed": 4, "cutoff": None}):
+        done(candles_id=candles_id, **fields)
+    listed = client.get("/api/v1/forecasts?sort=seed&order=ascending").json()
+    assert (listed["total"], [line["seed"] for line in listed["forecasts"]]) == (2, [4, 5])
+    assert [line["seed"] for line in client.get("/api/v1/forecasts?replay=true").json()["forecasts"]] == [5]
+    table = client.get("/api/v1/forecasts?format=csv&sort=seed")
+    assert table.headers["content-type"].startswith("text/csv")
+    assert [row["seed"] for row in csv.DictReader(io.StringIO(table.text))] == ["5", "4"]
+
+
+def test_tags_and_note_of_a_forecast_are_changed(client, upload, done, refused, make_frame):
+    address = done(candles_id=upload(make_frame(60)).json()["id"])
+    changed = client.patch(address, json={"tags": ["gold"], "note": "seen"}).json()
+    assert (changed["tags"], changed["note"]) == (["gold"], "seen")
+    assert client.patch(address, json={"note": ""}).json()["tags"] == ["gold"]
+    assert [line["note"] for line in client.get("/api/v1/forecasts?tag=gold").json()["forecasts"]] == [""]
+    assert client.get("/api/v1/forecasts?tag=silver").json() == {"total": 0, "forecasts": []}
+    refused(client.patch(address, json={"note": "x" * 1001}), 422)
+    refused(client.patch(address, json={"colour": "red"}), 422)
+    refused(client.patch("/api/v1/forecasts/unknown", json={"note": "x"}), 404)

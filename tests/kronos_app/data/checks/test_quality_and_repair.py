@@ -53,6 +53,20 @@ FAULTS = {
 }
 
 
+@pytest.mark.parametrize("choice", repair.REPAIRS)
+def test_a_choice_that_changes_nothing_is_not_recorded_as_a_repair(choice):
+    for interval in (None, "1w"):
+        record = repair.apply(draft(), choice, interval=interval).record
+        assert record["choice"] is None
+        assert not repair.has_repaired_rows(record)
+    faulty = repair.apply(draft(row3=FAULTS["no_volume"]), choice if choice != "keep" else "drop").record
+    assert repair.has_repaired_rows(faulty)
+
+
+def test_records_of_earlier_versions_name_a_choice_even_if_no_row_was_repaired():
+    assert not repair.has_repaired_rows({"choice": "drop", "dropped": 0, "filled": 0, "kept": 0, "steps": []})
+
+
 def test_good_data_is_clean_and_needs_no_choice():
     report = quality.inspect(draft())
     assert report.clean

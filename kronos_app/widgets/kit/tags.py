@@ -6,17 +6,16 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from kronos_app.runtime import desk
 from kronos_app.services.core.labels import MOST_TAGS
 from kronos_app.state import gettext as _
 from kronos_app.widgets.kit.errors import escape
 
 
-def render_tags(key: str, tags: Sequence[str] = ()) -> list[str]:
-    """Render the field for tags, which offers those of all data sets, and return the chosen ones."""
+def render_tags(label: str, key: str, tags: Sequence[str], used: Sequence[str]) -> list[str]:
+    """Render the field for tags, which offers those in use, and return the chosen ones."""
     return st.multiselect(
-        _("Tags"),
-        list(dict.fromkeys([*tags, *desk().candles.labels.all_tags()])),
+        label,
+        list(dict.fromkeys([*tags, *used])),
         list(tags),
         key=key,
         accept_new_options=True,
