@@ -270,7 +270,7 @@ def test_the_forecasting_document_has_every_preset_with_its_values():
 
 
 def test_the_forecasting_document_has_the_values_the_page_starts_with():
-    from kronos_app.widgets.forecast.form import DEFAULTS
+    from kronos_app.widgets.forecast.settings import DEFAULTS
 
     table = {row[0]: row[1] for row in rows(doc("forecasting.md"))}
     names = {

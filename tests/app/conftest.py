@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from kronos_app.i18n import translate
+from kronos_app.widgets.forecast import keys
 from tests.qlib_writer import walk, write
 
 ROOT = Path(__file__).parents[2]
@@ -103,6 +105,28 @@ def find_field(app: AppTest, name: str, *parts: str):
     return app.get_by_key(".".join((name, *parts)))
 
 
+def fill_in_small(app: AppTest) -> AppTest:
+    """Fill in the form of the Forecast page for a forecast that takes no time."""
+    for key, value in {keys.LOOKBACK: 64, keys.HORIZON: 6, keys.SAMPLES: 8, keys.SEED: 3}.items():
+        app.get_by_key(key).set_value(value)
+    return app.run()
+
+
+def run_button(app: AppTest, lang: str = "en"):
+    return find_button(app, translate("Run forecast", lang))
+
+
+def finish_forecast(app: AppTest, desk) -> AppTest:
+    """Wait for the job in the address and draw the page again, as its fragment does by itself in a browser."""
+    if "job" not in app.query_params:  # it was done before the page was
+        return app
+    job_id = app.query_params["job"]
+    deadline = time.monotonic() + 120
+    while desk.jobs.get(job_id).active and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return app.run()
+
+
 @pytest.fixture(autouse=True)
 def _own_main():
     """Put back the main module: AppTest replaces it by the page's script, which child processes would then import."""
@@ -184,6 +208,18 @@ def start_hanging(desk, monkeypatch):
 
 
 @pytest.fixture
+def registry(monkeypatch):
+    """Return a function that changes what is known about using the bundled model."""
+    from engine.loading.registry import REGISTRY
+
+    def change(**fields):
+        changed = replace(REGISTRY["kronos-nano"], **fields)
+        monkeypatch.setattr("engine.loading.registry.REGISTRY", dict(REGISTRY) | {"kronos-nano": changed})
+
+    return change
+
+
+@pytest.fixture
 def sample(desk):
     """Return a bundled series, saved."""
     return take_sample(desk)
@@ -196,7 +232,7 @@ def forecast(desk, sample):
 
     def make(**fields) -> str:
         cutoff = sample.candles.timestamps[-40].to_pydatetime()
-        asked = {"candles_id": sample.id, "lookback": 48, "horizon": 6, "samples": 8, "seed": 1, "cutoff": cutoff}
+        asked = {"candles_id": sample.id, "lookback": 64, "horizon": 6, "samples": 8, "seed": 1, "cutoff": cutoff}
         sent = desk.forecasts.submit(ForecastRequest.build(asked | fields))
         if sent.forecast_id:
             return sent.forecast_id

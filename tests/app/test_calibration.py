@@ -47,7 +47,7 @@ def run_id(desk) -> str:
 def test_a_series_that_is_too_short_says_how_many_candles_calibration_needs(open_page, sample, forecast):
     cutoff = sample.candles.timestamps[100].to_pydatetime()
     app = open_page("forecast", forecast=forecast(cutoff=cutoff))
-    assert "Calibration needs 168 candles up to the cutoff" in page_text(app)
+    assert "Calibration needs 184 candles up to the cutoff" in page_text(app)
     assert "there are 101" in page_text(app)
     assert "Calibrate now" not in labels_of(app.button)
 

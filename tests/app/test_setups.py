@@ -19,7 +19,7 @@ def form(open_page, sample):
 
     def form(lang="en"):
         app = open_page("forecast", lang=lang)
-        values = {keys.LOOKBACK: 48, keys.HORIZON: 6, keys.SAMPLES: 8, keys.SEED: 3, keys.MODE: "replay"}
+        values = {keys.LOOKBACK: 64, keys.HORIZON: 6, keys.SAMPLES: 8, keys.SEED: 3, keys.MODE: "replay"}
         for key, value in values.items():
             app.get_by_key(key).set_value(value)
         return app.run()
@@ -56,7 +56,7 @@ def test_setups_run_together_and_their_address_shows_them_again(form, open_page,
         (0.6, 0.9, 8),
         (1.7, 1.0, 8),
     ]
-    assert {(one["lookback"], one["horizon"], one["seed"], one["driftless"]) for one in made} == {(48, 6, 3, True)}
+    assert {(one["lookback"], one["horizon"], one["seed"], one["driftless"]) for one in made} == {(64, 6, 3, True)}
     shared = open_page("forecast", lang=lang, compare=app.query_params["compare"])
     for page in (app, shared):
         assert page.get("plotly_chart")

@@ -97,7 +97,7 @@ def test_a_fine_tune_survives_its_server_and_is_resumed_registered_and_forecast_
     page.goto(f"{address}/finetune")
     page.get_by_role("button", name="Take a sample").click()
     expect(page.get_by_text("3,926 windows")).to_be_visible()
-    fill(page, "Lookback", 48)
+    fill(page, "Lookback", 64)
     fill(page, "Horizon", 4)
     fill(page, "Steps", STEPS)
     fill(page, "Batch size", 4)
@@ -152,7 +152,7 @@ def test_a_fine_tune_survives_its_server_and_is_resumed_registered_and_forecast_
     expect(page.get_by_role("button", name="Run forecast")).to_be_visible()
     idle(page)
     fill(page, "Horizon", 4)
-    fill(page, "Lookback", 48)
+    fill(page, "Lookback", 64)
     page.get_by_role("button", name="Run forecast").click()
     expect(page.locator(".js-plotly-plot").first.get_by_text("Representative path").first).to_be_visible()
     forecast = re.search(r"forecast=(\w+)", page.url)[1]

@@ -34,8 +34,6 @@ def render_chart(view: ForecastView, quantiles: Quantiles, bands: Quantiles | No
     with st.container(horizontal=True, vertical_alignment="bottom"):
         kind = _choose_candles(view)
         choice = st.container(width="content")
-    if view.driftless:
-        st.caption(_("Zero-drift forecast: the median of all paths is fixed at the last close."))
     horizon = len(view.stored.timestamps)
     ranges = [(_("Horizon"), 2 * horizon), (_("3 × horizon"), 4 * horizon)]
     alt = _("History, forecast candles and bands of the close")

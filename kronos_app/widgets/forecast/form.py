@@ -1,10 +1,9 @@
-"""The settings of a forecast."""
+"""The form of a forecast: one bar with the settings and Run, and below it what is wrong with them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -13,196 +12,143 @@ import streamlit as st
 from kronos_app import state
 from kronos_app.data.candle_frame import CandleFrame
 from kronos_app.runtime import desk
-from kronos_app.services.forecast.request import WINDOWS, ForecastRequest
-from kronos_app.services.forecast.sampling import BANDS
-from kronos_app.services.models.limits import SHORTEST_HISTORY, longest_horizon
+from kronos_app.services.forecast.limits import Limits, find_limits
+from kronos_app.services.forecast.request import ForecastRequest
+from kronos_app.services.models.limits import SENSIBLE_HISTORY
 from kronos_app.state import gettext as _
 from kronos_app.store.records import CandleSet, StoredForecast
-from kronos_app.widgets.candles import doubts, picker
+from kronos_app.widgets.candles import doubts, last_candles, picker
 from kronos_app.widgets.forecast import keys
-from kronos_app.widgets.forecast.sampling import render_sampling
+from kronos_app.widgets.forecast.cutoff import render_cutoff
+from kronos_app.widgets.forecast.outcome import open_submissions
+from kronos_app.widgets.forecast.sampling import adopt_recommendation, render_preset, render_sampling
+from kronos_app.widgets.forecast.settings import FUTURE, REPLAY, form_settings, name_differences, set_defaults
 from kronos_app.widgets.forecast.setups import render_setups, requests_of_setups
-from kronos_app.widgets.kit import formats
-from kronos_app.widgets.kit.errors import render_errors
-from kronos_app.widgets.kit.fields import render_number, render_segments
+from kronos_app.widgets.kit import job
+from kronos_app.widgets.kit.errors import escape, render_errors
+from kronos_app.widgets.kit.fields import render_segments, render_whole_number
 from kronos_app.widgets.models.choice import render_model_field
 
 if TYPE_CHECKING:
-    from kronos_app.services.forecast.service import Submission
+    from kronos_app.services.forecast.view import ForecastView
 
-FUTURE, REPLAY = "future", "replay"
-NARROWEST_NUMBER = 110  # pixels: four digits and both buttons
-# Field of the request to the key of its widget.
-FIELDS = {
-    "lookback": keys.LOOKBACK,
-    "horizon": keys.HORIZON,
-    "window": keys.WINDOW,
-    "temperature": keys.TEMPERATURE,
-    "top_p": keys.TOP_P,
-    "top_k": keys.TOP_K,
-    "samples": keys.SAMPLES,
-    "driftless": keys.DRIFTLESS,
-    "seed": keys.SEED,
-}
-DEFAULTS = {
-    keys.MODE: FUTURE,
-    keys.LOOKBACK: 400,
-    keys.HORIZON: 24,
-    keys.WINDOW: "fit",
-    keys.TOP_K: 0,
-    keys.SEED: None,
-    keys.PRESET: BANDS,
-}
+FORM = "forecast_form"  # named in style.css
+KNOWN_SHOWN = 150  # candles
+MODE_WIDTH, NUMBER_WIDTH, PRESET_WIDTH = 145, 84, 135  # pixels
 
 
-def render_form(on_submit: Callable[[Sequence[Submission]], None]) -> CandleFrame | None:
-    """Render the settings; call `on_submit` once they are submitted.
+@st.fragment
+def render_form(in_use: tuple[str | None, str], result: ForecastView | None, *, preview: bool) -> None:
+    """Render the form; a change of it runs nothing else of the page, unless the sidebar shows it too.
 
-    Returns
-    -------
-    The candles up to the cutoff, None without a data set.
+    Parameters
+    ----------
+    in_use
+        Data set and model that the sidebar shows.
+    result
+        The forecast that the page shows below the form.
+    preview
+        Whether to render the candles up to the cutoff below the form.
     """
-    for key, value in DEFAULTS.items():
-        state.default(key, value)
-    chosen = picker.render_candle_picker()
-    if chosen is None:
-        return None
-    model = _render_model()
-    _render_mode()
-    replay = st.session_state[keys.MODE] == REPLAY
-    _render_lengths(chosen, desk().models.context(model))
-    cutoff = _render_cutoff(chosen) if replay else None
-    with st.expander(_("Sampling"), icon=":material/tune:", expanded=True):
-        render_sampling(model)
     with render_errors():
-        lookback = st.session_state[keys.LOOKBACK]
-        doubts.render_doubts(desk().forecasts.doubts(chosen.id, cutoff, lookback), link=True)
-    render_setups()
-    if st.button(_("Run forecast"), type="primary", icon=":material/play_arrow:", width="stretch"):
-        with render_errors():
-            fields = {name: st.session_state[key] for name, key in FIELDS.items()}
-            moment = None if cutoff is None else cutoff.to_pydatetime()
-            request = ForecastRequest.build({**fields, "candles_id": chosen.id, "model": model, "cutoff": moment})
-            on_submit(desk().forecasts.submit_all(requests_of_setups(request)))
-    candles = chosen.candles
-    return candles if cutoff is None else replace(candles, frame=candles.frame[candles.timestamps <= cutoff])
+        with st.container(key=FORM, gap="small"):
+            chosen, cutoff = _render_settings(result)
+        if (state.candles_id(), state.model()) != in_use:
+            st.rerun()
+        if preview and chosen is not None:
+            job.render_active_jobs()
+            # The browser then has loaded what the chart of the forecast needs.
+            last_candles.render_last_candles(_known_candles(chosen, cutoff), KNOWN_SHOWN, "forecast.known")
 
 
-def _render_model() -> str:
+def _render_settings(result: ForecastView | None) -> tuple[CandleSet | None, datetime | None]:
+    """Render the bar and, below it, cutoff and remarks; return the data set and the cutoff of a replay."""
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall"):
+        with st.container():
+            chosen = picker.render_candle_picker()
+        if chosen is None:
+            return None, None
+        set_defaults(chosen.candles)
+        model = _render_choices()
+        place_of_run = st.container(width="content")
+    settings = form_settings() | {"candles_id": chosen.id, "model": desk().models.spec(model).name, "cutoff": None}
+    requests: list[ForecastRequest] = []
+    with render_errors():
+        row, remark = st.container(horizontal=True, vertical_alignment="center", gap="medium"), ""
+        if st.session_state[keys.MODE] == REPLAY:
+            with row:
+                settings["cutoff"], remark = render_cutoff(chosen.candles, settings["horizon"])
+        limits = _check_limits(settings, chosen)
+        with row:
+            st.container().caption(escape(f"{remark} {state.say(limits.message)}"))
+            found = desk().forecasts.doubts(chosen.id, settings["cutoff"], settings["lookback"])
+            doubts.render_doubts(found, link=True)
+        requests = _check_requests(settings, chosen)
+        if not _confirm_lookback(settings["lookback"]):
+            requests = []
+    if place_of_run.button(_("Run forecast"), type="primary", disabled=not requests) and requests:
+        with render_errors():  # a click may arrive together with a change that disables the button
+            open_submissions(desk().forecasts.submit_all(requests))
+            st.rerun()
+    if result is not None:
+        _render_differences(settings, result.stored)
+    return chosen, settings["cutoff"]
+
+
+def _render_choices() -> str:
+    """Render model, mode, lookback, horizon and sampling, and return the name of the model."""
     st.session_state[keys.MODEL] = state.model()
-    chosen = render_model_field(keys.MODEL, on_change=lambda: state.use_model(st.session_state[keys.MODEL]))
-    state.use_model(chosen)
-    return chosen
+    with st.container():
+        model = render_model_field(keys.MODEL, on_change=lambda: state.use_model(st.session_state[keys.MODEL]))
+    state.use_model(model)
+    adopt_recommendation(model)
+    render_segments(keys.MODE, _("Mode"), {FUTURE: _("Future"), REPLAY: _("Replay")}, width=MODE_WIDTH)
+    render_whole_number(keys.LOOKBACK, _("Lookback"), width=NUMBER_WIDTH)
+    render_whole_number(keys.HORIZON, _("Horizon"), width=NUMBER_WIDTH)
+    with st.container(width=PRESET_WIDTH):
+        render_preset(model)
+    with st.popover(_("Sampling")):
+        render_sampling(model, desk().models.context(model))
+    render_setups()
+    return model
 
 
-def _render_mode() -> None:
-    render_segments(
-        keys.MODE,
-        _("Mode"),
-        {FUTURE: _("Future"), REPLAY: _("Replay")},
-        width="stretch",
-        help=_("Future continues the last candle. Replay stops at a cutoff and compares with the actual candles."),
-    )
+def _check_limits(settings: dict[str, Any], chosen: CandleSet) -> Limits:
+    """Return the limits of lookback and horizon; raise InvalidInput if one of them is outside."""
+    lookback, horizon = settings["lookback"], settings["horizon"]
+    spec, rows = desk().models.spec(settings["model"]), len(_known_candles(chosen, settings["cutoff"]))
+    window, context = settings["window"], spec.max_context
+    limits = find_limits(lookback, horizon, window, model=spec.name, context=context, rows=rows)
+    limits.check(lookback, horizon)
+    return limits
 
 
-def _render_lengths(chosen: CandleSet, context: int) -> None:
-    """Render lookback, horizon and window, within the candles there are and the context of the model."""
-    window = st.session_state[keys.WINDOW]
-    longest = max(longest_horizon(context, window), 1)
-    pair = st.grid(2, min_column_width=NARROWEST_NUMBER)
-    lookback, horizon = pair.container(), pair.container()
-    with horizon:
-        steps = render_number(keys.HORIZON, _("Horizon"), 1, longest, _("Number of candles to forecast."))
-    room = context - steps if window == "fit" else context
-    most = max(min(room, len(chosen.candles)), SHORTEST_HISTORY)
-    with lookback:
-        render_number(
-            keys.LOOKBACK,
-            _("Lookback"),
-            SHORTEST_HISTORY,
-            most,
-            _("Number of history candles that the model sees."),
-        )
-    chosen_window = render_segments(
-        keys.WINDOW,
-        _("Window"),
-        {name: state.say(choice.label) for name, choice in WINDOWS.items()},
-        width="stretch",
-        help=_("How the model handles a lookback and horizon longer than its context."),
-    )
-    st.caption(state.say(WINDOWS[chosen_window].description).format(context=context))
+def _check_requests(settings: dict[str, Any], chosen: CandleSet) -> list[ForecastRequest]:
+    """Return the requests of the form and of further setups; raise the error of one that would be refused."""
+    requests = requests_of_setups(ForecastRequest.build(settings))
+    for request in requests:
+        _check_limits(request.model_dump(), chosen)  # another model holds fewer candles
+        desk().forecasts.check(request)
+    return requests
 
 
-def _render_cutoff(chosen: CandleSet) -> pd.Timestamp | None:
-    """Render the choice of the last history candle, by slider and by date, which stay equal."""
-    times = chosen.candles.timestamps
-    lookback, horizon = st.session_state[keys.LOOKBACK], st.session_state[keys.HORIZON]
-    if len(times) < 3:
-        st.info(_("A replay needs at least three candles."))
-        return None
-    first = min(lookback, len(times) - 1) - 1
-    low, high = _time_of(times, first), _time_of(times, len(times) - 2)
-    for key in (state.FORECAST_CUTOFF, state.FORECAST_CUTOFF_DATE):
-        state.default(key, _time_of(times, max(len(times) - 1 - horizon, first)))
-        state.clamp(key, low, high)
-    step = chosen.candles.interval.to_pytimedelta()
-    pair = (state.FORECAST_CUTOFF, state.FORECAST_CUTOFF_DATE)
-    if low < high:
-        st.slider(
-            _("Cutoff"),
-            low,
-            high,
-            step=step,
-            format="YYYY-MM-DD HH:mm" if step < timedelta(days=1) else "YYYY-MM-DD",
-            key=pair[0],
-            persist_state="session",
-            on_change=_copy_value,
-            args=pair,
-            help=_("The last candle that the model sees. Later candles are only used for the comparison."),
-        )
-    st.datetime_input(
-        _("Cutoff by date"),
-        None,  # the value is the session's
-        min_value=low,
-        max_value=high,
-        step=timedelta(minutes=1),
-        key=pair[1],
-        persist_state="session",
-        on_change=_copy_value,
-        args=pair[::-1],
-    )
-    value = st.session_state[state.FORECAST_CUTOFF_DATE] or st.session_state[state.FORECAST_CUTOFF]
-    row = int(times.searchsorted(pd.Timestamp(value), side="right")) - 1
-    after = min(len(times) - 1 - row, horizon)
-    st.caption(
-        _("The history ends at {time}; {count} actual candles after it are compared.").format(
-            time=formats.time(times[row]), count=after
-        )
-    )
-    return pd.Timestamp(times[row])
+def _confirm_lookback(lookback: int) -> bool:
+    """Return whether the lookback is long enough, or its shortness was confirmed."""
+    if lookback >= SENSIBLE_HISTORY:
+        return True
+    label = _("Forecast from only {lookback} candles: with fewer than {least} the bands are unreliable")
+    return st.checkbox(label.format(lookback=lookback, least=SENSIBLE_HISTORY), key=keys.SHORT_HISTORY)
 
 
-def _time_of(times: pd.DatetimeIndex, row: int) -> datetime:
-    return pd.Timestamp(times[max(row, 0)]).to_pydatetime()
+def _render_differences(settings: dict[str, Any], forecast: StoredForecast) -> None:
+    """Say that the forecast below has other settings than the form, if it has."""
+    if names := name_differences(settings, forecast):
+        message = _("The forecast below was made with other settings: {names}.").format(names=", ".join(names))
+        st.caption(":material/difference: " + message)
 
 
-def _copy_value(source: str, target: str) -> None:
-    if st.session_state[source] is not None:
-        st.session_state[target] = st.session_state[source]
-
-
-def adopt_settings(forecast: StoredForecast) -> None:
-    """Set all fields to the settings of a forecast, its seed included."""
-    request: dict[str, Any] = {"window": "fit", "driftless": False} | forecast.request
-    request["seed"] = forecast.provenance["seed"]
-    state.use_candles(forecast.candles_id)
-    state.use_model(request["model"])
-    values = {key: request[name] for name, key in FIELDS.items()} | {
-        keys.MODE: REPLAY if request["cutoff"] else FUTURE,
-        keys.PRESET: None,
-        keys.ADVISED: {"model": request["model"]},
-    }
-    if request["cutoff"]:
-        cutoff = forecast.cutoff.to_pydatetime()
-        values |= {state.FORECAST_CUTOFF: cutoff, state.FORECAST_CUTOFF_DATE: cutoff}
-    st.session_state.update(values)
+def _known_candles(chosen: CandleSet, cutoff: datetime | None) -> CandleFrame:
+    candles = chosen.candles
+    if cutoff is None:
+        return candles
+    return replace(candles, frame=candles.frame[candles.timestamps <= pd.Timestamp(cutoff)])

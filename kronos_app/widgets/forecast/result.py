@@ -7,7 +7,7 @@ import json
 import pandas as pd
 import streamlit as st
 
-from kronos_app import state
+from kronos_app import nav, state
 from kronos_app.charts.forecast import BANDS
 from kronos_app.runtime import desk
 from kronos_app.services.forecast.calibration import Calibration
@@ -16,53 +16,73 @@ from kronos_app.services.forecast.view import CandleKind, ForecastView
 from kronos_app.services.ledger.comparison import COVERAGE_LEVELS, Comparison
 from kronos_app.state import gettext as _
 from kronos_app.widgets.candles import calendar_choice, doubts
-from kronos_app.widgets.forecast import record
+from kronos_app.widgets.forecast import keys, record
 from kronos_app.widgets.forecast.calibration import chosen_calibration, render_calibration
 from kronos_app.widgets.forecast.chart import Quantiles, describe_candles, render_chart
-from kronos_app.widgets.forecast.form import adopt_settings
 from kronos_app.widgets.forecast.listing import settings_facts
 from kronos_app.widgets.kit import formats
-from kronos_app.widgets.kit.errors import escape
+from kronos_app.widgets.kit.errors import escape, render_errors
 from kronos_app.widgets.models.names import forecaster_label
 
 LEVELS = sorted({level for pair in BANDS.values() for level in pair} | {0.5})
 
 
+@st.fragment
 def render_forecast(view: ForecastView) -> None:
-    """Render a forecast with all that is known about it."""
+    """Render a forecast with all that is known about it; a switch in it runs nothing else of the page."""
+    with render_errors():
+        quantiles = view.quantiles(LEVELS)
+        available = desk().calibrations.find(view)
+        calibration = chosen_calibration(available)
+        bands = None if calibration is None else view.calibrated(LEVELS, calibration.factor)
+        with st.container(gap="xsmall"):
+            _render_summary(view, quantiles, bands)
+            kind = render_chart(view, quantiles, bands)
+            render_calibration(view, available)
+        with st.expander(_("How to read this"), icon=":material/help:"):
+            _render_help(view)
+        if view.comparison is not None:
+            record.render_record(view)
+            _render_comparison(view.comparison)
+        _render_table(view, kind, quantiles, bands)
+        _render_downloads(view, calibration)
+        with st.expander(_("Provenance"), icon=":material/fingerprint:"):
+            _render_provenance(view)
+
+
+def _render_summary(view: ForecastView, quantiles: Quantiles, bands: Quantiles | None) -> None:
+    """Render what the forecast is, its verdict and warnings, and its figures."""
     _render_heading(view)
+    if view.comparison is None:
+        record.render_record(view)
+    else:
+        st.caption(":material/balance: " + escape(state.say(view.comparison.verdict)))
     doubts.render_doubts(doubts.stored(view.stored.provenance))
-    quantiles = view.quantiles(LEVELS)
-    available = desk().calibrations.find(view)
-    calibration = chosen_calibration(available)
-    bands = None if calibration is None else view.calibrated(LEVELS, calibration.factor)
-    _render_figures(view, quantiles, bands)
-    kind = render_chart(view, quantiles, bands)
-    render_calibration(view, available)
-    record.render_record(view)
     if view.history.empty:
         st.info(_("The data set of this forecast was deleted: its history and comparison are not available."))
-    with st.expander(_("How to read this"), icon=":material/help:"):
-        _render_help(view)
-    if view.comparison is not None:
-        _render_comparison(view.comparison)
-    _render_table(view, kind, quantiles, bands)
-    _render_downloads(view, calibration)
-    with st.expander(_("Provenance"), icon=":material/fingerprint:"):
-        _render_provenance(view)
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        _render_figures(view, quantiles, bands)
+        if view.driftless:
+            said = _("Zero drift: the median is fixed at the last close. It forecasts volatility, not direction.")
+            st.container().caption(said)
 
 
 def _render_heading(view: ForecastView) -> None:
     stored = view.stored
     mode = _("Replay") if stored.request.get("cutoff") else _("Future")
-    st.subheader(f"{escape(stored.candles_name)} · {mode}")
     summary = _("{horizon} candles after {cutoff} by {model}, {samples} samples").format(
         horizon=len(stored.timestamps),
         cutoff=formats.time(stored.cutoff),
         model=escape(view.model),
         samples=len(stored.paths),
     )
-    st.caption(summary + (" · " + _("zero-drift forecast") if view.driftless else ""))
+    if st.session_state.get(keys.CACHED) == view.id:
+        summary += " · :material/bolt: " + _("From the cache: the same request was computed before.")
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.subheader(f"{escape(stored.candles_name)} · {mode}", width="content")
+        st.caption(summary, width="content")
+        if not view.history.empty:
+            _render_next_steps(view)
 
 
 def _render_figures(view: ForecastView, quantiles: Quantiles, bands: Quantiles | None) -> None:
@@ -72,19 +92,26 @@ def _render_figures(view: ForecastView, quantiles: Quantiles, bands: Quantiles |
     band = " – ".join(formats.price(one) for one in ends)
     changes = " … ".join(formats.percent(one / last - 1, signed=True) for one in ends)
     title = _("80 % band at the end") if bands is None else _("80 % band at the end, calibrated")
-    with st.container(horizontal=True, gap="medium"):
-        st.metric(_("Last close"), formats.price(last), width=130)
-        if not view.driftless:
-            change = formats.percent(end / last - 1, signed=True)
-            st.metric(_("Median at the end"), formats.price(end), change, width=160)
-        st.metric(title, band, changes, delta_color="off", delta_arrow="off", width=220)
-        if not view.driftless:
-            st.metric(
-                _("P(up) at the end"),
-                formats.percent(float(view.probability_up().iloc[-1]), 0),
-                width=150,
-                help=_("Share of the paths whose last close is above the last known close."),
-            )
+    st.metric(_("Last close"), formats.price(last), width=110)
+    if not view.driftless:
+        change = formats.percent(end / last - 1, signed=True)
+        st.metric(_("Median at the end"), formats.price(end), change, width=130)
+    st.metric(title, band, changes, delta_color="off", delta_arrow="off", width=220)
+    if not view.driftless:
+        st.metric(
+            _("P(up) at the end"),
+            formats.percent(float(view.probability_up().iloc[-1]), 0),
+            width=120,
+            help=_("Share of the paths whose last close is above the last known close."),
+        )
+
+
+def _render_next_steps(view: ForecastView) -> None:
+    """Render links to pages that begin with the data set and the settings of the forecast."""
+    with st.container(horizontal=True, horizontal_alignment="right", gap="xsmall"):
+        nav.link("evaluate", _("Evaluate this setup"), icon=":material/query_stats:", forecast=view.id)
+        nav.link("backtest", _("Backtest this setup"), icon=":material/finance:", forecast=view.id)
+        nav.link("live", _("Follow live"), icon=":material/sensors:", forecast=view.id)
 
 
 def _render_help(view: ForecastView) -> None:
@@ -114,7 +141,6 @@ def _render_help(view: ForecastView) -> None:
 
 def _render_comparison(comparison: Comparison) -> None:
     st.subheader(_("Comparison with random walks"))
-    st.markdown(escape(state.say(comparison.verdict)))
     rows = {
         forecaster_label(score.name): [
             formats.price(score.mae),
@@ -197,11 +223,3 @@ def _render_provenance(view: ForecastView) -> None:
         _("Forecast id"): stored.id,
     }
     st.table(pd.DataFrame({"": [str(value) for value in facts.values()]}, index=list(facts)))
-    if not view.history.empty:
-        st.button(
-            _("Use these settings"),
-            icon=":material/tune:",
-            on_click=adopt_settings,
-            args=(stored,),
-            key="forecast.adopt",
-        )

@@ -18,6 +18,11 @@ def render_number(key: str, label: str, least: int, most: int, help_: str) -> in
     return int(st.number_input(label, least, most, step=1, key=key, persist_state="session", help=help_))
 
 
+def render_whole_number(key: str, label: str, **options: Any) -> None:
+    """Render a whole number without bounds: the browser would keep a value outside back without a word."""
+    st.number_input(label, step=1, key=key, persist_state="session", **options)
+
+
 def render_segments(key: str, label: str, labels: Mapping[Value, str], **options: Any) -> Value:
     """Render a choice among a few values side by side, and return the value."""
     chosen: Value = st.segmented_control(
