@@ -39,7 +39,7 @@ def forecast_chart(
     outline: Outline | None = None,
     shown: int | None = None,
     log: bool = False,
-    height: int = 560,
+    height: int = 460,
 ) -> go.Figure:
     """Return history, the candles that stand for the forecast, the bands of the close and the actual candles.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -105,6 +106,17 @@ class ForecastView:
         scaled = closes[:, spread > 0] / spread[spread > 0]
         distances = [np.sqrt(((scaled - path) ** 2).sum(axis=1)).sum() for path in scaled]
         return int(np.argmin(distances)) + 1
+
+    @property
+    def volatility(self) -> float:
+        """Return the standard deviation of the log return from the last close to the last forecast candle."""
+        return float(np.log(self.stored.close_paths[:, -1]).std())
+
+    @property
+    def past_volatility(self) -> float:
+        """Return the volatility of the history over as many candles, if its log returns were independent."""
+        returns = np.diff(np.log(self.history["close"].to_numpy(np.float64)))
+        return float(returns.std() * math.sqrt(len(self.stored.timestamps))) if len(returns) else math.nan
 
     def probability_up(self) -> pd.Series[float]:
         """Return per step the share of paths that close above the last known close."""

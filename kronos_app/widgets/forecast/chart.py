@@ -66,6 +66,7 @@ def _choose_candles(view: ForecastView) -> CandleKind:
         key=keys.CANDLE_KIND,
         persist_state="session",
         width=220,
+        label_visibility="collapsed",
         help=_(
             "The representative path is the sampled path nearest to all others. Median and mean are taken of each "
             "step by itself, so they are smoother than any path."
@@ -74,7 +75,11 @@ def _choose_candles(view: ForecastView) -> CandleKind:
     if chosen != "path":
         return chosen
     count = len(view.stored.paths)
-    return int(st.number_input(_("Path"), 1, count, key=keys.PATH, persist_state="session", width=140))
+    return int(
+        st.number_input(
+            _("Path"), 1, count, key=keys.PATH, persist_state="session", width=140, label_visibility="collapsed"
+        )
+    )
 
 
 def _draw(

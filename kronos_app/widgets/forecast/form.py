@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 FORM = "forecast_form"  # named in style.css
 KNOWN_SHOWN = 150  # candles
-MODE_WIDTH, NUMBER_WIDTH, PRESET_WIDTH = 145, 84, 135  # pixels
+MODE_WIDTH, NUMBER_WIDTH, PRESET_WIDTH = 145, 78, 125  # pixels
 
 
 @st.fragment

@@ -36,7 +36,7 @@ def render_forecast(view: ForecastView) -> None:
         calibration = chosen_calibration(available)
         bands = None if calibration is None else view.calibrated(LEVELS, calibration.factor)
         with st.container(gap="xsmall"):
-            _render_summary(view, quantiles, bands)
+            _render_summary(view, quantiles, calibration)
             kind = render_chart(view, quantiles, bands)
             render_calibration(view, available)
         with st.expander(_("How to read this"), icon=":material/help:"):
@@ -50,7 +50,7 @@ def render_forecast(view: ForecastView) -> None:
             _render_provenance(view)
 
 
-def _render_summary(view: ForecastView, quantiles: Quantiles, bands: Quantiles | None) -> None:
+def _render_summary(view: ForecastView, quantiles: Quantiles, calibration: Calibration | None) -> None:
     """Render what the forecast is, its verdict and warnings, and its figures."""
     _render_heading(view)
     if view.comparison is None:
@@ -61,7 +61,7 @@ def _render_summary(view: ForecastView, quantiles: Quantiles, bands: Quantiles |
     if view.history.empty:
         st.info(_("The data set of this forecast was deleted: its history and comparison are not available."))
     with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
-        _render_figures(view, quantiles, bands)
+        _render_figures(view, quantiles, calibration)
         if view.driftless:
             said = _("Zero drift: the median is fixed at the last close. It forecasts volatility, not direction.")
             st.container().caption(said)
@@ -85,25 +85,30 @@ def _render_heading(view: ForecastView) -> None:
             _render_next_steps(view)
 
 
-def _render_figures(view: ForecastView, quantiles: Quantiles, bands: Quantiles | None) -> None:
-    last = view.stored.last_close
-    end = float(quantiles[0.5]["close"].iloc[-1])
-    ends = [float((bands or quantiles)[level]["close"].iloc[-1]) for level in BANDS[80]]
-    band = " – ".join(formats.price(one) for one in ends)
-    changes = " … ".join(formats.percent(one / last - 1, signed=True) for one in ends)
-    title = _("80 % band at the end") if bands is None else _("80 % band at the end, calibrated")
-    st.metric(_("Last close"), formats.price(last), width=110)
+def _render_figures(view: ForecastView, quantiles: Quantiles, calibration: Calibration | None) -> None:
+    """Render the last close and, at the last forecast candle, median, 80 % band and what the drift allows."""
+    last, end = view.stored.last_close, float(quantiles[0.5]["close"].iloc[-1])
+    factor = 1.0 if calibration is None else calibration.factor
+    ends = [end * (float(quantiles[level]["close"].iloc[-1]) / end) ** factor for level in BANDS[80]]
+    title = _("80 % band at the end") if calibration is None else _("80 % band at the end, calibrated")
+    figures = {_("Last close"): formats.price(last)}
     if not view.driftless:
         change = formats.percent(end / last - 1, signed=True)
-        st.metric(_("Median at the end"), formats.price(end), change, width=130)
-    st.metric(title, band, changes, delta_color="off", delta_arrow="off", width=220)
-    if not view.driftless:
-        st.metric(
-            _("P(up) at the end"),
-            formats.percent(float(view.probability_up().iloc[-1]), 0),
-            width=120,
-            help=_("Share of the paths whose last close is above the last known close."),
-        )
+        figures[_("Median at the end")] = f"{formats.price(end)} ({change})"
+    figures[title] = " – ".join(formats.price(price) for price in ends)
+    figures[_("Change, 80 %")] = " … ".join(formats.percent(price / last - 1, signed=True) for price in ends)
+    for label, value in figures.items():
+        st.metric(label, value, width="content")
+    if view.driftless:
+        help_ = _(
+            "Standard deviation of the log return from the last close to the last forecast candle. The history had "
+            "{past} over as many candles."
+        ).format(past=formats.percent(view.past_volatility))
+        st.metric(_("Volatility to the end"), formats.percent(view.volatility * factor), width="content", help=help_)
+    else:
+        help_ = _("Share of the paths whose last close is above the last known close.")
+        probability = formats.percent(float(view.probability_up().iloc[-1]), 0)
+        st.metric(_("P(up) at the end"), probability, width="content", help=help_)
 
 
 def _render_next_steps(view: ForecastView) -> None:

@@ -44,7 +44,7 @@ SUGGESTED = ("conservative", "exploratory", "balanced")
 def render_setups() -> None:
     """Render the choice of up to three setups more than that of the form."""
     slots: list[int] = st.session_state.setdefault(keys.SETUPS, [])
-    label = _("Compare setups") if not slots else _("Compare {count} setups").format(count=len(slots) + 1)
+    label = _("Compare") if not slots else _("Compare {count}").format(count=len(slots) + 1)
     with st.popover(label):
         st.caption(
             _("One run forecasts the same candles with each setup. Setup 1 is the form; other settings are as there.")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -59,3 +61,14 @@ def test_candles_are_one_path_or_the_median_or_the_mean_of_all():
     assert view.candles("median")["close"].tolist() == [101, 102, 103]
     assert view.candles("mean")["close"].tolist() == pytest.approx([104.8, 107.4, 109.6])
     assert list(view.candles("mean").index) == list(pd.date_range("2024-03-02", periods=3))
+
+
+def test_the_volatility_is_that_of_the_return_to_the_last_candle():
+    assert view_of(100 * np.exp([[0.5, 0.01], [0.0, -0.01]])).volatility == pytest.approx(0.01)
+
+
+def test_the_past_volatility_grows_with_the_root_of_the_horizon():
+    view = view_of(CLOSES)
+    history = pd.DataFrame({"close": 100 * np.exp([0.0, 0.02, 0.0, 0.02, 0.0])})
+    assert replace(view, history=history).past_volatility == pytest.approx(0.02 * np.sqrt(3))
+    assert np.isnan(view.past_volatility)
