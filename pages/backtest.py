@@ -8,6 +8,7 @@ from kronos_app.runtime import desk
 from kronos_app.state import gettext as _
 from kronos_app.widgets.backtest import compare, form
 from kronos_app.widgets.backtest.listing import BACKTESTS
+from kronos_app.widgets.runs.setup import adopt_forecast
 from kronos_app.widgets.runs.views import COMPARE, NEW, render_views
 
 
@@ -16,6 +17,7 @@ def render() -> None:
     if backtest_id := st.query_params.get(BACKTESTS.parameter):
         BACKTESTS.render_run(backtest_id)
         return
+    adopt_forecast("backtest", form.adopt_forecast)
     st.markdown(
         _(
             "Returns of trading on the forecasts, after costs, beside an equal-weight portfolio, "

@@ -8,6 +8,7 @@ from kronos_app.runtime import desk
 from kronos_app.state import gettext as _
 from kronos_app.widgets.evaluation import form
 from kronos_app.widgets.evaluation.listing import EVALUATIONS
+from kronos_app.widgets.runs.setup import adopt_forecast
 from kronos_app.widgets.runs.views import NEW, render_views
 
 
@@ -16,6 +17,7 @@ def render() -> None:
     if evaluation_id := st.query_params.get(EVALUATIONS.parameter):
         EVALUATIONS.render_run(evaluation_id)
         return
+    adopt_forecast("evaluate", form.adopt_forecast)
     st.markdown(
         _(
             "How good are the forecasts? Models forecast at many cutoffs of the past without look-ahead, and are "

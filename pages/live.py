@@ -8,8 +8,9 @@ from kronos_app.runtime import desk
 from kronos_app.state import gettext as _
 from kronos_app.widgets.kit.errors import render_errors
 from kronos_app.widgets.ledger.record import render_ledger
+from kronos_app.widgets.live import form
 from kronos_app.widgets.live.follows import render_follows
-from kronos_app.widgets.live.form import render_form
+from kronos_app.widgets.runs.setup import adopt_forecast
 
 
 def render() -> None:
@@ -20,13 +21,14 @@ def render() -> None:
             "the desk runs. Candles completed while it does not run are not forecast afterwards."
         )
     )
+    adopted = adopt_forecast("live", form.adopt_forecast)
     with render_errors():
         render_follows()
     with (
-        st.expander(_("Follow a series"), icon=":material/add:", expanded=not desk().following.list()),
+        st.expander(_("Follow a series"), icon=":material/add:", expanded=adopted or not desk().following.list()),
         render_errors(),
     ):
-        render_form()
+        form.render_form()
     with render_errors():
         render_ledger()
 

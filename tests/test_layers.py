@@ -80,7 +80,7 @@ PUBLIC = {
     "candles": "doubts market series series_fetching service sources views",
     "ledger": "comparison grading record service",
     "models": "limits registry service",
-    "selection": "context request series training_data training_files",
+    "selection": "context request series setup training_data training_files",
     "runs": "job_run run service",
     "finetune": "",
     "evaluation": "request run series_scores service",

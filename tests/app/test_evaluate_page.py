@@ -94,7 +94,9 @@ def qlib(tmp_path, monkeypatch):
 
 def test_a_market_of_a_qlib_folder_is_chosen(qlib, open_page):
     app = open_page("evaluate")
-    app.get_by_key("evaluate.source").set_value("qlib").run()
+    app.get_by_key("evaluate.source").set_value("qlib")
+    app.get_by_key("evaluate.lookback").set_value(90)
+    app.get_by_key("evaluate.horizon").set_value(10).run()
     cutoffs = [metric.value for metric in app.metric][:1]
     app.get_by_key("evaluate.market.qlib:cn_data").set_value("csi300").run()
     assert (cutoffs, [metric.value for metric in app.metric][:1]) == (["12"], ["6"])

@@ -72,7 +72,7 @@ def test_a_series_is_searched_for_and_followed(open_page, desk, lang):
     app = open_page("live", lang=lang)
     assert find_button(app, translate("Follow", lang)).disabled
     find_field(app, keys.QUERY, "binance").set_value("btc").run()
-    app.get_by_key(keys.HORIZON).set_value(3).run()
+    app.get_by_key("live.horizon").set_value(3).run()
     find_button(app, translate("Follow", lang)).click().run()
     assert not app.error
     (status,) = desk.following.list()
@@ -98,7 +98,7 @@ def test_a_source_that_does_not_answer_is_asked_again_when_told_to(open_page, so
 
 
 def test_what_is_followed_already_is_refused_with_a_remedy(open_page, desk, follow):
-    follow(lookback=400, horizon=24, samples=30, model="kronos-nano")
+    follow(lookback=400, horizon=24, samples=None, model="kronos-nano")
     app = open_page("live")
     find_field(app, keys.QUERY, "binance").set_value("BTC/USDT").run()
     find_button(app, "Follow").click().run()

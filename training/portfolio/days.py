@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import tzinfo
 
 import numpy as np
@@ -26,7 +26,14 @@ class WalkSettings:
     temperature: float = 1.0
     top_k: int = 0
     top_p: float = 1.0
+    driftless: bool = False  # zero-drift forecasts, see `engine.forecast.Forecast.driftless`
     seed: int = 0  # of every series, so that each forecast can be repeated by itself
+
+    @property
+    def key(self) -> str:
+        """Return what identifies the signals; `driftless` is named only where it is on: older files stay valid."""
+        fields = asdict(self)
+        return str(fields if self.driftless else {name: fields[name] for name in fields if name != "driftless"})
 
     def __post_init__(self) -> None:
         for field, least in {"lookback": 2, "horizon": 1, "every": 1, "samples": 1}.items():

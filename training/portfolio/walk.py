@@ -6,7 +6,6 @@ The signal of day t uses the candle of t, so it is known after the close and tra
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
@@ -158,6 +157,8 @@ def _draw(
         top_p=settings.top_p,
         seed=settings.seed,
     )
+    if settings.driftless:
+        forecasts = [forecast.driftless() for forecast in forecasts]
     rows = {
         (day.day, name): signals_of(forecast.paths, forecast.last_close)
         for (day, name), forecast in zip(keys, forecasts, strict=True)
@@ -171,4 +172,4 @@ def _draw(
 
 def _stored_path(folder: Path, weights: str, settings: WalkSettings, day: Day) -> Path:
     """Return the file of a day's signals, named by the digest of all that they depend on."""
-    return folder / f"{day.day:%Y%m%dT%H%M%S}-{day.digest(f'{weights} {asdict(settings)}')[:16]}.parquet"
+    return folder / f"{day.day:%Y%m%dT%H%M%S}-{day.digest(f'{weights} {settings.key}')[:16]}.parquet"

@@ -103,6 +103,7 @@ class BehindWorker:
                 )  # fmt: skip
             past = past_of(name, universe[name], request.lookback, day)
             forecast = self._scheduler.forecast(predictor, task_of(predictor, past, settings), on_step)
+            forecast = forecast.driftless() if settings.driftless else forecast
             write_json(_path(backtest, name, day), _saved_fields(scores[request.signal], (day, name), forecast))
         return backtest.id
 

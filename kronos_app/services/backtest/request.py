@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from kronos_app.services.core.request import Request
 from kronos_app.services.selection.request import CandleSelection
+from kronos_app.services.selection.setup import MAX_SEED, ForecastSetup
 
 Signal = Literal[
     "last",
@@ -25,17 +25,14 @@ Signal = Literal[
 RuleName = Literal["topk", "single"]
 
 
-class BacktestRequest(Request):
+class BacktestRequest(ForecastSetup):
     """A backtest to be made."""
 
     data: CandleSelection = Field(description="Which candles to trade.")
     model: str = Field(max_length=100, description="Name of the model.")
     signal: Signal = Field("mean_return", description="What each forecast is reduced to.")
-    lookback: int = Field(90, ge=16, le=2048, description="Candles of history of each forecast.")
-    horizon: int = Field(10, ge=1, le=512, description="Candles to forecast.")
     every: int = Field(1, ge=1, le=500, description="Candles from one signal to the next.")
-    samples: int = Field(10, ge=1, le=500, description="Paths of each forecast.")
-    seed: int = Field(0, ge=0, le=2**32 - 1, description="Of paths and of random signals.")
+    seed: int = Field(0, ge=0, le=MAX_SEED, description="Of paths and of random signals.")
     start: date | None = Field(None, description="First day of a signal; absent: the first that has enough history.")
     end: date | None = Field(None, description="Last day; absent: the last candle's.")
     rule: RuleName = Field("topk", description="topk: TopkDropout among many; single: one instrument, long or flat.")

@@ -20,6 +20,8 @@ from kronos_app.services.runs.run import RunFolders, Summary
 if TYPE_CHECKING:
     from training.portfolio.records import Backtest as Result
 
+EARLIER = {"temperature": 1.0, "top_p": 1.0, "driftless": False}  # of backtests before setups were saved
+
 
 class BacktestSummary(JobSummary):
     """The fields of the report that a list shows."""
@@ -53,6 +55,13 @@ class Backtest(JobRun[BacktestRequest]):
     @classmethod
     def _count_instruments(cls, fields: dict[str, Any]) -> dict[str, Any]:
         return {**fields, "instruments": len(fields.get("members", ()))}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _add_setup(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        """Return the fields of a backtest of an earlier version with its setup: those forecast with drift."""
+        request = fields["request"]
+        return {**fields, "request": EARLIER | request} if isinstance(request, dict) else fields
 
     def read_result(self) -> Result:
         """Return days, holdings and trades.

@@ -27,6 +27,7 @@ from kronos_app.services.core.training_errors import training_errors
 from kronos_app.services.core.view import View
 from kronos_app.services.runs.service import JobRunService
 from kronos_app.services.selection.context import check_window
+from kronos_app.services.selection.setup import fill_in
 
 if TYPE_CHECKING:
     from kronos_app.jobs import Job, JobRunner
@@ -65,7 +66,7 @@ class BacktestPlan(View):
     Attributes
     ----------
     request
-        With the name of an exact model version.
+        With the name of an exact model version and what it recommends.
     """
 
     request: SkipJsonSchema[BacktestRequest] = Field(exclude=True)
@@ -203,7 +204,7 @@ class BacktestService(JobRunService[Backtest]):
                 text("The period from {start} to {end} has no day.", start=str(request.start), end=str(request.end)),
                 text("Choose an end after the start."),
             )
-        request = request.model_copy(update={"model": spec.name})
+        request = fill_in(request.model_copy(update={"model": spec.name}), spec)
         parts, notes = self._universes.find(request)
         traded = [part for part in parts if part.name != request.benchmark]
         forecasts = sum(_count_signals(request, part.rows) for part in traded)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -163,7 +163,7 @@ def walk_settings(request: BacktestRequest) -> WalkSettings:
     """Return how the forecasts of a backtest are made."""
     from training.portfolio.days import WalkSettings
 
-    return WalkSettings(**request.model_dump(include={"lookback", "horizon", "every", "samples", "seed"}))
+    return WalkSettings(**request.model_dump(include={field.name for field in fields(WalkSettings)}))
 
 
 def first_day(request: BacktestRequest, universe: Candles) -> pd.Timestamp:

@@ -10,12 +10,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from kronos_app.i18n import Text, text
 from kronos_app.services.evaluation.request import EvaluationRequest
 from kronos_app.services.runs.job_run import JobRun, JobSummary
 from kronos_app.services.runs.run import RunFolders, Summary
+from kronos_app.services.selection.setup import ForecastSetup
 
 if TYPE_CHECKING:
     from training.evaluation.cutoffs import Series
@@ -38,11 +39,22 @@ class Evaluation(JobRun[EvaluationRequest]):
     summary: ClassVar[type[Summary]] = EvaluationSummary
     private: ClassVar[frozenset[str]] = frozenset({"files", "pace"})
 
+    setups: dict[str, ForecastSetup] = Field(description="Of each model, with what it recommended.")
     series: int
     cutoffs: int = Field(description="Of all series together, at most.")
     verdicts: dict[str, Text] = Field(
         default_factory=dict, description="By model, whether it is better than the best baseline."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _add_setups(cls, fields: dict[str, Any]) -> dict[str, Any]:
+        """Return the fields of an evaluation of an earlier version with setups: those forecast with drift."""
+        request = fields["request"]
+        if "setups" in fields or not isinstance(request, dict):
+            return fields
+        setup = {"driftless": False} | {name: request[name] for name in ForecastSetup.model_fields if name in request}
+        return {**fields, "setups": dict.fromkeys(request["models"], setup)}
 
     @property
     def scores(self) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from kronos_app.services.runs.service import JobRunService
 from kronos_app.services.selection.context import check_window
 from kronos_app.services.selection.request import CandleSelection
 from kronos_app.services.selection.series import NAMED, Notes, Parts, SeriesSelector
+from kronos_app.services.selection.setup import ForecastSetup, fill_in
 from kronos_app.services.selection.training_files import cut, write
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class EvaluationPlan(View):
     """
 
     request: SkipJsonSchema[EvaluationRequest] = Field(exclude=True)
+    setups: dict[str, ForecastSetup] = Field(description="Of each model, with what it recommends.")
     series: int
     cutoffs: int = Field(description="Of all series together, at most.")
     forecasts: int = Field(description="Of all models together.")
@@ -96,12 +98,13 @@ class EvaluationService(JobRunService[Evaluation]):
         """
         with self._starting:
             plan, parts = self._plan(request)
+            setups = {name: setup.model_dump() for name, setup in plan.setups.items()}
             scores = plan.cutoffs * plan.request.horizon * FORECASTERS
             self._check_room(sum(part.rows for part in parts) * BYTES_A_CANDLE + scores * BYTES_A_STEP)
 
             def copy(folder: Path) -> tuple[list[str], dict[str, Any]]:
                 write(parts, folder)
-                return [part.name for part in parts], {"series": len(parts), "cutoffs": plan.cutoffs}
+                return [part.name for part in parts], {"series": len(parts), "cutoffs": plan.cutoffs, "setups": setups}
 
             return self._start(plan.request, plan.notes, copy)
 
@@ -129,7 +132,8 @@ class EvaluationService(JobRunService[Evaluation]):
         specs = [self._models.spec(name) for name in request.models]
         for spec in specs:
             check_window(request.lookback, request.horizon, spec)
-        request = request.model_copy(update={"models": list(dict.fromkeys(spec.name for spec in specs))})
+        setups = {spec.name: fill_in(ForecastSetup.of(request), spec) for spec in specs}
+        request = request.model_copy(update={"models": list(setups)})
         parts, notes = self._find(request.data)
         if request.until is not None:
             parts = [cut(part, request.until) for part in parts]
@@ -147,10 +151,11 @@ class EvaluationService(JobRunService[Evaluation]):
         used = [part for part, count in counts.items() if count]
         plan = EvaluationPlan(
             request=request,
+            setups=setups,
             series=len(used),
             cutoffs=cutoffs,
             forecasts=cutoffs * len(request.models),
-            seconds=self._estimate_seconds(request, cutoffs),
+            seconds=self._estimate_seconds(request, setups, cutoffs),
             notes=tuple(notes),
         )
         return plan, used
@@ -183,7 +188,9 @@ class EvaluationService(JobRunService[Evaluation]):
                 text("Choose fewer series or fewer cutoffs of each; KRONOS_MAX_CUTOFFS sets the limit."),
             )
 
-    def _estimate_seconds(self, request: EvaluationRequest, cutoffs: int) -> float | None:
+    def _estimate_seconds(
+        self, request: EvaluationRequest, setups: Mapping[str, ForecastSetup], cutoffs: int
+    ) -> float | None:
         """Return the time that an evaluation takes at the newest known pace of each forecaster."""
         from training.evaluation.baselines import BASELINES, VECTORISED
 
@@ -192,6 +199,6 @@ class EvaluationService(JobRunService[Evaluation]):
             paces |= (run.report or {}).get("pace", {})
         if not all(name in paces for name in request.models):
             return None
-        models = sum(paces.pop(name) for name in request.models) * request.samples * request.horizon
+        models = sum(paces.pop(name) * (setup.samples or 0) for name, setup in setups.items()) * request.horizon
         names = [baseline.name for baseline in (BASELINES if request.fitted else VECTORISED)]
         return (models + sum(paces.get(name, 0.0) for name in names)) * cutoffs

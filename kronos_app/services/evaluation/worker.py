@@ -99,7 +99,7 @@ class EvaluationWorker:
         with training_errors(), engine_errors(", ".join(request.models)):
             cutoffs = _cutoffs(evaluation)
             progress = _Progress(len(request.models), len(cutoffs), on_step)
-            models = [TimedForecaster(model, progress.report) for model in self._load_models(request)]
+            models = [TimedForecaster(model, progress.report) for model in self._load_models(evaluation)]
             baselines = [
                 TimedForecaster(baseline, lambda _done: progress.report(0))
                 for baseline in (BASELINES if request.fitted else VECTORISED)
@@ -111,21 +111,22 @@ class EvaluationWorker:
             report = Report(results, [baseline.name for baseline in baselines])
             seconds: dict[str, float] = {}
             for forecaster in (*models, *baselines):
-                seconds |= forecaster.seconds_per(request.samples * request.horizon if forecaster in models else 1)
+                paths = evaluation.setups[forecaster.name].samples or 0 if forecaster in models else 0
+                seconds |= forecaster.seconds_per(paths * request.horizon or 1)
             compiled = compile_report(report, cutoffs, self._warnings(request, cutoffs), seconds)
             compiled["task"] = task_figures(request.task, report) if request.task else None
         evaluation.write_result(compiled, scores_csv(report))
         return evaluation.id
 
-    def _load_models(self, request: EvaluationRequest) -> list[Forecaster]:
+    def _load_models(self, evaluation: Evaluation) -> list[Forecaster]:
         from training.evaluation.kronos import KronosForecaster
 
         models: list[Forecaster] = []
-        for name in request.models:
+        for name in evaluation.request.models:
             with engine_errors(name):
                 predictor = self._models.get(name)
-            setup = request.model_dump(include={"samples", "temperature", "top_p", "top_k", "driftless"})
-            models.append(KronosForecaster(name, predictor, **setup))
+            sampling = evaluation.setups[name].model_dump(exclude={"lookback", "horizon"})
+            models.append(KronosForecaster(name, predictor, **sampling))
         return models
 
     def _warnings(self, request: EvaluationRequest, cutoffs: Sequence[Cutoff]) -> list[dict[str, Any]]:

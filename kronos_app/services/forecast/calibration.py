@@ -157,11 +157,14 @@ def _from_evaluation(evaluation: Evaluation, stored: StoredForecast, candles: Ca
     """
     from training.evaluation.calibration import FEWEST, WINDOW, Variance, known_forecasts
 
-    *others, driftless = _sampling(evaluation.request.model_dump())
+    model, weights = str(stored.provenance["model"]), str(stored.provenance["digest"])
+    setup = evaluation.setups.get(model)
+    if setup is None:
+        return None
+    *others, driftless = _sampling(setup.model_dump())
     *own, centred = _sampling(stored.request)
     if others != own or (driftless and not centred):
         return None
-    model, weights = str(stored.provenance["model"]), str(stored.provenance["digest"])
     records = read_series_scores(evaluation, model, weights, candles, stored.cutoff)
     if records is None:
         return None

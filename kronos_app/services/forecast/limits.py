@@ -9,8 +9,8 @@ from kronos_app.errors import InvalidInput
 from kronos_app.i18n import Text, text
 from kronos_app.services.candles.doubts import HISTORY_CUT, SHORT_HISTORY
 from kronos_app.services.forecast.plan import Plan
-from kronos_app.services.forecast.request import Window
 from kronos_app.services.models.limits import SENSIBLE_HISTORY, SHORTEST_HISTORY, longest_horizon
+from kronos_app.services.selection.setup import Window
 
 
 @dataclass(frozen=True)

@@ -5,64 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
 from kronos_app.i18n import Text, text
-from kronos_app.services.core.request import Request
-from kronos_app.services.models.limits import DEFAULT_MODEL
+from kronos_app.services.selection.setup import Setup, Window
 
 DEFAULT_LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
-MAX_SEED = 2**53 - 1  # the largest whole number that every JSON reader keeps
 
 SETTINGS_OF_PRESETS = ("temperature", "top_p", "top_k")
-
-Window = Literal["fit", "exact", "strided"]
 Level = Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)]
 
 
-class ForecastSettings(Request):
+class ForecastSettings(Setup):
     """The settings of a forecast without its candles; the API documents the descriptions."""
 
-    model: str = Field(DEFAULT_MODEL, min_length=1, max_length=200, description="Name of a model from the registry.")
-    lookback: int = Field(400, ge=2, le=1_000_000, description="Candles of history; fewer where they do not fit.")
-    horizon: int = Field(24, ge=1, le=1_000_000, description="Candles to forecast.")
     cutoff: datetime | None = Field(None, description="Time of the last history candle; absent: the last candle.")
-    temperature: float | None = Field(
-        None,
-        ge=0.1,
-        le=2.0,
-        allow_inf_nan=False,
-        description="Below 1 narrows the paths, above 1 widens them; absent: as the model recommends.",
-    )
-    top_k: int = Field(0, ge=0, le=1_000_000, description="Sample from the k likeliest tokens only; 0: all.")
-    top_p: float | None = Field(
-        None,
-        ge=0.1,
-        le=1.0,
-        allow_inf_nan=False,
-        description="Sample from the likeliest tokens up to probability p; absent: as the model recommends.",
-    )
-    samples: int | None = Field(
-        None, ge=1, le=200, description="Paths to sample; absent: as the model recommends for bands."
-    )
-    driftless: bool | None = Field(
-        None,
-        description="Zero-drift forecast: the median of all paths is fixed at the last close; absent: as the model "
-        "recommends.",
-    )
-    window: Window = Field(
-        "fit",
-        description="If lookback and horizon exceed the context. fit: cut the history. exact: slide candle by "
-        "candle, slow. strided: slide by 64 candles at once, faster and approximate.",
-    )
-    seed: int | None = Field(
-        None,
-        ge=0,
-        le=MAX_SEED,
-        description="The same seed gives the same paths; absent: a random seed, which the answer names.",
-    )
     levels: tuple[Level, ...] = Field(
         DEFAULT_LEVELS, min_length=1, max_length=25, description="Quantile levels to report."
     )

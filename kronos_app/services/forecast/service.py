@@ -20,9 +20,9 @@ from kronos_app.services.core.view import View
 from kronos_app.services.forecast.listing import Annotation, ForecastItem
 from kronos_app.services.forecast.plan import Plan, plan_forecast
 from kronos_app.services.forecast.request import ForecastRequest
-from kronos_app.services.forecast.sampling import fill_in
 from kronos_app.services.forecast.view import ForecastView
 from kronos_app.services.forecast.worker import find_forecast
+from kronos_app.services.selection.setup import fill_in
 from kronos_app.store.records import ANY_FORECAST, ForecastColumn, ForecastFilter, ForecastNote
 
 if TYPE_CHECKING:

@@ -17,11 +17,11 @@ from kronos_app.errors import AppError, Conflict, InvalidInput, NotFound, requir
 from kronos_app.i18n import text
 from kronos_app.services.core.training_errors import unreadable_error
 from kronos_app.services.forecast.request import ForecastSettings, complete_settings
-from kronos_app.services.forecast.sampling import fill_in
 from kronos_app.services.forecast.service import KIND as FORECAST
 from kronos_app.services.live.schedule import next_check, retry_pause, suggest_cadence
 from kronos_app.services.live.views import FollowRequest, FollowState, FollowView
 from kronos_app.services.models.limits import check_horizon
+from kronos_app.services.selection.setup import fill_in
 from kronos_app.store.ledger import Follow
 from kronos_app.store.records import UnreadableRecord, UnreadableRecords, now
 

@@ -20,9 +20,9 @@ import pandas as pd
 from kronos_app.data.candle_frame import CandleFrame
 from kronos_app.data.source import FetchRequest, Interval
 from kronos_app.services.forecast.request import ForecastRequest
-from kronos_app.services.forecast.sampling import fill_in
 from kronos_app.services.ledger.grading import SAME
 from kronos_app.services.live.service import find_follow
+from kronos_app.services.selection.setup import fill_in
 from kronos_app.store.ledger import OPEN, Follow, LedgerFilter
 from kronos_app.store.records import CandleSet, now
 

@@ -11,11 +11,20 @@ if TYPE_CHECKING:
     from engine.loading.registry import ModelSpec
 
 
+SHORTEST_LOOKBACK = 16  # candles of history that baselines need
+
+
 def check_window(lookback: int, horizon: int, spec: ModelSpec) -> None:
     """Check that history and horizon fit into the context of a model.
 
-    Raises InvalidInput (they do not fit).
+    Raises InvalidInput (they do not fit, or the history is shorter than baselines need).
     """
+    if lookback < SHORTEST_LOOKBACK:
+        raise InvalidInput(
+            "lookback_too_short",
+            text("lookback: {lookback} candles are fewer than {least}.", lookback=lookback, least=SHORTEST_LOOKBACK),
+            text("Set lookback to {least} or more.", least=SHORTEST_LOOKBACK),
+        )
     if lookback + horizon > spec.max_context:
         raise InvalidInput(
             "window_too_long",

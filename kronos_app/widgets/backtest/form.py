@@ -10,13 +10,22 @@ import streamlit as st
 from kronos_app import nav, state
 from kronos_app.runtime import desk
 from kronos_app.services.backtest.service import BacktestRequest
+from kronos_app.services.selection.context import SHORTEST_LOOKBACK
 from kronos_app.services.selection.request import CandleSelection
 from kronos_app.state import gettext as _
+from kronos_app.store.records import StoredForecast
 from kronos_app.widgets.backtest import keys, words
 from kronos_app.widgets.kit import errors, formats
 from kronos_app.widgets.kit.errors import escape
 from kronos_app.widgets.models import choice as model_choice
 from kronos_app.widgets.runs.fields import RequestFields
+from kronos_app.widgets.runs.setup import (
+    data_of,
+    render_adopted,
+    render_sampling_fields,
+    render_setup_field,
+    setup_values,
+)
 from kronos_app.widgets.selection.picker import CandlePicker
 
 EARLIEST = date(1970, 1, 1)
@@ -28,12 +37,13 @@ FIELDS = RequestFields(BacktestRequest, keys.FIELD, words.SETTINGS)
 
 def render() -> None:
     """Render the form."""
+    render_adopted("backtest")
     first, second = st.columns(2, gap="large")
     with first, errors.render_errors():
         selected = PICKER.pick(_("Candles to trade"))
     with second:
         fields: dict[str, Any] = {"model": _pick_model(), "signal": _pick_signal()}
-    fields |= _forecast_fields()
+    fields |= _forecast_fields(fields["model"])
     fields |= _rule_fields()
     fields |= _cost_fields(fields["rule"])
     if selected is None:
@@ -53,6 +63,13 @@ def adopt(request: BacktestRequest) -> None:
     st.session_state.update({FIELDS.key(name): value for name, value in fields.items()})
 
 
+def adopt_forecast(forecast: StoredForecast) -> None:
+    """Fill the form with the data set and the setup of a forecast."""
+    PICKER.adopt(data_of(forecast))
+    st.session_state[MODEL] = forecast.provenance["model"]
+    st.session_state.update({FIELDS.key(name): value for name, value in setup_values(forecast).items()})
+
+
 def _pick_model() -> str:
     offered = model_choice.offered()
     if st.session_state.get(MODEL) not in offered:
@@ -68,15 +85,17 @@ def _pick_signal() -> str:
     return str(FIELDS.choice(st.container(), "signal", words.signal_names(), help=about))
 
 
-def _forecast_fields() -> dict[str, Any]:
-    helps = {
-        "lookback": None,
-        "horizon": None,
-        "every": _("Days from one signal to the next: fewer signals take less time."),
-        "samples": _("Paths of each forecast."),
-    }
-    columns = zip(st.columns(4), helps.items(), strict=True)
-    return {field: FIELDS.number(column, field, help=about) for column, (field, about) in columns}
+def _forecast_fields(model: str) -> dict[str, Any]:
+    first, second, third, fourth = st.columns(4)
+    fields: dict[str, Any] = {}
+    for place, name in ((first, "lookback"), (second, "horizon"), (third, "samples")):
+        low = {"low": SHORTEST_LOOKBACK} if name == "lookback" else {}
+        with place:
+            fields[name] = render_setup_field(FIELDS, name, [model], **low)
+    about = _("Days from one signal to the next: fewer signals take less time.")
+    fields["every"] = FIELDS.number(fourth, "every", help=about)
+    with st.expander(_("Sampling"), icon=":material/tune:"):
+        return fields | render_sampling_fields(FIELDS, [model])
 
 
 def _rule_fields() -> dict[str, Any]:
@@ -140,7 +159,7 @@ def _offer(request: BacktestRequest) -> None:
     with st.container(horizontal=True, gap="medium"):
         st.metric(_("Instruments"), formats.number(plan.instruments, 0), width=150)
         st.metric(_("Forecasts, at most"), formats.number(plan.forecasts, 0), width=190)
-        st.metric(_("Paths, at most"), formats.number(plan.forecasts * request.samples, 0), width=190)
+        st.metric(_("Paths, at most"), formats.number(plan.forecasts * (plan.request.samples or 0), 0), width=190)
     for note in plan.notes:
         st.caption(":material/info: " + escape(state.say(note)))
     if st.button(_("Start"), type="primary", icon=":material/play_arrow:", key="backtest.start"):

@@ -10,6 +10,7 @@ from kronos_app.i18n import text
 from kronos_app.services.backtest.service import Backtest
 from kronos_app.state import gettext as _
 from kronos_app.widgets.kit import formats
+from kronos_app.widgets.runs.setup import LABELS
 
 DIGEST = 12  # characters of a digest
 SETTINGS = {
@@ -17,11 +18,8 @@ SETTINGS = {
     "model": text("Model"),
     "weights": text("Weights of the model"),
     "signal": text("Signal"),
-    "lookback": text("Lookback"),
-    "horizon": text("Horizon"),
+    **LABELS,
     "every": text("A signal every"),
-    "samples": text("Samples"),
-    "seed": text("Seed"),
     "start": text("From"),
     "end": text("To"),
     "rule": text("Rule"),

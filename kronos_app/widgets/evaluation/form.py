@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
@@ -11,25 +12,24 @@ from kronos_app.i18n import text
 from kronos_app.runtime import desk
 from kronos_app.services.evaluation.request import MOST_MODELS
 from kronos_app.services.evaluation.service import EvaluationRequest
+from kronos_app.services.selection.context import SHORTEST_LOOKBACK
 from kronos_app.services.selection.request import CandleSelection
 from kronos_app.state import gettext as _
+from kronos_app.store.records import StoredForecast
 from kronos_app.widgets.evaluation import task
 from kronos_app.widgets.kit import errors, formats
 from kronos_app.widgets.kit.errors import escape
 from kronos_app.widgets.models import choice as model_choice
+from kronos_app.widgets.runs import setup
 from kronos_app.widgets.runs.fields import RequestFields
 from kronos_app.widgets.selection.picker import CandlePicker
 
 PICKER = CandlePicker("evaluate")
 LABELS = {
-    "lookback": text("Lookback"),
-    "horizon": text("Horizon"),
+    **setup.LABELS,
     "n_windows": text("Cutoffs of each series"),
-    "samples": text("Samples"),
     "step_size": text("Candles between cutoffs"),
-    "temperature": text("Temperature"),
-    "top_p": text("Top-p"),
-    "seed": text("Seed"),
+    "until": text("Candles up to"),
     "fitted": text("Compare with fitted baselines, too (GARCH, GJR, exponential smoothing, theta, ARIMA)"),
 }
 FIELDS = RequestFields(EvaluationRequest, "evaluate", LABELS)
@@ -37,18 +37,27 @@ FIELDS = RequestFields(EvaluationRequest, "evaluate", LABELS)
 
 def render() -> None:
     """Render the form."""
+    setup.render_adopted("evaluate")
     first, second = st.columns(2, gap="large")
     with first:
         fields = PICKER.pick(_("Candles to forecast"))
         selection = None if fields is None else CandleSelection.model_validate(fields)
     with second:
         models = _pick_models()
-    settings = {"task": task.pick(selection, models), **_settings()}
+    settings = {"task": task.pick(selection, models), **_settings(models)}
     if selection is None or not models:
         st.caption(_("Choose candles and at least one model."))
         return
     with errors.render_errors():
         _offer(EvaluationRequest.build({"data": selection, "models": models, **settings}))
+
+
+def adopt_forecast(forecast: StoredForecast) -> None:
+    """Fill the form with the data set and the setup of a forecast."""
+    PICKER.adopt(setup.data_of(forecast))
+    values = {"models": [forecast.provenance["model"]], **setup.setup_values(forecast)}
+    st.session_state.update({FIELDS.key(field): value for field, value in values.items()})
+    st.session_state[task.TASK] = None
 
 
 def _pick_models() -> list[str]:
@@ -66,22 +75,23 @@ def _pick_models() -> list[str]:
     )
 
 
-def _settings() -> dict[str, Any]:
-    helps = {
-        "lookback": None,
-        "horizon": None,
-        "n_windows": _("The latest ones of each series. Hundreds of cutoffs are much better evidence than dozens."),
-        "samples": _("Paths at each cutoff. A 95 % band needs 39; the scores are unbiased with fewer."),
-    }
-    columns = zip(st.columns(4), helps.items(), strict=True)
-    settings = {field: FIELDS.number(column, field, help=about) for column, (field, about) in columns}
+def _settings(models: Sequence[str]) -> dict[str, Any]:
+    first, second, third, fourth = st.columns(4)
+    settings: dict[str, Any] = {}
+    for place, field in ((first, "lookback"), (second, "horizon"), (fourth, "samples")):
+        low = {"low": SHORTEST_LOOKBACK} if field == "lookback" else {}
+        with place:
+            settings[field] = setup.render_setup_field(FIELDS, field, models, **low)
+    about = _("The latest ones of each series. Hundreds of cutoffs are much better evidence than dozens.")
+    settings["n_windows"] = FIELDS.number(third, "n_windows", help=about)
     with st.expander(_("More settings"), icon=":material/tune:") as expander:
-        first, second, third, fourth = st.columns(4)
+        settings |= setup.render_sampling_fields(FIELDS, models)
+        first, second, third, _fourth = st.columns(4)
         about = _("If fewer than the horizon, futures overlap and a cutoff adds less evidence.")
         settings["step_size"] = FIELDS.number(first, "step_size", placeholder=_("as the horizon"), help=about)
-        settings["temperature"] = FIELDS.number(second, "temperature", 0.05)
-        settings["top_p"] = FIELDS.number(third, "top_p", 0.05)
-        settings["seed"] = FIELDS.number(fourth, "seed")
+        settings["seed"] = FIELDS.number(second, "seed")
+        about = _("Later candles are not used, as the series has its times. Empty: all candles are used.")
+        settings["until"] = FIELDS.datetime(third, "until", help=about)
         about = _("They are fitted anew at every cutoff, which takes longer than all other baselines together.")
         settings["fitted"] = FIELDS.checkbox(expander, "fitted", help=about)
     return settings

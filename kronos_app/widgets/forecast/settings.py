@@ -12,6 +12,7 @@ from kronos_app.data.candle_frame import CandleFrame
 from kronos_app.errors import NotFound
 from kronos_app.runtime import desk
 from kronos_app.services.models.limits import SHORTEST_HISTORY
+from kronos_app.services.selection.setup import RECOMMENDED, Setup
 from kronos_app.state import gettext as _
 from kronos_app.store.records import StoredForecast
 from kronos_app.widgets.forecast import keys
@@ -31,11 +32,7 @@ FIELDS = {
 }
 DEFAULTS: dict[str, Any] = {
     keys.MODE: FUTURE,
-    keys.LOOKBACK: 400,
-    keys.HORIZON: 24,
-    keys.WINDOW: "fit",
-    keys.TOP_K: 0,
-    keys.SEED: None,
+    **{key: Setup.model_fields[name].default for name, key in FIELDS.items() if name not in RECOMMENDED},
 }
 
 

@@ -14,6 +14,7 @@ from kronos_app.runtime import desk
 from kronos_app.services.forecast.request import PRESETS, ForecastRequest
 from kronos_app.services.forecast.sampling import LABELS, preset_settings
 from kronos_app.services.forecast.service import MOST_SETUPS, Submission
+from kronos_app.services.selection.setup import MOST_SAMPLES
 from kronos_app.state import gettext as _
 from kronos_app.widgets.forecast import keys
 from kronos_app.widgets.forecast.comparison import render_comparison
@@ -33,7 +34,7 @@ NUMBERS: dict[str, tuple[Text, float, float, float]] = {  # label, lowest, highe
     "temperature": (text("Temperature"), 0.1, 2.0, 0.05),
     "top_p": (text("Top-p"), 0.1, 1.0, 0.05),
     "top_k": (text("Top-k"), 0, 1_000_000, 1),
-    "samples": (text("Samples"), 1, 200, 1),
+    "samples": (text("Samples"), 1, MOST_SAMPLES, 1),
 }
 DRIFTLESS = "driftless"
 NARROWEST_FIELD = 110  # pixels

@@ -10,24 +10,30 @@ from kronos_app.data.sources import SourceFamily
 from kronos_app.runtime import desk
 from kronos_app.services.live.schedule import CADENCES, suggest_cadence
 from kronos_app.services.live.views import FollowRequest
-from kronos_app.services.models.limits import SHORTEST_HISTORY, longest_horizon
 from kronos_app.state import gettext as _
+from kronos_app.store.records import StoredForecast
 from kronos_app.widgets.candles import source_fields as fields
 from kronos_app.widgets.kit import errors, formats
-from kronos_app.widgets.kit.fields import render_number, render_select
+from kronos_app.widgets.kit.fields import render_select
 from kronos_app.widgets.live import keys
 from kronos_app.widgets.models.choice import render_model_field
+from kronos_app.widgets.runs.fields import RequestFields
+from kronos_app.widgets.runs.setup import (
+    LABELS,
+    render_adopted,
+    render_sampling_fields,
+    render_setup_field,
+    setup_values,
+)
 
 DEFAULT_INTERVAL = "1h"
-DEFAULTS = {keys.LOOKBACK: 400, keys.HORIZON: 24, keys.SAMPLES: 30}
-LONGEST_LOOKBACK, MOST_SAMPLES = 100_000, 200
+FIELDS = RequestFields(FollowRequest, "live", LABELS)
 SUGGESTED = 0
 
 
 def render_form() -> None:
     """Render the form and follow the series when it is submitted."""
-    for key, value in DEFAULTS.items():
-        state.default(key, value)
+    render_adopted("live")
     grid = st.grid(3, min_column_width=fields.NARROWEST_FIELD)
     with grid.container():
         family = _render_family()
@@ -53,18 +59,12 @@ def render_form() -> None:
         cadence = _render_cadence(interval)
     with grid.container():
         model = render_model_field(keys.MODEL)
-    longest = longest_horizon(desk().models.context(model), "fit")
-    paths_help = _("Number of paths. More paths give smoother bands and take longer.")
-    history_help = _("Number of history candles that the model sees.")
-    numbers = {
-        "horizon": (keys.HORIZON, _("Horizon"), 1, longest, _("Number of candles to forecast.")),
-        "lookback": (keys.LOOKBACK, _("Lookback"), SHORTEST_HISTORY, LONGEST_LOOKBACK, history_help),
-        "samples": (keys.SAMPLES, _("Samples"), 1, MOST_SAMPLES, paths_help),
-    }
     values: dict[str, object] = {"source": source, "symbol": symbol, "interval": interval.key, "cadence": cadence}
-    for name, arguments in numbers.items():
+    for name in ("horizon", "lookback", "samples"):
         with grid.container():
-            values[name] = render_number(*arguments)
+            values[name] = render_setup_field(FIELDS, name, [model])
+    with st.expander(_("Sampling"), icon=":material/tune:"):
+        values |= render_sampling_fields(FIELDS, [model])
     values |= {"model": model, "options": fields.render_option_fields(keys.OPTION, family)}
     if st.button(_("Follow"), type="primary", icon=":material/play_arrow:", disabled=symbol is None):
         with errors.render_errors():
@@ -72,6 +72,14 @@ def render_form() -> None:
             desk().keeper.wake()
             st.toast(_("The series is followed from now on."), icon=":material/check:")
             st.rerun()
+
+
+def adopt_forecast(forecast: StoredForecast) -> None:
+    """Fill the form with the setup of a forecast; its seed is left out, each forecast has its own."""
+    values = {name: value for name, value in setup_values(forecast).items() if name != "seed"}
+    values["lookback"] = forecast.request["lookback"]
+    st.session_state.update({FIELDS.key(name): value for name, value in values.items()})
+    st.session_state[keys.MODEL] = forecast.provenance["model"]
 
 
 def _render_family() -> SourceFamily:

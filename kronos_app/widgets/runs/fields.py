@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any
 
 import annotated_types as limits
@@ -13,6 +14,8 @@ from streamlit.delta_generator import DeltaGenerator
 
 from kronos_app import state
 from kronos_app.i18n import Text
+
+EARLIEST = date(1970, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -62,11 +65,16 @@ class RequestFields:
             self.label(field), least, most, step=step, key=key, persist_state="session", **options
         )
 
-    def choice(self, place: DeltaGenerator, field: str, names: Mapping[str, str], **options: Any) -> Any:
+    def choice(self, place: DeltaGenerator, field: str, names: Mapping[Any, str], **options: Any) -> Any:
         """Render a choice among `names`, labels by value, and return the value."""
         state.default(self.key(field), self.model.model_fields[field].default)
         options |= {"format_func": names.__getitem__, "key": self.key(field), "persist_state": "session"}
         return place.selectbox(self.label(field), list(names), **options)
+
+    def datetime(self, place: DeltaGenerator, field: str, **options: Any) -> datetime | None:
+        """Render a day and a time, which may be empty, and return it."""
+        options |= {"key": self.key(field), "persist_state": "session"}
+        return place.datetime_input(self.label(field), None, EARLIEST, **options)
 
     def checkbox(self, place: DeltaGenerator, field: str, **options: Any) -> bool:
         """Render a checkbox and return whether it is checked."""

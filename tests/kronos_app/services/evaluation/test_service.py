@@ -287,7 +287,12 @@ def test_limits_of_the_deployment_hold(settings, make_frame, make_spec):
     desk = Desk(settings.model_copy(update={"max_cutoffs": 10, "max_evaluations": 1}), {"tiny": make_spec()})
     try:
         saved = desk.candles.keep(desk.candles.read(make_frame(220).to_csv(index=False).encode(), "walk.csv"))
-        fields = {"data": {"kind": "candle_sets", "candle_sets": [saved.id]}, "models": ["tiny"], "lookback": 24}
+        fields = {
+            "data": {"kind": "candle_sets", "candle_sets": [saved.id]},
+            "models": ["tiny"],
+            "lookback": 24,
+            "horizon": 10,
+        }
         with pytest.raises(TooLarge):
             desk.evaluations.start(EvaluationRequest.build(fields))
         few = EvaluationRequest.build({**fields, "n_windows": 4})

@@ -7,7 +7,8 @@ from engine.loading.registry import ModelSpec
 from engine.usage import GENERAL, Recommended
 from kronos_app.errors import InvalidInput
 from kronos_app.services.forecast.request import PRESETS, ForecastRequest
-from kronos_app.services.forecast.sampling import describe_origin, fill_in
+from kronos_app.services.forecast.sampling import describe_origin
+from kronos_app.services.selection.setup import fill_in
 
 
 def test_the_defaults_are_those_of_the_documentation():
