@@ -84,7 +84,7 @@ PUBLIC = {
     "runs": "job_run run service",
     "finetune": "",
     "evaluation": "request run series_scores service",
-    "forecast": "request sampling service worker",
+    "forecast": "request service worker",
     "live": "views",
     "backtest": "",
     "desk": "",

@@ -72,6 +72,16 @@ def test_a_backtest_is_started_from_the_form_and_its_address_shows_the_result(op
     assert list(app.dataframe[0].value.columns) == ["figure", "strategy", "buy_and_hold"]
 
 
+def test_the_form_takes_data_set_and_whole_setup_of_a_forecast_once(open_page, desk, forecast):
+    made = forecast(temperature=0.8, top_k=7, driftless=True, seed=5)
+    app = open_page("backtest", forecast=made)
+    assert f"Setup of forecast {made[:8]} loaded" in page_text(app)
+    assert "forecast" not in app.query_params
+    fields = ("lookback", "horizon", "samples", "temperature", "top_k", "driftless", "seed")
+    assert [app.get_by_key(field(name)).value for name in fields] == [64, 6, 8, 0.8, 7, True, 5]
+    assert app.get_by_key("backtest.sets").value == [desk.forecasts.get(made).stored.candles_id]
+
+
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_the_sentence_stands_first_in_the_readers_language(open_page, desk, put, lang):
     app = open_page("backtest", lang=lang, backtest=put)

@@ -67,6 +67,29 @@ def test_an_evaluation_is_started_from_the_form_and_its_address_shows_the_result
     assert found.verdicts["kronos-nano"].render() in page_text(app)
 
 
+def test_the_form_takes_data_set_and_whole_setup_of_a_forecast_once(open_page, desk, forecast):
+    made = forecast(temperature=0.8, top_p=0.9, top_k=7, driftless=False, seed=5)
+    app = open_page("evaluate", forecast=made)
+    assert f"Setup of forecast {made[:8]} loaded" in page_text(app)
+    assert "forecast" not in app.query_params
+    fields = ("lookback", "horizon", "samples", "temperature", "top_p", "top_k", "driftless", "seed")
+    assert [app.get_by_key(f"evaluate.{name}").value for name in fields] == [64, 6, 8, 0.8, 0.9, 7, False, 5]
+    assert app.get_by_key("evaluate.sets").value == [desk.forecasts.get(made).stored.candles_id]
+    app.get_by_key("evaluate.n_windows").set_value(4)
+    app.get_by_key("evaluate.fitted").set_value(False)
+    app.get_by_key("evaluate.horizon").set_value(5).run()
+    app.get_by_key("evaluate.start").click().run()
+    found = wait_for_end(desk.evaluations, app.query_params["evaluation"])
+    setup = found.setups["kronos-nano"]
+    assert (setup.horizon, setup.samples, setup.top_k, setup.driftless) == (5, 8, 7, False)
+
+
+def test_a_forecast_that_does_not_exist_leaves_the_form_as_it_is(open_page, sample):
+    app = open_page("evaluate", forecast="nobody")
+    assert "nobody" in app.error[0].value
+    assert app.get_by_key("evaluate.lookback").value == 400
+
+
 def test_a_task_of_the_paper_fills_the_form_and_its_figures_come_first(open_page, desk, sample):
     app = open_page("evaluate")
     app.get_by_key("evaluate.task").set_value("volatility").run()

@@ -197,3 +197,10 @@ def test_a_deleted_forecast_is_told_and_not_linked(open_page, desk):
     (entries,) = (element.value for element in app.dataframe)
     assert entries["State"].iloc[0] == "deleted before it was graded"
     assert entries["open"].iloc[0] is None or entries["open"].isna().iloc[0]
+
+
+def test_the_form_takes_the_setup_of_a_forecast_but_its_seed(open_page, desk, forecast):
+    app = open_page("live", forecast=forecast(temperature=0.8, top_k=7, driftless=False, seed=5))
+    fields = ("lookback", "horizon", "samples", "temperature", "top_k", "driftless")
+    assert [app.get_by_key(f"live.{name}").value for name in fields] == [64, 6, 8, 0.8, 7, False]
+    assert "forecast" not in app.query_params

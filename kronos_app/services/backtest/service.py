@@ -206,6 +206,12 @@ class BacktestService(JobRunService[Backtest]):
             )
         request = fill_in(request.model_copy(update={"model": spec.name}), spec)
         parts, notes = self._universes.find(request)
+        if request.driftless:
+            note = text(
+                "Zero-drift forecasts have no direction: their median is the last close, so the signal trades the "
+                "skew of the paths. Choose forecasts with drift to trade what the model expects."
+            )
+            notes = [*notes, note]
         traded = [part for part in parts if part.name != request.benchmark]
         forecasts = sum(_count_signals(request, part.rows) for part in traded)
         plan = BacktestPlan(request=request, instruments=len(traded), forecasts=forecasts, notes=tuple(notes))

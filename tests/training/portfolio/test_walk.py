@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -214,3 +215,12 @@ def test_a_calendar_tells_the_times_as_far_as_it_goes():
     calendar = pd.DatetimeIndex(["2024-01-12", "2024-01-16", "2024-01-17"])
     assert list(next_times(past, 2, calendar)) == list(calendar[1:])
     assert list(next_times(past, 3, calendar)) == list(pd.bdate_range("2024-01-15", periods=3))
+
+
+def test_the_key_of_settings_with_drift_is_that_of_files_from_before_zero_drift():
+    with_drift = WalkSettings(lookback=16, horizon=3, samples=4, seed=3)
+    assert with_drift.key == (
+        "{'lookback': 16, 'horizon': 3, 'every': 1, 'samples': 4, 'temperature': 1.0, 'top_k': 0, 'top_p': 1.0, "
+        "'seed': 3}"
+    )
+    assert replace(with_drift, driftless=True).key != with_drift.key

@@ -246,6 +246,28 @@ def test_a_chance_of_a_rise_is_long_above_one_half_only(desk, make):
     assert (shorts["amount"] < 0).any()
 
 
+def test_zero_drift_takes_the_direction_out_of_the_signal(desk, make, finished):
+    found = make("AA", rule="single", driftless=True, signal="probability_up", samples=5)
+    path = desk.settings.home / "backtests" / found.id / "signals"
+    chances = pd.concat([pd.read_parquet(one) for one in sorted(path.glob("*.parquet"))])["probability_up"]
+    assert chances.between(0.3, 0.7).all()  # the median path of five ends at the last close
+    assert "no direction" in found.notes[0].render()
+
+
+def test_a_backtest_of_an_earlier_version_was_made_with_drift(desk, made):
+    import json
+
+    path = made.path / "desk.json"
+    before = path.read_text(encoding="utf-8")
+    saved = json.loads(before)
+    for name in ("temperature", "top_p", "top_k", "driftless"):
+        del saved["request"][name]
+    path.write_text(json.dumps(saved), encoding="utf-8")
+    request = desk.backtests.get(made.id).request
+    path.write_text(before, encoding="utf-8")
+    assert (request.temperature, request.top_p, request.top_k, request.driftless) == (1.0, 1.0, 0, False)
+
+
 def test_a_page_to_download_is_drawn(desk, single):
     page = desk.backtests.tearsheet(single.id)
     assert "tiny, mean_return: AA" in page

@@ -190,6 +190,59 @@ def test_a_model_of_unknown_training_is_said_to_be_one(made):
     assert "The end of the training data of tiny" in made.warnings[0].render()
 
 
+def test_candles_after_until_change_nothing(desk, ask, run_to_end, save, make_frame):
+    honest, cheat = make_frame(160), make_frame(160)
+    until, prices = honest["timestamp"].iloc[119], ["open", "high", "low", "close"]
+    cheat.loc[120:, prices] *= 1.3
+    reports = []
+    for frame in (honest, cheat):
+        data = {"kind": "candle_sets", "candle_sets": [save(frame, "until.csv").id]}
+        fields = ask().model_dump() | {"data": data, "until": until, "n_windows": 8}
+        found = run_to_end(desk.evaluations, EvaluationRequest.build(fields))
+        assert max(int(series.times[-1]) for series in found.read_candles()) == until.as_unit("ns").value
+        reports.append(found.report["forecasters"]["tiny"])
+    assert reports[0] == reports[1]
+    assert found.cutoffs == 8
+
+
+def test_every_model_is_evaluated_with_the_setup_that_it_recommends(settings, save, make_frame, make_spec):
+    from dataclasses import replace
+
+    from engine.usage import Recommended
+
+    advice = {use: Recommended(0.9, 0.8, 6, "model", driftless=True) for use in ("point", "bands")}
+    desk = Desk(settings, {"tiny": make_spec(), "zero": replace(make_spec(), sampling=advice)})
+    desk.start()
+    try:
+        saved = desk.candles.keep(desk.candles.read(make_frame(120).to_csv(index=False).encode(), "walk.csv"))
+        data = {"kind": "candle_sets", "candle_sets": [saved.id]}
+        least = {"lookback": 24, "horizon": 4, "n_windows": 4, "samples": 8, "fitted": False}
+        request = EvaluationRequest.build({"data": data, "models": ["tiny", "zero"], **least})
+        started = desk.evaluations.start(request)
+        assert desk.jobs.wait(started.job_id, 60).status == "succeeded"
+        found = desk.evaluations.get(started.id)
+    finally:
+        desk.close()
+    fields = ("temperature", "top_p", "samples", "driftless")
+    setups = {name: tuple(getattr(setup, field) for field in fields) for name, setup in found.setups.items()}
+    assert setups == {"tiny": (1.0, 1.0, 8, False), "zero": (0.9, 0.8, 8, True)}
+    zero = found.report["forecasters"]["zero"]["figures"]
+    assert zero["crps"] == zero["crps_centred"]
+
+
+def test_an_evaluation_of_an_earlier_version_was_made_with_drift(desk, make):
+    import json
+
+    found = make(n_windows=2)
+    path = found.path / "desk.json"
+    saved = json.loads(path.read_text(encoding="utf-8"))
+    del saved["setups"], saved["request"]["driftless"], saved["request"]["top_k"]
+    saved["request"] |= {"temperature": 0.9, "top_p": 1.0, "samples": 300}
+    path.write_text(json.dumps(saved), encoding="utf-8")
+    setup = desk.evaluations.get(found.id).setups["tiny"]
+    assert (setup.driftless, setup.top_k, setup.samples, setup.temperature) == (False, 0, 300, 0.9)
+
+
 def test_too_few_cutoffs_conclude_nothing(make):
     told = make(n_windows=2).verdicts["tiny"].render()
     assert "too few cutoff times for a conclusion" in told

@@ -93,7 +93,7 @@ def test_a_level_outside_0_and_1_is_refused(level):
 def test_a_limit_is_told_in_the_hint():
     with pytest.raises(InvalidInput) as caught:
         ForecastRequest.build({"candles_id": "a", "samples": 10**9})
-    assert "200" in caught.value.hint.render()
+    assert "500" in caught.value.hint.render()
 
 
 def test_a_missing_field_is_named():
