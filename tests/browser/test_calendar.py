@@ -44,7 +44,7 @@ def test_a_calendar_is_chosen_and_the_forecast_keeps_clear_of_the_holidays(page,
     expect(page.get_by_text("Next due: 2026-09-30 11:30")).to_be_visible()
     page.get_by_role("button", name="Use this data set").click()
     expect(page.get_by_text("This data set is in use.")).to_be_visible()
-    page.get_by_role("link", name="Make a forecast").click()
+    page.get_by_role("button", name="Make a forecast").click()
     page.get_by_role("button", name="Run forecast").click()
     expect(page.get_by_text("Provenance")).to_be_visible()
     idle(page)

@@ -95,7 +95,7 @@ class CandleService:
 
         Raises InvalidInput: the name or a tag is too long, or there are too many tags.
         """
-        labels = LabelChange.build({"name": name, "tags": list(tags)})
+        labels = LabelChange.build({"name": (name or "").strip() or None, "tags": list(tags)})
         candle_set = _candle_set(repaired, report, TimeAxes())
         named = replace(candle_set, given_name=labels.name, tags=tuple(labels.tags or ()))
         return self.labels.put_all([named])[0]

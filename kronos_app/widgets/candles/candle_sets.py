@@ -64,7 +64,7 @@ def _render_row(info: CandleSetInfo) -> None:
                 state.use_candles(info.id)
                 st.rerun()
             if st.button(_("Edit"), key=f"data.edit.{info.id}", icon=":material/edit:", type="tertiary"):
-                st.dialog(_("Name and tags"), icon=":material/edit:")(_render_labels)(info)
+                st.dialog(_("Name and tags"), icon=":material/edit:")(render_labels)(info)
             if st.button(_("Delete"), key=f"data.delete.{info.id}", icon=":material/delete:", type="tertiary"):
                 confirm(
                     _("Delete the data set {name}?").format(name=info.title),
@@ -73,7 +73,7 @@ def _render_row(info: CandleSetInfo) -> None:
                 )
 
 
-def _render_labels(info: CandleSetInfo) -> None:
+def render_labels(info: CandleSetInfo) -> None:
     """Render the fields for the name and the tags of a data set, and the button that saves them."""
     key = keys.LABELS + info.id
     name = st.text_input(_("Name"), info.title, max_chars=LONGEST_NAME, key=f"{key}.name", placeholder=info.name)

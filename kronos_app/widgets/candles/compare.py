@@ -14,7 +14,7 @@ from kronos_app.runtime import desk
 from kronos_app.state import gettext as _
 from kronos_app.store.records import CandleSetInfo
 from kronos_app.widgets.candles import keys
-from kronos_app.widgets.kit import formats
+from kronos_app.widgets.kit import formats, names
 from kronos_app.widgets.kit.chart_style import chart_style
 from kronos_app.widgets.kit.errors import escape
 from kronos_app.widgets.kit.figure import render_figure
@@ -36,14 +36,14 @@ def render_comparison() -> None:
         return
     months = MONTHS.get(_range())
     closes = _on_one_clock({key: desk().candles.get(key).candles for key in chosen})
-    names = _names([infos[key] for key in chosen])
+    labels = _names([infos[key] for key in chosen])
     if months is not None:
         last = max(close.index[-1] for close in closes.values())
         closes = {key: close[close.index >= last - pd.DateOffset(months=months)] for key, close in closes.items()}
-    empty = [names[key] for key, close in closes.items() if close.empty]
+    empty = [labels[key] for key, close in closes.items() if close.empty]
     if empty:
         st.info(_("Without a candle in this range: {names}.").format(names=escape(", ".join(empty))))
-    table = normalise({names[key]: close for key, close in closes.items() if not close.empty})
+    table = normalise({labels[key]: close for key, close in closes.items() if not close.empty})
     style = replace(chart_style(), price=_("Close, start = 100"))
     render_figure(compare_chart(table, style), "data.compare", _("Closes of several data sets"), "closes")
     if table.notna().all(axis=1).any():
@@ -56,14 +56,14 @@ def render_comparison() -> None:
 
 
 def _choose(infos: Mapping[str, CandleSetInfo]) -> list[str]:
-    names = _names(list(infos.values()))
+    labels = _names(list(infos.values()))
     chosen = st.session_state.get(keys.COMPARED)
     if chosen is not None:  # some may have been deleted
         st.session_state[keys.COMPARED] = [key for key in chosen if key in infos]
     return st.multiselect(
         _("Data sets"),
         list(infos),
-        format_func=names.__getitem__,
+        format_func=labels.__getitem__,
         key=keys.COMPARED,
         max_selections=MOST_SETS,
         select_all=False,
@@ -88,12 +88,14 @@ def _range() -> str:
 
 def _names(infos: Sequence[CandleSetInfo]) -> dict[str, str]:
     """Return what tells data sets apart: the name, and what else it takes where several share one."""
-    names = [info.title for info in infos]
+    titles = [info.title for info in infos]
     long = {
-        info.id: f"{info.title} · {formats.span(info.interval.total_seconds())} · {formats.time(info.last)}"
+        info.id: " · ".join(
+            [names.shorten(info.title), formats.span(info.interval.total_seconds()), formats.time(info.last)]
+        )
         for info in infos
     }
-    labels = {info.id: info.title if names.count(info.title) == 1 else long[info.id] for info in infos}
+    labels = {info.id: names.shorten(info.title) if titles.count(info.title) == 1 else long[info.id] for info in infos}
     shared = list(labels.values())
     return {key: label if shared.count(label) == 1 else f"{label} · {key[:4]}" for key, label in labels.items()}
 

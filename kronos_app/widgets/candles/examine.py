@@ -1,4 +1,4 @@
-"""One draft: its quality, the choice of repairs, and the button that saves the result."""
+"""One draft: the button that saves it, its quality, and the choice of repairs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kronos_app.data.draft import Draft
 from kronos_app.i18n import text
 from kronos_app.runtime import desk
 from kronos_app.state import gettext as _
-from kronos_app.widgets.candles import calendar_choice, drafts, fix_choice, keys, last_candles, quality
+from kronos_app.widgets.candles import calendar_choice, drafts, fix_choice, keys, last_candles, quality, use
 
 REPAIR_WORDS = {
     "drop": (text("Drop"), text("Leave faulty candles out.")),
@@ -25,7 +25,7 @@ PREVIEW_CANDLES = 500
 def render_draft(
     draft: Draft, report: QualityReport | None = None, *, key: str = "", for_all: str | None = None
 ) -> None:
-    """Render the quality of a draft, the choice of a repair where one is needed, and the button that saves it.
+    """Render the button that saves a draft, its quality, and the choice of a repair where one is needed.
 
     Parameters
     ----------
@@ -41,7 +41,9 @@ def render_draft(
         report = desk().candles.inspect(draft)
     elif report is None:
         report = drafts.inspect_once([draft])[0]
-    quality.render_report(draft.name, report)
+    quality.render_title(draft.name)
+    top = st.container()  # filled last: what is saved depends on the choices below
+    quality.render_report(report)
     if report.rows == 0:
         return
     quality.render_marks(draft, report, key)
@@ -53,7 +55,8 @@ def render_draft(
     repaired = preview(draft, report, key, for_all)
     quality.render_changes(repaired)
     last_candles.render_last_candles(repaired.candles, PREVIEW_CANDLES, "data.preview")
-    _save(repaired, report)
+    with top:
+        use.render_use(repaired, report, key)
 
 
 def preview(draft: Draft, report: QualityReport, key: str = "", for_all: str | None = None) -> Repaired:
@@ -85,13 +88,3 @@ def chosen_repair(report: QualityReport, key: str = "", for_all: str | None = No
     """Return the repair of a draft: none where it needs none, its own, or the one for all."""
     own = st.session_state.get(keys.REPAIR + key)
     return None if report.clean else for_all if own in {None, AS_ALL} else own
-
-
-def _save(repaired: Repaired, report: QualityReport) -> None:
-    if st.button(_("Use this data set"), type="primary", icon=":material/check:"):
-        saved = desk().candles.save(repaired, report)
-        state.use_candles(saved.id)
-        st.toast(_("Saved, and now in use."), icon=":material/check:")
-        st.rerun()
-    if state.candles_id() == repaired.candles.digest[:16]:
-        quality.render_next_step()

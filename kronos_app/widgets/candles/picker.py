@@ -9,7 +9,7 @@ from kronos_app.runtime import desk
 from kronos_app.state import gettext as _
 from kronos_app.store.records import CandleSet
 from kronos_app.widgets.candles import keys
-from kronos_app.widgets.kit import formats
+from kronos_app.widgets.kit import formats, names
 
 
 def render_candle_picker() -> CandleSet | None:
@@ -21,15 +21,18 @@ def render_candle_picker() -> CandleSet | None:
         return None
     current = state.candles_id()
     # The choice follows the data set in use, which other pages change too.
-    st.session_state[keys.PICKED] = current if current in infos else next(iter(infos))
-    labels = {key: f"{info.title} · {formats.span(info.interval.total_seconds())}" for key, info in infos.items()}
-    chosen = st.selectbox(
+    chosen = st.session_state[keys.PICKED] = current if current in infos else next(iter(infos))
+    labels = {
+        key: f"{names.shorten(info.title)} · {formats.span(info.interval.total_seconds())}"
+        for key, info in infos.items()
+    }
+    st.selectbox(
         _("Data set"),
         list(infos),
         format_func=labels.__getitem__,
         key=keys.PICKED,
         on_change=lambda: state.use_candles(st.session_state[keys.PICKED]),
-        help=_("Upload more on the Data page."),
+        help=names.tooltip([infos[chosen].title], _("Upload more on the Data page.")),
     )
     if chosen != current:
         st.session_state[state.CANDLES_ID] = chosen  # not by the user: a note on the address stays

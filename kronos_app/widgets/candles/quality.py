@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from kronos_app import nav, state
+from kronos_app import state
 from kronos_app.charts.quality import quality_chart
 from kronos_app.data.checks.faults import usable
 from kronos_app.data.checks.quality import QualityReport
@@ -16,7 +16,7 @@ from kronos_app.data.checks.score import FAIR, GOOD
 from kronos_app.data.draft import Draft
 from kronos_app.i18n import Text, text
 from kronos_app.state import gettext as _
-from kronos_app.widgets.kit import formats
+from kronos_app.widgets.kit import formats, names
 from kronos_app.widgets.kit.chart_style import chart_style
 from kronos_app.widgets.kit.errors import escape
 from kronos_app.widgets.kit.figure import render_figure
@@ -52,9 +52,13 @@ REPAIRED_BY = {
 }
 
 
-def render_report(name: str, report: QualityReport) -> None:
+def render_title(name: str) -> None:
+    """Render the heading of the report on a series."""
+    st.subheader(_("Quality of {name}").format(name=names.cut(name)), help=names.whole(name))
+
+
+def render_report(report: QualityReport) -> None:
     """Render the quality report."""
-    st.subheader(_("Quality of {name}").format(name=escape(name)))
     if report.rows:
         _score(report)
     counts = {
@@ -157,9 +161,3 @@ def render_changes(repaired: Repaired) -> None:
     )
     if len(repaired.changes) > len(shown):
         st.caption(_("The first {shown} of {count} changes.").format(shown=len(shown), count=len(repaired.changes)))
-
-
-def render_next_step() -> None:
-    """Render the link to the next page for the data set in use."""
-    st.success(_("This data set is in use."), icon=":material/check_circle:")
-    nav.link("forecast", _("Make a forecast"), icon=":material/candlestick_chart:")

@@ -20,7 +20,7 @@ from kronos_app.widgets.forecast import keys, record
 from kronos_app.widgets.forecast.calibration import chosen_calibration, render_calibration
 from kronos_app.widgets.forecast.chart import Quantiles, describe_candles, render_chart
 from kronos_app.widgets.forecast.listing import settings_facts
-from kronos_app.widgets.kit import formats
+from kronos_app.widgets.kit import formats, names
 from kronos_app.widgets.kit.errors import escape, render_errors
 from kronos_app.widgets.models.names import forecaster_label
 
@@ -79,7 +79,8 @@ def _render_heading(view: ForecastView) -> None:
     if st.session_state.get(keys.CACHED) == view.id:
         summary += " · :material/bolt: " + _("From the cache: the same request was computed before.")
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.subheader(f"{escape(stored.candles_name)} · {mode}", width="content")
+        name = stored.candles_name
+        st.subheader(f"{names.cut(name)} · {mode}", width="content", help=names.whole(name))
         st.caption(summary, width="content")
         if not view.history.empty:
             _render_next_steps(view)

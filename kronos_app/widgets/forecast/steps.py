@@ -39,7 +39,5 @@ def render_steps() -> None:
 def _render_sample_button() -> None:
     if st.button(_("Start with a sample"), type="primary", icon=":material/play_arrow:"):
         service = desk().candles
-        draft = service.sample(next(iter(service.samples())))
-        saved = service.save(service.preview(draft, "drop"), service.inspect(draft))
-        state.use_candles(saved.id)
+        state.use_candles(service.keep(service.sample(next(iter(service.samples()))), "drop").id)
         nav.go("forecast")

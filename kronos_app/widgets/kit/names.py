@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from unicodedata import east_asian_width
 
 from kronos_app.widgets.kit.errors import escape
@@ -26,6 +27,11 @@ def shorten(name: str, width: int = WIDTH) -> str:
 def cut(name: str, width: int = WIDTH) -> str:
     """Return the Markdown of a name, cut as by `shorten`."""
     return escape(shorten(name, width))
+
+
+def tooltip(shown: Iterable[str], *more: str) -> str | None:
+    """Return the Markdown of the tooltip of a field: those of the names that are cut, then more; None without any."""
+    return "\n\n".join([*filter(None, map(whole, shown)), *more]) or None
 
 
 def whole(name: str, width: int = WIDTH) -> str | None:

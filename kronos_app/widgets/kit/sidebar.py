@@ -15,7 +15,7 @@ from kronos_app.widgets.kit.chart_style import market_colours
 from kronos_app.widgets.kit.errors import escape
 from kronos_app.widgets.kit.glossary import render_glossary_button
 
-WIDTH = 30  # of the sidebar, in Latin letters
+WIDTH = 26  # of the sidebar, in Latin letters
 
 
 def render_sidebar() -> None:

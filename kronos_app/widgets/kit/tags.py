@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import streamlit as st
 
@@ -11,7 +12,9 @@ from kronos_app.state import gettext as _
 from kronos_app.widgets.kit.errors import escape
 
 
-def render_tags(label: str, key: str, tags: Sequence[str], used: Sequence[str]) -> list[str]:
+def render_tags(
+    label: str, key: str, tags: Sequence[str], used: Sequence[str], width: int | Literal["stretch"] = "stretch"
+) -> list[str]:
     """Render the field for tags, which offers those in use, and return the chosen ones."""
     return st.multiselect(
         label,
@@ -21,6 +24,7 @@ def render_tags(label: str, key: str, tags: Sequence[str], used: Sequence[str]) 
         accept_new_options=True,
         max_selections=MOST_TAGS,
         placeholder=_("Choose or type tags"),
+        width=width,
     )
 
 

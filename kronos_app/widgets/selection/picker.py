@@ -13,7 +13,7 @@ from kronos_app.runtime import desk
 from kronos_app.services.selection.request import CandleSelection
 from kronos_app.state import gettext as _
 from kronos_app.store.series import SeriesInfo, SeriesKey
-from kronos_app.widgets.kit import formats
+from kronos_app.widgets.kit import formats, names
 
 SETS, SERIES, WATCHLIST, QLIB = "candle_sets", "series", "watchlist", "qlib"
 SAMPLE = "sp500"
@@ -86,12 +86,13 @@ class CandlePicker:
                 _("Data sets"),
                 list(infos),
                 format_func=lambda name: (
-                    f"{infos[name].title} · {formats.span(infos[name].interval.total_seconds())} · "
+                    f"{names.shorten(infos[name].title)} · {formats.span(infos[name].interval.total_seconds())} · "
                     f"{formats.number(infos[name].rows, 0)}"
                 ),
                 key=key,
                 persist_state="session",
                 placeholder=_("Choose one or several"),
+                help=names.tooltip(infos[name].title for name in st.session_state[key]),
             )
         else:
             st.info(_("There is no data set yet. Upload one, or take a sample."), icon=":material/database:")
@@ -106,8 +107,7 @@ class CandlePicker:
     def _take_sample(self) -> None:
         """Save a bundled series and choose it."""
         service = desk().candles
-        draft = service.sample(SAMPLE)
-        saved = service.save(service.preview(draft, "drop"), service.inspect(draft))
+        saved = service.keep(service.sample(SAMPLE), "drop")
         state.use_candles(saved.id)
         st.session_state[self.key("sets")] = [saved.id]
 
