@@ -6,9 +6,8 @@ import streamlit as st
 
 from kronos_app import state
 from kronos_app.state import gettext as _
-from kronos_app.widgets.forecast import keys
 from kronos_app.widgets.forecast.form import render_form
-from kronos_app.widgets.forecast.outcome import find_result, names_outcome
+from kronos_app.widgets.forecast.outcome import find_result, names_outcome, render_form_switch
 from kronos_app.widgets.forecast.result import render_forecast
 from kronos_app.widgets.kit.errors import render_errors
 
@@ -21,7 +20,7 @@ def render() -> None:
         result = find_result()
     with heading:
         st.title(_("Forecast"))
-        st.toggle(_("Settings"), key=keys.FORM_OPEN)
+        render_form_switch()
     with form:
         render_form(in_use, result, preview=not names_outcome())
     with outcome, render_errors():

@@ -218,9 +218,13 @@ def test_a_forecast_with_a_shortened_history_is_opened_with_the_lookback_that_wa
 
 
 def test_the_form_is_closed_on_a_phone_where_there_is_a_result(open_page, forecast):
-    app = open_page("forecast")
-    assert app.get_by_key(keys.FORM_OPEN).value
-    assert not open_page("forecast", forecast=forecast()).get_by_key(keys.FORM_OPEN).value
+    def switch(app):
+        return next(toggle for toggle in app.toggle if toggle.label == "Settings")
+
+    assert switch(open_page("forecast")).value
+    app = open_page("forecast", forecast=forecast())
+    assert not switch(app).value
+    assert switch(switch(app).set_value(True).run()).value
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from kronos_app import state
 from kronos_app.runtime import desk
+from kronos_app.state import gettext as _
 from kronos_app.widgets.forecast import keys
 from kronos_app.widgets.forecast.settings import load_settings
 from kronos_app.widgets.forecast.setups import PARAMETER, addresses, render_setups_outcome
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from kronos_app.services.forecast.view import ForecastView
 
 ADDRESSES = ("job", "forecast", PARAMETER)  # parameters of the address that name what the page shows
+FORM_SWITCH = "forecast_form_switch"  # named in style.css
 
 
 def open_submissions(submissions: Sequence[Submission]) -> None:
@@ -36,12 +39,18 @@ def names_outcome() -> bool:
     return any(name in st.query_params for name in ADDRESSES)
 
 
+def render_form_switch() -> None:
+    """Render the switch that opens the form on a phone: closed with each new result, open without one."""
+    address = [value for name in ADDRESSES for value in st.query_params.get_all(name)]
+    with st.container(key=FORM_SWITCH, width="content"):
+        st.toggle(_("Settings"), value=not address, key=state.joined(keys.FORM_OPEN, *address))
+
+
 def find_result() -> ForecastView | None:
     """Return the forecast of the address, whose settings the form then has.
 
     A job in progress, its error and the comparison of several setups are rendered instead.
     """
-    _close_form()
     if PARAMETER in st.query_params:
         render_setups_outcome()
         return None
@@ -64,11 +73,3 @@ def _open(kind: str, value: str | Sequence[str]) -> None:
     for name in ADDRESSES:
         st.query_params.pop(name, None)
     st.query_params[kind] = value
-
-
-def _close_form() -> None:
-    """Close the form of a phone when the address names a new job or forecast, open it when it names none any more."""
-    address = {name: st.query_params.get_all(name) for name in ADDRESSES if name in st.query_params}
-    if keys.ADDRESS not in st.session_state or st.session_state[keys.ADDRESS] != address:
-        st.session_state[keys.ADDRESS] = address
-        st.session_state[keys.FORM_OPEN] = not address
