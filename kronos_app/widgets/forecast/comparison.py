@@ -22,7 +22,7 @@ from kronos_app.widgets.kit.errors import escape, render_errors
 from kronos_app.widgets.kit.figure import render_figure
 
 PARAMETER = "compare"  # of the address, once for each forecast
-MOST_NAMED = 3  # settings in the name of a forecast in the legend
+MOST_NAMED = 3  # forecasts; a phone has no room for a legend of more names than letters
 DIFFERENT = f"background-color: {translucent('#6f7df2', 0.18)}; font-weight: 600"
 
 Facts = dict[str, str]
@@ -59,12 +59,12 @@ def render_comparison(views: Sequence[ForecastView]) -> None:
 
 
 def _name_forecasts(inputs: Sequence[Facts]) -> list[str]:
-    """Return a letter per forecast, with the first settings in which it differs from another."""
-    differing = [label for label in inputs[0] if len({facts[label] for facts in inputs}) > 1][:MOST_NAMED]
-    return [
-        " · ".join([letter, *(f"{label} {facts[label]}" for label in differing)])
-        for letter, facts in zip(string.ascii_uppercase, inputs, strict=False)
-    ]
+    """Return a letter per forecast; of few forecasts, with the first setting in which they differ."""
+    letters = list(string.ascii_uppercase[: len(inputs)])
+    differing = [label for label in inputs[0] if len({facts[label] for facts in inputs}) > 1]
+    if not differing or len(inputs) > MOST_NAMED:
+        return letters
+    return [f"{letter} · {differing[0]} {facts[differing[0]]}" for letter, facts in zip(letters, inputs, strict=True)]
 
 
 def _render_chart(views: Sequence[ForecastView], names: Sequence[str]) -> None:
