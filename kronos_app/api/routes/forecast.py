@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import JSONResponse, Response
@@ -18,7 +18,7 @@ from kronos_app.services.desk import Desk
 from kronos_app.services.evaluation.service import Evaluation
 from kronos_app.services.forecast.calibration import Calibration
 from kronos_app.services.forecast.listing import Annotation, ForecastItem, ForecastItems
-from kronos_app.services.forecast.rendering import forecast_csv, forecast_json
+from kronos_app.services.forecast.rendering import ForecastResult, forecast_csv
 from kronos_app.services.forecast.request import ForecastRequest, ForecastSettings
 
 router = APIRouter(prefix="/forecasts", tags=["forecasts"], dependencies=[Depends(require_token)])
@@ -30,7 +30,7 @@ router = APIRouter(prefix="/forecasts", tags=["forecasts"], dependencies=[Depend
     status_code=202,
     response_model=Accepted,
     responses={
-        200: {"description": "An equal forecast exists already: the forecast itself.", "model": dict[str, Any]},
+        200: {"description": "An equal forecast exists already: the forecast itself.", "model": ForecastResult},
         **refused(404, 409, 413, 422),
     },
 )
@@ -42,7 +42,7 @@ def submit(desk: DeskOf, language: Language, request: Request, body: ForecastBod
     if submission.forecast_id is not None:
         view = desk.forecasts.get(submission.forecast_id)
         calibration = desk.calibrations.find(view) if body.recalibrate else None
-        return JSONResponse({**forecast_json(view, language=language, calibration=calibration), "cached": True})
+        return answer(ForecastResult.of(view, calibration=calibration, cached=True), language)
     assert submission.job_id is not None
     job = desk.jobs.get(submission.job_id)
     accepted = Accepted(job_id=job.id, status=job.status, candles_id=candles_id)
@@ -93,7 +93,7 @@ def list_forecasts(
     return answer_csv(listed.to_csv(), "forecasts.csv") if form == "csv" else answer(listed, language)
 
 
-@router.get("/{forecast_id}", summary="One forecast", responses=refused(404))
+@router.get("/{forecast_id}", summary="One forecast", response_model=ForecastResult, responses=refused(404))
 def get(
     desk: DeskOf,
     language: Language,
@@ -111,7 +111,7 @@ def get(
     if form == "csv":
         table = forecast_csv(view, calibration if isinstance(calibration, Calibration) else None)
         return answer_csv(table, f"forecast-{view.id}.csv")
-    return JSONResponse(forecast_json(view, paths, language, calibration))
+    return answer(ForecastResult.of(view, paths=paths, calibration=calibration), language)
 
 
 @router.post(

@@ -11,7 +11,7 @@ from kronos_app import nav, state
 from kronos_app.charts.forecast import BANDS
 from kronos_app.runtime import desk
 from kronos_app.services.forecast.calibration import Calibration
-from kronos_app.services.forecast.rendering import forecast_csv, forecast_json
+from kronos_app.services.forecast.rendering import ForecastResult, forecast_csv
 from kronos_app.services.forecast.view import CandleKind, ForecastView
 from kronos_app.services.ledger.comparison import COVERAGE_LEVELS, Comparison
 from kronos_app.state import gettext as _
@@ -193,7 +193,7 @@ def _render_table(view: ForecastView, kind: CandleKind, quantiles: Quantiles, ba
 
 def _render_downloads(view: ForecastView, calibration: Calibration | None) -> None:
     def as_json() -> str:
-        fields = forecast_json(view, paths=True, calibration=calibration)
+        fields = ForecastResult.of(view, paths=True, calibration=calibration).to_json()
         return json.dumps(fields, ensure_ascii=False, allow_nan=False)
 
     files = {

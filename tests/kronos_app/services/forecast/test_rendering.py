@@ -11,7 +11,7 @@ from kronos_app.i18n import Text
 from kronos_app.jsonable import json_ready, localised
 from kronos_app.services.candles.views import candles_json
 from kronos_app.services.forecast.calibration import _calibration
-from kronos_app.services.forecast.rendering import forecast_csv, forecast_json
+from kronos_app.services.forecast.rendering import ForecastResult, forecast_csv
 from kronos_app.services.forecast.view import ForecastView
 from kronos_app.store import CandleSet, StoredForecast
 from kronos_app.store.records import now
@@ -44,8 +44,12 @@ def strict(value):
     return json.loads(json.dumps(value, allow_nan=False))
 
 
+def read(view, **options):
+    return strict(ForecastResult.of(view, **options).to_json())
+
+
 def test_a_forecast_as_json_has_everything(view):
-    told = strict(forecast_json(view))
+    told = read(view)
     assert told["timestamps"][0] == "2024-03-03T02:00:00"
     assert set(told["quantiles"]) == {"0.1", "0.5", "0.9"}
     assert told["quantiles"]["0.5"]["close"] == told["median"]["close"]
@@ -60,12 +64,12 @@ def test_a_forecast_as_json_has_everything(view):
 
 
 def test_paths_are_added_on_request(view):
-    assert np.array(strict(forecast_json(view, paths=True))["paths"]).tolist() == view.stored.paths.tolist()
+    assert np.array(read(view, paths=True)["paths"]).tolist() == view.stored.paths.tolist()
 
 
 def test_recalibrated_values_stand_beside_the_raw_ones(view):
     found = _calibration(2.0, "evaluation", 30, pd.Timestamp("2024-03-01T04:00"))
-    plain, told = strict(forecast_json(view)), strict(forecast_json(view, calibration=found))
+    plain, told = read(view), read(view, calibration=found)
     assert {name: told[name] for name in plain} == plain
     assert "recalibration" not in plain
     corrected = told["recalibration"]
@@ -83,7 +87,7 @@ def test_recalibrated_values_stand_beside_the_raw_ones(view):
 
 
 def test_why_nothing_is_recalibrated_is_told(view):
-    told = strict(forecast_json(view, calibration=Text("Nothing is known of {name}.", {"name": "walk"})))
+    told = read(view, calibration=Text("Nothing is known of {name}.", {"name": "walk"}))
     assert told["recalibration"] == {"factor": None, "message": "Nothing is known of walk."}
 
 
