@@ -81,7 +81,7 @@ PUBLIC = {
     "ledger": "comparison grading record service",
     "models": "limits registry service",
     "selection": "context request series setup training_data training_files",
-    "runs": "job_run run service",
+    "runs": "job_run pace run service",
     "finetune": "",
     "evaluation": "request run series_scores service",
     "forecast": "request service worker",

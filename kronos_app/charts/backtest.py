@@ -9,7 +9,17 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from kronos_app.charts.style import FORECAST, NEUTRAL, ORANGE, SECOND, TEAL, MarketColours, plain_layout, translucent
+from kronos_app.charts.style import (
+    FORECAST,
+    NEUTRAL,
+    ORANGE,
+    SECOND,
+    TEAL,
+    TEXT,
+    MarketColours,
+    plain_layout,
+    translucent,
+)
 
 HEIGHT, GROWTH = 520, 400  # pixels
 BANDS = (("0.05", "0.95", 0.12), ("0.25", "0.75", 0.16))  # low, high, opacity; the widest first
@@ -142,7 +152,8 @@ def monthly_chart(
         if value is not None
     ]
     x, y, labels = (list(column) for column in zip(*cells, strict=True))
-    numbers = go.Scatter(x=x, y=y, text=labels, mode="text", textfont={"size": 10}, hoverinfo="skip", showlegend=False)
+    font = {"size": 10, "color": TEXT}
+    numbers = go.Scatter(x=x, y=y, text=labels, mode="text", textfont=font, hoverinfo="skip", showlegend=False)
     axis = {"type": "category", "showgrid": False, "fixedrange": True}
     layout = plain_layout(
         ROW * len(years) + FRAME,

@@ -158,7 +158,7 @@ class Desk:
     def _add_backtests(self) -> None:
         folders = RunFolders(self.settings.home, Backtest)
         universes = Universes(self.settings, self.candles, self.series)
-        self.backtests = BacktestService(self.settings, universes, self.models, self.jobs, folders)
+        self.backtests = BacktestService(self.settings, self.store, universes, self.models, self.jobs, folders)
         self._handlers |= {
             backtest.KIND: BacktestWorker(self.settings, folders, self.models, universes).run,
             backtest.BEHIND: BehindWorker(folders, self.models, self.scheduler).run,

@@ -11,7 +11,7 @@ import pytest
 from kronos_app.i18n import translate
 from kronos_app.services.backtest.service import BacktestRequest
 from kronos_app.widgets.backtest import keys
-from tests.app.conftest import copy_record, make_finished, message_texts, page_text, wait_for_end
+from tests.app.conftest import copy_record, labels_of, make_finished, message_texts, page_text, wait_for_end
 from tests.kronos_app.conftest import walk
 
 LANGUAGES = ("en", "zh_CN")
@@ -80,6 +80,34 @@ def test_the_form_takes_data_set_and_whole_setup_of_a_forecast_once(open_page, d
     fields = ("lookback", "horizon", "samples", "temperature", "top_k", "driftless", "seed")
     assert [app.get_by_key(field(name)).value for name in fields] == [64, 6, 8, 0.8, 7, True, 5]
     assert app.get_by_key("backtest.sets").value == [desk.forecasts.get(made).stored.candles_id]
+
+
+def test_fees_are_entered_in_basis_points_and_saved_as_shares(open_page, desk):
+    keep(desk, "AA")
+    app = open_page("backtest")
+    app.get_by_key(field("rule")).set_value("single")
+    app.get_by_key(field("lookback")).set_value(24)
+    app.get_by_key(field("horizon")).set_value(4)
+    app.get_by_key(field("samples")).set_value(2)
+    app.get_by_key(field("every")).set_value(20)
+    app.get_by_key(field("account")).set_value(2_500_000.0).run()
+    assert [app.get_by_key(field(name)).value for name in ("open_cost", "close_cost", "slippage")] == [5.0, 15.0, 5.0]
+    assert "Cost of buying (bp)" in labels_of(app.number_input)
+    assert "2,500,000" in page_text(app)
+    app.get_by_key(field("open_cost")).set_value(2.5).run()
+    app.get_by_key("backtest.start").click().run()
+    found = wait_for_end(desk.backtests, app.query_params["backtest"])
+    assert (found.request.open_cost, found.request.close_cost, found.request.account) == (0.00025, 0.0015, 2.5e6)
+    app.run()
+    app.get_by_key(f"backtest.again.{found.id}").click().run()
+    assert app.get_by_key(field("open_cost")).value == 2.5
+
+
+def test_the_form_says_how_long_a_backtest_takes_once_the_model_has_made_a_forecast(open_page, desk, forecast):
+    open_page("backtest")
+    app = open_page("backtest", forecast=forecast())
+    shown = {metric.label: metric.value for metric in app.metric}["Takes about"]
+    assert shown.split()[0].isdigit(), shown
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)

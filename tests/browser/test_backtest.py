@@ -17,7 +17,9 @@ def test_a_backtest_goes_on_without_its_tab_and_ends_with_a_sentence(page, serve
     page.get_by_role("combobox", name="Rule").click()
     page.get_by_role("option", name="One instrument: long or flat").click()
     expect(page.get_by_label("Threshold", exact=True)).to_be_visible()
-    for label, value in {"Lookback": "24", "Horizon": "4", "A signal every": "200", "Samples": "2"}.items():
+    values = {"Lookback (candles)": "24", "Horizon (candles)": "4"}
+    values |= {"A signal every (days)": "200", "Samples (paths)": "2"}
+    for label, value in values.items():
         fill(page, label, value)
     address = start_and_return(page, "backtest")
     expect(page.get_by_text(re.compile("^Beats "))).to_be_visible(timeout=120_000)
@@ -27,7 +29,7 @@ def test_a_backtest_goes_on_without_its_tab_and_ends_with_a_sentence(page, serve
         page.get_by_role("button", name="Download trades").click()
     assert download.value.path().read_text().startswith("day,instrument,side")
     page.get_by_role("button", name="Copy with changes").click()
-    expect(page.get_by_label("A signal every", exact=True)).to_have_value("200")
+    expect(page.get_by_label("A signal every (days)", exact=True)).to_have_value("200")
     page.goto(address)
     page.get_by_role("button", name="Delete").click()
     page.get_by_role("button", name="Yes, delete").click()

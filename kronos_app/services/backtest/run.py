@@ -44,6 +44,7 @@ class Backtest(JobRun[BacktestRequest]):
     noun: ClassVar[Text] = text("backtest")
     nouns: ClassVar[Text] = text("backtests")
     summary: ClassVar[type[Summary]] = BacktestSummary
+    private: ClassVar[frozenset[str]] = frozenset({"pace"})
 
     members: SkipJsonSchema[tuple[Member, ...]] = Field(exclude=True)
     instruments: int = Field(0, description="That are traded.")
@@ -60,7 +61,7 @@ class Backtest(JobRun[BacktestRequest]):
     @classmethod
     def _add_setup(cls, fields: dict[str, Any]) -> dict[str, Any]:
         """Return the fields of a backtest of an earlier version with its setup: those forecast with drift."""
-        request = fields["request"]
+        request = fields.get("request")
         return {**fields, "request": EARLIER | request} if isinstance(request, dict) else fields
 
     def read_result(self) -> Result:

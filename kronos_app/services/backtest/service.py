@@ -25,6 +25,7 @@ from kronos_app.services.backtest.universe import Universes, read_universe
 from kronos_app.services.backtest.worker import KIND, BacktestWorker, first_day, last_time
 from kronos_app.services.core.training_errors import training_errors
 from kronos_app.services.core.view import View
+from kronos_app.services.runs.pace import Pace, Seconds, estimate_seconds, forecast_paces
 from kronos_app.services.runs.service import JobRunService
 from kronos_app.services.selection.context import check_window
 from kronos_app.services.selection.setup import fill_in
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from kronos_app.services.selection.request import CandleSelection
     from kronos_app.services.selection.series import Parts
     from kronos_app.settings import Settings
+    from kronos_app.store import Store
     from training.portfolio.records import Backtest as Result
 
 __all__ = [
@@ -72,6 +74,9 @@ class BacktestPlan(View):
     request: SkipJsonSchema[BacktestRequest] = Field(exclude=True)
     instruments: int
     forecasts: int = Field(description="At most.")
+    seconds: tuple[float, float] | None = Field(
+        description="Shortest and longest time, from forecasts of the model on this machine; null where there is none."
+    )
     notes: tuple[Text, ...]
 
 
@@ -81,12 +86,14 @@ class BacktestService(JobRunService[Backtest]):
     def __init__(
         self,
         settings: Settings,
+        store: Store,
         universes: Universes,
         models: ModelService,
         jobs: JobRunner,
         folders: BacktestFolders,
     ) -> None:
         super().__init__(settings, jobs, folders, settings.max_backtests)
+        self._store = store
         self._universes = universes
         self._models = models
 
@@ -214,8 +221,22 @@ class BacktestService(JobRunService[Backtest]):
             notes = [*notes, note]
         traded = [part for part in parts if part.name != request.benchmark]
         forecasts = sum(_count_signals(request, part.rows) for part in traded)
-        plan = BacktestPlan(request=request, instruments=len(traded), forecasts=forecasts, notes=tuple(notes))
+        plan = BacktestPlan(
+            request=request,
+            instruments=len(traded),
+            forecasts=forecasts,
+            seconds=self._estimate_seconds(request, forecasts),
+            notes=tuple(notes),
+        )
         return plan, parts
+
+    def _estimate_seconds(self, request: BacktestRequest, forecasts: int) -> Seconds | None:
+        runs = [
+            Pace(run.report["pace"], run.request.lookback)
+            for run in self._folders.list()
+            if run.report and run.report.get("pace") and run.request.model == request.model
+        ]
+        return estimate_seconds(runs, forecast_paces(self._store, request.model), request, forecasts)
 
     def _check_candles(self, request: BacktestRequest, folder: Path, names: Sequence[str]) -> None:
         """Refuse too few candles for a signal and a day to trade it, and too many forecasts."""

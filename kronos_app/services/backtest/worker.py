@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
@@ -56,15 +57,19 @@ class BacktestWorker:
         with training_errors(Redaction(self._settings).redact_text), engine_errors(request.model):
             universe = read_universe(backtest.path / "candles", [member.name for member in backtest.members])
             predictor = self._models.get(request.model)
+            folder, begun = backtest.path / "signals", time.perf_counter()
+            measured = not any(folder.glob("*"))  # else some of the forecasts were made before
             panel = signals(
                 predictor,
                 universe,
                 walk_settings(request),
                 start=first_day(request, universe),
                 end=last_time(request),
-                folder=backtest.path / "signals",
+                folder=folder,
                 on_step=on_step,
             )
+            paths = max(len(panel), 1) * (request.samples or 1) * request.horizon
+            pace = (time.perf_counter() - begun) / paths if measured else None
             signal = pick(panel, request.signal)
             days = signal.index.get_level_values("datetime").unique()
 
@@ -78,7 +83,7 @@ class BacktestWorker:
             ends = self._training_ends(backtest)
             warnings = training_warnings(request.model, ends, backtest.members, pd.Timestamp(days.min()))
             report = compile_report(result, luck, benchmarks, warnings=warnings, weights=predictor.digest)
-            backtest.write_result(result, report)
+            backtest.write_result(result, report | {"pace": pace})
         return backtest.id
 
     def _trade_topk(self, backtest: Backtest, universe: Candles, signal: pd.Series[float], on_step: OnStep) -> Outcome:

@@ -50,11 +50,11 @@ class Evaluation(JobRun[EvaluationRequest]):
     @classmethod
     def _add_setups(cls, fields: dict[str, Any]) -> dict[str, Any]:
         """Return the fields of an evaluation of an earlier version with setups: those forecast with drift."""
-        request = fields["request"]
+        request = fields.get("request")
         if "setups" in fields or not isinstance(request, dict):
             return fields
         setup = {"driftless": False} | {name: request[name] for name in ForecastSetup.model_fields if name in request}
-        return {**fields, "setups": dict.fromkeys(request["models"], setup)}
+        return {**fields, "setups": dict.fromkeys(request.get("models", ()), setup)}
 
     @property
     def scores(self) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -32,7 +33,7 @@ EARLIEST = date(1970, 1, 1)
 TOPK, SINGLE = "topk", "single"
 MODEL = "backtest.model"
 PICKER = CandlePicker("backtest")
-FIELDS = RequestFields(BacktestRequest, keys.FIELD, words.SETTINGS)
+FIELDS = RequestFields(BacktestRequest, keys.FIELD, words.SETTINGS, words.UNITS, words.SCALES)
 
 
 def render() -> None:
@@ -45,7 +46,7 @@ def render() -> None:
         fields: dict[str, Any] = {"model": _pick_model(), "signal": _pick_signal()}
     fields |= _forecast_fields(fields["model"])
     fields |= _rule_fields()
-    fields |= _cost_fields(fields["rule"])
+    fields |= _cost_fields(fields["rule"], _currency(selected))
     if selected is None:
         st.caption(_("Choose candles first."))
         return
@@ -59,15 +60,14 @@ def adopt(request: BacktestRequest) -> None:
     """Fill the form with the settings of a backtest."""
     PICKER.adopt(request.data)
     st.session_state[MODEL] = request.model
-    fields = request.model_dump(exclude={"data", "model"})
-    st.session_state.update({FIELDS.key(name): value for name, value in fields.items()})
+    FIELDS.adopt(request.model_dump(exclude={"data", "model"}))
 
 
 def adopt_forecast(forecast: StoredForecast) -> None:
     """Fill the form with the data set and the setup of a forecast."""
     PICKER.adopt(data_of(forecast))
     st.session_state[MODEL] = forecast.provenance["model"]
-    st.session_state.update({FIELDS.key(name): value for name, value in setup_values(forecast).items()})
+    FIELDS.adopt(setup_values(forecast))
 
 
 def _pick_model() -> str:
@@ -113,25 +113,47 @@ def _rule_fields() -> dict[str, Any]:
         fields["threshold"] = FIELDS.number(places[0], "threshold", 0.001, format="%.4f", help=about)
         fields["short"] = FIELDS.checkbox(places[1], "short")
     else:
-        for place, field in zip(places, ("topk", "n_drop", "hold_thresh"), strict=False):
-            fields[field] = FIELDS.number(place, field, help=field)
+        helps = {
+            "topk": _("How many instruments the portfolio holds: those with the best signals."),
+            "n_drop": _("At most so many of them are sold and replaced a day."),
+            "hold_thresh": _("An instrument is not sold before it was held so many trading days."),
+        }
+        for place, (field, about) in zip(places, helps.items(), strict=False):
+            fields[field] = FIELDS.number(place, field, help=about)
     return fields
 
 
-def _cost_fields(rule: str) -> dict[str, Any]:
+def _currency(selected: Mapping[str, Any] | None) -> str:
+    """Return the currency of the first chosen data set, or words for it."""
+    for candles_id in (selected or {}).get("candle_sets", [])[:1]:
+        currency = desk().candles.get(candles_id).candles.about.currency
+        if currency:
+            return currency
+    return _("in the currency of the prices")
+
+
+def _cost_fields(rule: str, currency: str) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     with st.expander(_("Costs and execution"), icon=":material/payments:"):
         columns = st.columns(4)
-        fields["account"] = FIELDS.number(columns[0], "account", 10_000.0, low=1.0, format="%.0f")
-        for column, field in zip(columns[1:], ("open_cost", "close_cost", "slippage"), strict=True):
-            fields[field] = FIELDS.number(column, field, 0.0001, format="%.4f")
+        about = _("Money of the portfolio on the first day.")
+        fields["account"] = FIELDS.number(columns[0], "account", 10_000.0, low=1.0, format="%.0f", help=about)
+        columns[0].caption(f"{formats.number(fields['account'], 0)} {currency}")
+        helps = {
+            "open_cost": _("Commission and fees when buying; 1 basis point (bp) is 0.01 % of the value."),
+            "close_cost": _("Commission, fees and stamp duty when selling, in basis points of the value."),
+            "slippage": _("How much worse than the execution price an order is filled, in basis points."),
+        }
+        for column, (field, about) in zip(columns[1:], helps.items(), strict=True):
+            fields[field] = FIELDS.number(column, field, 0.5, format="%.1f", help=about)
         if rule == TOPK:
             about = _("Of the day after the signal.")
             fields["deal_price"] = FIELDS.choice(columns[0], "deal_price", words.price_names(), help=about)
-            fields["min_cost"] = FIELDS.number(columns[1], "min_cost", 1.0, format="%.2f")
-            about = _("No order on a day whose close moved by this share: 0.095 for most A-shares.")
-            options: dict[str, Any] = {"format": "%.4f", "placeholder": _("none"), "help": about}
-            fields["limit_threshold"] = FIELDS.number(columns[2], "limit_threshold", 0.005, low=0.001, **options)
+            about = _("Least commission of an order, in {currency}.").format(currency=currency)
+            fields["min_cost"] = FIELDS.number(columns[1], "min_cost", 1.0, format="%.2f", help=about)
+            about = _("No order on a day whose close moved by so much: 9.5 % for most A-shares.")
+            options: dict[str, Any] = {"format": "%.1f", "placeholder": _("none"), "help": about}
+            fields["limit_threshold"] = FIELDS.number(columns[2], "limit_threshold", 0.5, low=0.001, **options)
         about = _("Of paths and of random signals: the same seed gives the same result.")
         fields["seed"] = FIELDS.number(columns[3], "seed", help=about)
     return fields
@@ -160,7 +182,17 @@ def _offer(request: BacktestRequest) -> None:
         st.metric(_("Instruments"), formats.number(plan.instruments, 0), width=150)
         st.metric(_("Forecasts, at most"), formats.number(plan.forecasts, 0), width=190)
         st.metric(_("Paths, at most"), formats.number(plan.forecasts * (plan.request.samples or 0), 0), width=190)
+        about = _("From the speed of this model on this machine, measured in earlier backtests, else in its forecasts.")
+        st.metric(_("Takes about"), _duration(plan.seconds), width=240, help=about)
     for note in plan.notes:
         st.caption(":material/info: " + escape(state.say(note)))
     if st.button(_("Start"), type="primary", icon=":material/play_arrow:", key="backtest.start"):
         nav.go("backtest", backtest=desk().backtests.start(request).id)
+
+
+def _duration(seconds: tuple[float, float] | None) -> str:
+    """Return a range of time in words."""
+    if seconds is None:
+        return _("unknown until it runs")
+    shortest, longest = (formats.remaining(bound) for bound in seconds)
+    return longest if shortest == longest else f"{shortest} – {longest}"

@@ -25,7 +25,7 @@ SETTINGS = {
     "rule": text("Rule"),
     "topk": text("Instruments held"),
     "n_drop": text("Replaced a day"),
-    "hold_thresh": text("Minimum days held"),
+    "hold_thresh": text("Minimum holding time"),
     "threshold": text("Threshold"),
     "short": text("Short below its negative"),
     "account": text("Initial capital"),
@@ -38,6 +38,21 @@ SETTINGS = {
     "benchmark": text("Benchmark"),
     "random_signals": text("Random signals"),
 }
+
+UNITS = {
+    "lookback": text("candles"),
+    "horizon": text("candles"),
+    "samples": text("paths"),
+    "every": text("days"),
+    "topk": text("instruments"),
+    "n_drop": text("instruments"),
+    "hold_thresh": text("days"),
+    "open_cost": text("bp"),
+    "close_cost": text("bp"),
+    "slippage": text("bp"),
+    "limit_threshold": text("%"),
+}
+SCALES = {"open_cost": 1e4, "close_cost": 1e4, "slippage": 1e4, "limit_threshold": 100.0}  # of shares in the form
 
 
 def signal_names() -> dict[str, str]:
@@ -80,6 +95,8 @@ def format_setting(field: str, value: Any) -> str:
         return names[field]()[value]
     if isinstance(value, bool):
         return _("yes") if value else _("no")
+    if field in SCALES:
+        return f"{value * SCALES[field]:g} {state.say(UNITS[field])}"
     if isinstance(value, float):
         return formats.number(value, 0) if value.is_integer() else f"{value:g}"
     return str(value)[:DIGEST] if field == "weights" else str(value)

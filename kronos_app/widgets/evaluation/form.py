@@ -56,7 +56,7 @@ def adopt_forecast(forecast: StoredForecast) -> None:
     """Fill the form with the data set and the setup of a forecast."""
     PICKER.adopt(setup.data_of(forecast))
     values = {"models": [forecast.provenance["model"]], **setup.setup_values(forecast)}
-    st.session_state.update({FIELDS.key(field): value for field, value in values.items()})
+    FIELDS.adopt(values)
     st.session_state[task.TASK] = None
 
 

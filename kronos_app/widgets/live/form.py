@@ -78,7 +78,7 @@ def adopt_forecast(forecast: StoredForecast) -> None:
     """Fill the form with the setup of a forecast; its seed is left out, each forecast has its own."""
     values = {name: value for name, value in setup_values(forecast).items() if name != "seed"}
     values["lookback"] = forecast.request["lookback"]
-    st.session_state.update({FIELDS.key(name): value for name, value in values.items()})
+    FIELDS.adopt(values)
     st.session_state[keys.MODEL] = forecast.provenance["model"]
 
 

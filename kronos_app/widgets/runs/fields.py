@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
 import annotated_types as limits
+import streamlit as st
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from streamlit.delta_generator import DeltaGenerator
@@ -16,19 +17,35 @@ from kronos_app import state
 from kronos_app.i18n import Text
 
 EARLIEST = date(1970, 1, 1)
+DIGITS = 12  # of a scaled number: more are errors of floating point
 
 
 @dataclass(frozen=True)
 class RequestFields:
-    """The widgets of a form; their session keys are `PREFIX.FIELD`."""
+    """The widgets of a form; their session keys are `PREFIX.FIELD`.
+
+    Attributes
+    ----------
+    units
+        Units by field, which follow the labels.
+    scales
+        By which the value of a field is multiplied for the form: 10,000 shows a share in basis points.
+    """
 
     model: type[BaseModel]
     prefix: str
     labels: Mapping[str, Text]
+    units: Mapping[str, Text] = field(default_factory=dict)
+    scales: Mapping[str, float] = field(default_factory=dict)
 
     def label(self, field: str) -> str:
-        """Return the label of a field."""
-        return state.say(self.labels[field])
+        """Return the label of a field, with its unit."""
+        label = state.say(self.labels[field])
+        return f"{label} ({state.say(self.units[field])})" if field in self.units else label
+
+    def adopt(self, values: Mapping[str, Any]) -> None:
+        """Set the widgets to the values of a request."""
+        st.session_state.update({self.key(field): self._shown(field, value) for field, value in values.items()})
 
     def key(self, field: str) -> str:
         """Return the session key of a field."""
@@ -48,22 +65,26 @@ class RequestFields:
         Parameters
         ----------
         step
-            An int for whole numbers.
+            In the unit of the form; an int for whole numbers.
         low
-            The least value, where it is not that of the model.
+            The least value, where it is not that of the model; not scaled.
         options
             Passed to `st.number_input`.
         """
         info, number, key = self.model.model_fields[field], type(step), self.key(field)
-        least, most = _limits(info, step)
+        scale = self.scales.get(field, 1)
+        least, most = _limits(info, step / scale)
         if info.default is None:
             options["value"] = None
         else:
-            state.default(key, number(info.default))
-        least, most = (None if limit is None else number(limit) for limit in (least if low is None else low, most))
-        return place.number_input(
+            state.default(key, number(self._shown(field, info.default)))
+        least, most = (
+            None if limit is None else number(limit * scale) for limit in (least if low is None else low, most)
+        )
+        value = place.number_input(
             self.label(field), least, most, step=step, key=key, persist_state="session", **options
         )
+        return value if value is None or scale == 1 else round(value / scale, DIGITS)
 
     def choice(self, place: DeltaGenerator, field: str, names: Mapping[Any, str], **options: Any) -> Any:
         """Render a choice among `names`, labels by value, and return the value."""
@@ -80,6 +101,10 @@ class RequestFields:
         """Render a checkbox and return whether it is checked."""
         state.default(self.key(field), self.model.model_fields[field].default)
         return bool(place.checkbox(self.label(field), key=self.key(field), persist_state="session", **options))
+
+    def _shown(self, field: str, value: Any) -> Any:
+        """Return a value as the form shows it."""
+        return round(value * self.scales[field], DIGITS) if field in self.scales and value is not None else value
 
 
 def _limits(info: FieldInfo, step: float) -> tuple[float | None, float | None]:

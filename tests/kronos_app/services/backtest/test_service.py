@@ -268,6 +268,15 @@ def test_a_backtest_of_an_earlier_version_was_made_with_drift(desk, made):
     assert (request.temperature, request.top_p, request.top_k, request.driftless) == (1.0, 1.0, 0, False)
 
 
+def test_a_plan_says_how_long_it_takes_once_the_model_was_measured_here(desk, made, ask):
+    shortest, longest = desk.backtests.plan(ask()).seconds
+    pace = made.report["pace"]
+    plan = desk.backtests.plan(ask(samples=4))
+    assert 0 < shortest < longest
+    assert plan.seconds[0] <= pace * plan.forecasts * 4 * made.request.horizon <= plan.seconds[1]
+    assert "pace" not in made.report_in("en")
+
+
 def test_a_page_to_download_is_drawn(desk, single):
     page = desk.backtests.tearsheet(single.id)
     assert "tiny, mean_return: AA" in page
