@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import streamlit as st
 
+from kronos_app import nav
 from kronos_app.runtime import desk
 from kronos_app.state import gettext as _
 from kronos_app.store.records import ForecastFilter
-from kronos_app.widgets.forecast import history_keys as keys
 from kronos_app.widgets.forecast.comparison import render_linked_comparison
-from kronos_app.widgets.forecast.history_actions import render_actions, render_export
-from kronos_app.widgets.forecast.history_filter import render_filter, render_order
-from kronos_app.widgets.forecast.history_table import picked_ids, read_clicks, render_table
+from kronos_app.widgets.forecast.history import keys
+from kronos_app.widgets.forecast.history.actions import render_actions, render_export
+from kronos_app.widgets.forecast.history.filter import render_filter, render_order
+from kronos_app.widgets.forecast.history.table import picked_ids, read_clicks, render_table
 from kronos_app.widgets.kit import job, paging
 
 
@@ -20,6 +21,7 @@ def render() -> None:
     job.render_active_jobs()
     if not desk().forecasts.count():
         st.info(_("No forecasts yet."), icon=":material/history:")
+        nav.link("forecast", _("Make a forecast"), icon=":material/candlestick_chart:")
         return
     render_linked_comparison()
     _render_list()

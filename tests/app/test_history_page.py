@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from kronos_app.i18n import translate
 from kronos_app.services.forecast.listing import Annotation
-from kronos_app.widgets.forecast import history_keys as keys
+from kronos_app.widgets.forecast.history import keys
 from tests.app.conftest import find_button, find_field, page_text
 
 LANGUAGES = ("en", "zh_CN")
@@ -46,13 +46,22 @@ def test_the_table_shows_settings_scores_tags_and_notes(open_page, desk, three, 
     desk.forecasts.annotate(three[0], Annotation.build({"tags": ["gold", "多头"], "note": note}))
     app = open_page("history", lang=lang)
     row = app.dataframe[0].value.iloc[2]
-    assert (row["horizon"], row["lookback"], row["samples"], row["seed"]) == (6, 48, 8, 1)
+    request = desk.forecasts.get(three[0]).stored.request
+    assert all(row[name] == request[name] for name in ("horizon", "lookback", "samples", "seed"))
     assert (list(row["tags"]), row["note"]) == (["gold", "多头"], note)
     assert row["crps_ratio"] == desk.forecasts.get(three[0]).comparison.crps_ratio
     assert 0 <= row["coverage"] <= 100
     assert shown(app, "sampling")[1] == translate("Conservative", lang)
     assert shown(app, "replay") == [translate(name, lang) for name in ("Future", "Replay", "Replay")]
     assert not any(shown(app, "marks")), "nothing was repaired"
+
+
+def test_a_forecast_of_the_sample_of_home_is_not_called_repaired(open_page, desk, forecast):
+    app = open_page("home")
+    find_button(app, "Start with a sample").click().run()
+    forecast(candles_id=desk.candles.list()[0].id)
+    assert "repaired data" not in page_text(open_page("home"))
+    assert shown(open_page("history"), "marks") == [""]
 
 
 def test_the_list_is_searched_filtered_and_sorted_in_the_database(open_page, desk, three):

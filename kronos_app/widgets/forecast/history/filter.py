@@ -10,7 +10,7 @@ from kronos_app import state
 from kronos_app.runtime import desk
 from kronos_app.state import gettext as _
 from kronos_app.store.records import ForecastColumn, ForecastFilter
-from kronos_app.widgets.forecast import history_keys as keys
+from kronos_app.widgets.forecast.history import keys
 from kronos_app.widgets.forecast.listing import describe_mode
 
 Value = TypeVar("Value")

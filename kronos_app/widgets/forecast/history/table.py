@@ -14,8 +14,8 @@ from kronos_app.services.forecast.request import PRESETS
 from kronos_app.state import gettext as _
 from kronos_app.store.records import ForecastColumn
 from kronos_app.widgets.candles.doubts import mark_names
-from kronos_app.widgets.forecast import history_keys as keys
-from kronos_app.widgets.forecast.history_filter import column_labels, sort_by
+from kronos_app.widgets.forecast.history import keys
+from kronos_app.widgets.forecast.history.filter import column_labels, sort_by
 from kronos_app.widgets.forecast.listing import describe_mode
 from kronos_app.widgets.kit import formats
 

@@ -13,9 +13,9 @@ from kronos_app.services.forecast.listing import LONGEST_NOTE, MOST_EXPORTED, An
 from kronos_app.state import gettext as _
 from kronos_app.state import joined
 from kronos_app.store.records import ForecastColumn, ForecastFilter
-from kronos_app.widgets.forecast import history_keys as keys
 from kronos_app.widgets.forecast.comparison import PARAMETER
-from kronos_app.widgets.forecast.history_table import pick
+from kronos_app.widgets.forecast.history import keys
+from kronos_app.widgets.forecast.history.table import pick
 from kronos_app.widgets.forecast.listing import damage
 from kronos_app.widgets.kit.confirm import confirm
 from kronos_app.widgets.kit.errors import escape, render_errors

@@ -1,0 +1,1 @@
+"""The History page: filter, table and actions."""
