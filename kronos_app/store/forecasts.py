@@ -27,10 +27,13 @@ log = logging.getLogger(__name__)
 Names = dict[str, str]
 Values = list[str]
 
-_notes, _ledger = tables.forecast_notes, tables.ledger
-_JOINED = tables.forecasts.outerjoin(_notes, _notes.c.id == tables.forecasts.c.id).outerjoin(
-    _ledger, _ledger.c.id == tables.forecasts.c.id
+_notes, _ledger, _sets = tables.forecast_notes, tables.ledger, tables.candle_sets
+_JOINED = (
+    tables.forecasts.outerjoin(_notes, _notes.c.id == tables.forecasts.c.id)
+    .outerjoin(_ledger, _ledger.c.id == tables.forecasts.c.id)
+    .outerjoin(_sets, _sets.c.id == tables.forecasts.c.candles_id)
 )
+_PRESENT_NAME = sa.func.coalesce(_sets.c.given_name, _sets.c.name)
 # The columns of a line: of the forecast, and of the tables that are joined to it.
 _COLUMNS: dict[str, sa.ColumnElement[Any]] = {
     field.name: tables.forecasts.c[field.name] for field in fields(ForecastInfo) if field.name in tables.forecasts.c
@@ -39,6 +42,7 @@ _COLUMNS: dict[str, sa.ColumnElement[Any]] = {
     "coverage": _ledger.c.coverage,
     "tags": _notes.c.tags,
     "note": sa.func.coalesce(_notes.c.note, "").label("note"),
+    "data_set": _PRESENT_NAME.label("data_set"),
 }
 
 
@@ -94,9 +98,10 @@ class Forecasts(Repository[StoredForecast]):
         return {row["id"]: row["request"] for row in rows if isinstance(row["request"], dict)}
 
     def data_sets(self) -> Names:
-        """Return the names of the data sets of all forecasts, by id."""
+        """Return the names of the data sets of all forecasts, by id: the present name, or else one of then."""
         column = self._table.c
-        query = sa.select(column.candles_id, sa.func.max(column.candles_name).label("name")).group_by(column.candles_id)
+        name = sa.func.max(sa.func.coalesce(_PRESENT_NAME, column.candles_name)).label("name")
+        query = sa.select(column.candles_id, name).select_from(_JOINED).group_by(column.candles_id)
         return {row["candles_id"]: row["name"] for row in self._database.fetch(query.order_by("name"))}
 
     def _where(self, only: ForecastFilter) -> Conditions:
@@ -104,6 +109,7 @@ class Forecasts(Repository[StoredForecast]):
         text, tag, ids = values.pop("text"), values.pop("tag"), values.pop("ids")
         searched = [
             *(self._table.c[name] for name in ("candles_name", "model", "id")),
+            _PRESENT_NAME,
             _notes.c.note,
             tables.tags_text(_notes.c.tags),
         ]

@@ -162,6 +162,8 @@ class ForecastInfo:
         Whether the cutoff was chosen; None for a damaged record.
     crps_ratio, coverage
         From the ledger; None before the grade.
+    data_set
+        Present name of the candles, None if they were deleted.
     damaged
         Whether a part of the record cannot be read; `request` or `provenance` is then empty.
     """
@@ -182,6 +184,7 @@ class ForecastInfo:
     seed: int | None = None
     crps_ratio: float | None = None
     coverage: float | None = None
+    data_set: str | None = None
     tags: tuple[str, ...] = ()
     note: str = ""
     damaged: bool = False

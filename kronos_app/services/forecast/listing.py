@@ -25,7 +25,8 @@ class ForecastItem(View):
 
     id: str
     candles_id: str
-    candles_name: str
+    candles_name: str = Field(description="Name of the candles when the forecast was made.")
+    data_set: str | None = Field(description="Name of the candles now; null: they were deleted.")
     model: str
     weights: str | None = Field(description="Digest of the model's weights.")
     replay: bool | None = Field(description="Whether the cutoff was chosen; false: the forecast is of the future.")
@@ -49,6 +50,13 @@ class ForecastItem(View):
         """Return the line of a saved forecast."""
         weights = info.provenance.get("digest")
         return cls.model_validate({**vars(info), "weights": weights, "marks": mark_data(info.provenance)})
+
+    @property
+    def title(self) -> str:
+        """Return the name of the candles now, and that of then where it was another."""
+        if self.data_set in {None, self.candles_name}:
+            return self.candles_name
+        return f"{self.data_set} ({self.candles_name})"
 
     @property
     def preset(self) -> str | None:

@@ -13,7 +13,7 @@ from kronos_app.state import gettext as _
 from kronos_app.state import say
 from kronos_app.store.records import StoredForecast
 from kronos_app.widgets.candles import doubts
-from kronos_app.widgets.kit import formats
+from kronos_app.widgets.kit import formats, names
 from kronos_app.widgets.kit.errors import escape
 
 
@@ -46,8 +46,9 @@ def render_rows(items: Sequence[ForecastItem]) -> None:
     for item in items:
         with st.container(border=True):
             words, actions = st.columns([5, 2], vertical_alignment="center")
-            title = f"**{escape(item.candles_name)}** · {escape(item.model)}{doubts.badges(item.marks)}"
-            words.markdown(f"{title}  \n:small[{escape(damage() if item.damaged else _describe(item))}]")
+            title = f"**{names.cut(item.title)}** · {escape(item.model)}{doubts.badges(item.marks)}"
+            details = escape(damage() if item.damaged else _describe(item))
+            words.markdown(f"{title}  \n:small[{details}]", help=names.whole(item.title))
             with actions.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
                 nav.link("forecast", _("Open"), icon=":material/open_in_new:", forecast=item.id)
 

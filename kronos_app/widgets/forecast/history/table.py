@@ -86,7 +86,7 @@ def _draw_anew() -> None:
 
 def _row(item: ForecastItem) -> dict[str, Any]:
     words = {
-        "candles_name": f"⚠ {item.candles_name}" if item.damaged else item.candles_name,
+        "candles_name": f"⚠ {item.title}" if item.damaged else item.title,
         "replay": describe_mode(item.replay),
         "cutoff": formats.time(item.cutoff),
         "created": formats.moment(item.created),

@@ -84,7 +84,7 @@ def test_the_list_is_filtered_by_text_and_by_whole_tags(desk, save, make_frame):
     assert desk.candles.labels.all_tags() == ["100%", "fx", "fxx"]
 
 
-def test_a_forecast_keeps_the_name_that_its_data_set_had(desk, save, make_frame, finished):
+def test_a_forecast_keeps_the_name_of_its_data_set_and_the_list_has_the_present_one(desk, save, make_frame, finished):
     saved = save(make_frame(60))
     request = ForecastRequest.build(
         {"candles_id": saved.id, "model": "tiny", "lookback": 32, "horizon": 4, "samples": 2}
@@ -93,6 +93,10 @@ def test_a_forecast_keeps_the_name_that_its_data_set_had(desk, save, make_frame,
     finished(desk.forecasts.submit(request).job_id)
     change(desk, saved.id, name="after")
     (info,) = desk.forecasts.list()
-    assert info.candles_name == "before"
+    assert (info.candles_name, info.data_set, info.title) == ("before", "after", "after (before)")
+    assert desk.forecasts.data_sets() == {saved.id: "after"}
     desk.ledger.sweep()
     assert desk.ledger.get(info.id).name == "walk.csv", "by which the ledger finds later candles"
+    desk.candles.delete(saved.id)
+    (info,) = desk.forecasts.list()
+    assert (info.data_set, info.title) == (None, "before")
