@@ -27,7 +27,7 @@ def test_a_file_is_uploaded_forecast_in_replay_reloaded_and_downloaded(page, csv
     page.locator('input[type="file"]').set_input_files(csv)
     expect(page.get_by_role("heading", name="Quality of 指数 daily.csv")).to_be_visible()
     page.get_by_role("button", name="Use this data set").click()
-    page.get_by_role("link", name="Make a forecast").click()
+    page.get_by_role("button", name="Make a forecast").click()
 
     expect(page.get_by_role("button", name="Run forecast")).to_be_visible()
     page.get_by_role("radio", name="Replay").click()
