@@ -12,7 +12,7 @@ from pydantic import Field
 
 from kronos_app.errors import Conflict, NotFound
 from kronos_app.i18n import text
-from kronos_app.services.core.labels import Name, Tags
+from kronos_app.services.core.labels import LONGEST_NAME, Name, Tags
 from kronos_app.services.core.request import Request
 from kronos_app.store.records import CandleSet, Labels
 
@@ -118,5 +118,6 @@ def label_apart(sets: Sequence[CandleSet], known: Mapping[str, Labels]) -> list[
 def _find_free(title: str, taken: set[str]) -> str:
     if title.casefold() not in taken:
         return title
-    numbered = (f"{title} ({number})" for number in count(2))
+    suffixes = (f" ({number})" for number in count(2))
+    numbered = (title[: LONGEST_NAME - len(suffix)] + suffix for suffix in suffixes)
     return next(one for one in numbered if one.casefold() not in taken)

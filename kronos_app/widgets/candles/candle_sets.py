@@ -76,7 +76,9 @@ def _render_row(info: CandleSetInfo) -> None:
 def render_labels(info: CandleSetInfo) -> None:
     """Render the fields for the name and the tags of a data set, and the button that saves them."""
     key = keys.LABELS + info.id
-    name = st.text_input(_("Name"), info.title, max_chars=LONGEST_NAME, key=f"{key}.name", placeholder=info.name)
+    name = st.text_input(
+        _("Name"), info.title[:LONGEST_NAME], max_chars=LONGEST_NAME, key=f"{key}.name", placeholder=info.name
+    )
     tags = render_tags(_("Tags"), f"{key}.tags", info.tags, desk().candles.labels.all_tags())
     st.caption(_("Forecasts keep the name that the data set had when they were made."))
     if st.button(_("Save"), type="primary", key=f"{key}.save", icon=":material/save:"):
@@ -92,6 +94,6 @@ def _details(info: CandleSetInfo) -> str:
         formats.span(info.interval.total_seconds()),
         _("saved {moment}").format(moment=formats.moment(info.created)),
     ]
-    if info.given_name is not None:
+    if not info.title.startswith(info.name):  # renamed, not numbered
         parts.append(_("from {name}").format(name=names.shorten(info.name)))
     return " · ".join(parts)

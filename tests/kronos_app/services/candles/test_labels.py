@@ -31,6 +31,11 @@ def test_a_name_that_another_set_has_is_refused_when_renaming_and_numbered_when_
     first, second = (save(make_frame(seed=seed), "AAPL") for seed in (0, 1))
     assert [first.title, second.title] == ["AAPL", "AAPL (2)"]
     assert save(make_frame(seed=2), "aapl").title == "aapl (3)"
+    longest = "x" * LONGEST_NAME
+    assert [save(make_frame(seed=seed), longest).title for seed in (3, 4)] == [
+        longest,
+        "x" * (LONGEST_NAME - 4) + " (2)",
+    ]
     with pytest.raises(Conflict) as refused:
         change(desk, second.id, name="aapl")
     assert refused.value.code == "name_taken"
