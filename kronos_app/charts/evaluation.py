@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
 from kronos_app.charts.axes import TimeAxis, label_ends, panels
 from kronos_app.charts.candles import candles
 from kronos_app.charts.forecast import band_traces
 from kronos_app.charts.style import (
     FORECAST,
+    LEGEND,
     NEUTRAL,
     ORANGE,
     SECOND,
@@ -25,7 +28,9 @@ from kronos_app.charts.style import (
 
 MODELS = (FORECAST, SECOND, TEAL, ORANGE)  # colours of the models, in their order
 BANDS = (("95", 0.08), ("90", 0.1), ("80", 0.12), ("50", 0.18))  # level, opacity; the widest first
-HEIGHT = 320
+HEIGHT, PANEL = 320, 200  # pixels of one panel, and of each further one
+TITLE = 32  # pixels of a panel's title, above which the legend is
+LONG_GAP = 4  # times the usual gap between periods
 
 
 @dataclass(frozen=True)
@@ -122,18 +127,48 @@ def coverage_over_time_chart(
     names: Mapping[str, str],
     words: EvaluationWords,
 ) -> go.Figure:
-    """Return the coverage of one band in successive periods, by model."""
-    traces = []
-    for name, periods in rows.items():
-        x = [pd.Timestamp(period["until"]) for period in periods]
-        trace = _points(x, [period[f"coverage_{level}"] for period in periods], name, models, names)
-        trace.update(customdata=[period["cutoffs"] for period in periods])
-        trace.update(hovertemplate="%{x|%Y-%m-%d}: %{y:.0%} (%{customdata})<extra>%{fullData.name}</extra>")
-        traces.append(trace)
-    times = sorted(time for trace in traces for time in trace.x)
+    """Return the coverage of one band in successive periods, by model; each market has its own panel and time axis.
+
+    Lines break where no cutoff lies for long. Reports of earlier versions do not name the market.
+    """
+    markets = list(dict.fromkeys(period.get("market", "") for periods in rows.values() for period in periods))
+    count = len(markets)
+    titles = markets if count > 1 else None
+    figure = make_subplots(rows=count, cols=1, subplot_titles=titles, vertical_spacing=0.3 / count)
+    for row, market in enumerate(markets, 1):
+        traces = []
+        for name, periods in rows.items():
+            own = _with_breaks([period for period in periods if period.get("market", "") == market])
+            x = [pd.Timestamp(period["until"]) for period in own]
+            trace = _points(x, [period[f"coverage_{level}"] for period in own], name, models, names)
+            trace.update(customdata=[period["cutoffs"] for period in own], legendgroup=name, showlegend=row == 1)
+            trace.update(hovertemplate="%{x|%Y-%m-%d}: %{y:.0%} (%{customdata})<extra>%{fullData.name}</extra>")
+            traces.append(trace)
+        times = sorted(time for trace in traces for time in trace.x)
+        ideal = _line([times[0], times[-1]], [float(level) / 100] * 2, words.ideal)
+        ideal.update(legendgroup=words.ideal, showlegend=row == 1)
+        figure.add_traces([ideal, *traces], rows=row, cols=1)
     layout = _layout(words.until, words.observed, percent=True, type="date", nticks=6)
-    layout["yaxis"] |= {"range": [0, 1.02]}
-    return go.Figure([_line([times[0], times[-1]], [float(level) / 100] * 2, words.ideal), *traces], layout)
+    xaxis, yaxis = layout.pop("xaxis"), layout.pop("yaxis")
+    height = HEIGHT + PANEL * (count - 1)
+    above = LEGEND["y"] if count == 1 else 1 + TITLE / height
+    figure.update_layout(layout | {"height": height, "legend": LEGEND | {"y": above}})
+    figure.update_xaxes(xaxis | {"title": None})
+    figure.update_xaxes(title=xaxis["title"], row=count)
+    return figure.update_yaxes(yaxis | {"range": [0, 1.02]})
+
+
+def _with_breaks(periods: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return periods with an empty one in each gap that is much longer than the others: lines break there."""
+    times = [pd.Timestamp(period["until"]) for period in periods]
+    gaps = [later - earlier for earlier, later in pairwise(times)]
+    usual = sorted(gaps)[len(gaps) // 2] if gaps else pd.Timedelta(0)
+    rows: list[Mapping[str, Any]] = []
+    for period, gap in zip(periods, [*gaps, pd.Timedelta(0)], strict=True):
+        rows.append(period)
+        if gap > LONG_GAP * usual:
+            rows.append({**period, **dict.fromkeys(name for name in period if name.startswith("coverage_"))})
+    return rows
 
 
 def cutoff_chart(

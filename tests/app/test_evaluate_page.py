@@ -23,7 +23,7 @@ from tests.app.conftest import (
 
 LANGUAGES = ("en", "zh_CN")
 SMALL = {"models": ["kronos-nano"], "lookback": 24, "horizon": 4, "n_windows": 30, "step_size": 40}
-SMALL |= {"samples": 4, "fitted": False}
+SMALL |= {"samples": 4, "fitted": False, "driftless": False}
 
 
 def start(desk, **fields):

@@ -48,7 +48,7 @@ def compile_report(
         "warnings": list(warnings),
         "steps": {name: steps.loc[name]["crps"].tolist() for name in report.names},
         "calibration": {name: report.calibration(name) for name in (*report.models, report.best_baseline)},
-        "coverage_over_time": {name: _coverage_over_time(report.of(name)) for name in report.models},
+        "coverage_over_time": {name: _coverage_by_market(report.of(name)) for name in report.models},
         "markets": _markets(report),
         "worst": {name: _worst(report.worst(name, WORST)) for name in report.models},
         "recalibration": {name: _recalibration(report, name) for name in report.models},
@@ -62,6 +62,15 @@ def scores_csv(report: Report) -> str:
     """Return the scores of every forecaster at every cutoff, a row each; texts are inert in a spreadsheet."""
     table = report.table[list(CSV_COLUMNS)].reset_index()
     return safe_csv(table.assign(**{name: pd.to_datetime(table[name]) for name in ("time", "known_at")}))
+
+
+def _coverage_by_market(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the coverage of successive periods of each market."""
+    return [
+        {"market": str(market), **row}
+        for market, part in table.groupby(level="group", sort=True)
+        for row in _coverage_over_time(part)
+    ]
 
 
 def _coverage_over_time(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from training.evaluation.cutoffs import Series
 
 SCORES = "scores.csv"
+ZERO_DRIFT, WITH_DRIFT = text("zero drift"), text("with drift")
 
 
 class EvaluationSummary(JobSummary):
@@ -55,6 +56,18 @@ class Evaluation(JobRun[EvaluationRequest]):
             return fields
         setup = {"driftless": False} | {name: request[name] for name in ForecastSetup.model_fields if name in request}
         return {**fields, "setups": dict.fromkeys(request.get("models", ()), setup)}
+
+    def describe_setup(self, model: str) -> Text:
+        """Return the setup that the verdict on a model is about, in words."""
+        setup = self.setups[model]
+        return text(
+            "Setup: {model}, lookback {lookback}, horizon {horizon}, {samples} samples, {drift}.",
+            model=model,
+            lookback=setup.lookback,
+            horizon=setup.horizon,
+            samples=setup.samples,
+            drift=ZERO_DRIFT if setup.driftless else WITH_DRIFT,
+        )
 
     @property
     def scores(self) -> Path:

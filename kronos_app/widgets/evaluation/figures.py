@@ -95,7 +95,7 @@ def _render_markets(report: Mapping[str, Any], names: Mapping[str, str]) -> None
             "forecaster": _("Forecaster"),
             "cutoffs": _("Cutoffs"),
             "skill": _("CRPS ratio"),
-            "low": _("from"),
+            "low": _("Ratio, 95 % CI from"),
             "high": _("to"),
             "crps": _("CRPS"),
             "coverage_90": _coverage_column("90"),

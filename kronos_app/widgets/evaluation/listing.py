@@ -40,19 +40,17 @@ class EvaluationList(JobRunList[Evaluation]):
         return _("{models} on {candles}").format(models=", ".join(run.request.models), candles=run.origin)
 
     def settings(self, run: Evaluation) -> Sequence[str]:
-        """Return cutoffs, candles and samples."""
+        """Return cutoffs and candles; verdicts name the rest."""
         request = run.request
         return [
             _("{cutoffs} cutoffs").format(cutoffs=formats.number(run.cutoffs, 0)),
             _("{lookback} candles → {horizon}").format(lookback=request.lookback, horizon=request.horizon),
-            _("{samples} paths each").format(samples=request.samples),
-            *([_("zero-drift forecasts")] if request.driftless else []),
             *([_("candles up to {time}").format(time=formats.time(request.until))] if request.until else []),
         ]
 
     def results(self, run: Evaluation) -> Sequence[str]:
         """Return a sentence for each model."""
-        return [state.say(verdict) for verdict in run.verdicts.values()]
+        return [f"{state.say(verdict)} {state.say(run.describe_setup(name))}" for name, verdict in run.verdicts.items()]
 
     def render_finished(self, run: Evaluation) -> None:
         """Render verdicts and scores."""

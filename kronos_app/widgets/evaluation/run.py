@@ -6,10 +6,12 @@ from functools import partial
 
 import streamlit as st
 
+from kronos_app import state
 from kronos_app.runtime import desk
 from kronos_app.services.evaluation.service import Evaluation
 from kronos_app.state import gettext as _
 from kronos_app.widgets.evaluation import figures, scores, task
+from kronos_app.widgets.kit.errors import escape
 from kronos_app.widgets.runs.parts import render_notes, render_verdict, render_warning
 
 CERTAIN = {"seen", "cutoffs"}  # values of a warning that counts cutoffs in the training period
@@ -22,6 +24,7 @@ def render_evaluation(evaluation: Evaluation) -> None:
         render_warning(warning, severe=bool(CERTAIN & warning.params.keys()))
     for model in report["models"]:
         render_verdict(evaluation.verdicts[model], scores.grade(report["forecasters"][model]["skill"]))
+        st.caption(escape(state.say(evaluation.describe_setup(model))))
     render_notes(evaluation.notes)
     if report.get("task"):  # earlier versions had no tasks
         task.render(report["task"], evaluation.id)

@@ -18,6 +18,7 @@ from kronos_app.widgets.runs.score_columns import score_columns
 
 COLOURS = {1: "#2e9e5b", 0: "#8593a3", -1: "#d64545"}  # green, grey, red
 LEVELS = (50, 80, 90, 95)
+NAME_WIDTH = 170  # pixels: on a phone two more columns fit beside it
 FIGURES = ("crps", "crps_centred", "mae", "rank_ic", "direction", *(f"coverage_{level}" for level in LEVELS))
 ROUNDED = ("coverage", "direction")
 
@@ -58,9 +59,9 @@ def _columns() -> dict[str, Any]:
     ratio = _("To the best baseline: below 1 is better. Green is significantly better, red significantly worse.")
     centred = _("CRPS of the forecast with its median fixed at the last close. If it is lower, the drift does harm.")
     return {
-        "name": st.column_config.TextColumn(_("Forecaster"), pinned=True, width=290),
+        "name": st.column_config.TextColumn(_("Forecaster"), pinned=True, width=NAME_WIDTH),
         "skill": number(_("CRPS ratio"), format="%.3f", help=ratio),
-        "interval": st.column_config.TextColumn(_("95 % CI")),
+        "interval": st.column_config.TextColumn(_("95 % CI of the ratio")),
         "p": number(_("p"), format="%.3f", help=_("Diebold–Mariano test of equal accuracy.")),
         "crps_centred": number(_("Zero-drift CRPS"), format="%.4f", help=centred),
         "direction": number(_("Direction"), format="percent"),

@@ -25,9 +25,10 @@ def render_record(view: ForecastView) -> None:
         if record is not None:
             st.caption(":material/query_stats: " + escape(state.say(record)))
         return
-    sentences = [state.say(message) for message in (evaluation.verdicts[model], *evaluation.warnings)]
-    if view.driftless and evaluation.report is not None:
-        sentences.insert(1, _zero_drift_sentence(evaluation.report, model))
+    quoted = (evaluation.verdicts[model], evaluation.describe_setup(model), *evaluation.warnings)
+    sentences = [state.say(message) for message in quoted]
+    if view.driftless and not evaluation.setups[model].driftless and evaluation.report is not None:
+        sentences.insert(2, _zero_drift_sentence(evaluation.report, model))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(":material/query_stats: " + escape(" ".join(filter(None, sentences))), width="content")
         nav.link("evaluate", _("See the evaluation"), evaluation=evaluation.id)

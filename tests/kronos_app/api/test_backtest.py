@@ -15,7 +15,7 @@ def body(upload, make_frame):
 
 def test_a_backtest_is_planned_started_followed_read_and_deleted(client, body, finished, run_to_end, refused):
     plan = client.post("/api/v1/backtests/plan", json=body).json()
-    assert plan == {"instruments": 1, "forecasts": 8, "notes": []}
+    assert plan == {"instruments": 1, "forecasts": 8, "seconds": None, "notes": []}
     address = run_to_end("/api/v1/backtests", body)
     found = client.get(address).json()
     assert (found["state"], found["progress"], found["request"]["model"]) == ("finished", 1.0, "tiny")

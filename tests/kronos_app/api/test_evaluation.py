@@ -15,6 +15,8 @@ def body(upload, make_frame):
 
 def test_an_evaluation_is_planned_started_followed_read_and_deleted(client, body, run_to_end, refused):
     plan = client.post("/api/v1/evaluations/plan", json=body).json()
+    setup = {"lookback": 24, "horizon": 4, "samples": 4, "temperature": 1.0, "top_p": 1.0, "top_k": 0}
+    assert plan.pop("setups") == {"tiny": setup | {"driftless": False}}
     assert plan == {"series": 1, "cutoffs": 20, "forecasts": 20, "seconds": None, "notes": []}
     address = run_to_end("/api/v1/evaluations", body)
     found = client.get(address).json()

@@ -67,6 +67,26 @@ def test_coverage_over_time_lies_beside_the_level():
     assert set(found["理想值"].y) == {0.9}
 
 
+def test_markets_have_panels_and_time_axes_of_their_own():
+    rows = [
+        {"market": market, "until": f"{year}-0{i}-01", "cutoffs": 5, "coverage_90": 0.9}
+        for market, year in (("stocks/1d", 2018), ("crypto/1h", 2026))
+        for i in range(1, 4)
+    ]
+    figure = coverage_over_time_chart({"nano": rows}, "90", MODELS, NAMES, WORDS)
+    lines = [trace for trace in figure.data if trace.name == "nano"]
+    assert [(line.xaxis, {time.year for time in line.x}) for line in lines] == [("x", {2018}), ("x2", {2026})]
+    assert [line.showlegend for line in lines] == [True, False]
+    assert [title.text for title in figure.layout.annotations] == ["stocks/1d", "crypto/1h"]
+
+
+def test_a_line_breaks_where_no_cutoff_lies_for_long():
+    months = ("2018-01", "2018-02", "2018-03", "2026-01", "2026-02")
+    rows = [{"until": f"{month}-01", "cutoffs": 5, "coverage_90": 0.9} for month in months]
+    found = traces(coverage_over_time_chart({"nano": rows}, "90", MODELS, NAMES, WORDS))["nano"]
+    assert list(found.y) == [0.9, 0.9, 0.9, None, 0.9, 0.9]
+
+
 def test_a_cutoff_shows_bands_that_leave_from_the_last_close():
     times = pd.date_range("2024-01-01", periods=5, freq="D")
     frame = pd.DataFrame({name: [1.0, 2, 3, 4, 5] for name in ("open", "high", "low", "close")}, index=times)

@@ -243,6 +243,10 @@ def test_an_evaluation_of_an_earlier_version_was_made_with_drift(desk, make):
     assert (setup.driftless, setup.top_k, setup.samples, setup.temperature) == (False, 0, 300, 0.9)
 
 
+def test_a_verdict_names_its_setup(made):
+    assert made.describe_setup("tiny").render() == ("Setup: tiny, lookback 24, horizon 4, 6 samples, with drift.")
+
+
 def test_too_few_cutoffs_conclude_nothing(make):
     told = make(n_windows=2).verdicts["tiny"].render()
     assert "too few cutoff times for a conclusion" in told
