@@ -76,14 +76,14 @@ def _render_row(info: CandleSetInfo) -> None:
 def render_labels(info: CandleSetInfo) -> None:
     """Render the fields for the name and the tags of a data set, and the button that saves them."""
     key = keys.LABELS + info.id
-    name = st.text_input(
-        _("Name"), info.title[:LONGEST_NAME], max_chars=LONGEST_NAME, key=f"{key}.name", placeholder=info.name
-    )
+    title = info.title[:LONGEST_NAME]
+    name = st.text_input(_("Name"), title, max_chars=LONGEST_NAME, key=f"{key}.name", placeholder=info.name)
     tags = render_tags(_("Tags"), f"{key}.tags", info.tags, desk().candles.labels.all_tags())
     st.caption(_("Forecasts keep the name that the data set had when they were made."))
     if st.button(_("Save"), type="primary", key=f"{key}.save", icon=":material/save:"):
         with render_errors():
-            desk().candles.labels.change(info.id, LabelChange.build({"name": name.strip() or None, "tags": tags}))
+            renamed = {} if name == title else {"name": name.strip() or None}
+            desk().candles.labels.change(info.id, LabelChange.build({"tags": tags, **renamed}))
             st.rerun()
 
 
