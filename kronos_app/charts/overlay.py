@@ -54,7 +54,8 @@ def overlay_chart(
     opacity = _INK / len(names)
     for name, median, levels, (colour, dash) in zip(names, medians, quantiles, STYLES, strict=False):
         x, lower, upper = axis.at(median.index), levels[low]["close"], levels[high]["close"]
-        band = band_traces(x, None, lower, upper, style.band.format(level=BAND), opacity, colour)
+        label = f"{name}, {style.band.format(level=BAND)}"
+        band = band_traces(x, None, lower, upper, label, opacity, colour)
         price += [trace.update(legendgroup=name) for trace in band]
         line = {"color": colour, "dash": dash, "width": 2.2}
         price.append(go.Scatter(x=x, y=median["close"], name=name, legendgroup=name, mode="lines", line=line))

@@ -18,6 +18,7 @@ from kronos_app.widgets.forecast.history import keys
 from kronos_app.widgets.forecast.history.filter import column_labels, sort_by
 from kronos_app.widgets.forecast.listing import describe_mode
 from kronos_app.widgets.kit import formats
+from kronos_app.widgets.kit.names import shorten
 
 NUMBERS = {
     "horizon": "%d",
@@ -27,6 +28,7 @@ NUMBERS = {
     "crps_ratio": "%.2f",
     "coverage": "%.0f %%",
 }
+LONGEST_SHOWN = 30  # Latin letters of the name of a data set
 SHORT_DIGEST = 8  # characters
 
 
@@ -86,7 +88,7 @@ def _draw_anew() -> None:
 
 def _row(item: ForecastItem) -> dict[str, Any]:
     words = {
-        "candles_name": f"⚠ {item.title}" if item.damaged else item.title,
+        "candles_name": "⚠ " * item.damaged + shorten(item.title, LONGEST_SHOWN),
         "replay": describe_mode(item.replay),
         "cutoff": formats.time(item.cutoff),
         "created": formats.moment(item.created),
