@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from contextlib import suppress
 
 import httpx
@@ -54,8 +55,18 @@ def open_form(page: Page, server: str, address: str, name: str, rows: int) -> No
     content = sample.load("sp500").frame.tail(rows).to_csv(index=False)
     httpx.post(f"{server}/api/v1/candles", files={"file": (f"{name}.csv", content)}, timeout=60).raise_for_status()
     page.goto(address)
-    expect(page.get_by_label("Lookback", exact=True)).to_be_visible()
+    expect(page.get_by_label(re.compile(r"^Lookback( \(|$)"))).to_be_visible()
     idle(page)
+
+
+def make_forecast(api: httpx.Client, body: dict) -> str:
+    """Make a forecast over REST and return its id."""
+    job_id = api.post("/forecasts", json=body).raise_for_status().json()["job_id"]
+    deadline = time.monotonic() + 300
+    while (job := api.get(f"/jobs/{job_id}").json())["status"] in {"queued", "running"} and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert job["status"] == "succeeded", job
+    return job["forecast_id"]
 
 
 def start_and_return(page: Page, parameter: str) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import csv
-import time
 
 import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
 from kronos_app.data import sample
-from tests.browser.steps import choose, fill, idle
+from tests.browser.steps import choose, fill, idle, make_forecast
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1200)]
 NAME = "journey of picked rows"
@@ -30,15 +29,6 @@ def forecasts(api):
     candles = api.post("/candles", files={"file": (f"{NAME}.csv", content)}).raise_for_status().json()
     body = {"candles_id": candles["id"], "lookback": 64, "horizon": 6, "samples": 8}
     return [make_forecast(api, body | {"seed": seed}) for seed in (1, 2)]
-
-
-def make_forecast(api: httpx.Client, body: dict) -> str:
-    job_id = api.post("/forecasts", json=body).raise_for_status().json()["job_id"]
-    deadline = time.monotonic() + 300
-    while (job := api.get(f"/jobs/{job_id}").json())["status"] in {"queued", "running"} and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert job["status"] == "succeeded", job
-    return job["forecast_id"]
 
 
 def click_table(page: Page, x: float, row: int) -> None:
