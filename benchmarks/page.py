@@ -119,7 +119,7 @@ def _click(page: Page, address: str, model: str, samples: int, seed: int) -> Wai
     _fill(page.get_by_label("Horizon", exact=True), HORIZON)
     page.get_by_role("button", name="Sampling").click()
     _fill(page.get_by_label("Seed", exact=True), seed)
-    _slide(page, samples)
+    _fill(page.get_by_label("Samples", exact=True), samples)
     page.keyboard.press("Escape")
     page.evaluate(WATCH)
     page.get_by_role("button", name="Run forecast").click()
@@ -144,15 +144,6 @@ def _fill(field: Locator, value: int) -> None:
     field.fill(str(value))
     field.press("Enter")
     _wait_idle(field.page)
-
-
-def _slide(page: Page, samples: int) -> None:
-    """Move the slider to this number of samples by its keys, since its value cannot be typed."""
-    thumb = page.get_by_role("slider", name="Samples")
-    while distance := samples - int(thumb.get_attribute("aria-valuenow") or thumb.input_value()):
-        for _ in range(abs(distance)):
-            thumb.press("ArrowRight" if distance > 0 else "ArrowLeft")
-        _wait_idle(page)
 
 
 def _wait_idle(page: Page) -> None:

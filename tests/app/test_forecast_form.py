@@ -152,7 +152,7 @@ def test_slider_and_date_of_the_cutoff_say_the_same(open_page, sample):
 SETTINGS = {
     "lookback": 100,
     "horizon": 7,
-    "samples": 9,
+    "samples": 300,
     "temperature": 0.8,
     "top_p": 0.9,
     "top_k": 5,

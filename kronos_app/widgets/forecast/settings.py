@@ -12,10 +12,11 @@ from kronos_app.data.candle_frame import CandleFrame
 from kronos_app.errors import NotFound
 from kronos_app.runtime import desk
 from kronos_app.services.models.limits import SHORTEST_HISTORY
-from kronos_app.services.selection.setup import RECOMMENDED, Setup
+from kronos_app.services.selection.setup import Setup
 from kronos_app.state import gettext as _
 from kronos_app.store.records import StoredForecast
 from kronos_app.widgets.forecast import keys
+from kronos_app.widgets.runs.setup import LABELS
 
 FUTURE, REPLAY = "future", "replay"
 # Field of the request to the key of its widget.
@@ -30,9 +31,9 @@ FIELDS = {
     "driftless": keys.DRIFTLESS,
     "seed": keys.SEED,
 }
-DEFAULTS: dict[str, Any] = {
-    keys.MODE: FUTURE,
-    **{key: Setup.model_fields[name].default for name, key in FIELDS.items() if name not in RECOMMENDED},
+# Of a new session; what the model recommends comes from it.
+DEFAULTS: dict[str, Any] = {keys.MODE: FUTURE} | {
+    FIELDS[name]: Setup.model_fields[name].default for name in ("lookback", "horizon", "window", "top_k", "seed")
 }
 
 
@@ -85,18 +86,6 @@ def name_differences(settings: Mapping[str, Any], forecast: StoredForecast) -> l
     made = forecast_settings(forecast)
     if settings["seed"] is None:
         made["seed"] = None
-    labels = {
-        "candles_id": _("Data set"),
-        "model": _("Model"),
-        "cutoff": _("Cutoff"),
-        "lookback": _("Lookback"),
-        "horizon": _("Horizon"),
-        "window": _("Window"),
-        "temperature": _("Temperature"),
-        "top_p": _("Top-p"),
-        "top_k": _("Top-k"),
-        "samples": _("Samples"),
-        "driftless": _("Drift"),
-        "seed": _("Seed"),
-    }
+    labels = {"candles_id": _("Data set"), "model": _("Model"), "cutoff": _("Cutoff"), "window": _("Window")}
+    labels |= {name: state.say(label) for name, label in LABELS.items()}
     return [label for name, label in labels.items() if settings[name] != made[name]]

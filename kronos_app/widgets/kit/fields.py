@@ -7,15 +7,7 @@ from typing import Any, TypeVar
 
 import streamlit as st
 
-from kronos_app import state
-
 Value = TypeVar("Value")
-
-
-def render_number(key: str, label: str, least: int, most: int, help_: str) -> int:
-    """Render a whole number within bounds that may have moved since it was set, and return it."""
-    state.clamp(key, least, most)
-    return int(st.number_input(label, least, most, step=1, key=key, persist_state="session", help=help_))
 
 
 def render_whole_number(key: str, label: str, **options: Any) -> None:
