@@ -13,7 +13,7 @@ from kronos_app import state
 from kronos_app.runtime import desk
 from kronos_app.services.forecast.request import PRESETS, WINDOWS
 from kronos_app.services.forecast.sampling import LABELS, describe_origin, preset_settings
-from kronos_app.services.selection.setup import BANDS, MOST_SAMPLES
+from kronos_app.services.selection.setup import BANDS
 from kronos_app.state import gettext as _
 from kronos_app.widgets.forecast import keys
 from kronos_app.widgets.forecast.settings import FIELDS
@@ -67,7 +67,7 @@ def render_sampling(model: str, context: int) -> None:
     help_ = _("Sample from the likeliest tokens that together have this probability.")
     slider(_("Top-p"), 0.1, 1.0, step=0.05, key=keys.TOP_P, help=help_)
     help_ = _("Number of paths. More paths give smoother bands and take longer.")
-    slider(_("Samples"), 1, MOST_SAMPLES, step=1, key=keys.SAMPLES, help=help_)
+    render_whole_number(keys.SAMPLES, _("Samples"), help=help_)
     help_ = _("Fixes the median of all paths at the last close: a forecast of volatility, not of direction.")
     st.toggle(_("Zero drift"), key=keys.DRIFTLESS, persist_state="session", help=help_)
     render_whole_number(keys.TOP_K, _("Top-k"), help=_("Sample from the k likeliest tokens only; 0 means all."))
