@@ -71,12 +71,16 @@ def test_somebody_without_data_takes_a_sample_and_sees_what_a_run_comes_to(open_
     assert metrics[translate("Test", lang)] == windows.format(count="304")
     assert app.get("plotly_chart")
     assert "1e-05" in page_text(app)
+    scored = translate("Final scores, {split}: {cutoffs} cutoffs at {times} different times.", lang)
+    assert scored.format(split=translate("Test", lang), cutoffs=31, times=31) in page_text(app)
+    assert not app.warning
     assert not find_button(app, translate("Start", lang)).disabled
     assert desk.candles.list()[0].name == "sp500"
 
 
 def test_a_run_is_started_from_the_form_followed_and_registered(open_page, desk, sample):
     app = small(open_page("finetune"))
+    assert "at 3 cutoffs of 3 different times, but a verdict needs 5 times" in app.warning[0].value
     app.get_by_key(key("name")).set_value("from the page").run()
     find_button(app, "Start").click().run()
     assert not app.error

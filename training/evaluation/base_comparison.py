@@ -11,9 +11,9 @@ import pandas as pd
 
 from engine.candles import CLOSE
 from engine.predictor import KronosPredictor
-from training.errors import DataError, Message, message
+from training.errors import Message, message
 from training.evaluation.baselines import VECTORISED, Garch
-from training.evaluation.cutoffs import Cutoff, series_of, spread
+from training.evaluation.cutoffs import Cutoff
 from training.evaluation.files import to_json
 from training.evaluation.forecasters import Forecaster, batches, request_of
 from training.evaluation.inference import FEWEST_TIMES, Estimate
@@ -22,8 +22,7 @@ from training.evaluation.records import records
 from training.evaluation.summary import Across, by_cutoff, crps_ratio, figures, information, ranking, rows_of
 from training.evaluation.verdicts import verdict_on_base, verdict_on_baseline
 from training.evaluation.walk_forward import OnStep
-from training.fit.corpus import Corpus
-from training.run.config import JudgeConfig, WindowConfig
+from training.run.config import JudgeConfig
 
 TUNED, BASE = "tuned", "base"
 BASELINES: tuple[Forecaster, ...] = (*VECTORISED, Garch())
@@ -63,17 +62,6 @@ class Judgement:
         """Return a JSON-ready form: `forecasters` without intervals, `estimates` with them."""
         values = to_json(self)
         return {**values, "forecasters": self.figures(), "estimates": values["forecasters"]}
-
-
-def pick_cutoffs(corpus: Corpus, window: WindowConfig, n: int, seed: int) -> list[Cutoff]:
-    """Return up to `n` cutoffs of a split as `spread` does; raises DataError if there is none."""
-    cutoffs = spread(series_of(corpus), lookback=window.lookback, horizon=window.horizon, count=n, seed=seed)
-    if not cutoffs:
-        raise DataError(
-            "No series has {candles} candles in a row with a moving price: forecasts cannot be evaluated.",
-            candles=window.size,
-        )
-    return cutoffs
 
 
 def judge(

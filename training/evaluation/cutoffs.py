@@ -14,6 +14,7 @@ from engine.candles import CLOSE, FEATURES, PRICES
 from training.errors import DataError
 from training.evaluation.asof import AsOf
 from training.fit.corpus import Corpus
+from training.run.config import WindowConfig
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +112,11 @@ def series_of(corpus: Corpus) -> list[Series]:
         Series(s.group, s.symbol, corpus.values[s.start : s.stop], corpus.times[s.start : s.stop])
         for s in corpus.segments
     ]
+
+
+def pick_cutoffs(corpus: Corpus, window: WindowConfig, n: int, seed: int) -> list[Cutoff]:
+    """Return up to `n` cutoffs of the segments of a corpus as `spread` does, none where no window's price moves."""
+    return spread(series_of(corpus), lookback=window.lookback, horizon=window.horizon, count=n, seed=seed)
 
 
 def spread(

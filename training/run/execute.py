@@ -15,9 +15,9 @@ from engine.errors import KronosError
 from engine.predictor import KronosPredictor
 from engine.tokenizer import KronosTokenizer
 from engine.transformer import Kronos
-from training.errors import DataError, Message, TrainingError, message
-from training.evaluation.base_comparison import BASE, TUNED, judge, pick_cutoffs
-from training.evaluation.cutoffs import Cutoff
+from training.errors import Message, TrainingError, message
+from training.evaluation.base_comparison import BASE, TUNED, judge
+from training.evaluation.cutoffs import Cutoff, pick_cutoffs
 from training.fit.adaptation import adapt
 from training.fit.advice import advise_rate
 from training.fit.building import Base, build_base
@@ -34,7 +34,7 @@ from training.run.config import STAGES, RunConfig, SplitName
 from training.run.config_file import read_saved_config
 from training.run.export import export_run
 from training.run.folder import Phase, RunFolder, Status, write_json
-from training.run.preflight import preflight
+from training.run.preflight import SCORED, preflight
 from training.run.provenance import provenance
 from training.run.tracking import open_trackers
 
@@ -43,7 +43,6 @@ Check = Callable[[Validation], dict[str, float]]
 
 EXPECTED = (TrainingError, KronosError, OSError)
 WRITE_SECONDS = 1.0  # between two writes of the status
-SCORED: tuple[SplitName, ...] = ("validation", "test")
 VALIDATION_SEED = 1  # added to the run's: validation windows have other histories than training windows
 
 
@@ -140,7 +139,7 @@ class _Execution:
         self.world.barrier()
         corpus = open_corpus(self.run.prepared)
         result = preflight(corpus, self.config)
-        notes = list(result.notes)
+        notes = [*result.warnings, *result.notes]
         for name in self.config.stages:
             if self.config.stage(name).learning_rate is None:
                 scratch = self.config.base.from_scratch(name)
@@ -240,14 +239,7 @@ class _Execution:
         write_json(self.run.report, report)
 
     def _cutoffs(self, corpus: Corpus, split: SplitName, count: int) -> list[Cutoff]:
-        """Return cutoffs of a split, none if it has no window whose price moves."""
-        if not corpus.of(split).segments:
-            return []
-        try:
-            return pick_cutoffs(corpus.of(split), self.config.window, count, self.config.seed)
-        except DataError as error:
-            self.recorder.note(error.message)
-            return []
+        return pick_cutoffs(corpus.of(split), self.config.window, count, self.config.seed)
 
 
 def _no_check(_: Validation) -> dict[str, float]:

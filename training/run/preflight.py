@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -10,9 +10,13 @@ import pandas as pd
 from pydantic import BaseModel
 
 from training.errors import DataError, Message, message
+from training.evaluation.cutoffs import pick_cutoffs
+from training.evaluation.inference import FEWEST_TIMES
 from training.fit.corpus import Corpus, Segment
 from training.run.config import SPLITS, RunConfig, SplitName
 from training.run.data_warnings import find_warnings
+
+SCORED: Mapping[SplitName, Message] = {"validation": message("validation set"), "test": message("test set")}
 
 
 class SplitSize(BaseModel):
@@ -21,6 +25,8 @@ class SplitSize(BaseModel):
     windows: int
     candles: int  # of all segments, also those too short for a window
     symbols: int  # with at least one window; one in two groups counts twice
+    cutoffs: int  # of the final scores; 0 for the training split
+    times: int  # different ones of the cutoffs
     first: datetime | None
     last: datetime | None
 
@@ -41,6 +47,7 @@ class Preflight(BaseModel):
 
     splits: dict[SplitName, SplitSize]
     spans: tuple[Span, ...]
+    warnings: tuple[Message, ...]  # why there will be no verdict
     notes: tuple[Message, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -55,7 +62,7 @@ def preflight(corpus: Corpus, config: RunConfig) -> Preflight:
     validation window, less than a batch of training windows, or every price is constant.
     """
     spans = tuple(_spans(corpus, config))
-    splits = {name: _size(name, spans, corpus) for name in SPLITS}
+    splits = {name: _size(name, spans, corpus, config) for name in SPLITS}
     for name in SPLITS[:2]:
         if not splits[name].windows:
             raise DataError(_empty(name, corpus, config))
@@ -67,7 +74,12 @@ def preflight(corpus: Corpus, config: RunConfig) -> Preflight:
                 stage=stage, batch=config.stage(stage).batch, windows=splits["train"].windows,
             )  # fmt: skip
     windows = {name: size.windows for name, size in splits.items()}
-    return Preflight(splits=splits, spans=spans, notes=tuple(find_warnings(corpus, config, windows)))
+    return Preflight(
+        splits=splits,
+        spans=spans,
+        warnings=tuple(_few_cutoffs(splits, corpus, config)),
+        notes=tuple(find_warnings(corpus, config, windows)),
+    )
 
 
 def _spans(corpus: Corpus, config: RunConfig) -> Iterator[Span]:
@@ -85,15 +97,42 @@ def _spans(corpus: Corpus, config: RunConfig) -> Iterator[Span]:
         yield Span(group=group, symbol=symbol, split=split, first=first, last=last, windows=windows)
 
 
-def _size(name: SplitName, spans: tuple[Span, ...], corpus: Corpus) -> SplitSize:
+def _size(name: SplitName, spans: tuple[Span, ...], corpus: Corpus, config: RunConfig) -> SplitSize:
     own = [span for span in spans if span.split == name]
+    count = config.judge.final_cutoffs if name in SCORED else 0
+    cutoffs = pick_cutoffs(corpus.of(name), config.window, count, config.seed) if count else []
     return SplitSize(
         windows=sum(span.windows for span in own),
         candles=sum(len(segment) for segment in corpus.segments if segment.split == name),
         symbols=sum(span.windows > 0 for span in own),
+        cutoffs=len(cutoffs),
+        times=len({cutoff.time for cutoff in cutoffs}),
         first=min((span.first for span in own), default=None),
         last=max((span.last for span in own), default=None),
     )
+
+
+def _few_cutoffs(splits: Mapping[SplitName, SplitSize], corpus: Corpus, config: RunConfig) -> Iterator[Message]:
+    """Yield which splits the run will score at too few times for a verdict, and what to change."""
+    for name, label in SCORED.items():
+        size, limit = splits[name], config.judge.final_cutoffs
+        if not limit or not size.windows or size.times >= FEWEST_TIMES:
+            continue
+        counts: dict[str, Any] = {"split": label, "cutoffs": size.cutoffs, "times": size.times, "needed": FEWEST_TIMES}
+        if size.cutoffs == limit:
+            yield message(
+                "The {split} will be scored at {cutoffs} cutoffs of {times} different times, but a verdict needs "
+                "{needed} times: set the cutoffs of the final scores (judge.final_cutoffs) to {enough} or more.",
+                **counts, enough=max(limit + 1, FEWEST_TIMES**2 * len(corpus.groups)),
+            )  # fmt: skip
+            continue
+        yield message(
+            "The {split} will be scored at {cutoffs} cutoffs of {times} different times, but a verdict needs {needed} "
+            "times. They need {candles} candles of a series in a row; the longest there has {longest}. Give the split "
+            "a larger share, choose a shorter horizon or lookback, or add candles.",
+            **counts, candles=config.window.lookback + FEWEST_TIMES * config.window.horizon,
+            longest=max(len(segment) for segment in corpus.of(name).segments),
+        )  # fmt: skip
 
 
 def _empty(name: SplitName, corpus: Corpus, config: RunConfig) -> Message:

@@ -121,7 +121,8 @@ class Planner:
         plan = TunePlan(
             digest=digest,
             config=config,
-            preflight=checked.model_dump(mode="json", exclude={"notes"}),
+            preflight=checked.model_dump(mode="json", exclude={"notes", "warnings"}),
+            warnings=tuple(redaction.redact_text(to_text(warning)) for warning in checked.warnings),
             notes=(*files.notes, *(redaction.redact_text(to_text(note)) for note in checked.notes)),
             advice=advice,
         )

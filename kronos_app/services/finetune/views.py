@@ -26,9 +26,11 @@ class TunePlan(View):
     config
         `RunConfig` with the prepared data; in JSON without the paths of this machine.
     preflight
-        `training.run.preflight.Preflight` as JSON, without its notes.
+        `training.run.preflight.Preflight` as JSON, without its warnings and notes.
+    warnings
+        Why the run will have no verdict.
     notes
-        Warnings.
+        What else to know about the candles.
     advice
         By stage that is trained.
     digest
@@ -38,6 +40,7 @@ class TunePlan(View):
     digest: str
     config: Any
     preflight: dict[str, Any]
+    warnings: tuple[Message, ...]
     notes: tuple[Message, ...]
     advice: dict[str, Advice]
 

@@ -118,17 +118,17 @@ def render_fields(paths: Sequence[str], *, columns: int = 3) -> None:
 
 def values(paths: Sequence[str]) -> dict[str, Any]:
     """Return the settings as the nested mapping that a config is made from."""
-    found: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     for path in paths:
         *sections, name = path.split(".")
-        inner = found
+        inner = settings
         for section in sections:
             inner = inner.setdefault(section, {})
         value = st.session_state.get(key(path), first(path))
         if name in FOLLOWING and value is None:
             value = max(int(st.session_state.get(key(f"{sections[0]}.steps"), 0)) // FOLLOWING[name], 1)
         inner[name] = value
-    return found
+    return settings
 
 
 def label(path: str) -> str:
@@ -151,9 +151,9 @@ def field_of(path: str) -> FieldInfo:
     model: Any = RunConfig
     for section in sections:
         annotation = model.model_fields[section].annotation
-        model = next(one for one in (get_args(annotation) or (annotation,)) if one is not types.NoneType)
-    found: FieldInfo = model.model_fields[name]
-    return found
+        model = _kind(annotation)[0]
+    field: FieldInfo = model.model_fields[name]
+    return field
 
 
 def _widget(path: str) -> None:
@@ -197,7 +197,7 @@ def _number(path: str, field: FieldInfo, kind: type, about: dict[str, Any], *, e
 def _kind(annotation: Any) -> tuple[Any, bool]:
     """Return the type of a field without None, and whether None is among its values."""
     if get_origin(annotation) in {Union, types.UnionType}:
-        return next(one for one in get_args(annotation) if one is not types.NoneType), True
+        return next(kind for kind in get_args(annotation) if kind is not types.NoneType), True
     return annotation, False
 
 

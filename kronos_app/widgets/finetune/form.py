@@ -213,7 +213,7 @@ def adopt(request: TuneRequest) -> None:
     sources.adopt(request.data)
     config = request.config
     trained = tuple(stage for stage in ("tokenizer", "predictor") if _is_trained(config, stage))
-    st.session_state[keys.STAGES] = next((name for name, ones in STAGES.items() if ones == trained), "both")
+    st.session_state[keys.STAGES] = next((name for name, stages in STAGES.items() if stages == trained), "both")
     for path, value in flatten_settings(config).items():
         if path in fields.LABELS and not path.startswith("split.fractions"):
             st.session_state[fields.key(path)] = value

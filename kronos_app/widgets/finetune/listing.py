@@ -89,7 +89,7 @@ class TuneList(RunList[TuneRun]):
         return [" · ".join(parts)]
 
     def render_actions(self, run: TuneRun) -> None:
-        """Render the buttons that pause, end, resume and copy a run."""
+        """Render the buttons that pause, end and resume a run."""
         if run.active:
             self.render_button("pause", run, _("Pause"), ":material/pause:", self.service.pause)
         elif run.state != "finished":
@@ -99,15 +99,21 @@ class TuneList(RunList[TuneRun]):
             about = _("Ends the training now and saves the best checkpoint. It is scored and can be registered.")
             label, icon = _("Stop and keep"), ":material/stop_circle:"
             self.render_button("stop", run, label, icon, self.service.stop, about)
-        st.button(
-            _("Copy with changes"),
-            key=f"finetune.clone.{run.id}",
-            icon=":material/edit:",
-            type="tertiary",
-            on_click=self._copy,
-            args=(run.id,),
-            help=_("Opens a new run with these settings, which you can change before the start."),
-        )
+
+    def _render_buttons(self, run: TuneRun) -> None:
+        """Render the actions, and the rarer ones in a popover: all of them do not fit into a row."""
+        self.render_actions(run)
+        with st.popover(_("More"), icon=":material/more_horiz:", type="tertiary", key=f"finetune.menu.{run.id}"):
+            st.button(
+                _("Copy with changes"),
+                key=f"finetune.clone.{run.id}",
+                icon=":material/edit:",
+                type="tertiary",
+                on_click=self._copy,
+                args=(run.id,),
+                help=_("Opens a new run with these settings, which you can change before the start."),
+            )
+            self._render_delete(run)
 
     def render_unfinished(self, run: TuneRun) -> None:
         """Render curves, example forecasts and log so far."""

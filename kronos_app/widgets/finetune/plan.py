@@ -33,6 +33,7 @@ def render_plan(request: TuneRequest) -> None:
     render_chart(figure, "finetune.timeline", _("Train/validation/test split of each symbol"))
     _rates(plan)
     render_notes(plan.notes)
+    _cutoffs(plan)
     _trial(request)
     if st.button(_("Start"), type="primary", icon=":material/play_arrow:", width="stretch", key="finetune.start"):
         with errors.render_errors():
@@ -46,14 +47,14 @@ def stretches_of(preflight: Mapping[str, Any]) -> list[Stretch]:
     spans: Sequence[Mapping[str, Any]] = preflight["spans"]
     return [
         Stretch(
-            one["group"],
-            one["symbol"],
-            one["split"],
-            pd.Timestamp(one["first"]),
-            pd.Timestamp(one["last"]),
-            one["windows"],
+            span["group"],
+            span["symbol"],
+            span["split"],
+            pd.Timestamp(span["first"]),
+            pd.Timestamp(span["last"]),
+            span["windows"],
         )
-        for one in spans
+        for span in spans
     ]
 
 
@@ -82,6 +83,18 @@ def _splits(plan: TunePlan) -> None:
                 passes=formats.number(passes, 1),
             )
         )
+
+
+def _cutoffs(plan: TunePlan) -> None:
+    """Render how many cutoffs the final scores will have, and a warning where they are too few for a verdict."""
+    sentence = _("Final scores, {split}: {cutoffs} cutoffs at {times} different times.")
+    scored = {split: size for split, size in plan.preflight["splits"].items() if size["cutoffs"]}
+    for split, size in scored.items():
+        name = state.say(words.SPLITS[split])
+        counts = {count: formats.number(size[count], 0) for count in ("cutoffs", "times")}
+        st.caption(sentence.format(split=name, **counts))
+    for warning in plan.warnings:
+        st.warning(escape(state.say(warning)), icon=":material/warning:")
 
 
 def _rates(plan: TunePlan) -> None:

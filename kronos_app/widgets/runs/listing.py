@@ -158,6 +158,9 @@ class RunList(ABC, Generic[AnyRun]):
 
     def _render_buttons(self, run: AnyRun) -> None:
         self.render_actions(run)
+        self._render_delete(run)
+
+    def _render_delete(self, run: AnyRun) -> None:
         if st.button(_("Delete"), key=f"{self.page}.delete.{run.id}", icon=":material/delete:", type="tertiary"):
             question = state.say(self.delete).format(name=self.title(run))
             confirm(question, state.say(self.deleted), lambda: self._delete(run.id))

@@ -15,6 +15,7 @@ import pytest
 from engine.loading.registry import REGISTRY
 from tests.training.conftest import candles, corpus_of
 from training.errors import ConfigError, DataError
+from training.evaluation.cutoffs import pick_cutoffs
 from training.fit.advice import advise_rate
 from training.fit.corpus import Corpus
 from training.fit.preparing import prepare
@@ -68,6 +69,7 @@ def test_what_was_found_is_ready_for_json(corpus: Corpus, config: RunConfig) -> 
     assert kept["splits"]["test"]["last"] is None
     assert kept["spans"][0]["split"] == "train"
     assert {"msgid", "params"} == kept["notes"][0].keys()
+    assert {"msgid", "params"} == kept["warnings"][0].keys()
 
 
 def test_a_whole_run_of_files_has_windows_in_every_split(config: RunConfig, tmp_path: Path) -> None:
@@ -77,6 +79,31 @@ def test_a_whole_run_of_files_has_windows_in_every_split(config: RunConfig, tmp_
         "validation": 2 * (180 - 32 - 31) + 2 * (80 - 32 - 31),
         "test": 2 * (180 - 32 - 31) + 2 * (80 - 32 - 31),
     }
+
+
+def test_the_cutoffs_that_the_run_will_score_are_counted_by_the_same_rule(corpus: Corpus, config: RunConfig) -> None:
+    many = changed(config, judge={"final_cutoffs": 40})
+    splits = preflight(corpus, many).splits
+    cutoffs = pick_cutoffs(corpus.of("validation"), many.window, 40, many.seed)
+    assert splits["validation"].cutoffs == len(cutoffs) == 4 * ((100 - 20) // 12)
+    assert splits["validation"].times == len({cutoff.time for cutoff in cutoffs}) == 2 * ((100 - 20) // 12)
+    assert (splits["train"].cutoffs, splits["test"].cutoffs) == (0, 0)
+    assert preflight(corpus, changed(config, judge={"final_cutoffs": 0})).splits["validation"].cutoffs == 0
+
+
+def test_too_few_cutoffs_for_a_verdict_are_said_before_the_run(corpus: Corpus, config: RunConfig) -> None:
+    [limited] = preflight(corpus, config).warnings
+    assert str(limited).startswith(
+        "The validation set will be scored at 4 cutoffs of 4 different times, but a verdict needs 5 times: set the "
+        "cutoffs of the final scores (judge.final_cutoffs) to 50 or more"
+    )
+    assert preflight(corpus, changed(config, judge={"final_cutoffs": 50})).warnings == ()
+    single = corpus_of(("g", candles("A", 200, seed=1), "train"), ("g", candles("B", 79, seed=2), "validation"))
+    [short] = preflight(single, changed(config, judge={"final_cutoffs": 50})).warnings
+    assert "scored at 4 cutoffs of 4 different times" in str(short)
+    assert "They need 80 candles of a series in a row; the longest there has 79" in str(short)
+    enough = corpus_of(("g", candles("A", 200, seed=1), "train"), ("g", candles("B", 80, seed=2), "validation"))
+    assert preflight(enough, changed(config, judge={"final_cutoffs": 50})).warnings == ()
 
 
 @pytest.mark.parametrize(
@@ -166,7 +193,8 @@ def test_candles_left_out_and_jumps_are_told(corpus: Corpus, config: RunConfig) 
 
 def test_a_run_with_enough_of_everything_has_no_notes(corpus: Corpus, config: RunConfig) -> None:
     tests = tuple(replace(s, start=s.start + 40, split="test") for s in corpus.of("validation").segments)
-    assert preflight(replace(corpus, segments=corpus.segments + tests), config).notes == ()
+    found = preflight(replace(corpus, segments=corpus.segments + tests), config)
+    assert found.notes == ()
 
 
 def test_days_learned_from_at_another_interval_are_told(config: RunConfig) -> None:
