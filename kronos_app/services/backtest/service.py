@@ -232,11 +232,11 @@ class BacktestService(JobRunService[Backtest]):
 
     def _estimate_seconds(self, request: BacktestRequest, forecasts: int) -> Seconds | None:
         runs = [
-            Pace(run.report["pace"], run.request.lookback)
+            Pace(run.report["pace"], run.request.lookback, (run.request.samples or 1) * run.request.horizon)
             for run in self._folders.list()
             if run.report and run.report.get("pace") and run.request.model == request.model
         ]
-        return estimate_seconds(runs, forecast_paces(self._store, request.model), request, forecasts)
+        return estimate_seconds([*runs, *forecast_paces(self._store, request.model)], request, forecasts)
 
     def _check_candles(self, request: BacktestRequest, folder: Path, names: Sequence[str]) -> None:
         """Refuse too few candles for a signal and a day to trade it, and too many forecasts."""

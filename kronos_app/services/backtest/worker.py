@@ -68,8 +68,7 @@ class BacktestWorker:
                 folder=folder,
                 on_step=on_step,
             )
-            paths = max(len(panel), 1) * (request.samples or 1) * request.horizon
-            pace = (time.perf_counter() - begun) / paths if measured else None
+            pace = (time.perf_counter() - begun) / max(len(panel), 1) if measured else None  # seconds of a forecast
             signal = pick(panel, request.signal)
             days = signal.index.get_level_values("datetime").unique()
 

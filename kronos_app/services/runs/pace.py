@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,47 +13,54 @@ from kronos_app.store.records import ForecastFilter
 if TYPE_CHECKING:
     from kronos_app.store import Store
 
-NEWEST = 5  # measurements that count
-RUN_MARGIN, FORECAST_MARGIN = 1.3, 2.0  # by how much the time may differ; forecasts of a run share batches
+NEWEST = 20  # forecasts that are looked at
+RUN_MARGIN, SINGLE_MARGIN = 1.3, 2.0  # by how much the time may differ; a single forecast has no batch to share
 Seconds = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Pace:
-    """A measurement: seconds of one candle of one path, beside the lookback, which a longer history makes slower."""
+    """A measurement: seconds of one forecast with its lookback and its size, and by how much another may differ.
+
+    The size is the number of candles of all paths.
+    """
 
     seconds: float
     lookback: int
+    size: int
+    margin: float = RUN_MARGIN
 
 
 def forecast_paces(store: Store, model: str) -> list[Pace]:
     """Return the measurements of the newest forecasts of a model."""
-    infos = store.forecasts.list(ForecastFilter(model=model), limit=NEWEST)
     return [
-        Pace(info.provenance["seconds"] / (info.samples * info.horizon), info.lookback)
-        for info in infos
-        if info.provenance.get("seconds")
+        Pace(info.provenance["seconds"], info.lookback, info.samples * info.horizon, SINGLE_MARGIN)
+        for info in store.forecasts.list(ForecastFilter(model=model), limit=NEWEST)
+        if info.provenance.get("seconds") and info.lookback and info.samples  # a damaged record lacks them
     ]
 
 
-def estimate_seconds(
-    runs: Sequence[Pace], forecasts: Iterable[Pace], setup: ForecastSetup, count: int
-) -> Seconds | None:
+def estimate_seconds(paces: Iterable[Pace], setup: ForecastSetup, count: int) -> Seconds | None:
     """Return the shortest and the longest time that `count` forecasts may take, None where nothing was measured.
+
+    The measurement whose setup is nearest counts. What differs from it widens the range: part of the time grows with
+    size and lookback, part of it does not.
 
     Parameters
     ----------
-    runs, forecasts
-        Measurements in runs, and in single forecasts, which count where there is no run; the newest first.
+    paces
+        Of the model; among equally near ones the first counts.
     setup
         Complete.
     """
-    paces, margin = (runs, RUN_MARGIN) if runs else (list(forecasts), FORECAST_MARGIN)
-    if not paces:
+    size = (setup.samples or 1) * setup.horizon
+
+    def ratios(pace: Pace) -> tuple[float, float]:
+        return size / pace.size, setup.lookback / pace.lookback
+
+    nearest = min(paces, key=lambda pace: sum(abs(math.log(ratio)) for ratio in ratios(pace)), default=None)
+    if nearest is None:
         return None
-    paths = count * (setup.samples or 0) * setup.horizon
-    bounds = []
-    for pace in paces[:NEWEST]:
-        ratio = setup.lookback / max(pace.lookback, 1)
-        bounds.append((pace.seconds * min(ratio, 1) / margin, pace.seconds * max(ratio, 1) * margin))
-    return paths * min(low for low, _ in bounds), paths * max(high for _, high in bounds)
+    low = nearest.seconds / nearest.margin * math.prod(min(ratio, 1.0) for ratio in ratios(nearest))
+    high = nearest.seconds * nearest.margin * math.prod(max(ratio, 1.0) for ratio in ratios(nearest))
+    return count * low, count * high

@@ -146,6 +146,7 @@ def _cost_fields(rule: str, currency: str) -> dict[str, Any]:
         }
         for column, (field, about) in zip(columns[1:], helps.items(), strict=True):
             fields[field] = FIELDS.number(column, field, 0.5, format="%.1f", help=about)
+        columns = st.columns(4)
         if rule == TOPK:
             about = _("Of the day after the signal.")
             fields["deal_price"] = FIELDS.choice(columns[0], "deal_price", words.price_names(), help=about)

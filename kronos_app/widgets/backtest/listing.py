@@ -54,6 +54,7 @@ class BacktestList(JobRunList[Backtest]):
             rule,
             _("{lookback} candles → {horizon}").format(lookback=request.lookback, horizon=request.horizon),
             _("{samples} paths each").format(samples=request.samples),
+            *([_("zero-drift forecasts")] if request.driftless else []),
         ]
 
     def results(self, run: Backtest) -> Sequence[str]:

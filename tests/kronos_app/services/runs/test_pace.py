@@ -9,16 +9,18 @@ SETUP = ForecastSetup(lookback=400, horizon=10, samples=20)
 
 
 def test_nothing_measured_gives_no_estimate():
-    assert estimate_seconds([], [], SETUP, 100) is None
+    assert estimate_seconds([], SETUP, 100) is None
 
 
-def test_runs_count_before_single_forecasts_and_the_range_holds_the_measurement():
-    low, high = estimate_seconds([Pace(0.001, 400)], [Pace(1.0, 400)], SETUP, 100)
-    assert (low, high) == pytest.approx((20 / 1.3, 20 * 1.3))
+def test_the_range_holds_what_was_measured_with_the_same_setup():
+    assert estimate_seconds([Pace(0.2, 400, 200)], SETUP, 100) == pytest.approx((20 / 1.3, 20 * 1.3))
 
 
-def test_another_lookback_widens_the_range_to_the_side_where_the_time_may_lie():
-    low, high = estimate_seconds([], [Pace(0.001, 200)], SETUP, 100)
-    assert (low, high) == pytest.approx((20 / 2, 20 * 2 * 2))
-    low, high = estimate_seconds([], [Pace(0.001, 800)], SETUP, 100)
-    assert (low, high) == pytest.approx((20 / 2 / 2, 20 * 2))
+def test_the_measurement_with_the_nearest_setup_counts():
+    far, near = Pace(9.0, 64, 10), Pace(0.2, 400, 200, margin=2.0)
+    assert estimate_seconds([far, near], SETUP, 100) == pytest.approx((10, 40))
+
+
+def test_another_setup_widens_the_range_to_the_side_where_the_time_may_lie():
+    assert estimate_seconds([Pace(0.2, 200, 100, 1.0)], SETUP, 100) == pytest.approx((20, 20 * 2 * 2))
+    assert estimate_seconds([Pace(0.2, 800, 400, 1.0)], SETUP, 100) == pytest.approx((20 / 2 / 2, 20))
