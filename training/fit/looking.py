@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 
 from engine.predictor import KronosPredictor
 from engine.transformer import Kronos
@@ -16,6 +17,19 @@ from training.saved import load_rows
 
 CHECKS = 4  # over the predictor's training, if the config does not set their interval
 EXAMPLES = 4
+
+
+def checked_steps(config: RunConfig) -> list[int]:
+    """Return the steps of the predictor's training after which cutoffs are forecast, if nothing ends it early."""
+    if config.predictor is None or not config.judge.cutoffs:
+        return []
+    stage, every = config.predictor, _interval(config)
+    validated = [*range(stage.validate_every, stage.steps, stage.validate_every), stage.steps]
+    return [step for last, step in pairwise([0, *validated]) if step // every != last // every]
+
+
+def _interval(config: RunConfig) -> int:
+    return config.judge.every or max(1, config.stage("predictor").steps // CHECKS)
 
 
 class ForecastChecks:
@@ -38,7 +52,7 @@ class ForecastChecks:
     ) -> None:
         self.run, self.judge, self.seed = run, config.judge, config.seed
         self.cutoffs, self.forecasters = cutoffs, forecasters
-        self.every = config.judge.every or max(1, config.stage("predictor").steps // CHECKS)
+        self.every = _interval(config)
 
     def __call__(self, validation: Validation) -> dict[str, float]:
         """Return the scores of the model in training, empty if no check is due."""

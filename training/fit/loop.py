@@ -276,7 +276,7 @@ class StageTraining:
         progress = self.progress
         with self.average.in_place() if self.average else nullcontext():
             self.stage.module.eval()
-            figures = self._validation_figures()
+            figures = self.measure_validation()
             improved = progress.best_loss is None or figures["loss"] < progress.best_loss
             validation = Validation(progress.step, figures, improved, self.stage.module)
             if improved:
@@ -292,7 +292,8 @@ class StageTraining:
             self.callbacks.on_validation(validation)
         return improved
 
-    def _validation_figures(self) -> dict[str, float]:
+    def measure_validation(self) -> dict[str, float]:
+        """Return the figures of all validation windows; the module must be in eval mode. Raises Diverged."""
         sums = self.stage.measure(None)
         size = max(1, self.config.batch // self.world.size // self.config.accumulate)
         share = self.world.share(self.held_out)

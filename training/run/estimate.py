@@ -12,12 +12,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import psutil
 import torch
 
 from engine.errors import KronosError
@@ -29,7 +31,7 @@ from training.run.config import RunConfig, StageName
 from training.run.folder import write_json
 
 if TYPE_CHECKING:
-    from training.fit.loop import StepReport
+    from training.fit.loop import StageTraining, StepReport
 
 ROOT = Path(__file__).parents[2]
 LIMIT = 120.0  # seconds
@@ -45,9 +47,14 @@ class Estimate:
     memory_bytes: int  # peak of all processes; on an accelerator, of its memory
     trained: int  # parameters that are trained
     parameters: int
+    seconds_to_start: float  # of the process, until its first step
+    seconds_per_validation: float | None = None  # of a window; None if time was up
+    seconds_per_cutoff: float | None = None  # of the scores; None if not measured or time was up
 
 
-def estimate(config: RunConfig, corpus: Corpus, stage: StageName, steps: int = 3, limit: float = LIMIT) -> Estimate:
+def estimate(
+    config: RunConfig, corpus: Corpus, stage: StageName, steps: int = 3, limit: float = LIMIT, *, scoring: bool = False
+) -> Estimate:
     """Measure `steps` steps of a stage after a warm-up step, in a process of low priority.
 
     Parameters
@@ -56,13 +63,15 @@ def estimate(config: RunConfig, corpus: Corpus, stage: StageName, steps: int = 3
         Prepared candles, of which a batch is used.
     limit
         Seconds after which no further step begins.
+    scoring
+        Whether to measure the scoring of a cutoff, too.
 
     Raises DataError if no series is as long as a window; RunError if the trial failed, with the reason, or did not
     complete a step in time.
     """
     with tempfile.TemporaryDirectory(prefix="kronos-trial-") as name:
         folder = Path(name)
-        _write_trial(folder, config, corpus, stage, steps, limit)
+        _write_trial(folder, config, corpus, stage, steps, limit, scoring=scoring)
         try:
             child = subprocess.run(  # noqa: S603
                 [sys.executable, "-m", "training.run.estimate", str(folder)],
@@ -90,7 +99,16 @@ def _read_result(folder: Path, output: str, limit: float, processes: int) -> Est
     return Estimate(**result | {"memory_bytes": result["memory_bytes"] * processes})
 
 
-def _write_trial(folder: Path, config: RunConfig, corpus: Corpus, stage: StageName, steps: int, limit: float) -> None:
+def _write_trial(
+    folder: Path,
+    config: RunConfig,
+    corpus: Corpus,
+    stage: StageName,
+    steps: int,
+    limit: float,
+    *,
+    scoring: bool = False,
+) -> None:
     """Write the child's settings, and the windows that one process learns from in a step."""
     sampler = WindowSampler(corpus.of("train"), config.window, config.seed)
     settings = config.stage(stage)
@@ -103,7 +121,7 @@ def _write_trial(folder: Path, config: RunConfig, corpus: Corpus, stage: StageNa
     trial = config.model_copy(update={stage: settings.model_copy(update=changes)})
     write_json(
         folder / "trial.json",
-        {"config": trial.model_dump(mode="json"), "stage": stage, "steps": steps, "limit": limit},
+        {"config": trial.model_dump(mode="json"), "stage": stage, "steps": steps, "limit": limit, "scoring": scoring},
     )
 
 
@@ -118,6 +136,7 @@ class _StepTimer:
         from training.fit.adaptation import trained_parameters
 
         self.folder, self.steps = folder, WARM_UP + trial["steps"]
+        self.start = time.time() - psutil.Process().create_time()
         self.last = time.perf_counter()
         self.end = self.last + trial["limit"]
         self.device = next(module.parameters()).device
@@ -128,11 +147,15 @@ class _StepTimer:
         now = time.perf_counter()
         self.seconds.append(now - self.last)
         seconds = median(self.seconds[WARM_UP:] or self.seconds)
-        result = Estimate(seconds, _peak_memory(self.device), self.trained, self.parameters)
-        write_json(self.folder / "found.json", asdict(result))
+        self.write(Estimate(seconds, _peak_memory(self.device), self.trained, self.parameters, self.start))
         if len(self.seconds) == self.steps or now >= self.end:
             raise _Measured
         self.last = time.perf_counter()
+
+    def write(self, result: Estimate) -> None:
+        """Write what has been measured so far: the process may be ended."""
+        self.result = result
+        write_json(self.folder / "found.json", asdict(result))
 
 
 def _run_trial(folder: Path) -> None:
@@ -142,6 +165,7 @@ def _run_trial(folder: Path) -> None:
     from training.fit.loop import Callbacks, StageTraining
     from training.fit.stages import PredictorStage, Stage, TokenizerStage
     from training.fit.tokens import TokenCache
+    from training.run.scoring_time import measure_scoring
 
     trial = json.loads((folder / "trial.json").read_text(encoding="utf-8"))
     config, name = RunConfig.model_validate(trial["config"]), trial["stage"]
@@ -159,10 +183,21 @@ def _run_trial(folder: Path) -> None:
         predictor = adapt(base.predictor, config.method, name, config.seed)
         stage = PredictorStage(predictor.to(world.device), tokens, tokens)
     timer = _StepTimer(folder, trial, stage.module)
-    try:
-        StageTraining(stage, config, samples, samples, folder / name, world, Callbacks(timer)).run()
-    except _Measured:
-        return
+    stage_training = StageTraining(stage, config, samples, samples, folder / name, world, Callbacks(timer))
+    with suppress(_Measured):
+        stage_training.run()
+    timer.write(replace(timer.result, seconds_per_validation=_time_validation(stage_training)))
+    if trial["scoring"]:
+        seconds = measure_scoring(build_base(config), corpus, config, world.device)
+        timer.write(replace(timer.result, seconds_per_cutoff=seconds))
+
+
+def _time_validation(stage_training: StageTraining) -> float:
+    """Return the seconds that a window of a validation takes."""
+    stage_training.stage.module.eval()
+    begun = time.perf_counter()
+    stage_training.measure_validation()
+    return (time.perf_counter() - begun) / len(stage_training.held_out)
 
 
 def _read_windows(folder: Path, size: int) -> Corpus:
@@ -170,7 +205,7 @@ def _read_windows(folder: Path, size: int) -> Corpus:
     with np.load(folder / "windows.npz") as parts:
         arrays = {name: parts[name] for name in ARRAYS}
     starts = range(0, len(arrays["values"]), size)
-    segments = tuple(Segment("trial", "trial", "train", start, start + size) for start in starts)
+    segments = tuple(Segment("trial", str(start), "train", start, start + size) for start in starts)
     return Corpus(**arrays, segments=segments)
 
 
@@ -182,8 +217,6 @@ def _peak_memory(device: torch.device) -> int:
     if status.exists():  # the resource module's peak includes the parent's memory
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
         return int(line.split()[1]) * 1024
-    import psutil
-
     memory = psutil.Process().memory_info()
     return int(getattr(memory, "peak_wset", memory.rss))
 

@@ -9,6 +9,7 @@ from pydantic import field_serializer
 
 from kronos_app.services.core.view import Message, View
 from kronos_app.services.finetune.run import TuneRun
+from kronos_app.services.runs.pace import Seconds
 
 
 class Advice(View):
@@ -57,6 +58,9 @@ class StageEstimate(View):
     memory_bytes: int
     trained: int  # parameters that are trained
     parameters: int
+    seconds_to_start: float
+    seconds_per_validation: float | None  # of a window
+    seconds_per_cutoff: float | None  # of the scores; in the last stage
 
 
 class Estimate(StageEstimate):
@@ -65,10 +69,14 @@ class Estimate(StageEstimate):
     Attributes
     ----------
     total_seconds
-        Of all training steps; validation and scoring are not included.
+        The shortest and the longest time of the whole run.
+    parts
+        The same of its parts: `start` (of the trainer), `training` (with validations), `scoring` (during training and
+        at the end), without parts that the trial had no time to measure.
     """
 
-    total_seconds: float
+    total_seconds: Seconds
+    parts: Mapping[str, Seconds]
     stages: Mapping[str, StageEstimate]
 
 

@@ -193,7 +193,4 @@ def _offer(request: BacktestRequest) -> None:
 
 def _duration(seconds: tuple[float, float] | None) -> str:
     """Return a range of time in words."""
-    if seconds is None:
-        return _("unknown until it runs")
-    shortest, longest = (formats.remaining(bound) for bound in seconds)
-    return longest if shortest == longest else f"{shortest} – {longest}"
+    return _("unknown until it runs") if seconds is None else formats.time_range(*seconds)

@@ -148,18 +148,21 @@ def _follow(job_id: str) -> None:
 def _estimate(measured: Estimate) -> None:
     share = measured.trained / max(measured.parameters, 1)
     facts = {
-        _("Estimated training time"): formats.remaining(measured.total_seconds),
+        _("Estimated time"): formats.time_range(*measured.total_seconds),
         _("Memory"): _("about {size}").format(size=_memory(measured.memory_bytes)),
         _("Trained parameters"): f"{formats.compact(measured.trained)} ({formats.percent(share, 0)})",
     }
     with st.container(horizontal=True, gap="small"):
         for label, value in facts.items():
-            st.metric(label, value, width=150)
-    st.caption(
-        _("A step takes {seconds} s on this machine. Validation and final scoring are not included.").format(
-            seconds=formats.number(measured.seconds_per_step, 2)
-        )
+            st.metric(label, value, width="content")
+    names = {"start": _("start"), "training": _("training with validation"), "scoring": _("scoring of forecasts")}
+    parts = [f"{names[part]} {formats.time_range(*seconds)}" for part, seconds in measured.parts.items()]
+    measure = _("Measured on this machine: {seconds} s a step.").format(
+        seconds=formats.number(measured.seconds_per_step, 2)
     )
+    st.caption(" ".join([measure, _("Parts: {parts}.").format(parts=" · ".join(parts))]))
+    if "scoring" not in measured.parts:
+        st.caption(_("The trial had no time to measure the scoring of forecasts: the run takes longer."))
 
 
 def _memory(size: int) -> str:

@@ -67,6 +67,12 @@ def remaining(seconds: float) -> str:
     return _unit(math.ceil(seconds / 60), "minute")
 
 
+def time_range(shortest: float, longest: float) -> str:
+    """Return a range of remaining time."""
+    bounds = dict.fromkeys((remaining(shortest), remaining(longest)))
+    return " – ".join(bounds)
+
+
 def _unit(value: float, unit: str) -> str:
     return _spaced(format_unit(value, f"duration-{unit}", length="short", locale=state.language()))
 

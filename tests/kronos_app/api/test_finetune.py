@@ -71,7 +71,9 @@ def test_a_trial_is_a_job_and_then_an_answer(client, desk, body):
     assert job.status == "succeeded", job.error
     measured = client.post("/api/v1/runs/estimate", json=body)
     assert measured.status_code == 200
-    assert measured.json()["total_seconds"] > 0
+    low, high = measured.json()["total_seconds"]
+    assert 0 < low < high
+    assert measured.json()["parts"].keys() == {"start", "training", "scoring"}
     assert measured.json()["stages"]["predictor"]["trained"] > 0
 
 

@@ -22,9 +22,9 @@ def changed(config: RunConfig, **sections: Any) -> RunConfig:
     return RunConfig.model_validate(config.model_dump(mode="json") | sections)
 
 
-def tried_here(folder: Path, config: RunConfig, corpus: Corpus, stage: StageName, steps: int = 2) -> dict[str, Any]:
+def tried_here(folder: Path, config: RunConfig, corpus: Corpus, stage: StageName, **options: Any) -> dict[str, Any]:
     """Do what the child does."""
-    estimating._write_trial(folder, config, corpus, stage, steps, 60)
+    estimating._write_trial(folder, config, corpus, stage, 2, 60, **options)
     estimating._run_trial(folder)
     found: dict[str, Any] = json.loads((folder / "found.json").read_text())
     return found
@@ -37,6 +37,14 @@ def test_a_trial_measures_steps_and_memory_of_a_process_of_its_own(config: RunCo
     assert (found.trained, found.parameters) == (size, size)
     assert 0 < found.seconds_per_step < 60
     assert found.memory_bytes > 50e6  # PyTorch alone takes that
+    assert found.seconds_to_start > 0
+    assert found.seconds_per_validation > 0
+    assert found.seconds_per_cutoff is None
+
+
+def test_a_trial_measures_the_scoring_of_a_cutoff(config: RunConfig, corpus: Corpus, tmp_path: Path) -> None:
+    found = tried_here(tmp_path, config, corpus, "predictor", scoring=True)
+    assert 0 < found["seconds_per_cutoff"] < 60
 
 
 def test_a_trial_that_fails_says_why(config: RunConfig, corpus: Corpus) -> None:
@@ -76,9 +84,9 @@ def test_processes_share_the_batch_and_add_up_their_memory(config: RunConfig, co
     estimating._write_trial(tmp_path, two, corpus, "predictor", 2, 60)
     trial = json.loads((tmp_path / "trial.json").read_text())
     assert trial["config"]["predictor"]["batch"] == 2
-    found = Estimate(1.5, 100, 3, 4)
+    found = Estimate(1.5, 100, 3, 4, 5.0)
     (tmp_path / "found.json").write_text(json.dumps(vars(found)))
-    assert estimating._read_result(tmp_path, "", 60, 2) == Estimate(1.5, 200, 3, 4)
+    assert estimating._read_result(tmp_path, "", 60, 2) == Estimate(1.5, 200, 3, 4, 5.0)
 
 
 def test_no_further_step_begins_when_time_is_up(config: RunConfig, corpus: Corpus, tmp_path: Path) -> None:

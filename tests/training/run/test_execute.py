@@ -11,6 +11,7 @@ from engine.predictor import KronosPredictor
 from engine.tokenizer import KronosTokenizer
 from engine.transformer import Kronos
 from training.fit.distributed import World
+from training.fit.looking import checked_steps
 from training.run.config import RunConfig
 from training.run.config_file import parse_config, write_config
 from training.run.execute import execute
@@ -51,6 +52,7 @@ def test_a_run_from_scratch_ends_with_a_model_that_forecasts(tmp_path: Path, dat
     assert made["data"]
     assert made["seed"] == config.seed
     assert [row["step"] for row in map(json.loads, run.forecast_scores.read_text().splitlines())] == [3, 6]
+    assert checked_steps(config) == [3, 6]
     assert json.loads(run.examples.read_text())["step"] == 6
     assert (run.export / "README.md").is_file()
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -11,9 +12,13 @@ from kronos_app.errors import AppError, InvalidInput, NotFound, TooLarge
 from kronos_app.services.candles.series_fetching import request_key
 from kronos_app.services.desk import Desk
 from kronos_app.services.finetune.request import TuneRequest
+from kronos_app.services.finetune.trial import estimate_parts
+from kronos_app.services.finetune.views import StageEstimate
+from kronos_app.services.runs.pace import RUN_MARGIN
 from kronos_app.store.series import SeriesKey, SeriesState
 from kronos_app.store.watchlists import Watched
 from tests import qlib_writer
+from training.run.config import RunConfig
 
 
 @pytest.fixture
@@ -261,9 +266,40 @@ def test_a_short_trial_measures_what_a_run_takes(desk, ask, finished):
     assert measured.seconds_per_step > 0
     assert measured.memory_bytes > 0
     assert 0 < measured.trained <= measured.parameters
-    assert measured.total_seconds == pytest.approx(6 * measured.seconds_per_step)
+    assert measured.seconds_per_validation > 0
+    assert measured.seconds_per_cutoff > 0
+    assert set(measured.parts) == {"start", "training", "scoring"}
+    assert measured.total_seconds == pytest.approx(np.sum([*measured.parts.values()], axis=0))
     longer = request.model_copy(update={"config": request.config | {"predictor": {"steps": 60, "batch": 4}}})
-    assert desk.tuning.estimated(longer).total_seconds == pytest.approx(60 * measured.seconds_per_step)
+    assert desk.tuning.estimated(longer).parts["training"][0] > 60 * measured.seconds_per_step / RUN_MARGIN
+
+
+def test_the_estimate_counts_steps_validations_checks_and_final_scores():
+    config = RunConfig.model_validate(
+        {
+            "data": {"source": "files", "paths": ["a.csv"]},
+            "predictor": {"steps": 100, "validate_every": 30, "validation_windows": 64},
+            "judge": {"cutoffs": 16, "final_cutoffs": 60},
+        }
+    )
+    size = {"candles": 0, "symbols": 1, "first": None, "last": None}
+    splits = {
+        "train": {**size, "windows": 900, "cutoffs": 0, "times": 0},
+        "validation": {**size, "windows": 50, "cutoffs": 20, "times": 20},
+        "test": {**size, "windows": 90, "cutoffs": 30, "times": 30},
+    }
+    measured = StageEstimate(
+        seconds_per_step=0.5, memory_bytes=1, trained=1, parameters=1, seconds_to_start=4.0,
+        seconds_per_validation=0.01, seconds_per_cutoff=0.2,
+    )  # fmt: skip
+    parts = estimate_parts(config, splits, {"predictor": measured})
+    seconds = {part: low * RUN_MARGIN for part, (low, _high) in parts.items()}
+    # Validations after steps 30, 60, 90 and 100, of 50 windows each; all four check the forecasts of 16 + 4 cutoffs.
+    expected = {"start": 4.0, "training": 100 * 0.5 + 4 * 50 * 0.01, "scoring": 0.2 * (4 * (16 + 4) + 20 + 30)}
+    assert seconds == pytest.approx(expected)
+    assert all(high == pytest.approx(low * RUN_MARGIN**2) for low, high in parts.values())
+    without = measured.model_copy(update={"seconds_per_cutoff": None})
+    assert set(estimate_parts(config, splits, {"predictor": without})) == {"start", "training"}
 
 
 def test_what_no_run_uses_goes_after_a_day(desk, ask):
