@@ -10,6 +10,9 @@ import plotly.graph_objects as go
 
 from kronos_app.charts.style import FORECAST, LEGEND, NEUTRAL, SECOND, VALUE_AXIS, plain_layout, translucent
 
+SINGLE = pd.Timedelta(days=1)  # of the time axis before and after a single point
+FEW = 2  # so many times are the ticks themselves
+
 
 @dataclass(frozen=True)
 class LedgerWords:
@@ -32,6 +35,7 @@ def ledger_chart(running: pd.DataFrame, level: float, words: LedgerWords, *, hei
     """
     name = f"{level:g}"
     times = running["end"]
+    begin, finish = _span(times)
     edge: dict[str, Any] = {"x": times, "mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
     mode = "lines+markers" if len(running) < 3 else "lines"  # a single point has no line
     traces = [
@@ -39,7 +43,7 @@ def ledger_chart(running: pd.DataFrame, level: float, words: LedgerWords, *, hei
         go.Scatter(
             y=running[f"high_{name}"], name=words.chance, fill="tonexty", fillcolor=translucent(NEUTRAL, 0.2), **edge
         ),
-        _reference_line(times, level, words.nominal, "y"),
+        _reference_line((begin, finish), level, words.nominal, "y"),
         go.Scatter(
             x=times,
             y=running[f"share_{name}"],
@@ -48,7 +52,7 @@ def ledger_chart(running: pd.DataFrame, level: float, words: LedgerWords, *, hei
             line={"color": FORECAST, "width": 2.2},
             hovertemplate="%{y:.0%}",
         ),
-        _reference_line(times, 1.0, words.equal, "y2"),
+        _reference_line((begin, finish), 1.0, words.equal, "y2"),
         go.Scatter(
             x=times,
             y=running["ratio"],
@@ -63,14 +67,29 @@ def ledger_chart(running: pd.DataFrame, level: float, words: LedgerWords, *, hei
         height,
         hovermode="x unified",
         legend=LEGEND | {"traceorder": "normal"},
-        xaxis={"type": "date", "showgrid": False, "anchor": "y2", "nticks": 7},
+        xaxis=_time_axis(times, begin, finish),
         yaxis=VALUE_AXIS | {"domain": [0.42, 1], "range": [-0.03, 1.03], "tickformat": ".0%", "nticks": 6},
         yaxis2=VALUE_AXIS | {"domain": [0, 0.34], "nticks": 5, "tickformat": ".2f"},
     )
     return go.Figure(traces, layout)
 
 
-def _reference_line(times: pd.Series[Any], value: float, name: str, axis: str) -> go.Scatter:
-    ends = [times.iloc[0], times.iloc[-1]]
+def _span(times: pd.Series[Any]) -> tuple[pd.Timestamp, pd.Timestamp]:
+    """Return the ends of the time axis: those of the points, or a day around a single one."""
+    first, last = times.iloc[0], times.iloc[-1]
+    return (first - SINGLE, last + SINGLE) if first == last else (first, last)
+
+
+def _time_axis(times: pd.Series[Any], begin: pd.Timestamp, finish: pd.Timestamp) -> dict[str, Any]:
+    """Return the time axis; few points are its ticks, Plotly would divide the time around one into milliseconds."""
+    axis: dict[str, Any] = {"type": "date", "showgrid": False, "anchor": "y2", "nticks": 7}
+    points = times.drop_duplicates()
+    if len(points) > FEW:
+        return axis
+    ticks = {"tickvals": points.to_list(), "tickformat": "%Y-%m-%d %H:%M"}
+    return axis | ticks | ({"range": [begin, finish]} if len(points) == 1 else {})
+
+
+def _reference_line(ends: tuple[pd.Timestamp, pd.Timestamp], value: float, name: str, axis: str) -> go.Scatter:
     line = {"color": NEUTRAL, "width": 1.2, "dash": "dot"}
     return go.Scatter(x=ends, y=[value, value], yaxis=axis, name=name, mode="lines", line=line, hoverinfo="skip")

@@ -131,7 +131,7 @@ class Desk:
         }
 
     def _add_forecasts(self, fetcher: SeriesFetcher) -> None:
-        self.ledger = LedgerService(self.store, self._clock)
+        self.ledger = LedgerService(self.store, self._clock, self.sources.has)
         self.forecasts = ForecastService(self.store, self.jobs, self.candles, self.models)
         self.records = ForecastRecords(self.store, self.models, self.ledger)
         self.following = FollowService(self.settings, self.store, self.jobs, self.sources, self.models, self._clock)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from datetime import datetime
 
 import pytest
@@ -8,6 +9,7 @@ from kronos_app import state
 from kronos_app.i18n import translate
 from kronos_app.nav import ENTRIES
 from kronos_app.services.core.glossary import read_glossary
+from kronos_app.services.forecast.request import ForecastRequest
 from kronos_app.widgets.candles import keys
 from tests.app.conftest import find_button, page_text
 
@@ -131,3 +133,19 @@ def test_the_glossary_explains_in_the_language_of_the_session(open_page):
     app = open_page("home", lang="zh_CN")
     find_button(app, translate("Glossary", "zh_CN")).click().run()
     assert "覆盖率" in list(app.table[0].value["术语"])
+
+
+def test_home_shows_the_progress_of_a_running_forecast_until_it_ends(open_page, desk, sample, start_hanging):
+    def submit(asked):
+        return desk.forecasts.submit(ForecastRequest.build(asked)).job_id
+
+    asked = {"candles_id": sample.id, "lookback": 64, "horizon": 6, "samples": 8}
+    job_id = start_hanging("forecast", "jobs", lambda _jobs: submit(asked), 6)
+    app = open_page("home")
+    assert "Step 3 of 6" in "\n".join(link.proto.label for link in app.get("page_link"))
+    assert [bar.proto.value for bar in app.get("progress")] == [50]
+    desk.jobs.cancel(job_id)
+    while desk.jobs.get(job_id).active:
+        time.sleep(0.01)
+    app.run()
+    assert not app.get("progress")

@@ -57,6 +57,10 @@ class Sources:
             text("Use the key of a source, such as {keys}.", keys=", ".join(filter(None, examples))),
         )
 
+    def has(self, key: str) -> bool:
+        """Return whether there is a source with this key."""
+        return any(key in self.names(family) for family in self.families)
+
     def search(self, key: str, query: str) -> list[Instrument]:
         """Return the instruments of a source that match a query, the likeliest first."""
         query = query.strip()[:LONGEST_SYMBOL]

@@ -50,6 +50,8 @@ class Record(View):
     ----------
     model, symbol
         What all have in common; None where they differ.
+    forecasts
+        The number of graded entries.
     apart
         The number of forecasts that do not overlap.
     crps
@@ -80,14 +82,21 @@ def tabulate(entries: Iterable[LedgerEntry]) -> pd.DataFrame:
 
     Returns
     -------
-    Columns `model symbol series horizon begin end matched direction`, `inside_LEVEL` (shares) and `crps_NAME` (shares
-    of the last close); `begin` and `end` are UTC, without zone.
+    Columns `model symbol series horizon begin end matched direction`, `inside_LEVEL` (shares), `crps_NAME` (shares of
+    the last close) and `forecasts`, the number of entries in the row; `begin` and `end` are UTC, without zone.
     """
-    rows = [_tabulate(entry) for entry in entries if entry.state == "graded" and entry.grade and entry.matched]
+    rows = [_tabulate(entry) for entry in entries if is_counted(entry)]
     table = pd.DataFrame(rows, columns=_COLUMNS)
     if table.empty:
         return table
-    return table.groupby(_KEYS, as_index=False).mean().sort_values(["end", "begin"], ignore_index=True)
+    groups = table.groupby(_KEYS, as_index=False)
+    means = groups.mean().assign(forecasts=groups.size()["size"])
+    return means.sort_values(["end", "begin"], ignore_index=True)
+
+
+def is_counted(entry: LedgerEntry) -> bool:
+    """Return whether an entry is part of the record: graded, by at least one actual candle."""
+    return entry.state == "graded" and bool(entry.grade) and entry.matched > 0
 
 
 def _tabulate(entry: LedgerEntry) -> list[Any]:
@@ -131,7 +140,7 @@ def build_record(table: pd.DataFrame) -> Record:
     return Record(
         model=_common(table["model"]),
         symbol=_common(table["symbol"]),
-        forecasts=len(table),
+        forecasts=int(table["forecasts"].sum()),
         apart=apart,
         candles=round(table["matched"].sum()),
         crps=float(table[f"crps_{MODEL}"].mean()),

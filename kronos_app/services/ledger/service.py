@@ -49,11 +49,20 @@ WEEK = pd.Timedelta(days=7)
 
 
 class LedgerService:
-    """Enters and grades forecasts; every thread may use it."""
+    """Enters and grades forecasts; every thread may use it.
 
-    def __init__(self, store: Store, clock: Callable[[], datetime] = now) -> None:
+    Parameters
+    ----------
+    has_source
+        Returns whether a source of candles can continue a series; default: every one can.
+    """
+
+    def __init__(
+        self, store: Store, clock: Callable[[], datetime] = now, has_source: Callable[[str], bool] = bool
+    ) -> None:
         self._store = store
         self._clock = clock
+        self._has_source = has_source
         self._lock = Lock()
         self._tried: dict[str, dict[Where, pd.Timestamp]] = {}  # by entry: see `find_candidates`
 
@@ -102,16 +111,22 @@ class LedgerService:
 
     def summary(self, entries: Sequence[LedgerEntry]) -> Summary:
         """Return the record of these entries."""
-        waiting = sum(entry.state in OPEN for entry in entries)
+        static = sum(map(self.is_static, entries))
+        waiting = sum(entry.state in OPEN for entry in entries) - static
         table = record.tabulate(entries)
         if table.empty:
-            return Summary(waiting=waiting)
+            return Summary(waiting=waiting, static=static)
         return Summary(
             waiting=waiting,
+            static=static,
             total=record.build_record(table),
             groups=tuple(record.build_records(table)),
             running=record.running_figures(table),
         )
+
+    def is_static(self, entry: LedgerEntry) -> bool:
+        """Return whether an entry without a complete grade is of a series that no source continues."""
+        return entry.state in OPEN and not self._has_source(entry.source)
 
     def _find_ready(self, only: set[str] | None = None) -> Ready:
         """Return the entries for which new candles may exist, each with where to look, the longest first."""

@@ -35,12 +35,15 @@ class Summary(View):
     Attributes
     ----------
     waiting
-        The number without a complete grade.
+        The number without a complete grade whose actual candles a source can still deliver.
+    static
+        The number without a complete grade whose series no source continues, such as an uploaded file.
     total
         None while nothing is graded, as is `running`; see `record.running_figures`.
     """
 
     waiting: int
+    static: int = 0
     total: Record | None = None
     groups: tuple[Record, ...] = ()
     running: Annotated[pd.DataFrame | None, PlainSerializer(_list_points)] = None

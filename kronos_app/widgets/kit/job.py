@@ -124,9 +124,24 @@ def _describe(job: Job) -> str:
 
 
 def render_active_jobs() -> None:
-    """Render a link to each forecast that is queued or running."""
-    active = [job for job in desk().jobs.list(active_only=True) if job.kind == "forecast"]
+    """Render each forecast that is queued or running with its progress, which moves until all have ended."""
+    active = _active_forecasts()
     if active:
         st.subheader(_("Running"))
-    for job in active:
-        nav.link("forecast", _describe(job), icon=":material/hourglass_top:", job=job.id)
+        _follow_active([job.id for job in active])
+
+
+@st.fragment(run_every=POLL_SECONDS)
+def _follow_active(shown: list[str]) -> None:
+    """Render the jobs of the ids; the page runs again once one has begun or ended."""
+    with errors.render_errors():
+        active = _active_forecasts()
+        if [job.id for job in active] != shown:
+            st.rerun()
+        for job in active:
+            nav.link("forecast", _describe(job), icon=":material/hourglass_top:", job=job.id)
+            st.progress(job.progress)
+
+
+def _active_forecasts() -> list[Job]:
+    return [job for job in desk().jobs.list(active_only=True) if job.kind == "forecast"]

@@ -12,7 +12,7 @@ from kronos_app import nav, state
 from kronos_app.charts.ledger import LedgerWords, ledger_chart
 from kronos_app.runtime import desk
 from kronos_app.services.ledger.comparison import COVERAGE_LEVELS, MODEL, forecaster_name
-from kronos_app.services.ledger.record import FEWEST_APART, RECENT_APART, Record, Skill
+from kronos_app.services.ledger.record import FEWEST_APART, RECENT_APART, Record, Skill, is_counted
 from kronos_app.state import gettext as _
 from kronos_app.store.ledger import LedgerEntry
 from kronos_app.widgets.kit import formats
@@ -46,13 +46,22 @@ def render_ledger() -> None:
     summary = desk().ledger.summary(entries)
     if summary.total is None or summary.running is None:
         st.info(
-            _("Forecasts waiting for their actual candles: {count}. None is graded yet.").format(count=summary.waiting),
+            _("Forecasts waiting for their actual candles: {count}. None is graded yet.").format(
+                count=formats.number(summary.waiting, 0)
+            ),
             icon=":material/hourglass_top:",
         )
     else:
         _render_figures(summary.total, summary.waiting)
         _render_running(summary.running)
         _render_groups(summary.groups)
+    if summary.static:
+        st.caption(
+            _(
+                "Forecasts of files that end too early: {count}. No source continues these series, so no new candles "
+                "will come. To grade them, upload a longer file of the same name."
+            ).format(count=formats.number(summary.static, 0))
+        )
     _render_entries(entries)
 
 
@@ -180,19 +189,13 @@ def _describe_skill(skill: Skill) -> str:
 
 def _render_entries(entries: Sequence[LedgerEntry]) -> None:
     st.markdown("**" + _("Forecasts and grades") + "**")
-    states = {
-        "pending": _("queued"),
-        "partial": _("in part"),
-        "graded": _("graded"),
-        "lost": _("deleted before it was graded"),
-    }
     rows = [
         {
             "open": None if entry.state == "lost" else _address(entry.id),
             _("Cutoff"): formats.time(entry.cutoff),
             _("Series"): f"{_symbol(entry)} · {entry.interval or formats.span(entry.step.total_seconds())}",
             _("Model"): entry.model,
-            _("State"): states[entry.state],
+            _("State"): _describe_state(entry),
             _("Candles"): f"{entry.matched} / {entry.horizon}",
             **_describe_grade(entry),
             _("Created"): formats.moment(entry.created),
@@ -208,6 +211,19 @@ def _render_entries(entries: Sequence[LedgerEntry]) -> None:
     )
     if len(entries) > SHOWN:
         st.caption(_("The newest {shown} of {count}.").format(shown=SHOWN, count=formats.number(len(entries), 0)))
+
+
+def _describe_state(entry: LedgerEntry) -> str:
+    if entry.state == "graded" and not is_counted(entry):
+        return _("no matching candles")
+    states = {
+        "pending": _("waiting"),
+        "partial": _("in part"),
+        "graded": _("graded"),
+        "lost": _("deleted before it was graded"),
+    }
+    state_name = states[entry.state]
+    return _("{state}, no new candles").format(state=state_name) if desk().ledger.is_static(entry) else state_name
 
 
 def _address(forecast_id: str) -> str:

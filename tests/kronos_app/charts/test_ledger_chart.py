@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pandas as pd
 import pytest
 
 from kronos_app.charts.ledger import LedgerWords, ledger_chart
@@ -35,6 +36,22 @@ def test_the_ratio_stands_below_against_one(running):
 def test_a_lone_forecast_is_a_point(running):
     assert "markers" in traces(ledger_chart(running.head(1), 0.8, WORDS))["覆盖率"].mode
     assert traces(ledger_chart(running, 0.8, WORDS))["覆盖率"].mode == "lines"
+
+
+def test_a_lone_forecast_has_one_tick_at_its_time_in_a_day_on_each_side(running):
+    one = running.head(1)
+    figure = ledger_chart(one, 0.8, WORDS)
+    moment = one["end"].iloc[0]
+    assert list(figure.layout.xaxis.tickvals) == [moment]
+    assert (
+        list(figure.layout.xaxis.range)
+        == list(traces(figure)["名义"].x)
+        == [
+            moment - pd.Timedelta(days=1),
+            moment + pd.Timedelta(days=1),
+        ]
+    )
+    assert ledger_chart(running, 0.8, WORDS).layout.xaxis.tickvals is None
 
 
 def test_every_word_is_handed_in(running):

@@ -163,3 +163,12 @@ def test_times_are_put_in_order_across_zones():
     ordered = table([late, early])
     assert list(ordered["symbol"]) == ["AAPL", "MSFT"]
     assert ordered["begin"].iloc[1] - ordered["begin"].iloc[0] == pd.Timedelta("14h")
+
+
+def test_graded_entries_are_counted_and_equal_forecasts_averaged():
+    entries = [entry(number) for number in range(6)] + [entry(0, id="again", better=3.0)]
+    table = ledger_record.tabulate([*entries, entry(9, id="unmatched", matched=0)])
+    assert len(table) == 6
+    total, groups = ledger_record.build_record(table), ledger_record.build_records(table)
+    assert total.forecasts == sum(group.forecasts for group in groups) == len(entries)
+    assert table["crps_model"].iloc[0] == pytest.approx(2 * 1.0 / 100)

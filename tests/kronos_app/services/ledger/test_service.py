@@ -77,7 +77,7 @@ def test_a_forecast_of_the_future_waits_for_its_candles(desk, save, made, make_f
     swept(desk)
     entry = desk.ledger.get(forecast_id)
     assert (entry.state, entry.matched, entry.grade) == ("pending", 0, None)
-    assert desk.ledger.summary([entry]).waiting == 1
+    assert desk.ledger.summary([entry]).static == 1
 
 
 def test_only_what_was_made_before_its_first_candle_had_ended_counts_as_made_ahead(
@@ -214,6 +214,15 @@ def test_the_list_is_filtered_by_model_symbol_and_kind(desk, keep, made, make_fr
     assert [entry.id for entry in desk.ledger.list(LedgerFilter(symbol="AAPL"))] == [replay]
     assert len(desk.ledger.list(LedgerFilter(model="tiny"))) == 2
     assert desk.ledger.list(LedgerFilter(model="other")) == []
+
+
+def test_forecasts_of_files_are_not_waited_for(desk, save, keep, made, make_frame, recent):
+    upload, market = made(save(make_frame(60))), made(keep(recent(60)))
+    swept(desk)
+    entries = desk.ledger.list()
+    assert {entry.id: desk.ledger.is_static(entry) for entry in entries} == {upload: True, market: False}
+    summary = desk.ledger.summary(entries)
+    assert (summary.waiting, summary.static) == (1, 1)
 
 
 def test_an_entry_that_is_not_there_is_told(desk):
