@@ -80,6 +80,7 @@ def test_the_form_takes_data_set_and_whole_setup_of_a_forecast_once(open_page, d
     app.get_by_key("evaluate.horizon").set_value(5).run()
     app.get_by_key("evaluate.start").click().run()
     found = wait_for_end(desk.evaluations, app.query_params["evaluation"])
+    assert "evaluate.adopted" not in app.session_state
     setup = found.setups["kronos-nano"]
     assert (setup.horizon, setup.samples, setup.top_k, setup.driftless) == (5, 8, 7, False)
 

@@ -22,6 +22,7 @@ from kronos_app.widgets.models import choice as model_choice
 from kronos_app.widgets.runs.fields import RequestFields
 from kronos_app.widgets.runs.setup import (
     data_of,
+    forget_adopted,
     render_adopted,
     render_sampling_fields,
     render_setup_field,
@@ -31,6 +32,7 @@ from kronos_app.widgets.selection.picker import CandlePicker
 
 EARLIEST = date(1970, 1, 1)
 TOPK, SINGLE = "topk", "single"
+NARROW, WIDE = 130, 185  # pixels of a metric: two fit side by side on a phone
 MODEL = "backtest.model"
 PICKER = CandlePicker("backtest")
 FIELDS = RequestFields(BacktestRequest, keys.FIELD, words.SETTINGS, words.UNITS, words.SCALES)
@@ -129,7 +131,7 @@ def _currency(selected: Mapping[str, Any] | None) -> str:
         currency = desk().candles.get(candles_id).candles.about.currency
         if currency:
             return currency
-    return _("in the currency of the prices")
+    return _("units of the price currency")
 
 
 def _cost_fields(rule: str, currency: str) -> dict[str, Any]:
@@ -180,15 +182,17 @@ def _offer(request: BacktestRequest) -> None:
     """Render the size of the backtest and the button that starts it."""
     plan = desk().backtests.plan(request)
     with st.container(horizontal=True, gap="medium"):
-        st.metric(_("Instruments"), formats.number(plan.instruments, 0), width=150)
-        st.metric(_("Forecasts, at most"), formats.number(plan.forecasts, 0), width=190)
-        st.metric(_("Paths, at most"), formats.number(plan.forecasts * (plan.request.samples or 0), 0), width=190)
+        st.metric(_("Instruments"), formats.number(plan.instruments, 0), width=NARROW)
+        st.metric(_("Forecasts, at most"), formats.number(plan.forecasts, 0), width=WIDE)
+        st.metric(_("Paths, at most"), formats.number(plan.forecasts * (plan.request.samples or 0), 0), width=NARROW)
         about = _("From the speed of this model on this machine, measured in earlier backtests, else in its forecasts.")
-        st.metric(_("Takes about"), _duration(plan.seconds), width=240, help=about)
+        st.metric(_("Takes about"), _duration(plan.seconds), width=WIDE, help=about)
     for note in plan.notes:
         st.caption(":material/info: " + escape(state.say(note)))
     if st.button(_("Start"), type="primary", icon=":material/play_arrow:", key="backtest.start"):
-        nav.go("backtest", backtest=desk().backtests.start(request).id)
+        backtest = desk().backtests.start(request)
+        forget_adopted("backtest")
+        nav.go("backtest", backtest=backtest.id)
 
 
 def _duration(seconds: tuple[float, float] | None) -> str:

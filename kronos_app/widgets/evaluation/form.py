@@ -102,10 +102,12 @@ def _offer(request: EvaluationRequest) -> None:
     plan = desk().evaluations.plan(request)
     duration = _("unknown until it runs") if plan.seconds is None else formats.remaining(plan.seconds)
     with st.container(horizontal=True, gap="medium"):
-        st.metric(_("Cutoffs"), formats.number(plan.cutoffs, 0), width=150)
-        st.metric(_("Forecasts of models"), formats.number(plan.forecasts, 0), width=190)
-        st.metric(_("About"), duration, width=240, help=_("At the pace of earlier evaluations on this machine."))
+        st.metric(_("Cutoffs"), formats.number(plan.cutoffs, 0), width=130)
+        st.metric(_("Forecasts of models"), formats.number(plan.forecasts, 0), width=185)
+        st.metric(_("About"), duration, width=150, help=_("At the pace of earlier evaluations on this machine."))
     for note in plan.notes:
         st.caption(":material/info: " + escape(state.say(note)))
     if st.button(_("Start"), type="primary", icon=":material/play_arrow:", key="evaluate.start"):
-        nav.go("evaluate", evaluation=desk().evaluations.start(request).id)
+        evaluation = desk().evaluations.start(request)
+        setup.forget_adopted("evaluate")
+        nav.go("evaluate", evaluation=evaluation.id)

@@ -20,6 +20,7 @@ from kronos_app.widgets.models.choice import render_model_field
 from kronos_app.widgets.runs.fields import RequestFields
 from kronos_app.widgets.runs.setup import (
     LABELS,
+    forget_adopted,
     render_adopted,
     render_sampling_fields,
     render_setup_field,
@@ -69,6 +70,7 @@ def render_form() -> None:
     if st.button(_("Follow"), type="primary", icon=":material/play_arrow:", disabled=symbol is None):
         with errors.render_errors():
             desk().following.add(FollowRequest.build(values))
+            forget_adopted("live")
             desk().keeper.wake()
             st.toast(_("The series is followed from now on."), icon=":material/check:")
             st.rerun()

@@ -15,6 +15,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from kronos_app import state
 from kronos_app.i18n import Text
+from kronos_app.state import gettext as _
 
 EARLIEST = date(1970, 1, 1)
 DIGITS = 12  # of a scaled number: more are errors of floating point
@@ -41,7 +42,9 @@ class RequestFields:
     def label(self, field: str) -> str:
         """Return the label of a field, with its unit."""
         label = state.say(self.labels[field])
-        return f"{label} ({state.say(self.units[field])})" if field in self.units else label
+        if field not in self.units:
+            return label
+        return _("{label} ({unit})").format(label=label, unit=state.say(self.units[field]))
 
     def adopt(self, values: Mapping[str, Any]) -> None:
         """Set the widgets to the values of a request."""

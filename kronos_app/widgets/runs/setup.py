@@ -87,6 +87,11 @@ def render_adopted(page: str) -> None:
         nav.link(PARAMETER, _("Open it"), icon=":material/candlestick_chart:", forecast=forecast_id)
 
 
+def forget_adopted(page: str) -> None:
+    """Forget that the form was filled with the setup of a forecast: it was used."""
+    st.session_state.pop(f"{page}.adopted", None)
+
+
 def setup_values(forecast: StoredForecast) -> dict[str, Any]:
     """Return the setup of a forecast by the names of the fields, the lookback and the seed as they were used."""
     setup = {name: forecast.request.get(name) for name in LABELS}
