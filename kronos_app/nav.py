@@ -80,5 +80,5 @@ def update_address() -> None:
     parameters = shared_parameters()
     for name in {state.DATA_PARAMETER, state.MODEL_PARAMETER} - parameters.keys():
         st.query_params.pop(name, None)
-    if any(st.query_params.get(name) != value for name, value in parameters.items()):
-        st.query_params.update(parameters)
+    # Also where nothing differs: after a link to the page that is open, the browser gets its parameters from here only.
+    st.query_params.update(parameters)
