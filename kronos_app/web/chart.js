@@ -60,7 +60,7 @@
       const plot = this.chart.querySelector(".svg-container");
       if (this.root.parentElement !== plot) plot.append(this.root);
       this.words = words;
-      this.root.style.fontFamily = this.layout.font.family;
+      this.root.style.fontFamily = getComputedStyle(this.chart.parentElement).fontFamily;
       this.root.style.setProperty("--ink", this.layout.font.color);
       this.root.style.setProperty("--paper", this.layout.paper_bgcolor);
       for (const button of this.tools.children) {
