@@ -61,6 +61,10 @@ def test_setups_run_together_and_their_address_shows_them_again(form, open_page,
     for page in (app, shared):
         assert page.get("plotly_chart")
         assert page.table[0].value.shape[1] == 3
+    assert find_field(app, SETUP, "sampling", "1").value == "conservative", "the form stays as it was submitted"
+    assert (shared.get_by_key(keys.LOOKBACK).value, shared.get_by_key(keys.SAMPLES).value) == (64, 8)
+    temperatures = [find_field(shared, SETUP, "temperature", slot).value for slot in ("1", "2")]
+    assert temperatures == [0.6, 1.7], "the form has the setups of the address"
 
 
 def test_a_setup_of_another_model_takes_what_that_model_recommends(form, desk):

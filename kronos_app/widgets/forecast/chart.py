@@ -16,7 +16,7 @@ from kronos_app.data import calendars
 from kronos_app.services.forecast.view import CandleKind, ForecastView
 from kronos_app.state import gettext as _
 from kronos_app.widgets.forecast import keys
-from kronos_app.widgets.kit.figure import cached_figure, render_candles
+from kronos_app.widgets.kit.figure import cached_figure, render_candles_in
 
 Quantiles = dict[float, pd.DataFrame]
 
@@ -40,7 +40,7 @@ def render_chart(view: ForecastView, quantiles: Quantiles, bands: Quantiles | No
     draw = partial(_draw, view, kind, quantiles, bands)
     place = st.empty()
     with choice:
-        render_candles(draw, ranges, "forecast.chart", alt, f"forecast-{view.id}", place)
+        render_candles_in(place, draw, ranges, "forecast.chart", alt, f"forecast-{view.id}")
     return kind
 
 

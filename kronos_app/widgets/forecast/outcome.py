@@ -12,7 +12,7 @@ from kronos_app.runtime import desk
 from kronos_app.state import gettext as _
 from kronos_app.widgets.forecast import keys
 from kronos_app.widgets.forecast.settings import load_settings
-from kronos_app.widgets.forecast.setups import PARAMETER, addresses, render_setups_outcome
+from kronos_app.widgets.forecast.setups import PARAMETER, addresses, load_setups, render_setups_outcome
 from kronos_app.widgets.kit import job
 
 if TYPE_CHECKING:
@@ -27,10 +27,11 @@ def open_submissions(submissions: Sequence[Submission]) -> None:
     """Put the jobs or the cached forecasts into the address, where they survive a reload and can be shared."""
     first = submissions[0]
     st.session_state[keys.CACHED] = first.forecast_id
-    st.session_state[keys.LOADED] = first.forecast_id or first.job_id
     if len(submissions) > 1:
+        st.session_state[keys.LOADED] = addresses(submissions)
         _open(PARAMETER, addresses(submissions))
     else:
+        st.session_state[keys.LOADED] = first.forecast_id or first.job_id
         _open("forecast" if first.cached else "job", first.forecast_id or first.job_id or "")
 
 
@@ -52,7 +53,7 @@ def find_result() -> ForecastView | None:
     A job in progress, its error and the comparison of several setups are rendered instead.
     """
     if PARAMETER in st.query_params:
-        render_setups_outcome()
+        _render_setups()
         return None
     job_id, forecast_id = st.query_params.get("job"), st.query_params.get("forecast")
     if job_id:
@@ -67,6 +68,18 @@ def find_result() -> ForecastView | None:
         load_settings(view.stored)
     st.session_state[keys.LOADED] = forecast_id
     return view
+
+
+def _render_setups() -> None:
+    """Render the setups of the address; the form then has them."""
+    loaded, before = st.session_state.get(keys.LOADED), st.query_params.get_all(PARAMETER)
+    views = render_setups_outcome()
+    entries = st.query_params.get_all(PARAMETER)
+    if views and loaded not in (before, entries):  # not submitted from this form
+        load_settings(views[0].stored)
+        load_setups([view.stored for view in views[1:]])
+    if views or loaded == before:
+        st.session_state[keys.LOADED] = entries
 
 
 def _open(kind: str, value: str | Sequence[str]) -> None:

@@ -8,14 +8,16 @@ from typing import Any
 
 import streamlit as st
 
-from kronos_app import nav, state
+from kronos_app import state
 from kronos_app.i18n import Text, text
 from kronos_app.runtime import desk
 from kronos_app.services.forecast.request import PRESETS, ForecastRequest
 from kronos_app.services.forecast.sampling import LABELS, preset_settings
 from kronos_app.services.forecast.service import MOST_SETUPS, Submission
+from kronos_app.services.forecast.view import ForecastView
 from kronos_app.services.selection.setup import MOST_SAMPLES
 from kronos_app.state import gettext as _
+from kronos_app.store.records import StoredForecast
 from kronos_app.widgets.forecast import keys
 from kronos_app.widgets.forecast.comparison import render_comparison
 from kronos_app.widgets.kit import job
@@ -132,8 +134,24 @@ def addresses(submissions: Sequence[Submission]) -> list[str]:
     return [one.forecast_id or f"{JOB}{one.job_id}" for one in submissions]
 
 
-def render_setups_outcome() -> None:
-    """Render the progress of the setups in the address, then their comparison; a failed one is explained."""
+def load_setups(forecasts: Sequence[StoredForecast]) -> None:
+    """Set the setups besides that of the form to the models and sampling settings of the first forecasts."""
+    names, forecasts = offered(), forecasts[: MOST_SETUPS - 1]
+    slots = range(1, len(forecasts) + 1)
+    for slot, forecast in zip(slots, forecasts, strict=True):
+        settings = {"driftless": False, **forecast.request, "sampling": OWN}
+        if settings["model"] not in names:  # it was deleted
+            settings["model"] = state.model()
+        for name in ("model", "sampling", *NUMBERS, DRIFTLESS):
+            st.session_state[_key(name, slot)] = settings[name]
+    st.session_state[keys.SETUPS] = list(slots)
+
+
+def render_setups_outcome() -> list[ForecastView]:
+    """Return the forecasts of the setups in the address, whose comparison is rendered; none while one is computed.
+
+    Their progress is rendered instead. A setup that failed is explained.
+    """
     entries = st.query_params.get_all(PARAMETER)
     jobs = {entry: entry.removeprefix(JOB) for entry in entries if entry.startswith(JOB)}
     names = {
@@ -143,7 +161,7 @@ def render_setups_outcome() -> None:
     }
     results = job.await_results(names)
     if results is None:
-        return
+        return []
     made = dict(zip(jobs, results, strict=True))
     entries = [made.get(entry) or entry for entry in entries]
     st.query_params[PARAMETER] = entries
@@ -152,4 +170,13 @@ def render_setups_outcome() -> None:
         render_comparison(views)
     with st.container(horizontal=True):
         for letter, view in zip(LETTERS, views, strict=False):
-            nav.link("forecast", _("Open {name}").format(name=letter), icon=":material/open_in_new:", forecast=view.id)
+            label = _("Open {name}").format(name=letter)
+            key = state.joined("forecast.setup.open", letter)
+            st.button(label, icon=":material/open_in_new:", key=key, on_click=_open_forecast, args=(view.id,))
+    return views
+
+
+def _open_forecast(forecast_id: str) -> None:
+    """Put one forecast into the address; a link to the page that is shown would leave the address as it is."""
+    del st.query_params[PARAMETER]
+    st.query_params["forecast"] = forecast_id

@@ -51,25 +51,32 @@ def render_figure(figure: go.Figure, key: str, alt: str, file_name: str = "chart
 
 
 @st.fragment
-def render_candles(
+def render_candles(draw: Draw, ranges: Sequence[tuple[str, int]], key: str, alt: str, file_name: str = "chart") -> None:
+    """Render a chart of candles below a choice of its range and its scale, which runs nothing else."""
+    render_candles_in(None, draw, ranges, key, alt, file_name)
+
+
+def render_candles_in(
+    place: DeltaGenerator | None,
     draw: Draw,
     ranges: Sequence[tuple[str, int]],
     key: str,
     alt: str,
     file_name: str = "chart",
-    place: DeltaGenerator | None = None,
 ) -> None:
-    """Render a chart of candles with a choice of its range and its scale.
+    """Render a choice of range and scale, and the chart of candles elsewhere.
+
+    This is no fragment: inside another one, it could not write to an element outside of it.
 
     Parameters
     ----------
+    place
+        An empty element for the chart; None: below the choice.
     draw
         Returns the figure, from the number of candles to show at its end, None for all, and whether the price axis is
         logarithmic.
     ranges
         Labels and numbers of candles; the last one is chosen at first.
-    place
-        An empty element for the chart, which else is below the choice.
     """
     counts = {str(n): count for n, (_label, count) in enumerate(ranges)}
     labels = {str(n): label for n, (label, _count) in enumerate(ranges)} | {ALL: _("All")}
