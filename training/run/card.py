@@ -4,30 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
-import numpy as np
 import yaml
 
 from engine.config import UNPUBLISHED_NOTE
 from engine.loading.registry import find_spec
 from training.errors import Message
 from training.fit.corpus import Corpus
-from training.run.config import SPLITS, FileData, QlibData, RunConfig
+from training.run.card_data import describe_source, describe_windows, periods, split_rows
+from training.run.config import RunConfig
 from training.run.folder import RunFolder
 from training.run.markdown import Markup, code, code_block, escape, table
 from training.run.report import Report, interval, is_worse, judgements, score_rows, verdicts
 from training.saved import load_rows
 
-if TYPE_CHECKING:
-    from training.fit.building import Base
-
 CARD = "README.md"
 TAGS = ["kronos", "candlesticks", "finance", "time-series"]
-MAX_SYMBOLS = 5  # of a group, by name
 LIMITS = """\
 - For research, not advice: nothing here says that a trade will be profitable.
 - Scores hold for the markets, intervals and periods above; others were not tested.
@@ -48,16 +43,6 @@ class Facts:
     base: str
     base_digest: str
     digest: str  # SHA-256 of both networks' weights, as in `KronosPredictor.digest`
-
-
-def last_training_day(corpus: Corpus, base: Base) -> date:
-    """Return the day of the last training candle of the run, or of its base if that is known and later."""
-    days = [_day(int(corpus.times[segment.stop - 1])) for segment in corpus.of("train").segments]
-    if base.trained_until is not None:
-        days.append(base.trained_until)
-    elif base.spec is not None:
-        days += base.spec.trained_until.values()
-    return max(days)
 
 
 def model_card(
@@ -83,12 +68,12 @@ def model_card(
         _front_matter(config),
         f"# {escape(facts.name)}",
         _verdict(report),
-        table(("", ""), _summary(config, facts)),
+        table(("", ""), _summary(config, facts, corpus)),
         *_scores(report),
         "## Data",
-        _source(config),
-        table(("group", "split", "symbols", "candles", "windows", "from", "to"), _data(config, corpus)),
-        _split_note(config),
+        describe_source(config),
+        table(("group", "split", "symbols", "candles", "windows", "from", "to"), split_rows(config, corpus)),
+        describe_windows(config),
         "\n".join(f"- {note.render(escape)}" for note in run.status().notes),
         "## Training",
         table(("", *config.stages), _training(run, config)),
@@ -153,14 +138,15 @@ def _yaml(values: Mapping[str, Any]) -> str:
     return f"---\n{yaml.safe_dump(dict(values), sort_keys=False)}---"
 
 
-def _summary(config: RunConfig, facts: Facts) -> Iterable[Sequence[object]]:
+def _summary(config: RunConfig, facts: Facts, corpus: Corpus) -> Iterable[Sequence[object]]:
     digest = code(facts.base_digest[:16])
     base = Markup(f"{escape(facts.base)} ({digest})") if config.base.model else "none: trained from scratch"
     yield "base model", base
     yield "method", _method(config)
     yield "parameters", f"{facts.parameters / 1e6:.2f} M"
     yield "context", f"{facts.max_context} candles, history and forecast together"
-    yield "trained on candles until", facts.trained_until
+    yield from periods(corpus)
+    yield "trained on candles until, with its base model where that is known", facts.trained_until
     yield "weights", code(facts.digest[:16])
 
 
@@ -171,47 +157,6 @@ def _method(config: RunConfig) -> str:
     if method.kind == "frozen":
         return f"the {method.frozen_layers} lowest blocks and the embeddings frozen, the rest trained"
     return "every parameter trained"
-
-
-def _source(config: RunConfig) -> str:
-    data = config.data
-    if isinstance(data, QlibData):
-        return f"Qlib instruments of the set {code(data.market)}, interval {code(data.frequency)}."
-    if isinstance(data, FileData):
-        return escape(data.origin) or "Candles in files of unknown origin."
-    return f"Series of a Kronos Desk store{f', watchlist {escape(data.watchlist)}' if data.watchlist else ''}."
-
-
-def _data(config: RunConfig, corpus: Corpus) -> Iterable[Sequence[object]]:
-    for group in corpus.groups:
-        for split in SPLITS:
-            segments = [segment for segment in corpus.segments if (segment.group, segment.split) == (group, split)]
-            if not segments:
-                continue
-            symbols = sorted({segment.symbol for segment in segments})
-            more = f" and {len(symbols) - MAX_SYMBOLS} more" if len(symbols) > MAX_SYMBOLS else ""
-            yield (
-                group,
-                split,
-                ", ".join(symbols[:MAX_SYMBOLS]) + more,
-                f"{sum(map(len, segments)):,}",
-                f"{sum(segment.windows(config.window.size, config.window.stride) for segment in segments):,}",
-                _day(min(int(corpus.times[segment.start]) for segment in segments)),
-                _day(max(int(corpus.times[segment.stop - 1]) for segment in segments)),
-            )
-
-
-def _split_note(config: RunConfig) -> str:
-    window, split = config.window, config.split
-    embargo = f"{split.embargo} candles" if split.embargo is not None else "one window"
-    held = (
-        f", and {split.holdout_symbols:.0%} of the symbols were kept out of training" if split.holdout_symbols else ""
-    )
-    return (
-        f"A window has up to {window.lookback} candles of history, whose statistics alone normalize it, and those "
-        f"after it, {window.size} candles in all, {window.stride} apart. The embargo between two splits of a series is "
-        f"{embargo}{held}."
-    )
 
 
 def _training(run: RunFolder, config: RunConfig) -> Iterable[Sequence[object]]:
@@ -251,8 +196,3 @@ def _use(facts: Facts, *, shared_deviation: bool) -> str:
     return "\n".join(
         [*lines, UNPUBLISHED_NOTE if shared_deviation else "The published Kronos package loads both folders, too."]
     )
-
-
-def _day(nanoseconds: int) -> date:
-    day: date = np.datetime64(nanoseconds, "ns").astype("datetime64[D]").astype(date)
-    return day

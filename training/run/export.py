@@ -18,7 +18,8 @@ from engine.transformer import Kronos
 from training.errors import RunError, Unreadable
 from training.fit.building import FACTS
 from training.fit.corpus import open_corpus
-from training.run.card import CARD, Facts, last_training_day, model_card, tokenizer_card
+from training.run.card import CARD, Facts, model_card, tokenizer_card
+from training.run.card_data import last_training_day
 from training.run.config import RunConfig
 from training.run.folder import RunFolder, write_error, write_json
 from training.saved import load_saved

@@ -19,7 +19,8 @@ from tests.training.conftest import candles, corpus_of
 from training.errors import message
 from training.fit.building import build_base
 from training.fit.corpus import Corpus
-from training.run.card import Facts, last_training_day, model_card, tokenizer_card
+from training.run.card import Facts, model_card, tokenizer_card
+from training.run.card_data import last_training_day
 from training.run.config import RunConfig
 from training.run.folder import RunFolder
 
@@ -120,6 +121,18 @@ def test_candles_are_told_by_group_and_split(run: RunFolder, config: RunConfig, 
     # Two symbols of 900 hours: 900 - 32 + 1 windows each, from the first of January on.
     assert "| crypto/1h | train | A, B | 1,800 | 1,738 | 2024-01-01 | 2024-02-07 |" in text
     assert "| stocks/1h | validation | A, B | 200 | 138 | 2024-01-14 | 2024-01-18 |" in text
+
+
+def test_the_card_says_until_when_the_run_learned_and_on_what_its_checkpoint_was_chosen(
+    run: RunFolder, config: RunConfig, corpus: Corpus
+) -> None:
+    text = card(run, config, corpus)
+    assert "| trained by this run on candles from | 2024-01-01 to 2024-02-07 11:00 |" in text
+    chosen = "checkpoint chosen, by the lowest validation loss, on candles from"
+    # Stocks begin at hour 332 of the year; coins end after hour 1031.
+    assert f"| {chosen} | 2024-01-14 20:00 to 2024-02-12 23:00 |" in text
+    assert "held out" not in text, "there is no test split"
+    assert "| trained on candles until, with its base model where that is known | 2024-05-01 |" in text
 
 
 def test_many_symbols_are_counted_after_the_first_few(run: RunFolder, config: RunConfig) -> None:
