@@ -32,7 +32,8 @@ def test_two_setups_are_compared_shared_and_one_of_them_is_calibrated(page, serv
         expect(table.get_by_text(words).first).to_be_visible()
     expect(page.locator(".js-plotly-plot").first).to_be_visible()
     expect(page.get_by_role("button", name="Compare 2")).to_be_visible()
-    page.get_by_role("button", name="Open B").click()
+    page.get_by_role("link", name="Open B").click()
+    page.wait_for_url(re.compile("forecast="))
 
     page.get_by_role("button", name="Calibrate now").click()
     expect(page.get_by_text("from 30 forecasts of this series in an evaluation")).to_be_visible()

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from kronos_app import state
+from kronos_app import nav, state
 from kronos_app.i18n import Text, text
 from kronos_app.runtime import desk
 from kronos_app.services.forecast.request import PRESETS, ForecastRequest
@@ -170,13 +170,5 @@ def render_setups_outcome() -> list[ForecastView]:
         render_comparison(views)
     with st.container(horizontal=True):
         for letter, view in zip(LETTERS, views, strict=False):
-            label = _("Open {name}").format(name=letter)
-            key = state.joined("forecast.setup.open", letter)
-            st.button(label, icon=":material/open_in_new:", key=key, on_click=_open_forecast, args=(view.id,))
+            nav.link("forecast", _("Open {name}").format(name=letter), icon=":material/open_in_new:", forecast=view.id)
     return views
-
-
-def _open_forecast(forecast_id: str) -> None:
-    """Put one forecast into the address; a link to the page that is shown would leave the address as it is."""
-    del st.query_params[PARAMETER]
-    st.query_params["forecast"] = forecast_id
