@@ -17,10 +17,10 @@ def test_the_range_holds_what_was_measured_with_the_same_setup():
 
 
 def test_the_measurement_with_the_nearest_setup_counts():
-    far, near = Pace(9.0, 64, 10), Pace(0.2, 400, 200, margin=2.0)
-    assert estimate_seconds([far, near], SETUP, 100) == pytest.approx((10, 40))
+    far, near = Pace(9.0, 64, 10), Pace(0.2, 400, 200, slower=2.0)
+    assert estimate_seconds([far, near], SETUP, 100) == pytest.approx((20 / 1.3, 40))
 
 
 def test_another_setup_widens_the_range_to_the_side_where_the_time_may_lie():
-    assert estimate_seconds([Pace(0.2, 200, 100, 1.0)], SETUP, 100) == pytest.approx((20, 20 * 2 * 2))
-    assert estimate_seconds([Pace(0.2, 800, 400, 1.0)], SETUP, 100) == pytest.approx((20 / 2 / 2, 20))
+    assert estimate_seconds([Pace(0.2, 200, 100, 1.0)], SETUP, 100) == pytest.approx((20 / 1.3, 20 * 2 * 2))
+    assert estimate_seconds([Pace(0.2, 800, 400, 1.0)], SETUP, 100) == pytest.approx((20 / 1.3 / 2 / 2, 20))
