@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from kronos_app.store import Store
 
 NEWEST = 20  # forecasts that are looked at
-MARGIN, SINGLE_MARGIN = 1.3, 4.0  # by how much the time may differ; large batches were seen to be slower than one
+RUN_MARGIN, SINGLE_MARGIN = 1.3, 4.0  # by how much the time may differ; large batches were seen to be slower than one
 Seconds = tuple[float, float]
 
 
@@ -28,7 +28,7 @@ class Pace:
     seconds: float
     lookback: int
     size: int
-    slower: float = MARGIN
+    slower: float = RUN_MARGIN
 
 
 def forecast_paces(store: Store, model: str) -> list[Pace]:
@@ -61,6 +61,6 @@ def estimate_seconds(paces: Iterable[Pace], setup: ForecastSetup, count: int) ->
     nearest = min(paces, key=lambda pace: sum(abs(math.log(ratio)) for ratio in ratios(pace)), default=None)
     if nearest is None:
         return None
-    low = nearest.seconds / MARGIN * math.prod(min(ratio, 1.0) for ratio in ratios(nearest))
+    low = nearest.seconds / RUN_MARGIN * math.prod(min(ratio, 1.0) for ratio in ratios(nearest))
     high = nearest.seconds * nearest.slower * math.prod(max(ratio, 1.0) for ratio in ratios(nearest))
     return count * low, count * high
