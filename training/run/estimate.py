@@ -24,6 +24,7 @@ import torch
 
 from engine.errors import KronosError
 from training.errors import Message, RunError, TrainingError
+from training.evaluation.base_comparison import AT_ONCE
 from training.fit.corpus import ARRAYS, Corpus, Segment
 from training.fit.memory import MB, VARIABLE, describe_failure, is_out_of_memory, limit_memory, run_limit
 from training.fit.windows import WindowSampler
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 LIMIT = 120.0  # seconds
-GRACE = 60.0  # seconds for the child to start, to load the networks and to end
+GRACE = 120.0  # seconds for the child to start, to load the networks, to score and to end
 WARM_UP = 1  # steps whose time does not count
 
 
@@ -60,7 +61,7 @@ def estimate(
     Parameters
     ----------
     corpus
-        Prepared candles, of which a batch is used.
+        Prepared candles, of which a batch of windows is used, or as many as are scored together.
     limit
         Seconds after which no further step begins.
     scoring
@@ -113,7 +114,8 @@ def _write_trial(
     sampler = WindowSampler(corpus.of("train"), config.window, config.seed)
     settings = config.stage(stage)
     share = max(1, settings.batch // config.machine.processes)
-    rows = sampler.rows(sampler.draw(0, share))[:, None] + np.arange(config.window.size)  # (B, T)
+    windows = max(share, AT_ONCE) if scoring else share
+    rows = sampler.rows(sampler.draw(0, windows))[:, None] + np.arange(config.window.size)  # (B, T)
     np.savez(
         folder / "windows.npz", allow_pickle=False, **{name: getattr(corpus, name)[rows.ravel()] for name in ARRAYS}
     )
