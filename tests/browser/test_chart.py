@@ -99,6 +99,10 @@ def test_ranges_and_kinds_of_candles_are_chosen_and_the_chart_is_saved(page, add
     wait_until(page, f"{LAYOUT}.xaxis.range[0] === -0.5")
     page.get_by_role("radio", name="Horizon", exact=True).click()
     wait_until(page, f"{LAYOUT}.xaxis.range[0] > 100")
+    page.get_by_role("combobox", name="Forecast candles").click()
+    page.get_by_role("option", name="Mean").click()
+    expect(page.locator(".legendtext", has_text="Mean")).to_be_visible()
+    assert page.evaluate(f"{LAYOUT}.xaxis.range[0]") > 100
     for name, start in (("Download PNG", b"\x89PNG"), ("Download SVG", b"<svg")):
         with page.expect_download() as download:
             page.get_by_role("button", name=name).click()
