@@ -26,7 +26,7 @@ from huggingface_hub.errors import (
 from engine.arguments import check_text
 from engine.errors import CheckpointError, HubError, HubNotFound, HubUnauthorized, HubUnreachable
 from engine.loading.files import CONFIG, WEIGHTS, CheckpointFiles, find_files
-from engine.loading.registry import PINS, ModelSpec
+from engine.loading.registry import PINS, ModelSpec, pinned_revision
 
 TIMEOUT = 10.0  # seconds until the hub answers the first request
 REMEDY = (
@@ -73,7 +73,7 @@ def fetch(
             raise CheckpointError(f"{source} is a local folder, which has no revision {revision!r}: omit it.")
         return find_files(Path(source))
     repo = _repo_id(source)
-    revision = revision or _pinned_revision(repo)
+    revision = revision or pinned_revision(repo)
     cache, endpoint = _cache(cache_dir), _endpoint()
     download = partial(
         hf_hub_download,
@@ -99,10 +99,6 @@ def _reach_hub(repo: str, revision: str | None, endpoint: str, token: str | bool
     """Request the metadata of the weights once: a download that finds no hub retries for minutes."""
     url = hf_hub_url(repo, WEIGHTS, revision=revision, endpoint=endpoint)
     get_hf_file_metadata(url, token=token, timeout=TIMEOUT, endpoint=endpoint)
-
-
-def _pinned_revision(repo: str) -> str | None:
-    return PINS[repo].revision if repo in PINS else None
 
 
 def _check_pinned(repo: str, files: CheckpointFiles) -> None:
@@ -213,4 +209,4 @@ def is_downloaded(spec: ModelSpec) -> bool:
     sources = ((spec.model_id, spec.revision), (spec.tokenizer_id, spec.tokenizer_revision))
     if spec.bundled:
         return all((Path(folder) / name).is_file() for folder, _ in sources for name in (CONFIG, WEIGHTS))
-    return all(_is_cached(repo, revision or _pinned_revision(repo), _cache()) for repo, revision in sources)
+    return all(_is_cached(repo, revision or pinned_revision(repo), _cache()) for repo, revision in sources)

@@ -31,6 +31,7 @@ class ModelSpec:
     tokenizer_revision: str | None = None
     # Last day of the training and validation candles, by market; "" is for every other market.
     trained_until: Mapping[str, date] = field(default_factory=lambda: Frozen({}), hash=False)
+    chosen_from: date | None = None  # first day of the candles that chose the checkpoint, if they are later ones
     sampling: Mapping[Use, Recommended] = field(default_factory=lambda: GENERAL, hash=False)
     # Calibration of its bands by market and interval, such as "crypto/1h", where it was estimated.
     recalibration: Mapping[str, SpreadFactor] = field(default_factory=lambda: Frozen({}), hash=False)
@@ -92,6 +93,7 @@ def _published(size: str, tokenizer: str, max_context: int, parameters: int, des
         description=description,
         # Trained through February 2024, validated on March to May 2024: the author in issue 204 of shiyu-coder/Kronos.
         trained_until=Frozen({"": date(2024, 5, 31)}),
+        chosen_from=date(2024, 3, 1),
         sampling=_PUBLISHED_SAMPLING,
     )
 
@@ -125,6 +127,11 @@ _SPECS = (
 )
 
 REGISTRY: Mapping[str, ModelSpec] = Frozen({spec.name: spec for spec in _SPECS})
+
+
+def pinned_revision(repo: str) -> str | None:
+    """Return the commit that is loaded of a repository on the Hub unless another is given; None if it is not pinned."""
+    return PINS[repo].revision if repo in PINS else None
 
 
 def find_spec(name: str | Path) -> ModelSpec | None:

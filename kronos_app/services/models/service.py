@@ -6,6 +6,7 @@ import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from threading import Lock, RLock
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from kronos_app.i18n import Text, text
 from kronos_app.services.core.engine_errors import engine_errors
 from kronos_app.services.core.view import Message, View
 from kronos_app.services.models.names import find_version, list_offered
+from kronos_app.services.models.precision import BYTES, IN_USE, PrecisionFacts, describe_precisions
 
 if TYPE_CHECKING:
     from engine import KronosPredictor
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from kronos_app.settings import Settings
     from kronos_app.store.registry import RegisteredModel
 
-BYTES_PER_PARAMETER = 4  # float32
 COPIES = 2  # of the weights: as read, and packed for generation
 LICENCE = "MIT"  # of all models that training can start from
 
@@ -44,6 +45,12 @@ class ModelStatus(View):
     device: str | None
     load_seconds: float | None
     memory_bytes: int = Field(description="Memory of the weights; an estimate while the model is not loaded.")
+    precisions: list[PrecisionFacts] = Field(description="Memory and measured cost of each precision of the weights.")
+    revision: str | None = Field(description="Pinned commit on the Hub.")
+    trained_until: dict[str, date] = Field(
+        description="Last day of the training and validation candles by market, empty for all others."
+    )
+    chosen_from: date | None = Field(description="First day of the candles that chose the checkpoint, if later ones.")
     registered: str | None = Field(description="Of a registered model: the version that its name refers to.")
 
 
@@ -178,6 +185,7 @@ class ModelService:
 
     def _describe(self, name: str, spec: ModelSpec, model: RegisteredModel | None = None) -> ModelStatus:
         from engine.loading.hub import is_downloaded
+        from engine.loading.registry import pinned_revision
 
         with self._lock:
             loaded = self._loaded.get(spec.name)
@@ -194,7 +202,11 @@ class ModelService:
             loaded=loaded is not None,
             device=str(loaded.predictor.device) if loaded else None,
             load_seconds=loaded.seconds if loaded else None,
-            memory_bytes=loaded.memory if loaded else COPIES * spec.parameters * BYTES_PER_PARAMETER,
+            memory_bytes=loaded.memory if loaded else BYTES[IN_USE] * spec.parameters,
+            precisions=describe_precisions(spec.parameters),
+            revision=spec.revision or pinned_revision(spec.model_id),
+            trained_until=dict(spec.trained_until),
+            chosen_from=spec.chosen_from,
             registered=None if model is None else model.label,
         )
 

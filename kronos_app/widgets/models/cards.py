@@ -10,6 +10,7 @@ from kronos_app.services.models.service import ModelStatus
 from kronos_app.state import gettext as _
 from kronos_app.widgets.kit import formats
 from kronos_app.widgets.kit.errors import escape, render_errors
+from kronos_app.widgets.models.facts import describe_period, describe_precisions, describe_revision
 
 
 def render_device_field() -> str | None:
@@ -39,11 +40,11 @@ def render_card(status: ModelStatus, device: str | None) -> None:
         with st.container(horizontal=True, gap="medium"):
             for label, value in _facts(status).items():
                 st.metric(label, value, width=150)
-        st.caption(
-            _("Tokenizer: {tokenizer}. Licence: {licence}.").format(
-                tokenizer=escape(status.tokenizer), licence=escape(status.licence)
-            )
+        origin = _("Tokenizer: {tokenizer}. Licence: {licence}.").format(
+            tokenizer=escape(status.tokenizer), licence=escape(status.licence)
         )
+        lines = (f"{origin} {describe_revision(status)}", describe_period(status), describe_precisions(status))
+        st.caption("  \n".join(lines))
 
 
 def _badges(status: ModelStatus) -> str:

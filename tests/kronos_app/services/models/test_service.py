@@ -1,15 +1,19 @@
 import shutil
 import socket
+from datetime import date
 from pathlib import Path
 from threading import Barrier, Thread
 
 import pytest
 
+from engine.loading.registry import PINS
+from engine.packed import PRECISIONS
 from kronos_app.errors import AppError, InvalidInput, NotFound, Unavailable
 from kronos_app.services.models.service import ModelService
 from kronos_app.settings import Settings
 
-GOLDEN = Path(__file__).parents[3] / "golden"
+ROOT = Path(__file__).parents[4]
+GOLDEN = ROOT / "tests" / "golden"
 
 
 @pytest.fixture
@@ -26,6 +30,22 @@ def test_a_model_is_listed_before_it_is_loaded(models):
     assert (status.context, status.licence, status.downloaded, status.loaded) == (64, "MIT", True, False)
     assert (status.device, status.load_seconds) == (None, None)
     assert status.memory_bytes == 800_000
+
+
+def test_every_precision_has_its_memory_and_the_cost_that_the_documents_state(models):
+    facts = {fact.precision: fact for fact in models.status("one").precisions}
+    assert tuple(facts) == PRECISIONS
+    assert [fact.memory_bytes for fact in facts.values()] == [800_000, 200_000, 100_000]
+    table = (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")
+    for name in ("float16", "int8"):
+        cost = f"{facts[name].crps_change:+.2%} ± {facts[name].crps_error:.2%}".replace("%", " %")
+        assert f"| {name} | {cost} |" in table
+
+
+def test_a_published_model_tells_its_revision_and_period(settings):
+    status = ModelService(settings).status("kronos-small")
+    assert status.revision == PINS["NeoQuasar/Kronos-small"].revision
+    assert (status.chosen_from, status.trained_until) == (date(2024, 3, 1), {"": date(2024, 5, 31)})
 
 
 def test_the_list_does_not_tell_where_the_app_is_installed(models):
