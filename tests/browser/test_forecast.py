@@ -48,7 +48,7 @@ def fits_above_the_fold(page, mode: str) -> None:
 
 def test_a_forecast_is_run_by_keyboard_fits_above_the_fold_and_comes_first_on_a_phone(page, server):
     page.set_viewport_size(FOLD)
-    open_form(page, server, "/forecast", "fold", 600)
+    open_form(page, server, "/forecast", "fold", 580)
     page.get_by_role("radio", name="Replay").click()
     idle(page)
 
