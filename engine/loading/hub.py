@@ -26,7 +26,7 @@ from huggingface_hub.errors import (
 from engine.arguments import check_text
 from engine.errors import CheckpointError, HubError, HubNotFound, HubUnauthorized, HubUnreachable
 from engine.loading.files import CONFIG, WEIGHTS, CheckpointFiles, find_files
-from engine.loading.registry import PINS, ModelSpec, pinned_revision
+from engine.loading.registry import PINS, ModelSpec
 
 TIMEOUT = 10.0  # seconds until the hub answers the first request
 REMEDY = (
@@ -99,6 +99,11 @@ def _reach_hub(repo: str, revision: str | None, endpoint: str, token: str | bool
     """Request the metadata of the weights once: a download that finds no hub retries for minutes."""
     url = hf_hub_url(repo, WEIGHTS, revision=revision, endpoint=endpoint)
     get_hf_file_metadata(url, token=token, timeout=TIMEOUT, endpoint=endpoint)
+
+
+def pinned_revision(repo: str) -> str | None:
+    """Return the commit that is loaded of a repository on the Hub unless another is given; None if it is not pinned."""
+    return PINS[repo].revision if repo in PINS else None
 
 
 def _check_pinned(repo: str, files: CheckpointFiles) -> None:

@@ -129,11 +129,6 @@ _SPECS = (
 REGISTRY: Mapping[str, ModelSpec] = Frozen({spec.name: spec for spec in _SPECS})
 
 
-def pinned_revision(repo: str) -> str | None:
-    """Return the commit that is loaded of a repository on the Hub unless another is given; None if it is not pinned."""
-    return PINS[repo].revision if repo in PINS else None
-
-
 def find_spec(name: str | Path) -> ModelSpec | None:
     """Return the model with a registry name or a predictor's Hub id; None if there is none."""
     return next((spec for spec in _SPECS if str(name) in (spec.name, spec.model_id)), None)

@@ -184,8 +184,7 @@ class ModelService:
         return replace(spec, model_id=str(folder / "model"), tokenizer_id=str(folder / "tokenizer"))
 
     def _describe(self, name: str, spec: ModelSpec, model: RegisteredModel | None = None) -> ModelStatus:
-        from engine.loading.hub import is_downloaded
-        from engine.loading.registry import pinned_revision
+        from engine.loading.hub import is_downloaded, pinned_revision
 
         with self._lock:
             loaded = self._loaded.get(spec.name)
