@@ -87,6 +87,7 @@ def panels(
         "categoryorder": "array",
         "categoryarray": labels,
         "nticks": 5 if labels and ":" in labels[0] else 7,  # a label with hours is wide
+        "tickangle": 0,  # chart.js hides labels that overlap
         "showgrid": False,
         "range": [first - 0.5, len(labels) - 0.5 + LABEL * labelled * len(visible)],
         "rangeslider": {"visible": False},

@@ -2,6 +2,7 @@
 // The figure brings texts in layout.meta.kronos and says in each trace's meta.read how its values are read out.
 {
   const CHARTS = ".js-plotly-plot";
+  const GAP = 8; // pixels between two labels of time
   const NARROW = 640; // pixels; the read-out of a narrower chart is above it
   const BUTTONS = {
     in: ["+", '[data-attr="zoom"][data-val="in"]'],
@@ -67,7 +68,18 @@
         button.title = button.ariaLabel = words.tools[button.dataset.tool];
       }
       this.places = this.chart._fullData.map((trace) => new Map(Array.from(trace.x ?? [], (label, i) => [label, i])));
+      this.thin();
       this.rest();
+    }
+
+    // Of labels of time that overlap, the later one is hidden.
+    thin() {
+      let end = -Infinity;
+      for (const label of this.chart.querySelectorAll(".xtick text")) {
+        const { left, right } = label.getBoundingClientRect();
+        label.style.visibility = left < end + GAP ? "hidden" : "";
+        if (left >= end + GAP) end = right;
+      }
     }
 
     // Without a pointer the last values are read out.
