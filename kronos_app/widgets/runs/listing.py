@@ -123,7 +123,7 @@ class RunList(ABC, Generic[AnyRun]):
 
     def _render_row(self, run: AnyRun) -> None:
         with st.container(border=True):
-            words, buttons = st.columns([5, 3], vertical_alignment="center")
+            words, buttons = st.columns([5, 4], vertical_alignment="center")
             small = [self._details(run), *map(escape, self.results(run))]
             title = f"**{escape(self.title(run))}** {self.badges(run)}"
             words.markdown("  \n".join([title, *(f":small[{line}]" for line in small)]))
