@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
+from kronos_app import state
 from kronos_app.runtime import desk
 from kronos_app.state import gettext as _
 from kronos_app.widgets.kit.errors import render_errors
 from kronos_app.widgets.ledger.record import render_ledger
-from kronos_app.widgets.live import form
+from kronos_app.widgets.live import form, keys
 from kronos_app.widgets.live.follows import render_follows
 from kronos_app.widgets.runs.setup import adopt_forecast
 
@@ -24,11 +25,11 @@ def render() -> None:
     adopted = adopt_forecast("live", form.adopt_forecast)
     with render_errors():
         render_follows()
-    with (
-        st.expander(_("Follow a series"), icon=":material/add:", expanded=adopted or not desk().following.list()),
-        render_errors(),
-    ):
-        form.render_form()
+    state.default(keys.FORM, adopted or not desk().following.list())
+    section = st.expander(_("Follow a series"), icon=":material/add:", key=keys.FORM, on_change="rerun")
+    with section, render_errors():
+        if section.open:  # its dozen fields are half of the time that the page takes
+            form.render_form()
     with render_errors():
         render_ledger()
 

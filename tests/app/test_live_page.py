@@ -100,6 +100,8 @@ def test_a_source_that_does_not_answer_is_asked_again_when_told_to(open_page, so
 def test_what_is_followed_already_is_refused_with_a_remedy(open_page, desk, follow):
     follow(lookback=400, horizon=24, samples=None, model="kronos-nano")
     app = open_page("live")
+    app.session_state[keys.FORM] = True
+    app.run()
     find_field(app, keys.QUERY, "binance").set_value("BTC/USDT").run()
     find_button(app, "Follow").click().run()
     assert "already followed with these settings" in app.error[0].value
@@ -204,3 +206,12 @@ def test_the_form_takes_the_setup_of_a_forecast_but_its_seed(open_page, desk, fo
     fields = ("lookback", "horizon", "samples", "temperature", "top_k", "driftless")
     assert [app.get_by_key(f"live.{name}").value for name in fields] == [64, 6, 8, 0.8, 7, False]
     assert "forecast" not in app.query_params
+
+
+def test_the_form_is_rendered_only_while_it_is_open(open_page, follow):
+    follow()
+    app = open_page("live")
+    assert not app.error
+    assert not [button for button in app.button if button.label == "Follow"]
+    app.session_state[keys.FORM] = True
+    assert find_button(app.run(), "Follow")

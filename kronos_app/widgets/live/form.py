@@ -81,6 +81,7 @@ def adopt_forecast(forecast: StoredForecast) -> None:
     values = {name: value for name, value in setup_values(forecast).items() if name != "seed"}
     values["lookback"] = forecast.request["lookback"]
     FIELDS.adopt(values)
+    st.session_state[keys.FORM] = True
     st.session_state[keys.MODEL] = forecast.provenance["model"]
 
 

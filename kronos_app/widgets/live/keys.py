@@ -1,5 +1,6 @@
 """Keys of the Live page's widgets in the session state."""
 
+FORM = "live.form"
 SOURCE = "live.source"
 EXCHANGE = "live.exchange"
 QUERY = "live.query"
