@@ -23,7 +23,15 @@ TUNING = {
     "judge": {"cutoffs": 16, "final_cutoffs": 60},
 }
 EVALUATION = {"n_windows": 48, "samples": 40}
-BACKTEST = {"every": 5, "samples": 20, "topk": 2, "n_drop": 1, "start": "2011-01-03", "end": "2013-03-01"}
+BACKTEST = {
+    "every": 5,
+    "samples": 20,
+    "driftless": False,
+    "topk": 2,
+    "n_drop": 1,
+    "start": "2011-01-03",
+    "end": "2013-03-01",
+}
 SHARES = ("AAPL", "GOOG", "IBM", "MSFT")
 CUTOFFS = ("2018-06-29", "2017-10-12", "2018-11-23")  # after the training data of kronos-nano ends
 
