@@ -45,7 +45,7 @@ def render_linked_comparison() -> None:
 
 
 def _close() -> None:
-    st.query_params.pop(PARAMETER)
+    st.query_params.pop(PARAMETER, None)  # a second click comes while the first one closes
 
 
 def render_comparison(views: Sequence[ForecastView]) -> None:
@@ -68,11 +68,11 @@ def _name_forecasts(inputs: Sequence[Facts]) -> list[str]:
 
 
 def _render_chart(views: Sequence[ForecastView], names: Sequence[str]) -> None:
-    """Render the overlay: in prices where all forecasts are of one series, else as changes since the last close."""
+    """Render the overlay: in prices where all forecasts are of one data set, else as changes since the last close."""
     low, high = BANDS[BAND]
     quantiles = [view.quantiles([low, 0.5, high]) for view in views]
     style, actual = chart_style(), None
-    if len({view.stored.candles_name for view in views}) == 1:
+    if len({view.stored.candles_id for view in views}) == 1:  # names change, and deleted ones are given again
         actual = _join_actuals(views)
     else:
         style = replace(style, price=_("Change since the last close, %"))
