@@ -28,7 +28,7 @@ def render() -> None:
     state.default(keys.FORM, adopted or not desk().following.list())
     section = st.expander(_("Follow a series"), icon=":material/add:", key=keys.FORM, on_change="rerun")
     with section, render_errors():
-        if section.open:  # its dozen fields are half of the time that the page takes
+        if section.open:  # a dozen fields take the browser long to draw
             form.render_form()
     with render_errors():
         render_ledger()
