@@ -39,6 +39,8 @@ def choose(page: Page, field: Locator, *options: str) -> None:
             with suppress(Error):
                 entry.click(timeout=SECONDS_TO_OPEN * 1000)
                 break
+        else:
+            raise AssertionError(f"{option} cannot be chosen")
         idle(page)
     if len(options) > 1:  # the list stays open for more
         page.keyboard.press("Escape")

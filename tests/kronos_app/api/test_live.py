@@ -120,7 +120,8 @@ def test_the_summary_has_the_record_of_each_model_and_symbol(client, look, clock
 
 def test_an_empty_ledger_is_an_answer(client, refused):
     assert client.get(LEDGER).json() == {"count": 0, "entries": []}
-    assert client.get(f"{LEDGER}/summary").json() == {"waiting": 0, "total": None, "groups": [], "running": []}
+    empty = {"waiting": 0, "static": 0, "total": None, "groups": [], "running": []}
+    assert client.get(f"{LEDGER}/summary").json() == empty
     assert refused(client.get(f"{LEDGER}/nothing"), 404)["code"] == "ledger_entry_not_found"
     assert refused(client.get(LEDGER, params={"state": "other"}), 422)["code"] == "invalid_field"
     assert refused(client.get(LEDGER, params={"limit": 0}), 422)["code"] == "invalid_field"
