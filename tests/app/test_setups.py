@@ -84,13 +84,20 @@ def test_a_setup_of_another_model_takes_what_that_model_recommends(form, desk):
     )
 
 
-def test_equal_setups_are_refused_before_anything_runs(form, desk):
+def test_equal_setups_are_refused_before_a_run(form):
     app = form()
     find_button(app, "Add a setup").click().run()
     find_field(app, SETUP, "sampling", "1").set_value("form").run()
-    find_button(app, "Run forecast").click().run()
     assert "Setup 2 is equal to setup 1" in app.error[0].value
-    assert desk.jobs.list() == []
+    assert find_button(app, "Run forecast").disabled
+
+
+def test_suggested_setups_differ_from_the_form_and_from_each_other(form):
+    app = form()
+    for _ in range(3):
+        find_button(app, "Add a setup").click().run()
+    assert not app.error
+    assert not find_button(app, "Run forecast").disabled
 
 
 def test_a_setup_that_fails_leaves_the_others_and_its_reason(form, desk, monkeypatch):

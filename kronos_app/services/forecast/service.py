@@ -84,7 +84,13 @@ class ForecastService:
 
         Raises as `submit`; also InvalidInput where two requests are equal.
         """
-        seed = secrets.randbits(SEED_BITS)
+        return [self._submit(plan, spec) for plan, spec in self._plan_all(requests, secrets.randbits(SEED_BITS))]
+
+    def check_all(self, requests: Sequence[ForecastRequest]) -> None:
+        """Check `requests` as `submit_all` does; nothing is queued."""
+        self._plan_all(requests, 0)
+
+    def _plan_all(self, requests: Sequence[ForecastRequest], seed: int) -> list[tuple[Plan, ModelSpec]]:
         plans = [self._plan(request, seed) for request in requests]
         keys = [plan.key for plan, _spec in plans]
         for number, key in enumerate(keys):
@@ -94,11 +100,7 @@ class ForecastService:
                     text("Setup {number} is equal to setup {other}.", number=number + 1, other=keys.index(key) + 1),
                     text("Change a setting of one of them, or remove it."),
                 )
-        return [self._submit(plan, spec) for plan, spec in plans]
-
-    def check(self, request: ForecastRequest) -> Plan:
-        """Check `request` as `submit` does and return its plan; nothing is queued."""
-        return self._plan(request, 0)[0]
+        return plans
 
     def _plan(self, request: ForecastRequest, seed: int) -> tuple[Plan, ModelSpec]:
         spec = self._models.spec(request.model)

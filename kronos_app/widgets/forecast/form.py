@@ -128,7 +128,7 @@ def _check_requests(settings: dict[str, Any], chosen: CandleSet) -> list[Forecas
     requests = requests_of_setups(ForecastRequest.build(settings))
     for request in requests:
         _check_limits(request.model_dump(), chosen)  # another model holds fewer candles
-        desk().forecasts.check(request)
+    desk().forecasts.check_all(requests)
     return requests
 
 

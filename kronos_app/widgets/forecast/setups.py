@@ -41,7 +41,7 @@ NUMBERS: dict[str, tuple[Text, float, float, float]] = {  # label, lowest, highe
 DRIFTLESS = "driftless"
 NARROWEST_FIELD = 110  # pixels
 LETTERS = string.ascii_uppercase  # names of setups, as in the comparison
-SUGGESTED = ("conservative", "exploratory", "balanced")
+SUGGESTED = ("conservative", "exploratory", "point", "bands")  # of these, never that of the form
 
 
 def render_setups() -> None:
@@ -113,6 +113,7 @@ def _add() -> None:
     slots: list[int] = st.session_state[keys.SETUPS]
     slot = max(slots, default=0) + 1
     models, samplings = ({st.session_state[_key(name, other)] for other in slots} for name in ("model", "sampling"))
+    samplings.add(st.session_state[keys.PRESET])
     ready = [one.name for one in offered().values() if one.downloaded or one.bundled]
     other = next((name for name in ready if name not in models | {state.model()}), None)
     preset = next((name for name in SUGGESTED if name not in samplings), FORM)
