@@ -80,6 +80,13 @@ def use_candles(new: str) -> None:
     st.session_state[CANDLES_ID] = new
 
 
+def leave_candles(*, missing: bool) -> None:
+    """Use no data set any more; one that is missing, deleted elsewhere, is said to the user."""
+    left = st.session_state.pop(CANDLES_ID)
+    if missing:
+        st.session_state.setdefault(MISSING, {})[DATA_PARAMETER] = left
+
+
 def model() -> str:
     """Return the name of the model in use."""
     return str(st.session_state.get(MODEL, DEFAULT_MODEL))

@@ -74,10 +74,13 @@ def test_an_address_with_what_does_not_exist_says_so_and_falls_back(open_address
     assert parameters(app) == {"data": other.id}
 
 
-def test_a_data_set_that_was_deleted_leaves_the_address(open_address, desk):
-    chosen = take_sample(desk)
+def test_a_data_set_deleted_elsewhere_is_said_and_leaves_the_address(open_address, desk):
+    other, chosen = take_sample(desk, "IBM"), take_sample(desk)
     app = open_address(data=chosen.id)
     desk.candles.delete(chosen.id)
     app.run()
     assert parameters(app) == {}
-    assert "does not exist" not in page_text(app)
+    app.switch_page("../../pages/forecast.py").run()
+    assert not app.exception
+    assert [warning.value for warning in app.warning if chosen.id in warning.value]
+    assert parameters(app)["data"] == other.id

@@ -69,8 +69,14 @@ def _render_row(info: CandleSetInfo) -> None:
                 confirm(
                     _("Delete the data set {name}?").format(name=info.title),
                     _("Forecasts made from it stay, but without their history and comparison."),
-                    partial(desk().candles.delete, info.id),
+                    partial(_delete, info.id),
                 )
+
+
+def _delete(candles_id: str) -> None:
+    desk().candles.delete(candles_id)
+    if candles_id == state.candles_id():
+        state.leave_candles(missing=False)
 
 
 def render_labels(info: CandleSetInfo) -> None:

@@ -57,7 +57,7 @@ def _candles_name() -> str | None:
     try:
         return desk().candles.info(chosen).title
     except NotFound:
-        st.session_state.pop(state.CANDLES_ID)
+        state.leave_candles(missing=True)
         return None
 
 
