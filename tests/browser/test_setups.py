@@ -18,7 +18,7 @@ def test_two_setups_are_compared_shared_and_one_of_them_is_calibrated(page, serv
     fill(page, "Horizon", 5)
     page.get_by_role("button", name=re.compile("Compare")).click()
     page.get_by_role("button", name="Add a setup").click()
-    expect(page.get_by_text("Setup 2")).to_be_visible()
+    expect(page.get_by_text("Setup B")).to_be_visible()
     idle(page)
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Run forecast").click()

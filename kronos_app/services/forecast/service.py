@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from string import ascii_uppercase
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -95,9 +96,10 @@ class ForecastService:
         keys = [plan.key for plan, _spec in plans]
         for number, key in enumerate(keys):
             if key in keys[:number]:
+                letter, other = ascii_uppercase[number], ascii_uppercase[keys.index(key)]
                 raise InvalidInput(
                     "equal_setups",
-                    text("Setup {number} is equal to setup {other}.", number=number + 1, other=keys.index(key) + 1),
+                    text("Setup {letter} is equal to setup {other}.", letter=letter, other=other),
                     text("Change a setting of one of them, or remove it."),
                 )
         return plans

@@ -33,7 +33,7 @@ class ForecastSetup(Request):
     temperature: float | None = Field(
         None,
         ge=0.1,
-        le=2,
+        le=2.0,
         allow_inf_nan=False,
         description="Below 1 narrows the paths, above 1 widens them; absent: as the model recommends.",
     )
@@ -41,7 +41,7 @@ class ForecastSetup(Request):
     top_p: float | None = Field(
         None,
         ge=0.1,
-        le=1,
+        le=1.0,
         allow_inf_nan=False,
         description="Sample from the likeliest tokens up to probability p; absent: as the model recommends.",
     )

@@ -48,22 +48,28 @@ def _close() -> None:
     st.query_params.pop(PARAMETER, None)  # a second click comes while the first one closes
 
 
-def render_comparison(views: Sequence[ForecastView]) -> None:
-    """Render the forecasts on one chart, and a table of settings and scores in which the differences are marked."""
+def render_comparison(views: Sequence[ForecastView], letters: Sequence[str] = string.ascii_uppercase) -> None:
+    """Render the forecasts on one chart, and a table of settings and scores in which the differences are marked.
+
+    Parameters
+    ----------
+    letters
+        Names of the forecasts, where some of a run are left out.
+    """
+    letters = letters[: len(views)]
     inputs = [_describe_inputs(view) for view in views]
-    _render_chart(views, _name_forecasts(inputs))
+    _render_chart(views, _name_forecasts(inputs, letters))
     facts = [{**given, **_describe_scores(view)} for given, view in zip(inputs, views, strict=True)]
-    table = pd.DataFrame(facts, index=list(string.ascii_uppercase[: len(views)])).T
+    table = pd.DataFrame(facts, index=list(letters)).T
     st.table(table.map(escape).style.apply(_mark_differences, axis=1))
     st.caption(_("Rows in which the forecasts differ are marked."))
 
 
-def _name_forecasts(inputs: Sequence[Facts]) -> list[str]:
+def _name_forecasts(inputs: Sequence[Facts], letters: Sequence[str]) -> list[str]:
     """Return a letter per forecast; of few forecasts, with the first setting in which they differ."""
-    letters = list(string.ascii_uppercase[: len(inputs)])
     differing = [label for label in inputs[0] if len({facts[label] for facts in inputs}) > 1]
     if not differing or len(inputs) > MOST_NAMED:
-        return letters
+        return list(letters)
     return [f"{letter} · {differing[0]} {facts[differing[0]]}" for letter, facts in zip(letters, inputs, strict=True)]
 
 

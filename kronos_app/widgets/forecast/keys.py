@@ -12,6 +12,7 @@ TOP_K = "forecast.top_k"
 SAMPLES = "forecast.samples"
 DRIFTLESS = "forecast.driftless"
 SEED = "forecast.seed"
+SETUP = "forecast.setup"  # of one of SETUPS: slot and field follow
 SETUPS = "forecast.setups"  # numbers of the setups besides that of the form
 CACHED = "forecast.cached"
 SHORT_HISTORY = "forecast.short_history"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -13,11 +12,14 @@ from kronos_app import state
 from kronos_app.runtime import desk
 from kronos_app.services.forecast.request import PRESETS, WINDOWS
 from kronos_app.services.forecast.sampling import LABELS, describe_origin, preset_settings
-from kronos_app.services.selection.setup import BANDS
+from kronos_app.services.selection.setup import BANDS, ForecastSetup
 from kronos_app.state import gettext as _
 from kronos_app.widgets.forecast import keys
 from kronos_app.widgets.forecast.settings import FIELDS
 from kronos_app.widgets.kit.fields import render_segments, render_whole_number
+from kronos_app.widgets.runs.fields import find_limits
+from kronos_app.widgets.runs.setup import HELPS, STEPS
+from kronos_app.widgets.runs.setup import LABELS as FIELD_LABELS
 
 OWN = "own"  # no preset has these values
 
@@ -61,16 +63,16 @@ def render_sampling(model: str, context: int) -> None:
         st.caption(state.say(describe_origin(desk().models.spec(model), chosen)))
     elif chosen in PRESETS:
         st.caption(state.say(PRESETS[chosen].description))
-    slider = partial(st.slider, persist_state="session")
-    help_ = _("Below 1 the model samples likely moves more often, above 1 unlikely ones.")
-    slider(_("Temperature"), 0.1, 2.0, step=0.05, key=keys.TEMPERATURE, help=help_)
-    help_ = _("Sample from the likeliest tokens that together have this probability.")
-    slider(_("Top-p"), 0.1, 1.0, step=0.05, key=keys.TOP_P, help=help_)
-    help_ = _("Number of paths. More paths give smoother bands and take longer.")
-    render_whole_number(keys.SAMPLES, _("Samples"), help=help_)
-    help_ = _("Fixes the median of all paths at the last close: a forecast of volatility, not of direction.")
-    st.toggle(_("Zero drift"), key=keys.DRIFTLESS, persist_state="session", help=help_)
-    render_whole_number(keys.TOP_K, _("Top-k"), help=_("Sample from the k likeliest tokens only; 0 means all."))
+    helps = {name: state.say(help_) for name, help_ in HELPS.items()}
+    for name, key in (("temperature", keys.TEMPERATURE), ("top_p", keys.TOP_P)):
+        low, high = find_limits(ForecastSetup.model_fields[name], STEPS[name])
+        st.slider(
+            state.say(FIELD_LABELS[name]), low, high, step=STEPS[name], key=key, help=helps[name],
+            persist_state="session",
+        )  # fmt: skip
+    render_whole_number(keys.SAMPLES, _("Samples"), help=helps["samples"])
+    st.toggle(_("Zero drift"), key=keys.DRIFTLESS, persist_state="session", help=helps["driftless"])
+    render_whole_number(keys.TOP_K, _("Top-k"), help=helps["top_k"])
     help_ = _("The same seed gives the same forecast. Empty: a random seed, shown under Provenance.")
     render_whole_number(keys.SEED, _("Seed"), value=None, placeholder=_("random"), help=help_)
     _render_window(context)

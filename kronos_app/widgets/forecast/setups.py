@@ -15,7 +15,7 @@ from kronos_app.services.forecast.request import PRESETS, ForecastRequest
 from kronos_app.services.forecast.sampling import LABELS, preset_settings
 from kronos_app.services.forecast.service import MOST_SETUPS, Submission
 from kronos_app.services.forecast.view import ForecastView
-from kronos_app.services.selection.setup import MOST_SAMPLES
+from kronos_app.services.selection.setup import ForecastSetup
 from kronos_app.state import gettext as _
 from kronos_app.store.records import StoredForecast
 from kronos_app.widgets.forecast import keys
@@ -23,6 +23,8 @@ from kronos_app.widgets.forecast.comparison import render_comparison
 from kronos_app.widgets.kit import job
 from kronos_app.widgets.kit.fields import render_select
 from kronos_app.widgets.models.choice import label_names, offered
+from kronos_app.widgets.runs import setup
+from kronos_app.widgets.runs.fields import RequestFields
 
 PARAMETER, JOB = "compare", "job-"  # an entry of the address is the id of a forecast, or of a job with this prefix
 FORM, OWN = "form", "own"  # sampling settings besides presets: those of the form, or values of one's own
@@ -32,15 +34,9 @@ SAMPLINGS: dict[str, Text] = {
     **{name: preset.label for name, preset in PRESETS.items()},
     OWN: text("Own values"),
 }
-NUMBERS: dict[str, tuple[Text, float, float, float]] = {  # label, lowest, highest, step
-    "temperature": (text("Temperature"), 0.1, 2.0, 0.05),
-    "top_p": (text("Top-p"), 0.1, 1.0, 0.05),
-    "top_k": (text("Top-k"), 0, 1_000_000, 1),
-    "samples": (text("Samples"), 1, MOST_SAMPLES, 1),
-}
+NUMBERS = ("temperature", "top_p", "top_k", "samples")
 DRIFTLESS = "driftless"
 NARROWEST_FIELD = 110  # pixels
-LETTERS = string.ascii_uppercase  # names of setups, as in the comparison
 SUGGESTED = ("conservative", "exploratory", "point", "bands")  # of these, never that of the form
 
 
@@ -50,20 +46,23 @@ def render_setups() -> None:
     label = _("Compare") if not slots else _("Compare {count}").format(count=len(slots) + 1)
     with st.popover(label):
         st.caption(
-            _("One run forecasts the same candles with each setup. Setup 1 is the form; other settings are as there.")
+            _(
+                "One run forecasts the same candles with each setup. Setup A is the form; the others differ from it as "
+                "set here."
+            )
         )
-        for number, slot in enumerate(slots):
-            _render_slot(number + 2, slot)
+        for letter, slot in zip(string.ascii_uppercase[1:], slots, strict=False):
+            _render_slot(letter, slot)
         if len(slots) < MOST_SETUPS - 1:
             st.button(_("Add a setup"), icon=":material/add:", key="forecast.setup.add", on_click=_add, width="stretch")
 
 
-def _render_slot(number: int, slot: int) -> None:
+def _render_slot(letter: str, slot: int) -> None:
     statuses = offered()
     label = label_names(statuses)
     with st.container(border=True):
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-            title = _("Setup {number}").format(number=number)
+            title = _("Setup {letter}").format(letter=letter)
             st.markdown(f"**{title}**", width="content")
             st.button(
                 _("Remove"), icon=":material/close:", type="tertiary", key=_key("remove", slot), on_click=_remove,
@@ -81,13 +80,13 @@ def _render_slot(number: int, slot: int) -> None:
 
 def _render_own_values(slot: int) -> None:
     """Render sampling settings that begin with those of the form."""
+    fields = RequestFields(ForecastSetup, f"{keys.SETUP}.{slot}", setup.LABELS)
     for name in (*NUMBERS, DRIFTLESS):
-        state.default(_key(name, slot), st.session_state[f"forecast.{name}"])
+        state.default(fields.key(name), st.session_state[f"forecast.{name}"])
     grid = st.grid(2, min_column_width=NARROWEST_FIELD)
-    for name, (label, low, high, step) in NUMBERS.items():
-        with grid.container():
-            st.number_input(state.say(label), low, high, step=step, key=_key(name, slot), persist_state="session")
-    st.toggle(_("Zero drift"), key=_key(DRIFTLESS, slot), persist_state="session")
+    for name in NUMBERS:
+        fields.number(grid.container(), name, setup.STEPS.get(name, 1))
+    st.toggle(_("Zero drift"), key=fields.key(DRIFTLESS), persist_state="session")
 
 
 def requests_of_setups(request: ForecastRequest) -> list[ForecastRequest]:
@@ -127,7 +126,7 @@ def _remove(slot: int) -> None:
 
 
 def _key(name: str, slot: int) -> str:
-    return state.joined("forecast.setup", name, str(slot))
+    return state.joined(keys.SETUP, str(slot), name)
 
 
 def addresses(submissions: Sequence[Submission]) -> list[str]:
@@ -157,7 +156,7 @@ def render_setups_outcome() -> list[ForecastView]:
     jobs = {entry: entry.removeprefix(JOB) for entry in entries if entry.startswith(JOB)}
     names = {
         jobs[entry]: f"{letter} · {desk().jobs.get(jobs[entry]).request['model']}"
-        for letter, entry in zip(LETTERS, entries, strict=False)
+        for letter, entry in zip(string.ascii_uppercase, entries, strict=False)
         if entry in jobs
     }
     results = job.await_results(names)
@@ -166,10 +165,14 @@ def render_setups_outcome() -> list[ForecastView]:
     made = dict(zip(jobs, results, strict=True))
     entries = [made.get(entry) or entry for entry in entries]
     st.query_params[PARAMETER] = entries
-    views = [desk().forecasts.get(entry) for entry in entries if not entry.startswith(JOB)]
+    views = {
+        letter: desk().forecasts.get(entry)
+        for letter, entry in zip(string.ascii_uppercase, entries, strict=False)
+        if not entry.startswith(JOB)
+    }
     if len(views) > 1:
-        render_comparison(views)
+        render_comparison(list(views.values()), list(views))
     with st.container(horizontal=True):
-        for letter, view in zip(LETTERS, views, strict=False):
+        for letter, view in views.items():
             nav.link("forecast", _("Open {name}").format(name=letter), icon=":material/open_in_new:", forecast=view.id)
-    return views
+    return list(views.values())

@@ -76,7 +76,7 @@ class RequestFields:
         """
         info, number, key = self.model.model_fields[field], type(step), self.key(field)
         scale = self.scales.get(field, 1)
-        least, most = _limits(info, step / scale)
+        least, most = find_limits(info, step / scale)
         if info.default is None:
             options["value"] = None
         else:
@@ -110,7 +110,7 @@ class RequestFields:
         return round(value * self.scales[field], DIGITS) if field in self.scales and value is not None else value
 
 
-def _limits(info: FieldInfo, step: float) -> tuple[float | None, float | None]:
+def find_limits(info: FieldInfo, step: float) -> tuple[float | None, float | None]:
     """Return the least and the greatest value of a field, None where there is no limit."""
     least: float | None = None
     most: float | None = None

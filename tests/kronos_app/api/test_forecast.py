@@ -111,7 +111,7 @@ def test_several_setups_are_submitted_in_one_call(client, upload, done, finished
     assert first == {"job_id": None, "forecast_id": known}
     assert finished(second["job_id"]).status == "succeeded"
     refused = client.post("/api/v1/forecasts/compare", json=body | {"setups": [SETTINGS] * 2}).json()["error"]
-    assert refused["message"] == "Setup 2 is equal to setup 1."
+    assert refused["message"] == "Setup B is equal to setup A."
 
 
 def test_a_forecast_is_calibrated_on_request(client, upload, done, finished, make_frame):
