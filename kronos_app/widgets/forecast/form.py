@@ -81,8 +81,8 @@ def _render_settings(result: ForecastView | None) -> tuple[CandleSet | None, dat
         limits = _check_limits(settings, chosen)
         with row:
             st.container().caption(escape(f"{remark} {state.say(limits.message)}"))
-            found = desk().forecasts.doubts(chosen.id, settings["cutoff"], settings["lookback"])
-            doubts.render_doubts(found, link=True)
+            findings = desk().forecasts.doubts(chosen.id, settings["cutoff"], settings["lookback"])
+            doubts.render_doubts(findings, link=True)
         requests = _check_requests(settings, chosen)
         if not _confirm_lookback(settings["lookback"]):
             requests = []

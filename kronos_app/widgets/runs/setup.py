@@ -67,7 +67,7 @@ def render_sampling_fields(fields: RequestFields, models: Sequence[str]) -> dict
 def adopt_forecast(page: str, fill: Callable[[StoredForecast], None]) -> bool:
     """Fill the form of a page with the forecast in the address, once; return whether the form holds one."""
     key, forecast_id = f"{page}.adopted", st.query_params.pop(PARAMETER, None)
-    if forecast_id is not None:
+    if forecast_id:
         with render_errors():
             forecast = desk().forecasts.get(forecast_id).stored
             state.use_model(forecast.provenance["model"])
