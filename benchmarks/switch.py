@@ -50,10 +50,10 @@ WATCH = """quiet => {
         setTimeout(() => fail("not settled after a minute"), 60000);
         const look = setInterval(() => {
             const begun = window.answered > from && !running();
-            if (!begun || performance.now() - Math.max(last, window.answered) < quiet) return;
+            if (!begun || performance.now() - Math.max(last ?? 0, window.answered) < quiet) return;
             clearInterval(look);
             observer.disconnect();
-            done((last - from) / 1000);
+            done(((last ?? from) - from) / 1000);
         }, 20);
     });
 }"""

@@ -270,10 +270,9 @@ def test_a_backtest_of_an_earlier_version_was_made_with_drift(desk, made):
 
 def test_a_plan_says_how_long_it_takes_once_the_model_was_measured_here(desk, made, ask):
     shortest, longest = desk.backtests.plan(ask()).seconds
-    pace = made.report["pace"]
-    plan = desk.backtests.plan(ask(samples=4))
+    assert made.report["pace"] > 0
     assert 0 < shortest < longest
-    assert plan.seconds[0] <= pace * plan.forecasts <= plan.seconds[1]
+    assert desk.backtests.plan(ask(samples=400)).seconds[1] > longest
     assert "pace" not in made.report_in("en")
 
 
