@@ -37,9 +37,9 @@ def _render_list() -> None:
         by, ascending = render_order()
     count = forecasts.count(where)
     picked = forecasts.list(ForecastFilter(ids=tuple(picked_ids())))
-    found = _("{found} of {count} forecasts").format(found=count, count=forecasts.count())
+    matching = _("{matching} of {count} forecasts").format(matching=count, count=forecasts.count())
     hint = _("Tick rows to open, compare, tag or delete them. Click a title to sort.")
-    st.caption(f"{found} · " + (_("{count} picked").format(count=len(picked)) if picked else hint))
+    st.caption(f"{matching} · " + (_("{count} picked").format(count=len(picked)) if picked else hint))
     with st.container(horizontal=True):
         render_actions(sorted(picked, key=lambda item: picked_ids().index(item.id)))
     table = st.container()

@@ -74,22 +74,27 @@ def forecast_chart(
         price += _outline(x, start, outline)
     price.append(candles(future, ahead, style.forecast, FORECAST, opacity=opacity))
     price.append(_middle(x, start, quantiles[0.5]["close"], style.median))
-    volume: list[BaseTraceType] = []
-    if has_volume(history, actual):
-        volume.append(volumes(past, history, style.history, direction_colours(history, style.market)))
-        if "volume" in ahead:
-            volume.append(volumes(future, ahead, style.forecast, FORECAST, 0.45))
     if known is not None:
-        times = axis.at(known.index)
-        price.append(candles(times, known, style.actual, style.market))
-        if volume and "volume" in known:
-            volume.append(volumes(times, known, style.actual, direction_colours(known, style.market)))
+        price.append(candles(axis.at(known.index), known, style.actual, style.market))
+    volume = _volume_bars(axis, history, ahead, known, style) if has_volume(history, actual) else []
     figure = panels(axis.labels, style, price, volume, height=height, shown=shown, log=log, labelled=True)
     levels = {style.median: 0.5} | {f"{level} %": high for level, (_, high) in BANDS.items()}
     label_ends(figure, {text: float(quantiles[level]["close"].iloc[-1]) for text, level in levels.items()})
     if past:
         _mark_cutoff(figure, axis.labels.index(past[-1]) + 0.5, style.cutoff)
     return figure
+
+
+def _volume_bars(
+    axis: TimeAxis, history: pd.DataFrame, ahead: pd.DataFrame, known: pd.DataFrame | None, style: ChartStyle
+) -> list[BaseTraceType]:
+    """Return the volumes of history, forecast and actual candles, of those that have any."""
+    bars = [volumes(axis.at(history.index), history, style.history, direction_colours(history, style.market))]
+    if "volume" in ahead:
+        bars.append(volumes(axis.at(ahead.index), ahead, style.forecast, FORECAST, 0.45))
+    if known is not None and "volume" in known:
+        bars.append(volumes(axis.at(known.index), known, style.actual, direction_colours(known, style.market)))
+    return bars
 
 
 def band_traces(

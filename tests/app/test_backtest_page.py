@@ -65,10 +65,10 @@ def test_a_backtest_is_started_from_the_form_and_its_address_shows_the_result(op
     assert (metrics["Instruments"], metrics["Forecasts, at most"], metrics["Paths, at most"]) == ("1", "12", "24")
     app.get_by_key("backtest.start").click().run()
     assert not app.error
-    found = wait_for_end(desk.backtests, app.query_params["backtest"])
-    assert (found.request.rule, found.request.every, found.request.account) == ("single", 5, 1e6)
+    finished = wait_for_end(desk.backtests, app.query_params["backtest"])
+    assert (finished.request.rule, finished.request.every, finished.request.account) == ("single", 5, 1e6)
     app.run()
-    assert found.verdict.render() in page_text(app)
+    assert finished.verdict.render() in page_text(app)
     assert list(app.dataframe[0].value.columns) == ["figure", "strategy", "buy_and_hold"]
 
 
@@ -96,10 +96,14 @@ def test_fees_are_entered_in_basis_points_and_saved_as_shares(open_page, desk):
     assert "2,500,000" in page_text(app)
     app.get_by_key(field("open_cost")).set_value(2.5).run()
     app.get_by_key("backtest.start").click().run()
-    found = wait_for_end(desk.backtests, app.query_params["backtest"])
-    assert (found.request.open_cost, found.request.close_cost, found.request.account) == (0.00025, 0.0015, 2.5e6)
+    finished = wait_for_end(desk.backtests, app.query_params["backtest"])
+    assert (finished.request.open_cost, finished.request.close_cost, finished.request.account) == (
+        0.00025,
+        0.0015,
+        2.5e6,
+    )
     app.run()
-    app.get_by_key(f"backtest.again.{found.id}").click().run()
+    app.get_by_key(f"backtest.again.{finished.id}").click().run()
     assert app.get_by_key(field("open_cost")).value == 2.5
 
 
@@ -163,9 +167,9 @@ def test_a_trade_shows_the_forecast_it_was_made_by(open_page, desk, put, lang):
     app.run()
     assert not app.exception
     assert len(app.get("plotly_chart")) == 3
-    found = desk.backtests.behind(put, name, day)
-    lines = [line for line in page_text(app).split("\n") if f"{100 * found.score:+.2f}%" in line]
-    assert any(f"{found.day:%Y-%m-%d}" in line for line in lines)
+    finished = desk.backtests.behind(put, name, day)
+    lines = [line for line in page_text(app).split("\n") if f"{100 * finished.score:+.2f}%" in line]
+    assert any(f"{finished.day:%Y-%m-%d}" in line for line in lines)
 
 
 def test_it_is_run_again_with_changes(open_page, desk, put):

@@ -60,11 +60,11 @@ def test_an_evaluation_is_started_from_the_form_and_its_address_shows_the_result
     app.get_by_key("evaluate.fitted").set_value(False).run()
     app.get_by_key("evaluate.start").click().run()
     assert not app.error
-    found = wait_for_end(desk.evaluations, app.query_params["evaluation"])
-    assert found.request.models == ["kronos-nano"]
-    assert (found.cutoffs, found.request.samples, found.request.fitted) == (8, 4, False)
+    finished = wait_for_end(desk.evaluations, app.query_params["evaluation"])
+    assert finished.request.models == ["kronos-nano"]
+    assert (finished.cutoffs, finished.request.samples, finished.request.fitted) == (8, 4, False)
     app.run()
-    assert found.verdicts["kronos-nano"].render() in page_text(app)
+    assert finished.verdicts["kronos-nano"].render() in page_text(app)
 
 
 def test_the_form_takes_data_set_and_whole_setup_of_a_forecast_once(open_page, desk, forecast):
@@ -79,9 +79,9 @@ def test_the_form_takes_data_set_and_whole_setup_of_a_forecast_once(open_page, d
     app.get_by_key("evaluate.fitted").set_value(False)
     app.get_by_key("evaluate.horizon").set_value(5).run()
     app.get_by_key("evaluate.start").click().run()
-    found = wait_for_end(desk.evaluations, app.query_params["evaluation"])
+    finished = wait_for_end(desk.evaluations, app.query_params["evaluation"])
     assert "evaluate.adopted" not in app.session_state
-    setup = found.setups["kronos-nano"]
+    setup = finished.setups["kronos-nano"]
     assert (setup.horizon, setup.samples, setup.top_k, setup.driftless) == (5, 8, 7, False)
 
 
@@ -99,12 +99,12 @@ def test_a_task_of_the_paper_fills_the_form_and_its_figures_come_first(open_page
     app.get_by_key("evaluate.n_windows").set_value(8)
     app.get_by_key("evaluate.fitted").set_value(False).run()
     app.get_by_key("evaluate.start").click().run()
-    found = wait_for_end(desk.evaluations, app.query_params["evaluation"])
-    assert found.state == "finished", found.error
+    finished = wait_for_end(desk.evaluations, app.query_params["evaluation"])
+    assert finished.state == "finished", finished.error
     app.run()
     ours, theirs = (table.value for table in app.dataframe[:2])
     assert "kronos-nano" in set(ours["name"])
-    figures = found.report["forecasters"]["kronos-nano"]["figures"]
+    figures = finished.report["forecasters"]["kronos-nano"]["figures"]
     mine = ours.set_index("name").loc["kronos-nano"]
     assert (mine["mae"], mine["r2"]) == (figures["volatility_mae"]["value"], figures["volatility_r2"]["value"])
     assert theirs.set_index("model").loc["Kronos-small", "mae"] == 0.0384
@@ -145,11 +145,11 @@ def test_an_evaluation_of_an_earlier_version_is_shown_without_what_it_did_not_sc
 def test_the_verdict_stands_first_in_the_readers_language(open_page, desk, put, lang):
     app = open_page("evaluate", lang=lang, evaluation=put)
     assert not app.exception
-    told = desk.evaluations.get(put)
-    assert told.verdicts["kronos-nano"].render(lang) in message_texts(app)
-    for warning in told.warnings:
+    evaluation = desk.evaluations.get(put)
+    assert evaluation.verdicts["kronos-nano"].render(lang) in message_texts(app)
+    for warning in evaluation.warnings:
         assert warning.render(lang) in page_text(app)
-    foreseen = told.report["volatility_foreseen"]["value"]
+    foreseen = evaluation.report["volatility_foreseen"]["value"]
     assert {"en": f"would have a CRPS ratio of {foreseen:.3f}.", "zh": f"最佳基准模型的 {foreseen:.3f} 倍"}[
         lang[:2]
     ] in page_text(app)
@@ -210,12 +210,12 @@ def test_beside_a_forecast_without_drift_an_evaluation_tells_what_that_would_hav
     open_page, desk, put, forecast, lang
 ):
     report = desk.evaluations.get(put).report
-    found, best = report["forecasters"], report["best_baseline"]
-    ratio = found["kronos-nano"]["figures"]["crps_centred"]["value"] / found[best]["figures"]["crps"]["value"]
-    told = translate("Zero-drift forecast: CRPS {ratio} × {baseline}.", lang)
-    told = told.split("{baseline}")[0 if lang == "en" else 1].format(ratio=f"{ratio:.3f}")
-    assert told in page_text(open_page("forecast", lang=lang, forecast=forecast(driftless=True)))
-    assert told not in page_text(open_page("forecast", lang=lang, forecast=forecast(driftless=False)))
+    finished, best = report["forecasters"], report["best_baseline"]
+    ratio = finished["kronos-nano"]["figures"]["crps_centred"]["value"] / finished[best]["figures"]["crps"]["value"]
+    expected = translate("Zero-drift forecast: CRPS {ratio} × {baseline}.", lang)
+    expected = expected.split("{baseline}")[0 if lang == "en" else 1].format(ratio=f"{ratio:.3f}")
+    assert expected in page_text(open_page("forecast", lang=lang, forecast=forecast(driftless=True)))
+    assert expected not in page_text(open_page("forecast", lang=lang, forecast=forecast(driftless=False)))
 
 
 def test_a_forecast_of_data_never_evaluated_shows_no_verdict(open_page, forecast):

@@ -101,7 +101,7 @@ def test_a_run_is_started_from_the_form_followed_and_registered(open_page, desk,
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "told"),
+    ("path", "value", "message"),
     [
         ("window.lookback", 3000, "window: 3000 + 10 candles are more than"),
         ("predictor.batch", 5000, "predictor.batch is 5000, but there are only"),
@@ -109,25 +109,25 @@ def test_a_run_is_started_from_the_form_followed_and_registered(open_page, desk,
         ("name", "../../etc", "name is"),
     ],
 )
-def test_what_cannot_be_trained_is_told_before_it_starts(open_page, desk, sample, path, value, told):
+def test_what_cannot_be_trained_is_told_before_it_starts(open_page, desk, sample, path, value, message):
     app = open_page("finetune")
     app.get_by_key(key(path)).set_value(value).run()
-    assert told in app.error[0].value.replace("\\", "")
+    assert message in app.error[0].value.replace("\\", "")
     assert "Start" not in labels_of(app.button)
     assert desk.tuning.list() == []
 
 
 @pytest.mark.parametrize(
-    ("validation", "test", "told"),
+    ("validation", "test", "message"),
     [("2010-01-01", "2014-01-01", None), ("2014-01-01", "2010-01-01", "must come before")],
 )
-def test_the_split_can_be_given_by_dates(open_page, sample, validation, test, told):
+def test_the_split_can_be_given_by_dates(open_page, sample, validation, test, message):
     app = open_page("finetune")
     app.get_by_key(finetune_keys.SPLIT).set_value("date").run()
     app.get_by_key(finetune_keys.VALIDATION).set_value(date.fromisoformat(validation))
     app.get_by_key(finetune_keys.TEST).set_value(date.fromisoformat(test)).run()
-    if told is not None:
-        assert told in app.error[0].value.replace("\\", "")
+    if message is not None:
+        assert message in app.error[0].value.replace("\\", "")
         return
     assert not app.error
     windows = [int(metric.value.split()[0].replace(",", "")) for metric in app.metric]
@@ -194,10 +194,10 @@ def test_runs_are_listed_with_state_and_scores(open_page, put):
     put("one")
     put("two", state="paused")
     app = open_page("finetune")
-    told = page_text(app)
-    assert "**one** :green-badge[finished]" in told
-    assert "**two** :orange-badge[paused]" in told
-    assert "CRPS ratio to the base model" in told
+    shown_text = page_text(app)
+    assert "**one** :green-badge[finished]" in shown_text
+    assert "**two** :orange-badge[paused]" in shown_text
+    assert "CRPS ratio to the base model" in shown_text
     assert "Resume" in labels_of(app.button)
 
 
@@ -251,12 +251,12 @@ def registered(desk, put):
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_models_made_here_are_listed_with_their_versions(open_page, registered, lang):
-    told = page_text(open_page("models", lang=lang))
-    assert translate("Registered models", lang) in told
-    assert translate("version {version}", lang).format(version="mine@2") in told
-    assert "**mine@1**" in told
-    assert "the first" in told
-    assert told.count(translate("candidate", lang)) >= 2
+    shown_text = page_text(open_page("models", lang=lang))
+    assert translate("Registered models", lang) in shown_text
+    assert translate("version {version}", lang).format(version="mine@2") in shown_text
+    assert "**mine@1**" in shown_text
+    assert "the first" in shown_text
+    assert shown_text.count(translate("candidate", lang)) >= 2
 
 
 def test_a_version_is_promoted_retired_and_restored(open_page, desk, registered):

@@ -36,9 +36,9 @@ def test_the_settings_begin_with_what_the_model_recommends_and_follow_it(open_pa
     bands, point = Recommended(0.9, 0.95, 60, "model", driftless=True), Recommended(0.7, 0.85, 20, "model")
     registry(sampling={"bands": bands, "point": point})
     app = open_page("forecast", lang=lang)
-    told = translate("Recommended by the developers of {model}.", lang).format(model="kronos-nano")
+    expected = translate("Recommended by the developers of {model}.", lang).format(model="kronos-nano")
     assert drawn(app) == (0.9, 0.95, 60, True)
-    assert told in [caption.value for caption in app.caption]
+    assert expected in [caption.value for caption in app.caption]
     app.get_by_key(keys.PRESET).set_value("point").run()
     assert drawn(app) == (0.7, 0.85, 20, False)
     app.get_by_key(keys.MODEL).set_value("kronos-small").run()
@@ -112,8 +112,8 @@ def test_a_short_lookback_needs_a_confirmation_and_warns_with_the_result(open_pa
     finish_forecast(app, desk)
     warnings = desk.forecasts.get(app.query_params["forecast"]).stored.provenance["warnings"]
     assert [warning["code"] for warning in warnings] == ["short_history"]
-    told = translate("Lookback {rows}: from fewer than {least} candles the bands are unreliable.", lang)
-    assert told.format(rows=12, least=64) in page_text(app)
+    expected = translate("Lookback {rows}: from fewer than {least} candles the bands are unreliable.", lang)
+    assert expected.format(rows=12, least=64) in page_text(app)
     app.get_by_key(keys.LOOKBACK).set_value(64).run()
     assert not run_button(app, lang).disabled
 
@@ -233,5 +233,5 @@ def test_before_a_forecast_the_candles_up_to_the_cutoff_are_shown(open_page, sam
     assert app.get("plotly_chart")
     app.get_by_key(keys.MODE).set_value("replay").run()
     app.get_by_key(state.FORECAST_CUTOFF_DATE).set_value(sample.candles.timestamps[199].to_pydatetime()).run()
-    told = translate("The last {shown} of {count} candles.", lang).format(shown=150, count=200)
-    assert told in [caption.value for caption in app.caption]
+    expected = translate("The last {shown} of {count} candles.", lang).format(shown=150, count=200)
+    assert expected in [caption.value for caption in app.caption]

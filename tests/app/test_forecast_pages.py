@@ -74,7 +74,9 @@ def test_a_link_to_a_job_that_is_unknown_says_so(open_page, sample):
 def test_a_forecast_without_drift_says_so_and_shows_no_direction(open_page, desk, sample, lang):
     app = fill_in_small(open_page("forecast", lang=lang))
     assert app.get_by_key(forecast_keys.DRIFTLESS).value, "kronos-nano recommends it"
-    told = translate("Zero drift: the median is fixed at the last close. It forecasts volatility, not direction.", lang)
+    expected = translate(
+        "Zero drift: the median is fixed at the last close. It forecasts volatility, not direction.", lang
+    )
     opinions = {translate("Median at the end", lang), translate("P(up) at the end", lang)}
     shown = []
     for driftless in (True, False):
@@ -82,7 +84,7 @@ def test_a_forecast_without_drift_says_so_and_shows_no_direction(open_page, desk
         run_button(app, lang).click().run()
         finish_forecast(app, desk)
         shown.append((opinions & set(labels_of(app.metric)), app.table[-1].value.loc[translate("Drift", lang)].item()))
-        assert (told in page_text(app)) is driftless
+        assert (expected in page_text(app)) is driftless
     assert shown == [(set(), translate("zero", lang)), (opinions, translate("as sampled", lang))]
     assert not app.exception
 
@@ -91,16 +93,16 @@ def test_a_forecast_without_drift_says_so_and_shows_no_direction(open_page, desk
 def test_bands_are_recalibrated_when_asked_for_and_say_so(open_page, forecast, registry, lang):
     registry(recalibration={"us_equity/1d": SpreadFactor(1.5, 60, date(2016, 12, 31), 1.0, 1.0, driftless=True)})
     app = open_page("forecast", lang=lang, forecast=forecast())
-    told = translate(
+    expected = translate(
         "Calibration factor {factor}, from {count} validation cutoffs of {group}, completed by {until}.", lang
     )
-    told = escape(told.format(factor="1.50", count=60, group="us_equity/1d", until="2016-12-31"))
+    expected = escape(expected.format(factor="1.50", count=60, group="us_equity/1d", until="2016-12-31"))
     column = translate("{level} % from, calibrated", lang).format(level=80)
-    assert told not in [caption.value for caption in app.caption]
+    assert expected not in [caption.value for caption in app.caption]
     raw = app.dataframe[0].value
     assert column not in raw
     app.get_by_key(forecast_keys.RECALIBRATED).set_value(True).run()
-    assert told in [caption.value for caption in app.caption]
+    assert expected in [caption.value for caption in app.caption]
     table = app.dataframe[0].value
     assert (table[column] < table[translate("{level} % from", lang).format(level=80)]).all()
     assert table[list(raw)].equals(raw)

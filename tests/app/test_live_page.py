@@ -114,10 +114,10 @@ def test_a_followed_series_says_how_it_stands(open_page, look, follow):
     assert "forecasts: 0" in page_text(app)
     look()
     app.run()
-    told = page_text(app)
-    assert "forecasts: 1" in told
-    assert "last cutoff 2026-03-09 11:00" in told
-    assert "next check 2026-03-09 12:15 UTC" in told
+    shown_text = page_text(app)
+    assert "forecasts: 1" in shown_text
+    assert "last cutoff 2026-03-09 11:00" in shown_text
+    assert "next check 2026-03-09 12:15 UTC" in shown_text
     assert not app.error
     assert app.get_by_key(f"live.look.{one.follow_id}")
 

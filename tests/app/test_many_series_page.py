@@ -82,8 +82,8 @@ def test_a_job_of_many_series_shows_its_progress_and_can_be_cancelled(open_page,
     hold.set()
     assert desk.jobs.wait(job_id, 60).status == "cancelled"
     assert kept(desk) == {}
-    told = translate("Saving these series was cancelled. None was saved.", lang)
-    assert told in page_text(open_page("data", lang=lang, job=job_id))
+    expected = translate("Saving these series was cancelled. None was saved.", lang)
+    assert expected in page_text(open_page("data", lang=lang, job=job_id))
 
 
 def test_a_job_of_many_series_goes_on_after_a_restart(open_page, desk, market, hold):

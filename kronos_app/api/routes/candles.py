@@ -129,10 +129,10 @@ def list_candles(
     tag: Annotated[Tags | None, Query(description="A tag that they have; where several are stated, all.")] = None,
 ) -> JSONResponse:
     """Return the candle sets, newest first, and how many there are in all."""
-    wanted = CandleSetFilter(text, tuple(tag or ()))
-    infos = desk.candles.list(wanted, limit=page.limit, offset=page.offset)
+    where = CandleSetFilter(text, tuple(tag or ()))
+    infos = desk.candles.list(where, limit=page.limit, offset=page.offset)
     listed = [candle_info_json(info) for info in infos]
-    return JSONResponse({"total": desk.candles.count(wanted), "candles": listed})
+    return JSONResponse({"total": desk.candles.count(where), "candles": listed})
 
 
 @router.patch("/{candles_id}", summary="Rename or tag candles", responses=refused(404, 409, 422))

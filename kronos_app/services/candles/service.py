@@ -178,13 +178,13 @@ class CandleService:
             raise missing(candles_id)
         return info
 
-    def list(self, wanted: CandleSetFilter = ANY_CANDLE_SET, *, limit: int | None = None, offset: int = 0) -> Infos:
+    def list(self, where: CandleSetFilter = ANY_CANDLE_SET, *, limit: int | None = None, offset: int = 0) -> Infos:
         """Return the saved sets that fit, newest first."""
-        return self._store.candles.list(wanted, limit=limit, offset=offset)
+        return self._store.candles.list(where, limit=limit, offset=offset)
 
-    def count(self, wanted: CandleSetFilter = ANY_CANDLE_SET) -> int:
+    def count(self, where: CandleSetFilter = ANY_CANDLE_SET) -> int:
         """Return how many saved sets fit."""
-        return self._store.candles.count(wanted)
+        return self._store.candles.count(where)
 
     def delete(self, candles_id: str) -> None:
         """Delete a candle set; forecasts made from it stay, without history and comparison."""

@@ -43,12 +43,12 @@ def _render_filter(total: int) -> list[CandleSetInfo]:
     with grid.container():
         st.session_state[keys.SETS_TAGS] = [tag for tag in st.session_state.get(keys.SETS_TAGS, ()) if tag in tags]
         chosen = st.multiselect(_("Tags"), tags, key=keys.SETS_TAGS, placeholder=_("Any"), disabled=not tags)
-    wanted = CandleSetFilter(text, tuple(chosen))
-    count = desk().candles.count(wanted)
+    where = CandleSetFilter(text, tuple(chosen))
+    count = desk().candles.count(where)
     with grid.container():
         start = paging.first_row(count, keys.SETS_PAGE, PAGE_SIZE)
-    st.caption(_("{found} of {count} data sets").format(found=count, count=total))
-    return desk().candles.list(wanted, limit=PAGE_SIZE, offset=start)
+    st.caption(_("{matching} of {count} data sets").format(matching=count, count=total))
+    return desk().candles.list(where, limit=PAGE_SIZE, offset=start)
 
 
 def _render_row(info: CandleSetInfo) -> None:

@@ -27,11 +27,11 @@ def render_last_candles(candles: CandleFrame, count: int, key: str) -> None:
     missing = calendars.missing(pd.DatetimeIndex(last.index), *when, only_by_calendar=True)
     style = chart_style()
 
-    def draw(shown: int | None, log: bool) -> go.Figure:
+    def build(shown: int | None, log: bool) -> go.Figure:
         return candle_chart(last, style, missing=missing, shown=shown, log=log)
 
     ranges = [(formats.number(shown, 0), shown) for shown in RANGES if shown < len(last)]
-    render_candles(draw, ranges, key, _("Candles of the data set"), "candles")
+    render_candles(build, ranges, key, _("Candles of the data set"), "candles")
     if len(candles) > len(last):
         st.caption(
             _("The last {shown} of {count} candles.").format(

@@ -17,16 +17,16 @@ from kronos_app.widgets.forecast import keys
 from kronos_app.widgets.kit import job
 from kronos_app.widgets.kit.errors import escape, render_errors
 
-Found = Calibration | Text
+CalibrationOrReason = Calibration | Text
 
 
-def chosen_calibration(available: Found) -> Calibration | None:
+def chosen_calibration(available: CalibrationOrReason) -> Calibration | None:
     """Return the calibration if there is one and it is switched on."""
     on = isinstance(available, Calibration) and st.session_state.get(keys.RECALIBRATED)
     return available if on and isinstance(available, Calibration) else None
 
 
-def render_calibration(view: ForecastView, available: Found) -> None:
+def render_calibration(view: ForecastView, available: CalibrationOrReason) -> None:
     """Render the switch with the factor or with the reason why there is none, and how to calibrate on this series."""
     known = available if isinstance(available, Calibration) else None
     if view.history.empty or (known is not None and known.same_window):  # nothing better is to be had
@@ -45,7 +45,7 @@ def render_calibration(view: ForecastView, available: Found) -> None:
         _render_run(view, available, run)
 
 
-def _render_switch(available: Found) -> bool:
+def _render_switch(available: CalibrationOrReason) -> bool:
     """Render the switch and its message side by side; return whether it is on."""
     known = isinstance(available, Calibration)
     key = keys.RECALIBRATED if known else "forecast.recalibrated.unknown"
@@ -59,7 +59,7 @@ def _render_switch(available: Found) -> bool:
     return on
 
 
-def _render_run(view: ForecastView, available: Found, run: Evaluation | None) -> None:
+def _render_run(view: ForecastView, available: CalibrationOrReason, run: Evaluation | None) -> None:
     """Render the button that calibrates, or the progress of the evaluation that it started."""
     job_id = run.job_id if run is not None and run.active else None
     if job_id is not None:

@@ -37,10 +37,10 @@ def render_chart(view: ForecastView, quantiles: Quantiles, bands: Quantiles | No
     horizon = len(view.stored.timestamps)
     ranges = [(_("Horizon"), 2 * horizon), (_("3 × horizon"), 4 * horizon)]
     alt = _("History, forecast candles and bands of the close")
-    draw = partial(_draw, view, kind, quantiles, bands)
+    build = partial(_build_figure, view, kind, quantiles, bands)
     place = st.empty()
     with choice:
-        render_candles_in(place, draw, ranges, "forecast.chart", alt, f"forecast-{view.id}")
+        render_candles_in(place, build, ranges, "forecast.chart", alt, f"forecast-{view.id}")
     return kind
 
 
@@ -82,7 +82,7 @@ def _choose_candles(view: ForecastView) -> CandleKind:
     )
 
 
-def _draw(
+def _build_figure(
     view: ForecastView, kind: CandleKind, quantiles: Quantiles, bands: Quantiles | None, shown: int | None, log: bool
 ) -> go.Figure:
     """Return the figure; it is built once for each forecast, choice and style."""

@@ -15,20 +15,15 @@ from kronos_app.store.records import StoredForecast
 from kronos_app.widgets.candles import doubts
 from kronos_app.widgets.kit import formats, names
 from kronos_app.widgets.kit.errors import escape
+from kronos_app.widgets.runs.setup import LABELS
 
 
 def settings_facts(stored: StoredForecast) -> dict[str, str]:
     """Return the sampling settings of a forecast by label."""
-    request = stored.request
-    return {
-        _("Window"): say(WINDOWS[request.get("window", "fit")].label),
-        _("Temperature"): str(request["temperature"]),
-        _("Top-p"): str(request["top_p"]),
-        _("Top-k"): str(request["top_k"]),
-        _("Samples"): str(request["samples"]),
-        _("Drift"): _("zero") if stored.driftless else _("as sampled"),
-        _("Seed"): str(stored.provenance["seed"]),
-    }
+    values = {name: str(stored.request[name]) for name in ("temperature", "top_p", "top_k", "samples")}
+    values |= {"driftless": describe_drift(stored.driftless), "seed": str(stored.provenance["seed"])}
+    window = say(WINDOWS[stored.request.get("window", "fit")].label)
+    return {_("Window"): window} | {say(LABELS[name]): value for name, value in values.items()}
 
 
 def describe_mode(replay: bool | None) -> str:
@@ -36,7 +31,12 @@ def describe_mode(replay: bool | None) -> str:
     return formats.MISSING if replay is None else _("Replay") if replay else _("Future")
 
 
-def damage() -> str:
+def describe_drift(driftless: bool | None) -> str:
+    """Return the drift of a forecast in a word or two."""
+    return formats.MISSING if driftless is None else _("zero") if driftless else _("as sampled")
+
+
+def describe_damage() -> str:
     """Return what is wrong with a damaged record, and what to do."""
     return _("This record is damaged and cannot be read. Delete it, or restore the database from a backup.")
 
@@ -47,7 +47,7 @@ def render_rows(items: Sequence[ForecastItem]) -> None:
         with st.container(border=True):
             words, actions = st.columns([5, 2], vertical_alignment="center")
             title = f"**{names.cut(item.title)}** · {escape(item.model)}{doubts.badges(item.marks)}"
-            details = escape(damage() if item.damaged else _describe(item))
+            details = escape(describe_damage() if item.damaged else _describe(item))
             words.markdown(f"{title}  \n:small[{details}]", help=names.whole(item.title))
             with actions.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
                 nav.link("forecast", _("Open"), icon=":material/open_in_new:", forecast=item.id)

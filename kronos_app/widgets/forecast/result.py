@@ -19,7 +19,7 @@ from kronos_app.widgets.candles import calendar_choice, doubts
 from kronos_app.widgets.forecast import keys, record
 from kronos_app.widgets.forecast.calibration import chosen_calibration, render_calibration
 from kronos_app.widgets.forecast.chart import Quantiles, describe_candles, render_chart
-from kronos_app.widgets.forecast.listing import settings_facts
+from kronos_app.widgets.forecast.listing import describe_mode, settings_facts
 from kronos_app.widgets.kit import formats, names
 from kronos_app.widgets.kit.errors import escape, render_errors
 from kronos_app.widgets.models.names import forecaster_label
@@ -69,7 +69,7 @@ def _render_summary(view: ForecastView, quantiles: Quantiles, calibration: Calib
 
 def _render_heading(view: ForecastView) -> None:
     stored = view.stored
-    mode = _("Replay") if stored.request.get("cutoff") else _("Future")
+    mode = describe_mode(bool(stored.request.get("cutoff")))
     summary = _("{horizon} candles after {cutoff} by {model}, {samples} samples").format(
         horizon=len(stored.timestamps),
         cutoff=formats.time(stored.cutoff),
@@ -173,8 +173,8 @@ def _render_table(view: ForecastView, kind: CandleKind, quantiles: Quantiles, ba
     st.subheader(_("Forecast by candle"))
     st.caption(_("Open, high, low and close: {candles}.").format(candles=describe_candles(view, kind)))
     candles, median, actual = view.candles(kind), quantiles[0.5]["close"], view.actual
-    names = {"open": _("Open price"), "high": _("High price"), "low": _("Low price"), "close": _("Close price")}
-    table = candles[list(names)].rename(columns=names)
+    titles = {"open": _("Open price"), "high": _("High price"), "low": _("Low price"), "close": _("Close price")}
+    table = candles[list(titles)].rename(columns=titles)
     table[_("Median close")] = median
     for level in (50, 80, 90):
         low, high = BANDS[level]

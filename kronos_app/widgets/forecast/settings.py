@@ -16,7 +16,7 @@ from kronos_app.services.selection.setup import Setup
 from kronos_app.state import gettext as _
 from kronos_app.store.records import StoredForecast
 from kronos_app.widgets.forecast import keys
-from kronos_app.widgets.runs.setup import LABELS
+from kronos_app.widgets.runs.setup import LABELS, setup_values
 
 FUTURE, REPLAY = "future", "replay"
 # Field of the request to the key of its widget.
@@ -54,13 +54,12 @@ def forecast_settings(forecast: StoredForecast) -> dict[str, Any]:
 
     Its lookback is the number of candles used: the form refuses a longer one that does not fit.
     """
-    request: dict[str, Any] = {"window": "fit", "driftless": False} | forecast.request
-    return {name: request[name] for name in FIELDS} | {
+    request = forecast.request
+    return setup_values(forecast) | {
         "candles_id": forecast.candles_id,
         "model": request["model"],
         "cutoff": forecast.cutoff.to_pydatetime() if request.get("cutoff") else None,
-        "lookback": min(request["lookback"], int(forecast.provenance["history_rows"])),
-        "seed": forecast.provenance["seed"],
+        "window": request.get("window", "fit"),
     }
 
 
@@ -82,7 +81,7 @@ def load_settings(forecast: StoredForecast) -> None:
 
 
 def name_differences(settings: Mapping[str, Any], forecast: StoredForecast) -> list[str]:
-    """Return the labels of the settings that differ from those of a forecast; an empty seed equals any."""
+    """Return the labels of the settings that differ from those of a forecast; an empty seed is no difference."""
     made = forecast_settings(forecast)
     if settings["seed"] is None:
         made["seed"] = None

@@ -72,7 +72,7 @@ def _render_slot(letter: str, slot: int) -> None:
         with grid.container():
             render_select(_key("model", slot), _("Model"), {name: label(name) for name in statuses})
         with grid.container():
-            names = {name: state.say(one) for name, one in SAMPLINGS.items()}
+            names = {name: state.say(label) for name, label in SAMPLINGS.items()}
             sampling = render_select(_key("sampling", slot), _("Sampling"), names)
         if sampling == OWN:
             _render_own_values(slot)
@@ -113,7 +113,7 @@ def _add() -> None:
     slot = max(slots, default=0) + 1
     models, samplings = ({st.session_state[_key(name, other)] for other in slots} for name in ("model", "sampling"))
     samplings.add(st.session_state[keys.PRESET])
-    ready = [one.name for one in offered().values() if one.downloaded or one.bundled]
+    ready = [status.name for status in offered().values() if status.downloaded or status.bundled]
     other = next((name for name in ready if name not in models | {state.model()}), None)
     preset = next((name for name in SUGGESTED if name not in samplings), FORM)
     st.session_state[_key("model", slot)] = other or state.model()
@@ -131,7 +131,7 @@ def _key(name: str, slot: int) -> str:
 
 def addresses(submissions: Sequence[Submission]) -> list[str]:
     """Return the entries of the address for the forecasts of a run, and for the jobs of those that are computed."""
-    return [one.forecast_id or f"{JOB}{one.job_id}" for one in submissions]
+    return [answer.forecast_id or f"{JOB}{answer.job_id}" for answer in submissions]
 
 
 def load_setups(forecasts: Sequence[StoredForecast]) -> None:

@@ -19,7 +19,7 @@ from kronos_app.widgets.kit.chart_style import chart_style
 CONFIG: dict[str, Any] = {"displaylogo": False, "scrollZoom": True, "doubleClick": "reset"}
 ALL = "all"
 
-Draw = Callable[[int | None, bool], go.Figure]
+BuildFigure = Callable[[int | None, bool], go.Figure]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,14 +51,16 @@ def render_figure(figure: go.Figure, key: str, alt: str, file_name: str = "chart
 
 
 @st.fragment
-def render_candles(draw: Draw, ranges: Sequence[tuple[str, int]], key: str, alt: str, file_name: str = "chart") -> None:
+def render_candles(
+    build: BuildFigure, ranges: Sequence[tuple[str, int]], key: str, alt: str, file_name: str = "chart"
+) -> None:
     """Render a chart of candles below a choice of its range and its scale, which runs nothing else."""
-    render_candles_in(None, draw, ranges, key, alt, file_name)
+    render_candles_in(None, build, ranges, key, alt, file_name)
 
 
 def render_candles_in(
     place: DeltaGenerator | None,
-    draw: Draw,
+    build: BuildFigure,
     ranges: Sequence[tuple[str, int]],
     key: str,
     alt: str,
@@ -72,7 +74,7 @@ def render_candles_in(
     ----------
     place
         An empty element for the chart; None: below the choice.
-    draw
+    build
         Returns the figure, from the number of candles to show at its end, None for all, and whether the price axis is
         logarithmic.
     ranges
@@ -95,4 +97,4 @@ def render_candles_in(
         )
         log = st.toggle(_("Log scale"), key=f"{key}.log", persist_state="session")
     with place or st.empty():
-        render_figure(draw(counts.get(str(chosen)), log), key, alt, file_name)
+        render_figure(build(counts.get(str(chosen)), log), key, alt, file_name)

@@ -16,7 +16,7 @@ from kronos_app.store.records import ForecastColumn, ForecastFilter
 from kronos_app.widgets.forecast.comparison import PARAMETER
 from kronos_app.widgets.forecast.history import keys
 from kronos_app.widgets.forecast.history.table import pick
-from kronos_app.widgets.forecast.listing import damage
+from kronos_app.widgets.forecast.listing import describe_damage
 from kronos_app.widgets.kit.confirm import confirm
 from kronos_app.widgets.kit.errors import escape, render_errors
 from kronos_app.widgets.kit.tags import render_tags
@@ -40,7 +40,7 @@ def render_actions(picked: Sequence[ForecastItem]) -> None:
     st.button(_("Clear"), icon=":material/close:", disabled=not picked, on_click=pick, args=[[]], type="tertiary")
     for item in picked:
         if item.damaged:
-            st.warning(f"{escape(item.candles_name)}: {damage()}", icon=":material/warning:")
+            st.warning(f"{escape(item.candles_name)}: {describe_damage()}", icon=":material/warning:")
 
 
 def render_export(where: ForecastFilter, by: ForecastColumn, ascending: bool) -> None:

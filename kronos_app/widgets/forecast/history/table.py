@@ -16,9 +16,10 @@ from kronos_app.store.records import ForecastColumn
 from kronos_app.widgets.candles.doubts import mark_names
 from kronos_app.widgets.forecast.history import keys
 from kronos_app.widgets.forecast.history.filter import column_labels, sort_by
-from kronos_app.widgets.forecast.listing import describe_mode
+from kronos_app.widgets.forecast.listing import describe_drift, describe_mode
 from kronos_app.widgets.kit import formats
 from kronos_app.widgets.kit.names import shorten
+from kronos_app.widgets.runs.setup import LABELS
 
 NUMBERS = {
     "horizon": "%d",
@@ -92,7 +93,7 @@ def _row(item: ForecastItem) -> dict[str, Any]:
         "replay": describe_mode(item.replay),
         "cutoff": formats.time(item.cutoff),
         "created": formats.moment(item.created),
-        "driftless": formats.MISSING if item.driftless is None else _("zero") if item.driftless else _("as sampled"),
+        "driftless": describe_drift(item.driftless),
         "coverage": item.coverage and item.coverage * 100,
         "tags": list(item.tags),
     }
@@ -111,8 +112,8 @@ def _describe_sampling(item: ForecastItem) -> str | None:
         return None
     if item.preset is not None:
         return state.say(PRESETS[item.preset].label)
-    settings = {_("Temperature"): "temperature", _("Top-p"): "top_p", _("Top-k"): "top_k"}
-    return ", ".join(f"{label} {item.request.get(name)}" for label, name in settings.items())
+    names = ("temperature", "top_p", "top_k")
+    return ", ".join(f"{state.say(LABELS[name])} {item.request.get(name)}" for name in names)
 
 
 def _configure(sorted_by: ForecastColumn, ascending: bool) -> dict[str, Any]:
